@@ -1,0 +1,49 @@
+"""Domain exceptions. They know nothing of HTTP; handlers/problems.py maps them."""
+
+
+class TailrunError(Exception):
+    """Something Tailrun refuses or cannot do; the message is for the user."""
+
+
+class NotFoundError(TailrunError):
+    """The thing named does not exist."""
+
+
+class CommandNotFoundError(NotFoundError):
+    """There is no command of this id."""
+
+
+class RunNotFoundError(NotFoundError):
+    """There is no run of this id."""
+
+
+class ConflictError(TailrunError):
+    """The thing exists but is in a state that forbids what was asked."""
+
+
+class CommandActiveError(ConflictError):
+    """The command has an active run."""
+
+
+class NoActiveRunError(ConflictError):
+    """There is no active run to act on."""
+
+
+class InvalidCursorError(TailrunError):
+    """The cursor was not made by this service."""
+
+
+class LimitReachedError(TailrunError):
+    """A bound of the service is reached; try again later."""
+
+
+class DatabaseUnavailableError(TailrunError):
+    """The database cannot be reached at the moment."""
+
+
+class KeeperUnavailableError(TailrunError):
+    """The keeper cannot be reached at the moment."""
+
+
+class StartupError(TailrunError):
+    """The service cannot start; the message says what is wrong and how to mend it."""

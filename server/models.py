@@ -1,0 +1,120 @@
+"""The domain's values: plain, immutable, without behaviour that needs I/O."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class RunState(StrEnum):
+    """The state of a run; the last five are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+    @property
+    def final(self) -> bool:
+        """Whether a run in this state will never change again."""
+        return self not in ACTIVE_STATES
+
+
+ACTIVE_STATES = frozenset({RunState.QUEUED, RunState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A stored script."""
+
+    id: UUID
+    name: str
+    description: str | None
+    script: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a command, as stored in `commands_info`.
+
+    `exitcode` and `signal` are None until known, and never both set. `output_bytes` and
+    `output_lines` tell what is archived; `epoch` counts the servers that have owned the run.
+    """
+
+    id: UUID
+    command_id: UUID
+    state: RunState
+    created_at: datetime
+    start_time: datetime
+    end_time: datetime | None
+    exitcode: int | None
+    signal: str | None
+    reason: str | None
+    script: str
+    output_bytes: int
+    output_lines: int
+    epoch: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended, to be stored with the last byte of its output."""
+
+    state: RunState
+    end_time: datetime
+    exitcode: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of a run's output as archived: one zstd frame.
+
+    `first_line` is the number (from 1) of the line that the first byte belongs to;
+    `line_count` the number of newlines in the chunk; `written_at` when the server first saw
+    its last byte.
+    """
+
+    byte_offset: int
+    byte_count: int
+    first_line: int
+    line_count: int
+    written_at: datetime
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """One run's step in a batch of the archive: from one offset to another.
+
+    It takes effect only if the run still stands at `from_offset` and `epoch` (compare and
+    append). `preview` is the text to add to `commands_info.output`. `start_time`, when set, is
+    the moment the run's process started (the run becomes `running`); `end`, when set, ends it.
+    """
+
+    run_id: UUID
+    epoch: int
+    from_offset: int
+    to_offset: int
+    to_lines: int
+    chunks: tuple[Chunk, ...] = ()
+    preview: str = ""
+    start_time: datetime | None = None
+    end: RunEnd | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run's archive stands."""
+
+    epoch: int
+    output_bytes: int
+    output_lines: int
+    state: RunState
