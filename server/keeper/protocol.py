@@ -1,0 +1,93 @@
+"""What the keeper and its client say to each other: JSON, a line each, over a Unix socket.
+
+Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` or
+`{"id": n, "ok": false, "error": text}`; answers may come out of order.
+
+    hello                                        -> protocol, version, pid
+    start  the fields of a StartRequest          -> started (false: was started before)
+    stop   run_id, signal, grace_seconds, cause  -> stopping (false: not active)
+    signal run_id, signal                        -> sent (false: not active)
+    list                                         -> runs (the active ones)
+    renew                                        -> answers, then the keeper executes itself anew
+"""
+
+import json
+import zlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from server.keeper.spool import Limits
+
+PROTOCOL = 1
+SOCKET_NAME = "socket"
+LOG_NAME = "log"
+LOCK_NAME = "lock"
+RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+
+class KeeperError(Exception):
+    """The keeper refused, or cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A run to start.
+
+    `shell` is the program that runs a script without a `#!` line; `environment` is all that the
+    script gets, but for the mark TAILRUN_RUN_ID. The bounds are those of `Limits`.
+    """
+
+    run_id: str
+    script: str
+    shell: str
+    directory: str
+    environment: dict[str, str]
+    timeout_seconds: float | None = None
+    max_output_bytes: int | None = None
+    min_free_bytes: int = 0
+    grace_seconds: float = 10.0
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of the run."""
+        return Limits(
+            self.timeout_seconds, self.max_output_bytes, self.min_free_bytes, self.grace_seconds
+        )
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> "StartRequest":
+        """Read a request; TypeError when a field is missing."""
+        names = {entry.name for entry in fields(cls)}
+        return cls(**{name: value for name, value in message.items() if name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who a keeper is; `version` tells its code from another (see `code_version`)."""
+
+    protocol: int
+    version: str
+    pid: int
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Make a line of a message."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """Read a line; ValueError when it is no message."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("a message must be a JSON object")  # noqa: TRY004
+    return message
+
+
+def code_version() -> str:
+    """Return a checksum of the keeper's code as it is on disk now."""
+    checksum = 0
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        checksum = zlib.crc32(path.read_bytes(), checksum)
+    return f"{checksum:08x}"
