@@ -1,0 +1,21 @@
+"""Where the files beside the code are: in an installed wheel, or in a checkout."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def static_directory() -> Path:
+    """Return the directory of the page's files."""
+    return _find("static")
+
+
+def migrations_directory() -> Path:
+    """Return the directory of the SQL migrations."""
+    return _find("migrations")
+
+
+def _find(name: str) -> Path:
+    """Return the package's own directory of that name (a wheel), else its sibling (a checkout)."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
