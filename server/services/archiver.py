@@ -1,0 +1,267 @@
+"""The Archiver: a cursor on every live run's log that moves output into the database."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID
+
+import zstandard
+
+from server.errors import DatabaseUnavailableError
+from server.models import Advance, Chunk, Position, RunEnd
+from server.output import frames
+from server.output.log import RunLog
+from server.repositories.output import OutputRepository
+from server.services.live import LiveRun
+
+CHUNK_BYTES = 1024 * 1024
+"""Output in one chunk, at most: one zstd frame, one row."""
+
+BATCH_BYTES = 8 * CHUNK_BYTES
+"""Output in one statement, at most; what is beyond waits in the spool for the next."""
+
+ZSTD_LEVEL = 1
+THREAD_BYTES = 64 * 1024
+"""Output from which compressing is left to a thread."""
+
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses while the database is away; the last one repeats."""
+
+CLOSE_SECONDS = 2.0
+"""How long the end of the service may wait for the last flush."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Cursor:
+    """How far one run is archived: `offset` bytes, `lines` newlines, and what is still to tell."""
+
+    def __init__(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> None:
+        self.live = live
+        self.log = log
+        self.end_of = end_of
+        self.offset = live.run.output_bytes
+        self.lines = live.run.output_lines
+        self.start_told = False
+        self.done = asyncio.Event()
+        self.flushed = asyncio.Event()
+
+
+class Archiver:
+    """Archives what is new of every run that grew, in one statement after the other.
+
+    A statement is due when a run has `flush_bytes` of new output or ended, or `flush_seconds`
+    after the first byte; it takes all runs that grew. Nothing waits in memory: while the
+    database is away the cursors stand still and the spools grow.
+    """
+
+    def __init__(
+        self,
+        outputs: OutputRepository,
+        *,
+        flush_bytes: int,
+        flush_seconds: float,
+        preview_bytes: int,
+    ) -> None:
+        self._outputs = outputs
+        self._flush_bytes = flush_bytes
+        self._flush_seconds = flush_seconds
+        self._preview_bytes = preview_bytes
+        self._grown: dict[UUID, _Cursor] = {}
+        self._due = asyncio.Event()
+        self._first_grown = asyncio.Event()
+
+    async def follow(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> bool:
+        """Archive a run to its end; False when another server owns the run now.
+
+        `end_of` tells how the run ended; it is asked once the log has ended.
+        """
+        cursor = _Cursor(live, log, end_of)
+        while not cursor.done.is_set():
+            await self._await_growth(cursor)
+            cursor.flushed.clear()
+            self._grown[live.run.id] = cursor
+            self._first_grown.set()
+            if log.ended or log.size - cursor.offset >= self._flush_bytes:
+                self._due.set()
+                await cursor.flushed.wait()
+            else:
+                await self._await_flush(cursor)
+        return live.run.state.final
+
+    async def _await_growth(self, cursor: _Cursor) -> None:
+        if cursor.start_told:
+            await cursor.log.grown(cursor.offset)
+
+    async def _await_flush(self, cursor: _Cursor) -> None:
+        """Wait for the flush of what grew; make it due early when much more comes."""
+        flushed = asyncio.ensure_future(cursor.flushed.wait())
+        much = asyncio.ensure_future(cursor.log.grown(cursor.offset + self._flush_bytes - 1))
+        try:
+            await asyncio.wait({flushed, much}, return_when=asyncio.FIRST_COMPLETED)
+            self._due.set()
+            await flushed
+        finally:
+            flushed.cancel()
+            much.cancel()
+
+    async def run(self) -> None:
+        """Flush for ever; the service's owner cancels it."""
+        while True:
+            await self._first_grown.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._flush_seconds):
+                    await self._due.wait()
+            await self._flush_persistently()
+
+    async def flush(self) -> None:
+        """Archive what has been written up to now, as far as it can be done at once.
+
+        For the end of the service; what is left stays in the spool for the next one.
+        """
+        with suppress(DatabaseUnavailableError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._grown:
+                    await self._flush_once()
+
+    async def _flush_persistently(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._flush_once()
+            except DatabaseUnavailableError as error:
+                if attempt == 0:
+                    logger.warning("archiving waits: %s", error)
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+            else:
+                if attempt:
+                    logger.info("archiving goes on after %d attempts", attempt)
+                return
+
+    async def _flush_once(self) -> None:
+        self._due.clear()
+        cursors: list[_Cursor] = []
+        advances: list[Advance] = []
+        room = BATCH_BYTES
+        for cursor in list(self._grown.values()):
+            if room <= 0:
+                break
+            advance = await self._advance(cursor, room)
+            room -= advance.to_offset - advance.from_offset
+            cursors.append(cursor)
+            advances.append(advance)
+        moved = await self._outputs.append(advances)
+        for cursor in cursors:
+            self._grown.pop(cursor.live.run.id, None)
+        if self._grown:
+            self._due.set()
+        else:
+            self._first_grown.clear()
+        self._settle(zip(cursors, advances, strict=True), moved)
+        await self._resync(
+            [
+                (cursor, advance)
+                for cursor, advance in zip(cursors, advances, strict=True)
+                if advance.run_id not in moved
+            ]
+        )
+        for cursor in cursors:
+            cursor.flushed.set()
+
+    async def _advance(self, cursor: _Cursor, room: int) -> Advance:
+        """Read what is new of one run, up to `room` bytes, and make its step of the batch.
+
+        Whether the log has ended is looked at before it is read: an end is told only with the
+        last byte.
+        """
+        log, live = cursor.log, cursor.live
+        ended, size = log.ended, log.size
+        to_offset = min(size, cursor.offset + room)
+        chunks: list[Chunk] = []
+        offset, lines = cursor.offset, cursor.lines
+        while offset < to_offset:
+            data = await log.read(offset, min(CHUNK_BYTES, to_offset - offset))
+            chunks.append(await self._chunk(log, offset, lines, data))
+            offset += len(data)
+            lines += chunks[-1].line_count
+        return Advance(
+            run_id=live.run.id,
+            epoch=live.run.epoch,
+            from_offset=cursor.offset,
+            to_offset=offset,
+            to_lines=lines,
+            chunks=tuple(chunks),
+            preview=await self._preview(log, cursor.offset, offset, ended=ended and offset == size),
+            start_time=None if cursor.start_told else live.run.start_time,
+            end=cursor.end_of() if ended and offset == size else None,
+        )
+
+    async def _chunk(self, log: RunLog, offset: int, lines: int, data: bytes) -> Chunk:
+        if len(data) < THREAD_BYTES:
+            compressed = _compress(data)
+        else:
+            compressed = await asyncio.to_thread(_compress, data)
+        written_at = await log.time_at(offset + len(data) - 1)
+        return Chunk(
+            byte_offset=offset,
+            byte_count=len(data),
+            first_line=lines + 1,
+            line_count=data.count(b"\n"),
+            written_at=datetime.fromtimestamp(written_at, UTC),
+            data=compressed,
+        )
+
+    async def _preview(self, log: RunLog, start: int, end: int, *, ended: bool) -> str:
+        """Return the text that [start, end) adds to the first `preview_bytes` of the output.
+
+        A character that is split by `start` was left out before and is part of this text; one
+        split by `end` is left to the next.
+        """
+        limit = min(end, self._preview_bytes)
+        if start >= limit:
+            return ""
+        back = max(0, start - 3)
+        data = await log.read(back, limit - back)
+        first = frames.cut_characters(data[: start - back])
+        last = len(data) if ended and end <= limit else frames.cut_characters(data)
+        return (
+            data[first:last].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        )
+
+    def _settle(self, steps: Iterable[tuple[_Cursor, Advance]], moved: set[UUID]) -> None:
+        for cursor, advance in steps:
+            if advance.run_id in moved:
+                cursor.start_told = True
+                cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
+                cursor.live.archived(advance.to_offset, advance.to_lines)
+                if advance.end is not None:
+                    cursor.live.ended(advance.end)
+                    cursor.done.set()
+
+    async def _resync(self, refused: list[tuple[_Cursor, Advance]]) -> None:
+        """Learn why rows did not move: the write had come through, or another server owns them."""
+        if not refused:
+            return
+        positions = await self._outputs.positions([advance.run_id for _, advance in refused])
+        for cursor, advance in refused:
+            position = positions.get(advance.run_id)
+            if position is None or position.epoch != advance.epoch:
+                logger.warning("run %s has another owner now; leaving it", advance.run_id)
+                cursor.done.set()
+            else:
+                self._take_position(cursor, advance, position)
+
+    def _take_position(self, cursor: _Cursor, advance: Advance, position: Position) -> None:
+        cursor.start_told = True
+        cursor.offset, cursor.lines = position.output_bytes, position.output_lines
+        cursor.live.archived(position.output_bytes, position.output_lines)
+        if position.state.final:
+            cursor.live.ended(advance.end or cursor.end_of())
+            cursor.done.set()
+
+
+def _compress(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(data)

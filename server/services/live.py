@@ -1,0 +1,103 @@
+"""A run that this server follows."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from server.models import Run, RunEnd, RunState
+from server.output.log import RunLog
+
+END_STORED_SECONDS = 2.0
+"""How long a viewer's end waits for the run's end to be stored; longer when the database is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as users see it: `output_bytes` is what has been written, not what is archived."""
+
+    run: Run
+    stopping: bool
+    output_bytes: int
+
+    @classmethod
+    def stored(cls, run: Run) -> "RunView":
+        """View a run that is not active here."""
+        return cls(run, stopping=False, output_bytes=run.output_bytes)
+
+
+class LiveRun:
+    """An active run: its newest state, its log once it started, and who waits for a change.
+
+    `log` is None while the run is queued. `stopping` tells that a stop was asked for.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.log: RunLog | None = None
+        self.stopping = False
+        self._change = asyncio.Event()
+
+    @property
+    def view(self) -> RunView:
+        """The run as users see it now."""
+        size = self.run.output_bytes if self.log is None else self.log.size
+        return RunView(self.run, self.stopping, size)
+
+    def started(self, log: RunLog, start_time: datetime) -> None:
+        """Tell that the run's process was started and where its output is."""
+        self.log = log
+        self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
+        self._announce()
+
+    def stop_requested(self) -> None:
+        """Tell that the run is to end."""
+        if not self.stopping:
+            self.stopping = True
+            self._announce()
+
+    def archived(self, output_bytes: int, output_lines: int) -> None:
+        """Tell how far the run's archive reaches; no change that a viewer is told of."""
+        self.run = replace(self.run, output_bytes=output_bytes, output_lines=output_lines)
+
+    def ended(self, end: RunEnd) -> None:
+        """Tell the run's end, once it is stored."""
+        self.stopping = False
+        self.run = ended_run(self.run, end)
+        self._announce()
+
+    async def changed(self) -> None:
+        """Wait for the next change of the run's state."""
+        await self._change.wait()
+
+    async def finished(self, end_of: Callable[[Run], RunEnd]) -> Run:
+        """Return the run with its end; call it once the log has ended.
+
+        The end is a fact before it is stored: while the database is away it is told all the same.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_STORED_SECONDS):
+                while not self.run.state.final:
+                    await self.changed()
+        if self.run.state.final or self.log is None:
+            return self.run
+        size = self.log.size
+        run = ended_run(self.run, end_of(self.run))
+        return replace(run, output_bytes=size, output_lines=await self.log.lines_before(size))
+
+    def _announce(self) -> None:
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+
+def ended_run(run: Run, end: RunEnd) -> Run:
+    """Return the run as it is after its end."""
+    return replace(
+        run,
+        state=end.state,
+        end_time=end.end_time,
+        exitcode=end.exitcode,
+        signal=end.signal,
+        reason=end.reason,
+    )

@@ -1,0 +1,73 @@
+"""From what the keeper recorded to how a run ended: a function of values."""
+
+from datetime import UTC, datetime
+
+from server.keeper.spool import ExitRecord
+from server.models import RunEnd, RunState
+
+CAUSE_STATES = {
+    "stop": RunState.STOPPED,
+    "output_limit": RunState.STOPPED,
+    "disk_full": RunState.FAILED,
+    "timeout": RunState.TIMED_OUT,
+}
+
+CAUSE_REASONS = {
+    "output_limit": "its output reached the bound MAX_OUTPUT_BYTES",
+    "disk_full": "the disk under the spool is full (bound MIN_FREE_BYTES)",
+    "timeout": "it ran longer than the bound RUN_TIMEOUT_SECONDS",
+}
+
+KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
+SPOOL_LOST = "its spool is gone from the state directory"
+
+
+def run_end(record: ExitRecord) -> RunEnd:
+    """Tell a run's end from its exit record; a run is never called succeeded on a guess."""
+    return RunEnd(
+        state=_state(record),
+        end_time=datetime.fromtimestamp(record.ended_at, UTC),
+        exitcode=record.exitcode,
+        signal=record.signal,
+        reason=_reason(record),
+    )
+
+
+def spool_lost() -> RunEnd:
+    """Return the end of a run whose spool does not exist any more."""
+    return RunEnd(RunState.LOST, datetime.now(UTC), reason=SPOOL_LOST)
+
+
+def stopped_in_queue() -> RunEnd:
+    """Return the end of a run that was stopped before it started."""
+    return RunEnd(RunState.STOPPED, datetime.now(UTC), reason="it was stopped while queued")
+
+
+def close_reason(state: RunState, exitcode: int | None, signal: str | None) -> str:
+    """Say a run's end in a WebSocket close frame: `exit 0`, `signal SIGKILL`, `stopped`, `lost`."""
+    if state in {RunState.SUCCEEDED, RunState.FAILED}:
+        if exitcode is not None:
+            return f"exit {exitcode}"
+        return f"signal {signal}" if signal is not None else "not started"
+    return state.replace("_", " ")
+
+
+def _state(record: ExitRecord) -> RunState:
+    if record.lost:
+        return RunState.LOST
+    if record.cause is not None:
+        return CAUSE_STATES[record.cause]
+    return RunState.SUCCEEDED if record.exitcode == 0 else RunState.FAILED
+
+
+def _reason(record: ExitRecord) -> str | None:
+    reasons = []
+    if record.error is not None:
+        reasons.append(f"could not be started: {record.error}")
+    if record.lost:
+        reasons.append(KEEPER_LOST)
+    if record.cause in CAUSE_REASONS:
+        reasons.append(CAUSE_REASONS[record.cause])
+    if record.survivors:
+        reasons.append(f"could not be ended: {', '.join(record.survivors)}")
+    return "; ".join(reasons) or None

@@ -1,0 +1,301 @@
+"""The Runner: starts, follows, stops and, after a restart, adopts runs."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from server.errors import (
+    KeeperUnavailableError,
+    LimitReachedError,
+    NoActiveRunError,
+)
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import KeeperError, StartRequest
+from server.keeper.spool import Limits, Spool
+from server.models import Advance, Command, Position, Run, RunEnd, RunState
+from server.output.log import RunLog
+from server.output.watch import Watch
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services import outcome
+from server.services.archiver import Archiver
+from server.services.live import LiveRun
+from server.services.tasks import Tasks
+
+KEEPER_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How scripts are started, and their bounds."""
+
+    shell: str
+    directory: Path
+    environment: Mapping[str, str]
+    limits: Limits
+    max_concurrent_runs: int
+    max_active_runs_per_command: int
+
+
+class Runner:
+    """Owns the active runs of this host.
+
+    A run is first stored as `queued`, then started by the keeper. The keeper starts a run at
+    most once, so that after a crash the Runner simply asks again.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        launch: Launch,
+        spool: Spool,
+        keeper: KeeperClient,
+        watch: Watch,
+        archiver: Archiver,
+        runs: RunRepository,
+        outputs: OutputRepository,
+        tasks: Tasks,
+    ) -> None:
+        self._host = host
+        self._launch_settings = launch
+        self._spool = spool
+        self._keeper = keeper
+        self._watch = watch
+        self._archiver = archiver
+        self._runs = runs
+        self._outputs = outputs
+        self._tasks = tasks
+        self._live: dict[UUID, LiveRun] = {}
+        self._queue: deque[UUID] = deque()
+        self._dispatch = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def host(self) -> str:
+        """The identity of the state directory, stored with each run."""
+        return self._host
+
+    def live(self, run_id: UUID) -> LiveRun | None:
+        """Return the run if it is active here."""
+        return self._live.get(run_id)
+
+    def live_of(self, command_id: UUID) -> list[LiveRun]:
+        """Return the command's active runs here, newest first."""
+        found = [live for live in self._live.values() if live.run.command_id == command_id]
+        return sorted(found, key=lambda live: (live.run.created_at, live.run.id), reverse=True)
+
+    def admit(self, command_id: UUID) -> None:
+        """Check that one more run of the command may be stored.
+
+        Raises:
+            LimitReachedError: the command has as many active runs as it may.
+        """
+        bound = self._launch_settings.max_active_runs_per_command
+        if len(self.live_of(command_id)) >= bound:
+            raise LimitReachedError(
+                f"The command has {bound} active runs, the bound MAX_ACTIVE_RUNS_PER_COMMAND;"
+                " stop one or wait."
+            )
+
+    async def start(self, command: Command) -> LiveRun:
+        """Store a new run of the command and start it, or queue it when all places are taken."""
+        self.admit(command.id)
+        return await self.take_up(await self._runs.add(command.id, command.script, self._host))
+
+    async def take_up(self, run: Run) -> LiveRun:
+        """Start a run that is stored as queued."""
+        live = self._register(run)
+        if self._queue or self._running() > self._launch_settings.max_concurrent_runs:
+            self._enqueue(run.id)
+        else:
+            await asyncio.shield(self._tasks.start(self._start(live), f"start {run.id}"))
+        return live
+
+    async def stop(self, run_id: UUID, *, signal: str, grace_seconds: float) -> LiveRun:
+        """End a run; harmless when it is ending already.
+
+        Raises:
+            NoActiveRunError: the run is not active here.
+            KeeperUnavailableError: the keeper did not take the request.
+        """
+        live = self._live.get(run_id)
+        if live is None:
+            raise NoActiveRunError("The run is not active.")
+        if live.log is None and run_id in self._queue:
+            self._queue.remove(run_id)
+            await self._end_queued(live, outcome.stopped_in_queue())
+            return live
+        try:
+            stopping = await self._keeper.stop(
+                str(run_id), signal=signal, grace_seconds=grace_seconds
+            )
+        except KeeperError as error:
+            raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
+        if stopping:
+            live.stop_requested()
+        return live
+
+    async def recover(self) -> None:
+        """Take up every run that the database has as active on this host.
+
+        A run with a spool is adopted, whatever became of it; a queued run without one never
+        started and is queued again; a running one without spool is lost.
+        """
+        stored = await self._runs.active(self._host)
+        positions = await self._runs.take_over([run.id for run in stored], self._host)
+        spooled = set(self._spool.run_ids())
+        for run in sorted(stored, key=lambda run: (run.created_at, run.id)):
+            if run.id not in positions:
+                continue
+            taken = _at_position(run, positions[run.id])
+            if str(run.id) in spooled:
+                self._adopt(self._register(taken))
+            elif run.state is RunState.QUEUED:
+                self._register(taken)
+                self._enqueue(run.id)
+            else:
+                await self._outputs.append([_lost(taken)])
+        await self._sweep(spooled - {str(run.id) for run in stored})
+
+    async def dispatch(self) -> None:
+        """Start queued runs as places become free, for ever; the service's owner cancels it."""
+        while True:
+            await self._dispatch.wait()
+            self._dispatch.clear()
+            while self._queue and self._running() < self._launch_settings.max_concurrent_runs:
+                live = self._live[self._queue.popleft()]
+                await self._start(live)
+
+    async def keep_keeper(self) -> None:
+        """See to it that there is a keeper while runs are active, for ever.
+
+        A new keeper resolves the spools that one before it left behind.
+        """
+        while True:
+            await asyncio.sleep(KEEPER_RETRY_SECONDS)
+            if self._live:
+                with suppress(KeeperError):
+                    await self._keeper.open()
+
+    async def stop_all(self, *, grace_seconds: float) -> None:
+        """Stop every running run and wait until its end is stored."""
+        for run_id in [run_id for run_id, live in self._live.items() if live.log is not None]:
+            with suppress(NoActiveRunError, KeeperUnavailableError):
+                await self.stop(run_id, signal="SIGTERM", grace_seconds=grace_seconds)
+        await self._idle.wait()
+
+    def _running(self) -> int:
+        return len(self._live) - len(self._queue)
+
+    def _register(self, run: Run) -> LiveRun:
+        live = self._live[run.id] = LiveRun(run)
+        return live
+
+    def _enqueue(self, run_id: UUID) -> None:
+        self._queue.append(run_id)
+        self._dispatch.set()
+
+    async def _start(self, live: LiveRun) -> None:
+        """Have the keeper start a run; it goes back to the queue when there is no keeper."""
+        run, launch = live.run, self._launch_settings
+        request = StartRequest(
+            run_id=str(run.id),
+            script=run.script,
+            shell=launch.shell,
+            directory=str(launch.directory),
+            environment={**launch.environment, "TAILRUN_COMMAND_ID": str(run.command_id)},
+            limits=launch.limits,
+        )
+        try:
+            await self._keeper.start(request)
+        except KeeperError as error:
+            logger.warning("run %s waits for the keeper: %s", run.id, error)
+            self._queue.appendleft(run.id)
+            asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._dispatch.set)
+            return
+        self._adopt(live)
+
+    def _adopt(self, live: LiveRun) -> None:
+        """Follow a run that has a spool: its log, its archive, its end."""
+        run_id = str(live.run.id)
+        process = self._spool.read_process(run_id)
+        start_time = (
+            live.run.start_time
+            if process is None
+            else datetime.fromtimestamp(process.started_at, UTC)
+        )
+        log = RunLog(self._spool.directory(run_id))
+        self._watch.add(log)
+        live.started(log, start_time)
+        if self._spool.read_stop(run_id) is not None:
+            live.stop_requested()
+        self._idle.clear()
+        self._tasks.start(self._follow(live, log), f"follow {run_id}")
+
+    async def _follow(self, live: LiveRun, log: RunLog) -> None:
+        """Archive a run to its end; only then is its spool removed."""
+        try:
+            finished = await self._archiver.follow(live, log, lambda: self.end_of(live.run))
+        finally:
+            self._watch.remove(log)
+            log.release()
+        if finished:
+            await asyncio.to_thread(self._spool.remove, str(live.run.id))
+        self._forget(live)
+
+    def end_of(self, run: Run) -> RunEnd:
+        """Tell how a run whose log has ended ended."""
+        record = self._spool.read_exit(str(run.id))
+        return outcome.spool_lost() if record is None else outcome.run_end(record)
+
+    async def _end_queued(self, live: LiveRun, end: RunEnd) -> None:
+        await self._runs.finish_queued(live.run.id, end)
+        live.ended(end)
+        self._forget(live)
+
+    def _forget(self, live: LiveRun) -> None:
+        self._live.pop(live.run.id, None)
+        if all(other.log is None for other in self._live.values()):
+            self._idle.set()
+        if self._queue:
+            self._dispatch.set()
+
+    async def _sweep(self, orphans: set[str]) -> None:
+        """Remove spools of runs that are stored as finished; leave those that are unknown."""
+        positions = await self._outputs.positions([UUID(run_id) for run_id in orphans])
+        for run_id in orphans:
+            position = positions.get(UUID(run_id))
+            if position is not None and position.state.final:
+                await asyncio.to_thread(self._spool.remove, run_id)
+            else:
+                logger.warning("the spool of run %s belongs to no run of this host", run_id)
+
+
+def _at_position(run: Run, position: Position) -> Run:
+    return replace(
+        run,
+        epoch=position.epoch,
+        output_bytes=position.output_bytes,
+        output_lines=position.output_lines,
+    )
+
+
+def _lost(run: Run) -> Advance:
+    return Advance(
+        run_id=run.id,
+        epoch=run.epoch,
+        from_offset=run.output_bytes,
+        to_offset=run.output_bytes,
+        to_lines=run.output_lines,
+        end=outcome.spool_lost(),
+    )

@@ -1,0 +1,154 @@
+"""Runs as users see them: the stored ones, overlaid with what is live here."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from server.errors import NoActiveRunError
+from server.models import Run, RunState
+from server.output.frames import cut_characters
+from server.output.source import Output
+from server.repositories.commands import CommandRepository
+from server.repositories.output import OutputRepository
+from server.repositories.page import Page
+from server.repositories.runs import RunRepository
+from server.services.archive import ArchivedOutput
+from server.services.live import LiveRun, RunView
+from server.services.runner import Runner
+
+
+class RunService:
+    """What users ask of runs. What is live is answered without the database."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        commands: CommandRepository,
+        runs: RunRepository,
+        outputs: OutputRepository,
+        *,
+        stop_grace_seconds: float,
+    ) -> None:
+        self._runner = runner
+        self._commands = commands
+        self._runs = runs
+        self._outputs = outputs
+        self._stop_grace_seconds = stop_grace_seconds
+
+    async def start(self, command_id: UUID) -> RunView:
+        """Start a run of the command.
+
+        Raises:
+            CommandNotFoundError: there is no such command.
+            LimitReachedError: the command has as many active runs as it may.
+            DatabaseUnavailableError: the run cannot be stored.
+        """
+        return (await self._runner.start(await self._commands.get(command_id))).view
+
+    async def get(self, run_id: UUID) -> RunView:
+        """Return a run.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        live = self._runner.live(run_id)
+        return live.view if live is not None else self.overlay(await self._runs.get(run_id))
+
+    async def latest(self, command_id: UUID) -> RunView:
+        """Return the command's newest run.
+
+        Raises:
+            RunNotFoundError: the command has no run.
+            CommandNotFoundError: there is no such command.
+        """
+        active = self._runner.live_of(command_id)
+        if active:
+            return active[0].view
+        await self._commands.get(command_id)
+        return self.overlay(await self._runs.latest(command_id))
+
+    async def list(
+        self, *, state: RunState | None, command_id: UUID | None, limit: int, cursor: str | None
+    ) -> Page[RunView]:
+        """Return runs, newest first."""
+        page = await self._runs.list(state=state, command_id=command_id, limit=limit, cursor=cursor)
+        return Page([self.overlay(run) for run in page.items], page.next)
+
+    async def history(self, command_id: UUID, *, limit: int, cursor: str | None) -> Page[RunView]:
+        """Return a command's runs, newest first.
+
+        Raises:
+            CommandNotFoundError: there is no such command.
+        """
+        await self._commands.get(command_id)
+        return await self.list(state=None, command_id=command_id, limit=limit, cursor=cursor)
+
+    async def stop(
+        self, run_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
+    ) -> RunView:
+        """Stop a run; again: harmless.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            NoActiveRunError: the run has ended.
+        """
+        view = await self.get(run_id)
+        if view.run.state.final:
+            raise NoActiveRunError(f"The run has ended already ({view.run.state}).")
+        grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
+        return (await self._runner.stop(run_id, signal=signal, grace_seconds=grace)).view
+
+    async def stop_command(
+        self, command_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
+    ) -> Sequence[RunView]:
+        """Stop all active runs of a command.
+
+        Raises:
+            CommandNotFoundError: there is no such command.
+            NoActiveRunError: it has no active run.
+        """
+        active = self._runner.live_of(command_id)
+        if not active:
+            await self._commands.get(command_id)
+            raise NoActiveRunError("The command has no active run.")
+        return [
+            await self.stop(live.run.id, signal=signal, grace_seconds=grace_seconds)
+            for live in active
+        ]
+
+    async def text(self, run_id: UUID, limit: int) -> tuple[str, bool]:
+        """Return the first `limit` bytes of a run's output as text, and whether there is more."""
+        async with self.output(run_id) as output:
+            data = bytearray()
+            while len(data) < limit and len(data) < output.size:
+                data += await output.read(len(data), limit - len(data))
+            truncated = output.size > len(data)
+        whole = cut_characters(bytes(data)) if truncated else len(data)
+        return data[:whole].decode("utf-8", "replace"), truncated
+
+    def live(self, run_id: UUID) -> LiveRun | None:
+        """Return the run if it is active here."""
+        return self._runner.live(run_id)
+
+    async def finished(self, live: LiveRun) -> Run:
+        """Return a live run with its end, once its log has ended."""
+        return await live.finished(self._runner.end_of)
+
+    @asynccontextmanager
+    async def output(self, run_id: UUID) -> AsyncIterator[Output]:
+        """Open a run's output for reading; a live one stays readable after its spool is removed.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        live = self._runner.live(run_id)
+        if live is not None and live.log is not None:
+            with live.log.acquire() as log:
+                yield log
+        else:
+            yield ArchivedOutput(await self._runs.get(run_id), self._outputs)
+
+    def overlay(self, run: Run) -> RunView:
+        """View a stored run, as it is live when it is active here."""
+        live = self._runner.live(run.id)
+        return RunView.stored(run) if live is None else live.view
