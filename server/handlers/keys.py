@@ -1,0 +1,15 @@
+"""What the handlers find in the application."""
+
+from aiohttp import web
+
+from server.handlers.viewers import Viewers
+from server.services.commands import CommandService
+from server.services.readiness import Readiness
+from server.services.runs import RunService
+from server.settings import Settings
+
+SETTINGS = web.AppKey("settings", Settings)
+COMMANDS = web.AppKey("commands", CommandService)
+RUNS = web.AppKey("runs", RunService)
+VIEWERS = web.AppKey("viewers", Viewers)
+READINESS = web.AppKey("readiness", Readiness)

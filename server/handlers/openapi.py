@@ -1,0 +1,140 @@
+"""The API's documentation and the checking of its input, by aiohttp-apispec.
+
+The only module that knows that library: it is untyped, and its warnings end here.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from aiohttp import web
+from aiohttp_apispec import docs, json_schema, querystring_schema, setup_aiohttp_apispec
+from aiohttp_apispec import validation_middleware as _validation_middleware
+from marshmallow import Schema, ValidationError
+from webargs.aiohttpparser import AIOHTTPParser
+
+from server.handlers.problems import InvalidInputError
+from server.handlers.schemas import ProblemSchema
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+validation = _validation_middleware
+
+ERRORS = {
+    400: "The body is not JSON.",
+    403: "Host or Origin is not let in.",
+    404: "There is no such thing.",
+    409: "Its state forbids it.",
+    413: "The body is larger than the bound.",
+    415: "The body is not application/json.",
+    416: "The range is outside of the output.",
+    422: "Fields are wrong; `errors` names them.",
+    503: "The database or the keeper cannot be reached, or a bound is reached; try again.",
+}
+
+
+def operation(
+    *,
+    summary: str,
+    description: str = "",
+    tag: str,
+    answers: Mapping[int, tuple[str, type[Schema] | None]],
+    errors: Sequence[int] = (),
+    body: type[Schema] | None = None,
+    query: type[Schema] | None = None,
+    produces: Sequence[str] = ("application/json",),
+    headers: Sequence[Mapping[str, str]] = (),
+) -> Callable[[View], View]:
+    """Document a handler and have its input checked.
+
+    The body's and the query's fields are found in `request["json"]` and
+    `request["querystring"]`.
+    """
+
+    def decorate(view: View) -> View:
+        described = docs(
+            tags=[tag],
+            summary=summary,
+            description=description,
+            produces=list(produces),
+            parameters=[{"in": "header", "type": "string", **header} for header in headers],
+            responses=_responses(answers, errors),
+        )(view)
+        if body is not None:
+            described = json_schema(body)(described)
+        if query is not None:
+            described = querystring_schema(query)(described)
+        documented: View = described
+        return documented
+
+    return decorate
+
+
+def _responses(
+    answers: Mapping[int, tuple[str, type[Schema] | None]], errors: Sequence[int]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    for status, (text, schema) in answers.items():
+        described[str(status)] = {"description": text}
+        if schema is not None:
+            described[str(status)]["schema"] = schema
+    for status in errors:
+        described[str(status)] = {"description": ERRORS[status], "schema": ProblemSchema}
+    return described
+
+
+class _Parser(AIOHTTPParser):
+    """Reads input strictly: a body is JSON or it is an error."""
+
+    async def load_json(self, req: web.Request, schema: Schema) -> Any:  # noqa: ARG002
+        body = await req.read()
+        if not body:
+            return {}
+        try:
+            return json.loads(body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise web.HTTPBadRequest(text=f"The body is not JSON: {text}.") from error
+
+    def handle_error(  # type: ignore[override]
+        self, error: ValidationError, *_: Any, **__: Any
+    ) -> NoReturn:
+        raise InvalidInputError(_by_field(error.messages)) from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _by_field(messages: Any) -> dict[str, list[str]]:
+    """Flatten webargs' messages, which are by location and then by field."""
+    by_field: dict[str, list[str]] = {}
+    for found in messages.values():
+        for name, texts in (found if isinstance(found, dict) else {"body": found}).items():
+            field = "body" if name == "_schema" else name
+            by_field.setdefault(field, []).extend(
+                texts if isinstance(texts, list) else [str(texts)]
+            )
+    return by_field
+
+
+def set_up_documentation(app: web.Application, *, version: str, prefix: str) -> None:
+    """Serve the documentation of all routes as /swagger/swagger.json.
+
+    It is Swagger 2.0, the only version that the library writes.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", web.NotAppKeyWarning)
+        setup_aiohttp_apispec(
+            app,
+            title="Tailrun",
+            version=version,
+            url="/swagger/swagger.json",
+            in_place=True,
+            info={
+                "description": "Stores shell commands, runs them, and lets anyone watch a run"
+                f" live. All paths are under {prefix}; errors are RFC 9457 problem details."
+            },
+        )
+        app["_apispec_parser"] = _Parser()

@@ -1,0 +1,137 @@
+"""The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiohttp import hdrs, web
+
+from server.handlers import schemas
+from server.handlers.keys import RUNS, VIEWERS
+from server.handlers.openapi import operation
+from server.handlers.parameters import query, run_id
+from server.handlers.problems import InvalidInputError
+from server.handlers.stream import start_offset
+from server.output.cursor import StreamFormat, frames
+from server.output.ranges import parse_lines, parse_range
+from server.output.source import Output
+from server.services.archive import ArchivedOutput, stored
+
+SLAB_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The part of an output that is asked for: [start, end), and how HTTP calls it."""
+
+    start: int
+    end: int
+    status: int = 200
+    content_range: str | None = None
+
+
+@operation(
+    tag="runs",
+    summary="Get a run's output",
+    description="The exact bytes. `offset`, `tail`, `lines` or the header `Range: bytes=a-b` ask"
+    " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"
+    " as stored to clients that accept the encoding zstd.",
+    query=schemas.OutputQuery,
+    produces=("text/plain",),
+    headers=({"name": "Range", "description": "bytes=a-b, bytes=a- or bytes=-n"},),
+    answers={
+        200: ("The output.", None),
+        206: ("The range that was asked for.", None),
+    },
+    errors=(403, 404, 416, 422, 503),
+)
+async def get_output(request: web.Request) -> web.StreamResponse:
+    """Answer a run's output."""
+    run, asked = run_id(request), query(request)
+    await request.app[RUNS].get(run)
+    async with request.app[RUNS].output(run) as output:
+        if asked["follow"]:
+            return await _follow(request, run, output, await start_offset(output, asked))
+        part = await _part(output, asked, request.headers.get(hdrs.RANGE))
+        if (
+            isinstance(output, ArchivedOutput)
+            and part.content_range is None
+            and "zstd" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
+        ):
+            return await _send(
+                request, stored(output, part.start, part.end), {"Content-Encoding": "zstd"}
+            )
+        headers = {"Content-Length": str(part.end - part.start), "Accept-Ranges": "bytes"}
+        if part.content_range is not None:
+            headers["Content-Range"] = part.content_range
+        return await _send(request, _plain(output, part), headers, status=part.status)
+
+
+async def _part(output: Output, asked: dict[str, Any], range_header: str | None) -> _Part:
+    size = output.size
+    if asked["lines"] is not None:
+        return await _lines(output, asked["lines"])
+    if asked["offset"] is None and asked["tail"] is None and range_header is not None:
+        return _range(range_header, size)
+    return _Part(min(await start_offset(output, asked), size), size)
+
+
+async def _lines(output: Output, text: str) -> _Part:
+    try:
+        first, last = parse_lines(text)
+    except ValueError as error:
+        raise InvalidInputError({"lines": [str(error)]}) from error
+    return _Part(await output.line_offset(first), await output.line_offset(last + 1))
+
+
+def _range(header: str, size: int) -> _Part:
+    """Read a Range header; one that is not understood is ignored (RFC 9110 §14.2)."""
+    try:
+        found = parse_range(header, size)
+    except ValueError:
+        return _Part(0, size)
+    if found is None:
+        raise web.HTTPRequestRangeNotSatisfiable(
+            headers={"Content-Range": f"bytes */{size}"},
+            text=f"The output has {size} bytes; {header!r} is outside of it.",
+        )
+    start, end = found
+    return _Part(start, end, 206, f"bytes {start}-{end - 1}/{size}")
+
+
+async def _plain(output: Output, part: _Part) -> AsyncIterator[bytes]:
+    offset = part.start
+    while offset < part.end:
+        data = await output.read(offset, min(SLAB_BYTES, part.end - offset))
+        offset += len(data)
+        yield data
+
+
+async def _follow(
+    request: web.Request, run: UUID, output: Output, offset: int
+) -> web.StreamResponse:
+    async def payloads() -> AsyncIterator[bytes]:
+        async for frame in frames(output, StreamFormat.RAW, offset):
+            yield frame.payload
+
+    with request.app[VIEWERS].admit(run, request):
+        return await _send(request, payloads(), {"Cache-Control": "no-store"})
+
+
+async def _send(
+    request: web.Request,
+    pieces: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+    *,
+    status: int = 200,
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers={**headers, "Vary": "Accept-Encoding"})
+    response.content_type = "text/plain"
+    response.charset = "utf-8"
+    await response.prepare(request)
+    if request.method != hdrs.METH_HEAD:
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response

@@ -1,0 +1,42 @@
+"""What is served beside the API: the page, the documentation's page, the service's health."""
+
+from aiohttp import web
+
+from server.handlers import schemas
+from server.handlers.keys import READINESS
+from server.handlers.openapi import operation
+from server.handlers.render import json_response
+from server.resources import static_directory
+
+
+@operation(
+    tag="service",
+    summary="Is the server up?",
+    answers={200: ("It is.", schemas.StatusSchema)},
+    errors=(403,),
+)
+async def ping(_request: web.Request) -> web.Response:
+    """Answer that the server is up."""
+    return json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer whether each part that the service needs can be reached."""
+    parts = await request.app[READINESS].check()
+    status = 200 if all(found == "ok" for found in parts.values()) else 503
+    return json_response(parts, status=status)
+
+
+async def page(_request: web.Request) -> web.FileResponse:
+    """Answer the page."""
+    return web.FileResponse(static_directory() / "index.html")
+
+
+async def documentation(_request: web.Request) -> web.FileResponse:
+    """Answer the documentation's page."""
+    return web.FileResponse(static_directory() / "swagger" / "index.html")
+
+
+async def documentation_redirect(_request: web.Request) -> web.Response:
+    """Lead to the documentation's page."""
+    raise web.HTTPFound("/swagger/index.html")

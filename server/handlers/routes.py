@@ -1,0 +1,53 @@
+"""All routes: this table reads as the API."""
+
+from aiohttp import web
+
+from server.handlers import commands, output, pages, runs, stream
+from server.handlers.render import API
+from server.resources import static_directory
+
+ROUTES = [
+    ("GET", "ping", pages.ping),
+    ("GET", "commands/", commands.list_commands),
+    ("POST", "commands/", commands.create_command),
+    ("GET", "commands/{id}", commands.get_command),
+    ("PUT", "commands/{id}", commands.replace_command),
+    ("DELETE", "commands/{id}", commands.delete_command),
+    ("GET", "commands/{id}/info", runs.get_info),
+    ("POST", "commands/{id}/stop", commands.stop_command),
+    ("POST", "commands/{id}/runs", runs.start_run),
+    ("GET", "commands/{id}/runs", runs.list_command_runs),
+    ("GET", "commands/{id}/ws", stream.stream_command),
+    ("GET", "runs/", runs.list_runs),
+    ("GET", "runs/{id}", runs.get_run),
+    ("POST", "runs/{id}/stop", runs.stop_run),
+    ("GET", "runs/{id}/output", output.get_output),
+    ("GET", "runs/{id}/ws", stream.stream_run),
+]
+"""Method, path under API as it is documented, handler. Collections answer with and without the
+final slash."""
+
+COLLECTIONS = ("commands/", "runs/", "commands/{id}/runs")
+
+
+def add_routes(app: web.Application) -> None:
+    """Add every route to the application; the documentation is made of those added first."""
+    router = app.router
+    for method, path, handler in ROUTES:
+        router.add_route(method, f"{API}/{path}", handler)
+
+
+def add_undocumented_routes(app: web.Application) -> None:
+    """Add the other slash forms, the page and what belongs to it."""
+    router = app.router
+    for method, path, handler in ROUTES:
+        if path in COLLECTIONS:
+            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            router.add_route(method, f"{API}/{other}", handler)
+    router.add_get("/healthz", pages.ping)
+    router.add_get("/readyz", pages.ready)
+    router.add_get("/", pages.page)
+    router.add_get("/swagger", pages.documentation_redirect)
+    router.add_get("/swagger/", pages.documentation_redirect)
+    router.add_get("/swagger/index.html", pages.documentation)
+    router.add_static("/static", static_directory())

@@ -1,0 +1,96 @@
+"""Routes of runs."""
+
+from aiohttp import web
+
+from server.handlers import schemas
+from server.handlers.commands import BODY_ERRORS
+from server.handlers.keys import RUNS, SETTINGS
+from server.handlers.openapi import operation
+from server.handlers.parameters import body, command_id, query, run_id
+from server.handlers.render import API, json_response, run_json
+from server.repositories.page import Page
+from server.services.live import RunView
+
+
+@operation(
+    tag="runs",
+    summary="Start a run of the command",
+    answers={201: ("The run.", schemas.RunSchema)},
+    errors=(403, 404, 503),
+)
+async def start_run(request: web.Request) -> web.Response:
+    """Start a command again."""
+    view = await request.app[RUNS].start(command_id(request))
+    location = {"Location": f"{API}/runs/{view.run.id}"}
+    return json_response(run_json(view), status=201, headers=location)
+
+
+@operation(
+    tag="runs",
+    summary="List the command's runs",
+    description="Newest first.",
+    query=schemas.PageQuery,
+    answers={200: ("A page of runs.", schemas.RunPageSchema)},
+    errors=(403, 404, 422, 503),
+)
+async def list_command_runs(request: web.Request) -> web.Response:
+    """Answer a page of a command's history."""
+    return _page(await request.app[RUNS].history(command_id(request), **query(request)))
+
+
+@operation(
+    tag="runs",
+    summary="List runs",
+    description="Of all commands, newest first.",
+    query=schemas.RunsQuery,
+    answers={200: ("A page of runs.", schemas.RunPageSchema)},
+    errors=(403, 422, 503),
+)
+async def list_runs(request: web.Request) -> web.Response:
+    """Answer a page of all runs."""
+    return _page(await request.app[RUNS].list(**query(request)))
+
+
+@operation(
+    tag="runs",
+    summary="Get a run",
+    answers={200: ("The run.", schemas.RunSchema)},
+    errors=(403, 404, 503),
+)
+async def get_run(request: web.Request) -> web.Response:
+    """Answer a run."""
+    return json_response(run_json(await request.app[RUNS].get(run_id(request))))
+
+
+@operation(
+    tag="runs",
+    summary="Get the command's newest run with its output as text",
+    description="All that has been written, live too, up to the bound INFO_OUTPUT_BYTES.",
+    answers={200: ("The run.", schemas.RunInfoSchema)},
+    errors=(403, 404, 503),
+)
+async def get_info(request: web.Request) -> web.Response:
+    """Answer a command's newest run with its output."""
+    service, limit = request.app[RUNS], request.app[SETTINGS].info_output_bytes
+    view = await service.latest(command_id(request))
+    text, truncated = await service.text(view.run.id, limit)
+    return json_response(run_json(view) | {"output": text, "output_truncated": truncated})
+
+
+@operation(
+    tag="runs",
+    summary="Stop a run",
+    description="The signal goes to the run's process group; after the grace period SIGKILL goes"
+    " to all of its processes. Asking again is harmless.",
+    body=schemas.StopBody,
+    answers={202: ("The run, which is ending.", schemas.RunSchema)},
+    errors=(*BODY_ERRORS, 403, 404, 409, 503),
+)
+async def stop_run(request: web.Request) -> web.Response:
+    """Stop a run."""
+    view = await request.app[RUNS].stop(run_id(request), **body(request))
+    return json_response(run_json(view), status=202)
+
+
+def _page(page: Page[RunView]) -> web.Response:
+    return json_response({"items": [run_json(view) for view in page.items], "next": page.next})

@@ -1,0 +1,276 @@
+"""What goes in and out over HTTP: marshmallow schemas. Unknown fields are refused."""
+
+import signal
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from server.models import RunState
+
+NAME_CHARACTERS = 64
+PAGE_LIMIT = 50
+MAX_PAGE_LIMIT = 500
+MAX_OFFSET = 2**63 - 1
+SIGNALS = sorted(member.name for member in signal.Signals)
+
+
+def _storable(text: str) -> None:
+    """PostgreSQL's text cannot hold NUL."""
+    if "\0" in text:
+        raise ValidationError("It must not contain NUL characters.")
+
+
+def _not_blank(text: str) -> None:
+    if not text.strip():
+        raise ValidationError("It must not be empty.")
+
+
+def _encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationError("It must not contain lone surrogates.") from error
+
+
+class StrictSchema(Schema):
+    """A schema that refuses unknown fields by name."""
+
+    class Meta:
+        """Refuse unknown fields."""
+
+        unknown = RAISE
+
+
+class CommandBody(StrictSchema):
+    """A command's fields as a client sends them."""
+
+    name = fields.String(
+        required=True,
+        validate=[validate.Length(max=NAME_CHARACTERS), _not_blank, _encodable, _storable],
+        metadata={"description": "up to 64 characters", "example": "Count to ten"},
+    )
+    description = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=[_encodable, _storable],
+        metadata={"description": "free text or null", "example": "A line a second"},
+    )
+    script = fields.String(
+        required=True,
+        validate=[_not_blank, _encodable, _storable],
+        metadata={
+            "description": "shell script, or any script with a #! line",
+            "example": "for i in $(seq 10); do echo line $i; sleep 1; done",
+        },
+    )
+
+
+class NewCommandBody(CommandBody):
+    """A new command."""
+
+    start = fields.Boolean(
+        load_default=True,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "false: only store it, do not start it", "example": True},
+    )
+
+
+class StopBody(StrictSchema):
+    """How to stop a run."""
+
+    signal = fields.String(
+        load_default="SIGTERM",
+        validate=validate.OneOf(SIGNALS),
+        metadata={"description": "the first signal", "example": "SIGTERM"},
+    )
+    grace_seconds = fields.Float(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=0, max=86400),
+        metadata={
+            "description": "from that signal to SIGKILL; without it the setting STOP_GRACE_SECONDS",
+            "example": 10,
+        },
+    )
+
+
+class PageQuery(StrictSchema):
+    """Which page of a list."""
+
+    limit = fields.Integer(
+        load_default=PAGE_LIMIT,
+        validate=validate.Range(min=1, max=MAX_PAGE_LIMIT),
+        metadata={"description": "items a page"},
+    )
+    cursor = fields.String(load_default=None, metadata={"description": "`next` of the page before"})
+
+
+class CommandsQuery(PageQuery):
+    """Which commands."""
+
+    q = fields.String(
+        load_default="",
+        validate=[_encodable, _storable],
+        metadata={"description": "text in name or description"},
+    )
+
+
+class RunsQuery(PageQuery):
+    """Which runs."""
+
+    state = fields.Enum(
+        RunState, by_value=True, load_default=None, metadata={"description": "only in this state"}
+    )
+    command_id = fields.UUID(load_default=None, metadata={"description": "only of this command"})
+
+
+class _StartQuery(StrictSchema):
+    """Where in an output to start."""
+
+    offset = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=MAX_OFFSET),
+        metadata={"description": "start at this byte of the output"},
+    )
+    tail = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=MAX_OFFSET),
+        metadata={"description": "start at the last so many lines"},
+    )
+
+    @validates_schema
+    def _one_start(self, data: dict[str, Any], **_: Any) -> None:
+        given = [name for name in ("offset", "tail", "lines") if data.get(name) is not None]
+        if len(given) > 1:
+            raise ValidationError({name: ["Give only one of these."] for name in given})
+
+
+class StreamQuery(_StartQuery):
+    """Where a stream starts and how it is written."""
+
+    format = fields.String(
+        load_default="text",
+        validate=validate.OneOf(["text", "json", "raw"]),
+        metadata={"description": "how messages are written"},
+    )
+    deflate = fields.Boolean(
+        load_default=False, metadata={"description": "permit permessage-deflate"}
+    )
+
+
+class OutputQuery(_StartQuery):
+    """Which part of an output."""
+
+    lines = fields.String(
+        load_default=None, metadata={"description": "lines a to b, from 1, as `a-b`"}
+    )
+    follow = fields.Boolean(
+        load_default=False, metadata={"description": "keep on until the run ends"}
+    )
+
+    @validates_schema
+    def _endless(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("follow") and data.get("lines") is not None:
+            raise ValidationError({"lines": ["It does not go with follow."]})
+
+
+class LinksSchema(Schema):
+    """Where to go from a run."""
+
+    self = fields.String()
+    command = fields.String()
+    output = fields.String()
+    ws = fields.String()
+
+
+class RunSchema(Schema):
+    """A run."""
+
+    id = fields.UUID()
+    command_id = fields.UUID()
+    state = fields.Enum(RunState, by_value=True)
+    stopping = fields.Boolean(metadata={"description": "a stop was asked for"})
+    created_at = fields.DateTime(format="iso")
+    start_time = fields.DateTime(format="iso")
+    end_time = fields.DateTime(format="iso", allow_none=True)
+    exitcode = fields.Integer(
+        allow_none=True, metadata={"description": "null until known, and after a signal"}
+    )
+    signal = fields.String(
+        allow_none=True, metadata={"description": "the signal that ended it, such as SIGKILL"}
+    )
+    reason = fields.String(allow_none=True, metadata={"description": "what else there is to say"})
+    output_bytes = fields.Integer(metadata={"description": "bytes written up to now"})
+    output_lines = fields.Integer(metadata={"description": "newlines archived up to now"})
+    links = fields.Nested(LinksSchema)
+
+
+class RunInfoSchema(RunSchema):
+    """A run with its output as text."""
+
+    output = fields.String()
+    output_truncated = fields.Boolean()
+
+
+class StoredCommandSchema(Schema):
+    """A command as stored."""
+
+    id = fields.UUID()
+    name = fields.String()
+    description = fields.String(allow_none=True)
+    script = fields.String()
+    created_at = fields.DateTime(format="iso")
+    updated_at = fields.DateTime(format="iso")
+
+
+class CommandSchema(StoredCommandSchema):
+    """A command with its newest run."""
+
+    last_run = fields.Nested(RunSchema, allow_none=True)
+
+
+class NewCommandSchema(StoredCommandSchema):
+    """A new command with the run that was started."""
+
+    run = fields.Nested(RunSchema, allow_none=True)
+
+
+class CommandPageSchema(Schema):
+    """A page of commands."""
+
+    items = fields.List(fields.Nested(CommandSchema))
+    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})
+
+
+class RunPageSchema(Schema):
+    """A page of runs."""
+
+    items = fields.List(fields.Nested(RunSchema))
+    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})
+
+
+class RunsSchema(Schema):
+    """Runs."""
+
+    items = fields.List(fields.Nested(RunSchema))
+
+
+class StatusSchema(Schema):
+    """That the service is up."""
+
+    status = fields.String(metadata={"example": "ok"})
+
+
+class ProblemSchema(Schema):
+    """An error, as RFC 9457 has it."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    errors: Any = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "what is wrong, by field"},
+    )

@@ -1,0 +1,108 @@
+"""Who is watching: the bound on viewers, and the end of those that take nothing any more."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from server.errors import LimitReachedError
+
+SWEEP_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Viewer:
+    transport: asyncio.WriteTransport
+    task: asyncio.Task[object]
+    websocket: web.WebSocketResponse | None
+    waiting_bytes: int = 0
+    progress_at: float = 0.0
+
+
+class Viewers:
+    """All viewers, WebSocket and HTTP."""
+
+    def __init__(self, *, max_viewers: int, max_per_run: int, stall_seconds: float) -> None:
+        self._max_viewers = max_viewers
+        self._max_per_run = max_per_run
+        self._stall_seconds = stall_seconds
+        self._entries: dict[int, _Viewer] = {}
+        self._per_run: Counter[UUID] = Counter()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def check_room(self, run_id: UUID) -> None:
+        """Check that one more viewer may come, before a handshake.
+
+        Raises:
+            LimitReachedError: a bound on viewers is reached.
+        """
+        if len(self._entries) >= self._max_viewers:
+            raise LimitReachedError(f"There are {self._max_viewers} viewers: MAX_VIEWERS.")
+        if self._per_run[run_id] >= self._max_per_run:
+            raise LimitReachedError(
+                f"The run has {self._max_per_run} viewers: MAX_VIEWERS_PER_RUN."
+            )
+
+    @contextmanager
+    def admit(
+        self, run_id: UUID, request: web.Request, websocket: web.WebSocketResponse | None = None
+    ) -> Iterator[None]:
+        """Count the current task as a viewer of a run, and watch that it makes progress.
+
+        Raises:
+            LimitReachedError: a bound on viewers is reached.
+        """
+        self.check_room(run_id)
+        task, transport = asyncio.current_task(), request.transport
+        if task is None or transport is None:
+            raise ConnectionResetError("the viewer is gone already")
+        now = asyncio.get_running_loop().time()
+        self._entries[id(task)] = _Viewer(transport, task, websocket, progress_at=now)
+        self._per_run[run_id] += 1
+        try:
+            yield
+        finally:
+            del self._entries[id(task)]
+            self._per_run[run_id] -= 1
+            if not self._per_run[run_id]:
+                del self._per_run[run_id]
+
+    async def watch(self) -> None:
+        """Drop viewers that are gone or stalled, for ever; the service's owner cancels it."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep(asyncio.get_running_loop().time())
+
+    def sweep(self, now: float) -> None:
+        """Drop the viewers that are gone or have taken nothing for `stall_seconds`.
+
+        aiohttp's heartbeat does not free a peer whose socket buffer is full; abort() does.
+        """
+        for viewer in list(self._entries.values()):
+            waiting = viewer.transport.get_write_buffer_size()
+            if waiting == 0 or waiting != viewer.waiting_bytes:
+                viewer.waiting_bytes, viewer.progress_at = waiting, now
+            stalled = now - viewer.progress_at >= self._stall_seconds
+            if stalled or viewer.transport.is_closing():
+                self.dropped += stalled
+                viewer.transport.abort()
+                viewer.task.cancel()
+
+    async def close(self, _app: web.Application) -> None:
+        """Tell all WebSocket viewers that the server goes, so that they come back (code 1001)."""
+        viewers = list(self._entries.values())
+        async with asyncio.TaskGroup() as group:
+            for viewer in viewers:
+                if viewer.websocket is None:
+                    viewer.task.cancel()
+                else:
+                    group.create_task(
+                        viewer.websocket.close(code=1001, message=b"the server is shutting down")
+                    )
