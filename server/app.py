@@ -1,0 +1,217 @@
+"""The composition root: builds everything, in the order in which each needs the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from aiohttp import web
+
+from server.errors import StartupError
+from server.handlers import guard, keys, openapi, problems, routes
+from server.handlers.render import API
+from server.handlers.viewers import Viewers
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import KeeperError
+from server.keeper.spool import Limits, Spool
+from server.output.watch import Watch
+from server.repositories import migrate
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.resources import migrations_directory
+from server.services.archiver import Archiver
+from server.services.commands import CommandService
+from server.services.readiness import Readiness
+from server.services.runner import Launch, Runner
+from server.services.runs import RunService
+from server.services.tasks import Tasks
+from server.settings import Settings
+from server.state import state_directory
+
+VERSION = metadata.version("tailrun")
+CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
+EMBEDDED_CHECK_SECONDS = 1.0
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Repositories:
+    commands: CommandRepository
+    runs: RunRepository
+    outputs: OutputRepository
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[web.Application, Tasks]]:
+    """Run all of the service but its listening: yields the application and its side tasks.
+
+    Raises:
+        StartupError: something that the service needs cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        host = stack.enter_context(state_directory(settings.state_dir))
+        tasks = Tasks()
+        database = await stack.enter_async_context(_database(settings, tasks))
+        keeper = await stack.enter_async_context(_keeper(settings.state_dir))
+        repositories = _Repositories(
+            CommandRepository(database), RunRepository(database), OutputRepository(database)
+        )
+        runner = await stack.enter_async_context(
+            _runner(settings, environment, host, keeper, repositories, tasks)
+        )
+        viewers = Viewers(
+            max_viewers=settings.max_viewers,
+            max_per_run=settings.max_viewers_per_run,
+            stall_seconds=settings.viewer_stall_seconds,
+        )
+        tasks.start(viewers.watch(), "viewers")
+        run_service = RunService(
+            runner,
+            repositories.commands,
+            repositories.runs,
+            repositories.outputs,
+            stop_grace_seconds=settings.stop_grace_seconds,
+        )
+        app = build_app(settings)
+        app[keys.RUNS] = run_service
+        app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service)
+        app[keys.READINESS] = Readiness(database, keeper)
+        app[keys.VIEWERS] = viewers
+        app.on_shutdown.append(viewers.close)
+        yield app, tasks
+
+
+@asynccontextmanager
+async def _database(settings: Settings, tasks: Tasks) -> AsyncIterator[Database]:
+    """Open the database, starting the embedded one if no other is named, and migrate it."""
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            embedded = EmbeddedDatabase(settings.state_dir / "database")
+            url = await embedded.start()
+            stack.push_async_callback(embedded.stop)
+            tasks.start(_keep(embedded), "embedded database")
+        await migrate.apply(url, migrations_directory())
+        database = Database(
+            url,
+            max_connections=settings.database_connections,
+            statement_timeout_seconds=settings.database_timeout_seconds,
+        )
+        await database.open()
+        stack.push_async_callback(database.close)
+        yield database
+
+
+async def _keep(embedded: EmbeddedDatabase) -> None:
+    """Start the embedded database again when it died, for ever."""
+    while True:
+        await asyncio.sleep(EMBEDDED_CHECK_SECONDS)
+        with suppress(StartupError):
+            await embedded.ensure()
+
+
+@asynccontextmanager
+async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
+    keeper = KeeperClient(state_dir)
+    try:
+        await keeper.open()
+    except KeeperError as error:
+        raise StartupError(f"The keeper could not be started: {error}") from error
+    try:
+        yield keeper
+    finally:
+        await keeper.close()
+
+
+@asynccontextmanager
+async def _runner(
+    settings: Settings,
+    environment: Mapping[str, str],
+    host: str,
+    keeper: KeeperClient,
+    repositories: _Repositories,
+    tasks: Tasks,
+) -> AsyncIterator[Runner]:
+    """Run the Archiver and the Runner, with every run that is active taken up.
+
+    At the end what has been written is archived; runs go on unless ON_SHUTDOWN says otherwise.
+    """
+    archiver = Archiver(
+        repositories.outputs,
+        flush_bytes=settings.flush_bytes,
+        flush_seconds=settings.flush_seconds,
+        preview_bytes=settings.preview_bytes,
+    )
+    watch = Watch()
+    runner = Runner(
+        host=host,
+        launch=_launch(settings, environment),
+        spool=Spool.of(settings.state_dir),
+        keeper=keeper,
+        watch=watch,
+        archiver=archiver,
+        runs=repositories.runs,
+        outputs=repositories.outputs,
+        tasks=tasks,
+    )
+    try:
+        await runner.recover()
+        archiving = tasks.start(archiver.run(), "archiver")
+        tasks.start(runner.dispatch(), "dispatch")
+        tasks.start(runner.keep_keeper(), "keeper")
+        yield runner
+        if settings.on_shutdown == "stop":
+            await runner.stop_all(grace_seconds=settings.stop_grace_seconds)
+        archiving.cancel()
+        await asyncio.wait({archiving})
+        await archiver.flush()
+    finally:
+        await tasks.cancel()
+        watch.close()
+
+
+def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
+    return Launch(
+        shell=settings.shell,
+        directory=settings.working_directory,
+        environment=child_environment(settings, environment),
+        limits=Limits(
+            timeout_seconds=settings.run_timeout_seconds or None,
+            max_output_bytes=settings.max_output_bytes,
+            min_free_bytes=settings.min_free_bytes,
+            grace_seconds=settings.stop_grace_seconds,
+        ),
+        max_concurrent_runs=settings.max_concurrent_runs,
+        max_active_runs_per_command=settings.max_active_runs_per_command,
+    )
+
+
+def build_app(settings: Settings) -> web.Application:
+    """Build the application: its routes, its middlewares, its documentation."""
+    app = web.Application(
+        middlewares=[guard.guard, problems.problems, openapi.validation],
+        client_max_size=settings.max_body_bytes,
+    )
+    app[keys.SETTINGS] = settings
+    routes.add_routes(app)
+    openapi.set_up_documentation(app, version=VERSION, prefix=API)
+    routes.add_undocumented_routes(app)
+    app.on_response_prepare.append(guard.add_security_headers)
+    return app
+
+
+def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what scripts get of the server's environment: a few named variables, no secrets.
+
+    PYTHONUNBUFFERED keeps Python scripts, whose output goes to a pipe, from holding it back.
+    """
+    names = (*CHILD_VARIABLES, *settings.pass_environment)
+    inherited = {name: environment[name] for name in names if name in environment}
+    return {"PATH": DEFAULT_PATH, "PYTHONUNBUFFERED": "1", **inherited}
