@@ -1,10 +1,83 @@
 """Stored commands."""
 
+# ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
+
 from uuid import UUID
 
+from server.errors import CommandActiveError, CommandNotFoundError
 from server.models import Command, Run
 from server.repositories.database import Database
-from server.repositories.page import Page
+from server.repositories.page import Page, SortKey
+from server.repositories.rows import (
+    COMMAND_COLUMNS,
+    RUN_COLUMNS,
+    command_and_run_of,
+    command_of,
+    storable,
+)
+
+ADD = f"""
+    INSERT INTO commands AS c (name, description, script)
+    VALUES (%(name)s, %(description)s, %(script)s)
+    RETURNING {COMMAND_COLUMNS}
+"""
+
+ADD_WITH_RUN = f"""
+    WITH c AS ({ADD}), r AS (
+        INSERT INTO commands_info AS r (commands_id, script, host, exitcode)
+        SELECT c.id, c.script, %(host)s, NULL FROM c
+        RETURNING {RUN_COLUMNS}
+    )
+    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
+"""
+
+LAST_RUN = f"""
+    LEFT JOIN LATERAL (
+        SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.commands_id = c.id
+        ORDER BY r.created_at DESC, r.id DESC LIMIT 1
+    ) r ON true
+"""
+
+GET = f"SELECT {COMMAND_COLUMNS} FROM commands c WHERE c.id = %(id)s"
+
+GET_WITH_LAST_RUN = f"""
+    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM commands c {LAST_RUN} WHERE c.id = %(id)s
+"""
+
+REPLACE = f"""
+    UPDATE commands c
+    SET name = %(name)s, description = %(description)s, script = %(script)s,
+        updated_at = CURRENT_TIMESTAMP
+    WHERE c.id = %(id)s
+    RETURNING {COMMAND_COLUMNS}
+"""
+
+# Whoever adds a run locks its command's row (the foreign key does), so once this holds the row
+# no run appears any more. The second statement's snapshot is taken after that, and sees them all.
+DELETE = """
+    SET LOCAL statement_timeout = 0;
+    SELECT FROM commands WHERE id = %(id)s FOR UPDATE;
+    WITH deleted AS (
+        DELETE FROM commands WHERE id = %(id)s AND NOT EXISTS (
+            SELECT FROM commands_info
+            WHERE commands_id = %(id)s AND state IN ('queued', 'running')
+        ) RETURNING id
+    )
+    SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands WHERE id = %(id)s)
+"""
+
+# The parameters are literals when the planner sees them: a condition that is absent costs nothing.
+LIST = f"""
+    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM (
+        SELECT {COMMAND_COLUMNS} FROM commands c
+        WHERE (%(pattern)s IS NULL OR c.name ILIKE %(pattern)s OR c.description ILIKE %(pattern)s)
+        AND (%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))
+        ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
+    ) c {LAST_RUN} ORDER BY c.created_at DESC, c.id DESC
+"""
+
+DELETE_SECONDS = 600.0
+"""For the deletion of a command: it takes all its runs' output with it."""
 
 
 class CommandRepository:
@@ -15,13 +88,20 @@ class CommandRepository:
 
     async def add(self, name: str, description: str | None, script: str) -> Command:
         """Store a command."""
-        raise NotImplementedError
+        [row] = await self._database.fetch_all(
+            ADD, {"name": name, "description": description, "script": script}
+        )
+        return command_of(row)
 
     async def add_with_run(
         self, name: str, description: str | None, script: str, *, host: str
     ) -> tuple[Command, Run]:
         """Store a command and its first run, queued, in one statement."""
-        raise NotImplementedError
+        parameters = {"name": name, "description": description, "script": script, "host": host}
+        [row] = await self._database.fetch_all(ADD_WITH_RUN, parameters)
+        command, run = command_and_run_of(row)
+        assert run is not None  # noqa: S101  the statement has just inserted it
+        return command, run
 
     async def get(self, command_id: UUID) -> Command:
         """Return a command.
@@ -29,7 +109,10 @@ class CommandRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        raise NotImplementedError
+        row = await self._database.fetch_one(GET, {"id": command_id})
+        if row is None:
+            raise _not_found(command_id)
+        return command_of(row)
 
     async def get_with_last_run(self, command_id: UUID) -> tuple[Command, Run | None]:
         """Return a command and its newest run.
@@ -37,7 +120,10 @@ class CommandRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        raise NotImplementedError
+        row = await self._database.fetch_one(GET_WITH_LAST_RUN, {"id": command_id})
+        if row is None:
+            raise _not_found(command_id)
+        return command_and_run_of(row)
 
     async def replace(
         self, command_id: UUID, name: str, description: str | None, script: str
@@ -47,7 +133,11 @@ class CommandRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        raise NotImplementedError
+        parameters = {"id": command_id, "name": name, "description": description, "script": script}
+        row = await self._database.fetch_one(REPLACE, parameters)
+        if row is None:
+            raise _not_found(command_id)
+        return command_of(row)
 
     async def delete(self, command_id: UUID) -> None:
         """Delete a command with its runs and their output.
@@ -56,14 +146,40 @@ class CommandRepository:
             CommandNotFoundError: there is no such command.
             CommandActiveError: it has an active run.
         """
-        raise NotImplementedError
+        [(deleted, found)] = await self._database.fetch_all(
+            DELETE, {"id": command_id}, timeout_seconds=DELETE_SECONDS
+        )
+        if not found:
+            raise _not_found(command_id)
+        if not deleted:
+            raise CommandActiveError("The command has an active run. Stop it first.")
 
     async def list(
         self, *, query: str = "", limit: int, cursor: str | None = None
     ) -> Page[tuple[Command, Run | None]]:
         """Return commands with their newest run, newest command first.
 
+        `query`, if not empty, is part of the name or the description, in whatever case.
+
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        raise NotImplementedError
+        parameters = {"pattern": _pattern(query), **SortKey.parameters(cursor), "rows": limit + 1}
+        rows = await self._database.fetch_all(LIST, parameters)
+        return Page.cut(
+            [command_and_run_of(row) for row in rows],
+            limit,
+            lambda item: SortKey(item[0].created_at, item[0].id),
+        )
+
+
+def _pattern(query: str) -> str | None:
+    """Return the ILIKE pattern of texts that contain `query`, None for all."""
+    if not query:
+        return None
+    escaped = storable(query).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
+
+
+def _not_found(command_id: UUID) -> CommandNotFoundError:
+    return CommandNotFoundError(f"There is no command {command_id}.")

@@ -8,7 +8,7 @@ is, and items that come or go meanwhile neither repeat nor hide others
 import base64
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
@@ -20,14 +20,6 @@ Item = TypeVar("Item")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct(">q16s")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """A stretch of a list; `next` is the cursor of the page after it, None at the end."""
-
-    items: Sequence[Item]
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +48,31 @@ class SortKey:
         except (UnicodeEncodeError, binascii.Error, struct.error, OverflowError) as exc:
             raise InvalidCursorError("The cursor was not made by this service.") from exc
         return cls(created_at, UUID(bytes=identifier))
+
+    @classmethod
+    def parameters(cls, cursor: str | None) -> dict[str, object]:
+        """Return a statement's parameters `created_at` and `id` for what follows a cursor.
+
+        Raises:
+            InvalidCursorError: the text was not made by `encode`.
+        """
+        if cursor is None:
+            return {"created_at": None, "id": None}
+        key = cls.decode(cursor)
+        return {"created_at": key.created_at, "id": key.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """A stretch of a list; `next` is the cursor of the page after it, None at the end."""
+
+    items: Sequence[Item]
+    next: str | None
+
+    @classmethod
+    def cut(
+        cls, items: Sequence[Item], limit: int, key_of: Callable[[Item], SortKey]
+    ) -> "Page[Item]":
+        """Return the first `limit` of items; that there is one more tells that a page follows."""
+        more = len(items) > limit
+        return cls(items[:limit], key_of(items[limit - 1]).encode() if more else None)

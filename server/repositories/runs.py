@@ -1,11 +1,65 @@
 """Runs."""
 
-from collections.abc import Iterable
+# ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
+
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from psycopg2.errors import ForeignKeyViolation
+
+from server.errors import CommandNotFoundError, RunNotFoundError
 from server.models import Position, Run, RunEnd, RunState
 from server.repositories.database import Database
-from server.repositories.page import Page
+from server.repositories.page import Page, SortKey
+from server.repositories.rows import POSITION_COLUMNS, RUN_COLUMNS, position_of, run_of, storable
+
+ADD = f"""
+    INSERT INTO commands_info AS r (commands_id, script, host, exitcode)
+    VALUES (%(command_id)s, %(script)s, %(host)s, NULL)
+    RETURNING {RUN_COLUMNS}
+"""
+
+GET = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = %(id)s"
+
+LATEST = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.commands_id = %(command_id)s
+    ORDER BY r.created_at DESC, r.id DESC LIMIT 1
+"""
+
+# The parameters are literals when the planner sees them: a condition that is absent costs nothing.
+LIST = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE (%(state)s IS NULL OR r.state = %(state)s)
+    AND (%(command_id)s IS NULL OR r.commands_id = %(command_id)s)
+    AND (%(id)s IS NULL OR (r.created_at, r.id) < (%(created_at)s, %(id)s))
+    ORDER BY r.created_at DESC, r.id DESC LIMIT %(rows)s
+"""
+
+ACTIVE = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE r.host = %(host)s AND r.state IN ('queued', 'running')
+    ORDER BY r.created_at, r.id
+"""
+
+# Rows are locked in the order of their ids, as append() does, so that two servers never deadlock.
+TAKE_OVER = f"""
+    WITH taken AS (
+        SELECT id FROM commands_info
+        WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('queued', 'running')
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE commands_info r SET epoch = r.epoch + 1, host = %(host)s FROM taken
+    WHERE r.id = taken.id AND r.state IN ('queued', 'running')
+    RETURNING {POSITION_COLUMNS}
+"""
+
+FINISH_QUEUED = """
+    UPDATE commands_info
+    SET state = %(state)s, end_time = %(end_time)s, exitcode = %(exitcode)s,
+        signal = %(signal)s, reason = %(reason)s
+    WHERE id = %(id)s AND state = 'queued'
+    RETURNING id
+"""
 
 
 class RunRepository:
@@ -20,7 +74,12 @@ class RunRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        raise NotImplementedError
+        parameters = {"command_id": command_id, "script": script, "host": host}
+        try:
+            [row] = await self._database.fetch_all(ADD, parameters)
+        except ForeignKeyViolation as exc:
+            raise CommandNotFoundError(f"There is no command {command_id}.") from exc
+        return run_of(row)
 
     async def get(self, run_id: UUID) -> Run:
         """Return a run.
@@ -28,7 +87,10 @@ class RunRepository:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        raise NotImplementedError
+        row = await self._database.fetch_one(GET, {"id": run_id})
+        if row is None:
+            raise RunNotFoundError(f"There is no run {run_id}.")
+        return run_of(row)
 
     async def latest(self, command_id: UUID) -> Run:
         """Return a command's newest run.
@@ -36,7 +98,37 @@ class RunRepository:
         Raises:
             RunNotFoundError: the command has none.
         """
-        raise NotImplementedError
+        row = await self._database.fetch_one(LATEST, {"command_id": command_id})
+        if row is None:
+            raise RunNotFoundError(f"The command {command_id} has no run.")
+        return run_of(row)
+
+    async def active(self, host: str) -> Sequence[Run]:
+        """Return the queued and running runs of a host, oldest first."""
+        return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def take_over(self, run_ids: Iterable[UUID], host: str) -> dict[UUID, Position]:
+        """Become the owner of runs: raise their epoch, which fences every owner before.
+
+        Returns where each stands; runs that are no longer active are left out.
+        """
+        ids = list(run_ids)
+        if not ids:
+            return {}
+        rows = await self._database.fetch_all(TAKE_OVER, {"ids": ids, "host": host})
+        return dict(map(position_of, rows))
+
+    async def finish_queued(self, run_id: UUID, end: RunEnd) -> bool:
+        """End a run that is still queued; False when it is not."""
+        parameters = {
+            "id": run_id,
+            "state": end.state,
+            "end_time": end.end_time,
+            "exitcode": end.exitcode,
+            "signal": end.signal,
+            "reason": None if end.reason is None else storable(end.reason),
+        }
+        return await self._database.fetch_one(FINISH_QUEUED, parameters) is not None
 
     async def list(
         self,
@@ -51,19 +143,8 @@ class RunRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        raise NotImplementedError
-
-    async def active(self, host: str) -> list[Run]:
-        """Return the queued and running runs of a host, oldest first."""
-        raise NotImplementedError
-
-    async def take_over(self, run_ids: Iterable[UUID], host: str) -> dict[UUID, Position]:
-        """Become the owner of runs: raise their epoch, which fences every owner before.
-
-        Returns where each stands; runs that are no longer active are left out.
-        """
-        raise NotImplementedError
-
-    async def finish_queued(self, run_id: UUID, end: RunEnd) -> bool:
-        """End a run that is still queued; False when it is not."""
-        raise NotImplementedError
+        filters = {"state": state, "command_id": command_id, "rows": limit + 1}
+        rows = await self._database.fetch_all(LIST, {**filters, **SortKey.parameters(cursor)})
+        return Page.cut(
+            [run_of(row) for row in rows], limit, lambda run: SortKey(run.created_at, run.id)
+        )

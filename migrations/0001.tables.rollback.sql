@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS commands_info_output;
+DROP TABLE IF EXISTS commands_info;
+DROP TABLE IF EXISTS commands;

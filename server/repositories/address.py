@@ -1,0 +1,73 @@
+"""Where a database is, in words that may be shown, and what becomes of the driver's errors."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import QueryCanceledError, parse_dsn
+
+from server.errors import DatabaseUnavailableError, StartupError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parameters of a libpq URL or connection string; as text, it shows no secret."""
+
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Take a URL apart.
+
+        Raises:
+            StartupError: it is none.
+        """
+        try:
+            return cls(parse_dsn(url))
+        except psycopg2.ProgrammingError:
+            # The driver's message quotes the URL, and with it the password.
+            raise StartupError(
+                "The database's URL is not one that PostgreSQL takes:"
+                " postgresql://user:password@host:5432/name"
+            ) from None
+
+    def __str__(self) -> str:
+        host = self.parameters.get("host", self.parameters.get("hostaddr", "the default host"))
+        port = self.parameters.get("port")
+        name = self.parameters.get("dbname", "of the user's name")
+        return f"The database {name} at {host}" + (f" port {port}" if port else "")
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise the driver's errors as the domain's.
+
+        What says that a statement is wrong passes as it is: that is a defect.
+
+        Raises:
+            DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
+                cannot do now what was asked.
+        """
+        try:
+            yield
+        except TimeoutError as exc:
+            raise DatabaseUnavailableError(f"{self} did not answer in time.") from exc
+        except asyncio.CancelledError as exc:
+            # aiopg makes a statement's cancellation by the server into one of the task.
+            if isinstance(exc.__context__, QueryCanceledError):
+                raise self._unavailable(exc.__context__) from exc
+            raise
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as exc:
+            raise self._unavailable(exc) from exc
+        except psycopg2.DatabaseError as exc:
+            if type(exc) is not psycopg2.DatabaseError:
+                raise
+            # Not one of its subclasses: libpq lost the connection in the middle of an answer.
+            raise self._unavailable(exc) from exc
+
+    def _unavailable(self, exc: BaseException) -> DatabaseUnavailableError:
+        reason = " ".join(str(exc).split())
+        if password := self.parameters.get("password"):
+            reason = reason.replace(password, "***")
+        return DatabaseUnavailableError(f"{self} is unavailable: {reason}")
