@@ -1,0 +1,221 @@
+"""The output of a run that is live here: its spool file, read at offsets."""
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from server.keeper.spool import EXIT_RECORD, OUTPUT
+from server.output.index import LineIndex, read_exactly
+from server.output.shared import SharedFrames
+from server.output.times import TimeMarks
+
+T = TypeVar("T")
+
+
+class LogClosedError(RuntimeError):
+    """The log was used after its last user had released it."""
+
+
+class RunLog:
+    """A live run's output; an `Output`.
+
+    It is made with one user, its maker. Each further user calls `acquire` (also as
+    `with log.acquire():`) and every user calls `release` once; the last one closes the file.
+    Until then readers go on, even when the spool has been removed.
+
+    It does not look for growth by itself: `refresh` does, called by the Watch. `marks` are the
+    times at offsets known from before, ascending.
+
+    Raises:
+        OSError: the spool has no output, or it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        marks: Iterable[tuple[int, float]] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.directory = directory
+        self.frames = SharedFrames()
+        self._clock = clock
+        self._exit_record = directory / EXIT_RECORD
+        self._file: int | None = os.open(directory / OUTPUT, os.O_RDONLY | os.O_CLOEXEC)
+        self._users = 1
+        self._size = 0
+        self._ended = False
+        self._waiters: dict[asyncio.Future[None], int] = {}
+        self._reads_at_once = True
+        self._index = LineIndex(self._in_thread)
+        self._open_at(marks)
+
+    def _open_at(self, marks: Iterable[tuple[int, float]]) -> None:
+        """Take what is there already; without marks it was seen when it was last written."""
+        status = os.fstat(self._opened())
+        self._size = status.st_size
+        known = [(offset, seen_at) for offset, seen_at in marks if offset <= self._size]
+        self._times = TimeMarks(known or [(0, status.st_mtime)])
+        self.refresh()
+
+    @property
+    def size(self) -> int:
+        """The number of bytes so far, as of the last refresh."""
+        return self._size
+
+    @property
+    def ended(self) -> bool:
+        """Whether no byte will follow."""
+        return self._ended
+
+    @property
+    def users(self) -> int:
+        """How many have not yet released the log."""
+        return self._users
+
+    @property
+    def waiters(self) -> int:
+        """How many wait for growth."""
+        return len(self._waiters)
+
+    def acquire(self) -> Self:
+        """Return the log, for one more user."""
+        self._opened()
+        self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Tell that one user is done; the last one closes the file.
+
+        Raises:
+            LogClosedError: all users have released the log already.
+        """
+        descriptor = self._opened()
+        self._users -= 1
+        if self._users == 0:
+            self._file = None
+            os.close(descriptor)
+            self._wake(self._waiters)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def refresh(self) -> None:
+        """Look how far the output has grown and whether it has ended; wake those who wait.
+
+        The exit record is looked for BEFORE the size is: when it is there, the size read
+        afterwards is final. An output that was removed without one has ended as well.
+        """
+        if self._ended:
+            return
+        exited = self._exit_record.exists()
+        status = os.fstat(self._opened())
+        if status.st_size > self._size:
+            self.mark(self._size, self._clock())
+            self._size = status.st_size
+        self._ended = exited or status.st_nlink == 0
+        self._wake(
+            [
+                waiter
+                for waiter, offset in self._waiters.items()
+                if self._ended or self._size > offset
+            ]
+        )
+
+    def mark(self, offset: int, seen_at: float) -> None:
+        """Tell that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
+        self._times.add(offset, seen_at)
+
+    async def grown(self, offset: int) -> None:
+        """Return as soon as `size` is above `offset`, or the output has ended."""
+        while self._size <= offset and not self._ended:
+            self._opened()
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters[waiter] = offset
+            try:
+                await waiter
+            finally:
+                del self._waiters[waiter]
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset`; none at the end.
+
+        What is in the page cache is read at once, all else in a thread.
+
+        Raises:
+            OSError: the file cannot be read, or somebody has cut it.
+        """
+        length = min(limit, self._size - offset)
+        if length <= 0:
+            return b""
+        data = self._read_at_once(offset, length)
+        return data or await self._in_thread(partial(read_exactly, offset, offset + length))
+
+    async def lines_before(self, offset: int) -> int:
+        """Return the number of newlines in [0, offset)."""
+        return await self._index.lines_before(min(offset, self._size))
+
+    async def line_offset(self, line: int) -> int:
+        """Return where a line starts; the size when there is no such line."""
+        return await self._index.line_offset(line, self._size)
+
+    async def tail_offset(self, lines: int) -> int:
+        """Return where the last `lines` lines start; an unfinished last line counts as one."""
+        return await self._index.tail_offset(lines, self._size)
+
+    async def time_at(self, offset: int) -> float:
+        """Return when the byte at `offset` was first seen, in Unix seconds."""
+        return self._times.at(offset)
+
+    def _opened(self) -> int:
+        if self._file is None:
+            raise LogClosedError(f"the log of {self.directory.name} is closed")
+        return self._file
+
+    def _wake(self, waiters: Iterable["asyncio.Future[None]"]) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _read_at_once(self, offset: int, length: int) -> bytes:
+        """Return what the page cache has at `offset`; b"" when it has nothing there.
+
+        See preadv2(2): RWF_NOWAIT fails with EAGAIN when it would wait for the disk, and with
+        EOPNOTSUPP on a file system that cannot tell.
+        """
+        if not self._reads_at_once:
+            return b""
+        buffer = bytearray(length)
+        try:
+            count = os.preadv(self._opened(), [buffer], offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            self._reads_at_once = False
+            return b""
+        return bytes(buffer) if count == length else bytes(buffer[:count])
+
+    async def _in_thread(self, work: Callable[[int], T]) -> T:
+        """Run `work` on the descriptor in a thread, a user of the log for as long as it works.
+
+        A cancelled caller leaves the thread behind; it must not find another file there.
+        """
+        future = asyncio.get_running_loop().run_in_executor(None, work, self._opened())
+        self.acquire()
+        future.add_done_callback(self._thread_done)
+        return await asyncio.shield(future)
+
+    def _thread_done(self, future: "asyncio.Future[T]") -> None:
+        self.release()
+        if not future.cancelled():
+            future.exception()

@@ -1,0 +1,50 @@
+"""What every cursor reads: a run's output as bytes at offsets."""
+
+from typing import Protocol, runtime_checkable
+
+from server.output.shared import SharedFrames
+
+
+class Output(Protocol):
+    """The output of one run, live or finished. Offsets count bytes from 0, lines from 1."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes so far."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether no byte will follow; once it is true, `size` is final."""
+        ...
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset`: at least one when `offset` is below `size`."""
+        ...
+
+    async def grown(self, offset: int) -> None:
+        """Return as soon as `size` is above `offset`, or the output has ended."""
+        ...
+
+    async def lines_before(self, offset: int) -> int:
+        r"""Return the number of ``\n`` in [0, offset)."""
+        ...
+
+    async def line_offset(self, line: int) -> int:
+        """Return where a line starts; the size when there is no such line."""
+        ...
+
+    async def tail_offset(self, lines: int) -> int:
+        """Return where the last `lines` lines start; an unfinished last line counts as one."""
+        ...
+
+    async def time_at(self, offset: int) -> float:
+        """Return when the byte at `offset` was first seen, in Unix seconds."""
+        ...
+
+
+@runtime_checkable
+class SharesFrames(Protocol):
+    """An output whose viewers share the frames they have encoded."""
+
+    frames: SharedFrames

@@ -1,0 +1,124 @@
+"""Telling the logs that their files grew: one inotify descriptor for the whole server."""
+
+import asyncio
+import errno
+import logging
+import os
+from contextlib import suppress
+
+from inotify_simple import INotify, flags, parse_events
+
+from server.keeper.spool import OUTPUT
+from server.output.log import RunLog
+
+POLL_SECONDS = 0.02
+"""Pause between two looks at the logs for which inotify cannot be had."""
+
+EVENT_BYTES = 64 * 1024
+"""Events taken at once; what is left is taken in the loop's next round."""
+
+GROWTH = flags.MODIFY
+CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE
+
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """Refreshes the logs added to it whenever their files change, until it is closed.
+
+    The output itself is watched for growth, its directory for the exit record: events of the
+    directory alone would, on some kernels, come for every write to the run's pipe too. Made
+    within a running loop. Where inotify(7) cannot be had, or its limits are reached, the logs
+    concerned are looked at every `POLL_SECONDS`; the server's log says so once.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._logs: dict[RunLog, tuple[int, ...]] = {}
+        self._watched: dict[int, RunLog] = {}
+        self._polled: set[RunLog] = set()
+        self._poll: asyncio.TimerHandle | None = None
+        self._said = False
+        self._inotify = self._open()
+
+    def add(self, log: RunLog) -> None:
+        """Refresh the log now and at each change of its files."""
+        try:
+            self._logs[log] = self._watch(log)
+        except OSError as error:
+            self._say(error)
+            self._logs[log] = ()
+            self._polled.add(log)
+            self._poll = self._poll or self._loop.call_later(POLL_SECONDS, self._look)
+        log.refresh()
+
+    def remove(self, log: RunLog) -> None:
+        """Refresh the log no more; harmless when it was not added."""
+        self._polled.discard(log)
+        self._unwatch(self._logs.pop(log, ()))
+
+    def close(self) -> None:
+        """Refresh no log any more."""
+        if self._poll is not None:
+            self._poll.cancel()
+        if self._inotify is not None:
+            self._loop.remove_reader(self._inotify.fileno())
+            self._inotify.close()
+
+    def _open(self) -> INotify | None:
+        try:
+            inotify = INotify(nonblocking=True)
+        except OSError as error:
+            self._say(error)
+            return None
+        self._loop.add_reader(inotify.fileno(), self._take, inotify)
+        return inotify
+
+    def _require(self) -> INotify:
+        if self._inotify is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        return self._inotify
+
+    def _watch(self, log: RunLog) -> tuple[int, ...]:
+        """Watch a log's output and directory, both or none."""
+        inotify = self._require()
+        growth = inotify.add_watch(log.directory / OUTPUT, GROWTH)
+        try:
+            change = inotify.add_watch(log.directory, CHANGE)
+        except OSError:
+            self._unwatch((growth,))
+            raise
+        self._watched |= {growth: log, change: log}
+        return growth, change
+
+    def _unwatch(self, descriptors: tuple[int, ...]) -> None:
+        """End watches; the kernel has done so already where the file was removed."""
+        for descriptor in descriptors:
+            self._watched.pop(descriptor, None)
+            with suppress(OSError):
+                self._require().rm_watch(descriptor)
+
+    def _take(self, inotify: INotify) -> None:
+        """Refresh the logs that events tell of; all of them when the kernel dropped events."""
+        events = parse_events(os.read(inotify.fileno(), EVENT_BYTES))
+        if any(event.mask & flags.Q_OVERFLOW for event in events):
+            logs = set(self._watched.values())
+        else:
+            logs = {self._watched[event.wd] for event in events if event.wd in self._watched}
+        for log in logs:
+            log.refresh()
+
+    def _look(self) -> None:
+        for log in self._polled:
+            log.refresh()
+        self._poll = self._loop.call_later(POLL_SECONDS, self._look) if self._polled else None
+
+    def _say(self, error: OSError) -> None:
+        if not self._said:
+            self._said = True
+            logger.warning(
+                "output is looked for every %d ms, as inotify cannot be had: %s;"
+                " see fs.inotify in sysctl(8)",
+                POLL_SECONDS * 1000,
+                error.strerror,
+            )
