@@ -17,11 +17,10 @@ from server.repositories.rows import (
     storable,
 )
 
-# Compare and append. `held` locks the rows that stand where their advance begins, in the order
-# of their ids (so that two servers never deadlock), and has them compared again when it had to
-# wait for another transaction's lock; the update compares once more, for it looks at the rows
-# as they were when the statement began. An unchanged column of a row is not written anew, so
-# the text of a run whose preview is full costs nothing.
+# Compare and append. `held` locks the rows in the order of their ids, so that two servers never
+# deadlock. `moved` compares; where another transaction changed a row after this statement began,
+# it compares again with what that one left (EvalPlanQual: src/backend/executor/README).
+# A column that stays as it is is not written anew, so a run whose preview is full costs little.
 APPEND = """
     WITH advance AS (
         SELECT * FROM unnest(
@@ -35,8 +34,6 @@ APPEND = """
         )
     ), held AS (
         SELECT r.id FROM commands_info r JOIN advance a ON r.id = a.run_id
-        WHERE r.epoch = a.epoch AND r.output_bytes = a.from_offset
-            AND r.state IN ('queued', 'running')
         ORDER BY r.id FOR UPDATE OF r
     ), moved AS (
         UPDATE commands_info r SET

@@ -37,8 +37,8 @@ def command_and_run_of(row: Row) -> tuple[Command, Run | None]:
 
 def chunk_of(row: Row) -> Chunk:
     """Return the chunk in a row of CHUNK_COLUMNS."""
-    *rest, data = row
-    return Chunk(*rest, bytes(data))
+    byte_offset, byte_count, first_line, line_count, written_at, data = row
+    return Chunk(byte_offset, byte_count, first_line, line_count, written_at, bytes(data))
 
 
 def position_of(row: Row) -> tuple[UUID, Position]:

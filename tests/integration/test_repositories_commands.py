@@ -1,0 +1,222 @@
+"""The repository of commands on a real PostgreSQL."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import psycopg2
+import pytest
+
+from server.errors import CommandActiveError, CommandNotFoundError, InvalidCursorError
+from server.models import Advance, Chunk, RunEnd, RunState
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.output import OutputRepository
+from server.repositories.page import SortKey
+from server.repositories.runs import RunRepository
+from tests.support.postgres import until_a_statement_waits
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+STOPPED = RunEnd(RunState.STOPPED, NOW)
+
+
+@pytest.fixture
+def commands(database: Database) -> CommandRepository:
+    return CommandRepository(database)
+
+
+@pytest.fixture
+def runs(database: Database) -> RunRepository:
+    return RunRepository(database)
+
+
+async def test_a_command_is_stored_as_it_was_given(commands: CommandRepository) -> None:
+    script = "printf '%s %%(id)s \\\\ ä 🎈' \"$1\"\n"
+    command = await commands.add("a" * 64, "it's %(x)s\n", script)
+    assert (command.name, command.description, command.script) == ("a" * 64, "it's %(x)s\n", script)
+    assert command.created_at == command.updated_at
+    assert command.created_at.utcoffset() == timedelta(0)
+    assert await commands.get(command.id) == command
+    assert await commands.get_with_last_run(command.id) == (command, None)
+
+
+async def test_a_command_with_its_first_run_is_stored_at_once(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    command, run = await commands.add_with_run("name", None, "true", host="here")
+    assert run.command_id == command.id
+    assert (run.state, run.script, run.host, run.epoch) == (RunState.QUEUED, "true", "here", 1)
+    assert (run.exitcode, run.signal, run.reason, run.end_time) == (None, None, None, None)
+    assert (run.output_bytes, run.output_lines) == (0, 0)
+    assert await commands.get_with_last_run(command.id) == (command, run)
+    assert await runs.get(run.id) == run
+
+
+async def test_replacing_changes_what_the_user_wrote_and_not_its_runs(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    command, run = await commands.add_with_run("old", "old", "old", host="here")
+    replaced = await commands.replace(command.id, "new", None, "new")
+    assert (replaced.name, replaced.description, replaced.script) == ("new", None, "new")
+    assert replaced.created_at == command.created_at
+    assert replaced.updated_at > command.updated_at
+    assert await commands.get(command.id) == replaced
+    assert (await runs.get(run.id)).script == "old"
+
+
+async def test_an_unknown_command_is_not_found(commands: CommandRepository) -> None:
+    unknown = uuid4()
+    for call in (
+        commands.get(unknown),
+        commands.get_with_last_run(unknown),
+        commands.replace(unknown, "name", None, "true"),
+        commands.delete(unknown),
+    ):
+        with pytest.raises(CommandNotFoundError, match=str(unknown)):
+            await call
+
+
+async def test_a_command_with_an_active_run_is_not_deleted(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    command, run = await commands.add_with_run("name", None, "true", host="here")
+    with pytest.raises(CommandActiveError):
+        await commands.delete(command.id)
+    assert await commands.get(command.id) == command
+    await runs.finish_queued(run.id, STOPPED)
+    await commands.delete(command.id)
+    with pytest.raises(CommandNotFoundError):
+        await commands.get(command.id)
+
+
+async def test_deleting_a_command_deletes_its_runs_and_their_output_alone(
+    commands: CommandRepository, runs: RunRepository, database: Database
+) -> None:
+    outputs = OutputRepository(database)
+    chunk = Chunk(0, 1, 1, 0, NOW, b"x")
+    kept, kept_run = await commands.add_with_run("kept", None, "true", host="here")
+    command, run = await commands.add_with_run("deleted", None, "true", host="here")
+    for run_id in (run.id, kept_run.id):
+        await outputs.append([Advance(run_id, 1, 0, 1, 0, (chunk,), "x", NOW, STOPPED)])
+    await commands.delete(command.id)
+    page = await runs.list(limit=10)
+    assert [stored.id for stored in page.items] == [kept_run.id]
+    assert await outputs.chunks(run.id, 0, 10) == []
+    assert await outputs.chunks(kept_run.id, 0, 10) == [chunk]
+    assert (await commands.get_with_last_run(kept.id))[1] == page.items[0]
+
+
+async def test_a_run_that_is_added_meanwhile_keeps_its_command(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    """Whatever comes first wins, and no run is left without its command or deleted unseen."""
+    for _ in range(25):
+        command = await commands.add("name", None, "true")
+        run, deleted = await asyncio.gather(
+            runs.add(command.id, "true", "here"),
+            commands.delete(command.id),
+            return_exceptions=True,
+        )
+        if isinstance(deleted, CommandActiveError):
+            assert not isinstance(run, BaseException)
+            assert await runs.get(run.id) == run
+        else:
+            assert deleted is None
+            assert isinstance(run, CommandNotFoundError)
+
+
+async def test_a_delete_waits_for_a_run_that_is_being_added(
+    commands: CommandRepository, database: Database, database_url: str
+) -> None:
+    command = await commands.add("name", None, "true")
+    with closing(psycopg2.connect(database_url)) as adding, adding.cursor() as cursor:
+        insert = "INSERT INTO commands_info (commands_id, script, host) VALUES (%s, 'true', 'here')"
+        cursor.execute(insert, [str(command.id)])
+        deleting = asyncio.create_task(commands.delete(command.id))
+        await until_a_statement_waits(database)
+        adding.commit()
+    with pytest.raises(CommandActiveError):
+        await deleting
+
+
+async def test_pages_hold_every_command_once_newest_first(
+    commands: CommandRepository, database: Database
+) -> None:
+    added = [(await commands.add(f"name {n}", None, "true")).id for n in range(7)]
+    # Some at the same moment: then the id decides.
+    await database.fetch_all(
+        "UPDATE commands SET created_at = %(now)s WHERE id = ANY(%(ids)s) RETURNING 1",
+        {"now": NOW, "ids": added[2:5]},
+    )
+    seen, cursor, sizes = [], None, []
+    while True:
+        page = await commands.list(limit=2, cursor=cursor)
+        seen += [command for command, _ in page.items]
+        sizes.append(len(page.items))
+        cursor = page.next
+        if cursor is None:
+            break
+    assert sizes == [2, 2, 2, 1]
+    assert sorted(command.id for command in seen) == sorted(added)
+    keys = [(command.created_at, command.id) for command in seen]
+    assert keys == sorted(keys, reverse=True)
+
+
+async def test_a_page_stands_still_while_commands_come_and_go(commands: CommandRepository) -> None:
+    first, second, third = [await commands.add(name, None, "true") for name in "abc"]
+    page = await commands.list(limit=1)
+    assert [command for command, _ in page.items] == [third]
+    await commands.add("d", None, "true")
+    await commands.delete(third.id)
+    rest = await commands.list(limit=9, cursor=page.next)
+    assert [command for command, _ in rest.items] == [second, first]
+    assert rest.next is None
+
+
+async def test_a_list_tells_each_commands_newest_run(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    without = await commands.add("without", None, "true")
+    command, first = await commands.add_with_run("name", None, "true", host="here")
+    second = await runs.add(command.id, "false", "here")
+    assert second.created_at > first.created_at
+    page = await commands.list(limit=5)
+    assert list(page.items) == [(command, second), (without, None)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("BACKUP", {"backup", "nightly"}),
+        ("ÄRGER", {"ärger"}),
+        ("100%", {"100%"}),
+        ("%", {"100%"}),
+        ("_", {"a_b"}),
+        ("\\", {"back\\slash"}),
+        ("'", set()),
+        ("\0", set()),
+        ("\ud800", set()),
+        ("", {"backup", "nightly", "ärger", "100%", "a_b", "back\\slash"}),
+    ],
+)
+async def test_a_search_finds_the_text_in_name_or_description(
+    commands: CommandRepository, query: str, found: set[str]
+) -> None:
+    for name in ("backup", "ärger", "100%", "a_b", "back\\slash"):
+        await commands.add(name, None, "true")
+    await commands.add("nightly", "a Backup of all", "true")
+    page = await commands.list(query=query, limit=10)
+    assert {command.name for command, _ in page.items} == found
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "ä", "AAAA", "'; DROP TABLE commands; --", "f" * 32])
+async def test_a_cursor_of_elsewhere_is_refused(commands: CommandRepository, cursor: str) -> None:
+    with pytest.raises(InvalidCursorError):
+        await commands.list(limit=1, cursor=cursor)
+
+
+def test_a_cursor_keeps_its_key_to_the_microsecond() -> None:
+    for moment in (NOW, NOW - timedelta(days=30000), NOW + timedelta(microseconds=1)):
+        key = SortKey(moment, UUID(int=7))
+        assert SortKey.decode(key.encode()) == key

@@ -1,0 +1,131 @@
+"""The repository of runs on a real PostgreSQL."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from server.errors import CommandNotFoundError, InvalidCursorError, RunNotFoundError
+from server.models import Advance, Command, Position, Run, RunEnd, RunState
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+
+@pytest.fixture
+def runs(database: Database) -> RunRepository:
+    return RunRepository(database)
+
+
+@pytest.fixture
+async def command(database: Database) -> Command:
+    return await CommandRepository(database).add("name", None, "true")
+
+
+async def finish(database: Database, run: Run, state: RunState) -> None:
+    end = Advance(run.id, run.epoch, 0, 0, 0, end=RunEnd(state, NOW))
+    assert await OutputRepository(database).append([end]) == {run.id}
+
+
+async def test_a_run_is_stored_queued_in_its_first_epoch(
+    runs: RunRepository, command: Command
+) -> None:
+    run = await runs.add(command.id, "echo run", "here")
+    assert (run.command_id, run.script, run.host) == (command.id, "echo run", "here")
+    assert (run.state, run.epoch, run.exitcode) == (RunState.QUEUED, 1, None)
+    assert isinstance(run.state, RunState)
+    assert run.start_time == run.created_at
+    assert await runs.get(run.id) == run
+
+
+async def test_what_is_unknown_is_not_found(runs: RunRepository, command: Command) -> None:
+    with pytest.raises(RunNotFoundError):
+        await runs.get(uuid4())
+    with pytest.raises(RunNotFoundError):
+        await runs.latest(command.id)
+    with pytest.raises(CommandNotFoundError):
+        await runs.add(uuid4(), "true", "here")
+
+
+async def test_the_latest_run_is_the_newest_of_its_command(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    other = await CommandRepository(database).add("other", None, "true")
+    await runs.add(command.id, "true", "here")
+    newest = await runs.add(command.id, "true", "here")
+    await runs.add(other.id, "true", "here")
+    assert await runs.latest(command.id) == newest
+
+
+async def test_lists_are_filtered_by_state_and_command(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    other = await CommandRepository(database).add("other", None, "true")
+    mine = [await runs.add(command.id, "true", "here") for _ in range(4)]
+    theirs = await runs.add(other.id, "true", "here")
+    await finish(database, mine[1], RunState.FAILED)
+    await finish(database, theirs, RunState.FAILED)
+
+    async def ids(state: RunState | None, *, of_command: bool) -> list[int]:
+        command_id = command.id if of_command else None
+        page = await runs.list(state=state, command_id=command_id, limit=9)
+        return [
+            [*mine, theirs].index(next(r for r in [*mine, theirs] if r.id == run.id))
+            for run in page.items
+        ]
+
+    assert await ids(None, of_command=False) == [4, 3, 2, 1, 0]
+    assert await ids(None, of_command=True) == [3, 2, 1, 0]
+    assert await ids(RunState.FAILED, of_command=False) == [4, 1]
+    assert await ids(RunState.FAILED, of_command=True) == [1]
+    assert await ids(RunState.LOST, of_command=False) == []
+
+
+async def test_pages_of_runs_hold_each_once(runs: RunRepository, command: Command) -> None:
+    added = [await runs.add(command.id, "true", "here") for _ in range(5)]
+    first = await runs.list(command_id=command.id, limit=3)
+    second = await runs.list(command_id=command.id, limit=3, cursor=first.next)
+    assert [*first.items, *second.items] == added[::-1]
+    assert second.next is None
+    with pytest.raises(InvalidCursorError):
+        await runs.list(limit=3, cursor="no cursor")
+
+
+async def test_active_runs_are_those_of_the_host_oldest_first(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    first, finished, last = [await runs.add(command.id, "true", "here") for _ in range(3)]
+    await runs.add(command.id, "true", "elsewhere")
+    await finish(database, finished, RunState.SUCCEEDED)
+    assert await runs.active("here") == [first, last]
+
+
+async def test_taking_over_raises_the_epoch_of_active_runs(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    active, finished = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    await finish(database, finished, RunState.SUCCEEDED)
+    await OutputRepository(database).append([Advance(active.id, 1, 0, 7, 2, start_time=NOW)])
+    taken = await runs.take_over([active.id, finished.id, uuid4()], "there")
+    assert taken == {active.id: Position(2, 7, 2, RunState.RUNNING)}
+    assert ((await runs.get(active.id)).epoch, (await runs.get(active.id)).host) == (2, "there")
+    assert (await runs.get(finished.id)).epoch == 1
+    assert await runs.take_over([], "there") == {}
+
+
+async def test_only_a_queued_run_is_finished_without_its_archive(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    queued, running = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
+    end = RunEnd(RunState.FAILED, NOW, signal="SIGKILL", reason="a NUL \0 and \udcff")
+    assert await runs.finish_queued(queued.id, end)
+    assert not await runs.finish_queued(queued.id, end)
+    assert not await runs.finish_queued(running.id, end)
+    assert not await runs.finish_queued(uuid4(), end)
+    stored = await runs.get(queued.id)
+    assert (stored.state, stored.end_time, stored.signal) == (RunState.FAILED, NOW, "SIGKILL")
+    assert stored.reason == "a NUL \N{REPLACEMENT CHARACTER} and ?"
