@@ -36,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             level=settings.log_level.upper(),
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
+        logging.getLogger("yoyo").setLevel(logging.WARNING)
         _hide_memory()
         return asyncio.run(_serve(settings, os.environ))
     except (StartupError, DatabaseUnavailableError) as error:
-        print(f"tailrun: {error}", file=sys.stderr)  # noqa: T201
+        print(f"tailrun: {error}", file=sys.stderr)
         return EX_CONFIG
 
 
@@ -52,7 +53,7 @@ async def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         await runner.setup()
         try:
             address = await _listen(runner, settings)
-            print(  # noqa: T201
+            print(
                 f"Tailrun {VERSION} serves {address}/ (documentation: {address}/swagger/index.html,"
                 f" state: {settings.state_dir})",
                 flush=True,
@@ -69,7 +70,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         await site.start()
     except OSError as error:
         raise StartupError(
-            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno)}."
+            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
     port = runner.addresses[0][1]

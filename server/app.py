@@ -64,7 +64,14 @@ async def service(
             CommandRepository(database), RunRepository(database), OutputRepository(database)
         )
         runner = await stack.enter_async_context(
-            _runner(settings, environment, host, keeper, repositories, tasks)
+            _runner(
+                settings,
+                host=host,
+                launch=_launch(settings, environment),
+                keeper=keeper,
+                repositories=repositories,
+                tasks=tasks,
+            )
         )
         viewers = Viewers(
             max_viewers=settings.max_viewers,
@@ -133,8 +140,9 @@ async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
 @asynccontextmanager
 async def _runner(
     settings: Settings,
-    environment: Mapping[str, str],
+    *,
     host: str,
+    launch: Launch,
     keeper: KeeperClient,
     repositories: _Repositories,
     tasks: Tasks,
@@ -152,7 +160,7 @@ async def _runner(
     watch = Watch()
     runner = Runner(
         host=host,
-        launch=_launch(settings, environment),
+        launch=launch,
         spool=Spool.of(settings.state_dir),
         keeper=keeper,
         watch=watch,

@@ -97,9 +97,7 @@ class _Parser(AIOHTTPParser):
             text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             raise web.HTTPBadRequest(text=f"The body is not JSON: {text}.") from error
 
-    def handle_error(  # type: ignore[override]
-        self, error: ValidationError, *_: Any, **__: Any
-    ) -> NoReturn:
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         raise InvalidInputError(_by_field(error.messages)) from error
 
 

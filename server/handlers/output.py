@@ -14,7 +14,8 @@ from server.handlers.parameters import query, run_id
 from server.handlers.problems import InvalidInputError
 from server.handlers.stream import start_offset
 from server.output.cursor import StreamFormat, frames
-from server.output.ranges import parse_lines, parse_range
+from server.output.lines import parse_lines
+from server.output.ranges import UnsatisfiableRangeError, parse_range
 from server.output.source import Output
 from server.services.archive import ArchivedOutput, stored
 
@@ -82,21 +83,20 @@ async def _lines(output: Output, text: str) -> _Part:
         first, last = parse_lines(text)
     except ValueError as error:
         raise InvalidInputError({"lines": [str(error)]}) from error
-    return _Part(await output.line_offset(first), await output.line_offset(last + 1))
+    end = output.size if last is None else await output.line_offset(last + 1)
+    return _Part(await output.line_offset(first), end)
 
 
 def _range(header: str, size: int) -> _Part:
     """Read a Range header; one that is not understood is ignored (RFC 9110 §14.2)."""
     try:
-        found = parse_range(header, size)
+        start, end = parse_range(header, size)
+    except UnsatisfiableRangeError as error:
+        raise web.HTTPRequestRangeNotSatisfiable(
+            headers={"Content-Range": f"bytes */{size}"}, text=str(error)
+        ) from error
     except ValueError:
         return _Part(0, size)
-    if found is None:
-        raise web.HTTPRequestRangeNotSatisfiable(
-            headers={"Content-Range": f"bytes */{size}"},
-            text=f"The output has {size} bytes; {header!r} is outside of it.",
-        )
-    start, end = found
     return _Part(start, end, 206, f"bytes {start}-{end - 1}/{size}")
 
 

@@ -10,7 +10,7 @@ from server.models import Run, RunEnd, RunState
 from server.output.log import RunLog
 
 END_STORED_SECONDS = 2.0
-"""How long a viewer's end waits for the run's end to be stored; longer when the database is away."""
+"""How long a viewer's end waits for the run's end to be stored; the database may be away."""
 
 
 @dataclass(frozen=True, slots=True)

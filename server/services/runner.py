@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from server.errors import (
+    DatabaseUnavailableError,
     KeeperUnavailableError,
     LimitReachedError,
     NoActiveRunError,
@@ -131,10 +132,11 @@ class Runner:
         live = self._live.get(run_id)
         if live is None:
             raise NoActiveRunError("The run is not active.")
-        if live.log is None and run_id in self._queue:
-            self._queue.remove(run_id)
+        if run_id in self._queue:
             await self._end_queued(live, outcome.stopped_in_queue())
             return live
+        while live.log is None and not live.run.state.final:
+            await live.changed()
         try:
             stopping = await self._keeper.stop(
                 str(run_id), signal=signal, grace_seconds=grace_seconds
@@ -159,12 +161,12 @@ class Runner:
                 continue
             taken = _at_position(run, positions[run.id])
             if str(run.id) in spooled:
-                self._adopt(self._register(taken))
+                self._adopt(self._register(taken), await self._outputs.times(run.id))
             elif run.state is RunState.QUEUED:
                 self._register(taken)
                 self._enqueue(run.id)
             else:
-                await self._outputs.append([_lost(taken)])
+                await self._lose(self._register(taken))
         await self._sweep(spooled - {str(run.id) for run in stored})
 
     async def dispatch(self) -> None:
@@ -214,7 +216,7 @@ class Runner:
             shell=launch.shell,
             directory=str(launch.directory),
             environment={**launch.environment, "TAILRUN_COMMAND_ID": str(run.command_id)},
-            limits=launch.limits,
+            **asdict(launch.limits),
         )
         try:
             await self._keeper.start(request)
@@ -225,7 +227,7 @@ class Runner:
             return
         self._adopt(live)
 
-    def _adopt(self, live: LiveRun) -> None:
+    def _adopt(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
         """Follow a run that has a spool: its log, its archive, its end."""
         run_id = str(live.run.id)
         process = self._spool.read_process(run_id)
@@ -234,7 +236,12 @@ class Runner:
             if process is None
             else datetime.fromtimestamp(process.started_at, UTC)
         )
-        log = RunLog(self._spool.directory(run_id))
+        try:
+            log = RunLog(self._spool.directory(run_id), marks=marks)
+        except OSError:
+            logger.exception("the output of run %s cannot be read", run_id)
+            self._tasks.start(self._lose(live), f"lose {run_id}")
+            return
         self._watch.add(log)
         live.started(log, start_time)
         if self._spool.read_stop(run_id) is not None:
@@ -258,8 +265,21 @@ class Runner:
         record = self._spool.read_exit(str(run.id))
         return outcome.spool_lost() if record is None else outcome.run_end(record)
 
+    async def _lose(self, live: LiveRun) -> None:
+        """End a run whose output is not there any more; what was archived stays."""
+        end = outcome.spool_lost()
+        await self._outputs.append([_ending(live.run, end)])
+        live.ended(end)
+        await asyncio.to_thread(self._spool.remove, str(live.run.id))
+        self._forget(live)
+
     async def _end_queued(self, live: LiveRun, end: RunEnd) -> None:
-        await self._runs.finish_queued(live.run.id, end)
+        self._queue.remove(live.run.id)
+        try:
+            await self._runs.finish_queued(live.run.id, end)
+        except DatabaseUnavailableError:
+            self._enqueue(live.run.id)
+            raise
         live.ended(end)
         self._forget(live)
 
@@ -290,12 +310,12 @@ def _at_position(run: Run, position: Position) -> Run:
     )
 
 
-def _lost(run: Run) -> Advance:
+def _ending(run: Run, end: RunEnd) -> Advance:
     return Advance(
         run_id=run.id,
         epoch=run.epoch,
         from_offset=run.output_bytes,
         to_offset=run.output_bytes,
         to_lines=run.output_lines,
-        end=outcome.spool_lost(),
+        end=end,
     )

@@ -8,11 +8,15 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
+from aiohttp import WSMsgType
+
+from server.keeper.client import KeeperClient
 
 START_SECONDS = 60
+POLL_SECONDS = 0.02
 ROOT = Path(__file__).parents[2]
 
 
@@ -76,6 +80,28 @@ class Service:
         """SIGTERM the server and return its exit code."""
         return await self._end(signal.SIGTERM)
 
+    async def keeper_pid(self) -> int:
+        """Return the pid of the keeper, which is started if there is none."""
+        keeper = KeeperClient(self.state_dir)
+        try:
+            return (await keeper.open()).pid
+        finally:
+            await keeper.close()
+
+    async def end_keeper(self) -> None:
+        """Kill every run that is left, then the keeper."""
+        keeper = KeeperClient(self.state_dir)
+        try:
+            pid = (await keeper.open()).pid
+            for run_id in await keeper.runs():
+                await keeper.stop(run_id, signal="SIGKILL", grace_seconds=0)
+            async with asyncio.timeout(START_SECONDS):
+                while await keeper.runs():
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await keeper.close()
+        os.kill(pid, signal.SIGKILL)
+
     async def _end(self, number: signal.Signals) -> int:
         process, self._process = self._process, None
         if process is None:
@@ -88,6 +114,14 @@ class Service:
     @property
     def running(self) -> bool:
         return self._process is not None
+
+
+class Watched(NamedTuple):
+    """What a viewer was told: the messages and the close frame."""
+
+    messages: list[Any]
+    code: int | None
+    reason: str | None
 
 
 class Client:
@@ -139,20 +173,16 @@ class Client:
             assert response.ok, await response.text()
             return await response.read()
 
-    async def stream(self, run_id: str, **query: str) -> tuple[list[Any], int | None, str | None]:
-        """Watch a run to its end; return the messages, the close code and the reason."""
+    async def stream(self, run_id: str, **query: str) -> "Watched":
+        """Watch a run to its end."""
         messages: list[Any] = []
         async with self.connect(run_id, **query) as websocket:
-            async for message in websocket:
-                data = message.json() if query.get("format") == "json" else message.data
-                messages.append(data)
-            return messages, websocket.close_code, self.close_reason(websocket)
-
-    @staticmethod
-    def close_reason(websocket: aiohttp.ClientWebSocketResponse) -> str | None:
-        """Return the reason of the close frame (aiohttp keeps none: see receive())."""
-        reason = getattr(websocket, "_tailrun_reason", None)
-        return None if reason is None else str(reason)
+            while True:
+                message = await websocket.receive()
+                if message.type in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR}:
+                    return Watched(messages, websocket.close_code, message.extra)
+                as_json = query.get("format") == "json"
+                messages.append(message.json() if as_json else message.data)
 
     @asynccontextmanager
     async def connect(
