@@ -53,7 +53,7 @@ APPEND = """
         INSERT INTO commands_info_output (
             commands_info_id, byte_offset, byte_count, first_line, line_count, written_at, data
         )
-        SELECT c.* FROM advance AS moved(id) JOIN unnest(
+        SELECT c.* FROM moved JOIN unnest(
             %(chunk_run_id)s::uuid[], %(byte_offset)s::bigint[], %(byte_count)s::int[],
             %(first_line)s::bigint[], %(line_count)s::int[], %(written_at)s::timestamptz[],
             %(data)s::bytea[]
