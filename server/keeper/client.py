@@ -1,37 +1,35 @@
 """The server's side of the keeper: connects to it, and starts it when there is none."""
 
 import asyncio
-import contextlib
-import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from server.keeper.connection import Connection
 from server.keeper.protocol import (
     LOG_NAME,
     MAX_MESSAGE_BYTES,
-    PROTOCOL,
-    SOCKET_NAME,
     Hello,
     KeeperError,
     StartRequest,
     code_version,
-    decode,
-    encode,
+    socket_address,
 )
+from server.keeper.spool import PIPE, Spool
 
 OPEN_TIMEOUT_SECONDS = 10.0
-CALL_TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = 0.02
 IDLE_SECONDS = 60.0
 LOG_TAIL_BYTES = 2000
+MAX_LOG_BYTES = 1024 * 1024
 
 # By path and without `site`, the keeper needs nothing but the standard library and little memory.
 KEEPER_COMMAND = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py")))
+KEEPER_ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": os.defpath}
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +37,8 @@ _log = logging.getLogger(__name__)
 class KeeperClient:
     """One connection to the keeper of a state directory, made again when it was lost.
 
-    Every call raises KeeperError when the keeper refuses, is lost meanwhile, or is silent for
-    CALL_TIMEOUT_SECONDS. `on_lost` is called once for each connection that was lost; the next
-    call opens another.
+    Every call raises KeeperError when the keeper refuses, is lost meanwhile, or is silent.
+    `on_lost` is called once for each connection that was lost; the next call opens another.
     """
 
     def __init__(
@@ -52,11 +49,14 @@ class KeeperClient:
         idle_seconds: float = IDLE_SECONDS,
         command: Sequence[str] = KEEPER_COMMAND,
     ) -> None:
+        state_dir = state_dir.absolute()
+        self._spool = Spool.of(state_dir)
         self._directory = state_dir / "keeper"
-        self._command = (*command, str(state_dir), "--idle-seconds", str(idle_seconds))
+        self._command = (*command, str(state_dir), str(idle_seconds))
         self._on_lost = on_lost
         self._opening = asyncio.Lock()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
+        self._held: list[int] = []
 
     async def open(self) -> Hello:
         """Connect to the keeper, starting one if there is none, and return who it is."""
@@ -64,11 +64,14 @@ class KeeperClient:
 
     @property
     def outdated(self) -> bool:
-        """Whether the connected keeper runs other code than this client's; `renew` mends it."""
+        """Whether the connected keeper runs other code than this client's; `renew` may mend it."""
         return self._connection is not None and self._connection.hello.version != code_version()
 
     async def start(self, request: StartRequest) -> bool:
-        """Start a run; False when it was started before (then nothing happens)."""
+        """Start a run; False when it was started before (then nothing happens).
+
+        A script that cannot be started is a run that has ended: its ExitRecord says why.
+        """
         return bool((await self._call("start", **asdict(request)))["started"])
 
     async def stop(
@@ -92,10 +95,9 @@ class KeeperClient:
         """Have the keeper execute its code anew, keeping its runs; return who it is then."""
         connection = await self._connected()
         async with self._opening:
-            connection.expect_end()
-            await connection.call("renew")
-            await connection.ended(CALL_TIMEOUT_SECONDS)
-        return await self.open()
+            await connection.renew()
+            self._connection = await self._connect_or(_wait)
+            return self._connection.hello
 
     async def close(self) -> None:
         """Leave the keeper; it and its runs go on."""
@@ -103,27 +105,111 @@ class KeeperClient:
             if self._connection is not None:
                 await self._connection.close()
                 self._connection = None
+            self._release_pipes()
 
     async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         return await (await self._connected()).call(operation, **arguments)
 
-    async def _connected(self) -> "_Connection":
+    async def _connected(self) -> Connection:
         async with self._opening:
             if self._connection is None or not self._connection.alive:
-                self._connection = await self._connect_or_launch()
+                self._connection = await self._connect_or(self._launch)
+                self._release_pipes()
             return self._connection
 
-    async def _connect_or_launch(self) -> "_Connection":
-        raise NotImplementedError
+    async def _connect_or(self, otherwise: Callable[[], Awaitable[None]]) -> Connection:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
+                while (connection := await self._connect()) is None:
+                    await otherwise()
+        except TimeoutError as error:
+            raise self._failure(f"no answer within {OPEN_TIMEOUT_SECONDS} s") from error
+        except OSError as error:
+            raise self._failure(str(error)) from error
+        return connection
+
+    async def _connect(self) -> Connection | None:
+        """Connect to a keeper that listens; None when there is none."""
+        try:
+            directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        try:
+            reader, writer = await asyncio.open_unix_connection(
+                socket_address(directory), limit=MAX_MESSAGE_BYTES
+            )
+        except (FileNotFoundError, ConnectionError):
+            return None
+        finally:
+            os.close(directory)
+        connection = Connection(reader, writer)
+        try:
+            await connection.greet(self._lost)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _launch(self) -> None:
+        """Start a keeper that is nobody's child; return once it serves or another one does."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = self._open_log()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=KEEPER_ENVIRONMENT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        if status == os.EX_TEMPFAIL:
+            await _wait()  # it listens in a moment, or is about to go
+        elif status != 0:
+            raise self._failure(f"exit status {status}")
+
+    def _open_log(self) -> int:
+        path = self._directory / LOG_NAME
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if os.fstat(log).st_size > MAX_LOG_BYTES:
+            os.ftruncate(log, 0)
+        return log
+
+    def _failure(self, reason: str) -> KeeperError:
+        """Make the error of a keeper that does not come up, with what it said last."""
+        path = self._directory / LOG_NAME
+        try:
+            tail = path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            tail = ""
+        return KeeperError(f"the keeper cannot be started: {reason}; {path}: {tail or 'empty'}")
+
+    def _lost(self) -> None:
+        """Hold the pipes of the runs until there is another keeper.
+
+        A run that ends meanwhile would take with it what is still in its pipe.
+        """
+        for run_id in self._spool.run_ids():
+            if self._spool.read_exit(run_id) is None:
+                pipe = self._spool.directory(run_id) / PIPE
+                try:
+                    self._held.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+                except OSError as error:
+                    _log.warning("cannot hold %s: %s", pipe, error)
+        self._on_lost()
+
+    def _release_pipes(self) -> None:
+        while self._held:
+            os.close(self._held.pop())
 
 
-class _Connection:
-    hello: Hello
-    alive: bool
-
-    def expect_end(self) -> None: ...
-    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        raise NotImplementedError
-
-    async def ended(self, timeout_seconds: float) -> None: ...
-    async def close(self) -> None: ...
+async def _wait() -> None:
+    await asyncio.sleep(RETRY_SECONDS)

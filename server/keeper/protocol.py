@@ -22,7 +22,6 @@ from server.keeper.spool import Limits
 PROTOCOL = 1
 SOCKET_NAME = "socket"
 LOG_NAME = "log"
-LOCK_NAME = "lock"
 RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -83,6 +82,11 @@ def decode(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ValueError("a message must be a JSON object")  # noqa: TRY004
     return message
+
+
+def socket_address(directory: int) -> str:
+    """Name the socket by its open directory: a path to it may be too long for unix(7)."""
+    return f"/proc/self/fd/{directory}/{SOCKET_NAME}"
 
 
 def code_version() -> str:

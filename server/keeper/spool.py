@@ -43,7 +43,9 @@ class Limits:
 class ProcessRecord:
     """Who a run's main process is; a pid alone may be another process by now.
 
-    `start_ticks` is field 22 of proc_pid_stat(5), `started_at` in Unix seconds.
+    `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
+    looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
+    ended while others of the run are still being ended.
     """
 
     pid: int
@@ -51,6 +53,8 @@ class ProcessRecord:
     boot_id: str
     started_at: float
     limits: Limits = field(default_factory=Limits)
+    exitcode: int | None = None
+    signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""The keeper's command line: STATE_DIR IDLE_SECONDS; see client.py for who calls it.
+
+Exit statuses: 0 when the keeper serves (it goes on by itself), 75 when another one has the state
+directory. A third argument is the keeper's own, when it executes itself anew: the descriptors that
+it kept open, the lock's first.
+"""
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+RESTORED_SIGNALS = {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores them, and gives them back
+
+
+def main() -> int:
+    """Become the keeper of a state directory, unless there is one."""
+    state_dir, idle_seconds, *kept = sys.argv[1:]
+    lock, *pipes = map(int, kept[0].split(",")) if kept else (take_lock(Path(state_dir)),)
+    if lock < 0:
+        print(f"another keeper serves {state_dir}", file=sys.stderr)
+        return os.EX_TEMPFAIL
+    ready = None if kept else detach()
+    if not __package__:
+        sys.path.append(str(Path(__file__).parents[2]))
+    serve(Path(state_dir), float(idle_seconds), lock, pipes, ready)
+    return 0
+
+
+def take_lock(state_dir: Path) -> int:
+    """Return the descriptor that holds the state directory for as long as it is open; or -1."""
+    directory = state_dir / "keeper"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return -1
+    return lock
+
+
+def detach() -> int:
+    """Leave the caller, its session and its directory.
+
+    The caller's process waits, and ends with 0 once the descriptor returned is written to.
+    """
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        os._exit(0 if os.read(reading, 1) else 1)
+    os.close(reading)
+    os.setsid()
+    os.chdir("/")
+    return writing
+
+
+def serve(
+    state_dir: Path, idle_seconds: float, lock: int, pipes: list[int], waiting: int | None
+) -> None:
+    """Serve until there is nothing to do."""
+    # asyncio does without TLS, and without OpenSSL the keeper is a quarter smaller.
+    sys.modules["ssl"] = None  # type: ignore[assignment]
+    import asyncio  # noqa: PLC0415
+    import logging  # noqa: PLC0415
+
+    from server.keeper.process import Keeper  # noqa: PLC0415
+
+    def ready() -> None:
+        for pipe in pipes:
+            os.close(pipe)
+        if waiting is not None:
+            os.write(waiting, b"1")
+            os.close(waiting)
+
+    os.set_inheritable(lock, False)  # noqa: FBT003
+    become_keeper()
+    if sys.version_info < (3, 12):  # later ones wait by pidfd as they are
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+    logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    keeper = Keeper(state_dir, idle_seconds, lambda pipes: execute([lock, *pipes]))
+    asyncio.run(keeper.serve(ready))
+
+
+def become_keeper() -> None:
+    """Adopt orphans, keep out of reach of children, and give them no ignored signal."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    for number in signal.valid_signals() - RESTORED_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def execute(kept: list[int]) -> None:
+    """Execute the keeper's code anew in this process, with the descriptors kept open.
+
+    The same process stays the parent of its children. Signals that would end it wait until it
+    handles them again. OSError: it could not be done, and nothing has changed.
+    """
+    given = len(sys.orig_argv) - len(sys.argv) + 1
+    command = [*sys.orig_argv[:given], *sys.argv[1:3], ",".join(map(str, kept))]
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        for descriptor in kept:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003
+        os.execv(sys.executable, command)  # noqa: S606
+    finally:
+        for descriptor in kept:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

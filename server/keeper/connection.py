@@ -1,0 +1,94 @@
+"""One connection to the keeper: requests go out, answers find their callers."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from server.keeper.protocol import PROTOCOL, Hello, KeeperError, decode, encode
+
+CALL_TIMEOUT_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Calls the keeper over a pair of streams; `on_lost` is called when it ends by itself."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.hello = Hello(0, "", 0)
+        self._on_lost: Callable[[], None] | None = None
+        self._reader = reader
+        self._writer = writer
+        self._numbers = itertools.count(1)
+        self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reading = asyncio.create_task(self._read(), name="keeper connection")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the keeper has not gone."""
+        return not self._reading.done()
+
+    async def greet(self, on_lost: Callable[[], None]) -> None:
+        """Learn who the keeper is; KeeperError when it speaks another protocol."""
+        answer = await self.call("hello")
+        self.hello = Hello(answer["protocol"], answer["version"], answer["pid"])
+        if self.hello.protocol != PROTOCOL:
+            raise KeeperError(
+                f"the keeper (pid {self.hello.pid}) speaks protocol {self.hello.protocol}, "
+                f"not {PROTOCOL}: let its runs end, then end it"
+            )
+        self._on_lost = on_lost
+
+    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Ask, and return the answer; KeeperError when it refuses, is lost, or is silent."""
+        if not self.alive:
+            raise KeeperError("the keeper is lost")
+        number = next(self._numbers)
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._calls[number] = future
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
+                self._writer.write(encode({"id": number, "op": operation, **arguments}))
+                await self._writer.drain()
+                answer = await future
+        except (TimeoutError, ConnectionError) as error:
+            reason = str(error) or f"no answer within {CALL_TIMEOUT_SECONDS} s"
+            raise KeeperError(f"the keeper is lost ({operation}: {reason})") from error
+        finally:
+            self._calls.pop(number, None)
+        if not answer["ok"]:
+            raise KeeperError(answer["error"])
+        return answer
+
+    async def renew(self) -> None:
+        """Have the keeper renew itself; return once it has left this connection."""
+        self._on_lost = None
+        await self.call("renew")
+        done, _ = await asyncio.wait([self._reading], timeout=CALL_TIMEOUT_SECONDS)
+        if not done:
+            raise KeeperError(f"the keeper did not renew itself within {CALL_TIMEOUT_SECONDS} s")
+
+    async def close(self) -> None:
+        """Leave the keeper."""
+        self._on_lost = None
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                answer = decode(line)
+                future = self._calls.get(answer.get("id", 0))
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        except (OSError, ValueError) as error:
+            _log.warning("the connection to the keeper failed: %s", error)
+        finally:
+            self._writer.close()
+            for future in self._calls.values():
+                if not future.done():
+                    future.set_exception(KeeperError("the keeper is lost"))
+            if self._on_lost is not None:
+                self._on_lost()

@@ -1,0 +1,137 @@
+"""The processes of one run: its main process, that one's group, and whatever left the group."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from server.keeper import processes
+from server.keeper.processes import Process
+
+LOOK_SECONDS = 0.02
+KILL_ROUNDS = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Orphanage(Protocol):
+    """What a family must know of the other runs."""
+
+    def orphans(self) -> Iterator[int]:
+        """Return the processes that the keeper adopted."""
+
+    def is_sole(self, run_id: str) -> bool:
+        """Whether every orphan without a mark must be this run's, there being no other run."""
+
+
+class Family:
+    """Finds, signals and ends the processes of one run.
+
+    The leader is the run's main process: first of its session and of its process group, and the
+    pid is the group's number as well. `leader_ticks` tells it from a later process of that pid.
+    """
+
+    def __init__(
+        self, run_id: str, leader: int, leader_ticks: int, orphanage: Orphanage, *, ours: bool
+    ) -> None:
+        self.run_id = run_id
+        self._leader = leader
+        self._leader_ticks = leader_ticks
+        self._orphanage = orphanage
+        self._ours = ours
+        self._known: set[Process] = set()
+
+    @property
+    def has_leader(self) -> bool:
+        """Whether the leader was not reaped yet: only so long are its pid and group its own."""
+        return processes.is_same(self._leader, self._leader_ticks)
+
+    def signal_group(self, number: int) -> bool:
+        """Signal the leader's group; False when the leader has gone."""
+        return self.has_leader and processes.send_group(self._leader, number)
+
+    def remember(self) -> None:
+        """Look at the descendants while their line to the leader is whole.
+
+        One that drops its mark and its parents when it is signalled is known by this.
+        """
+        if self.has_leader:
+            self._known.update(self._look(processes.with_descendants([self._leader])))
+
+    def left_behind(self) -> bool:
+        """Whether a process is left after the leader was reaped; quick where there is none.
+
+        Every one of them was inherited by the keeper, or descends from one that was; unless the
+        leader was not the keeper's child.
+        """
+        group_left = not self._ours or processes.send_group(self._leader, 0)
+        if not group_left and not any(self._orphanage.orphans()):
+            return False
+        return bool(self.members(everywhere=False))
+
+    def members(self, *, everywhere: bool) -> list[Process]:
+        """Return the living processes of the run; `everywhere` looks at the whole machine.
+
+        So does every look at a run that the keeper inherited: its orphans went elsewhere.
+        """
+        roots = [process.pid for process in self._known if _lives(process)]
+        roots += [pid for pid in self._orphanage.orphans() if self._is_ours(pid)]
+        if self.has_leader:
+            roots.append(self._leader)
+        if everywhere or not self._ours:
+            roots += [pid for pid, run_id in processes.owners().items() if run_id == self.run_id]
+        found = self._look(processes.with_descendants(roots))
+        return [process for process in found if not process.ended]
+
+    async def end(self, overdue: asyncio.Event, *, signalled: bool) -> list[str]:
+        """End what is left after the leader: SIGTERM, SIGKILL when `overdue`; name survivors.
+
+        `signalled`: the group has heard its signal already.
+        """
+        for process in self.members(everywhere=not overdue.is_set()):
+            if not (signalled and process.group == self._leader):
+                processes.send(process, signal.SIGTERM)
+                processes.send(process, signal.SIGCONT)
+        while not overdue.is_set() and self.members(everywhere=False):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(overdue.wait(), LOOK_SECONDS)
+        return await self._kill_all()
+
+    def kill(self) -> list[Process]:
+        """Kill once what is there, and return it."""
+        self.signal_group(signal.SIGKILL)
+        left = self.members(everywhere=True)
+        if any(process.group == self._leader for process in left):
+            # At once, before one of it can fork again. The number is still this group's: a pid
+            # is not given anew while a group has it.
+            processes.send_group(self._leader, signal.SIGKILL)
+        for process in left:
+            processes.send(process, signal.SIGKILL)
+        return left
+
+    async def _kill_all(self) -> list[str]:
+        """Kill until none is left: processes may be made while we look for them."""
+        for _ in range(KILL_ROUNDS):
+            if not self.kill():
+                return []
+            await asyncio.sleep(LOOK_SECONDS)
+        survivors = [str(process) for process in self.members(everywhere=True)]
+        _log.warning("run %s: not ended: %s", self.run_id, ", ".join(survivors) or "none")
+        return survivors
+
+    def _is_ours(self, orphan: int) -> bool:
+        mark = processes.owner(orphan)
+        if mark is not None:
+            return mark == self.run_id
+        process = processes.read(orphan)
+        in_group = process is not None and self._leader in (process.group, process.session)
+        return in_group or self._orphanage.is_sole(self.run_id)
+
+    def _look(self, pids: Iterable[int]) -> list[Process]:
+        return [process for pid in pids if (process := processes.read(pid)) is not None]
+
+
+def _lives(process: Process) -> bool:
+    return processes.is_same(process.pid, process.start_ticks)

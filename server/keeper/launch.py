@@ -1,0 +1,59 @@
+"""How a script is started: the command line for it, and why it could not be."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from server.keeper.protocol import RUN_ID_VARIABLE, StartRequest
+from server.keeper.spool import PIPE, SCRIPT
+
+_BLANKS = b" \t"
+
+
+def command_line(script: bytes, path: str, shell: str) -> list[str]:
+    """Return the command that runs the script at `path`.
+
+    A first line `#!interpreter argument` is read as the kernel does: at most one argument, blanks
+    within it kept (execve(2)). It is not left to the kernel because the spool may be on a file
+    system mounted noexec.
+    """
+    if not script.startswith(b"#!"):
+        return [shell, path]
+    line = script[2:].partition(b"\n")[0].strip(_BLANKS)
+    ends = [end for end in (line.find(blank) for blank in (b" ", b"\t")) if end > 0]
+    end = min(ends, default=len(line))
+    parts = [os.fsdecode(part) for part in (line[:end], line[end:].strip(_BLANKS)) if part]
+    return [*parts, path] if parts else [shell, path]
+
+
+async def launch(request: StartRequest, directory: Path) -> asyncio.subprocess.Process:
+    """Start a run's main process in a session of its own, writing to its pipe.
+
+    Its descriptor of the pipe is open for reading too, so that the pipe stays whole, and writing
+    only waits, while there is no keeper. OSError and ValueError: it could not be started.
+    """
+    script = str(directory / SCRIPT)
+    output = os.open(directory / PIPE, os.O_RDWR)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command_line(request.script.encode(), script, request.shell),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=request.directory,
+            env=request.environment | {RUN_ID_VARIABLE: request.run_id},
+            start_new_session=True,
+        )
+    finally:
+        os.close(output)
+
+
+def explain(error: Exception, request: StartRequest) -> str:
+    """Say for the user why a script could not be started."""
+    if not isinstance(error, OSError):
+        return f"the script cannot be started: {error}"
+    reason = error.strerror or str(error)
+    if error.filename == request.directory:
+        return f"the directory {request.directory!r} cannot be entered: {reason}"
+    interpreter = command_line(request.script.encode(), "", request.shell)[0]
+    return f"the interpreter {interpreter!r} cannot be run: {reason}"

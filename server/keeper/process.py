@@ -1,0 +1,221 @@
+"""The keeper: parent of all runs of a state directory, so that the server may come and go."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from server.keeper import processes
+from server.keeper.children import Children, has_child
+from server.keeper.listener import Listener, Message
+from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
+from server.keeper.run import Run, Status, inherited, unseen
+from server.keeper.spool import ExitRecord, ProcessRecord, Spool, StopRecord
+
+UNSETTLED_SECONDS = 0.001
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Starts, keeps and stops runs as its clients ask, until it was idle for `idle_seconds`.
+
+    `execute` replaces the process by its code as it is on disk now, with these descriptors open.
+    """
+
+    def __init__(
+        self, state_dir: Path, idle_seconds: float, execute: Callable[[list[int]], None]
+    ) -> None:
+        self._version = code_version()
+        self._spool = Spool.of(state_dir)
+        self._idle_seconds = idle_seconds
+        self._execute = execute
+        self._children = Children()
+        self._runs: dict[str, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Listener(state_dir / "keeper", self._answer, self._watch_idle)
+        self._idle: asyncio.TimerHandle | None = None
+        self._renewing = False
+        self._over = asyncio.Event()
+        self._operations: dict[str, Callable[[Message], Awaitable[Message]]] = {
+            "hello": self._hello,
+            "start": self._start,
+            "stop": self._stop,
+            "signal": self._signal,
+            "list": self._list,
+            "renew": self._renew,
+        }
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Take up what an earlier keeper left, say `ready`, and serve until idle or told to go."""
+        loop = asyncio.get_running_loop()
+        self._recover()
+        loop.add_signal_handler(signal.SIGCHLD, self._children.reap)
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        for number in TERMINAL_SIGNALS:
+            # A handler that does nothing, for SIG_IGN would be inherited by the runs.
+            loop.add_signal_handler(number, lambda: None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        self._children.reap()
+        await self._listener.open()
+        ready()
+        self._watch_idle()
+        await self._over.wait()
+        await self._listener.close()
+
+    def orphans(self) -> Iterator[int]:
+        """Return the processes that the keeper adopted."""
+        return self._children.orphans()
+
+    def is_sole(self, run_id: str) -> bool:
+        """Whether there is no run but this one, so that every unmarked orphan must be its."""
+        return self._runs.keys() == {run_id}
+
+    async def _answer(self, message: Message) -> Message:
+        operation = self._operations.get(message.get("op", ""))
+        if operation is None:
+            raise KeeperError(f"unknown operation {message.get('op')!r}")
+        return await operation(message)
+
+    async def _hello(self, _: Message) -> Message:
+        return {"protocol": PROTOCOL, "version": self._version, "pid": os.getpid()}
+
+    async def _start(self, message: Message) -> Message:
+        if self._renewing:
+            raise KeeperError("the keeper is renewing itself; ask again")
+        request = StartRequest.from_message(message)
+        if not self._spool.create(request.run_id, request.script.encode()):
+            return {"started": False}
+        try:
+            run = Run(request.run_id, request.limits, self._spool, self)
+        except OSError:
+            self._spool.remove(request.run_id)
+            raise
+        self._runs[request.run_id] = run
+        await run.start(request, self._children)
+        self._keep(run)
+        return {"started": True}
+
+    async def _stop(self, message: Message) -> Message:
+        run = self._runs.get(message["run_id"])
+        record = StopRecord(
+            cause=message.get("cause", "stop"),
+            signal=signal.Signals[message["signal"]].name,
+            grace_seconds=message["grace_seconds"],
+            requested_at=time.time(),
+        )
+        return {"stopping": run is not None and run.stop(record)}
+
+    async def _signal(self, message: Message) -> Message:
+        run = self._runs.get(message["run_id"])
+        return {"sent": run is not None and run.signal(message["signal"])}
+
+    async def _list(self, _: Message) -> Message:
+        return {"runs": [run.run_id for run in self._runs.values() if run.active]}
+
+    async def _renew(self, _: Message) -> Message:
+        if not self._renewing:
+            self._renewing = True
+            asyncio.get_running_loop().call_soon(self._renew_when_settled)  # after the answer
+        return {}
+
+    def _renew_when_settled(self) -> None:
+        if not all(run.settled for run in self._runs.values()):
+            loop = asyncio.get_running_loop()
+            loop.call_later(UNSETTLED_SECONDS, self._renew_when_settled)
+            return
+        try:
+            self._execute([run.pipe for run in self._runs.values() if run.active])
+        except OSError:
+            _log.exception("cannot renew")
+            self._renewing = False
+
+    def _keep(self, run: Run) -> None:
+        task = asyncio.create_task(self._live(run), name=f"run {run.run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._watch_idle()
+
+    async def _live(self, run: Run) -> None:
+        try:
+            await run.live()
+        except Exception:
+            _log.exception("run %s failed", run.run_id)
+            self._lose(run.run_id, "the keeper failed; see its log")
+        finally:
+            del self._runs[run.run_id]
+            self._watch_idle()
+
+    def _recover(self) -> None:
+        """Take up every run that has not ended, and kill what is left of those that have."""
+        ended = set()
+        for run_id in self._spool.run_ids():
+            if self._spool.read_exit(run_id) is None:
+                self._take(run_id, self._spool.read_process(run_id))
+            if run_id not in self._runs:
+                ended.add(run_id)
+        self._kill_leftovers(ended)
+
+    def _take(self, run_id: str, record: ProcessRecord | None) -> None:
+        if record is None:
+            self._lose(run_id, "the keeper ended while it was starting the run")
+            return
+        try:
+            run = Run(run_id, record.limits, self._spool, self)
+        except OSError as error:
+            self._lose(run_id, f"its spool cannot be used: {error}")
+            return
+        self._runs[run_id] = run
+        if record.boot_id != processes.boot_id():
+            record = replace(record, start_ticks=0)
+        same = processes.is_same(record.pid, record.start_ticks)
+        ours = same and has_child(record.pid)
+        if ours:
+            self._children.add(record.pid)
+        run.take(record, self._status(record, same=same, ours=ours), ours=ours)
+        self._keep(run)
+
+    async def _status(self, record: ProcessRecord, *, same: bool, ours: bool) -> Status:
+        known = Status(record.exitcode, record.signal)
+        if ours:
+            return await inherited(record.pid, self._children)
+        return await unseen(record.pid) if same else known
+
+    def _kill_leftovers(self, ended: set[str]) -> None:
+        """Kill what an earlier keeper was ending when it went: of ended runs, or adopted."""
+        orphans = set(self.orphans())
+        for pid, run_id in processes.owners().items():
+            if run_id in ended or (pid in orphans and run_id not in self._runs):
+                process = processes.read(pid)
+                if process is not None:
+                    processes.send(process, signal.SIGKILL)
+
+    def _lose(self, run_id: str, error: str) -> None:
+        output = self._spool.output_path(run_id)
+        written = output.stat().st_size if output.exists() else 0
+        record = ExitRecord(error=error, lost=True, ended_at=time.time(), output_bytes=written)
+        try:
+            self._spool.write_exit(run_id, record)
+        except OSError:
+            _log.exception("run %s: cannot record that it is lost", run_id)
+
+    def _watch_idle(self) -> None:
+        """Have the keeper end after a while without a run and a client."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if not self._runs and not self._listener.connected:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._idle_seconds, self._over.set)
+
+    def _terminate(self) -> None:
+        """Go on SIGTERM, but not away from a run: its end would not be seen."""
+        if self._runs:
+            _log.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
+        else:
+            self._over.set()

@@ -1,0 +1,118 @@
+"""The pump: moves what a run writes from its pipe to its output file, within bounds.
+
+The bytes do not pass through Python: splice(2) moves them in the kernel. splice refuses a file
+opened with O_APPEND, so the pump keeps the only descriptor that writes, at the end.
+"""
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+from server.keeper.spool import OUTPUT, PIPE, Limits
+
+PIPE_BYTES = 64 * 1024
+LARGE_PIPE_BYTES = 1024 * 1024
+FREE_CHECK_BYTES = 16 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how much an unprivileged writer may still write there."""
+    facts = os.statvfs(directory)
+    return facts.f_bavail * facts.f_frsize
+
+
+class Pump:
+    """Moves one run's output; `on_bound` is called once, with the cause, when a bound is reached.
+
+    From then on what comes is thrown away, so that the run can go on to its end.
+    """
+
+    def __init__(self, directory: Path, limits: Limits, on_bound: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._on_bound = on_bound
+        self.pipe = os.open(directory / PIPE, os.O_RDWR | os.O_NONBLOCK)
+        self._output = os.open(directory / OUTPUT, os.O_WRONLY)
+        self.written = os.lseek(self._output, 0, os.SEEK_END)
+        self._free_checked_at = self.written
+        self._full = False
+        self._large = False
+
+    def start(self) -> None:
+        """Move from now on whatever comes."""
+        asyncio.get_running_loop().add_reader(self.pipe, self._move, LARGE_PIPE_BYTES)
+
+    def drain(self) -> None:
+        """Move what is in the pipe now: no more, or one who writes without end would hold us."""
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self.pipe, termios.FIONREAD, waiting)
+        left = waiting[0]
+        while left > 0 and (moved := self._move(left)):
+            left -= moved
+
+    def close(self) -> None:
+        """Stop moving."""
+        asyncio.get_running_loop().remove_reader(self.pipe)
+        os.close(self.pipe)
+        os.close(self._output)
+
+    def _move(self, count: int) -> int:
+        """Move up to `count` bytes; return how many left the pipe."""
+        room = self._room(count)
+        if self._full or room == 0:
+            return self._discard(count)
+        try:
+            moved = os.splice(self.pipe, self._output, room, flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            _log.warning("cannot write to %s: %s", self._directory / OUTPUT, error)
+            self._reach("disk_full")
+            return self._discard(count)
+        self.written += moved
+        self._check_free()
+        self._enlarge(moved)
+        return moved
+
+    def _room(self, count: int) -> int:
+        """Return how much of `count` may be written; reaching the bound only when bytes come."""
+        limit = self._limits.max_output_bytes
+        if limit is None or self.written + count <= limit:
+            return count
+        if self.written >= limit:
+            self._reach("output_limit")
+        return max(limit - self.written, 0)
+
+    def _discard(self, count: int) -> int:
+        with contextlib.suppress(BlockingIOError):
+            return len(os.read(self.pipe, min(count, PIPE_BYTES)))
+        return 0
+
+    def _check_free(self) -> None:
+        if self.written - self._free_checked_at >= FREE_CHECK_BYTES:
+            self._free_checked_at = self.written
+            if free_bytes(self._directory) < self._limits.min_free_bytes:
+                self._reach("disk_full")
+
+    def _enlarge(self, moved: int) -> None:
+        """Make room for a run that fills its pipe (a full one may be half empty of bytes).
+
+        EPERM: the user has too much in pipes already (pipe(7)); the small one serves as well.
+        """
+        if not self._large and moved >= PIPE_BYTES // 2:
+            self._large = True
+            with contextlib.suppress(PermissionError):
+                fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, LARGE_PIPE_BYTES)
+
+    def _reach(self, cause: str) -> None:
+        if not self._full:
+            self._full = True
+            self._on_bound(cause)

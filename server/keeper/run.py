@@ -1,0 +1,255 @@
+"""One run in the keeper, from its start to the record of its end."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from server.keeper import processes
+from server.keeper.children import Children, ended
+from server.keeper.family import Family, Orphanage
+from server.keeper.launch import explain, launch
+from server.keeper.protocol import StartRequest
+from server.keeper.pump import Pump, free_bytes
+from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
+
+RECORD_RETRY_SECONDS = 1.0
+
+_Record = TypeVar("_Record")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a main process ended: `exitcode` or `signal`, or neither when it was not seen."""
+
+    exitcode: int | None = None
+    signal: str | None = None
+
+    @classmethod
+    def of(cls, returncode: int) -> "Status":
+        """Read a status as the standard library gives it: negative for a signal."""
+        if returncode < 0:
+            return cls(signal=processes.signal_name(-returncode))
+        return cls(exitcode=returncode)
+
+    @property
+    def known(self) -> bool:
+        """Whether the end was seen."""
+        return self != Status()
+
+
+class Run:
+    """A run: its main process, its pump, its bounds, and how it is stopped."""
+
+    def __init__(self, run_id: str, limits: Limits, spool: Spool, orphanage: Orphanage) -> None:
+        self.run_id = run_id
+        self.active = True
+        self._limits = limits
+        self._spool = spool
+        self._orphanage = orphanage
+        self._pump = Pump(spool.directory(run_id), limits, self._reach)
+        self._record: ProcessRecord | None = None
+        self._family: Family | None = None
+        self._stop = spool.read_stop(run_id)
+        self._timeout: asyncio.TimerHandle | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._overdue = asyncio.Event()
+
+    @property
+    def pipe(self) -> int:
+        """The descriptor that keeps what is in the pipe."""
+        return self._pump.pipe
+
+    @property
+    def settled(self) -> bool:
+        """Whether another keeper would find all that this one knows of the run.
+
+        Not so while it is being started, nor between the end of its main process and the record.
+        """
+        if self._record is None or self._family is None:
+            return not self.active
+        ended = Status(self._record.exitcode, self._record.signal)
+        return not self.active or ended.known or self._family.has_leader
+
+    async def start(self, request: StartRequest, children: Children) -> None:
+        """Start the main process; when that cannot be done, record the run's end."""
+        directory = self._spool.directory(self.run_id)
+        if (free := free_bytes(directory)) < self._limits.min_free_bytes:
+            error = f"only {free} bytes are free; {self._limits.min_free_bytes} must remain"
+            await self._finish(ExitRecord(cause="disk_full", error=error))
+            return
+        try:
+            async with children.launching():
+                process = await launch(request, directory)
+                children.add(process.pid)
+        except (OSError, TypeError, ValueError) as error:
+            await self._finish(ExitRecord(error=explain(error, request)))
+            return
+        found = processes.read(process.pid)
+        record = ProcessRecord(
+            pid=process.pid,
+            start_ticks=found.start_ticks if found else 0,
+            boot_id=processes.boot_id(),
+            started_at=time.time(),
+            limits=self._limits,
+        )
+        self._write(self._spool.write_process, record)
+        self.take(record, reaped(process, children), ours=True)
+
+    def take(self, record: ProcessRecord, status: Awaitable[Status], *, ours: bool) -> None:
+        """Keep the run of this main process, whose end `status` waits for.
+
+        `ours`: it is the keeper's child. A stop or time-out that was under way goes on.
+        """
+        self._record = record
+        self._status = status
+        self._family = Family(
+            self.run_id, record.pid, record.start_ticks, self._orphanage, ours=ours
+        )
+        self._pump.start()
+        if (seconds := self._limits.timeout_seconds) is not None:
+            left = record.started_at + seconds - time.time()
+            self._timeout = _call_later(left, self._reach, "timeout")
+        if self._stop is not None:
+            self._apply(self._family, self._stop)
+
+    async def live(self) -> None:
+        """Wait for the main process, record the run's end, and end what it left behind.
+
+        A stopped run ends when none of its processes is left, any other with its main process:
+        what that one left in the background does not hold the run.
+        """
+        family = self._family
+        if family is None:
+            return
+        status = await self._status
+        signalled = self._stop is not None
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._pump.drain()
+        survivors: list[str] = []
+        if self._stop is not None:
+            self._write_status(status)
+            survivors = await family.end(self._overdue, signalled=signalled)
+            self._pump.drain()
+        await self._finish(
+            ExitRecord(
+                exitcode=status.exitcode,
+                signal=status.signal,
+                cause=self._stop.cause if self._stop is not None else None,
+                lost=not status.known,
+                survivors=survivors,
+            )
+        )
+        if self._stop is None and family.left_behind():
+            self._set_due(self._limits.grace_seconds)
+            await family.end(self._overdue, signalled=False)
+        if self._due is not None:
+            self._due.cancel()
+
+    def stop(self, record: StopRecord) -> bool:
+        """Stop the run, or hasten or sharpen a stop under way; False when it has ended.
+
+        The first cause stays, and so does the earliest end of the grace period.
+        """
+        if not self.active:
+            return False
+        due_at = _due_at(record)
+        if self._stop is not None:
+            if record.signal == self._stop.signal and due_at >= _due_at(self._stop):
+                return True
+            due_at = min(due_at, _due_at(self._stop))
+            record = replace(record, cause=self._stop.cause)
+        self._stop = replace(record, grace_seconds=due_at - record.requested_at)
+        self._write(self._spool.write_stop, self._stop)
+        if self._family is not None:
+            self._apply(self._family, self._stop)
+        return True
+
+    def signal(self, name: str) -> bool:
+        """Send a signal to the process group; False when the run is not active."""
+        number = signal.Signals[name]
+        return self.active and self._family is not None and self._family.signal_group(number)
+
+    def _reach(self, cause: str) -> None:
+        """Stop the run because a bound is reached."""
+        self.stop(StopRecord(cause, "SIGTERM", self._limits.grace_seconds, time.time()))
+
+    def _apply(self, family: Family, stop: StopRecord) -> None:
+        """Signal the group, and SIGCONT so that a paused one hears it."""
+        family.remember()
+        family.signal_group(signal.Signals[stop.signal])
+        family.signal_group(signal.SIGCONT)
+        self._set_due(_due_at(stop) - time.time())
+
+    def _set_due(self, seconds: float) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        self._due = _call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        """End the grace period."""
+        self._overdue.set()
+        if self._family is not None:
+            self._family.kill()
+
+    async def _finish(self, record: ExitRecord) -> None:
+        """Record the end of the run, however long the disk refuses it."""
+        record = replace(record, ended_at=time.time(), output_bytes=self._pump.written)
+        while not self._write(self._spool.write_exit, record):  # noqa: ASYNC110
+            await asyncio.sleep(RECORD_RETRY_SECONDS)  # nobody tells when there is room again
+        self.active = False
+        self._pump.close()
+
+    def _write_status(self, status: Status) -> None:
+        """Record how the main process ended before its reaping can be forgotten."""
+        if self._record is not None:
+            self._record = replace(self._record, exitcode=status.exitcode, signal=status.signal)
+            self._write(self._spool.write_process, self._record)
+
+    def _write(self, write: Callable[[str, _Record], None], record: _Record) -> bool:
+        """Write a record; one that the disk refuses is missed only by a later keeper."""
+        try:
+            write(self.run_id, record)
+        except OSError as error:
+            _log.warning("run %s: cannot write its record: %s", self.run_id, error)
+            return isinstance(error, FileNotFoundError)  # the spool is gone: nobody will ask
+        return True
+
+
+async def reaped(process: asyncio.subprocess.Process, children: Children) -> Status:
+    """Wait for a main process that asyncio reaps."""
+    returncode = await process.wait()
+    children.discard(process.pid)
+    return Status.of(returncode)
+
+
+async def inherited(pid: int, children: Children) -> Status:
+    """Wait for a main process that was started before the keeper renewed itself."""
+    await ended(pid)
+    _, status = os.waitpid(pid, 0)  # noqa: ASYNC222 - it has ended
+    children.discard(pid)
+    return Status.of(os.waitstatus_to_exitcode(status))
+
+
+async def unseen(pid: int) -> Status:
+    """Wait for a main process that is another's child: its status is not ours to see."""
+    await ended(pid)
+    return Status()
+
+
+def _due_at(stop: StopRecord) -> float:
+    """Return when a stop's grace period ends, in Unix seconds."""
+    return stop.requested_at + (0 if stop.signal == "SIGKILL" else stop.grace_seconds)
+
+
+def _call_later(
+    seconds: float, callback: Callable[..., None], *arguments: object
+) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(max(seconds, 0), callback, *arguments)
