@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg2
@@ -16,7 +17,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from tests.support.postgres import until_a_statement_waits
+from tests.support.postgres import execute, until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 FAILED = RunEnd(RunState.FAILED, NOW, exitcode=7, reason="it's %s\\ ä")
@@ -256,25 +257,32 @@ async def test_the_archive_holds_what_an_oracle_holds(
 
 
 @pytest.fixture
-async def rival(database_url: str) -> AsyncIterator[OutputRepository]:
-    database = Database(database_url)
-    await database.open()
-    yield OutputRepository(database)
-    await database.close()
+async def servers(database_url: str) -> AsyncIterator[tuple[OutputRepository, OutputRepository]]:
+    """Return two servers' archives whose statements take rows in the order they are given."""
+    name = urlsplit(database_url).path[1:]
+    plans = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan")
+    execute(database_url, *(f"ALTER DATABASE {name} SET {plan} = off" for plan in plans))
+    async with AsyncExitStack() as stack:
+        databases = [Database(database_url) for _ in range(2)]
+        for database in databases:
+            await database.open()
+            stack.push_async_callback(database.close)
+        yield OutputRepository(databases[0]), OutputRepository(databases[1])
 
 
 async def test_of_two_servers_one_moves_a_run_and_neither_deadlocks(
-    outputs: OutputRepository, rival: OutputRepository, database: Database
+    servers: tuple[OutputRepository, OutputRepository], database: Database
 ) -> None:
-    ids = [run.id for run in await add_runs(database, 20)]
-    for offset in range(30):
+    one, other = servers
+    ids = [run.id for run in await add_runs(database, 50)]
+    for offset in range(20):
         ours = [step(run_id, 1, offset, 0, b"a") for run_id in ids]
         theirs = [step(run_id, 1, offset, 0, b"b") for run_id in reversed(ids)]
-        moved, moved_by_rival = await asyncio.gather(outputs.append(ours), rival.append(theirs))
-        assert moved | moved_by_rival == set(ids)
-        assert not moved & moved_by_rival
+        moved, moved_by_other = await asyncio.gather(one.append(ours), other.append(theirs))
+        assert moved | moved_by_other == set(ids)
+        assert not moved & moved_by_other
     for run_id in ids:
-        assert len(await content(outputs, run_id)) == 30
+        assert len(await content(one, run_id)) == 20
 
 
 @pytest.mark.parametrize(
