@@ -38,9 +38,11 @@ def add_routes(app: web.Application) -> None:
 
 
 def add_undocumented_routes(app: web.Application) -> None:
-    """Add the other slash forms, the page and what belongs to it."""
+    """Add HEAD, the other slash forms, the page and what belongs to it."""
     router = app.router
     for method, path, handler in ROUTES:
+        if method == "GET" and not path.endswith("/ws"):
+            router.add_route("HEAD", f"{API}/{path}", handler)
         if path in COLLECTIONS:
             other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
             router.add_route(method, f"{API}/{other}", handler)

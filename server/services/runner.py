@@ -254,11 +254,11 @@ class Runner:
         try:
             finished = await self._archiver.follow(live, log, lambda: self.end_of(live.run))
         finally:
+            self._forget(live)
             self._watch.remove(log)
             log.release()
         if finished:
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
-        self._forget(live)
 
     def end_of(self, run: Run) -> RunEnd:
         """Tell how a run whose log has ended ended."""
