@@ -141,7 +141,8 @@ class Client:
         async with self.session.request(method, self.url(path), **arguments) as response:
             text = await response.text()
             expected = response.ok if status is None else response.status == status
-            assert expected, f"{method} {path}: {response.status} {text}"
+            log = self.service.log[-3000:] if response.status == 500 else ""
+            assert expected, f"{method} {path}: {response.status} {text}\n{log}"
             return None if response.status == 204 else await response.json(content_type=None)
 
     async def create(self, script: str, **fields: object) -> dict[str, Any]:
