@@ -45,7 +45,7 @@ class LineIndex:
         """Return the number of newlines in [0, offset), all of which must be there."""
         block = offset // BLOCK_BYTES
         await self._build(lambda: len(self._checkpoints) > block, block)
-        data = await self._blocking(partial(read_exactly, block * BLOCK_BYTES, offset))
+        data = await self._read(block * BLOCK_BYTES, offset)
         return self._checkpoints[block] + data.count(b"\n")
 
     async def line_offset(self, line: int, size: int) -> int:
@@ -56,8 +56,7 @@ class LineIndex:
         await self._build(lambda: self._checkpoints[-1] >= newline, size // BLOCK_BYTES)
         block = bisect_left(self._checkpoints, newline) - 1
         start = block * BLOCK_BYTES
-        end = min(size, start + BLOCK_BYTES)
-        data = await self._blocking(partial(read_exactly, start, end))
+        data = await self._read(start, min(size, start + BLOCK_BYTES))
         return start + lines.after_newline(data, newline - self._checkpoints[block])
 
     async def tail_offset(self, count: int, size: int) -> int:
@@ -67,11 +66,16 @@ class LineIndex:
         """
         if count <= 0 or size == 0:
             return size
-        last = await self._blocking(partial(read_exactly, size - 1, size))
+        last = await self._read(size - 1, size)
         offset = size - last.count(b"\n")
         while offset > 0 and count > 0:
             offset, count = await self._blocking(partial(_scan_back, offset, count))
         return offset
+
+    async def _read(self, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        return await self._blocking(partial(read_exactly, start, end))
 
     async def _build(self, enough: Callable[[], bool], blocks: int) -> None:
         """Add checkpoints, of the first `blocks` blocks at most, until there are enough.

@@ -216,6 +216,6 @@ class RunLog:
         return await asyncio.shield(future)
 
     def _thread_done(self, future: "asyncio.Future[T]") -> None:
+        """Release the log; where the caller is gone, nobody else takes notice of an error."""
         self.release()
-        if not future.cancelled():
-            future.exception()
+        future.exception()

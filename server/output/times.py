@@ -14,7 +14,7 @@ FIRST_SPACING_SECONDS = 0.001
 class TimeMarks:
     """Times at offsets, each valid up to the next mark.
 
-    However long a run is, the error stays below the run's duration by half of `limit`.
+    However long a run is, the error stays below 4 / `limit` of its duration: a thousandth.
     `marks` must not be empty and must ascend; the first one also holds for what is before it.
     """
 

@@ -58,12 +58,13 @@ class Watch:
         self._unwatch(self._logs.pop(log, ()))
 
     def close(self) -> None:
-        """Refresh no log any more."""
+        """Refresh no log any more; `remove` stays harmless."""
         if self._poll is not None:
             self._poll.cancel()
         if self._inotify is not None:
             self._loop.remove_reader(self._inotify.fileno())
             self._inotify.close()
+        self._logs.clear()
 
     def _open(self) -> INotify | None:
         try:
