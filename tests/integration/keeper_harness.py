@@ -1,0 +1,113 @@
+"""A real keeper for a test, in a state directory of its own."""
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.keeper import processes
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import Hello, StartRequest
+from server.keeper.spool import ExitRecord, Spool
+
+DEADLINE_SECONDS = 30.0
+LOOK_SECONDS = 0.005
+
+_T = TypeVar("_T")
+
+
+async def until(condition: Callable[[], _T], seconds: float = DEADLINE_SECONDS) -> _T:
+    """Return the condition's value once it is true; TimeoutError when it does not become so."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError
+        await asyncio.sleep(LOOK_SECONDS)
+    return value
+
+
+def gone(pid: int) -> bool:
+    """Whether no process of this pid runs."""
+    process = processes.read(pid)
+    return process is None or process.ended
+
+
+class Host:
+    """A state directory, its keeper's client, and short ways to run scripts."""
+
+    def __init__(self, state_dir: Path, client: KeeperClient) -> None:
+        self.state_dir = state_dir
+        self.client = client
+        self.spool = Spool.of(state_dir)
+
+    async def hello(self) -> Hello:
+        return await self.client.open()
+
+    async def start(self, script: str, **fields: Any) -> str:
+        run_id = str(uuid.uuid4())
+        assert await self.client.start(self.request(run_id, script, **fields))
+        return run_id
+
+    def request(self, run_id: str, script: str, **fields: Any) -> StartRequest:
+        defaults: dict[str, Any] = {
+            "shell": "/bin/sh",
+            "directory": "/",
+            "environment": {"PATH": os.environ["PATH"]},
+            "grace_seconds": 5.0,
+        }
+        return StartRequest(run_id=run_id, script=script, **(defaults | fields))
+
+    async def stop(self, run_id: str, name: str = "SIGTERM", grace_seconds: float = 20.0) -> bool:
+        return await self.client.stop(run_id, signal=name, grace_seconds=grace_seconds)
+
+    async def ended(self, run_id: str) -> ExitRecord:
+        return await until(lambda: self.spool.read_exit(run_id))
+
+    async def finish(self, script: str, **fields: Any) -> tuple[ExitRecord, bytes]:
+        run_id = await self.start(script, **fields)
+        return await self.ended(run_id), self.output(run_id)
+
+    def output(self, run_id: str) -> bytes:
+        return self.spool.output_path(run_id).read_bytes()
+
+    async def wrote(self, run_id: str, text: bytes) -> bytes:
+        """Wait until the run has written the text, and return its output."""
+        await until(lambda: text in self.output(run_id))
+        return self.output(run_id)
+
+    async def numbers(self, run_id: str, count: int) -> list[int]:
+        """Wait until the run has written so many whole lines, each a number; return them."""
+        await until(lambda: self.output(run_id).count(b"\n") >= count)
+        return [int(line) for line in self.output(run_id).split()]
+
+    def log(self) -> str:
+        return (self.state_dir / "keeper" / "log").read_text()
+
+    async def clear(self) -> None:
+        """End every run and the keeper, and see that nothing is left of them."""
+        pid = (await self.hello()).pid
+        for run_id in await self.client.runs():
+            await self.stop(run_id, "SIGKILL", 0)
+        await until(lambda: not set(processes.owners().values()) & set(self.spool.run_ids()))
+        await self.client.close()
+
+        def ask() -> bool:
+            if not gone(pid):
+                os.kill(pid, signal.SIGTERM)
+            return gone(pid)
+
+        await until(ask)
+
+
+@asynccontextmanager
+async def a_host(state_dir: Path, **options: Any) -> AsyncIterator[Host]:
+    """Provide a host whose keeper was not started yet, and leave nothing of it."""
+    host = Host(state_dir, KeeperClient(state_dir, **options))
+    yield host
+    await host.clear()
+    assert "Traceback" not in host.log()
