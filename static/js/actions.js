@@ -1,0 +1,47 @@
+/** What a person does to commands and runs from more than one screen. */
+import { startRun, stopRun } from "./api.js";
+import { say, sayProblem } from "./parts/notice.js";
+import { go, toRun } from "./router.js";
+import { useRef, useState } from "./ui.js";
+
+/**
+ * One action at a time: a second press while the first is under way does nothing.
+ * @param {(...args: any[]) => Promise<void>} action
+ * @returns {[(...args: any[]) => Promise<void>, boolean]} the action, and whether it is under way
+ */
+export function useAction(action) {
+  const [busy, setBusy] = useState(false);
+  const under = useRef(false);
+  const act = async (...args) => {
+    if (under.current) return;
+    under.current = true;
+    setBusy(true);
+    try {
+      await action(...args);
+    } catch (problem) {
+      sayProblem(problem);
+    } finally {
+      under.current = false;
+      setBusy(false);
+    }
+  };
+  return [act, busy];
+}
+
+/** Starts a run of a command and goes to its output. @param {string} commandId */
+export async function startAndWatch(commandId) {
+  const run = await startRun(commandId);
+  go(toRun(run.id));
+}
+
+/** @param {string} runId */
+export async function stop(runId) {
+  await stopRun(runId);
+  say("Asked the run to stop.");
+}
+
+/** Ends a run that does not heed the stop. @param {string} runId */
+export async function kill(runId) {
+  await stopRun(runId, { signal: "SIGKILL", grace_seconds: 0 });
+  say("Killed the run.");
+}

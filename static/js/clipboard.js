@@ -1,0 +1,15 @@
+/** The clipboard, also where the browser's own interface is kept to secure origins (a plain http address). */
+
+/** @param {string} text @returns {Promise<void>} rejects when nothing was copied */
+export async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "visually-hidden";
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (!copied) throw new Error("The browser did not allow copying.");
+  return undefined;
+}

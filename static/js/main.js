@@ -1,0 +1,66 @@
+/** The page: its frame, and the screen that the address names. */
+import { Banner } from "./parts/banner.js";
+import { Help } from "./parts/help.js";
+import { closeNotice, Notice } from "./parts/notice.js";
+import { go, toCommands, toNew, toRuns, useRoute } from "./router.js";
+import { CommandScreen } from "./screens/command.js";
+import { EditScreen, NewScreen } from "./screens/command_form.js";
+import { CommandsScreen } from "./screens/commands.js";
+import { MissingScreen } from "./screens/missing.js";
+import { RunScreen } from "./screens/run.js";
+import { RunsScreen } from "./screens/runs.js";
+import { useShortcuts } from "./shortcuts.js";
+import { html, render, useState } from "./ui.js";
+
+const SCREENS = {
+  commands: CommandsScreen,
+  new: NewScreen,
+  edit: EditScreen,
+  command: CommandScreen,
+  runs: RunsScreen,
+  run: RunScreen,
+  missing: MissingScreen,
+};
+
+function Page() {
+  const { screen, id, query } = useRoute();
+  const [helping, setHelping] = useState(false);
+  const shortcuts = [
+    { key: "?", does: "Show these keys", run: () => setHelping(true) },
+    { key: "c", does: "Commands", run: () => go(toCommands()) },
+    { key: "r", does: "Runs", run: () => go(toRuns()) },
+    { key: "n", does: "New command", run: () => go(toNew()) },
+    { key: "Escape", does: "Close a message, or go back", run: closeNotice },
+  ];
+  useShortcuts(shortcuts, { everywhere: true });
+  return html`
+    <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
+    <${TopBar} screen=${screen} onHelp=${() => setHelping(true)} />
+    <${Banner} />
+    <main id="content" tabindex="-1"><${SCREENS[screen]} key=${screen + (id ?? "")} id=${id} query=${query} /></main>
+    <${Notice} />
+    ${helping && html`<${Help} onClose=${() => setHelping(false)} />`}
+  `;
+}
+
+/** The hash is the page's address, so the skip link moves the focus by itself. */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("content").focus();
+}
+
+function TopBar({ screen, onHelp }) {
+  const inRuns = screen === "runs" || screen === "run";
+  return html`<nav class="topbar" aria-label="Tailrun">
+    <div class="topbar__inner">
+      <a class="wordmark" href=${"#" + toCommands()}><img src="/static/logo.svg" alt="" width="24" height="24" />Tailrun</a>
+      <a class="topbar__link" href=${"#" + toCommands()} aria-current=${!inRuns && screen !== "missing" ? "page" : undefined}>Commands</a>
+      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${inRuns ? "page" : undefined}>Runs</a>
+      <span class="topbar__space"></span>
+      <a class="topbar__link" href="/swagger/index.html">API</a>
+      <button type="button" class="button button--quiet topbar__help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts" onClick=${onHelp}>?</button>
+    </div>
+  </nav>`;
+}
+
+render(html`<${Page} />`, document.getElementById("page"));

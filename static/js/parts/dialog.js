@@ -1,0 +1,46 @@
+/** A modal dialog on the browser's own <dialog>: it keeps the focus, Escape closes it, focus returns. */
+import { html, useEffect, useRef } from "../ui.js";
+
+/**
+ * @param {object} props
+ * @param {string} props.title
+ * @param {() => void} props.onClose
+ * @param {unknown} props.children
+ */
+export function Dialog({ title, onClose, children }) {
+  const element = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current.showModal();
+    return () => before instanceof HTMLElement && before.isConnected && before.focus();
+  }, []);
+  const onBackdrop = (event) => event.target === element.current && onClose();
+  return html`<dialog ref=${element} class="dialog" aria-labelledby="dialog-title" onClose=${onClose} onClick=${onBackdrop}>
+    <div class="dialog__inner">
+      <h2 id="dialog-title">${title}</h2>
+      ${children}
+    </div>
+  </dialog>`;
+}
+
+/**
+ * Asks before something that cannot be undone.
+ * @param {object} props
+ * @param {string} props.title
+ * @param {string} props.action the button's words
+ * @param {boolean} [props.busy]
+ * @param {string} [props.error]
+ * @param {() => void} props.onConfirm
+ * @param {() => void} props.onClose
+ * @param {unknown} props.children
+ */
+export function Confirm({ title, action, busy, error, onConfirm, onClose, children }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <div class="dialog__text">${children}</div>
+    ${error && html`<p class="form-error" role="alert">${error}</p>`}
+    <div class="dialog__actions">
+      <button type="button" class="button" autofocus onClick=${onClose}>Keep it</button>
+      <button type="button" class="button button--danger" disabled=${busy} onClick=${onConfirm}>${action}</button>
+    </div>
+  <//>`;
+}

@@ -1,0 +1,16 @@
+/** What stands where there is nothing yet: what this place is for, and the first step. */
+import { html } from "../ui.js";
+
+/** @param {{title: string, children?: unknown}} props */
+export function Empty({ title, children }) {
+  return html`<div class="empty">
+    <h2>${title}</h2>
+    ${children}
+  </div>`;
+}
+
+/** The first load, said only when it takes long enough to be noticed (by a delay in the stylesheet). */
+export const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
+
+/** A first load that failed: what the server said. @param {{problem: Error}} props */
+export const Failed = ({ problem }) => html`<${Empty} title="This could not be loaded"><p>${problem.message}</p><//>`;

@@ -1,0 +1,24 @@
+/** The head of a screen: where it is, what it is, what can be done. It takes the focus when the screen opens. */
+import { html, useEffect, useRef } from "../ui.js";
+
+/**
+ * @param {object} props
+ * @param {string} props.title
+ * @param {unknown} [props.beside] after the title, such as a state
+ * @param {[string, string][]} [props.trail] links above it: words and path
+ * @param {unknown} [props.children] the actions
+ */
+export function Heading({ title, beside, trail = [], children }) {
+  const element = useRef(null);
+  useEffect(() => element.current.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    document.title = `${title} · Tailrun`;
+  }, [title]);
+  return html`<header class="heading">
+    <div class="heading__words">
+      ${trail.length > 0 && html`<nav class="trail" aria-label="Where you are">${trail.map(([words, path]) => html`<a key=${path} href=${"#" + path}>${words}</a>`)}</nav>`}
+      <div class="heading__line"><h1 tabindex="-1" ref=${element}>${title}</h1>${beside}</div>
+    </div>
+    ${children && html`<div class="heading__actions">${children}</div>`}
+  </header>`;
+}

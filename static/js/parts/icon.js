@@ -1,0 +1,28 @@
+/** The few pictures the page uses, drawn on a 16 by 16 grid; always beside or inside something labelled. */
+import { html } from "../ui.js";
+
+const PATHS = {
+  start: "M5 3.2v9.6a.6.6 0 0 0 .92.5l7.4-4.8a.6.6 0 0 0 0-1L5.92 2.7A.6.6 0 0 0 5 3.2z",
+  stop: "M4 4.8c0-.44.36-.8.8-.8h6.4c.44 0 .8.36.8.8v6.4c0 .44-.36.8-.8.8H4.8a.8.8 0 0 1-.8-.8z",
+};
+
+const STROKES = {
+  search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.6 10.6 14 14",
+  plus: "M8 3v10M3 8h10",
+  copy: "M5.5 5.5V3.2c0-.4.3-.7.7-.7h6.6c.4 0 .7.3.7.7v6.6c0 .4-.3.7-.7.7h-2.3M3.2 5.5h6.6c.4 0 .7.3.7.7v6.6c0 .4-.3.7-.7.7H3.2a.7.7 0 0 1-.7-.7V6.2c0-.4.3-.7.7-.7z",
+  download: "M8 2.5v7.5M4.8 7 8 10.2 11.2 7M2.5 13.5h11",
+  wrap: "M2.5 4h11M2.5 8h8.7a2.3 2.3 0 0 1 0 4.6H8.5M10 11l-1.7 1.6L10 14.2M2.5 12.5h2.5",
+  follow: "M8 2.5v8M4.5 7.5 8 11l3.5-3.5M3 13.5h10",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  link: "M6.7 9.3a2.5 2.5 0 0 0 3.5 0l2.6-2.6a2.5 2.5 0 0 0-3.5-3.5l-.9.9M9.3 6.7a2.5 2.5 0 0 0-3.5 0L3.2 9.3a2.5 2.5 0 0 0 3.5 3.5l.9-.9",
+  close: "M4 4l8 8M12 4l-8 8",
+};
+
+/** @param {{name: keyof PATHS | keyof STROKES}} props */
+export function Icon({ name }) {
+  const filled = name in PATHS;
+  return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true" fill=${filled ? "currentColor" : "none"}
+    stroke=${filled ? "none" : "currentColor"} stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">
+    <path d=${PATHS[name] ?? STROKES[name]} />
+  </svg>`;
+}

@@ -1,0 +1,34 @@
+/** Runs as rows that lead to their output. */
+import { bytes } from "../format.js";
+import { toRun } from "../router.js";
+import { outcome, shortId } from "../runs.js";
+import { html } from "../ui.js";
+import { State } from "./state.js";
+import { Ago, Elapsed } from "./time.js";
+
+/**
+ * @param {object} props
+ * @param {import("../types.js").Run[]} props.runs
+ * @param {(run: import("../types.js").Run) => string} [props.nameOf] the command's name, where runs of several are listed
+ */
+export function RunList({ runs, nameOf }) {
+  return html`<ul class="rows run-list">
+    ${runs.map((run) => html`<${RunRow} key=${run.id} run=${run} name=${nameOf?.(run)} />`)}
+  </ul>`;
+}
+
+function RunRow({ run, name }) {
+  const label = name ?? `Run ${shortId(run.id)}`;
+  return html`<li class="row run-row">
+    <span class="run-row__state"><${State} run=${run} /></span>
+    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${name ? label : html`<span class="mono">${shortId(run.id)}</span>`}</a>
+    <span class="run-row__outcome" title=${outcome(run)}>${outcome(run)}</span>
+    <span class="run-row__size">${bytes(run.output_bytes)}</span>
+    <span class="run-row__elapsed"><${Elapsed} run=${run} /></span>
+    <span class="run-row__when"><${Ago} at=${run.start_time} /></span>
+  </li>`;
+}
+
+/** More of a list, when there is more. @param {{next: string|null, onMore: () => void}} props */
+export const More = ({ next, onMore }) =>
+  next && html`<div class="more"><button type="button" class="button" onClick=${onMore}>Show more</button></div>`;

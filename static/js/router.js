@@ -1,0 +1,64 @@
+/** Addresses of the page, kept in the hash: `#/runs/<id>`. */
+import { Store, useStore } from "./store.js";
+
+/**
+ * @typedef {object} Route
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"missing"} screen
+ * @property {string} [id]
+ * @property {URLSearchParams} query
+ */
+
+const ID = "([^/]+)";
+const ROUTES = [
+  [/^\/?$/, "commands"],
+  [/^\/commands\/?$/, "commands"],
+  [/^\/commands\/new$/, "new"],
+  [new RegExp(`^/commands/${ID}/edit$`), "edit"],
+  [new RegExp(`^/commands/${ID}$`), "command"],
+  [/^\/runs\/?$/, "runs"],
+  [new RegExp(`^/runs/${ID}$`), "run"],
+];
+
+/** @param {string} hash @returns {Route} */
+export function parseRoute(hash) {
+  const [path, search = ""] = hash.replace(/^#/, "").split("?");
+  const query = new URLSearchParams(search);
+  for (const [pattern, screen] of ROUTES) {
+    const match = pattern.exec(path);
+    if (match) return { screen, id: match[1] && decode(match[1]), query };
+  }
+  return { screen: "missing", query };
+}
+
+/** @param {string} part @returns {string} the part itself where it is not a valid encoding */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+const route = new Store(parseRoute(location.hash));
+addEventListener("hashchange", () => route.set(parseRoute(location.hash)));
+
+/** @returns {Route} */
+export const useRoute = () => useStore(route);
+
+/** @param {string} path such as "/runs/…" */
+export function go(path) {
+  location.hash = path;
+}
+
+/** Goes there without a step in the history. @param {string} path */
+export function replacePath(path) {
+  history.replaceState(null, "", "#" + path);
+  route.set(parseRoute(location.hash));
+}
+
+export const toCommands = (search = "") => "/" + (search ? "?" + new URLSearchParams({ q: search }) : "");
+export const toCommand = (id) => `/commands/${id}`;
+export const toEdit = (id) => `/commands/${id}/edit`;
+export const toNew = () => "/commands/new";
+export const toRun = (id) => `/runs/${id}`;
+export const toRuns = (state = "") => "/runs" + (state ? "?" + new URLSearchParams({ state }) : "");

@@ -1,0 +1,83 @@
+/** One command: its script and the history of its runs. */
+import { startAndWatch, useAction } from "../actions.js";
+import { deleteCommand, getCommand, listRunsOf } from "../api.js";
+import { copyText } from "../clipboard.js";
+import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { Confirm } from "../parts/dialog.js";
+import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { Icon } from "../parts/icon.js";
+import { say, sayProblem } from "../parts/notice.js";
+import { More, RunList } from "../parts/run_list.js";
+import { go, toCommands, toEdit } from "../router.js";
+import { isActive } from "../runs.js";
+import { useShortcuts } from "../shortcuts.js";
+import { html, useState } from "../ui.js";
+import { MissingScreen } from "./missing.js";
+
+/** @param {{id: string}} props */
+export function CommandScreen({ id }) {
+  const { value: command, problem } = useFresh((options) => getCommand(id, options), [id], () => pauseFor(false));
+  if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
+  if (!command) return problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`;
+  return html`<${CommandView} command=${command} />`;
+}
+
+function CommandView({ command }) {
+  const [asking, setAsking] = useState(false);
+  const [start, starting] = useAction(() => startAndWatch(command.id));
+  useShortcuts([
+    { key: "s", does: "Start this command", run: start },
+    { key: "e", does: "Edit this command", run: () => go(toEdit(command.id)) },
+    { key: "Escape", does: "Back to the commands", run: () => go(toCommands()) },
+  ]);
+  return html`
+    <${Heading} title=${command.name} trail=${[["Commands", toCommands()]]}>
+      <button type="button" class="button button--main" disabled=${starting} onClick=${start}><${Icon} name="start" />Start</button>
+      <a class="button" href=${"#" + toEdit(command.id)}>Edit</a>
+      <button type="button" class="button button--danger-quiet" onClick=${() => setAsking(true)}>Delete</button>
+    <//>
+    ${command.description && html`<p class="description">${command.description}</p>`}
+    <${Script} script=${command.script} />
+    <${History} command=${command} />
+    ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
+  `;
+}
+
+function Script({ script }) {
+  const copy = () => copyText(script).then(() => say("Copied the script."), sayProblem);
+  return html`<section class="script" aria-label="Script">
+    <pre tabindex="0"><code>${script}</code></pre>
+    <button type="button" class="button button--small script__copy" onClick=${copy}><${Icon} name="copy" />Copy</button>
+  </section>`;
+}
+
+function History({ command }) {
+  const [pages, setPages] = useState(1);
+  const load = (options) => loadPages((cursor) => listRunsOf(command.id, { cursor }, options), pages);
+  const { value, problem } = useFresh(load, [command.id, pages], (list) => pauseFor(list.items.some(isActive)));
+  return html`<section class="section">
+    <h2>Runs</h2>
+    ${!value
+      ? problem && html`<${Failed} problem=${problem} />`
+      : value.items.length
+        ? html`<${RunList} runs=${value.items} /><${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`
+        : html`<${Empty} title="Not run yet"><p>Start it and its output appears live. Every run stays here, with its exit code and all it wrote.</p><//>`}
+  </section>`;
+}
+
+function DeleteDialog({ command, onClose }) {
+  const [error, setError] = useState("");
+  const [remove, removing] = useAction(async () => {
+    try {
+      await deleteCommand(command.id);
+      say(`Deleted ${command.name}.`);
+      go(toCommands());
+    } catch (problem) {
+      setError(problem.status === 409 ? "It has a run that is going on. Stop the run first." : problem.message);
+    }
+  });
+  return html`<${Confirm} title=${`Delete ${command.name}?`} action="Delete" busy=${removing} error=${error} onConfirm=${remove} onClose=${onClose}>
+    <p>The command, all its runs and their output are removed. This cannot be undone.</p>
+  <//>`;
+}

@@ -1,0 +1,113 @@
+/** All commands, with the state of their last run. */
+import { startAndWatch, stop, useAction } from "../actions.js";
+import { listCommands } from "../api.js";
+import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { Icon } from "../parts/icon.js";
+import { More } from "../parts/run_list.js";
+import { State } from "../parts/state.js";
+import { Ago, Elapsed } from "../parts/time.js";
+import { replacePath, toCommand, toCommands, toNew, toRun } from "../router.js";
+import { firstLine, isActive } from "../runs.js";
+import { useShortcuts } from "../shortcuts.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
+
+const TYPING_PAUSE_MS = 200;
+
+/** @param {{query: URLSearchParams}} props */
+export function CommandsScreen({ query }) {
+  const search = query.get("q") ?? "";
+  const [pages, setPages] = useState(1);
+  const load = (options) => loadPages((cursor) => listCommands({ q: search, cursor }, options), pages);
+  const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
+  const { value, problem, reload } = useFresh(load, [search, pages], (list) => pauseFor(anyActive(list)));
+  const shown = useLast(value);
+  return html`
+    <${Heading} title="Commands">
+      <${Search} value=${search} onSearch=${(words) => replacePath(toCommands(words))} />
+      <a class="button button--main" href=${"#" + toNew()}><${Icon} name="plus" />New command</a>
+    <//>
+    ${shown ? html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${() => setPages(pages + 1)} />` : problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`}
+  `;
+}
+
+/** What was shown stays until the next list is there, so that a search does not flicker. */
+function useLast(value) {
+  const last = useRef(value);
+  if (value) last.current = value;
+  return last.current;
+}
+
+function Search({ value, onSearch }) {
+  const [words, setWords] = useState(value);
+  const input = useRef(null);
+  useEffect(() => setWords(value), [value]);
+  useEffect(() => {
+    const timer = setTimeout(() => words !== value && onSearch(words), TYPING_PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [words]);
+  useShortcuts([{ key: "/", does: "Search the commands", run: () => input.current.focus() }]);
+  const onKeyDown = (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    if (words) setWords("");
+    else input.current.blur();
+  };
+  return html`<label class="search">
+    <span class="visually-hidden">Search the commands</span>
+    <${Icon} name="search" />
+    <input ref=${input} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${words}
+      onInput=${(event) => setWords(event.target.value)} onKeyDown=${onKeyDown} />
+    <kbd aria-hidden="true">/</kbd>
+  </label>`;
+}
+
+function CommandList({ list, search, reload, onMore }) {
+  if (list.items.length === 0) return search ? html`<${NothingFound} search=${search} />` : html`<${NoCommands} />`;
+  return html`
+    <ul class="rows command-list">
+      ${list.items.map((command) => html`<${CommandRow} key=${command.id} command=${command} reload=${reload} />`)}
+    </ul>
+    <${More} next=${list.next} onMore=${onMore} />
+  `;
+}
+
+function CommandRow({ command, reload }) {
+  const run = command.last_run;
+  return html`<li class="row command-row">
+    <div class="command-row__what">
+      <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}>${command.name}</a>
+      <p class="command-row__more">${command.description || html`<code>${firstLine(command.script)}</code>`}</p>
+    </div>
+    <div class="command-row__run">
+      ${run
+        ? html`<a class="above" href=${"#" + toRun(run.id)} aria-label=${`Last run of ${command.name}`}><${State} run=${run} /></a>
+            <span class="command-row__time">${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}</span>`
+        : html`<${State} />`}
+    </div>
+    <${RowAction} command=${command} run=${run} reload=${reload} />
+  </li>`;
+}
+
+function RowAction({ command, run, reload }) {
+  const [start, starting] = useAction(() => startAndWatch(command.id));
+  const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
+  const active = run && isActive(run);
+  const words = active ? "Stop" : "Start";
+  return html`<button type="button" class="button button--quiet above" disabled=${starting || stopping || run?.stopping}
+    onClick=${active ? stopIt : start} aria-label=${`${words} ${command.name}`} title=${words}>
+    <${Icon} name=${active ? "stop" : "start"} /><span class="wide-only">${words}</span>
+  </button>`;
+}
+
+const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
+  <p>The search looks at names and descriptions.</p>
+  <p><a class="button" href=${"#" + toCommands()}>Show all commands</a></p>
+<//>`;
+
+const NoCommands = () => html`<${Empty} title="No commands yet">
+  <p>A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page or from a terminal:</p>
+  <pre class="example"><code>${`curl ${location.origin}/api/v1/commands/ -H 'Content-Type: application/json' \\\n  -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`}</code></pre>
+  <p><a class="button button--main" href=${"#" + toNew()}><${Icon} name="plus" />New command</a></p>
+<//>`;

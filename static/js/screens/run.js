@@ -1,0 +1,85 @@
+/** One run: its state, and its output live. */
+import { kill, startAndWatch, stop, useAction } from "../actions.js";
+import { getCommand, getRun } from "../api.js";
+import { copyText } from "../clipboard.js";
+import { exactTime } from "../format.js";
+import { pauseFor, useFresh } from "../fresh.js";
+import { Failed, Loading } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { Icon } from "../parts/icon.js";
+import { say, sayProblem } from "../parts/notice.js";
+import { Output } from "../parts/output.js";
+import { State } from "../parts/state.js";
+import { Ago, Elapsed } from "../parts/time.js";
+import { go, toCommand, toCommands } from "../router.js";
+import { isActive, outcome, shortId, stateWord } from "../runs.js";
+import { useShortcuts } from "../shortcuts.js";
+import { html, useCallback, useEffect, useState } from "../ui.js";
+import { MissingScreen } from "./missing.js";
+
+/** @typedef {import("../types.js").Run} Run */
+
+/** @param {{id: string}} props */
+export function RunScreen({ id }) {
+  const [run, setRun] = useState(null);
+  const { value, problem, reload } = useFresh((options) => getRun(id, options), [id], (fresh) => (isActive(fresh) ? pauseFor(true) : null));
+  const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
+  useEffect(() => value && learn(value), [value]);
+  const onRun = useCallback((news) => {
+    learn(news);
+    if (news.state && !isActive(news)) reload();
+  }, []);
+  if (problem?.status === 404) return html`<${MissingScreen} what="run" />`;
+  if (!run) return problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`;
+  return html`<${RunView} run=${run} onRun=${onRun} reload=${reload} />`;
+}
+
+/** An end is never taken back by older news. @returns {Run} */
+function merge(now, news) {
+  const stale = now && !isActive(now) && isActive(news);
+  return stale ? now : { ...now, ...news };
+}
+
+function RunView({ run, onRun, reload }) {
+  const { value: command } = useFresh((options) => getCommand(run.command_id, options), [run.command_id], () => null);
+  const name = command?.name ?? "…";
+  useShortcuts([{ key: "Escape", does: "Back to the command", run: () => go(toCommand(run.command_id)) }]);
+  return html`<div class="run">
+    <${Heading} title=${name} beside=${html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`} trail=${[["Commands", toCommands()], [name, toCommand(run.command_id)]]}>
+      <${RunActions} run=${run} reload=${reload} />
+    <//>
+    <${Facts} run=${run} />
+    <${Output} run=${run} onRun=${onRun} />
+    <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(run.state)}. ${outcome(run)}`}</p>
+  </div>`;
+}
+
+function RunActions({ run, reload }) {
+  const [start, starting] = useAction(() => startAndWatch(run.command_id));
+  const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
+  const [killIt, killing] = useAction(() => kill(run.id).then(reload));
+  const active = isActive(run);
+  useShortcuts(active ? [] : [{ key: "s", does: "Run the command again", run: start }]);
+  if (!active) return html`<button type="button" class="button" disabled=${starting} onClick=${start}><${Icon} name="start" />Run again</button><${LinkButton} />`;
+  return html`
+    ${run.stopping
+      ? html`<button type="button" class="button button--danger" disabled=${killing} onClick=${killIt}>Kill now</button>`
+      : html`<button type="button" class="button" disabled=${stopping} onClick=${stopIt}><${Icon} name="stop" />Stop</button>`}
+    <${LinkButton} />
+  `;
+}
+
+function LinkButton() {
+  const copy = () => copyText(location.href).then(() => say("Copied the link to this run."), sayProblem);
+  return html`<button type="button" class="button" onClick=${copy} title="Copy the link to this run"><${Icon} name="link" /><span class="wide-only">Copy link</span></button>`;
+}
+
+function Facts({ run }) {
+  const end = outcome(run);
+  return html`<div class=${`facts facts--${run.state}`}>
+    <${State} run=${run} />
+    ${end && html`<span class="facts__end">${end}</span>`}
+    <span title=${run.state === "queued" ? undefined : `Started ${exactTime(Date.parse(run.start_time))}`}><${Elapsed} run=${run} /></span>
+    <span class="muted">${run.state === "queued" ? "asked for" : "started"} <${Ago} at=${run.start_time} /></span>
+  </div>`;
+}

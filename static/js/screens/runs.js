@@ -1,0 +1,62 @@
+/** All runs, newest first, of all commands. */
+import { getCommand, listRuns } from "../api.js";
+import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { More, RunList } from "../parts/run_list.js";
+import { replacePath, toCommands, toRuns } from "../router.js";
+import { isActive, shortId, STATES, stateWord } from "../runs.js";
+import { html, useEffect, useState } from "../ui.js";
+
+/** @param {{query: URLSearchParams}} props */
+export function RunsScreen({ query }) {
+  const state = query.get("state") ?? "";
+  const [pages, setPages] = useState(1);
+  const load = (options) => loadPages((cursor) => listRuns({ state, cursor }, options), pages);
+  const { value, problem } = useFresh(load, [state, pages], (list) => pauseFor(list.items.some(isActive)));
+  const nameOf = useNames(value?.items ?? []);
+  return html`
+    <${Heading} title="Runs"><${StateFilter} state=${state} /><//>
+    ${!value
+      ? problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`
+      : value.items.length
+        ? html`<${RunList} runs=${value.items} nameOf=${nameOf} /><${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`
+        : html`<${NoRuns} state=${state} />`}
+  `;
+}
+
+function StateFilter({ state }) {
+  return html`<label class="filter">
+    <span>State</span>
+    <select value=${state} onChange=${(event) => replacePath(toRuns(event.target.value))}>
+      <option value="">All</option>
+      ${STATES.map((each) => html`<option key=${each} value=${each} selected=${each === state}>${stateWord(each)}</option>`)}
+    </select>
+  </label>`;
+}
+
+const NoRuns = ({ state }) => html`<${Empty} title=${state ? `No run is in the state “${stateWord(state).toLowerCase()}”` : "No runs yet"}>
+  <p>${state ? html`<a class="button" href=${"#" + toRuns()}>Show all runs</a>` : html`Start a command, and each time it runs is listed here. <a href=${"#" + toCommands()}>Go to the commands</a>`}</p>
+<//>`;
+
+/**
+ * The names of the runs' commands, each asked for once.
+ * @param {import("../types.js").Run[]} runs
+ * @returns {(run: import("../types.js").Run) => string}
+ */
+function useNames(runs) {
+  const [names, setNames] = useState(new Map());
+  const wanted = [...new Set(runs.map((run) => run.command_id))].filter((id) => !names.has(id));
+  useEffect(() => {
+    let current = true;
+    Promise.allSettled(wanted.map((id) => getCommand(id))).then((answers) => {
+      if (!current || answers.length === 0) return;
+      const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? [[answer.value.id, answer.value.name]] : []));
+      setNames((known) => new Map([...known, ...found]));
+    });
+    return () => {
+      current = false;
+    };
+  }, [wanted.join()]);
+  return (run) => names.get(run.command_id) ?? `Run ${shortId(run.id)}`;
+}

@@ -1,0 +1,61 @@
+/** Single keys that act on the page; `?` lists those that apply. */
+import { keep, kept } from "./kept.js";
+import { Store } from "./store.js";
+import { useEffect, useRef } from "./ui.js";
+
+/**
+ * @typedef {object} Shortcut
+ * @property {string} key as in KeyboardEvent.key
+ * @property {string} does
+ * @property {() => void} run
+ */
+
+/** @type {{current: Shortcut[]}[]} where a key is taken twice, the later group has it */
+let groups = [];
+
+/** Whether single keys act; kept in the browser, for people who speak or whose keyboard types by itself. */
+export const shortcutsOn = new Store(kept("shortcuts") !== "off");
+
+/** @param {boolean} on */
+export function turnShortcuts(on) {
+  keep("shortcuts", on ? "on" : "off");
+  shortcutsOn.set(on);
+}
+
+/**
+ * Shortcuts of a component, for as long as it is shown.
+ * @param {Shortcut[]} shortcuts
+ * @param {{everywhere?: boolean}} [options] everywhere: any other component may take the key
+ */
+export function useShortcuts(shortcuts, { everywhere = false } = {}) {
+  const group = useRef(shortcuts);
+  group.current = shortcuts;
+  useEffect(() => {
+    groups = everywhere ? [group, ...groups] : [...groups, group];
+    return () => {
+      groups = groups.filter((each) => each !== group);
+    };
+  }, []);
+}
+
+/** @returns {Shortcut[]} all that apply now */
+export function activeShortcuts() {
+  const byKey = new Map();
+  for (const group of groups) for (const shortcut of group.current) byKey.set(shortcut.key, shortcut);
+  return [...byKey.values()];
+}
+
+const typing = (target) => target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const escape = event.key === "Escape";
+  if (!escape && (typing(event.target) || !shortcutsOn.value)) return;
+  const shortcut = activeShortcuts().find(({ key }) => key === event.key);
+  if (!shortcut) return;
+  event.preventDefault();
+  shortcut.run();
+}
+
+addEventListener("keydown", onKey);

@@ -1,0 +1,9 @@
+/** Shows the API's description; everything comes from this server, and nothing is sent to another. */
+window.SwaggerUIBundle({
+  url: "/swagger/swagger.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+  presets: [window.SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+});
