@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from server.app import VERSION, service
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import StartupError
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("yoyo").setLevel(logging.WARNING)
         _hide_memory()
         return asyncio.run(_serve(settings, os.environ))
-    except (StartupError, DatabaseUnavailableError) as error:
+    except StartupError as error:
         print(f"tailrun: {error}", file=sys.stderr)
         return EX_CONFIG
 
@@ -70,7 +70,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         await site.start()
     except OSError as error:
         raise StartupError(
-            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}."
+            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
     port = runner.addresses[0][1]

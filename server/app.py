@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from server.errors import StartupError
+from server.errors import DatabaseUnavailableError, StartupError
 from server.handlers import guard, keys, openapi, problems, routes
 from server.handlers.render import API
 from server.handlers.viewers import Viewers
@@ -105,7 +105,10 @@ async def _database(settings: Settings, tasks: Tasks) -> AsyncIterator[Database]
             url = await embedded.start()
             stack.push_async_callback(embedded.stop)
             tasks.start(_keep(embedded), "embedded database")
-        await migrate.apply(url, migrations_directory())
+        try:
+            await migrate.apply(url, migrations_directory())
+        except DatabaseUnavailableError as error:
+            raise StartupError(f"{error} Start it, or correct TAILRUN_DATABASE_URL.") from error
         database = Database(
             url,
             max_connections=settings.database_connections,
