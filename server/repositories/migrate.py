@@ -87,6 +87,6 @@ def _advisory_lock(parameters: dict[str, str]) -> Iterator[None]:
         connection.cursor() as cursor,
     ):
         connection.autocommit = True
-        cursor.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000}")
+        cursor.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}")
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
         yield

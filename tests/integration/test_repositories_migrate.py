@@ -1,0 +1,101 @@
+"""Migrations: applied once, by one at a time, whoever was killed before."""
+
+import asyncio
+import os
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from server import resources
+from server.errors import DatabaseUnavailableError
+from server.repositories import migrate
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.resources import migrations_directory, static_directory
+from tests.support.postgres import execute
+
+MIGRATIONS = migrations_directory()
+
+
+def tables(url: str) -> set[str]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relname ~ '^commands' AND relkind = 'r'")
+        return {name for (name,) in cursor.fetchall()}
+
+
+async def test_migrations_make_the_tables_once(empty_database_url: str) -> None:
+    await migrate.apply(empty_database_url, MIGRATIONS)
+    assert tables(empty_database_url) == {"commands", "commands_info", "commands_info_output"}
+    database = Database(empty_database_url)
+    await database.open()
+    command = await CommandRepository(database).add("name", None, "true")
+    await migrate.apply(empty_database_url, MIGRATIONS)
+    assert await CommandRepository(database).get(command.id) == command
+    await database.close()
+
+
+async def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
+    await asyncio.gather(*(migrate.apply(empty_database_url, MIGRATIONS) for _ in range(4)))
+    with closing(psycopg2.connect(empty_database_url)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT count(*) FROM _yoyo_log")
+        assert cursor.fetchone() == (len([*MIGRATIONS.glob("*.sql")]) // 2,)
+
+
+async def test_a_lock_that_a_killed_process_left_does_not_bar_the_start(
+    empty_database_url: str,
+) -> None:
+    await migrate.apply(empty_database_url, MIGRATIONS)
+    lock = f"INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), {os.getpid()})"  # noqa: S608
+    execute(empty_database_url, lock)
+    await asyncio.wait_for(migrate.apply(empty_database_url, MIGRATIONS), 5)
+
+
+async def test_a_migration_that_was_applied_but_not_recorded_is_applied_again(
+    empty_database_url: str,
+) -> None:
+    await migrate.apply(empty_database_url, MIGRATIONS)
+    execute(empty_database_url, "DELETE FROM _yoyo_migration")
+    await migrate.apply(empty_database_url, MIGRATIONS)
+    assert len(tables(empty_database_url)) == 3
+
+
+async def test_another_process_that_migrates_for_too_long_is_named(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 0.1)
+    with closing(psycopg2.connect(empty_database_url)) as other:
+        other.cursor().execute("SELECT pg_advisory_lock(%s)", [migrate._LOCK_KEY])
+        with pytest.raises(DatabaseUnavailableError, match="lock timeout"):
+            await migrate.apply(empty_database_url, MIGRATIONS)
+    await migrate.apply(empty_database_url, MIGRATIONS)
+
+
+async def test_a_connection_string_will_do_for_a_url(empty_database_url: str) -> None:
+    await migrate.apply(make_dsn(**parse_dsn(empty_database_url)), MIGRATIONS)
+    assert len(tables(empty_database_url)) == 3
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    with pytest.raises(DatabaseUnavailableError, match="name at /nowhere"):
+        await migrate.apply("postgresql:///name?host=/nowhere", MIGRATIONS)
+
+
+async def test_the_rollback_removes_what_the_migration_made(database_url: str) -> None:
+    execute(database_url, (MIGRATIONS / "0001.tables.rollback.sql").read_text())
+    assert tables(database_url) == set()
+
+
+def test_files_are_found_in_a_checkout_and_in_a_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [*migrations_directory().glob("*.sql")]
+    assert static_directory().is_dir()
+    package = tmp_path / "server"
+    (package / "static").mkdir(parents=True)
+    monkeypatch.setattr(resources, "_PACKAGE", package)
+    assert static_directory() == package / "static"
+    assert migrations_directory() == tmp_path / "migrations"
