@@ -1,6 +1,6 @@
 /** What a person does to commands and runs from more than one screen. */
 import { startRun, stopRun } from "./api.js";
-import { say, sayProblem } from "./parts/notice.js";
+import { sayProblem } from "./parts/notice.js";
 import { go, toRun } from "./router.js";
 import { useRef, useState } from "./ui.js";
 
@@ -37,11 +37,9 @@ export async function startAndWatch(commandId) {
 /** @param {string} runId */
 export async function stop(runId) {
   await stopRun(runId);
-  say("Asked the run to stop.");
 }
 
 /** Ends a run that does not heed the stop. @param {string} runId */
 export async function kill(runId) {
   await stopRun(runId, { signal: "SIGKILL", grace_seconds: 0 });
-  say("Killed the run.");
 }

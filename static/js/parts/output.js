@@ -53,17 +53,16 @@ export function Output({ run, onRun }) {
       <a class="button button--small button--quiet" href=${outputUrl(run.id)} download=${`run-${run.id}.txt`} title="Download the raw output"><${Icon} name="download" /><span class="wide-only">Download</span></a>
     </div>
     <div ref=${scroller} class=${wrap ? "output__scroller output__scroller--wrap" : "output__scroller"} tabindex="0" role="log" aria-live="off" aria-label="The run's output">
-      <${CutNote} run=${run} state=${state} onStart=${() => watch.current.fromStart()} />
-      <${NothingNote} run=${run} state=${state} />
-      <div ref=${host} class="output__rows" style=${gutter(run)}></div>
-      <${FullNote} run=${run} state=${state} onMore=${() => watch.current.more()} onEnd=${() => watch.current.follow()} />
-      <${EndNote} run=${run} state=${state} />
+      <div class="output__content">
+        <${CutNote} run=${run} state=${state} onStart=${() => watch.current.fromStart()} />
+        <${NothingNote} run=${run} state=${state} />
+        <div ref=${host} class="output__rows"></div>
+        <${FullNote} run=${run} state=${state} onMore=${() => watch.current.more()} onEnd=${() => watch.current.follow()} />
+        <${EndNote} run=${run} state=${state} />
+      </div>
     </div>
   </section>`;
 }
-
-/** The gutter is as wide as the highest line number that can come soon. */
-const gutter = (run) => `--gutter: ${Math.max(3, String(run.output_lines).length + (isActive(run) ? 1 : 0))}ch`;
 
 function Tool({ icon, words, pressed, onClick }) {
   return html`<button type="button" class="button button--small button--quiet" title=${words} aria-pressed=${pressed} onClick=${onClick}>
@@ -84,7 +83,7 @@ function StreamSign({ run, state }) {
   const words = {
     connecting: "Connecting…",
     reconnecting: `Reconnecting… will resume at ${bytes(state.next)}`,
-    live: at === undefined ? liveWords(run, state) : `Live again, resumed at ${bytes(at)}`,
+    live: liveWords(run, state) + (at === undefined ? "" : `, resumed at ${bytes(at)}`),
     held: "Waiting: the viewer is full",
     ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
   }[kind];

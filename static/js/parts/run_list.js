@@ -18,11 +18,12 @@ export function RunList({ runs, nameOf }) {
 }
 
 function RunRow({ run, name }) {
+  const end = run.state === "succeeded" && !run.reason ? "" : outcome(run);
   const label = name ?? `Run ${shortId(run.id)}`;
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
     <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${name ? label : html`<span class="mono">${shortId(run.id)}</span>`}</a>
-    <span class="run-row__outcome" title=${outcome(run)}>${outcome(run)}</span>
+    <span class="run-row__outcome" title=${end}>${end}</span>
     <span class="run-row__size">${bytes(run.output_bytes)}</span>
     <span class="run-row__elapsed"><${Elapsed} run=${run} /></span>
     <span class="run-row__when"><${Ago} at=${run.start_time} /></span>

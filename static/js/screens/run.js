@@ -80,6 +80,6 @@ function Facts({ run }) {
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
     <span title=${run.state === "queued" ? undefined : `Started ${exactTime(Date.parse(run.start_time))}`}><${Elapsed} run=${run} /></span>
-    <span class="muted">${run.state === "queued" ? "asked for" : "started"} <${Ago} at=${run.start_time} /></span>
+    ${!isActive(run) && html`<span class="muted">started <${Ago} at=${run.start_time} /></span>`}
   </div>`;
 }

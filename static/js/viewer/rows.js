@@ -82,6 +82,7 @@ export class Rows {
       this.rows += 1;
       this.cost += cost;
     }
+    this.host.style.setProperty("--gutter", `${Math.max(3, String(this.lastLine).length)}ch`);
   }
 
   /**

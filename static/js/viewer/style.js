@@ -101,5 +101,12 @@ function makeStyle(fg, bg, marks) {
   const classes = [...marks];
   if (fg !== null && !isHex(fg)) classes.push(`fg-${fg}`);
   if (bg !== null && !isHex(bg)) classes.push(`bg-${bg}`);
+  if (fg === null && isHex(bg)) classes.push(isDark(bg) ? "on-dark" : "on-light");
   return { className: classes.join(" "), color: isHex(fg) ? fg : "", background: isHex(bg) ? bg : "" };
+}
+
+/** @param {string} color "#rrggbb" @returns {boolean} whether plain text on it should be white (luma of ITU-R BT.601) */
+function isDark(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 140;
 }

@@ -29,7 +29,7 @@ const ROOM = 0.5;
 export class OutputViewer {
   /**
    * @param {HTMLElement} scroller
-   * @param {HTMLElement} host inside it, and the viewer's own
+   * @param {HTMLElement} host inside an element of it with all that scrolls; the viewer's own
    * @param {{onChange: (state: ViewerState) => void, onFull: () => void}} listener
    */
   constructor(scroller, host, listener) {
@@ -43,7 +43,7 @@ export class OutputViewer {
     scroller.addEventListener("scroll", this.onScroll, { passive: true });
     this.resizes = new ResizeObserver(() => this.following && this.#stick());
     this.resizes.observe(scroller);
-    this.resizes.observe(host);
+    this.resizes.observe(host.parentElement);
   }
 
   /** @param {import("../types.js").OutputFrame} frame each once, in order */
