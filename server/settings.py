@@ -85,7 +85,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _setting(default: Any, parse: Parser, description: str) -> Any:  # noqa: ANN401
+def _setting(default: Any, parse: Parser, description: str) -> Any:
     metadata = {"parse": parse, "description": description}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -113,7 +113,9 @@ class Settings:
         (), _names, "further host names, comma separated, that requests may be addressed to"
     )
     insecure_no_auth: bool = _setting(
-        False, _boolean, "listen on other than loopback addresses although anyone may run commands"
+        False,  # noqa: FBT003
+        _boolean,
+        "listen on other than loopback addresses although anyone may run commands",
     )
     shell: str = _setting("/bin/sh", _text, "what runs scripts that have no #! line")
     working_directory: Path = _setting(Path.home, _absolute_path, "where scripts start")

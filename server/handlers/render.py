@@ -43,6 +43,7 @@ def run_json(view: RunView) -> dict[str, Any]:
     answer: dict[str, Any] = _RUN.dump(run)
     return answer | {
         "stopping": view.stopping,
+        "paused": view.paused,
         "output_bytes": view.output_bytes,
         "links": links,
     }

@@ -21,6 +21,7 @@ ROUTES = [
     ("GET", "runs/", runs.list_runs),
     ("GET", "runs/{id}", runs.get_run),
     ("POST", "runs/{id}/stop", runs.stop_run),
+    ("POST", "runs/{id}/signal", runs.signal_run),
     ("GET", "runs/{id}/output", output.get_output),
     ("GET", "runs/{id}/ws", stream.stream_run),
 ]

@@ -92,5 +92,19 @@ async def stop_run(request: web.Request) -> web.Response:
     return json_response(run_json(view), status=202)
 
 
+@operation(
+    tag="runs",
+    summary="Send a signal to a run",
+    description="To its process group. SIGSTOP pauses it, SIGCONT resumes it.",
+    body=schemas.SignalBody,
+    answers={202: ("The run.", schemas.RunSchema)},
+    errors=(*BODY_ERRORS, 403, 404, 409, 503),
+)
+async def signal_run(request: web.Request) -> web.Response:
+    """Send a signal to a run."""
+    view = await request.app[RUNS].signal(run_id(request), **body(request))
+    return json_response(run_json(view), status=202)
+
+
 def _page(page: Page[RunView]) -> web.Response:
     return json_response({"items": [run_json(view) for view in page.items], "next": page.next})

@@ -95,6 +95,14 @@ class StopBody(StrictSchema):
     )
 
 
+class SignalBody(StrictSchema):
+    """Which signal to send."""
+
+    signal = fields.String(
+        required=True, validate=validate.OneOf(SIGNALS), metadata={"example": "SIGUSR1"}
+    )
+
+
 class PageQuery(StrictSchema):
     """Which page of a list."""
 
@@ -191,6 +199,7 @@ class RunSchema(Schema):
     command_id = fields.UUID()
     state = fields.Enum(RunState, by_value=True)
     stopping = fields.Boolean(metadata={"description": "a stop was asked for"})
+    paused = fields.Boolean(metadata={"description": "it was sent SIGSTOP and not SIGCONT since"})
     created_at = fields.DateTime(format="iso")
     start_time = fields.DateTime(format="iso")
     end_time = fields.DateTime(format="iso", allow_none=True)

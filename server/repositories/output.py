@@ -80,6 +80,11 @@ CHUNK_OF_NEWLINE = f"""
     ORDER BY first_line + line_count, byte_offset LIMIT 1
 """
 
+TIMES = """
+    SELECT byte_offset, written_at FROM commands_info_output
+    WHERE commands_info_id = %(run_id)s ORDER BY byte_offset
+"""
+
 
 class OutputRepository:
     """The table `commands_info_output`, and the offsets in `commands_info` that lead it."""
@@ -111,6 +116,11 @@ class OutputRepository:
         """Return up to `limit` chunks in order; the first one contains `from_offset`."""
         parameters = {"run_id": run_id, "from_offset": from_offset, "limit": limit}
         return [chunk_of(row) for row in await self._database.fetch_all(CHUNKS, parameters)]
+
+    async def times(self, run_id: UUID) -> list[tuple[int, float]]:
+        """Return when what is archived was first seen: offsets and Unix seconds, ascending."""
+        rows = await self._database.fetch_all(TIMES, {"run_id": run_id})
+        return [(offset, written_at.timestamp()) for offset, written_at in rows]
 
     async def chunk_of_newline(self, run_id: UUID, newline: int) -> Chunk | None:
         """Return the chunk that holds a run's newline of this number (from 1), if there is one."""

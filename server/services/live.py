@@ -12,6 +12,9 @@ from server.output.log import RunLog
 END_STORED_SECONDS = 2.0
 """How long a viewer's end waits for the run's end to be stored; the database may be away."""
 
+PAUSING = {"SIGSTOP": True, "SIGTSTP": True, "SIGCONT": False}
+"""What these signals make of `paused`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunView:
@@ -19,31 +22,34 @@ class RunView:
 
     run: Run
     stopping: bool
+    paused: bool
     output_bytes: int
 
     @classmethod
     def stored(cls, run: Run) -> "RunView":
         """View a run that is not active here."""
-        return cls(run, stopping=False, output_bytes=run.output_bytes)
+        return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
 
 
 class LiveRun:
     """An active run: its newest state, its log once it started, and who waits for a change.
 
-    `log` is None while the run is queued. `stopping` tells that a stop was asked for.
+    `log` is None while the run is queued. `stopping` tells that a stop was asked for, `paused`
+    that its process group was sent SIGSTOP and not SIGCONT since.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.log: RunLog | None = None
         self.stopping = False
+        self.paused = False
         self._change = asyncio.Event()
 
     @property
     def view(self) -> RunView:
         """The run as users see it now."""
         size = self.run.output_bytes if self.log is None else self.log.size
-        return RunView(self.run, self.stopping, size)
+        return RunView(self.run, self.stopping, self.paused, size)
 
     def started(self, log: RunLog, start_time: datetime) -> None:
         """Tell that the run's process was started and where its output is."""
@@ -53,8 +59,14 @@ class LiveRun:
 
     def stop_requested(self) -> None:
         """Tell that the run is to end."""
-        if not self.stopping:
-            self.stopping = True
+        if not self.stopping or self.paused:
+            self.stopping, self.paused = True, False
+            self._announce()
+
+    def signalled(self, signal: str) -> None:
+        """Tell that a signal was sent: SIGSTOP pauses a run, SIGCONT resumes it."""
+        if signal in PAUSING and self.paused != PAUSING[signal]:
+            self.paused = PAUSING[signal]
             self._announce()
 
     def archived(self, output_bytes: int, output_lines: int) -> None:
@@ -63,7 +75,7 @@ class LiveRun:
 
     def ended(self, end: RunEnd) -> None:
         """Tell the run's end, once it is stored."""
-        self.stopping = False
+        self.stopping = self.paused = False
         self.run = ended_run(self.run, end)
         self._announce()
 

@@ -147,6 +147,25 @@ class Runner:
             live.stop_requested()
         return live
 
+    async def signal(self, run_id: UUID, name: str) -> LiveRun:
+        """Send a signal to a run's process group.
+
+        Raises:
+            NoActiveRunError: the run has no process (any more).
+            KeeperUnavailableError: the keeper did not take the request.
+        """
+        live = self._live.get(run_id)
+        if live is None or live.log is None:
+            raise NoActiveRunError("The run has no process to send a signal to.")
+        try:
+            sent = await self._keeper.signal(str(run_id), name)
+        except KeeperError as error:
+            raise KeeperUnavailableError(f"The signal could not be sent: {error}") from error
+        if not sent:
+            raise NoActiveRunError("The run has no process to send a signal to.")
+        live.signalled(name)
+        return live
+
     async def recover(self) -> None:
         """Take up every run that the database has as active on this host.
 

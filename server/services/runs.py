@@ -98,6 +98,16 @@ class RunService:
         grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
         return (await self._runner.stop(run_id, signal=signal, grace_seconds=grace)).view
 
+    async def signal(self, run_id: UUID, *, signal: str) -> RunView:
+        """Send a signal to a run's process group; SIGSTOP pauses it, SIGCONT resumes it.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            NoActiveRunError: the run has no process.
+        """
+        await self.get(run_id)
+        return (await self._runner.signal(run_id, signal)).view
+
     async def stop_command(
         self, command_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
     ) -> Sequence[RunView]:
