@@ -70,7 +70,8 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         await site.start()
     except OSError as error:
         raise StartupError(
-            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}."
+            f"Cannot listen on {settings.host} port {settings.port}:"
+            f" {os.strerror(error.errno or 0)}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
     port = runner.addresses[0][1]
