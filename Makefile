@@ -1,19 +1,76 @@
-# `make run` and `make test` do all their own set-up; see README.md.
-PYTHON ?= python3
-VENV := .venv
+# Each target does all of its own set-up, into .venv; the second time that takes no time.
+#   make run     serve; settings are taken from the environment (TAILRUN_*, see README.md)
+#   make test    all tests, with coverage; gets a browser and wscat for them
+#   make lint    formatting, lints, types, the arrows between the layers
+# PYTHON=python3.13 chooses the interpreter that .venv is made with, VENV=… another place for it.
 
-.PHONY: run test
+.DEFAULT_GOAL := run
+SHELL := /bin/sh
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell \
+	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PURE := server/output/frames.py,server/output/ranges.py
+WSCAT := wscat@6.1.0
+
+.PHONY: run test lint constraints clean
 run: $(VENV)/.installed
-	$(VENV)/bin/python -m server
+	@exec $(BIN)/python -m server
 
-test: $(VENV)/.tests-installed
-	$(VENV)/bin/python -m pytest
+test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
+	@echo "The pure modules:"
+	$(BIN)/coverage report --include=$(PURE) --fail-under=100
 
-$(VENV)/.installed: setup.py
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --editable .
-	touch $@
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-$(VENV)/.tests-installed: $(VENV)/.installed
-	$(VENV)/bin/pip install --quiet --editable '.[test]'
-	touch $@
+# Takes the newest versions that setup.py allows.
+constraints:
+	@rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
+	$(VENV)-new/bin/pip install --quiet '.[test]'
+	{ grep '^#' constraints.txt; $(VENV)-new/bin/pip freeze --exclude tailrun; } >constraints.new
+	mv constraints.new constraints.txt && rm -rf $(VENV)-new
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage* .*_cache .hypothesis tests/artifacts
+
+$(VENV)/.installed: setup.py constraints.txt
+	$(if $(PYTHON),,$(error Tailrun needs Python 3.11 or newer: install it, or say where it is with PYTHON=))
+	@echo "Making $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing what Tailrun needs …"
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed
+	@echo "Installing what the tests need …"
+	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+# $(call ensure,PROGRAMS,PACKAGES): one of the programs is there, by Debian's packages if need be.
+define ensure
+	@for program in $1; do command -v $$program >/dev/null && exit; done; \
+	echo "Installing $2 with apt-get …"; \
+	[ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq --yes --no-install-recommends $2; } \
+		>$(VENV)/apt.log 2>&1 && exit; \
+	tail -n 3 $(VENV)/apt.log; \
+	echo "The tests need $(firstword $1). Please install it (Debian and Ubuntu: apt-get install $2)."; \
+	exit 1
+endef
+
+.PHONY: browser
+browser: | $(VENV)/.installed
+	$(call ensure,chromium chromium-browser google-chrome,chromium)
+
+$(VENV)/.$(WSCAT): | $(VENV)/.installed
+	$(call ensure,npm,nodejs npm)
+	@echo "Installing $(WSCAT) …"
+	@npm install --loglevel=error --no-save --prefix $(VENV)/npm $(WSCAT) >/dev/null
+	@ln -sfn ../npm/node_modules/.bin/wscat $(BIN)/wscat
+	@touch $@
