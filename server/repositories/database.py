@@ -121,13 +121,16 @@ class Database:
             self._places.release()
 
     async def _on_connect(self, connection: aiopg.Connection) -> None:
-        """Set up a new connection: times are in UTC, and no statement runs for ever."""
-        milliseconds = int((self._timeout_seconds + CANCEL_SECONDS) * 1000)
+        """Set up a new connection, whatever the server's own settings are."""
+        settings = {
+            "TimeZone": "UTC",
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": int((self._timeout_seconds + CANCEL_SECONDS) * 1000),
+        }
+        statements = (f"SET {name} = '{value}'" for name, value in settings.items())
         try:
             async with connection.cursor() as cursor:
-                await cursor.execute(
-                    f"SET TimeZone = 'UTC'; SET statement_timeout = {milliseconds}"
-                )
+                await cursor.execute("; ".join(statements))
         except BaseException:
             await connection.close()
             raise

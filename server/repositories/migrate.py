@@ -1,6 +1,7 @@
 """Brings a database's tables up to date."""
 
 import asyncio
+import glob
 import os
 import socket
 import uuid
@@ -16,6 +17,7 @@ from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
+from server.errors import StartupError
 from server.repositories.address import Address
 
 LOCK_SECONDS = 60
@@ -63,7 +65,7 @@ async def apply(url: str, directory: Path) -> None:
     it; whoever holds that may break yoyo's.
 
     Raises:
-        StartupError: the URL is none.
+        StartupError: the URL is none, or the directory holds no migration.
         DatabaseUnavailableError: the server cannot be reached, or another process has been
             migrating it for LOCK_SECONDS.
     """
@@ -71,12 +73,15 @@ async def apply(url: str, directory: Path) -> None:
 
 
 def _apply(address: Address, directory: Path) -> None:
+    migrations = read_migrations(glob.escape(str(directory)))
+    if not migrations:
+        raise StartupError(f"There are no migrations in {directory}. Install Tailrun again.")
     parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters}
     with address.errors(), _advisory_lock(parameters), _Backend(parameters) as backend:
         backend.init_database()
         backend.break_lock()
         with backend.lock():
-            backend.apply_migrations(backend.to_apply(read_migrations(str(directory))))
+            backend.apply_migrations(backend.to_apply(migrations))
 
 
 @contextmanager

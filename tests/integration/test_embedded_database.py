@@ -120,6 +120,25 @@ async def test_it_is_started_again_after_it_was_killed(
     assert postmaster(directory) == second
 
 
+async def test_it_waits_for_what_a_killed_server_left_running(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    url = await server.start()
+    with closing(psycopg2.connect(url)) as left_over:
+        pid = left_over.get_backend_pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await kill(postmaster(directory))
+            log = directory / "log"
+            seen = log.stat().st_size
+            starting = asyncio.create_task(server.ensure())
+            await until(lambda: b"pre-existing shared memory" in log.read_bytes()[seen:])
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await starting
+    assert query(url, "SELECT 1") == 1
+
+
 async def test_a_pid_that_is_another_process_now_does_not_bar_it(
     server: EmbeddedDatabase, directory: Path
 ) -> None:

@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 from psycopg2.errors import UndefinedTable
 
 from server.errors import DatabaseUnavailableError, StartupError
 from server.repositories.database import Database
+from tests.support.postgres import execute
 
 
 def free_port() -> int:
@@ -92,9 +94,20 @@ async def test_a_statement_that_the_server_cancels_is_no_cancelled_task(
     assert len(reported) == 1
 
 
-async def test_the_server_gives_up_a_statement_itself(database: Database) -> None:
-    assert await database.fetch_one("SHOW statement_timeout") == ("16s",)
+async def test_a_connection_does_not_depend_on_the_servers_settings(database_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    for setting in (
+        "TimeZone = 'Asia/Kathmandu'",
+        "default_transaction_isolation = 'serializable'",
+        "statement_timeout = 1",
+    ):
+        execute(database_url, f"SET statement_timeout = 0; ALTER DATABASE {name} SET {setting}")
+    database = Database(database_url)
+    await database.open()
     assert await database.fetch_one("SHOW TimeZone") == ("UTC",)
+    assert await database.fetch_one("SHOW transaction_isolation") == ("read committed",)
+    assert await database.fetch_one("SHOW statement_timeout") == ("16s",)
+    await database.close()
 
 
 async def test_a_connection_that_dies_in_a_call_is_replaced(database: Database) -> None:

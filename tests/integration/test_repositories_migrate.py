@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from server import resources
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, StartupError
 from server.repositories import migrate
 from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
@@ -82,6 +83,20 @@ async def test_a_connection_string_will_do_for_a_url(empty_database_url: str) ->
 async def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(DatabaseUnavailableError, match="name at /nowhere"):
         await migrate.apply("postgresql:///name?host=/nowhere", MIGRATIONS)
+
+
+async def test_a_directory_without_migrations_is_named(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StartupError, match=str(tmp_path)):
+        await migrate.apply(empty_database_url, tmp_path)
+
+
+async def test_the_migrations_may_be_anywhere(empty_database_url: str, tmp_path: Path) -> None:
+    directory = tmp_path / "with [brackets]*"
+    shutil.copytree(MIGRATIONS, directory)
+    await migrate.apply(empty_database_url, directory)
+    assert len(tables(empty_database_url)) == 3
 
 
 async def test_the_rollback_removes_what_the_migration_made(database_url: str) -> None:
