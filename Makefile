@@ -10,7 +10,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PURE := server/output/frames.py,server/output/ranges.py
 WSCAT := wscat@6.1.0
 
@@ -32,7 +32,7 @@ lint: $(VENV)/.test-installed
 # Takes the newest versions that setup.py allows.
 constraints:
 	@rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/pip install --quiet '.[test]'
+	$(VENV)-new/bin/pip install -qq '.[test]'
 	{ grep '^#' constraints.txt; $(VENV)-new/bin/pip freeze --exclude tailrun; } >constraints.new
 	mv constraints.new constraints.txt && rm -rf $(VENV)-new
 
