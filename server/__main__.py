@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import ipaddress
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from server.app import VERSION, service
 from server.errors import StartupError
+from server.logs import set_up_logging
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
 
@@ -32,11 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(given, os.environ)
         _check_address(settings)
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        )
-        logging.getLogger("yoyo").setLevel(logging.WARNING)
+        set_up_logging(settings.log_level, settings.log_format)
         _hide_memory()
         return asyncio.run(_serve(settings, os.environ))
     except StartupError as error:

@@ -26,6 +26,7 @@ from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
 from server.services.archiver import Archiver
 from server.services.commands import CommandService
+from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runner import Launch, Runner
 from server.services.runs import RunService
@@ -57,28 +58,43 @@ async def service(
     """
     async with AsyncExitStack() as stack:
         host = stack.enter_context(state_directory(settings.state_dir))
-        tasks = Tasks()
-        database = await stack.enter_async_context(_database(settings, tasks))
+        tasks, metrics = Tasks(), Metrics()
+        database = await stack.enter_async_context(_database(settings, tasks, metrics))
         keeper = await stack.enter_async_context(_keeper(settings.state_dir))
         repositories = _Repositories(
             CommandRepository(database), RunRepository(database), OutputRepository(database)
         )
-        runner = await stack.enter_async_context(
-            _runner(
-                settings,
-                host=host,
-                launch=_launch(settings, environment),
-                keeper=keeper,
-                repositories=repositories,
-                tasks=tasks,
-            )
+        archiver = Archiver(
+            repositories.outputs,
+            flush_bytes=settings.flush_bytes,
+            flush_seconds=settings.flush_seconds,
+            preview_bytes=settings.preview_bytes,
+            metrics=metrics,
         )
+        watch = Watch()
+        stack.callback(watch.close)
+        runner = Runner(
+            host=host,
+            launch=_launch(settings, environment),
+            spool=Spool.of(settings.state_dir),
+            keeper=keeper,
+            watch=watch,
+            archiver=archiver,
+            runs=repositories.runs,
+            outputs=repositories.outputs,
+            tasks=tasks,
+            metrics=metrics,
+        )
+        await stack.enter_async_context(_running(settings, runner, archiver, tasks))
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
             stall_seconds=settings.viewer_stall_seconds,
+            on_dropped=metrics.viewers_dropped.inc,
         )
         tasks.start(viewers.watch(), "viewers")
+        tasks.start(metrics.watch_loop(), "event loop lag")
+        _tell_gauges(metrics, runner, archiver, viewers)
         run_service = RunService(
             runner,
             repositories.commands,
@@ -89,14 +105,21 @@ async def service(
         app = build_app(settings)
         app[keys.RUNS] = run_service
         app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service)
-        app[keys.READINESS] = Readiness(database, keeper)
+        app[keys.READINESS] = Readiness(
+            database,
+            keeper,
+            archiver,
+            state_dir=settings.state_dir,
+            min_free_bytes=settings.min_free_bytes,
+        )
+        app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
         app.on_shutdown.append(viewers.close)
         yield app, tasks
 
 
 @asynccontextmanager
-async def _database(settings: Settings, tasks: Tasks) -> AsyncIterator[Database]:
+async def _database(settings: Settings, tasks: Tasks, metrics: Metrics) -> AsyncIterator[Database]:
     """Open the database, starting the embedded one if no other is named, and migrate it."""
     async with AsyncExitStack() as stack:
         url = settings.database_url
@@ -113,6 +136,7 @@ async def _database(settings: Settings, tasks: Tasks) -> AsyncIterator[Database]
             url,
             max_connections=settings.database_connections,
             statement_timeout_seconds=settings.database_timeout_seconds,
+            on_unavailable=metrics.database_errors.inc,
         )
         await database.open()
         stack.push_async_callback(database.close)
@@ -141,43 +165,19 @@ async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
 
 
 @asynccontextmanager
-async def _runner(
-    settings: Settings,
-    *,
-    host: str,
-    launch: Launch,
-    keeper: KeeperClient,
-    repositories: _Repositories,
-    tasks: Tasks,
-) -> AsyncIterator[Runner]:
-    """Run the Archiver and the Runner, with every run that is active taken up.
+async def _running(
+    settings: Settings, runner: Runner, archiver: Archiver, tasks: Tasks
+) -> AsyncIterator[None]:
+    """Take up every active run, then run the Archiver and the Runner.
 
     At the end what has been written is archived; runs go on unless ON_SHUTDOWN says otherwise.
     """
-    archiver = Archiver(
-        repositories.outputs,
-        flush_bytes=settings.flush_bytes,
-        flush_seconds=settings.flush_seconds,
-        preview_bytes=settings.preview_bytes,
-    )
-    watch = Watch()
-    runner = Runner(
-        host=host,
-        launch=launch,
-        spool=Spool.of(settings.state_dir),
-        keeper=keeper,
-        watch=watch,
-        archiver=archiver,
-        runs=repositories.runs,
-        outputs=repositories.outputs,
-        tasks=tasks,
-    )
     try:
         await runner.recover()
         archiving = tasks.start(archiver.run(), "archiver")
         tasks.start(runner.dispatch(), "dispatch")
         tasks.start(runner.keep_keeper(), "keeper")
-        yield runner
+        yield
         if settings.on_shutdown == "stop":
             await runner.stop_all(grace_seconds=settings.stop_grace_seconds)
         archiving.cancel()
@@ -185,7 +185,22 @@ async def _runner(
         await archiver.flush()
     finally:
         await tasks.cancel()
-        watch.close()
+
+
+def _tell_gauges(metrics: Metrics, runner: Runner, archiver: Archiver, viewers: Viewers) -> None:
+    metrics.gauge("runs_running", "Runs that have a process.", lambda: runner.running)
+    metrics.gauge("runs_queued", "Runs that wait for a place.", lambda: runner.queued)
+    metrics.gauge("viewers", "Viewers, WebSocket and HTTP.", lambda: len(viewers))
+    metrics.gauge(
+        "archive_lag_bytes",
+        "Output written and not yet in the database.",
+        lambda: runner.archive_lag_bytes,
+    )
+    metrics.gauge(
+        "archive_lag_seconds",
+        "For how long archiving has failed.",
+        lambda: archiver.lag_seconds,
+    )
 
 
 def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:

@@ -152,6 +152,9 @@ class Settings:
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "what the server's own log tells"
     )
+    log_format: str = _setting(
+        "text", _one_of("text", "json"), "how the server's own log is written"
+    )
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from server.handlers.viewers import Viewers
 from server.services.commands import CommandService
+from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
 from server.settings import Settings
@@ -12,4 +13,5 @@ SETTINGS = web.AppKey("settings", Settings)
 COMMANDS = web.AppKey("commands", CommandService)
 RUNS = web.AppKey("runs", RunService)
 VIEWERS = web.AppKey("viewers", Viewers)
+METRICS = web.AppKey("metrics", Metrics)
 READINESS = web.AppKey("readiness", Readiness)

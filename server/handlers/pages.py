@@ -1,9 +1,10 @@
 """What is served beside the API: the page, the documentation's page, the service's health."""
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.handlers import schemas
-from server.handlers.keys import READINESS
+from server.handlers.keys import METRICS, READINESS
 from server.handlers.openapi import operation
 from server.handlers.render import json_response
 from server.resources import static_directory
@@ -27,9 +28,29 @@ async def ready(request: web.Request) -> web.Response:
     return json_response(parts, status=status)
 
 
+async def metrics(request: web.Request) -> web.Response:
+    """Answer the service's figures, for Prometheus."""
+    return web.Response(
+        body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
+
+
 async def page(_request: web.Request) -> web.FileResponse:
     """Answer the page."""
     return web.FileResponse(static_directory() / "index.html")
+
+
+async def asset(request: web.Request) -> web.FileResponse:
+    """Answer a file of the page's or the documentation's; nothing beside them."""
+    root = static_directory()
+    try:
+        path = (root / request.match_info["path"]).resolve()
+        found = path.is_relative_to(root) and path.is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        found = False
+    if not found:
+        raise web.HTTPNotFound
+    return web.FileResponse(path)
 
 
 async def documentation(_request: web.Request) -> web.FileResponse:

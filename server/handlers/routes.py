@@ -4,7 +4,6 @@ from aiohttp import web
 
 from server.handlers import commands, output, pages, runs, stream
 from server.handlers.render import API
-from server.resources import static_directory
 
 ROUTES = [
     ("GET", "ping", pages.ping),
@@ -49,8 +48,9 @@ def add_undocumented_routes(app: web.Application) -> None:
             router.add_route(method, f"{API}/{other}", handler)
     router.add_get("/healthz", pages.ping)
     router.add_get("/readyz", pages.ready)
+    router.add_get("/metrics", pages.metrics)
     router.add_get("/", pages.page)
     router.add_get("/swagger", pages.documentation_redirect)
     router.add_get("/swagger/", pages.documentation_redirect)
     router.add_get("/swagger/index.html", pages.documentation)
-    router.add_static("/static", static_directory())
+    router.add_get("/static/{path:.*}", pages.asset)

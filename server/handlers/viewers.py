@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,13 +26,20 @@ class _Viewer:
 class Viewers:
     """All viewers, WebSocket and HTTP."""
 
-    def __init__(self, *, max_viewers: int, max_per_run: int, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_viewers: int,
+        max_per_run: int,
+        stall_seconds: float,
+        on_dropped: Callable[[], None],
+    ) -> None:
         self._max_viewers = max_viewers
         self._max_per_run = max_per_run
         self._stall_seconds = stall_seconds
+        self._on_dropped = on_dropped
         self._entries: dict[int, _Viewer] = {}
         self._per_run: Counter[UUID] = Counter()
-        self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -91,7 +98,8 @@ class Viewers:
                 viewer.waiting_bytes, viewer.progress_at = waiting, now
             stalled = now - viewer.progress_at >= self._stall_seconds
             if stalled or viewer.transport.is_closing():
-                self.dropped += stalled
+                if stalled:
+                    self._on_dropped()
                 viewer.transport.abort()
                 viewer.task.cancel()
 

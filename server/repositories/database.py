@@ -1,7 +1,7 @@
 """The pool of connections to PostgreSQL: the one place that talks to the driver."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -25,19 +25,25 @@ class Database:
 
     It takes a libpq URL or connection string. A call waits up to `statement_timeout_seconds`
     for a connection, and as long again for the answer, even of a server that is frozen.
-    Connections that broke are replaced.
+    Connections that broke are replaced. `on_unavailable` is called for each call that failed.
 
     Raises:
         StartupError: the URL is none.
     """
 
     def __init__(
-        self, url: str, *, max_connections: int = 8, statement_timeout_seconds: float = 15.0
+        self,
+        url: str,
+        *,
+        max_connections: int = 8,
+        statement_timeout_seconds: float = 15.0,
+        on_unavailable: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
         self._address = Address.parse(url)
         self._max_connections = max_connections
         self._timeout_seconds = statement_timeout_seconds
+        self._on_unavailable = on_unavailable
         self._places = asyncio.Semaphore(max_connections)
         self._pool: aiopg.Pool | None = None
 
@@ -91,10 +97,14 @@ class Database:
         Raises:
             DatabaseUnavailableError: the server cannot be reached, or did not answer in time.
         """
-        with self._address.errors():
-            async with self._connection() as connection, connection.cursor() as cursor:
-                await cursor.execute(sql, parameters, timeout=timeout_seconds)
-                return list(await cursor.fetchall())
+        try:
+            with self._address.errors():
+                async with self._connection() as connection, connection.cursor() as cursor:
+                    await cursor.execute(sql, parameters, timeout=timeout_seconds)
+                    return list(await cursor.fetchall())
+        except DatabaseUnavailableError:
+            self._on_unavailable()
+            raise
 
     async def fetch_one(
         self, sql: str, parameters: Mapping[str, object] | None = None

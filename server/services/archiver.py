@@ -15,6 +15,7 @@ from server.output import frames
 from server.output.log import RunLog
 from server.repositories.output import OutputRepository
 from server.services.live import LiveRun
+from server.services.metrics import Metrics
 
 CHUNK_BYTES = 1024 * 1024
 """Output in one chunk, at most: one zstd frame, one row."""
@@ -64,11 +65,14 @@ class Archiver:
         flush_bytes: int,
         flush_seconds: float,
         preview_bytes: int,
+        metrics: Metrics,
     ) -> None:
         self._outputs = outputs
         self._flush_bytes = flush_bytes
         self._flush_seconds = flush_seconds
         self._preview_bytes = preview_bytes
+        self._metrics = metrics
+        self._behind_since: float | None = None
         self._grown: dict[UUID, _Cursor] = {}
         self._due = asyncio.Event()
         self._first_grown = asyncio.Event()
@@ -126,17 +130,26 @@ class Archiver:
                 while self._grown:
                     await self._flush_once()
 
+    @property
+    def lag_seconds(self) -> float:
+        """For how long flushing has failed; 0 when it does not."""
+        now = asyncio.get_running_loop().time()
+        return 0.0 if self._behind_since is None else now - self._behind_since
+
     async def _flush_persistently(self) -> None:
         attempt = 0
+        started_at = asyncio.get_running_loop().time()
         while True:
             try:
                 await self._flush_once()
             except DatabaseUnavailableError as error:
+                self._behind_since = started_at
                 if attempt == 0:
                     logger.warning("archiving waits: %s", error)
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
             else:
+                self._behind_since = None
                 if attempt:
                     logger.info("archiving goes on after %d attempts", attempt)
                 return
@@ -235,6 +248,7 @@ class Archiver:
         for cursor, advance in steps:
             if advance.run_id in moved:
                 cursor.start_told = True
+                self._metrics.archived_bytes.inc(advance.to_offset - advance.from_offset)
                 cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
                 cursor.live.archived(advance.to_offset, advance.to_lines)
                 if advance.end is not None:
@@ -249,7 +263,7 @@ class Archiver:
         for cursor, advance in refused:
             position = positions.get(advance.run_id)
             if position is None or position.epoch != advance.epoch:
-                logger.warning("run %s has another owner now; leaving it", advance.run_id)
+                logger.warning("run has another owner now", extra={"run": advance.run_id})
                 cursor.done.set()
             else:
                 self._take_position(cursor, advance, position)

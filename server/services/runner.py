@@ -27,6 +27,7 @@ from server.repositories.runs import RunRepository
 from server.services import outcome
 from server.services.archiver import Archiver
 from server.services.live import LiveRun
+from server.services.metrics import Metrics
 from server.services.tasks import Tasks
 
 KEEPER_RETRY_SECONDS = 1.0
@@ -65,6 +66,7 @@ class Runner:
         runs: RunRepository,
         outputs: OutputRepository,
         tasks: Tasks,
+        metrics: Metrics,
     ) -> None:
         self._host = host
         self._launch_settings = launch
@@ -75,11 +77,27 @@ class Runner:
         self._runs = runs
         self._outputs = outputs
         self._tasks = tasks
+        self._metrics = metrics
         self._live: dict[UUID, LiveRun] = {}
         self._queue: deque[UUID] = deque()
         self._dispatch = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def queued(self) -> int:
+        """How many runs wait for a place."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """How many runs have a place."""
+        return len(self._live) - len(self._queue)
+
+    @property
+    def archive_lag_bytes(self) -> int:
+        """How much output has been written and is not in the database yet."""
+        return sum(live.view.output_bytes - live.run.output_bytes for live in self._live.values())
 
     @property
     def host(self) -> str:
@@ -116,7 +134,7 @@ class Runner:
     async def take_up(self, run: Run) -> LiveRun:
         """Start a run that is stored as queued."""
         live = self._register(run)
-        if self._queue or self._running() > self._launch_settings.max_concurrent_runs:
+        if self._queue or self.running > self._launch_settings.max_concurrent_runs:
             self._enqueue(run.id)
         else:
             await asyncio.shield(self._tasks.start(self._start(live), f"start {run.id}"))
@@ -193,7 +211,7 @@ class Runner:
         while True:
             await self._dispatch.wait()
             self._dispatch.clear()
-            while self._queue and self._running() < self._launch_settings.max_concurrent_runs:
+            while self._queue and self.running < self._launch_settings.max_concurrent_runs:
                 live = self._live[self._queue.popleft()]
                 await self._start(live)
 
@@ -215,9 +233,6 @@ class Runner:
                 await self.stop(run_id, signal="SIGTERM", grace_seconds=grace_seconds)
         await self._idle.wait()
 
-    def _running(self) -> int:
-        return len(self._live) - len(self._queue)
-
     def _register(self, run: Run) -> LiveRun:
         live = self._live[run.id] = LiveRun(run)
         return live
@@ -238,9 +253,10 @@ class Runner:
             **asdict(launch.limits),
         )
         try:
-            await self._keeper.start(request)
+            with self._metrics.spawn_seconds.time():
+                await self._keeper.start(request)
         except KeeperError as error:
-            logger.warning("run %s waits for the keeper: %s", run.id, error)
+            logger.warning("run waits for the keeper: %s", error, extra={"run": run.id})
             self._queue.appendleft(run.id)
             asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._dispatch.set)
             return
@@ -258,11 +274,12 @@ class Runner:
         try:
             log = RunLog(self._spool.directory(run_id), marks=marks)
         except OSError:
-            logger.exception("the output of run %s cannot be read", run_id)
+            logger.exception("output cannot be read", extra={"run": run_id})
             self._tasks.start(self._lose(live), f"lose {run_id}")
             return
         self._watch.add(log)
         live.started(log, start_time)
+        logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
         if self._spool.read_stop(run_id) is not None:
             live.stop_requested()
         self._idle.clear()
@@ -304,6 +321,10 @@ class Runner:
 
     def _forget(self, live: LiveRun) -> None:
         self._live.pop(live.run.id, None)
+        if live.run.state.final:
+            self._metrics.runs_ended.labels(live.run.state).inc()
+            about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}
+            logger.info("run ended", extra=about)
         if all(other.log is None for other in self._live.values()):
             self._idle.set()
         if self._queue:
@@ -317,7 +338,7 @@ class Runner:
             if position is not None and position.state.final:
                 await asyncio.to_thread(self._spool.remove, run_id)
             else:
-                logger.warning("the spool of run %s belongs to no run of this host", run_id)
+                logger.warning("a spool belongs to no run of this host", extra={"run": run_id})
 
 
 def _at_position(run: Run, position: Position) -> Run:

