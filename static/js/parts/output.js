@@ -35,13 +35,12 @@ export function Output({ run, onRun }) {
   };
   const toggleFollow = () => (state.viewer.following ? watch.current.pause() : watch.current.follow());
   const copy = () => copyText(watch.current.text()).then(() => say(state.viewer.cut ? "Copied what is shown." : "Copied the output."), sayProblem);
-  const scrollTo = (top) => scroller.current.scrollTo({ top });
   useShortcuts([
     { key: "f", does: "Follow the output, or pause", run: toggleFollow },
     { key: "w", does: "Wrap long lines, or not", run: toggleWrap },
     { key: "y", does: "Copy the output", run: copy },
-    { key: "Home", does: "First line shown", run: () => scrollTo(0) },
-    { key: "End", does: "Last line", run: () => scrollTo(scroller.current.scrollHeight) },
+    { key: "Home", does: "First line shown", run: () => watch.current.goTo("start") },
+    { key: "End", does: "Last line", run: () => watch.current.goTo("end") },
   ]);
   return html`<section class="output" aria-label="Output">
     <div class="output__bar">
@@ -84,7 +83,7 @@ function StreamSign({ run, state }) {
     connecting: "Connecting…",
     reconnecting: `Reconnecting… will resume at ${bytes(state.next)}`,
     live: liveWords(run, state) + (at === undefined ? "" : `, resumed at ${bytes(at)}`),
-    held: "Waiting: the viewer is full",
+    held: `The viewer is full, at ${bytes(state.next)} of ${bytes(run.output_bytes)}`,
     ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
   }[kind];
   return html`<span class=${`sign sign--${kind}`} role="status">${words}</span>`;
@@ -117,7 +116,7 @@ function FullNote({ run, state, onMore, onEnd }) {
 
 /** How the run ended, where its output does. */
 function EndNote({ run, state }) {
-  if (isActive(run) || state.stream.kind !== "ended" || state.viewer.full) return null;
+  if (isActive(run) || state.stream.kind !== "ended" || !state.viewer.drained) return null;
   const words = [outcome(run), run.end_time && `after ${duration(elapsed(run, 0))}`].filter(Boolean).join(", ");
   return html`<p class="output__end"><${State} run=${run} />${words}</p>`;
 }

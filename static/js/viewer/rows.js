@@ -8,7 +8,7 @@
 
 const BLOCK_ROWS = 200;
 const BLOCK_COST = 64_000;
-const SEGMENT_COST = 32;
+const SEGMENT_COST = 64;
 
 /**
  * @param {Row} row

@@ -3,17 +3,20 @@
  *
  * Its memory is bounded. While it follows, the oldest rows go when the bounds are reached. While it does not, nothing
  * that is shown moves or goes: rows are added below until it is full, then output waits in `Pending`; when that is over
- * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded time.
+ * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded time;
+ * less often in a flood, which nobody can read, so that the stream is taken in rather than drawn.
  */
 import { Pending } from "./pending.js";
 import { rowElement, Rows } from "./rows.js";
+import { FollowingScroll } from "./scroll.js";
 import { Terminal } from "./terminal.js";
 
 const BOUNDS = { rows: 20_000, cost: 4_000_000 };
 const PENDING_BOUNDS = { characters: 4_000_000, lines: 20_000 };
 const FRAME_MS = 8;
 const SLICE = 4096;
-const NEAR_END_PX = 4;
+const FLOOD_CHARACTERS = 200_000;
+const FLOOD_PAUSE_MS = 100;
 const ROOM = 0.5;
 
 /**
@@ -21,6 +24,7 @@ const ROOM = 0.5;
  * @property {boolean} following
  * @property {boolean} full nothing more is shown until there is room
  * @property {boolean} empty
+ * @property {boolean} drained all that has come is shown
  * @property {boolean} hungry little waits to be shown
  * @property {boolean} cut what was written before the first row is not shown
  * @property {number|null} firstLine the number of the first line shown
@@ -33,25 +37,27 @@ export class OutputViewer {
    * @param {{onChange: (state: ViewerState) => void, onFull: () => void}} listener
    */
   constructor(scroller, host, listener) {
-    Object.assign(this, { scroller, host, listener, following: true, scheduled: 0, live: null, lastTop: 0 });
+    this.host = host;
+    this.listener = listener;
     this.rows = new Rows(host, BOUNDS);
     this.pending = new Pending(PENDING_BOUNDS);
     this.terminal = new Terminal();
+    this.scroll = new FollowingScroll(scroller, host.parentElement, (following) => (following && this.#blocked) || this.follow(following));
+    this.live = null;
     this.started = false;
     this.cut = false;
-    this.onScroll = () => this.#scrolled();
-    scroller.addEventListener("scroll", this.onScroll, { passive: true });
-    this.resizes = new ResizeObserver(() => this.following && this.#stick());
-    this.resizes.observe(scroller);
-    this.resizes.observe(host.parentElement);
+    this.arrived = 0;
+    this.frame = 0;
+    this.timer = 0;
   }
 
   /** @param {import("../types.js").OutputFrame} frame each once, in order */
   append(frame) {
     if (!this.started) this.#start(frame);
     this.pending.push(frame);
+    this.arrived += frame.text.length;
     if (this.pending.over) {
-      if (this.following) this.#skip();
+      if (this.scroll.following) this.#skip();
       else this.listener.onFull();
     }
     this.#schedule();
@@ -70,25 +76,26 @@ export class OutputViewer {
     this.live = null;
     this.started = false;
     this.cut = false;
-    this.lastTop = 0;
-    this.following = following;
+    this.scroll.following = following;
     this.#tell();
   }
 
   /** @param {boolean} following */
   follow(following) {
-    this.following = following;
-    if (following) this.#stick();
+    this.scroll.following = following;
+    this.scroll.stick();
     this.#schedule();
     this.#tell();
   }
 
+  /** @param {"start"|"end"} place of what is shown */
+  goTo(place) {
+    this.scroll.goTo(place);
+  }
+
   /** Drops the older half, so that what waits can be shown. */
   makeRoom() {
-    const heightBefore = this.scroller.scrollHeight;
-    this.#drop(ROOM);
-    this.scroller.scrollTop -= heightBefore - this.scroller.scrollHeight;
-    this.lastTop = this.scroller.scrollTop;
+    this.scroll.keepPlace(() => this.#drop(ROOM));
     this.#schedule();
     this.#tell();
   }
@@ -99,9 +106,9 @@ export class OutputViewer {
   }
 
   dispose() {
-    cancelAnimationFrame(this.scheduled);
-    this.resizes.disconnect();
-    this.scroller.removeEventListener("scroll", this.onScroll);
+    clearTimeout(this.timer);
+    cancelAnimationFrame(this.frame);
+    this.scroll.dispose();
   }
 
   #drop(part) {
@@ -119,9 +126,16 @@ export class OutputViewer {
   }
 
   #schedule() {
-    if (this.scheduled) return;
-    this.scheduled = requestAnimationFrame(() => {
-      this.scheduled = 0;
+    if (this.timer || this.frame) return;
+    if (this.arrived < FLOOD_CHARACTERS) this.#nextFrame();
+    else this.timer = setTimeout(() => this.#nextFrame(), FLOOD_PAUSE_MS);
+    this.arrived = 0;
+  }
+
+  #nextFrame() {
+    this.timer = 0;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
       this.#show();
     });
   }
@@ -131,16 +145,16 @@ export class OutputViewer {
     this.live?.remove();
     while (!this.pending.empty && !this.#blocked && performance.now() < end) {
       this.rows.append(this.terminal.feed(this.pending.take(SLICE)));
-      if (this.following && this.rows.full) this.#drop(1);
+      if (this.scroll.following && this.rows.full) this.#drop(1);
     }
     this.#showLive();
-    if (this.following) this.#stick();
+    this.scroll.stick();
     if (!this.pending.empty && !this.#blocked) this.#schedule();
     this.#tell();
   }
 
   get #blocked() {
-    return !this.following && this.rows.full;
+    return !this.scroll.following && this.rows.full;
   }
 
   /** The line that is being written stands after the finished ones, and is made anew each time. */
@@ -150,23 +164,17 @@ export class OutputViewer {
     if (this.live) this.host.append(this.live);
   }
 
-  #stick() {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
-    this.lastTop = this.scroller.scrollTop;
-  }
-
-  /** Scrolling up leaves the end; coming back to it follows again. */
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    const atEnd = scrollHeight - clientHeight - scrollTop <= NEAR_END_PX;
-    if (this.following && scrollTop < this.lastTop && !atEnd) this.follow(false);
-    else if (!this.following && scrollTop > this.lastTop && atEnd && !this.#blocked) this.follow(true);
-    this.lastTop = this.scroller.scrollTop;
-  }
-
   #tell() {
-    const { following, cut, rows, pending } = this;
+    const { cut, rows, pending } = this;
     const empty = rows.rows === 0 && !this.live;
-    this.listener.onChange({ following, cut, empty, full: this.#blocked, hungry: pending.hungry, firstLine: rows.firstLine });
+    this.listener.onChange({
+      following: this.scroll.following,
+      full: this.#blocked,
+      empty,
+      drained: pending.empty,
+      hungry: pending.hungry,
+      cut,
+      firstLine: rows.firstLine,
+    });
   }
 }

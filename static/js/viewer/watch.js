@@ -18,7 +18,7 @@ const TELL_MS = 250;
 /** @type {WatchState} */
 export const WATCH_START = {
   stream: { kind: "connecting" },
-  viewer: { following: true, full: false, empty: true, hungry: true, cut: false, firstLine: null },
+  viewer: { following: true, full: false, empty: true, drained: true, hungry: true, cut: false, firstLine: null },
   next: 0,
 };
 
@@ -72,6 +72,11 @@ export class RunWatch {
     this.#restart({ offset: 0 }, false);
   }
 
+  /** @param {"start"|"end"} place of what is shown */
+  goTo(place) {
+    this.viewer.goTo(place);
+  }
+
   more() {
     this.viewer.makeRoom();
   }
@@ -116,4 +121,4 @@ export class RunWatch {
 }
 
 const keyOf = ({ stream, viewer }) =>
-  [stream.kind, stream.resumedAt, viewer.following, viewer.full, viewer.empty, viewer.cut].join();
+  [stream.kind, stream.resumedAt, viewer.following, viewer.full, viewer.empty, viewer.drained, viewer.cut].join();

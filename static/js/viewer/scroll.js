@@ -1,0 +1,67 @@
+/**
+ * Keeps a scroller at its end, until a person scrolls away; at the end again, it follows again.
+ *
+ * What is shown changes its height by itself (rows go, estimates become true), so a scroll event alone tells nothing of
+ * a person: only one soon after a wheel, a key, a touch or a press does.
+ */
+
+const NEAR_END_PX = 4;
+const INTENT_MS = 1000;
+const INTENTS = ["wheel", "keydown", "touchmove", "pointerdown"];
+
+export class FollowingScroll {
+  /**
+   * @param {HTMLElement} scroller
+   * @param {HTMLElement} content all that scrolls
+   * @param {(following: boolean) => void} wish a person wants to follow, or no more
+   */
+  constructor(scroller, content, wish) {
+    Object.assign(this, { scroller, wish, following: true, lastTop: 0, intentUntil: 0 });
+    this.onIntent = () => {
+      this.intentUntil = performance.now() + INTENT_MS;
+    };
+    this.onScroll = () => this.#scrolled();
+    for (const type of INTENTS) scroller.addEventListener(type, this.onIntent, { passive: true });
+    scroller.addEventListener("scroll", this.onScroll, { passive: true });
+    this.resizes = new ResizeObserver(() => this.stick());
+    this.resizes.observe(scroller);
+    this.resizes.observe(content);
+  }
+
+  /** To the end, if it follows. */
+  stick() {
+    if (!this.following) return;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.lastTop = this.scroller.scrollTop;
+  }
+
+  /** Changes what is above what is seen, which stays where it is. @param {() => void} change */
+  keepPlace(change) {
+    const { scrollTop, scrollHeight } = this.scroller;
+    change();
+    this.scroller.scrollTop = scrollTop - scrollHeight + this.scroller.scrollHeight;
+    this.lastTop = this.scroller.scrollTop;
+  }
+
+  /** Goes where a person asked to go. @param {"start"|"end"} place */
+  goTo(place) {
+    this.onIntent();
+    this.scroller.scrollTop = place === "start" ? 0 : this.scroller.scrollHeight;
+  }
+
+  dispose() {
+    this.resizes.disconnect();
+    for (const type of INTENTS) this.scroller.removeEventListener(type, this.onIntent);
+    this.scroller.removeEventListener("scroll", this.onScroll);
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const moved = scrollTop - this.lastTop;
+    this.lastTop = scrollTop;
+    if (performance.now() > this.intentUntil) return;
+    const atEnd = scrollHeight - clientHeight - scrollTop <= NEAR_END_PX;
+    if (this.following && moved < 0 && !atEnd) this.wish(false);
+    else if (!this.following && moved > 0 && atEnd) this.wish(true);
+  }
+}
