@@ -11,6 +11,7 @@ from pathlib import Path
 
 from server.keeper import processes
 from server.keeper.children import Children, has_child
+from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
 from server.keeper.run import Run, Status, inherited, unseen
@@ -91,6 +92,7 @@ class Keeper:
         request = StartRequest.from_message(message)
         if not self._spool.create(request.run_id, request.script.encode()):
             return {"started": False}
+        failpoint("keeper.spool_made")
         try:
             run = Run(request.run_id, request.limits, self._spool, self)
         except OSError:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from server.keeper import processes
 from server.keeper.children import Children, ended
+from server.keeper.failpoints import failpoint
 from server.keeper.family import Family, Orphanage
 from server.keeper.launch import explain, launch
 from server.keeper.protocol import StartRequest
@@ -91,6 +92,7 @@ class Run:
         except (OSError, TypeError, ValueError) as error:
             await self._finish(ExitRecord(error=explain(error, request)))
             return
+        failpoint("keeper.spawned")
         found = processes.read(process.pid)
         record = ProcessRecord(
             pid=process.pid,
@@ -100,6 +102,7 @@ class Run:
             limits=self._limits,
         )
         self._write(self._spool.write_process, record)
+        failpoint("keeper.process_recorded")
         self.take(record, reaped(process, children), ours=True)
 
     def take(self, record: ProcessRecord, status: Awaitable[Status], *, ours: bool) -> None:
@@ -202,8 +205,10 @@ class Run:
     async def _finish(self, record: ExitRecord) -> None:
         """Record the end of the run, however long the disk refuses it."""
         record = replace(record, ended_at=time.time(), output_bytes=self._pump.written)
+        failpoint("keeper.ended")
         while not self._write(self._spool.write_exit, record):  # noqa: ASYNC110
             await asyncio.sleep(RECORD_RETRY_SECONDS)  # nobody tells when there is room again
+        failpoint("keeper.end_recorded")
         self.active = False
         self._pump.close()
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import zstandard
 
 from server.errors import DatabaseUnavailableError
+from server.keeper.failpoints import failpoint
 from server.models import Advance, Chunk, Position, RunEnd
 from server.output import frames
 from server.output.log import RunLog
@@ -166,7 +167,9 @@ class Archiver:
             room -= advance.to_offset - advance.from_offset
             cursors.append(cursor)
             advances.append(advance)
+        failpoint("archive.read")
         moved = await self._outputs.append(advances)
+        failpoint("archive.committed")
         for cursor in cursors:
             self._grown.pop(cursor.live.run.id, None)
         if self._grown:

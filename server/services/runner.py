@@ -17,6 +17,7 @@ from server.errors import (
     NoActiveRunError,
 )
 from server.keeper.client import KeeperClient
+from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, StartRequest
 from server.keeper.spool import Limits, Spool
 from server.models import Advance, Command, Position, Run, RunEnd, RunState
@@ -133,6 +134,7 @@ class Runner:
 
     async def take_up(self, run: Run) -> LiveRun:
         """Start a run that is stored as queued."""
+        failpoint("run.stored")
         live = self._register(run)
         if self._queue or self.running > self._launch_settings.max_concurrent_runs:
             self._enqueue(run.id)
@@ -255,6 +257,7 @@ class Runner:
         try:
             with self._metrics.spawn_seconds.time():
                 await self._keeper.start(request)
+            failpoint("run.started")
         except KeeperError as error:
             logger.warning("run waits for the keeper: %s", error, extra={"run": run.id})
             self._queue.appendleft(run.id)
@@ -294,6 +297,7 @@ class Runner:
             self._watch.remove(log)
             log.release()
         if finished:
+            failpoint("run.ended")
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
 
     def end_of(self, run: Run) -> RunEnd:
