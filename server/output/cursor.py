@@ -92,7 +92,7 @@ async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[
                 seen = offset + len(data)
                 continue
             payload = json_output(offset, line, await output.time_at(offset), data[:cut])
-            frame = Encoded(payload, offset + cut, data.count(b"\n", 0, cut))
+            frame = Encoded(payload, offset + cut, data.count(b"\n"))
             shared.put(StreamFormat.JSON, offset, frame)
         yield Frame(frame.payload, text=True, next=frame.next)
         offset = seen = frame.next
@@ -100,6 +100,7 @@ async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[
 
 
 def _cut_json(data: bytes, *, final: bool, full: bool) -> int:
+    """Cut where `json_output` says; what is left out holds no newline."""
     if full:
         return cut_lines(data) or cut_characters(data)
     return len(data) if final else cut_characters(data)

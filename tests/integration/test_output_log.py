@@ -2,7 +2,7 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -307,35 +307,44 @@ async def test_a_log_opened_without_times_takes_that_of_the_file(run: Run) -> No
 LINES = st.lists(st.sampled_from([b"\n", b"a", b"bcd\n", b"ef"]), max_size=40).map(b"".join)
 
 
+async def check_counts(log: RunLog, data: bytes) -> None:
+    for offset in range(len(data) + 2):
+        assert await log.lines_before(offset) == data.count(b"\n", 0, offset)
+
+
+async def check_starts(log: RunLog, data: bytes) -> None:
+    lines = data.splitlines(keepends=True)
+    for line in reversed(range(len(lines) + 3)):
+        assert await log.line_offset(line) == len(b"".join(lines[: max(0, line - 1)]))
+
+
+async def check_tails(log: RunLog, data: bytes) -> None:
+    lines = data.splitlines(keepends=True)
+    for count in range(len(lines) + 2):
+        last = lines[max(0, len(lines) - count) :]
+        assert data[await log.tail_offset(count) :] == b"".join(last)
+
+
 @settings(deadline=None)
-@given(before=LINES, after=LINES)
+@given(before=LINES, after=LINES, checks=st.permutations([check_counts, check_starts, check_tails]))
 def test_lines_are_found_in_a_growing_output(
-    tmp_path_factory: pytest.TempPathFactory, before: bytes, after: bytes
+    tmp_path_factory: pytest.TempPathFactory,
+    before: bytes,
+    after: bytes,
+    checks: list[Callable[[RunLog, bytes], Coroutine[None, None, None]]],
 ) -> None:
     async def check(run: Run) -> None:
         with RunLog(run.directory) as log:
-            await check_lines(grown(run, log, before), before)
-            await check_lines(grown(run, log, after), before + after)
-
-    def grown(run: Run, log: RunLog, data: bytes) -> RunLog:
-        grow(run, log, data)
-        return log
+            grow(run, log, before)
+            await checks[0](log, before)
+            grow(run, log, after)
+            for check in checks:
+                await check(log, before + after)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "BLOCK_BYTES", 4)
         patch.setattr(index, "SCAN_BLOCKS", 2)
         asyncio.run(check(Run(tmp_path_factory.mktemp("run"))))
-
-
-async def check_lines(log: RunLog, data: bytes) -> None:
-    lines = data.splitlines(keepends=True)
-    for offset in range(len(data) + 2):
-        assert await log.lines_before(offset) == data.count(b"\n", 0, offset)
-    for line in range(len(lines) + 3):
-        assert await log.line_offset(line) == len(b"".join(lines[: max(0, line - 1)]))
-    for count in range(len(lines) + 2):
-        last = lines[max(0, len(lines) - count) :]
-        assert data[await log.tail_offset(count) :] == b"".join(last)
 
 
 async def test_one_scan_serves_all_who_wait_for_it(
@@ -349,10 +358,14 @@ async def test_one_scan_serves_all_who_wait_for_it(
         return count_blocks(first, last, descriptor)
 
     monkeypatch.setattr(index, "_count_blocks", count)
+    monkeypatch.setattr(index, "SCAN_BLOCKS", 2)
     grow(run, log, b"line\n" * MIB)
-    found = await asyncio.gather(*(log.lines_before(5 * MIB) for _ in range(20)))
-    assert found == [MIB] * 20
-    assert scans == [(0, 5)]
+    starts = await asyncio.gather(*(log.line_offset(MIB // 2) for _ in range(20)))
+    assert starts == [5 * (MIB // 2 - 1)] * 20
+    assert scans == [(0, 2), (2, 4)]
+    counts = await asyncio.gather(*(log.lines_before(5 * MIB) for _ in range(20)))
+    assert counts == [MIB] * 20
+    assert scans == [(0, 2), (2, 4), (4, 5)]
 
 
 async def test_a_cancelled_scan_leaves_the_index_right(run: Run, log: RunLog) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.keeper.spool import EXIT_RECORD
 from server.output import watch as watch_module
 from server.output.cursor import StreamFormat, frames
 from server.output.log import RunLog
@@ -81,6 +82,20 @@ async def test_the_exit_record_alone_ends_a_log(tmp_path: Path, watch: Watch) ->
         watch.add(log)
         run.end()
         await log.grown(0)
+        assert log.ended
+
+
+async def test_an_exit_record_moved_into_place_ends_a_log(tmp_path: Path, watch: Watch) -> None:
+    run = Run(tmp_path)
+    with RunLog(run.directory) as log:
+        watch.add(log)
+        temporary = run.directory / "exit.tmp"
+        temporary.write_text("{}", encoding="ascii")
+        run.write(b"last words")
+        await log.grown(0)
+        assert not log.ended
+        temporary.rename(run.directory / EXIT_RECORD)
+        await log.grown(10)
         assert log.ended
 
 
@@ -169,11 +184,13 @@ async def test_a_log_beyond_the_limit_of_watches_is_polled(
         descriptor: int = add_watch(path, mask)
         return descriptor
 
+    removed: list[int] = []
     monkeypatch.setattr(watch._inotify, "add_watch", limited)
+    monkeypatch.setattr(watch._inotify, "rm_watch", removed.append)
     run = Run(tmp_path)
     with RunLog(run.directory) as log:
         watch.add(log)
-        assert not watch._watched
+        assert len(removed) == allowed
         run.write(b"x")
         await log.grown(0)
         watch.remove(log)

@@ -234,6 +234,22 @@ def test_the_newline_of_a_line_that_went_out_makes_no_message() -> None:
     assert messages(follow(output, StreamFormat.TEXT)) == [b"one", b"", b"two"]
 
 
+def test_a_viewer_within_a_line_is_not_sent_the_frame_of_one_that_starts_there() -> None:
+    shared = SharedFrames()
+    data = b"one\ntwo\n"
+    assert messages(follow(ScriptedOutput(data, shared=shared), StreamFormat.TEXT, 3)) == [b"\ntwo"]
+    torn = ScriptedOutput(data, [3, SILENCE, 5], shared=shared)
+    assert messages(follow(torn, StreamFormat.TEXT)) == [b"one", b"two"]
+
+
+def test_an_unfinished_line_is_not_shared_with_those_who_come_later() -> None:
+    shared = SharedFrames()
+    data = b"password: ok\n"
+    follow(ScriptedOutput(data, [10, SILENCE, 3], shared=shared), StreamFormat.TEXT)
+    later = messages(follow(ScriptedOutput(data, shared=shared), StreamFormat.TEXT))
+    assert later == [b"password: ok"]
+
+
 def test_a_character_split_by_silence_stays_whole() -> None:
     output = ScriptedOutput("a€\n".encode(), [2, SILENCE, 3])
     assert messages(follow(output, StreamFormat.TEXT)) == [b"a", "€".encode()]
