@@ -14,6 +14,9 @@ from server.handlers.keys import SETTINGS
 from server.handlers.problems import Handler, problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+OTHER_SITES = frozenset({"cross-site", "same-site"})
+"""Fetch Metadata: `same-site` is another port, or another name of the same domain."""
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
@@ -43,7 +46,7 @@ def refusal(
         )
     if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
         return f"Requests from pages of {origin!r} are not let in."
-    if origin is None and fetch_site == "cross-site":
+    if origin is None and fetch_site in OTHER_SITES:
         return "Requests from pages of other sites are not let in."
     return None
 
