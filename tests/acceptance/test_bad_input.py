@@ -1,0 +1,204 @@
+"""Input that is wrong: each is refused with an answer that names it."""
+
+import io
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.client import Client
+
+JSON = {"Content-Type": "application/json"}
+BODIES = {"PUT": {"name": "test", "script": "true"}, "signal": {"signal": "SIGUSR1"}}
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+async def number_of_commands(client: Client) -> int:
+    return len((await client.call("GET", "commands/?limit=500"))["items"])
+
+
+async def test_wrong_fields_are_named(client: Client, subtests: pytest.Subtests) -> None:
+    before = await number_of_commands(client)
+    cases: list[tuple[object, str, str]] = [
+        ({"name": "test"}, "script", "required"),
+        ({"script": "true"}, "name", "required"),
+        ({"name": "test", "script": "  "}, "script", "empty"),
+        ({"name": "", "script": "true"}, "name", "empty"),
+        ({"name": "x" * 65, "script": "true"}, "name", "64"),
+        ({"name": "test", "script": "true", "colour": 1}, "colour", "Unknown"),
+        ({"name": "test", "script": "a\0b"}, "script", "NUL"),
+        ({"name": "te\0st", "script": "true"}, "name", "NUL"),
+        ({"name": "test", "description": "\0", "script": "true"}, "description", "NUL"),
+        ({"name": "test", "script": "\ud800"}, "script", "surrogate"),
+        ({"name": 5, "script": "true"}, "name", "string"),
+        ({"name": "test", "script": "true", "start": "yes"}, "start", "boolean"),
+        ({"name": "test", "script": "true", "start": None}, "start", "null"),
+        ([], "body", "Invalid"),
+        ("text", "body", "Invalid"),
+        (None, "body", "Invalid"),
+    ]
+    for body, field, text in cases:
+        with subtests.test(body=body):
+            refused = await client.call(
+                "POST", "commands/", data=json.dumps(body), headers=JSON, status=422
+            )
+            assert text.lower() in " ".join(refused["errors"][field]).lower()
+            assert field in refused["detail"]
+    assert await number_of_commands(client) == before
+
+
+async def test_all_wrong_fields_are_named_at_once(client: Client) -> None:
+    body = {"name": "x" * 65, "colour": "red"}
+    refused = await client.call("POST", "commands/", json=body, status=422)
+    assert set(refused["errors"]) == {"name", "script", "colour"}
+
+
+async def test_a_name_of_64_characters_is_taken(client: Client) -> None:
+    created = await client.create("true", name="ü" * 64, start=False)
+    assert created["name"] == "ü" * 64
+
+
+async def test_a_body_that_is_no_json_is_refused(client: Client, subtests: pytest.Subtests) -> None:
+    before = await number_of_commands(client)
+    for text in ["{", "nonsense", "[" * 100_000, '{"name": NaN}', "\udcff", "{'name': 1}", "\0"]:
+        with subtests.test(text=text[:20]):
+            refused = await client.call(
+                "POST",
+                "commands/",
+                data=text.encode(errors="surrogateescape"),
+                headers=JSON,
+                status=400,
+            )
+            assert "JSON" in refused["detail"]
+    assert await number_of_commands(client) == before
+
+
+async def test_an_empty_body_lacks_its_fields(client: Client) -> None:
+    refused = await client.call("POST", "commands/", status=422)
+    assert set(refused["errors"]) == {"name", "script"}
+
+
+async def test_a_body_above_the_bound_is_refused(client: Client, subtests: pytest.Subtests) -> None:
+    """With its length told, and in chunks."""
+    body = json.dumps({"name": "test", "script": "x" * 2 * 1024 * 1024}).encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    for name, data in [("length told", io.BytesIO(body)), ("chunked", chunks())]:
+        with subtests.test(name):
+            refused = await client.call("POST", "commands/", data=data, headers=JSON, status=413)
+            assert "MAX_BODY_BYTES" in refused["detail"]
+
+
+async def test_a_wrong_id_is_not_found(client: Client, subtests: pytest.Subtests) -> None:
+    routes = [
+        ("GET", "commands/{}"),
+        ("PUT", "commands/{}"),
+        ("DELETE", "commands/{}"),
+        ("GET", "commands/{}/info"),
+        ("POST", "commands/{}/stop"),
+        ("POST", "commands/{}/runs"),
+        ("GET", "commands/{}/runs"),
+        ("GET", "commands/{}/ws"),
+        ("GET", "runs/{}"),
+        ("POST", "runs/{}/stop"),
+        ("POST", "runs/{}/signal"),
+        ("GET", "runs/{}/output"),
+        ("GET", "runs/{}/ws"),
+    ]
+    wrong = [NOBODY, "x", "..%2f..%2fetc", "%2e%2e", "%00", f"%7b{NOBODY}%7d", NOBODY[:-1] + "%0a"]
+    for method, path in routes:
+        for text in wrong:
+            with subtests.test(method=method, path=path, text=text):
+                body = BODIES.get(path.rpartition("/")[2] if method == "POST" else method)
+                refused = await client.call(method, path.format(text), json=body, status=404)
+                assert refused["status"] == 404
+                assert refused["title"] == "Not Found"
+
+
+async def test_a_wrong_query_is_refused(client: Client, subtests: pytest.Subtests) -> None:
+    for query in ["limit=0", "limit=501", "limit=x", "cursor=nonsense", "cursor=%00", "colour=red"]:
+        for path in ["commands/", "runs/"]:
+            with subtests.test(query=query, path=path):
+                refused = await client.call("GET", f"{path}?{query}", status=422)
+                assert query.partition("=")[0] in str(refused)
+    for path in ["runs/?state=asleep", "runs/?command_id=x", "commands/?q=%00"]:
+        with subtests.test(path=path):
+            await client.call("GET", path, status=422)
+
+
+async def test_a_wrong_start_of_the_output_is_refused(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    run_id = await client.run("true")
+    both = ["offset=-1", "offset=x", "tail=-1", "tail=1&offset=1", "colour=red", f"offset={2**64}"]
+    output = ["lines=0-1", "lines=2-1", "lines=x", "lines=1-2&follow=true", "lines=1-2&tail=1"]
+    stream = ["format=xml", "lines=1-2", "deflate=perhaps"]
+    for resource, queries in [("output", both + output), ("ws", both + stream)]:
+        for query in queries:
+            with subtests.test(resource=resource, query=query):
+                path = f"runs/{run_id}/{resource}?{query}"
+                refused = await client.call("GET", path, status=422)
+                assert query.partition("=")[0] in refused["errors"]
+
+
+async def test_a_wrong_stop_or_signal_is_refused(client: Client, subtests: pytest.Subtests) -> None:
+    run_id = await client.run("sleep 1000")
+    cases: list[tuple[str, object, str]] = [
+        ("stop", {"signal": "SIGNONE"}, "signal"),
+        ("stop", {"signal": 9}, "signal"),
+        ("stop", {"grace_seconds": -1}, "grace_seconds"),
+        ("stop", {"grace_seconds": 1e9}, "grace_seconds"),
+        ("stop", {"grace_seconds": "soon"}, "grace_seconds"),
+        ("stop", {"when": "now"}, "when"),
+        ("signal", {}, "signal"),
+        ("signal", {"signal": "USR1"}, "signal"),
+        ("signal", {"signal": "SIGUSR1", "when": "now"}, "when"),
+    ]
+    for route, body, field in cases:
+        with subtests.test(route=route, body=body):
+            refused = await client.call("POST", f"runs/{run_id}/{route}", json=body, status=422)
+            assert field in refused["errors"]
+    run = await client.get_run(run_id)
+    assert (run["state"], run["stopping"]) == ("running", False)
+    await client.stop(run_id)
+
+
+async def test_a_method_that_a_route_does_not_take_is_refused(client: Client) -> None:
+    refused = await client.call("PATCH", "commands/", status=405)
+    assert "PATCH" in refused["detail"]
+    assert "POST" in refused["detail"]
+
+
+async def test_a_path_that_is_none_is_not_found(client: Client) -> None:
+    refused = await client.call("GET", "nothing", status=404)
+    assert refused["title"] == "Not Found"
+
+
+async def test_files_beside_the_page_are_not_served(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    for path in [
+        "/static/../setup.py",
+        "/static/%2e%2e/setup.py",
+        "/static/..%2fsetup.py",
+        "/static/%2e%2e%2fsetup.py",
+        "/static//../setup.py",
+        "/static/js/../../setup.py",
+        "/static/..%5csetup.py",
+        "/static/%00",
+        "/static/",
+        "/static",
+        "/static/js",
+        "/static/nothing.js",
+        "/static/" + "x" * 300,
+        "/../setup.py",
+        "/static/../../../../../../etc/passwd",
+    ]:
+        with subtests.test(path=path):
+            async with client.session.get(client.page_url(path)) as response:
+                text = await response.text()
+                assert response.status in {403, 404}, text
+                assert response.content_type == "application/problem+json"
+                assert "install_requires" not in text
