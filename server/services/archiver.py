@@ -195,7 +195,8 @@ class Archiver:
         """
         log, live = cursor.log, cursor.live
         ended, size = log.ended, log.size
-        to_offset = min(size, cursor.offset + room)
+        # A spool that lost its last bytes with the power is shorter than what is archived.
+        to_offset = max(cursor.offset, min(size, cursor.offset + room))
         chunks: list[Chunk] = []
         offset, lines = cursor.offset, cursor.lines
         while offset < to_offset:
@@ -210,9 +211,9 @@ class Archiver:
             to_offset=offset,
             to_lines=lines,
             chunks=tuple(chunks),
-            preview=await self._preview(log, cursor.offset, offset, ended=ended and offset == size),
+            preview=await self._preview(log, cursor.offset, offset, ended=ended and offset >= size),
             start_time=None if cursor.start_told else live.run.start_time,
-            end=cursor.end_of() if ended and offset == size else None,
+            end=cursor.end_of() if ended and offset >= size else None,
         )
 
     async def _chunk(self, log: RunLog, offset: int, lines: int, data: bytes) -> Chunk:
