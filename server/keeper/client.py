@@ -145,7 +145,9 @@ class KeeperClient:
         connection = Connection(reader, writer)
         try:
             await connection.greet(self._lost)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeeperError) and not connection.alive:
+                return None  # it was about to go, or to renew itself
             await connection.close()
             raise
         return connection
@@ -170,6 +172,7 @@ class KeeperClient:
             status = await process.wait()
         except asyncio.CancelledError:
             process.kill()
+            await process.wait()
             raise
         if status == os.EX_TEMPFAIL:
             await _wait()  # it listens in a moment, or is about to go

@@ -39,13 +39,13 @@ class Listener:
         self._answer = answer
         self._on_change = on_change
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> bool:
         """Whether there is a client."""
-        return bool(self._writers)
+        return bool(self._clients)
 
     async def open(self) -> None:
         """Listen, in the place of a keeper that has gone."""
@@ -63,15 +63,18 @@ class Listener:
         )
 
     async def close(self) -> None:
-        """Take no more clients, and leave those there are."""
+        """Take no more clients, and see those off that there are."""
         if self._server is not None:
             self._server.close()
         (self._directory / SOCKET_NAME).unlink(missing_ok=True)
-        for writer in self._writers:
+        serving = list(filter(None, self._clients.values()))
+        for writer in self._clients:
             writer.close()
+        if serving:
+            await asyncio.wait(serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._clients[writer] = asyncio.current_task()
         self._on_change()
         try:
             while line := await reader.readline():
@@ -81,7 +84,7 @@ class Listener:
         except (ConnectionError, ValueError) as error:
             _log.warning("a client is dropped: %s", error)
         finally:
-            self._writers.discard(writer)
+            del self._clients[writer]
             writer.close()
             self._on_change()
 

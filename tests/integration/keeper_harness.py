@@ -1,12 +1,12 @@
 """A real keeper for a test, in a state directory of its own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.005
 _T = TypeVar("_T")
 
 
-async def until(condition: Callable[[], _T], seconds: float = DEADLINE_SECONDS) -> _T:
+async def until(condition: Callable[[], _T | None], seconds: float = DEADLINE_SECONDS) -> _T:
     """Return the condition's value once it is true; TimeoutError when it does not become so."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -40,13 +40,23 @@ def gone(pid: int) -> bool:
 class Host:
     """A state directory, its keeper's client, and short ways to run scripts."""
 
-    def __init__(self, state_dir: Path, client: KeeperClient) -> None:
+    def __init__(self, state_dir: Path, **options: Any) -> None:
         self.state_dir = state_dir
-        self.client = client
+        self.lost = asyncio.Event()
+        self.client = KeeperClient(state_dir, on_lost=self.lost.set, **options)
         self.spool = Spool.of(state_dir)
 
     async def hello(self) -> Hello:
         return await self.client.open()
+
+    async def kill_keeper(self) -> int:
+        """Kill the keeper and return which it was; the client has noticed, and started none."""
+        pid = (await self.hello()).pid
+        self.lost.clear()
+        os.kill(pid, signal.SIGKILL)
+        await self.lost.wait()
+        await until(lambda: gone(pid))
+        return pid
 
     async def start(self, script: str, **fields: Any) -> str:
         run_id = str(uuid.uuid4())
@@ -95,19 +105,19 @@ class Host:
             await self.stop(run_id, "SIGKILL", 0)
         await until(lambda: not set(processes.owners().values()) & set(self.spool.run_ids()))
         await self.client.close()
-
-        def ask() -> bool:
-            if not gone(pid):
-                os.kill(pid, signal.SIGTERM)
-            return gone(pid)
-
-        await until(ask)
+        await until(lambda: gone(pid) or not processes.children(pid))
+        while not gone(pid):
+            os.kill(pid, signal.SIGTERM)  # it ignores one that comes before its last run is over
+            with contextlib.suppress(TimeoutError):
+                await until(lambda: gone(pid), seconds=1)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def a_host(state_dir: Path, **options: Any) -> AsyncIterator[Host]:
     """Provide a host whose keeper was not started yet, and leave nothing of it."""
-    host = Host(state_dir, KeeperClient(state_dir, **options))
-    yield host
-    await host.clear()
+    host = Host(state_dir, **options)
+    try:
+        yield host
+    finally:
+        await host.clear()
     assert "Traceback" not in host.log()

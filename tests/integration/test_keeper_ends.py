@@ -1,6 +1,5 @@
 """How runs start and end in a real keeper."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -173,6 +172,6 @@ async def test_many_runs_leave_no_process_descriptor_or_thread(host: Host) -> No
 
 def facts(pid: int) -> tuple[int, int, list[int]]:
     """Return how many descriptors and threads a process has, and its children."""
-    descriptors = len(os.listdir(f"/proc/{pid}/fd"))
-    threads = len(os.listdir(f"/proc/{pid}/task"))
+    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     return descriptors, threads, processes.children(pid)
