@@ -12,6 +12,7 @@ from aiohttp import web
 
 from server.app import VERSION, service
 from server.errors import StartupError
+from server.handlers import keys
 from server.logs import set_up_logging
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
@@ -46,6 +47,7 @@ async def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with service(settings, environment) as (app, tasks):
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        app[keys.SERVER] = runner
         await runner.setup()
         try:
             address = await _listen(runner, settings)

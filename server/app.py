@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.handlers import guard, keys, openapi, problems, routes
+from server.handlers import connections, guard, keys, openapi, problems, routes
 from server.handlers.render import API
 from server.handlers.viewers import Viewers
 from server.keeper.client import KeeperClient
@@ -30,7 +30,7 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runner import Launch, Runner
 from server.services.runs import RunService
-from server.services.tasks import Tasks
+from server.services.tasks import Tasks, end
 from server.settings import Settings
 from server.state import state_directory
 
@@ -153,9 +153,12 @@ async def _keep(embedded: EmbeddedDatabase) -> None:
 
 @asynccontextmanager
 async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
+    """Open the keeper; one that runs older code than is on disk renews itself, with its runs."""
     keeper = KeeperClient(state_dir)
     try:
         await keeper.open()
+        if keeper.outdated:
+            await keeper.renew()
     except KeeperError as error:
         raise StartupError(f"The keeper could not be started: {error}") from error
     try:
@@ -180,8 +183,7 @@ async def _running(
         yield
         if settings.on_shutdown == "stop":
             await runner.stop_all(grace_seconds=settings.stop_grace_seconds)
-        archiving.cancel()
-        await asyncio.wait({archiving})
+        await end(archiving)
         await archiver.flush()
     finally:
         await tasks.cancel()
@@ -222,7 +224,7 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
 def build_app(settings: Settings) -> web.Application:
     """Build the application: its routes, its middlewares, its documentation."""
     app = web.Application(
-        middlewares=[guard.guard, problems.problems, openapi.validation],
+        middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
         client_max_size=settings.max_body_bytes,
     )
     app[keys.SETTINGS] = settings

@@ -137,6 +137,7 @@ class Settings:
     max_body_bytes: int = _setting(1 * MIB, _whole(1), "request body")
     max_viewers: int = _setting(2000, _whole(1), "viewers in all")
     max_viewers_per_run: int = _setting(1000, _whole(1), "viewers of one run")
+    max_connections: int = _setting(4000, _whole(1), "connections of clients, viewers among them")
     viewer_stall_seconds: float = _setting(
         15.0, _seconds, "a viewer that takes nothing for so long is dropped"
     )
