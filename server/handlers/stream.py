@@ -18,6 +18,7 @@ from server.output.source import Output
 from server.services.live import LiveRun, RunView
 from server.services.outcome import close_reason
 from server.services.runs import RunService
+from server.services.tasks import end
 
 MAX_MESSAGE_BYTES = 4096
 """A viewer has nothing to say; what it says is read and forgotten, up to this size."""
@@ -105,9 +106,9 @@ class _Viewer:
             async for _ in self._websocket:
                 pass
         finally:
-            telling.cancel()
+            await end(telling)
             with suppress(asyncio.CancelledError, ConnectionError):
-                await telling
+                telling.result()
 
     async def _tell(self, asked: dict[str, int | None]) -> None:
         live = self._service.live(self._run_id)

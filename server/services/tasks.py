@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+CANCEL_AGAIN_SECONDS = 0.1
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,12 +29,22 @@ class Tasks:
 
     async def cancel(self) -> None:
         """Cancel every task and wait until all have ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, self._tasks))
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.critical("the task %r died", task.get_name(), exc_info=error)
             self.failed.set()
+
+
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task and wait until it has ended, however it ends.
+
+    It is cancelled again and again: asyncio.wait_for of Python 3.11, which aiopg uses, loses a
+    cancellation that comes together with its result
+    (https://github.com/python/cpython/issues/86296).
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
