@@ -65,5 +65,4 @@ export function ago(then, now) {
 }
 
 /** @param {number} time milliseconds since the epoch @returns {string} to the second, with the zone */
-export const exactTime = (time) =>
-  new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+export const exactTime = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });

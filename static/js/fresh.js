@@ -23,7 +23,9 @@ export function useFresh(load, inputs, pause) {
   const [state, setState] = useState({ value: undefined, problem: null, inputs });
   const reload = useRef(() => {});
   useEffect(() => {
-    const loop = new LoadLoop(load, pause, (change) => setState((now) => ({ ...pick(now, inputs), ...change, inputs })));
+    const loop = new LoadLoop(load, pause, (change) =>
+      setState((now) => ({ ...pick(now, inputs), ...change, inputs })),
+    );
     reload.current = () => loop.now();
     return () => loop.end();
   }, inputs);

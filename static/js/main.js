@@ -51,14 +51,19 @@ function skip(event) {
 
 function TopBar({ screen, onHelp }) {
   const inRuns = screen === "runs" || screen === "run";
+  const inCommands = !inRuns && screen !== "missing";
+  const current = (here) => (here ? "page" : undefined);
   return html`<nav class="topbar" aria-label="Tailrun">
     <div class="topbar__inner">
-      <a class="wordmark" href=${"#" + toCommands()}><img src="/static/logo.svg" alt="" width="24" height="24" />Tailrun</a>
-      <a class="topbar__link" href=${"#" + toCommands()} aria-current=${!inRuns && screen !== "missing" ? "page" : undefined}>Commands</a>
-      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${inRuns ? "page" : undefined}>Runs</a>
+      <a class="wordmark" href=${"#" + toCommands()}>
+        <img src="/static/logo.svg" alt="" width="24" height="24" />Tailrun
+      </a>
+      <a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>Commands</a>
+      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>Runs</a>
       <span class="topbar__space"></span>
       <a class="topbar__link" href="/swagger/index.html">API</a>
-      <button type="button" class="button button--quiet topbar__help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts" onClick=${onHelp}>?</button>
+      <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
+        onClick=${onHelp}>?</button>
     </div>
   </nav>`;
 }

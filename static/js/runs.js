@@ -1,6 +1,4 @@
 /** What a run's fields mean to a person. Pure. */
-import { counted } from "./format.js";
-
 /** @typedef {import("./types.js").Run} Run */
 
 const WORDS = {
@@ -28,7 +26,7 @@ export const shownState = (run) => (run.stopping && isActive(run) ? "stopping" :
 
 /**
  * @param {Run} run
- * @returns {string} how it ended, such as "exit code 1", "SIGKILL", "output limit reached"; "" when there is nothing to add
+ * @returns {string} how it ended, such as "exit code 1" or "SIGKILL"; "" when there is nothing to add
  */
 export function outcome(run) {
   if (isActive(run)) return "";
@@ -54,6 +52,3 @@ export function firstLine(script) {
   const lines = script.split("\n").map((line) => line.trim());
   return lines.find((line) => line && !line.startsWith("#")) ?? lines.find(Boolean) ?? "";
 }
-
-/** @param {Run} run @returns {string} such as "1,204 lines" */
-export const lines = (run) => counted(run.output_lines, "line");

@@ -45,11 +45,19 @@ export function activeShortcuts() {
   return [...byKey.values()];
 }
 
-const typing = (target) => target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+const typing = (target) =>
+  target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (
+    event.defaultPrevented ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    document.querySelector("dialog[open]")
+  )
+    return;
   const escape = event.key === "Escape";
   if (!escape && (typing(event.target) || !shortcutsOn.value)) return;
   const shortcut = activeShortcuts().find(({ key }) => key === event.key);

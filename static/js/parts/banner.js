@@ -2,19 +2,23 @@
 import { serverState, tryNow } from "../server_state.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
+import { Button } from "./button.js";
 
 export function Banner() {
   const { kind, detail } = useStore(serverState);
   return html`<div role="status" aria-live="polite">
-    ${kind !== "well" &&
-    html`<div class="banner">
+    ${
+      kind !== "well" &&
+      html`<div class="banner">
       <div class="banner__inner">
-        <span class="banner__text">${kind === "lost" ? LOST : busy(detail)}</span>
-        <button type="button" class="button button--small" onClick=${tryNow}>Try now</button>
+        <span class="banner__text">${kind === "lost" ? lost() : busy(detail)}</span>
+        <${Button} small words="Try now" onClick=${tryNow} />
       </div>
-    </div>`}
+    </div>`
+    }
   </div>`;
 }
 
-const LOST = html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`;
-const busy = (detail) => html`<strong>Not everything is available right now.</strong> ${detail} Runs go on. Trying again…`;
+const lost = () => html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`;
+const busy = (detail) =>
+  html`<strong>Not everything is available right now.</strong> ${detail} Runs go on. Trying again…`;

@@ -1,5 +1,6 @@
 /** A modal dialog on the browser's own <dialog>: it keeps the focus, Escape closes it, focus returns. */
 import { html, useEffect, useRef } from "../ui.js";
+import { Button } from "./button.js";
 
 /**
  * @param {object} props
@@ -15,7 +16,8 @@ export function Dialog({ title, onClose, children }) {
     return () => before instanceof HTMLElement && before.isConnected && before.focus();
   }, []);
   const onBackdrop = (event) => event.target === element.current && onClose();
-  return html`<dialog ref=${element} class="dialog" aria-labelledby="dialog-title" onClose=${onClose} onClick=${onBackdrop}>
+  return html`<dialog class="dialog" ref=${element} aria-labelledby="dialog-title"
+    onClose=${onClose} onClick=${onBackdrop}>
     <div class="dialog__inner">
       <h2 id="dialog-title">${title}</h2>
       ${children}
@@ -39,8 +41,8 @@ export function Confirm({ title, action, busy, error, onConfirm, onClose, childr
     <div class="dialog__text">${children}</div>
     ${error && html`<p class="form-error" role="alert">${error}</p>`}
     <div class="dialog__actions">
-      <button type="button" class="button" autofocus onClick=${onClose}>Keep it</button>
-      <button type="button" class="button button--danger" disabled=${busy} onClick=${onConfirm}>${action}</button>
+      <${Button} words="Keep it" autofocus onClick=${onClose} />
+      <${Button} kind="danger" words=${action} disabled=${busy} onClick=${onConfirm} />
     </div>
   <//>`;
 }

@@ -10,10 +10,17 @@ export function Empty({ title, children }) {
 }
 
 /** The first load, said only when it takes long enough to be noticed (by a delay in the stylesheet). */
-export const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
+const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
 
-/** A first load that failed: what the server said, where the banner does not say it. @param {{problem: import("../api.js").Problem}} props */
-export function Failed({ problem }) {
+/** Until the first load: that it is under way, or what went wrong. @param {{problem: Error|null}} props */
+export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`);
+
+/**
+ * A first load that failed: what the server said, where the banner does not say it.
+ * @param {{problem: import("../api.js").Problem}} props
+ */
+function Failed({ problem }) {
   const passing = problem.status === 0 || problem.status >= 500;
-  return html`<${Empty} title="This could not be loaded"><p>${passing ? "It appears here as soon as that works again." : problem.message}</p><//>`;
+  const words = passing ? "It appears here as soon as that works again." : problem.message;
+  return html`<${Empty} title="This could not be loaded"><p>${words}</p><//>`;
 }

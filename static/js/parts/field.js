@@ -14,7 +14,12 @@ export function Field({ name, label, hint, errors = [], control }) {
   const described = [hint && `${id}-hint`, errors.length && `${id}-error`].filter(Boolean).join(" ");
   return html`<div class=${errors.length ? "field field--wrong" : "field"}>
     <label class="field__label" for=${id}>${label}</label>
-    ${control({ id, name, "aria-invalid": errors.length ? "true" : undefined, "aria-describedby": described || undefined })}
+    ${control({
+      id,
+      name,
+      "aria-invalid": errors.length ? "true" : undefined,
+      "aria-describedby": described || undefined,
+    })}
     ${errors.length > 0 && html`<p class="field__error" id=${`${id}-error`}>${errors.join(" ")}</p>`}
     ${hint && html`<p class="field__hint" id=${`${id}-hint`}>${hint}</p>`}
   </div>`;

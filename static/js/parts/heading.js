@@ -16,9 +16,13 @@ export function Heading({ title, beside, trail = [], children }) {
   }, [title]);
   return html`<header class="heading">
     <div class="heading__words">
-      ${trail.length > 0 && html`<nav class="trail" aria-label="Where you are">${trail.map(([words, path]) => html`<a key=${path} href=${"#" + path}>${words}</a>`)}</nav>`}
+      ${trail.length > 0 && html`<${Trail} links=${trail} />`}
       <div class="heading__line"><h1 tabindex="-1" ref=${element}>${title}</h1>${beside}</div>
     </div>
     ${children && html`<div class="heading__actions">${children}</div>`}
   </header>`;
 }
+
+const Trail = ({ links }) => html`<nav class="trail" aria-label="Where you are">
+  ${links.map(([words, path]) => html`<a key=${path} href=${"#" + path}>${words}</a>`)}
+</nav>`;

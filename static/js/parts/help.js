@@ -2,16 +2,26 @@
 import { activeShortcuts, shortcutsOn, turnShortcuts } from "../shortcuts.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
+import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
+
+const SHORT_NAMES = { Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
 
 /** @param {{onClose: () => void}} props */
 export function Help({ onClose }) {
   const on = useStore(shortcutsOn);
   return html`<${Dialog} title="Keyboard" onClose=${onClose}>
     <dl class="keys">
-      ${activeShortcuts().map(({ key, does }) => html`<div class="keys__row" key=${key}><dt><kbd>${key === "Escape" ? "Esc" : key}</kbd></dt><dd>${does}</dd></div>`)}
+      ${activeShortcuts().map(
+        ({ key, does }) => html`<div class="keys__row" key=${key}>
+          <dt><kbd>${SHORT_NAMES[key] ?? key}</kbd></dt>
+          <dd>${does}</dd>
+        </div>`,
+      )}
     </dl>
-    <label class="check"><input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} /> Single keys act</label>
-    <div class="dialog__actions"><button type="button" class="button" onClick=${onClose}>Close</button></div>
+    <label class="check">
+      <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} /> Single keys act
+    </label>
+    <div class="dialog__actions"><${Button} words="Close" onClick=${onClose} /></div>
   <//>`;
 }

@@ -27,10 +27,12 @@ export function closeNotice() {
 export function Notice() {
   const shown = useStore(notice);
   return html`<div class="notice-place" role="status" aria-live="polite">
-    ${shown &&
-    html`<div class=${shown.wrong ? "notice notice--wrong" : "notice"}>
+    ${
+      shown &&
+      html`<div class=${shown.wrong ? "notice notice--wrong" : "notice"}>
       <span>${shown.text}</span>
       <button type="button" class="notice__close" aria-label="Close this message" onClick=${closeNotice}>×</button>
-    </div>`}
+    </div>`
+    }
   </div>`;
 }

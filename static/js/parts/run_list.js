@@ -3,13 +3,14 @@ import { bytes } from "../format.js";
 import { toRun } from "../router.js";
 import { outcome, shortId } from "../runs.js";
 import { html } from "../ui.js";
+import { Button } from "./button.js";
 import { State } from "./state.js";
 import { Ago, Elapsed } from "./time.js";
 
 /**
  * @param {object} props
  * @param {import("../types.js").Run[]} props.runs
- * @param {(run: import("../types.js").Run) => string} [props.nameOf] the command's name, where runs of several are listed
+ * @param {(run: import("../types.js").Run) => string} [props.nameOf] the command's name, in a list of several's runs
  */
 export function RunList({ runs, nameOf }) {
   return html`<ul class="rows run-list">
@@ -19,10 +20,10 @@ export function RunList({ runs, nameOf }) {
 
 function RunRow({ run, name }) {
   const end = run.state === "succeeded" && !run.reason ? "" : outcome(run);
-  const label = name ?? `Run ${shortId(run.id)}`;
+  const label = name ?? html`<span class="mono">${shortId(run.id)}</span>`;
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
-    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${name ? label : html`<span class="mono">${shortId(run.id)}</span>`}</a>
+    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${label}</a>
     <span class="run-row__outcome" title=${end}>${end}</span>
     <span class="run-row__size">${bytes(run.output_bytes)}</span>
     <span class="run-row__elapsed"><${Elapsed} run=${run} /></span>
@@ -32,4 +33,4 @@ function RunRow({ run, name }) {
 
 /** More of a list, when there is more. @param {{next: string|null, onMore: () => void}} props */
 export const More = ({ next, onMore }) =>
-  next && html`<div class="more"><button type="button" class="button" onClick=${onMore}>Show more</button></div>`;
+  next && html`<div class="more"><${Button} words="Show more" onClick=${onMore} /></div>`;

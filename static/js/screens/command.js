@@ -3,10 +3,10 @@ import { startAndWatch, useAction } from "../actions.js";
 import { deleteCommand, getCommand, listRunsOf } from "../api.js";
 import { copyText } from "../clipboard.js";
 import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { Button } from "../parts/button.js";
 import { Confirm } from "../parts/dialog.js";
-import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
-import { Icon } from "../parts/icon.js";
 import { say, sayProblem } from "../parts/notice.js";
 import { More, RunList } from "../parts/run_list.js";
 import { go, toCommands, toEdit } from "../router.js";
@@ -17,9 +17,13 @@ import { MissingScreen } from "./missing.js";
 
 /** @param {{id: string}} props */
 export function CommandScreen({ id }) {
-  const { value: command, problem } = useFresh((options) => getCommand(id, options), [id], () => pauseFor(false));
+  const { value: command, problem } = useFresh(
+    (options) => getCommand(id, options),
+    [id],
+    () => pauseFor(false),
+  );
   if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
-  if (!command) return problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`;
+  if (!command) return html`<${Waiting} problem=${problem} />`;
   return html`<${CommandView} command=${command} />`;
 }
 
@@ -33,9 +37,9 @@ function CommandView({ command }) {
   ]);
   return html`
     <${Heading} title=${command.name} trail=${[["Commands", toCommands()]]}>
-      <button type="button" class="button button--main" disabled=${starting} onClick=${start}><${Icon} name="start" />Start</button>
-      <a class="button" href=${"#" + toEdit(command.id)}>Edit</a>
-      <button type="button" class="button button--danger-quiet" onClick=${() => setAsking(true)}>Delete</button>
+      <${Button} kind="main" icon="start" words="Start" disabled=${starting} onClick=${start} />
+      <${Button} words="Edit" href=${"#" + toEdit(command.id)} />
+      <${Button} kind="danger-quiet" words="Delete" onClick=${() => setAsking(true)} />
     <//>
     ${command.description && html`<p class="description">${command.description}</p>`}
     <${Script} script=${command.script} />
@@ -48,7 +52,7 @@ function Script({ script }) {
   const copy = () => copyText(script).then(() => say("Copied the script."), sayProblem);
   return html`<section class="script" aria-label="Script">
     <pre tabindex="0"><code>${script}</code></pre>
-    <button type="button" class="button button--small script__copy" onClick=${copy}><${Icon} name="copy" />Copy</button>
+    <${Button} small brief icon="copy" words="Copy" also="script__copy" onClick=${copy} />
   </section>`;
 }
 
@@ -58,13 +62,16 @@ function History({ command }) {
   const { value, problem } = useFresh(load, [command.id, pages], (list) => pauseFor(list.items.some(isActive)));
   return html`<section class="section">
     <h2>Runs</h2>
-    ${!value
-      ? problem && html`<${Failed} problem=${problem} />`
-      : value.items.length
-        ? html`<${RunList} runs=${value.items} /><${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`
-        : html`<${Empty} title="Not run yet"><p>Start it and its output appears live. Every run stays here, with its exit code and all it wrote.</p><//>`}
+    ${!value && html`<${Waiting} problem=${problem} />`}
+    ${value?.items.length === 0 && html`<${NotRun} />`}
+    ${value?.items.length > 0 && html`<${RunList} runs=${value.items} />`}
+    ${value && html`<${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`}
   </section>`;
 }
+
+const NotRun = () => html`<${Empty} title="Not run yet">
+  <p>Start it and its output appears live. Every run stays here, with its exit code and all it wrote.</p>
+<//>`;
 
 function DeleteDialog({ command, onClose }) {
   const [error, setError] = useState("");
@@ -77,7 +84,8 @@ function DeleteDialog({ command, onClose }) {
       setError(problem.status === 409 ? "It has a run that is going on. Stop the run first." : problem.message);
     }
   });
-  return html`<${Confirm} title=${`Delete ${command.name}?`} action="Delete" busy=${removing} error=${error} onConfirm=${remove} onClose=${onClose}>
+  return html`<${Confirm} title=${`Delete ${command.name}?`} action="Delete" busy=${removing} error=${error}
+    onConfirm=${remove} onClose=${onClose}>
     <p>The command, all its runs and their output are removed. This cannot be undone.</p>
   <//>`;
 }

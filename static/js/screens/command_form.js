@@ -2,7 +2,8 @@
 import { useAction } from "../actions.js";
 import { createCommand, getCommand, replaceCommand } from "../api.js";
 import { useFresh } from "../fresh.js";
-import { Failed, Loading } from "../parts/empty.js";
+import { Button } from "../parts/button.js";
+import { Waiting } from "../parts/empty.js";
 import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { say } from "../parts/notice.js";
@@ -12,7 +13,8 @@ import { html, useEffect, useRef, useState } from "../ui.js";
 import { MissingScreen } from "./missing.js";
 
 const BLANK = { name: "", description: "", script: "" };
-const EXAMPLE = "for i in 1 2 3; do\n  echo \"line $i\"\n  sleep 1\ndone";
+const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
+const EXAMPLE = 'for i in 1 2 3; do\n  echo "line $i"\n  sleep 1\ndone';
 
 export function NewScreen() {
   const save = async (fields, start) => {
@@ -27,15 +29,22 @@ export function NewScreen() {
 
 /** @param {{id: string}} props */
 export function EditScreen({ id }) {
-  const { value: command, problem } = useFresh((options) => getCommand(id, options), [id], () => null);
+  const { value: command, problem } = useFresh(
+    (options) => getCommand(id, options),
+    [id],
+    () => null,
+  );
   if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
-  if (!command) return problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`;
+  if (!command) return html`<${Waiting} problem=${problem} />`;
   const save = async (fields) => {
     await replaceCommand(id, fields);
     say(`Saved ${fields.name}.`);
     go(toCommand(id));
   };
-  const trail = [["Commands", toCommands()], [command.name, toCommand(id)]];
+  const trail = [
+    ["Commands", toCommands()],
+    [command.name, toCommand(id)],
+  ];
   return html`
     <${Heading} title=${`Edit ${command.name}`} trail=${trail} />
     <${CommandForm} fields=${command} back=${toCommand(id)} save=${save} />
@@ -63,7 +72,14 @@ function CommandForm({ fields, isNew = false, back, save }) {
   useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
   useEffect(() => form.current.elements.name.focus(), []);
   useLeaveGuard(() => form.current && !busy && changed(form.current, fields));
-  useShortcuts([{ key: "Escape", does: "Leave the form, if nothing was changed", run: () => changed(form.current, fields) || go(back) }]);
+  useShortcuts([
+    {
+      key: "Escape",
+      does: "Leave the form, if nothing was changed",
+      run: () => changed(form.current, fields) || go(back),
+    },
+  ]);
+  const main = isNew ? "Save and start" : "Save";
   const onSubmit = (event) => {
     event.preventDefault();
     submit(isNew);
@@ -75,23 +91,26 @@ function CommandForm({ fields, isNew = false, back, save }) {
     <${Fields} fields=${fields} errors=${problem?.errors ?? {}} />
     <${FormError} problem=${problem} />
     <div class="form__actions">
-      <button type="submit" class="button button--main" disabled=${busy}>${isNew ? "Save and start" : "Save"}</button>
-      ${isNew && html`<button type="button" class="button" disabled=${busy} onClick=${() => submit(false)}>Save only</button>`}
-      <a class="button button--quiet" href=${"#" + back}>Cancel</a>
+      <${Button} type="submit" kind="main" words=${busy ? "Saving…" : main} disabled=${busy} />
+      ${isNew && html`<${Button} words="Save only" disabled=${busy} onClick=${() => submit(false)} />`}
+      <${Button} kind="quiet" words="Cancel" href=${"#" + back} />
       <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
     </div>
   </form>`;
 }
 
 function Fields({ fields, errors }) {
+  const name = (attributes) =>
+    html`<input ...${attributes} type="text" required defaultValue=${fields.name} ...${UNAIDED} />`;
+  const description = (attributes) =>
+    html`<input ...${attributes} type="text" autocomplete="off" defaultValue=${fields.description ?? ""} />`;
+  const script = (attributes) => html`<textarea ...${attributes} class="mono" required rows="12"
+    placeholder=${EXAMPLE} defaultValue=${fields.script} ...${UNAIDED}></textarea>`;
   return html`
-    <${Field} name="name" label="Name" errors=${errors.name}
-      control=${(attributes) => html`<input ...${attributes} type="text" required autocomplete="off" spellcheck=${false} defaultValue=${fields.name} />`} />
-    <${Field} name="description" label="Description (optional)" errors=${errors.description}
-      control=${(attributes) => html`<input ...${attributes} type="text" autocomplete="off" defaultValue=${fields.description ?? ""} />`} />
-    <${Field} name="script" label="Script" errors=${errors.script}
-      hint="It is run by the shell, or by the interpreter that a first line such as #!/usr/bin/env python3 names."
-      control=${(attributes) => html`<textarea ...${attributes} class="mono" required rows="12" autocomplete="off" autocapitalize="off" spellcheck=${false} placeholder=${EXAMPLE} defaultValue=${fields.script}></textarea>`} />
+    <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
+    <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
+    <${Field} name="script" label="Script" errors=${errors.script} control=${script}
+      hint="It is run by the shell, or by the interpreter that a first line such as #!/usr/bin/env python3 names." />
   `;
 }
 

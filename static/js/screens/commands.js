@@ -2,7 +2,8 @@
 import { startAndWatch, stop, useAction } from "../actions.js";
 import { listCommands } from "../api.js";
 import { loadPages, pauseFor, useFresh } from "../fresh.js";
-import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Button } from "../parts/button.js";
+import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { Icon } from "../parts/icon.js";
 import { More } from "../parts/run_list.js";
@@ -26,9 +27,13 @@ export function CommandsScreen({ query }) {
   return html`
     <${Heading} title="Commands">
       <${Search} value=${search} onSearch=${(words) => replacePath(toCommands(words))} />
-      <a class="button button--main" href=${"#" + toNew()}><${Icon} name="plus" />New command</a>
+      <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
     <//>
-    ${shown ? html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${() => setPages(pages + 1)} />` : problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`}
+    ${
+      shown
+        ? html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${() => setPages(pages + 1)} />`
+        : html`<${Waiting} problem=${problem} />`
+    }
   `;
 }
 
@@ -80,14 +85,20 @@ function CommandRow({ command, reload }) {
       <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}>${command.name}</a>
       <p class="command-row__more">${command.description || html`<code>${firstLine(command.script)}</code>`}</p>
     </div>
-    <div class="command-row__run">
-      ${run
-        ? html`<a class="above" href=${"#" + toRun(run.id)} aria-label=${`Last run of ${command.name}`}><${State} run=${run} /></a>
-            <span class="command-row__time">${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}</span>`
-        : html`<${State} />`}
-    </div>
+    <div class="command-row__run">${run ? html`<${LastRun} run=${run} of=${command.name} />` : html`<${State} />`}</div>
     <${RowAction} command=${command} run=${run} reload=${reload} />
   </li>`;
+}
+
+function LastRun({ run, of }) {
+  return html`
+    <a class="above" href=${"#" + toRun(run.id)}>
+      <${State} run=${run} /><span class="visually-hidden">, the last run of ${of}</span>
+    </a>
+    <span class="command-row__time">
+      ${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}
+    </span>
+  `;
 }
 
 function RowAction({ command, run, reload }) {
@@ -95,19 +106,24 @@ function RowAction({ command, run, reload }) {
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   const active = run && isActive(run);
   const words = active ? "Stop" : "Start";
-  return html`<button type="button" class="button button--quiet above" disabled=${starting || stopping || run?.stopping}
-    onClick=${active ? stopIt : start} aria-label=${`${words} ${command.name}`} title=${words}>
-    <${Icon} name=${active ? "stop" : "start"} /><span class="wide-only">${words}</span>
-  </button>`;
+  return html`<${Button} brief kind="quiet" also="above" icon=${active ? "stop" : "start"} words=${words}
+    aria-label=${`${words} ${command.name}`} disabled=${starting || stopping || run?.stopping}
+    onClick=${active ? stopIt : start} />`;
 }
 
 const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
   <p>The search looks at names and descriptions.</p>
-  <p><a class="button" href=${"#" + toCommands()}>Show all commands</a></p>
+  <${Button} words="Show all commands" href=${"#" + toCommands()} />
 <//>`;
 
+const CURL = `curl ${location.origin}/api/v1/commands/ -H 'Content-Type: application/json' \\
+  -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`;
+
 const NoCommands = () => html`<${Empty} title="No commands yet">
-  <p>A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page or from a terminal:</p>
-  <pre class="example"><code>${`curl ${location.origin}/api/v1/commands/ -H 'Content-Type: application/json' \\\n  -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`}</code></pre>
-  <p><a class="button button--main" href=${"#" + toNew()}><${Icon} name="plus" />New command</a></p>
+  <p>
+    A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page
+    or from a terminal:
+  </p>
+  <pre class="example"><code>${CURL}</code></pre>
+  <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
 <//>`;

@@ -1,4 +1,5 @@
 /** An address where there is nothing. */
+import { Button } from "../parts/button.js";
 import { Empty } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { toCommands, toRuns } from "../router.js";
@@ -15,7 +16,10 @@ export function MissingScreen({ what = "page" }) {
   return html`
     <${Heading} title="Not found" />
     <${Empty} title=${ABOUT[what]}>
-      <p class="empty__actions"><a class="button" href=${"#" + toCommands()}>All commands</a> <a class="button" href=${"#" + toRuns()}>All runs</a></p>
+      <div class="empty__actions">
+        <${Button} words="All commands" href=${"#" + toCommands()} />
+        <${Button} words="All runs" href=${"#" + toRuns()} />
+      </div>
     <//>
   `;
 }

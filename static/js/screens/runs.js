@@ -1,7 +1,8 @@
 /** All runs, newest first, of all commands. */
 import { getCommand, listRuns } from "../api.js";
 import { loadPages, pauseFor, useFresh } from "../fresh.js";
-import { Empty, Failed, Loading } from "../parts/empty.js";
+import { Button } from "../parts/button.js";
+import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { More, RunList } from "../parts/run_list.js";
 import { replacePath, toCommands, toRuns } from "../router.js";
@@ -17,11 +18,10 @@ export function RunsScreen({ query }) {
   const nameOf = useNames(value?.items ?? []);
   return html`
     <${Heading} title="Runs"><${StateFilter} state=${state} /><//>
-    ${!value
-      ? problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`
-      : value.items.length
-        ? html`<${RunList} runs=${value.items} nameOf=${nameOf} /><${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`
-        : html`<${NoRuns} state=${state} />`}
+    ${!value && html`<${Waiting} problem=${problem} />`}
+    ${value?.items.length === 0 && html`<${NoRuns} state=${state} />`}
+    ${value?.items.length > 0 && html`<${RunList} runs=${value.items} nameOf=${nameOf} />`}
+    ${value && html`<${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`}
   `;
 }
 
@@ -30,14 +30,22 @@ function StateFilter({ state }) {
     <span>State</span>
     <select value=${state} onChange=${(event) => replacePath(toRuns(event.target.value))}>
       <option value="">All</option>
-      ${STATES.map((each) => html`<option key=${each} value=${each} selected=${each === state}>${stateWord(each)}</option>`)}
+      ${STATES.map((each) => html`<option key=${each} value=${each}>${stateWord(each)}</option>`)}
     </select>
   </label>`;
 }
 
-const NoRuns = ({ state }) => html`<${Empty} title=${state ? `No run is in the state “${stateWord(state).toLowerCase()}”` : "No runs yet"}>
-  <p>${state ? html`<a class="button" href=${"#" + toRuns()}>Show all runs</a>` : html`Start a command, and each time it runs is listed here. <a href=${"#" + toCommands()}>Go to the commands</a>`}</p>
-<//>`;
+function NoRuns({ state }) {
+  if (!state) {
+    return html`<${Empty} title="No runs yet">
+      <p>Start a command, and each time it runs is listed here.</p>
+      <${Button} words="Go to the commands" href=${"#" + toCommands()} />
+    <//>`;
+  }
+  return html`<${Empty} title=${`No run is in the state “${stateWord(state).toLowerCase()}”`}>
+    <${Button} words="Show all runs" href=${"#" + toRuns()} />
+  <//>`;
+}
 
 /**
  * The names of the runs' commands, each asked for once.
@@ -51,7 +59,9 @@ function useNames(runs) {
     let current = true;
     Promise.allSettled(wanted.map((id) => getCommand(id))).then((answers) => {
       if (!current || answers.length === 0) return;
-      const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? [[answer.value.id, answer.value.name]] : []));
+      const found = answers.flatMap((answer) =>
+        answer.status === "fulfilled" ? [[answer.value.id, answer.value.name]] : [],
+      );
       setNames((known) => new Map([...known, ...found]));
     });
     return () => {

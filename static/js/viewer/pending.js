@@ -29,7 +29,9 @@ export class Pending {
   /** @returns {boolean} whether it holds more than its bounds */
   get over() {
     const [first] = this.frames;
-    return this.characters > this.bounds.characters || (first && this.frames.at(-1).line - first.line > this.bounds.lines);
+    return (
+      this.characters > this.bounds.characters || (first && this.frames.at(-1).line - first.line > this.bounds.lines)
+    );
   }
 
   /** @returns {boolean} whether more is welcome, for one that was told to wait */
@@ -37,7 +39,10 @@ export class Pending {
     return this.characters < this.bounds.characters / 2;
   }
 
-  /** Drops the oldest frames until it is within its bounds, but never the last. @returns {number|null} the line that is now its first; null: nothing was dropped */
+  /**
+   * Drops the oldest frames until it is within its bounds, but never the last.
+   * @returns {number|null} the line that is now its first; null: nothing was dropped
+   */
   dropOldest() {
     let dropped = false;
     while (this.over && this.frames.length > 1) {
@@ -48,7 +53,10 @@ export class Pending {
     return dropped ? this.frames[0].line : null;
   }
 
-  /** @param {number} length @returns {string} about that many of the oldest characters, cut after a line where one ends there */
+  /**
+   * @param {number} length
+   * @returns {string} about that many of the oldest characters, cut after a line where one ends there
+   */
   take(length) {
     const [{ text }] = this.frames;
     const newline = text.indexOf("\n", this.position + length);

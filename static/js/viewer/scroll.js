@@ -7,7 +7,10 @@
 
 const NEAR_END_PX = 4;
 const INTENT_MS = 1000;
+const PAGE = 0.9;
 const INTENTS = ["wheel", "keydown", "touchmove", "pointerdown"];
+
+/** @typedef {"start"|"end"|"back"|"on"} Place back and on: a page of what is shown */
 
 export class FollowingScroll {
   /**
@@ -43,10 +46,12 @@ export class FollowingScroll {
     this.lastTop = this.scroller.scrollTop;
   }
 
-  /** Goes where a person asked to go. @param {"start"|"end"} place */
+  /** Goes where a person asked to go. @param {Place} place */
   goTo(place) {
     this.onIntent();
-    this.scroller.scrollTop = place === "start" ? 0 : this.scroller.scrollHeight;
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const page = clientHeight * PAGE;
+    this.scroller.scrollTop = { start: 0, end: scrollHeight, back: scrollTop - page, on: scrollTop + page }[place];
   }
 
   dispose() {

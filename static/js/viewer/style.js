@@ -105,7 +105,10 @@ function makeStyle(fg, bg, marks) {
   return { className: classes.join(" "), color: isHex(fg) ? fg : "", background: isHex(bg) ? bg : "" };
 }
 
-/** @param {string} color "#rrggbb" @returns {boolean} whether plain text on it should be white (luma of ITU-R BT.601) */
+/**
+ * @param {string} color "#rrggbb"
+ * @returns {boolean} whether plain text on it should be white (luma of ITU-R BT.601)
+ */
 function isDark(color) {
   const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
   return 0.299 * red + 0.587 * green + 0.114 * blue < 140;

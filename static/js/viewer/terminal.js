@@ -148,7 +148,7 @@ export class Terminal {
   }
 
   #put(text) {
-    for (let i = 0; i < text.length; ) {
+    for (let i = 0; i < text.length;) {
       const room = MAX_ROW_LENGTH - this.line.column;
       let end = Math.min(text.length, i + room);
       if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end -= 1;

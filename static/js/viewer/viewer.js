@@ -3,8 +3,8 @@
  *
  * Its memory is bounded. While it follows, the oldest rows go when the bounds are reached. While it does not, nothing
  * that is shown moves or goes: rows are added below until it is full, then output waits in `Pending`; when that is over
- * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded time;
- * less often in a flood, which nobody can read, so that the stream is taken in rather than drawn.
+ * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded
+ * time; less often in a flood, which nobody can read, so that the stream is taken in rather than drawn.
  */
 import { Pending } from "./pending.js";
 import { rowElement, Rows } from "./rows.js";
@@ -42,7 +42,11 @@ export class OutputViewer {
     this.rows = new Rows(host, BOUNDS);
     this.pending = new Pending(PENDING_BOUNDS);
     this.terminal = new Terminal();
-    this.scroll = new FollowingScroll(scroller, host.parentElement, (following) => (following && this.#blocked) || this.follow(following));
+    this.scroll = new FollowingScroll(
+      scroller,
+      host.parentElement,
+      (following) => (following && this.#blocked) || this.follow(following),
+    );
     this.live = null;
     this.started = false;
     this.cut = false;
@@ -88,7 +92,7 @@ export class OutputViewer {
     this.#tell();
   }
 
-  /** @param {"start"|"end"} place of what is shown */
+  /** @param {import("./scroll.js").Place} place */
   goTo(place) {
     this.scroll.goTo(place);
   }

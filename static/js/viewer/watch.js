@@ -72,7 +72,7 @@ export class RunWatch {
     this.#restart({ offset: 0 }, false);
   }
 
-  /** @param {"start"|"end"} place of what is shown */
+  /** @param {import("./scroll.js").Place} place */
   goTo(place) {
     this.viewer.goTo(place);
   }
