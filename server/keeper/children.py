@@ -25,9 +25,11 @@ class Children:
     @asynccontextmanager
     async def launching(self) -> AsyncIterator[None]:
         """Hold while a main process is started: until `add` it cannot be told from an orphan."""
-        async with self._launching:
-            yield
-        self.reap()
+        try:
+            async with self._launching:
+                yield
+        finally:
+            self.reap()
 
     def add(self, pid: int) -> None:
         """Leave this child to who waits for it."""

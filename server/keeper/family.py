@@ -10,7 +10,7 @@ from typing import Protocol
 from server.keeper import processes
 from server.keeper.processes import Process
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 KILL_ROUNDS = 100
 
 _log = logging.getLogger(__name__)

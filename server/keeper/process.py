@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,8 @@ from server.keeper.run import Run, Status, inherited, unseen
 from server.keeper.spool import ExitRecord, ProcessRecord, Spool, StopRecord
 
 UNSETTLED_SECONDS = 0.001
+RUN_DESCRIPTORS = 4  # a run's pipe, output and pidfd; and its pipe again during a renewal
+OWN_DESCRIPTORS = 64
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
 _log = logging.getLogger(__name__)
@@ -89,6 +92,9 @@ class Keeper:
     async def _start(self, message: Message) -> Message:
         if self._renewing:
             raise KeeperError("the keeper is renewing itself; ask again")
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if (len(self._runs) + 1) * RUN_DESCRIPTORS + OWN_DESCRIPTORS > limit:
+            raise KeeperError(f"{limit} open files (ulimit -n) allow for no further run")
         request = StartRequest.from_message(message)
         if not self._spool.create(request.run_id, request.script.encode()):
             return {"started": False}
@@ -107,7 +113,7 @@ class Keeper:
         run = self._runs.get(message["run_id"])
         record = StopRecord(
             cause=message.get("cause", "stop"),
-            signal=signal.Signals[message["signal"]].name,
+            signal=processes.signal_name(processes.signal_number(message["signal"])),
             grace_seconds=message["grace_seconds"],
             requested_at=time.time(),
         )

@@ -132,6 +132,14 @@ def boot_id() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
+def signal_number(name: str) -> int:
+    """Return the number of a signal's name; ValueError when there is none."""
+    try:
+        return signal.Signals[name]
+    except KeyError:
+        raise ValueError(f"unknown signal {name!r}") from None
+
+
 def signal_name(number: int) -> str:
     """Return a signal's name; those without one are named as kill(1) does."""
     try:

@@ -58,9 +58,13 @@ class Pump:
         while left > 0 and (moved := self._move(left)):
             left -= moved
 
-    def close(self) -> None:
-        """Stop moving."""
+    def stop(self) -> None:
+        """Move no more by itself."""
         asyncio.get_running_loop().remove_reader(self.pipe)
+
+    def close(self) -> None:
+        """Give the files back; what is in the pipe goes with its last holder."""
+        self.stop()
         os.close(self.pipe)
         os.close(self._output)
 

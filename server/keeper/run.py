@@ -177,7 +177,7 @@ class Run:
 
     def signal(self, name: str) -> bool:
         """Send a signal to the process group; False when the run is not active."""
-        number = signal.Signals[name]
+        number = processes.signal_number(name)
         return self.active and self._family is not None and self._family.signal_group(number)
 
     def _reach(self, cause: str) -> None:
@@ -187,7 +187,7 @@ class Run:
     def _apply(self, family: Family, stop: StopRecord) -> None:
         """Signal the group, and SIGCONT so that a paused one hears it."""
         family.remember()
-        family.signal_group(signal.Signals[stop.signal])
+        family.signal_group(processes.signal_number(stop.signal))
         family.signal_group(signal.SIGCONT)
         self._set_due(_due_at(stop) - time.time())
 
@@ -204,6 +204,7 @@ class Run:
 
     async def _finish(self, record: ExitRecord) -> None:
         """Record the end of the run, however long the disk refuses it."""
+        self._pump.stop()
         record = replace(record, ended_at=time.time(), output_bytes=self._pump.written)
         failpoint("keeper.ended")
         while not self._write(self._spool.write_exit, record):  # noqa: ASYNC110

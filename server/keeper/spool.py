@@ -189,7 +189,9 @@ def _write_record(path: Path, record: ProcessRecord | StopRecord | ExitRecord) -
 def _read(path: Path, kind: type[_Record]) -> _Record | None:
     """Read a record; None when there is none, or none that is whole (a power failure)."""
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, dict):
+            return None
         if kind is ProcessRecord:
             values["limits"] = Limits(**_known(Limits, values.get("limits", {})))
         return kind(**_known(kind, values))

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from server.keeper import processes
-from server.keeper.client import KeeperClient
+from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.protocol import Hello, StartRequest
 from server.keeper.spool import ExitRecord, Spool
 
@@ -37,12 +40,17 @@ def gone(pid: int) -> bool:
     return process is None or process.ended
 
 
+# /proc shows root alone what is within a process that is not dumpable (proc_pid(5)).
+looks_within_keeper = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+
 class Host:
     """A state directory, its keeper's client, and short ways to run scripts."""
 
     def __init__(self, state_dir: Path, **options: Any) -> None:
         self.state_dir = state_dir
         self.lost = asyncio.Event()
+        options = {"command": keeper_command()} | options
         self.client = KeeperClient(state_dir, on_lost=self.lost.set, **options)
         self.spool = Spool.of(state_dir)
 
@@ -110,6 +118,15 @@ class Host:
             os.kill(pid, signal.SIGTERM)  # it ignores one that comes before its last run is over
             with contextlib.suppress(TimeoutError):
                 await until(lambda: gone(pid), seconds=1)
+
+
+def keeper_command() -> tuple[str, ...]:
+    """Return how the keeper is started: as ever, or measured when the tests' coverage is."""
+    coverage = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if coverage is None:
+        return KEEPER_COMMAND
+    setting = f"COVERAGE_PROCESS_CONFIG={coverage}"
+    return ("/usr/bin/env", setting, sys.executable, KEEPER_COMMAND[-1])
 
 
 @contextlib.asynccontextmanager

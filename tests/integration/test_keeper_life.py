@@ -13,7 +13,7 @@ from server.keeper import client as client_module
 from server.keeper import processes
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.protocol import KeeperError
-from tests.integration.keeper_harness import Host, a_host, gone, until
+from tests.integration.keeper_harness import Host, a_host, gone, looks_within_keeper, until
 
 COUNTING = "i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo $i; done; exit 5"
 COUNTING_SLOWLY = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.002; done"
@@ -25,6 +25,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
         yield host
 
 
+@looks_within_keeper
 async def test_the_keeper_is_nobodys_child_and_has_a_clean_environment(host: Host) -> None:
     pid = (await host.hello()).pid
     assert pid not in processes.children(os.getpid())
@@ -35,11 +36,28 @@ async def test_the_keeper_is_nobodys_child_and_has_a_clean_environment(host: Hos
     assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
 
 
+@looks_within_keeper
 async def test_the_keeper_is_small(host: Host) -> None:
     pid = (await host.hello()).pid
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     (private,) = (line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))
     assert int(private) < 20_000
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may look within every process")
+async def test_a_run_cannot_look_within_the_keeper(host: Host) -> None:
+    end, output = await host.finish("cat /proc/$PPID/environ")
+    assert end.exitcode == 1
+    assert b"Permission denied" in output
+
+
+async def test_no_more_runs_are_taken_than_there_are_descriptors_for(tmp_path: Path) -> None:
+    command = ("/usr/bin/prlimit", "--nofile=80", *KEEPER_COMMAND)
+    async with a_host(tmp_path, command=command) as host:
+        for _ in range(4):
+            await host.start("sleep 1000")
+        with pytest.raises(KeeperError, match="80 open files"):
+            await host.start("sleep 1000")
 
 
 async def test_only_the_owner_may_ask(host: Host) -> None:
@@ -229,6 +247,7 @@ async def test_runs_that_end_while_the_keeper_renews_itself_keep_their_status(ho
     assert ends == run_ids
 
 
+@looks_within_keeper
 async def test_renewing_keeps_descriptors_and_orphans_in_order(host: Host) -> None:
     pid = (await host.hello()).pid
     await host.client.renew()

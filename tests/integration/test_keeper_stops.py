@@ -157,9 +157,9 @@ async def test_a_signal_reaches_the_group(host: Host) -> None:
 
 async def test_unknown_signals_and_runs(host: Host) -> None:
     run_id = await host.start("sleep 1000")
-    with pytest.raises(KeeperError, match="SIGNONE"):
+    with pytest.raises(KeeperError, match="unknown signal 'SIGNONE'"):
         await host.client.signal(run_id, "SIGNONE")
-    with pytest.raises(KeeperError, match="SIGNONE"):
+    with pytest.raises(KeeperError, match="unknown signal 'SIGNONE'"):
         await host.stop(run_id, "SIGNONE")
     assert await host.stop("0" * 8) is False
 

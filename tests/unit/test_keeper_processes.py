@@ -1,0 +1,111 @@
+"""Facts about processes, and what becomes of those that cannot be ended."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.keeper import family as family_module
+from server.keeper import processes
+from server.keeper.family import Family
+
+
+class NoOrphans:
+    def orphans(self) -> Iterator[int]:
+        return iter(())
+
+    def is_sole(self, _: str) -> bool:
+        return False
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    environment = {"TAILRUN_RUN_ID": "x", "PATH": os.environ["PATH"]}
+    command = ["sleep", "1000"]
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_is_described(sleeper: subprocess.Popen[bytes]) -> None:
+    process = processes.read(sleeper.pid)
+    assert process is not None
+    assert (process.pid, process.group, process.session) == (sleeper.pid,) * 3
+    assert str(process) == f"pid {sleeper.pid} (sleep)"
+    assert not process.ended
+    assert processes.is_same(sleeper.pid, process.start_ticks)
+    assert not processes.is_same(sleeper.pid, process.start_ticks + 1)
+    assert sleeper.pid in processes.children(os.getpid())
+    assert processes.owner(sleeper.pid) == "x"
+    assert processes.owners()[sleeper.pid] == "x"
+
+
+def test_a_name_with_blanks_and_brackets_is_read(tmp_path: Path) -> None:
+    program = tmp_path / "a) R (b"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "1000"], start_new_session=True) as sleeper:
+        process = processes.read(sleeper.pid)
+        sleeper.kill()
+    assert process is not None
+    assert process.name == "a) R (b"
+    assert process.session == sleeper.pid
+
+
+def test_one_that_waits_to_be_reaped_has_ended(sleeper: subprocess.Popen[bytes]) -> None:
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    process = processes.read(sleeper.pid)
+    assert process is not None
+    assert process.ended
+    sleeper.wait()
+    assert processes.read(sleeper.pid) is None
+    assert processes.children(sleeper.pid) == []
+    assert processes.owner(sleeper.pid) is None
+    processes.send(process, signal.SIGKILL)
+    assert processes.send_group(sleeper.pid, 0) is False
+
+
+def test_a_later_process_of_the_same_pid_is_not_signalled(
+    sleeper: subprocess.Popen[bytes],
+) -> None:
+    process = processes.read(sleeper.pid)
+    assert process is not None
+    other = processes.Process(process.pid, process.start_ticks - 1, 0, 0, "other", ended=False)
+    processes.send(other, signal.SIGKILL)
+    with pytest.raises(subprocess.TimeoutExpired):
+        sleeper.wait(0.05)
+    processes.send(process, signal.SIGKILL)
+    assert sleeper.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGUSR1", "SIGRTMIN"])
+def test_a_signals_name_and_number_tell_each_other(name: str) -> None:
+    assert processes.signal_name(processes.signal_number(name)) == name
+
+
+def test_signals_without_a_name() -> None:
+    assert processes.signal_name(signal.SIGRTMIN + 2) == "SIGRTMIN+2"
+    with pytest.raises(ValueError, match="unknown signal 'KILL'"):
+        processes.signal_number("KILL")
+
+
+async def test_what_survives_is_named(
+    sleeper: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(processes, "send", lambda *_: None)
+    monkeypatch.setattr(processes, "send_group", lambda *_: True)
+    monkeypatch.setattr(family_module, "KILL_ROUNDS", 2)
+    monkeypatch.setattr(family_module, "LOOK_SECONDS", 0.001)
+    process = processes.read(sleeper.pid)
+    assert process is not None
+    family = Family("x", sleeper.pid, process.start_ticks, NoOrphans(), ours=True)
+    overdue = asyncio.Event()
+    overdue.set()
+    assert await family.end(overdue, signalled=False) == [f"pid {sleeper.pid} (sleep)"]
+    assert f"run x: not ended: pid {sleeper.pid} (sleep)" in caplog.text

@@ -1,0 +1,61 @@
+"""Messages between the keeper and its client."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.keeper.protocol import StartRequest, code_version, decode, encode
+from server.keeper.spool import Limits
+
+values = st.none() | st.booleans() | st.integers() | st.text()
+requests = st.builds(
+    StartRequest,
+    run_id=st.text(),
+    script=st.text(),
+    shell=st.text(),
+    directory=st.text(),
+    environment=st.dictionaries(st.text(), st.text()),
+    timeout_seconds=st.none() | st.floats(0, 1e9),
+    max_output_bytes=st.none() | st.integers(0),
+    min_free_bytes=st.integers(0),
+    grace_seconds=st.floats(0, 1e9),
+)
+
+
+@given(st.dictionaries(st.text(), values | st.lists(values)))
+def test_a_message_is_one_line_and_read_as_sent(message: dict[str, Any]) -> None:
+    line = encode(message)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert decode(line) == message
+
+
+@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"1", b'{"a":', b"\xff"])
+def test_what_is_no_message_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        decode(line)
+
+
+@given(requests)
+def test_a_start_request_is_read_as_sent(request: StartRequest) -> None:
+    message = decode(encode({"id": 1, "op": "start", "new": 2, **asdict(request)}))
+    assert StartRequest.from_message(message) == request
+
+
+@given(requests)
+def test_the_limits_are_those_of_the_request(request: StartRequest) -> None:
+    names = ("timeout_seconds", "max_output_bytes", "min_free_bytes", "grace_seconds")
+    assert request.limits == Limits(**{name: getattr(request, name) for name in names})
+
+
+def test_a_start_request_that_lacks_a_field_names_it() -> None:
+    with pytest.raises(TypeError, match="script"):
+        StartRequest.from_message({"run_id": "x"})
+
+
+def test_the_version_is_that_of_the_code() -> None:
+    assert code_version() == code_version()
+    assert len(code_version()) == 8

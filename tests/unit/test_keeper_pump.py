@@ -1,0 +1,159 @@
+"""The pump between a run's pipe and its output file."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.keeper import pump as pump_module
+from server.keeper.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes
+from server.keeper.spool import Limits
+
+
+class Bench:
+    """A pump in a directory, and what it said."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.causes: list[str] = []
+        os.mkfifo(directory / "pipe")
+        (directory / "output").touch()
+
+    def pump(self, limits: Limits | None = None) -> Pump:
+        return Pump(self.directory, limits or Limits(), self.causes.append)
+
+    def write(self, data: bytes) -> None:
+        pipe = os.open(self.directory / "pipe", os.O_WRONLY)
+        os.write(pipe, data)
+        os.close(pipe)
+
+    @property
+    def output(self) -> bytes:
+        return (self.directory / "output").read_bytes()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the loop moves it meanwhile
+
+
+async def test_what_is_written_is_moved(bench: Bench) -> None:
+    pump = bench.pump()
+    pump.start()
+    bench.write(b"abc\0")
+    await settled(lambda: bench.output == b"abc\0")
+    assert pump.written == 4
+    pump.close()
+
+
+async def test_draining_moves_what_is_there_and_does_not_wait(bench: Bench) -> None:
+    pump = bench.pump()
+    pump.drain()
+    bench.write(b"x" * 1000)
+    pump.drain()
+    assert (pump.written, bench.output) == (1000, b"x" * 1000)
+    pump.close()
+
+
+async def test_a_later_pump_goes_on_at_the_end(bench: Bench) -> None:
+    first = bench.pump()
+    bench.write(b"one")
+    first.drain()
+    bench.write(b"two")
+    second = bench.pump()
+    first.close()
+    second.drain()
+    assert (second.written, bench.output) == (6, b"onetwo")
+    second.close()
+
+
+async def test_a_pipe_grows_once_it_was_full(bench: Bench) -> None:
+    pump = bench.pump()
+    bench.write(b"x")
+    pump.drain()
+    assert fcntl.fcntl(pump.pipe, fcntl.F_GETPIPE_SZ) == PIPE_BYTES
+    bench.write(b"x" * PIPE_BYTES)
+    pump.drain()
+    assert fcntl.fcntl(pump.pipe, fcntl.F_GETPIPE_SZ) == LARGE_PIPE_BYTES
+    pump.close()
+
+
+async def test_a_pipe_that_may_not_grow_serves_as_well(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    pump = bench.pump()
+    monkeypatch.setattr("server.keeper.pump.fcntl.fcntl", refuse)
+    for _ in range(2):
+        bench.write(b"x" * PIPE_BYTES)
+        pump.drain()
+    assert len(bench.output) == 2 * PIPE_BYTES
+    pump.close()
+
+
+@pytest.mark.parametrize("written", [5, 6, 7, 1000])
+async def test_the_bound_is_kept_to_the_byte_and_the_rest_thrown_away(
+    bench: Bench, written: int
+) -> None:
+    pump = bench.pump(Limits(max_output_bytes=6))
+    bench.write(b"x" * written)
+    pump.drain()
+    assert len(bench.output) == pump.written == min(written, 6)
+    assert bench.causes == (["output_limit"] if written > 6 else [])
+    pump.close()
+
+
+async def test_a_bound_is_told_once(bench: Bench) -> None:
+    pump = bench.pump(Limits(max_output_bytes=1))
+    for _ in range(3):
+        bench.write(b"xx")
+        pump.drain()
+    assert bench.causes == ["output_limit"]
+    pump.close()
+
+
+async def test_free_space_is_looked_at_now_and_then(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10]
+    monkeypatch.setattr(pump_module, "free_bytes", lambda _: free[0])
+    monkeypatch.setattr(pump_module, "FREE_CHECK_BYTES", 100)
+    pump = bench.pump(Limits(min_free_bytes=10))
+    for expected in (0, 1):
+        bench.write(b"x" * 150)
+        pump.drain()
+        assert len(bench.causes) == expected
+        free[0] = 9
+    bench.write(b"thrown away")
+    pump.drain()
+    assert (bench.causes, pump.written) == (["disk_full"], 300)
+    pump.close()
+
+
+async def test_an_output_that_cannot_be_written_is_a_full_disk(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    (bench.directory / "output").unlink()
+    (bench.directory / "output").symlink_to("/dev/full")
+    pump = bench.pump()
+    bench.write(b"x")
+    pump.drain()
+    assert bench.causes == ["disk_full"]
+    assert "cannot write to" in caplog.text
+    pump.close()
+
+
+def test_free_bytes_are_those_of_the_disk(tmp_path: Path) -> None:
+    facts = os.statvfs(tmp_path)
+    assert 0 < free_bytes(tmp_path) <= facts.f_blocks * facts.f_frsize
