@@ -1,0 +1,64 @@
+"""The benchmark: `python -m bench [MEASURE…]` measures and prints one table."""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench import machine, report
+from bench.late import late
+from bench.latency import latency
+from bench.marks import MARKS
+from bench.memory import memory
+from bench.samples import Sample
+from bench.session import Session
+from bench.starts import starts
+from bench.throughput import throughput
+
+RESULTS = Path(__file__).with_name("results")
+MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "starts": starts,
+    "late": late,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    given = _parser().parse_args()
+    samples: list[Sample] = []
+    with tempfile.TemporaryDirectory(prefix="tailrun-bench-", dir=given.directory) as directory:
+        session = Session(
+            directory=Path(directory),
+            runs=given.runs,
+            scale=given.scale,
+            patience_seconds=given.patience,
+        )
+        for name in given.measures or MEASURES:
+            for sample in MEASURES[name](session):
+                samples.append(sample)
+                told = f"{sample.measure}: {sample.figure}, {sample.who}"
+                print(f"  {told}: {report.number(sample.value)} {sample.unit}", flush=True)
+    facts = {**machine.describe(), "scale": f"{given.scale:g}"}
+    text = report.markdown(facts, samples, MARKS)
+    full = not given.measures and given.scale == 1
+    report.write(RESULTS, facts, samples, text, full=full)
+    print(f"\n{text}\nwritten to {RESULTS}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("measures", nargs="*", choices=[[], *MEASURES], help="default: all")
+    parser.add_argument("--runs", type=int, default=5, help="samples of each figure (5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies all sizes (1)")
+    parser.add_argument(
+        "--patience", type=float, default=30.0, help="seconds to wait for a quiet machine (30)"
+    )
+    parser.add_argument("--directory", help="where state and files go, on the disk to be measured")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""From write(2) to the viewer: a line every 10 ms, stamped by its writer."""
+
+import shlex
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import peers, viewer
+from bench.samples import Sample
+from bench.session import Session, Taker
+
+MEASURE = "latency"
+TICK = Path(__file__).with_name("tick.py")
+LINES = 1_000
+INTERVAL_SECONDS = 0.01
+CAPACITY = 1_000_000
+
+
+def latency(session: Session) -> Iterator[Sample]:
+    """Measure ours (text, the format nearest to websocketd's, and json) and websocketd in turn."""
+    lines = session.sized(LINES)
+    command = [sys.executable, "-I", "-S", str(TICK), str(lines), str(INTERVAL_SECONDS)]
+    taker = Taker(MEASURE, session)
+    with session.tailrun() as service:
+        for _ in range(session.runs):
+            for kind in ("text", "raw"):
+                taker.look()
+                script = "exec " + shlex.join(command)
+                job = viewer.Job(
+                    port=service.port, kind=kind, script=script, capacity=CAPACITY, want_ticks=True
+                )
+                yield from _samples(taker, f"tailrun {kind}", viewer.view(job), lines)
+            if peers.has_websocketd():
+                taker.look()
+                with peers.websocketd(command) as port:
+                    job = viewer.Job(
+                        port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True
+                    )
+                    yield from _samples(taker, "websocketd", viewer.view(job), lines)
+
+
+def _samples(taker: Taker, who: str, result: viewer.Result, lines: int) -> Iterator[Sample]:
+    if len(result.ticks) != lines:
+        raise RuntimeError(f"{who} delivered {len(result.ticks)} lines of {lines}")
+    delays = [(received - written) / 1e6 for written, received in result.ticks]
+    yield taker.sample("median", who, statistics.median(delays), "ms")
+    yield taker.sample("99th percentile", who, statistics.quantiles(delays, n=100)[-1], "ms")
+    yield taker.sample("most", who, max(delays), "ms")

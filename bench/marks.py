@@ -1,0 +1,78 @@
+# ruff: noqa: RUF001  a multiplication sign is meant
+"""The marks: what Tailrun promises, as ratios of what was measured in one session."""
+
+from bench.samples import Mark
+
+_BARE = ("delivered", "bare command")
+_WEBSOCKETD = ("delivered", "websocketd")
+
+MARKS = (
+    [
+        mark
+        for kind in ("raw", "json")
+        for mark in (
+            Mark(
+                measure="throughput",
+                text=f"{kind}: delivered, × websocketd",
+                over=("delivered", f"tailrun {kind}"),
+                under=_WEBSOCKETD,
+                least=15,
+            ),
+            Mark(
+                measure="throughput",
+                text=f"{kind}: delivered, × the bare command",
+                over=("delivered", f"tailrun {kind}"),
+                under=_BARE,
+                least=0.5,
+            ),
+            Mark(
+                measure="throughput",
+                text=f"{kind}: archived, × websocketd's delivery",
+                over=("archived", f"tailrun {kind}"),
+                under=_WEBSOCKETD,
+                least=5,
+            ),
+            Mark(
+                measure="throughput",
+                text=f"{kind}: archived, MB/s",
+                over=("archived", f"tailrun {kind}"),
+                least=100,
+            ),
+        )
+    ]
+    + [
+        Mark(
+            measure="latency",
+            text="text: median, × websocketd",
+            over=("median", "tailrun text"),
+            under=("median", "websocketd"),
+            most=2,
+        ),
+        Mark(
+            measure="latency",
+            text="text: 99th percentile, ms",
+            over=("99th percentile", "tailrun text"),
+            most=2,
+        ),
+        Mark(
+            measure="starts",
+            text="started and archived, × bare asyncio",
+            over=("started and archived", "tailrun"),
+            under=("started and archived", "bare asyncio"),
+            least=0.5,
+        ),
+    ]
+    + [
+        Mark(measure="late viewer", text=f"{who}: MB/s", over=("all", who), least=least)
+        for who, least in (("spool, raw", 200), ("archive, raw", 100), ("archive, zstd", 300))
+    ]
+    + [
+        Mark(measure="late viewer", text=f"{figure}, {who}: ms", over=(figure, who), most=20)
+        for figure, who in (
+            ("first byte", "spool, raw"),
+            ("first byte", "archive, raw"),
+            ("last 100 lines", "archive"),
+            ("100 lines in the middle", "archive"),
+        )
+    ]
+)

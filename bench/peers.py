@@ -1,0 +1,57 @@
+"""What Tailrun is measured beside: the bare command, and websocketd."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_SECONDS = 10
+
+
+def bare(command: Sequence[str], path: Path) -> float:
+    """Run a command that writes to a new file; return the seconds it took."""
+    with path.open("wb") as file:
+        start = time.monotonic()
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
+        return time.monotonic() - start
+
+
+def has_websocketd() -> bool:
+    """Whether websocketd is installed (Debian: apt-get install websocketd)."""
+    return shutil.which("websocketd") is not None
+
+
+@contextmanager
+def websocketd(command: Sequence[str]) -> Iterator[int]:
+    """Run websocketd, which starts the command for each viewer; yields its port."""
+    port = _free_port()
+    arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal"]
+    server = subprocess.Popen(["websocketd", *arguments, *command], stdout=subprocess.DEVNULL)
+    try:
+        _await_port(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _await_port(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return

@@ -1,0 +1,144 @@
+"""The service under measurement: a server, keeper and PostgreSQL of its own, in a new directory."""
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import psycopg2
+import zstandard
+
+from bench import machine
+from server.keeper.protocol import SOCKET_NAME
+
+API = "/api/v1"
+POLL_SECONDS = 0.01
+END_SECONDS = 30
+CONTENT = """
+    SELECT data FROM commands_info_output WHERE commands_info_id = %s ORDER BY byte_offset
+"""
+
+
+class Cpu(NamedTuple):
+    """CPU seconds since some start: of the server, of the keeper, of PostgreSQL."""
+
+    server: float
+    keeper: float
+    database: float
+
+    def since(self, before: "Cpu") -> "Cpu":
+        """Return what was used between two looks."""
+        return Cpu(*(after - first for after, first in zip(self, before, strict=True)))
+
+
+class Tailrun:
+    """A running service; a context manager that leaves no process behind."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.state_dir = directory
+        self._log = directory.with_suffix(".log")
+        self._settings = settings
+        self._process: subprocess.Popen[str]
+        self.port = 0
+        self.keeper_pid = 0
+
+    @property
+    def pid(self) -> int:
+        """The server's."""
+        return self._process.pid
+
+    @property
+    def database_pid(self) -> int:
+        """PostgreSQL's first process."""
+        lock = self.state_dir / "database" / "postmaster.pid"
+        return int(lock.read_text(encoding="ascii").split()[0])
+
+    def __enter__(self) -> Self:
+        own = {"PORT": "0", "STATE_DIR": str(self.state_dir), **self._settings}
+        inherited = {n: v for n, v in os.environ.items() if not n.startswith("TAILRUN_")}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "server"],
+                cwd=machine.ROOT,
+                env=inherited | {f"TAILRUN_{name}": value for name, value in own.items()},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        match = re.search(r"serves http://\S+?:(\d+)/", line)
+        if match is None:
+            raise RuntimeError(f"the server did not start: {line}{self._log.read_text()}")
+        self.port = int(match[1])
+        self.keeper_pid = self._ask_keeper()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.communicate(timeout=END_SECONDS)
+        with suppress(ProcessLookupError):
+            os.kill(self.keeper_pid, signal.SIGTERM)
+
+    def _ask_keeper(self) -> int:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.state_dir / "keeper" / SOCKET_NAME))
+            connection.sendall(b'{"id": 1, "op": "hello"}\n')
+            pid: int = json.loads(connection.makefile().readline())["pid"]
+            return pid
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API; return the JSON."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
+            content = None if body is None else json.dumps(body)
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, f"{API}/{path}", content, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {path}: {data.decode()}")
+            return json.loads(data)
+
+    def run(self, script: str) -> str:
+        """Start a run; return its id."""
+        body = {"name": "bench", "script": script}
+        run_id: str = self.call("POST", "commands/", body)["run"]["id"]
+        return run_id
+
+    def until(self, run_id: str, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until a run is as wanted."""
+        while not condition(self.call("GET", f"runs/{run_id}")):
+            time.sleep(POLL_SECONDS)
+
+    def cpu(self) -> Cpu:
+        """Return the CPU time used up to now."""
+        first, *backends = machine.family(self.database_pid)
+        ended = machine.cpu_seconds(first, children=True)
+        database = ended + sum(machine.cpu_seconds(pid) for pid in backends)
+        return Cpu(machine.cpu_seconds(self.pid), machine.cpu_seconds(self.keeper_pid), database)
+
+    def archived_digest(self, run_id: str) -> str:
+        """Return the SHA-256 of what PostgreSQL has of a run, read without the server's help."""
+        sha256 = hashlib.sha256()
+        decompressor = zstandard.ZstdDecompressor()
+        with closing(self.connect()) as connection, connection.cursor("content") as cursor:
+            cursor.itersize = 16
+            cursor.execute(CONTENT, (run_id,))
+            for (data,) in cursor:
+                sha256.update(decompressor.decompress(data))
+        return sha256.hexdigest()
+
+    def connect(self) -> "psycopg2.extensions.connection":
+        """Connect to the service's database."""
+        directory = self.state_dir / "database"
+        return psycopg2.connect(host=str(directory), user="postgres", dbname="postgres")
