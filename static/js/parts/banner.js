@@ -6,18 +6,16 @@ import { Button } from "./button.js";
 
 export function Banner() {
   const { kind, detail } = useStore(serverState);
-  return html`<div role="status" aria-live="polite">
-    ${
-      kind !== "well" &&
-      html`<div class="banner">
-      <div class="banner__inner">
-        <span class="banner__text">${kind === "lost" ? lost() : busy(detail)}</span>
-        <${Button} small words="Try now" onClick=${tryNow} />
-      </div>
-    </div>`
-    }
-  </div>`;
+  const words = kind === "lost" ? lost() : busy(detail);
+  return html`<div role="status" aria-live="polite">${kind !== "well" && html`<${Bar} words=${words} />`}</div>`;
 }
+
+const Bar = ({ words }) => html`<div class="banner">
+  <div class="banner__inner">
+    <span class="banner__text">${words}</span>
+    <${Button} small words="Try now" onClick=${tryNow} />
+  </div>
+</div>`;
 
 const lost = () => html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`;
 const busy = (detail) =>

@@ -27,12 +27,11 @@ export function closeNotice() {
 export function Notice() {
   const shown = useStore(notice);
   return html`<div class="notice-place" role="status" aria-live="polite">
-    ${
-      shown &&
-      html`<div class=${shown.wrong ? "notice notice--wrong" : "notice"}>
-      <span>${shown.text}</span>
-      <button type="button" class="notice__close" aria-label="Close this message" onClick=${closeNotice}>×</button>
-    </div>`
-    }
+    ${shown && html`<${Bubble} text=${shown.text} wrong=${shown.wrong} />`}
   </div>`;
 }
+
+const Bubble = ({ text, wrong }) => html`<div class=${wrong ? "notice notice--wrong" : "notice"}>
+  <span>${text}</span>
+  <button type="button" class="notice__close" aria-label="Close this message" onClick=${closeNotice}>×</button>
+</div>`;

@@ -24,16 +24,14 @@ export function CommandsScreen({ query }) {
   const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
   const { value, problem, reload } = useFresh(load, [search, pages], (list) => pauseFor(anyActive(list)));
   const shown = useLast(value);
+  const onMore = () => setPages(pages + 1);
   return html`
     <${Heading} title="Commands">
       <${Search} value=${search} onSearch=${(words) => replacePath(toCommands(words))} />
       <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
     <//>
-    ${
-      shown
-        ? html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${() => setPages(pages + 1)} />`
-        : html`<${Waiting} problem=${problem} />`
-    }
+    ${!shown && html`<${Waiting} problem=${problem} />`}
+    ${shown && html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${onMore} />`}
   `;
 }
 

@@ -72,11 +72,8 @@ function RunActions({ run, reload }) {
   useShortcuts(active ? [] : [{ key: "s", does: "Run the command again", run: start }]);
   return html`
     ${active && run.stopping && html`<${KillButton} run=${run} reload=${reload} />`}
-    ${
-      active
-        ? html`<${Button} icon="stop" words="Stop" disabled=${stopping || run.stopping} onClick=${stopIt} />`
-        : html`<${Button} icon="start" words="Run again" disabled=${starting} onClick=${start} />`
-    }
+    ${active && html`<${Button} icon="stop" words="Stop" disabled=${stopping || run.stopping} onClick=${stopIt} />`}
+    ${!active && html`<${Button} icon="start" words="Run again" disabled=${starting} onClick=${start} />`}
     <${Button} brief icon="link" words="Copy link" onClick=${copyLink} />
   `;
 }
