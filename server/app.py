@@ -231,7 +231,8 @@ def build_app(settings: Settings) -> web.Application:
     routes.add_routes(app)
     openapi.set_up_documentation(app, version=VERSION, prefix=API)
     routes.add_undocumented_routes(app)
-    app.on_response_prepare.append(guard.add_security_headers)
+    app.on_response_prepare.append(guard.add_headers)
+    app.on_response_prepare.append(problems.mark_begun)
     return app
 
 

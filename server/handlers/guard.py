@@ -12,6 +12,7 @@ from aiohttp import web
 
 from server.handlers.keys import SETTINGS
 from server.handlers.problems import Handler, problem
+from server.handlers.render import API
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OTHER_SITES = frozenset({"cross-site", "same-site"})
@@ -80,7 +81,12 @@ def _is_navigation(request: web.Request) -> bool:
     return request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
 
 
-async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Have browsers treat what is served here as it is meant (a signal handler)."""
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Have browsers treat what is served here as it is meant (a signal handler).
+
+    The page's modules are asked for anew each time, so that an upgrade never mixes them.
+    """
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    caching = "no-store" if request.path.startswith(API) else "no-cache"
+    response.headers.setdefault("Cache-Control", caching)

@@ -116,7 +116,7 @@ async def _follow(
             yield frame.payload
 
     with request.app[VIEWERS].admit(run, request):
-        return await _send(request, payloads(), {"Cache-Control": "no-store"})
+        return await _send(request, payloads(), {})
 
 
 async def _send(

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_AFTER_SECONDS = 2
+BEGAN = "tailrun_began"
 
 STATUSES: Mapping[type[errors.TailrunError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
@@ -75,7 +76,20 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         answer = problem(500, "The server failed; its log says why.")
+    if request.get(BEGAN):
+        _break_off(request)
     return answer
+
+
+async def mark_begun(request: web.Request, _response: web.StreamResponse) -> None:
+    """Remember that an answer goes out, so that no other can be given (a signal handler)."""
+    request[BEGAN] = True
+
+
+def _break_off(request: web.Request) -> None:
+    """Cut the connection: what went out already is not all, and the client must learn of it."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _summary(by_field: Mapping[str, list[str]]) -> str:

@@ -79,7 +79,7 @@ async def _stream(request: web.Request, run: UUID) -> web.StreamResponse:
     )
     await websocket.prepare(request)
     with viewers.admit(run, request, websocket):
-        viewer = _Viewer(service, run, websocket, StreamFormat(asked["format"]))
+        viewer = _Viewer(service, run, websocket, StreamFormat(asked["format"]), request.transport)
         await viewer.serve(asked)
     return websocket
 
@@ -93,15 +93,18 @@ class _Viewer:
         run_id: UUID,
         websocket: web.WebSocketResponse,
         stream_format: StreamFormat,
+        transport: asyncio.Transport | None,
     ) -> None:
         self._service = service
         self._run_id = run_id
         self._websocket = websocket
         self._format = stream_format
+        self._transport = transport
 
     async def serve(self, asked: dict[str, int | None]) -> None:
         """Tell everything, until the run ends or the viewer leaves."""
         telling = asyncio.create_task(self._tell(asked), name=f"view {self._run_id}")
+        telling.add_done_callback(self._told)
         try:
             async for _ in self._websocket:
                 pass
@@ -109,6 +112,12 @@ class _Viewer:
             await end(telling)
             with suppress(asyncio.CancelledError, ConnectionError):
                 telling.result()
+
+    def _told(self, telling: "asyncio.Task[None]") -> None:
+        """Break off when telling failed: the viewer must not wait for what will not come."""
+        transport = self._transport
+        if not telling.cancelled() and telling.exception() is not None and transport is not None:
+            transport.abort()
 
     async def _tell(self, asked: dict[str, int | None]) -> None:
         live = self._service.live(self._run_id)

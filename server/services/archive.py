@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import zstandard
 
+from server.errors import RunNotFoundError
 from server.models import Chunk, Run
 from server.output import lines
 from server.repositories.output import OutputRepository
@@ -83,8 +84,15 @@ class ArchivedOutput:
         return chunk.written_at.timestamp()
 
     async def stored_from(self, offset: int) -> list[Chunk]:
-        """Return chunks as stored (zstd frames); the first one contains `offset`."""
-        return await self._outputs.chunks(self._run.id, offset, FETCH_CHUNKS)
+        """Return chunks as stored (zstd frames); the first one contains `offset`.
+
+        Raises:
+            RunNotFoundError: the run was deleted meanwhile.
+        """
+        chunks = await self._outputs.chunks(self._run.id, offset, FETCH_CHUNKS)
+        if not chunks:
+            raise RunNotFoundError("The run was deleted while its output was read.")
+        return chunks
 
     async def _chunk_at(self, offset: int) -> Chunk:
         if self._chunk is not None and _contains(self._chunk, offset):
