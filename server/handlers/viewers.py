@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +12,11 @@ from aiohttp import web
 from server.errors import LimitReachedError
 
 SWEEP_SECONDS = 1.0
+
+CLOSE_SECONDS = 1.0
+"""How long viewers have to answer the server's good-bye."""
+
+GOODBYE = b"the server is shutting down"
 
 
 @dataclass(slots=True)
@@ -104,13 +109,16 @@ class Viewers:
                 viewer.task.cancel()
 
     async def close(self, _app: web.Application) -> None:
-        """Tell all WebSocket viewers that the server goes, so that they come back (code 1001)."""
+        """Tell all WebSocket viewers that the server goes, so that they come back (code 1001).
+
+        Those that do not answer within CLOSE_SECONDS are cut off.
+        """
         viewers = list(self._entries.values())
-        async with asyncio.TaskGroup() as group:
-            for viewer in viewers:
-                if viewer.websocket is None:
-                    viewer.task.cancel()
-                else:
-                    group.create_task(
-                        viewer.websocket.close(code=1001, message=b"the server is shutting down")
-                    )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS), asyncio.TaskGroup() as group:
+                for viewer in viewers:
+                    if viewer.websocket is not None:
+                        group.create_task(viewer.websocket.close(code=1001, message=GOODBYE))
+        for viewer in viewers:
+            viewer.transport.abort()
+            viewer.task.cancel()
