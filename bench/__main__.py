@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import machine, report
+from bench.fresh import fresh
 from bench.late import late
 from bench.latency import latency
 from bench.marks import MARKS
@@ -22,6 +23,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "starts": starts,
     "late": late,
     "memory": memory,
+    "fresh": fresh,
 }
 
 

@@ -81,7 +81,7 @@ class Tailrun:
         if match is None:
             raise RuntimeError(f"the server did not start: {line}{self._log.read_text()}")
         self.port = int(match[1])
-        self.keeper_pid = self._ask_keeper()
+        self.keeper_pid = ask_keeper(self.state_dir)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,13 +89,6 @@ class Tailrun:
         self._process.communicate(timeout=END_SECONDS)
         with suppress(ProcessLookupError):
             os.kill(self.keeper_pid, signal.SIGTERM)
-
-    def _ask_keeper(self) -> int:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.state_dir / "keeper" / SOCKET_NAME))
-            connection.sendall(b'{"id": 1, "op": "hello"}\n')
-            pid: int = json.loads(connection.makefile().readline())["pid"]
-            return pid
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Call the API; return the JSON."""
@@ -142,3 +135,12 @@ class Tailrun:
         """Connect to the service's database."""
         directory = self.state_dir / "database"
         return psycopg2.connect(host=str(directory), user="postgres", dbname="postgres")
+
+
+def ask_keeper(state_dir: Path) -> int:
+    """Return the pid of a state directory's keeper."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(state_dir / "keeper" / SOCKET_NAME))
+        connection.sendall(b'{"id": 1, "op": "hello"}\n')
+        pid: int = json.loads(connection.makefile().readline())["pid"]
+        return pid
