@@ -125,10 +125,11 @@ class _Viewer:
             await self._until_started(live)
         async with self._service.output(self._run_id) as output:
             await self._tell_run(await self._service.get(self._run_id))
-            async with asyncio.TaskGroup() as group:
-                changes = group.create_task(self._tell_changes(live))
+            changes = asyncio.create_task(self._tell_changes(live))
+            try:
                 await self._tell_output(output, await start_offset(output, asked))
-                changes.cancel()
+            finally:
+                await end(changes)
             await self._tell_end(await self._finished(live))
 
     async def _until_started(self, live: LiveRun) -> None:
