@@ -71,8 +71,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         answer = _http_problem(request, error)
-    except ConnectionResetError:
-        raise
+    except ConnectionError:
+        answer = problem(500, "The client has gone.")
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         answer = problem(500, "The server failed; its log says why.")
