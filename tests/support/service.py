@@ -12,6 +12,7 @@ from server.keeper.client import KeeperClient
 from tests.support.waiting import until_true
 
 START_SECONDS = 60.0
+END_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -102,14 +103,14 @@ class Service:
         os.kill(pid, signal.SIGKILL)
 
     async def _end(self, number: signal.Signals) -> int:
-        process, self._process = self._process, None
-        if process is None:
+        if self._process is None:
             return 0
-        if process.returncode is None:
-            process.send_signal(number)
-        async with asyncio.timeout(START_SECONDS):
-            await process.communicate()
-            return await process.wait()
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        async with asyncio.timeout(END_SECONDS):
+            await self._process.communicate()
+        code, self._process = await self._process.wait(), None
+        return code
 
 
 def environment_without_settings() -> dict[str, str]:

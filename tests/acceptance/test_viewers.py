@@ -1,0 +1,163 @@
+"""Many viewers, slow ones and leaving ones: none disturbs a run or another viewer."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientPayloadError, WSServerHandshakeError
+
+from tests.support.client import Client, Start, watch
+from tests.support.postgres import execute
+from tests.support.waiting import until_true
+
+MUCH = 50_000_000
+MUCH_OUTPUT = f"yes {'x' * 99} | head -c {MUCH}"
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def until_viewers(client: Client, count: int) -> None:
+    """Wait until the server counts so many viewers."""
+
+    async def counted() -> bool:
+        return await client.metric("tailrun_viewers") == count
+
+    await until_true(counted)
+
+
+@asynccontextmanager
+async def stalled_viewer(client: Client, path: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Ask for a stream, with little room for it, and read no more than one line of it."""
+    address = urlsplit(client.service.address)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)  # noqa: FBT003
+        await asyncio.get_running_loop().sock_connect(connection, (address.hostname, address.port))
+        reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
+        try:
+            writer.write(HANDSHAKE.format(path=f"/api/v1/{path}", host=address.netloc).encode())
+            assert (await reader.readline()).split()[1] in {b"101", b"200"}
+            yield reader
+        finally:
+            writer.transport.abort()
+
+
+async def test_a_stalled_viewer_disturbs_nobody_and_is_dropped(start: Start) -> None:
+    """Neither the run nor another viewer; one over WebSocket, one over HTTP."""
+    client = await start(viewer_stall_seconds="1")
+    run_id = await client.run(MUCH_OUTPUT)
+    async with (
+        stalled_viewer(client, f"runs/{run_id}/ws?format=raw") as first,
+        stalled_viewer(client, f"runs/{run_id}/output?follow=true") as second,
+    ):
+        watched = await client.stream(run_id, format="raw")
+        assert sum(map(len, watched.messages)) == MUCH
+        assert (watched.code, watched.reason) == (1000, "exit 0")
+        assert (await client.get_run(run_id))["state"] == "succeeded"
+        await until_viewers(client, 0)
+        assert await client.metric("tailrun_viewers_dropped_total") == 2
+        for dropped in (first, second):
+            assert len(await dropped.read()) < MUCH
+
+
+async def test_a_slow_viewer_gets_all(start: Start) -> None:
+    """It lags in the file; what it has not taken is not lost when the run ends."""
+    client = await start()
+    run_id = await client.run("seq 300000")
+    url = client.url(f"runs/{run_id}/ws?format=raw")
+    async with client.session.ws_connect(url, max_msg_size=0) as stream:
+        await client.finished(run_id)
+        watched = await watch(stream)
+    assert b"".join(watched.messages) == b"".join(b"%d\n" % n for n in range(1, 300_001))
+
+
+async def test_viewers_are_bounded(start: Start, subtests: pytest.Subtests) -> None:
+    """The one too many is told so before the handshake; a place is free again at once."""
+    for setting in ["max_viewers", "max_viewers_per_run"]:
+        with subtests.test(setting):
+            client = await start(**{"max_viewers": "9", "max_viewers_per_run": "9", setting: "1"})
+            run_id = await client.run("sleep 1000")
+            async with client.connect(run_id):
+                with pytest.raises(WSServerHandshakeError, match="503") as refused:
+                    async with client.connect(run_id):
+                        pass
+                assert refused.value.headers is not None
+                assert int(refused.value.headers["Retry-After"]) > 0
+                path = f"runs/{run_id}/output?follow=true"
+                answer = await client.call("GET", path, status=503)
+                assert setting.upper() in answer["detail"]
+            await until_viewers(client, 0)
+            async with client.connect(run_id):
+                pass
+            await client.stop(run_id)
+            await client.service.terminate()
+
+
+async def test_viewers_of_one_run_leave_room_for_those_of_another(start: Start) -> None:
+    client = await start(max_viewers_per_run="1")
+    one, other = await client.run("sleep 1000"), await client.run("sleep 1000")
+    async with client.connect(one), client.connect(other):
+        await until_viewers(client, 2)
+
+
+async def test_a_viewer_that_leaves_frees_its_place(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """While there is nothing to tell it, and while there is much."""
+    for script in ["sleep 1000", "yes"]:
+        run_id = await client.run(script)
+        with subtests.test("websocket", script=script):
+            async with client.connect(run_id):
+                await until_viewers(client, 1)
+            await until_viewers(client, 0)
+        with subtests.test("http", script=script):
+            async with client.session.get(client.url(f"runs/{run_id}/output?follow=true")):
+                await until_viewers(client, 1)
+            await until_viewers(client, 0)
+        await client.stop(run_id)
+
+
+async def test_viewers_of_a_server_that_goes_down_are_told_to_come_back(start: Start) -> None:
+    client = await start()
+    run_id = await client.run("echo up; sleep 1000")
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "up"
+        watching = asyncio.create_task(watch(stream))
+        assert await client.service.terminate() == 0
+        watched = await watching
+    assert (watched.messages, watched.code) == ([], 1001)
+
+
+async def test_a_stalled_viewer_does_not_hold_the_server_up(start: Start) -> None:
+    client = await start()
+    run_id = await client.run("yes")
+    async with stalled_viewer(client, f"runs/{run_id}/ws?format=raw"):
+        await until_viewers(client, 1)
+        async with asyncio.timeout(5):
+            assert await client.service.terminate() == 0
+
+
+async def test_output_that_is_deleted_under_its_reader_is_broken_off(
+    start: Start, database_url: str, subtests: pytest.Subtests
+) -> None:
+    """The reader learns that what it has is not all."""
+    client = await start()
+    for name, headers in [("plain", {}), ("zstd", {"Accept-Encoding": "zstd"})]:
+        with subtests.test(name):
+            run_id = await client.run(f"head -c {MUCH} /dev/urandom")
+            await client.finished(run_id)
+            url = client.url(f"runs/{run_id}/output")
+            async with client.session.get(url, headers=headers, auto_decompress=False) as response:
+                execute(database_url, "DELETE FROM commands_info_output")
+                with pytest.raises(ClientPayloadError):
+                    async with asyncio.timeout(20):
+                        await response.read()
+    with subtests.test("websocket"):
+        async with asyncio.timeout(20):
+            watched = await client.stream(run_id, format="raw")
+        assert (watched.messages, watched.code) == ([], 1006)
