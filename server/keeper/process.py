@@ -154,6 +154,7 @@ class Keeper:
             await run.live()
         except Exception:
             _log.exception("run %s failed", run.run_id)
+            run.abandon()
             self._lose(run.run_id, "the keeper failed; see its log")
         finally:
             del self._runs[run.run_id]

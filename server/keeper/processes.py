@@ -36,10 +36,10 @@ class Process:
 
 
 def read(pid: int) -> Process | None:
-    """Look at a process; None when there is none of this pid."""
+    """Look at a process; None when there is none of this pid, or none that we may see."""
     try:
         stat = (_PROC / str(pid) / "stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     head, _, tail = stat.rpartition(b")")
     values = tail.split()
@@ -65,7 +65,7 @@ def children(pid: int) -> list[int]:
     try:
         for task in (_PROC / str(pid) / "task").iterdir():
             found += map(int, (task / "children").read_bytes().split())
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass
     return found
 

@@ -64,9 +64,11 @@ class Pump:
 
     def close(self) -> None:
         """Give the files back; what is in the pipe goes with its last holder."""
-        self.stop()
-        os.close(self.pipe)
-        os.close(self._output)
+        if self.pipe >= 0:
+            self.stop()
+            os.close(self.pipe)
+            os.close(self._output)
+            self.pipe = -1
 
     def _move(self, count: int) -> int:
         """Move up to `count` bytes; return how many left the pipe."""

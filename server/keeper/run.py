@@ -180,6 +180,13 @@ class Run:
         number = processes.signal_number(name)
         return self.active and self._family is not None and self._family.signal_group(number)
 
+    def abandon(self) -> None:
+        """Give the run up: kill it, and move no more of its output."""
+        self.active = False
+        self._pump.close()
+        if self._family is not None:
+            self._family.kill()
+
     def _reach(self, cause: str) -> None:
         """Stop the run because a bound is reached."""
         self.stop(StopRecord(cause, "SIGTERM", self._limits.grace_seconds, time.time()))

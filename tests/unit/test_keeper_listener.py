@@ -1,0 +1,103 @@
+"""The keeper's socket, served in the test's own loop."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.keeper.listener import Listener, Message
+from server.keeper.protocol import decode, encode, socket_address
+
+
+class Service:
+    """A listener that answers with what it was asked, or fails when told."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.changed = asyncio.Event()
+        self.listener = Listener(directory, self.answer, self.changed.set)
+
+    async def answer(self, message: Message) -> Message:
+        if message["op"] == "fail":
+            raise RuntimeError("out of order")
+        return {"asked": message["op"]}
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        directory = os.open(self.directory, os.O_PATH)
+        try:
+            return await asyncio.open_unix_connection(socket_address(directory))
+        finally:
+            os.close(directory)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    service = Service(tmp_path)
+    await service.listener.open()
+    yield service
+    await service.listener.close()
+
+
+async def ask(service: Service, operation: str) -> dict[str, Any]:
+    reader, writer = await service.connect()
+    writer.write(encode({"id": 7, "op": operation}))
+    answer = decode(await reader.readline())
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_an_answer_has_the_number_of_the_request(service: Service) -> None:
+    assert await ask(service, "x") == {"id": 7, "ok": True, "asked": "x"}
+
+
+async def test_a_request_that_fails_does_not_end_the_service(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await ask(service, "fail")
+    error = "internal error: RuntimeError('out of order')"
+    assert answer == {"id": 7, "ok": False, "error": error}
+    assert "a request failed" in caplog.text
+    assert (await ask(service, "x"))["ok"]
+
+
+async def test_a_client_that_breaks_off_is_dropped(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.keeper.listener.MAX_MESSAGE_BYTES", 10)
+    await service.listener.close()
+    await service.listener.open()
+    reader, writer = await service.connect()
+    writer.write(b"x" * 100)
+    assert await reader.read() == b""
+    assert not service.listener.connected
+    assert "a client is dropped" in caplog.text
+    writer.close()
+
+
+async def test_clients_are_counted_and_told_of(service: Service) -> None:
+    assert not service.listener.connected
+    _, writer = await service.connect()
+    await service.changed.wait()
+    assert service.listener.connected
+    service.changed.clear()
+    # Closed with SO_LINGER 0, so that it breaks off.
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+    await service.changed.wait()
+    assert not service.listener.connected
+
+
+async def test_closing_sees_the_clients_off(service: Service) -> None:
+    reader, writer = await service.connect()
+    await service.changed.wait()
+    await service.listener.close()
+    assert await reader.read() == b""
+    assert not (service.directory / "socket").exists()
+    writer.close()
