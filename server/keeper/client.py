@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from server.keeper import failpoints
 from server.keeper.connection import Connection
 from server.keeper.protocol import (
     LOG_NAME,
@@ -163,7 +164,7 @@ class KeeperClient:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=KEEPER_ENVIRONMENT,
+                env=KEEPER_ENVIRONMENT | failpoints.inherited(),
                 start_new_session=True,
             )
         finally:

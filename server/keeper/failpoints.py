@@ -18,6 +18,11 @@ def _armed(text: str) -> dict[str, int]:
 _left = _armed(os.environ.get(VARIABLE, ""))
 
 
+def inherited() -> dict[str, str]:
+    """Return the variable for a process that is to have the same points armed; mostly none."""
+    return {VARIABLE: armed} if (armed := os.environ.get(VARIABLE)) else {}
+
+
 def failpoint(name: str) -> None:
     """Kill the process (SIGKILL) when this point is armed and its passage has come."""
     if name in _left:
