@@ -33,6 +33,9 @@ from server.services.tasks import Tasks
 
 KEEPER_RETRY_SECONDS = 1.0
 
+END_SECONDS = 2.0
+"""How long the ends of stopped runs may take to be stored when the service ends."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -84,6 +87,7 @@ class Runner:
         self._dispatch = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._closing = False
 
     @property
     def queued(self) -> int:
@@ -213,7 +217,7 @@ class Runner:
         while True:
             await self._dispatch.wait()
             self._dispatch.clear()
-            while self._queue and self.running < self._launch_settings.max_concurrent_runs:
+            while self._place_is_free():
                 live = self._live[self._queue.popleft()]
                 await self._start(live)
 
@@ -229,11 +233,23 @@ class Runner:
                     await self._keeper.open()
 
     async def stop_all(self, *, grace_seconds: float) -> None:
-        """Stop every running run and wait until its end is stored."""
-        for run_id in [run_id for run_id, live in self._live.items() if live.log is not None]:
-            with suppress(NoActiveRunError, KeeperUnavailableError):
-                await self.stop(run_id, signal="SIGTERM", grace_seconds=grace_seconds)
-        await self._idle.wait()
+        """Stop every run that is not queued, and wait until its end is stored.
+
+        For the end of the service: no run is started any more, and while the database is away
+        the ends are left to the next server.
+        """
+        self._closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds + END_SECONDS):
+                for run_id in [run_id for run_id in self._live if run_id not in self._queue]:
+                    with suppress(NoActiveRunError, KeeperUnavailableError):
+                        await self.stop(run_id, signal="SIGTERM", grace_seconds=grace_seconds)
+                await self._idle.wait()
+
+    def _place_is_free(self) -> bool:
+        """Whether a queued run may start."""
+        free = self.running < self._launch_settings.max_concurrent_runs
+        return bool(self._queue) and free and not self._closing
 
     def _register(self, run: Run) -> LiveRun:
         live = self._live[run.id] = LiveRun(run)
