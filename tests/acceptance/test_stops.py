@@ -60,11 +60,12 @@ async def test_a_run_that_has_ended_is_not_stopped(client: Client) -> None:
 
 
 async def test_a_run_is_paused_and_resumed(client: Client, tmp_path: Path) -> None:
+    # D: a shell waits so for a child of vfork(2), which may be stopped before it executes.
     pid = tmp_path / "pid"
     run_id = await client.run(f"echo $$ > {pid}; echo up; while :; do sleep 0.01; done")
     async with client.connect(run_id) as stream:
         assert (await stream.receive(timeout=20)).data == "up"
-    for name, paused, state in [("SIGSTOP", True, "T"), ("SIGCONT", False, "RS")]:
+    for name, paused, state in [("SIGSTOP", True, "TD"), ("SIGCONT", False, "RSD")]:
         answer = await client.call("POST", f"runs/{run_id}/signal", json={"signal": name})
         assert answer["paused"] is paused
         await until(lambda state=state: process_state(pid) in state)  # type: ignore[misc]
