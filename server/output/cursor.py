@@ -78,6 +78,7 @@ async def _raw(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[F
 
 async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
+    await output.grown(offset)  # only lines that are there are counted
     line = await output.lines_before(offset) + 1
     seen = offset
     while True:

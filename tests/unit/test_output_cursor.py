@@ -57,7 +57,7 @@ class ScriptedOutput:
             await self._next()
 
     async def lines_before(self, offset: int) -> int:
-        return self._data.count(b"\n", 0, offset)
+        return self._data.count(b"\n", 0, min(offset, self.size))
 
     async def line_offset(self, line: int) -> int:
         raise NotImplementedError
