@@ -19,9 +19,9 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
 test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
-	$(BIN)/coverage report --include=$(PURE) --fail-under=100
+	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check
