@@ -6,8 +6,9 @@
 
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
-PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell \
-	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+NEW_ENOUGH := import sys; sys.version_info >= (3, 11) or sys.exit("Tailrun needs Python 3.11 or newer.")
+PYTHON ?= $(or $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell \
+	$(python) -c '$(NEW_ENOUGH)' 2>/dev/null && echo $(python)))),python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -40,7 +41,7 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .*_cache .hypothesis tests/artifacts
 
 $(VENV)/.installed: setup.py constraints.txt
-	$(if $(PYTHON),,$(error Tailrun needs Python 3.11 or newer: install it, or say where it is with PYTHON=))
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
 	@echo "Making $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing what Tailrun needs …"
@@ -57,7 +58,8 @@ define ensure
 	@for program in $1; do command -v $$program >/dev/null && exit; done; \
 	echo "Installing $2 with apt-get …"; \
 	[ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq --yes --no-install-recommends $2; } \
+	apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	{ $$apt update && $$apt install --yes --no-install-recommends $2; } \
 		>$(VENV)/apt.log 2>&1 && exit; \
 	tail -n 3 $(VENV)/apt.log; \
 	echo "The tests need $(firstword $1). Please install it (Debian and Ubuntu: apt-get install $2)."; \
