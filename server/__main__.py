@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from socket import gaierror
 
 from aiohttp import web
 
 from server.app import VERSION, service
-from server.errors import StartupError
+from server.errors import StartupError, TailrunError
 from server.handlers import keys
 from server.logs import set_up_logging
 from server.services.tasks import Tasks
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_up_logging(settings.log_level, settings.log_format)
         _hide_memory()
         return asyncio.run(_serve(settings, os.environ))
-    except StartupError as error:
+    except TailrunError as error:
         print(f"tailrun: {error}", file=sys.stderr)
         return EX_CONFIG
 
@@ -67,9 +68,10 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     try:
         await site.start()
     except OSError as error:
+        # The loop's own text repeats the address; a name that is not found has no errno(3).
+        reason = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
         raise StartupError(
-            f"Cannot listen on {settings.host} port {settings.port}:"
-            f" {os.strerror(error.errno or 0)}."
+            f"Cannot listen on {settings.host} port {settings.port}: {reason}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
     port = runner.addresses[0][1]

@@ -127,11 +127,12 @@ async def _database(settings: Settings, tasks: Tasks, metrics: Metrics) -> Async
             embedded = EmbeddedDatabase(settings.state_dir / "database")
             url = await embedded.start()
             stack.push_async_callback(embedded.stop)
-            tasks.start(_keep(embedded), "embedded database")
+            stack.push_async_callback(end, tasks.start(_keep(embedded), "embedded database"))
         try:
             await migrate.apply(url, migrations_directory())
         except DatabaseUnavailableError as error:
-            raise StartupError(f"{error} Start it, or correct TAILRUN_DATABASE_URL.") from error
+            problem = str(error).removesuffix(".")
+            raise StartupError(f"{problem}. Start it, or correct TAILRUN_DATABASE_URL.") from error
         database = Database(
             url,
             max_connections=settings.database_connections,
