@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 
 from server.keeper.client import KeeperClient
@@ -70,6 +70,19 @@ class Service:
         self.address = match[1]
         return self
 
+    async def refused(self, *arguments: str) -> tuple[int | None, str]:
+        """Start a server that is to end by itself; return its exit code and what it says."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "server", *arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        async with asyncio.timeout(START_SECONDS):
+            said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
     async def kill(self) -> None:
         """SIGKILL the server."""
         await self._end(signal.SIGKILL)
@@ -77,6 +90,10 @@ class Service:
     async def terminate(self) -> int:
         """SIGTERM the server and return its exit code; 0 when it does not run."""
         return await self._end(signal.SIGTERM)
+
+    async def interrupt(self) -> int:
+        """SIGINT the server, as Ctrl-C does, and return its exit code."""
+        return await self._end(signal.SIGINT)
 
     async def keeper_pid(self) -> int:
         """Return the pid of the keeper, which is started if there is none."""

@@ -1,0 +1,145 @@
+"""A start that cannot be: the message names the thing and the mend, and nothing else is shown."""
+
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.client import Client, Start
+from tests.support.postgres import with_name
+from tests.support.service import Service
+
+EX_CONFIG = 78
+
+
+async def refusal(service: Service, *arguments: str) -> str:
+    """Return what a start is refused with: one line, no traceback."""
+    code, said = await service.refused(*arguments)
+    assert code == EX_CONFIG, said
+    assert said.startswith("tailrun: "), said
+    assert said.count("\n") == 1, said
+    return said
+
+
+async def test_a_wrong_setting_is_named_with_what_it_takes(
+    service: Service, subtests: pytest.Subtests
+) -> None:
+    for settings, expected in [
+        ({"colour": "red"}, ["TAILRUN_COLOUR", "no setting", "--help"]),
+        ({"max_viewer": "1"}, ["TAILRUN_MAX_VIEWER", "Did you mean TAILRUN_MAX_VIEWERS?"]),
+        ({"port": "http"}, ["TAILRUN_PORT", "'http'", "a whole number from 0 to 65535"]),
+        ({"on_shutdown": "explode"}, ["TAILRUN_ON_SHUTDOWN", "one of leave, stop"]),
+    ]:
+        with subtests.test(settings=settings):
+            wrong = Service(service.state_dir, None, **settings)
+            said = await refusal(wrong)
+            assert all(text in said for text in expected), said
+    assert not service.state_dir.exists()
+
+
+async def test_an_option_that_is_none_is_named(service: Service) -> None:
+    code, said = await service.refused("--colour")
+    assert code == 2
+    assert "--colour" in said
+    assert "Traceback" not in said
+
+
+async def test_a_state_directory_that_cannot_be_written_is_named(
+    service: Service, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    (tmp_path / "file").touch()
+    for path in [f"{tmp_path}/file", f"{tmp_path}/file/state", "/proc/tailrun"]:
+        with subtests.test(path):
+            said = await refusal(service, "--state-dir", path)
+            assert f"state directory {path} cannot be written" in said
+            assert "TAILRUN_STATE_DIR" in said
+
+
+async def test_a_database_that_cannot_be_reached_is_named_without_its_password(
+    service: Service, postgres_url: str, subtests: pytest.Subtests
+) -> None:
+    for url, expected in [
+        ("postgresql://user:hunter2@127.0.0.1:1/runs", "The database runs at 127.0.0.1 port 1"),
+        (with_name(postgres_url, "missing"), '"missing" does not exist'),
+        ("mysql://user:hunter2@host/runs", "postgresql://user:password@host:5432/name"),
+        ("postgresql://user:hunter2@host:port/runs", 'invalid integer value "port"'),
+    ]:
+        with subtests.test(url):
+            said = await refusal(service, "--database-url", url)
+            assert expected in said
+            assert "database" in said.lower()
+            assert "hunter2" not in said
+
+
+async def test_a_port_that_is_taken_is_named(service: Service) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = await refusal(service, "--port", str(port))
+    assert f"127.0.0.1 port {port}" in said
+    assert "Address already in use" in said
+    assert "TAILRUN_PORT" in said
+
+
+async def test_an_address_that_is_none_is_named(service: Service) -> None:
+    said = await refusal(service, "--host", "nowhere.invalid", "--insecure-no-auth")
+    assert "nowhere.invalid" in said
+    assert "TAILRUN_HOST" in said
+    assert "Unknown error" not in said
+
+
+async def test_another_address_needs_to_be_called_insecure(
+    service: Service, subtests: pytest.Subtests
+) -> None:
+    for host in ["0.0.0.0", "::", "192.0.2.1", "example.org"]:  # noqa: S104
+        with subtests.test(host):
+            said = await refusal(service, "--host", host)
+            assert host in said
+            assert "--insecure-no-auth" in said
+    assert not service.state_dir.exists()
+
+
+async def test_another_address_is_listened_on_if_it_is_called_insecure(start: Start) -> None:
+    client = await start(host="0.0.0.0", insecure_no_auth="true")  # noqa: S104
+    client.service.address = client.service.address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    assert await client.call("GET", "ping") == {"status": "ok"}
+
+
+async def test_a_second_server_on_a_state_directory_refuses(start: Start) -> None:
+    client = await start()
+    run_id = await client.run("echo up; sleep 1000")
+    said = await refusal(client.service)
+    assert str(client.service.state_dir) in said
+    assert "Another Tailrun server" in said
+    assert "TAILRUN_STATE_DIR" in said
+    assert (await client.get_run(run_id))["state"] == "running"
+    assert (await client.stop(run_id))["stopping"]
+
+
+async def test_the_embedded_database_survives_a_killed_server(tmp_path: Path) -> None:
+    """It is found again, still running, with all that was in it; a run goes on meanwhile."""
+    service = Service(tmp_path / "state", None)
+    await service.start()
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, service)
+        finished = await client.run("echo one; exit 3")
+        await client.finished(finished)
+        running = await client.run("echo two; sleep 1000")
+        await service.kill()
+        await service.start()
+        assert (await client.get_run(finished))["exitcode"] == 3
+        assert await client.output(finished) == b"one\n"
+        await client.stop(running)
+        assert (await client.finished(running))["state"] == "stopped"
+        assert await client.output(running) == b"two\n"
+    assert await service.terminate() == 0
+    assert "Traceback" not in service.log
+    await service.end_keeper()
+    assert not (service.state_dir / "database" / "postmaster.pid").exists()
+
+
+async def test_sigint_ends_the_server_as_sigterm_does(start: Start) -> None:
+    client = await start()
+    assert await client.service.interrupt() == 0
