@@ -125,8 +125,12 @@ class Database:
         try:
             if self._pool is None:
                 raise DatabaseUnavailableError(f"{self._address} is closed.")
-            async with self._pool.acquire() as connection:
+            pool = self._pool
+            connection = await _acquire(pool)
+            try:
                 yield connection
+            finally:
+                await pool.release(connection)
         finally:
             self._places.release()
 
@@ -144,3 +148,14 @@ class Database:
         except BaseException:
             await connection.close()
             raise
+
+
+async def _acquire(pool: aiopg.Pool) -> aiopg.Connection:
+    """Take a connection of the pool, passing over those that have just broken.
+
+    The pool asserts that the one it gives is open, although it may break while the pool makes
+    another; then it is out of the pool.
+    """
+    while True:
+        with suppress(AssertionError):
+            return await pool.acquire()

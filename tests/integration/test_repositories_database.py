@@ -7,6 +7,7 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
+import aiopg
 import pytest
 from psycopg2.errors import UndefinedTable
 
@@ -114,6 +115,26 @@ async def test_a_connection_that_dies_in_a_call_is_replaced(database: Database) 
     with pytest.raises(DatabaseUnavailableError):
         await database.fetch_all("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await database.ready()
+
+
+async def test_a_connection_that_breaks_before_it_is_used_is_replaced(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[aiopg.Connection] = []
+    set_up = Database._on_connect
+
+    async def break_the_second(self: Database, connection: aiopg.Connection) -> None:
+        await set_up(self, connection)
+        made.append(connection)
+        if len(made) == 2:
+            await connection.close()
+
+    monkeypatch.setattr(Database, "_on_connect", break_the_second)
+    database = Database(database_url, max_connections=2)
+    await database.open()
+    answers = await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.1)") for _ in range(2)))
+    assert (answers, len(made)) == ([("",)] * 2, 3)
+    await database.close()
 
 
 async def test_a_wrong_statement_is_a_defect_and_not_an_outage(database: Database) -> None:
