@@ -40,10 +40,12 @@ constraints:
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .*_cache .hypothesis tests/artifacts
 
-$(VENV)/.installed: setup.py constraints.txt
+$(BIN)/pip:
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
 	@echo "Making $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.py constraints.txt | $(BIN)/pip
 	@echo "Installing what Tailrun needs …"
 	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
@@ -67,10 +69,10 @@ define ensure
 endef
 
 .PHONY: browser
-browser: | $(VENV)/.installed
+browser: | $(BIN)/pip
 	$(call ensure,chromium chromium-browser google-chrome,chromium)
 
-$(VENV)/.$(WSCAT): | $(VENV)/.installed
+$(VENV)/.$(WSCAT): | $(BIN)/pip
 	$(call ensure,npm,nodejs npm)
 	@echo "Installing $(WSCAT) …"
 	@npm install --loglevel=error --no-save --prefix $(VENV)/npm $(WSCAT) >/dev/null
