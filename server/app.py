@@ -57,8 +57,9 @@ async def service(
         StartupError: something that the service needs cannot be had.
     """
     async with AsyncExitStack() as stack:
-        host = stack.enter_context(state_directory(settings.state_dir))
+        state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
+        stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
         database = await stack.enter_async_context(_database(settings, tasks, metrics))
         keeper = await stack.enter_async_context(_keeper(settings.state_dir))
         repositories = _Repositories(
@@ -74,7 +75,7 @@ async def service(
         watch = Watch()
         stack.callback(watch.close)
         runner = Runner(
-            host=host,
+            host=state.host,
             launch=_launch(settings, environment),
             spool=Spool.of(settings.state_dir),
             keeper=keeper,

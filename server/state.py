@@ -1,20 +1,59 @@
 """The state directory: made, locked and named."""
 
+import asyncio
 import fcntl
+import logging
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from server.errors import StartupError
 
 HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
+LOOK_SECONDS = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """A state directory that a server holds; `host` is its identity, stored with its runs."""
+
+    path: Path
+    lock: TextIO
+    host: str
+
+    @property
+    def held(self) -> bool:
+        """Whether the directory's lock is still the one that is held.
+
+        Who removes the lock of a server that hangs has another one take over.
+        """
+        try:
+            found = (self.path / LOCK_FILE).stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(self.lock.fileno()))
+
+    async def watch(self) -> None:
+        """End this process once it does not hold the directory any more.
+
+        It ends at once and tidies nothing up: all that it knows is another server's by now.
+        """
+        while self.held:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+        logger.critical("another server has taken over the state directory %s", self.path)
+        os._exit(os.EX_TEMPFAIL)
 
 
 @contextmanager
-def state_directory(directory: Path) -> Iterator[str]:
-    """Hold the state directory for one server; yields its identity, stored with its runs.
+def state_directory(directory: Path) -> Iterator[StateDirectory]:
+    """Hold the state directory for one server.
 
     Raises:
         StartupError: it cannot be written, or another server holds it.
@@ -35,7 +74,7 @@ def state_directory(directory: Path) -> Iterator[str]:
                 f"Another Tailrun server uses the state directory {directory}."
                 " End it, or set TAILRUN_STATE_DIR to another directory."
             ) from error
-        yield _identity(directory / HOST_FILE)
+        yield StateDirectory(directory, lock, _identity(directory / HOST_FILE))
 
 
 def _identity(path: Path) -> str:

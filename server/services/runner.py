@@ -324,9 +324,9 @@ class Runner:
     async def _lose(self, live: LiveRun) -> None:
         """End a run whose output is not there any more; what was archived stays."""
         end = outcome.spool_lost()
-        await self._outputs.append([_ending(live.run, end)])
-        live.ended(end)
-        await asyncio.to_thread(self._spool.remove, str(live.run.id))
+        if await self._outputs.append([_ending(live.run, end)]):
+            live.ended(end)
+            await asyncio.to_thread(self._spool.remove, str(live.run.id))
         self._forget(live)
 
     async def _end_queued(self, live: LiveRun, end: RunEnd) -> None:
