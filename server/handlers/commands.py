@@ -45,6 +45,7 @@ async def create_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
+    of="command",
     summary="Get a command",
     answers={200: ("The command, with its newest run.", schemas.CommandSchema)},
     errors=(403, 404, 503),
@@ -56,6 +57,7 @@ async def get_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
+    of="command",
     summary="Replace a command",
     description="Name, description and script; runs already started keep their script.",
     body=schemas.CommandBody,
@@ -70,6 +72,7 @@ async def replace_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
+    of="command",
     summary="Delete a command with all its runs",
     answers={204: ("It is deleted.", None)},
     errors=(403, 404, 409, 503),
@@ -82,6 +85,7 @@ async def delete_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
+    of="command",
     summary="Stop the command's active runs",
     body=schemas.StopBody,
     answers={202: ("The runs that are ending.", schemas.RunsSchema)},

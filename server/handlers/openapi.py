@@ -39,6 +39,7 @@ def operation(
     summary: str,
     description: str = "",
     tag: str,
+    of: str | None = None,
     answers: Mapping[int, tuple[str, type[Schema] | None]],
     errors: Sequence[int] = (),
     body: type[Schema] | None = None,
@@ -46,7 +47,7 @@ def operation(
     produces: Sequence[str] = ("application/json",),
     headers: Sequence[Mapping[str, str]] = (),
 ) -> Callable[[View], View]:
-    """Document a handler and have its input checked.
+    """Document a handler and have its input checked; `of` is what the id in its path names.
 
     The body's and the query's fields are found in `request["json"]` and
     `request["querystring"]`.
@@ -58,7 +59,10 @@ def operation(
             summary=summary,
             description=description,
             produces=list(produces),
-            parameters=[{"in": "header", "type": "string", **header} for header in headers],
+            parameters=[
+                *({"in": "header", "type": "string", **header} for header in headers),
+                *([] if of is None else [_id_of(of)]),
+            ],
             responses=_responses(answers, errors),
         )(view)
         if body is not None:
@@ -69,6 +73,17 @@ def operation(
         return documented
 
     return decorate
+
+
+def _id_of(thing: str) -> dict[str, Any]:
+    return {
+        "in": "path",
+        "name": "id",
+        "required": True,
+        "type": "string",
+        "format": "uuid",
+        "description": f"the {thing}'s id",
+    }
 
 
 def _responses(

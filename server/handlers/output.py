@@ -34,6 +34,7 @@ class _Part:
 
 @operation(
     tag="runs",
+    of="run",
     summary="Get a run's output",
     description="The exact bytes. `offset`, `tail`, `lines` or the header `Range: bytes=a-b` ask"
     " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"

@@ -14,7 +14,7 @@ from server.resources import static_directory
     tag="service",
     summary="Is the server up?",
     answers={200: ("It is.", schemas.StatusSchema)},
-    errors=(403,),
+    errors=(403, 503),
 )
 async def ping(_request: web.Request) -> web.Response:
     """Answer that the server is up."""

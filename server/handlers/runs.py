@@ -14,6 +14,7 @@ from server.services.live import RunView
 
 @operation(
     tag="runs",
+    of="command",
     summary="Start a run of the command",
     answers={201: ("The run.", schemas.RunSchema)},
     errors=(403, 404, 503),
@@ -27,6 +28,7 @@ async def start_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
+    of="command",
     summary="List the command's runs",
     description="Newest first.",
     query=schemas.PageQuery,
@@ -53,6 +55,7 @@ async def list_runs(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
+    of="run",
     summary="Get a run",
     answers={200: ("The run.", schemas.RunSchema)},
     errors=(403, 404, 503),
@@ -64,6 +67,7 @@ async def get_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
+    of="command",
     summary="Get the command's newest run with its output as text",
     description="All that has been written, live too, up to the bound INFO_OUTPUT_BYTES.",
     answers={200: ("The run.", schemas.RunInfoSchema)},
@@ -79,6 +83,7 @@ async def get_info(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
+    of="run",
     summary="Stop a run",
     description="The signal goes to the run's process group; after the grace period SIGKILL goes"
     " to all of its processes. Asking again is harmless.",
@@ -94,6 +99,7 @@ async def stop_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
+    of="run",
     summary="Send a signal to a run",
     description="To its process group. SIGSTOP pauses it, SIGCONT resumes it.",
     body=schemas.SignalBody,

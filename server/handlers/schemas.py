@@ -128,7 +128,10 @@ class RunsQuery(PageQuery):
     """Which runs."""
 
     state = fields.Enum(
-        RunState, by_value=True, load_default=None, metadata={"description": "only in this state"}
+        RunState,
+        by_value=fields.String,
+        load_default=None,
+        metadata={"description": "only in this state"},
     )
     command_id = fields.UUID(load_default=None, metadata={"description": "only of this command"})
 
@@ -197,7 +200,7 @@ class RunSchema(Schema):
 
     id = fields.UUID()
     command_id = fields.UUID()
-    state = fields.Enum(RunState, by_value=True)
+    state = fields.Enum(RunState, by_value=fields.String)
     stopping = fields.Boolean(metadata={"description": "a stop was asked for"})
     paused = fields.Boolean(metadata={"description": "it was sent SIGSTOP and not SIGCONT since"})
     created_at = fields.DateTime(format="iso")

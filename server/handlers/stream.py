@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 from aiohttp import WSMsgType, web
+from marshmallow import Schema
 
 from server.handlers import schemas
 from server.handlers.keys import RUNS, SETTINGS, VIEWERS
@@ -29,11 +30,15 @@ start. `text`: whole lines without the last newline, an unfinished line after 25
 close frame has code 1000 and the run's end (`exit 0`, `signal SIGKILL`, `stopped`, `timed out`,
 `lost`), or 1001 when the server goes down: come back with the last offset."""
 
-ANSWERS = {101: ("The stream begins.", None)}
+ANSWERS: dict[int, tuple[str, type[Schema] | None]] = {
+    101: ("The stream begins.", None),
+    400: ("It is no WebSocket handshake.", schemas.ProblemSchema),
+}
 
 
 @operation(
     tag="stream",
+    of="run",
     summary="Watch a run",
     description=DESCRIPTION,
     query=schemas.StreamQuery,
@@ -47,6 +52,7 @@ async def stream_run(request: web.Request) -> web.StreamResponse:
 
 @operation(
     tag="stream",
+    of="command",
     summary="Watch the command's newest run",
     description=DESCRIPTION,
     query=schemas.StreamQuery,
