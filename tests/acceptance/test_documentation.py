@@ -1,0 +1,220 @@
+"""The API's description tells the truth, and its page needs nobody else."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from server.handlers.routes import ROUTES
+from tests.support.client import Client
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+JSON = {"Content-Type": "application/json"}
+FOREIGN = re.compile(r"""(https?:)?//[a-z0-9]""", re.IGNORECASE)
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One documented way to call the API."""
+
+    method: str
+    path: str
+    told: dict[str, Any]
+    definitions: dict[str, Any]
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The body that the documentation gives as an example."""
+        for parameter in self.told["parameters"]:
+            if parameter["in"] == "body":
+                properties = self.resolve(parameter["schema"])["properties"]
+                return {name: told["example"] for name, told in properties.items()}
+        return None
+
+    def resolve(self, schema: dict[str, Any]) -> dict[str, Any]:
+        reference = schema.get("$ref")
+        found: dict[str, Any] = (
+            schema if reference is None else self.definitions[reference.rpartition("/")[2]]
+        )
+        return found
+
+    def path_of(self, identifier: str) -> str:
+        return self.path.format(id=identifier).removeprefix("/api/v1/")
+
+
+async def description(client: Client) -> dict[str, Any]:
+    async with client.session.get(client.page_url("/swagger/swagger.json")) as response:
+        assert response.status == 200
+        told: dict[str, Any] = await response.json()
+        return told
+
+
+@pytest.fixture
+async def operations(client: Client) -> list[Operation]:
+    told = await description(client)
+    return [
+        Operation(method.upper(), path, operation, told["definitions"])
+        for path, methods in told["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_route_is_documented_and_no_other(operations: list[Operation]) -> None:
+    documented = [(operation.method, operation.path) for operation in operations]
+    assert sorted(documented) == sorted((method, f"/api/v1/{path}") for method, path, _ in ROUTES)
+
+
+def test_every_operation_is_described(
+    operations: list[Operation], subtests: pytest.Subtests
+) -> None:
+    for operation in operations:
+        with subtests.test(f"{operation.method} {operation.path}"):
+            told = operation.told
+            assert told["summary"]
+            assert told["tags"]
+            assert all(answer["description"] for answer in told["responses"].values())
+            assert {"403", "503"} <= set(told["responses"])
+            for parameter in told["parameters"]:
+                assert parameter.get("description") or parameter["in"] == "body", parameter
+            assert ("{id}" in operation.path) == ("404" in told["responses"])
+
+
+async def id_for(client: Client, operation: Operation, script: str = "sleep 1000") -> str:
+    """Make a command with a run, and return the id that the operation's path needs."""
+    created = await client.create(script)
+    identifier: str = created["id"] if "/commands/" in operation.path else created["run"]["id"]
+    return identifier
+
+
+async def test_the_examples_are_accepted(
+    client: Client, operations: list[Operation], subtests: pytest.Subtests
+) -> None:
+    for operation in operations:
+        if operation.body is not None:
+            with subtests.test(f"{operation.method} {operation.path}"):
+                path = operation.path_of(await id_for(client, operation))
+                await client.call(operation.method, path, json=operation.body)
+
+
+async def provoke(client: Client, operation: Operation, status: int) -> int:
+    """Call an operation so that it answers with an error of this status; return the status."""
+    known = await id_for(client, operation, "true") if "{id}" in operation.path else NOBODY
+    path = operation.path_of(NOBODY if status == 404 else known)
+    good: dict[str, Any] = {"json": operation.body} if operation.body is not None else {}
+    wrong: dict[int, dict[str, Any]] = {
+        400: {"data": b"{", "headers": JSON} if good else {},
+        403: {**good, "headers": {"Host": "evil.example"}},
+        404: good,
+        409: good,
+        413: {"data": large(), "headers": JSON},
+        415: {"data": b"{}", "headers": {"Content-Type": "text/plain"}},
+        416: {"headers": {"Range": "bytes=1000000-"}},
+        422: {"json": {"colour": "red"}} if good else {"params": {"colour": "red"}},
+    }
+    if status == 409 and operation.method == "DELETE":
+        path = operation.path_of(await id_for(client, operation))
+    elif status == 409:
+        await settle(client, operation, known)
+    url = client.url(path).update_query(wrong[status].pop("params", {}))
+    async with client.session.request(operation.method, url, **wrong[status]) as response:
+        assert response.content_type == "application/problem+json"
+        assert (await response.json())["status"] == response.status
+        return response.status
+
+
+async def settle(client: Client, operation: Operation, identifier: str) -> None:
+    """Wait until what an id names has no active run."""
+    if "/runs/" not in operation.path:
+        identifier = (await client.call("GET", f"commands/{identifier}"))["last_run"]["id"]
+    await client.finished(identifier)
+
+
+async def large() -> AsyncIterator[bytes]:
+    for _ in range(33):
+        yield b" " * 2**15
+
+
+async def test_the_documented_errors_are_given(
+    client: Client, operations: list[Operation], subtests: pytest.Subtests
+) -> None:
+    """All but 503, which takes an accident: see test_viewers.py and test_outages.py."""
+    for operation in operations:
+        for status in {int(text) for text in operation.told["responses"]} - {503}:
+            if status >= 400:
+                with subtests.test(f"{operation.method} {operation.path}", status=status):
+                    assert await provoke(client, operation, status) == status
+
+
+def differences(
+    operation: Operation, value: object, schema: dict[str, Any], at: str = "answer"
+) -> Iterator[str]:
+    """Tell where a JSON value is not as its schema has it."""
+    schema = operation.resolve(schema)
+    if value is None:
+        if not schema.get("x-nullable"):
+            yield f"{at} is null"
+    elif schema["type"] == "array":
+        assert isinstance(value, list)
+        for index, item in enumerate(value):
+            yield from differences(operation, item, schema["items"], f"{at}[{index}]")
+    elif schema["type"] == "object":
+        assert isinstance(value, dict)
+        if set(value) != set(schema["properties"]):
+            yield f"{at} has {sorted(value)}, documented {sorted(schema['properties'])}"
+        for name in value.keys() & schema["properties"].keys():
+            yield from differences(
+                operation, value[name], schema["properties"][name], f"{at}.{name}"
+            )
+    elif not isinstance(value, TYPES[schema["type"]]):
+        yield f"{at} is {value!r}, documented {schema['type']}"
+
+
+async def test_answers_are_as_documented(
+    client: Client, operations: list[Operation], subtests: pytest.Subtests
+) -> None:
+    """Every field is documented, and every documented field is there."""
+    for operation in operations:
+        for status, answer in operation.told["responses"].items():
+            if int(status) < 300 and "schema" in answer:
+                with subtests.test(f"{operation.method} {operation.path}"):
+                    path = operation.path_of(await id_for(client, operation))
+                    told = await client.call(
+                        operation.method, path, json=operation.body, status=int(status)
+                    )
+                    assert not [*differences(operation, told, answer["schema"])]
+
+
+async def text_of(client: Client, path: str) -> str:
+    async with client.session.get(client.page_url(path)) as response:
+        assert response.status == 200, path
+        return await response.text()
+
+
+async def test_the_pages_and_their_assets_come_from_here(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    for page in ["/swagger/index.html", "/swagger", "/swagger/", "/"]:
+        with subtests.test(page):
+            html = await text_of(client, page)
+            assets = re.findall(r'(?:src|href)="([^"]+)"', html)
+            assert assets
+            assert not [asset for asset in assets if not re.match(r"/(?!/)", asset)]
+            for asset in assets:
+                await text_of(client, asset)
+    for path in ["/swagger/index.html", "/static/swagger/initializer.js", "/swagger/swagger.json"]:
+        with subtests.test(path):
+            assert not FOREIGN.findall(await text_of(client, path))
+    for path in ["/static/swagger/swagger.css", "/static/vendor/swagger-ui/swagger-ui.css"]:
+        with subtests.test(path):
+            loaded = re.findall(
+                r"""(?:url\(|@import)\s*["']?([^"')]+)""", await text_of(client, path)
+            )
+            assert not [url for url in loaded if not url.startswith("data:")]
