@@ -54,6 +54,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _seconds_above_zero(text: str) -> float:
+    try:
+        value = _seconds(text)
+    except ValueError:
+        value = 0.0
+    if value == 0:
+        raise ValueError("a number of seconds above 0")
+    return value
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in {"true", "false", "1", "0"}:
         raise ValueError("true or false")
@@ -139,9 +149,9 @@ class Settings:
     max_viewers_per_run: int = _setting(1000, _whole(1), "viewers of one run")
     max_connections: int = _setting(4000, _whole(1), "connections of clients, viewers among them")
     viewer_stall_seconds: float = _setting(
-        15.0, _seconds, "a viewer that takes nothing for so long is dropped"
+        15.0, _seconds_above_zero, "a viewer that takes nothing for so long is dropped"
     )
-    ping_seconds: float = _setting(20.0, _seconds, "between pings to a WebSocket viewer")
+    ping_seconds: float = _setting(20.0, _seconds_above_zero, "between pings to a WebSocket viewer")
     info_output_bytes: int = _setting(1 * MIB, _whole(1), "output shown by commands/{id}/info")
     preview_bytes: int = _setting(
         64 * KIB, _whole(0), "output kept as text in commands_info.output"
@@ -149,7 +159,9 @@ class Settings:
     flush_bytes: int = _setting(1 * MIB, _whole(4 * KIB), "new output that is archived at once")
     flush_seconds: float = _setting(0.2, _seconds, "new output is archived after so long")
     database_connections: int = _setting(8, _whole(1), "connections to the database")
-    database_timeout_seconds: float = _setting(10.0, _seconds, "wait for an answer of the database")
+    database_timeout_seconds: float = _setting(
+        10.0, _seconds_above_zero, "wait for an answer of the database"
+    )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "what the server's own log tells"
     )
