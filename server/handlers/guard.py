@@ -45,7 +45,7 @@ def refusal(
             f"This Tailrun does not answer to the host name {host!r};"
             " the setting ALLOWED_HOSTS can permit it."
         )
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and origin.partition("://")[2].lower() != host.lower():
         return f"Requests from pages of {origin!r} are not let in."
     if origin is None and fetch_site in OTHER_SITES:
         return "Requests from pages of other sites are not let in."
