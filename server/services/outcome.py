@@ -23,7 +23,10 @@ SPOOL_LOST = "its spool is gone from the state directory"
 
 
 def run_end(record: ExitRecord) -> RunEnd:
-    """Tell a run's end from its exit record; a run is never called succeeded on a guess."""
+    """Tell a run's end from its exit record; a run is never called succeeded on a guess.
+
+    A keeper that is newer than this server may know further causes.
+    """
     return RunEnd(
         state=_state(record),
         end_time=datetime.fromtimestamp(record.ended_at, UTC),
@@ -56,7 +59,7 @@ def _state(record: ExitRecord) -> RunState:
     if record.lost:
         return RunState.LOST
     if record.cause is not None:
-        return CAUSE_STATES[record.cause]
+        return CAUSE_STATES.get(record.cause, RunState.STOPPED)
     return RunState.SUCCEEDED if record.exitcode == 0 else RunState.FAILED
 
 
@@ -66,8 +69,8 @@ def _reason(record: ExitRecord) -> str | None:
         reasons.append(f"could not be started: {record.error}")
     if record.lost:
         reasons.append(KEEPER_LOST)
-    if record.cause in CAUSE_REASONS:
-        reasons.append(CAUSE_REASONS[record.cause])
+    if record.cause not in {None, "stop"}:
+        reasons.append(CAUSE_REASONS.get(record.cause, f"the keeper ended it: {record.cause}"))
     if record.survivors:
         reasons.append(f"could not be ended: {', '.join(record.survivors)}")
     return "; ".join(reasons) or None

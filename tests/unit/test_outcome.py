@@ -1,0 +1,105 @@
+"""From what the keeper recorded to how a run ended."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.keeper.spool import ExitRecord
+from server.models import RunState
+from server.services import outcome
+
+CAUSES = [None, "stop", "timeout", "output_limit", "disk_full", "a cause of a newer keeper"]
+
+records = st.builds(
+    ExitRecord,
+    exitcode=st.none() | st.integers(0, 255),
+    signal=st.none() | st.just("SIGKILL"),
+    cause=st.sampled_from(CAUSES),
+    error=st.none() | st.just("no such interpreter: /bin/nothing"),
+    lost=st.booleans(),
+    ended_at=st.floats(0, 4e9),
+    survivors=st.lists(st.just("pid 7 (sleep)"), max_size=2),
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "reason"),
+    [
+        (ExitRecord(exitcode=0), RunState.SUCCEEDED, None),
+        (ExitRecord(exitcode=7), RunState.FAILED, None),
+        (ExitRecord(exitcode=137), RunState.FAILED, None),
+        (ExitRecord(signal="SIGKILL"), RunState.FAILED, None),
+        (ExitRecord(exitcode=0, cause="stop"), RunState.STOPPED, None),
+        (ExitRecord(signal="SIGTERM", cause="stop"), RunState.STOPPED, None),
+        (ExitRecord(signal="SIGTERM", cause="timeout"), RunState.TIMED_OUT, "RUN_TIMEOUT_SECONDS"),
+        (ExitRecord(signal="SIGTERM", cause="output_limit"), RunState.STOPPED, "MAX_OUTPUT_BYTES"),
+        (ExitRecord(signal="SIGTERM", cause="disk_full"), RunState.FAILED, "MIN_FREE_BYTES"),
+        (ExitRecord(exitcode=0, cause="moon"), RunState.STOPPED, "moon"),
+        (ExitRecord(lost=True), RunState.LOST, "keeper was killed"),
+        (ExitRecord(lost=True, cause="stop"), RunState.LOST, "keeper was killed"),
+        (ExitRecord(error="no /bin/nothing"), RunState.FAILED, "not be started: no /bin/nothing"),
+        (ExitRecord(exitcode=0, survivors=["pid 7 (sleep)"]), RunState.SUCCEEDED, "pid 7 (sleep)"),
+    ],
+)
+def test_the_end_is_told_by_what_was_recorded(
+    record: ExitRecord, state: RunState, reason: str | None
+) -> None:
+    end = outcome.run_end(record)
+    assert (end.state, end.exitcode, end.signal) == (state, record.exitcode, record.signal)
+    assert end.reason is None if reason is None else reason in str(end.reason)
+
+
+@given(records)
+def test_a_run_succeeded_only_if_it_exited_with_0_unasked(record: ExitRecord) -> None:
+    end = outcome.run_end(record)
+    assert end.state.final
+    unasked = record.cause is None and not record.lost
+    assert (end.state is RunState.SUCCEEDED) == (unasked and record.exitcode == 0)
+    assert abs(end.end_time.timestamp() - record.ended_at) < 1e-3
+
+
+@given(records)
+def test_nothing_is_passed_over(record: ExitRecord) -> None:
+    reason = outcome.run_end(record).reason or ""
+    for told in [record.error, *record.survivors]:
+        assert told is None or told in reason
+    assert (outcome.KEEPER_LOST in reason) == record.lost
+
+
+def test_what_never_ran_has_no_exit_status() -> None:
+    for end, state in [
+        (outcome.spool_lost(), RunState.LOST),
+        (outcome.stopped_in_queue(), RunState.STOPPED),
+    ]:
+        assert (end.state, end.exitcode, end.signal) == (state, None, None)
+        assert end.reason
+        assert abs((datetime.now(UTC) - end.end_time).total_seconds()) < 60
+
+
+@pytest.mark.parametrize(
+    ("state", "exitcode", "signal", "reason"),
+    [
+        (RunState.SUCCEEDED, 0, None, "exit 0"),
+        (RunState.FAILED, 7, None, "exit 7"),
+        (RunState.FAILED, None, "SIGKILL", "signal SIGKILL"),
+        (RunState.FAILED, None, None, "not started"),
+        (RunState.STOPPED, 0, None, "stopped"),
+        (RunState.STOPPED, None, "SIGTERM", "stopped"),
+        (RunState.TIMED_OUT, None, "SIGTERM", "timed out"),
+        (RunState.LOST, None, None, "lost"),
+    ],
+)
+def test_the_close_reason_says_the_end(
+    state: RunState, exitcode: int | None, signal: str | None, reason: str
+) -> None:
+    assert outcome.close_reason(state, exitcode, signal) == reason
+
+
+@given(records)
+def test_the_close_reason_fits_a_close_frame(record: ExitRecord) -> None:
+    """RFC 6455, section 5.5: 125 bytes, two of which are the code."""
+    end = outcome.run_end(record)
+    reason = outcome.close_reason(end.state, end.exitcode, end.signal)
+    assert 0 < len(reason.encode()) <= 123
