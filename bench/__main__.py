@@ -1,6 +1,8 @@
 """The benchmark: `python -m bench [MEASURE…]` measures and prints one table."""
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from bench.session import Session
 from bench.starts import starts
 from bench.throughput import throughput
 
+EX_TERMINATED = 128 + signal.SIGTERM
 RESULTS = Path(__file__).with_name("results")
 MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "throughput": throughput,
@@ -30,6 +33,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
 def main() -> None:
     """Measure what is asked for."""
     given = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EX_TERMINATED))  # so that all is cleared up
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="tailrun-bench-", dir=given.directory) as directory:
         session = Session(
