@@ -1,10 +1,10 @@
 """Errors as RFC 9457 problem details, all of them."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
-import orjson
 from aiohttp import web
 
 from server import errors
@@ -51,7 +51,7 @@ def problem(
     if by_field is not None:
         body["errors"] = by_field
     return web.Response(
-        body=orjson.dumps(body),
+        body=json.dumps(body).encode(),  # writes lone surrogates, which a body may name, as \ud800
         status=status,
         headers=headers,
         content_type="application/problem+json",

@@ -31,6 +31,7 @@ async def test_wrong_fields_are_named(client: Client, subtests: pytest.Subtests)
         ({"name": "test", "description": "\0", "script": "true"}, "description", "NUL"),
         ({"name": "test", "script": "\ud800"}, "script", "surrogate"),
         ({"name": 5, "script": "true"}, "name", "string"),
+        ({"name": "test", "script": "true", "\ud800": 1}, "\ud800", "Unknown"),
         ({"name": "test", "script": "true", "start": "yes"}, "start", "boolean"),
         ({"name": "test", "script": "true", "start": None}, "start", "null"),
         ([], "body", "Invalid"),
