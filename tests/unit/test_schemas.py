@@ -1,0 +1,139 @@
+"""What goes in over HTTP: read, or refused by name."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError
+
+from server.handlers import schemas
+from server.models import RunState
+
+Json = dict[str, Any]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+BODIES: list[type[Schema]] = [
+    schemas.CommandBody,
+    schemas.NewCommandBody,
+    schemas.StopBody,
+    schemas.SignalBody,
+]
+QUERIES: list[type[Schema]] = [
+    schemas.PageQuery,
+    schemas.CommandsQuery,
+    schemas.RunsQuery,
+    schemas.StreamQuery,
+    schemas.OutputQuery,
+]
+
+
+def errors(schema: type[Schema], given: Json) -> Json:
+    with pytest.raises(ValidationError) as refused:
+        schema().load(given)
+    messages = refused.value.messages
+    assert isinstance(messages, dict)
+    return messages
+
+
+def known_fields(schema: type[Schema], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
+    return st.dictionaries(st.sampled_from(sorted(schema().fields)) | st.text(), values, max_size=4)
+
+
+def fields_read(schema: type[Schema], given: Any) -> set[str] | None:
+    """Return the fields that are read, None when all is refused."""
+    try:
+        return set(schema().load(given))
+    except ValidationError:
+        return None
+
+
+@given(st.data())
+@pytest.mark.parametrize("schema", BODIES)
+def test_any_json_is_read_or_refused(schema: type[Schema], data: st.DataObject) -> None:
+    given = data.draw(known_fields(schema, json_values) | json_values)
+    assert fields_read(schema, given) in (None, set(schema().fields))
+
+
+@given(st.data())
+@pytest.mark.parametrize("schema", QUERIES)
+def test_any_query_is_read_or_refused(schema: type[Schema], data: st.DataObject) -> None:
+    given = data.draw(known_fields(schema, st.text()))
+    assert fields_read(schema, given) in (None, set(schema().fields))
+
+
+@given(st.text(), st.none() | st.text(), st.text())
+def test_what_is_read_of_a_command_can_be_stored(
+    name: str, description: str | None, script: str
+) -> None:
+    """PostgreSQL's text holds neither NUL nor what UTF-8 cannot write; the name's bound is 64."""
+    given = {"name": name, "description": description, "script": script}
+    texts = [text for text in given.values() if text is not None]
+    try:
+        read = schemas.CommandBody().load(given)
+    except ValidationError:
+        storable = all("\0" not in text for text in texts)
+        assert not (storable and name.strip() and script.strip() and len(name) <= 64)
+    else:
+        assert read == given
+        assert not any("\0" in text for text in texts)
+        assert len(name) <= 64
+
+
+def test_lone_surrogates_are_refused() -> None:
+    given = {"name": "\ud800", "description": "\udfff", "script": "echo \udc80"}
+    assert set(errors(schemas.CommandBody, given)) == {"name", "description", "script"}
+    assert set(errors(schemas.CommandsQuery, {"q": "\ud800"})) == {"q"}
+
+
+def test_defaults_are_what_the_documentation_tells() -> None:
+    new = schemas.NewCommandBody().load({"name": "n", "script": "s"})
+    assert new == {"name": "n", "description": None, "script": "s", "start": True}
+    assert schemas.StopBody().load({}) == {"signal": "SIGTERM", "grace_seconds": None}
+    assert schemas.CommandsQuery().load({}) == {"limit": 50, "cursor": None, "q": ""}
+    start = {"offset": None, "tail": None}
+    assert schemas.StreamQuery().load({}) == start | {"format": "text", "deflate": False}
+    assert schemas.OutputQuery().load({}) == start | {"lines": None, "follow": False}
+
+
+@pytest.mark.parametrize("start", ["true", "no", 2, None, []])
+def test_start_is_a_json_boolean(start: object) -> None:
+    given = {"name": "n", "script": "s", "start": start}
+    assert set(errors(schemas.NewCommandBody, given)) == {"start"}
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_start_is_read(start: object) -> None:
+    read = schemas.NewCommandBody().load({"name": "n", "script": "s", "start": start})
+    assert read["start"] is start
+
+
+@pytest.mark.parametrize("seconds", [-0.1, 86401, float("nan"), float("inf"), "soon", True, []])
+def test_a_wrong_grace_is_refused(seconds: object) -> None:
+    assert set(errors(schemas.StopBody, {"grace_seconds": seconds})) == {"grace_seconds"}
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"offset": "0", "tail": "0"}, {"offset", "tail"}),
+        ({"tail": "1", "lines": "1-2"}, {"tail", "lines"}),
+        ({"offset": "1", "tail": "1", "lines": "1"}, {"offset", "tail", "lines"}),
+        ({"lines": "1-2", "follow": "true"}, {"lines"}),
+        ({"offset": "-1"}, {"offset"}),
+        ({"tail": str(2**63)}, {"tail"}),
+        ({"offset": "1.5"}, {"offset"}),
+    ],
+)
+def test_a_part_of_the_output_is_asked_for_in_one_way(given: Json, fields: set[str]) -> None:
+    assert set(errors(schemas.OutputQuery, given)) == fields
+
+
+def test_every_state_can_be_asked_for() -> None:
+    for state in RunState:
+        assert schemas.RunsQuery().load({"state": state.value})["state"] is state
