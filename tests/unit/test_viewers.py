@@ -1,0 +1,168 @@
+"""Who is watching: bounds, and the end of viewers that take nothing any more."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.errors import LimitReachedError
+from server.handlers.viewers import Viewers
+
+RUN, OTHER = uuid4(), uuid4()
+STALL_SECONDS = 15.0
+
+
+class Connection:
+    """A transport with so many bytes in its buffer; and the request that came over it."""
+
+    def __init__(self) -> None:
+        self.waiting_bytes = 0
+        self.aborted = False
+        self.request: Any = SimpleNamespace(transport=self)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting_bytes
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Watching:
+    """A Viewers with a task for each viewer, which stays until it is dropped or leaves."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.dropped = 0
+        self.viewers = Viewers(
+            **({"max_viewers": 9, "max_per_run": 9} | bounds),
+            stall_seconds=STALL_SECONDS,
+            on_dropped=self._count,
+        )
+
+    def _count(self) -> None:
+        self.dropped += 1
+
+    async def enter(self, connection: Connection, run: UUID = RUN) -> "asyncio.Task[None]":
+        async def watch() -> None:
+            with self.viewers.admit(run, connection.request):
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(watch())
+        await asyncio.sleep(0)
+        if task.done():
+            task.result()
+        return task
+
+    async def leave(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def test_viewers_are_bounded_in_all() -> None:
+    watching = Watching(max_viewers=2)
+    first, second = [await watching.enter(Connection(), run) for run in (RUN, OTHER)]
+    with pytest.raises(LimitReachedError, match="MAX_VIEWERS"):
+        await watching.enter(Connection())
+    await watching.leave(first)
+    third = await watching.enter(Connection())
+    assert len(watching.viewers) == 2
+    for task in (second, third):
+        await watching.leave(task)
+    assert len(watching.viewers) == 0
+
+
+async def test_viewers_of_a_run_are_bounded() -> None:
+    watching = Watching(max_per_run=1)
+    first, other = await watching.enter(Connection()), await watching.enter(Connection(), OTHER)
+    with pytest.raises(LimitReachedError, match="MAX_VIEWERS_PER_RUN"):
+        watching.viewers.check_room(RUN)
+    await watching.leave(first)
+    watching.viewers.check_room(RUN)
+    await watching.leave(other)
+
+
+async def test_a_viewer_that_is_gone_already_is_not_counted() -> None:
+    watching = Watching()
+    connection = Connection()
+    connection.request.transport = None
+    with pytest.raises(ConnectionError):
+        await watching.enter(connection)
+    assert len(watching.viewers) == 0
+
+
+async def test_a_viewer_that_takes_nothing_is_dropped_once() -> None:
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    connection.waiting_bytes, start = 100_000, watching.now()
+    for seconds in range(1, 16):
+        watching.viewers.sweep(start + seconds)
+        assert not connection.aborted
+    watching.viewers.sweep(start + 16.1)
+    assert connection.aborted
+    await asyncio.wait([task])
+    assert task.cancelled()
+    watching.viewers.sweep(start + 99)
+    assert (watching.dropped, len(watching.viewers)) == (1, 0)
+
+
+async def test_a_viewer_that_has_nothing_to_take_stays() -> None:
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    for hours in range(9):
+        watching.viewers.sweep(watching.now() + 3600 * hours)
+    assert not connection.aborted
+    await watching.leave(task)
+
+
+@given(buffered=st.lists(st.integers(0, 10), max_size=60))
+def test_only_who_takes_nothing_for_so_long_is_dropped(buffered: list[int]) -> None:
+    """Whatever waits for it at each second."""
+
+    async def scenario() -> None:
+        watching, connection = Watching(), Connection()
+        task = await watching.enter(connection)
+        start, same, before = watching.now(), 0, 0
+        for second, waiting in enumerate(buffered):
+            connection.waiting_bytes = waiting
+            watching.viewers.sweep(start + second)
+            same = same + 1 if waiting == before != 0 else 0
+            before = waiting
+            if same >= STALL_SECONDS:
+                break
+        assert connection.aborted == (same >= STALL_SECONDS)
+        await watching.leave(task)
+
+    asyncio.run(scenario())
+
+
+async def test_a_viewer_whose_connection_closes_is_let_go_uncounted() -> None:
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    connection.abort()
+    watching.viewers.sweep(watching.now())
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert watching.dropped == 0
+
+
+async def test_sweeping_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.handlers.viewers.SWEEP_SECONDS", 0.001)
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    sweeping = asyncio.create_task(watching.viewers.watch())
+    await asyncio.sleep(0)
+    connection.abort()
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    sweeping.cancel()
+    await asyncio.wait([sweeping])
+    assert sweeping.cancelled()
