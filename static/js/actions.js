@@ -1,6 +1,6 @@
 /** What a person does to commands and runs from more than one screen. */
-import { startRun, stopRun } from "./api.js";
-import { sayProblem } from "./parts/notice.js";
+import { signalRun, startRun, stopRun } from "./api.js";
+import { say, sayProblem } from "./parts/notice.js";
 import { go, toRun } from "./router.js";
 import { useRef, useState } from "./ui.js";
 
@@ -32,6 +32,17 @@ export function useAction(action) {
 export async function startAndWatch(commandId) {
   const run = await startRun(commandId);
   go(toRun(run.id));
+}
+
+/** Freezes a run, or lets it go on. @param {import("./types.js").Run} run */
+export async function pauseOrResume(run) {
+  await signalRun(run.id, run.paused ? "SIGCONT" : "SIGSTOP");
+}
+
+/** @param {import("./types.js").Run} run @param {string} signal such as "SIGINT" */
+export async function send(run, signal) {
+  await signalRun(run.id, signal);
+  say(run.paused ? `Sent ${signal}. The run is paused and acts on it once it is resumed.` : `Sent ${signal}.`);
 }
 
 /** @param {string} runId */

@@ -84,7 +84,9 @@ export const startRun = (id) => request("POST", command(id) + "/runs", { body: {
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
 export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
 export const getRun = (id, options) => request("GET", run(id), options);
+export const deleteRun = (id) => request("DELETE", run(id));
 export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { body: how });
+export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });
 
 /** @param {string} id */
 export const outputUrl = (id) => `${BASE}${run(id)}/output`;

@@ -4,6 +4,7 @@
 const WORDS = {
   queued: "Queued",
   running: "Running",
+  paused: "Paused",
   stopping: "Stopping",
   succeeded: "Succeeded",
   failed: "Failed",
@@ -21,28 +22,37 @@ export const isActive = (run) => run.state === "queued" || run.state === "runnin
 /** @param {string} state @returns {string} the state as a word */
 export const stateWord = (state) => WORDS[state] ?? state;
 
-/** @param {Run} run @returns {string} its state, or "stopping" on the way there */
-export const shownState = (run) => (run.stopping && isActive(run) ? "stopping" : run.state);
+/** @param {Run} run @returns {string} its state, or what becomes of it: "stopping", "paused" */
+export function shownState(run) {
+  if (!isActive(run)) return run.state;
+  return run.stopping ? "stopping" : run.paused ? "paused" : run.state;
+}
 
 /**
  * @param {Run} run
- * @returns {string} how it ended, such as "exit code 1" or "SIGKILL"; "" when there is nothing to add
+ * @returns {string} how its process ended, such as "exit code 1" or "SIGKILL"; "" when that is not known
  */
 export function outcome(run) {
   if (isActive(run)) return "";
-  const parts = [];
-  if (run.exitcode !== null) parts.push(`exit code ${run.exitcode}`);
-  if (run.signal) parts.push(run.signal);
-  if (run.reason) parts.push(run.reason);
-  return parts.join(" · ");
+  return run.exitcode === null ? (run.signal ?? "") : `exit code ${run.exitcode}`;
+}
+
+/** @param {Run} run @returns {string} what else there is to say of it, as a sentence; "" for nothing */
+export function reasonOf(run) {
+  if (!run.reason) return "";
+  const sentence = run.reason[0].toUpperCase() + run.reason.slice(1);
+  return /[.!?]$/.test(sentence) ? sentence : sentence + ".";
 }
 
 /**
  * @param {Run} run
  * @param {number} now
- * @returns {number} how long it has been going, or took, in milliseconds
+ * @returns {number} how long it has been waiting, has been going, or took, in milliseconds
  */
-export const elapsed = (run, now) => (run.end_time ? Date.parse(run.end_time) : now) - Date.parse(run.start_time);
+export function elapsed(run, now) {
+  const from = run.state === "queued" ? run.created_at : run.start_time;
+  return (run.end_time ? Date.parse(run.end_time) : now) - Date.parse(from);
+}
 
 /** @param {string} id @returns {string} enough of a run's id to tell it apart */
 export const shortId = (id) => id.slice(0, 8);

@@ -13,6 +13,7 @@
  * @property {number|null} exitcode
  * @property {string|null} signal such as "SIGKILL"
  * @property {string|null} reason
+ * @property {boolean} paused it was sent SIGSTOP, and not SIGCONT since
  * @property {boolean} stopping a stop was asked for and the run has not ended yet
  * @property {number} output_bytes
  * @property {number} output_lines

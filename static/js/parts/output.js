@@ -3,7 +3,7 @@ import { outputUrl } from "../api.js";
 import { copyText } from "../clipboard.js";
 import { bytes, counted, duration, whole } from "../format.js";
 import { keep, kept } from "../kept.js";
-import { elapsed, isActive, outcome } from "../runs.js";
+import { elapsed, isActive, outcome, reasonOf } from "../runs.js";
 import { useShortcuts } from "../shortcuts.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { RunWatch, WATCH_START } from "../viewer/watch.js";
@@ -29,7 +29,7 @@ export function Output({ run, onRun }) {
   const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
   const copy = () => copyText(watch.current.text()).then(() => say(copied), sayProblem);
   useShortcuts([
-    { key: "f", does: "Follow the output, or pause", run: toggleFollow },
+    { key: "f", does: "Follow the output, or stay in place", run: toggleFollow },
     { key: "w", does: "Wrap long lines, or not", run: toggleWrap },
     { key: "y", does: "Copy the output", run: copy },
     { key: "PageUp", does: "A page back", run: () => watch.current.goTo("back") },
@@ -71,10 +71,9 @@ function useWatch(run, onRun) {
   return { watch, state, scroller, host };
 }
 
-const FollowButton = ({ following, onToggle }) =>
-  following
-    ? html`<${Button} small kind="quiet" icon="pause" words="Pause" onClick=${onToggle} />`
-    : html`<${Button} small icon="follow" words="Follow" onClick=${onToggle} />`;
+/** Not following stands out, so that nobody waits at the place of an hour ago. */
+const FollowButton = ({ following, onToggle }) => html`<${Button} small brief kind=${following ? "quiet" : undefined}
+  icon="follow" words="Follow" aria-pressed=${following} onClick=${onToggle} />`;
 
 /** Whether the stream is there, and where it was taken up again. */
 function StreamSign({ run, state }) {
@@ -96,7 +95,8 @@ function StreamSign({ run, state }) {
 
 function liveWords(run, state) {
   if (!isActive(run)) return `Loading, ${bytes(state.next)} of ${bytes(run.output_bytes)}`;
-  return state.viewer.following ? `Live, ${bytes(state.next)}` : `Paused, ${bytes(state.next)}`;
+  if (run.state === "queued") return "Waiting to start";
+  return `${state.viewer.following ? "Live" : "Not following"}, ${bytes(state.next)}`;
 }
 
 function CutNote({ run, state, watch }) {
@@ -125,7 +125,8 @@ const RawLink = ({ run }) => html`<a href=${outputUrl(run.id)} target="_blank" r
 /** How the run ended, where its output does. */
 function EndNote({ run, state }) {
   if (isActive(run) || state.stream.kind !== "ended" || !state.viewer.drained) return null;
-  const words = [outcome(run), run.end_time && `after ${duration(elapsed(run, 0))}`].filter(Boolean).join(", ");
+  const how = [outcome(run), run.end_time && `after ${duration(elapsed(run, 0))}`].filter(Boolean).join(", ");
+  const words = [how, reasonOf(run)].filter(Boolean).join(". ");
   return html`<p class="output__end"><${State} run=${run} />${" " + words}</p>`;
 }
 
@@ -135,7 +136,8 @@ function NothingNote({ run, state }) {
 }
 
 function nothingWords(run) {
-  if (run.state === "queued") return "Waiting for its turn. The output appears here as soon as it starts.";
+  if (run.state === "queued") return "It waits for its turn. The output appears here as soon as it starts.";
+  if (run.paused) return "Nothing written yet, and the run is paused.";
   if (isActive(run)) return "Nothing written yet. It appears here the moment it is.";
   return run.output_bytes === 0 && "This run wrote nothing.";
 }

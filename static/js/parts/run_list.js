@@ -1,7 +1,7 @@
 /** Runs as rows that lead to their output. */
 import { bytes } from "../format.js";
 import { toRun } from "../router.js";
-import { outcome, shortId } from "../runs.js";
+import { outcome, reasonOf, shortId } from "../runs.js";
 import { html } from "../ui.js";
 import { Button } from "./button.js";
 import { State } from "./state.js";
@@ -19,7 +19,7 @@ export function RunList({ runs, nameOf }) {
 }
 
 function RunRow({ run, name }) {
-  const end = run.state === "succeeded" && !run.reason ? "" : outcome(run);
+  const end = [run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
   const label = name ?? html`<span class="mono">${shortId(run.id)}</span>`;
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>

@@ -14,11 +14,11 @@ export function Ago({ at }) {
   return html`<time datetime=${at} title=${exactTime(time)}>${ago(time, serverNow())}</time>`;
 }
 
-/** How long a run took, or has been going. @param {{run: import("../types.js").Run}} props */
+/** How long a run took, has been going, or waits. @param {{run: import("../types.js").Run}} props */
 export function Elapsed({ run }) {
   const active = isActive(run);
   useTick(active ? DURATION_TICK_MS : null);
-  if (run.state === "queued") return html`<span class="elapsed">waiting</span>`;
   const ms = elapsed(run, serverNow());
-  return html`<span class="elapsed">${active ? ticking(ms) : duration(ms)}</span>`;
+  const waiting = run.state === "queued" ? "waiting " : "";
+  return html`<span class="elapsed">${waiting}${active ? ticking(ms) : duration(ms)}</span>`;
 }

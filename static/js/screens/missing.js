@@ -7,7 +7,7 @@ import { html } from "../ui.js";
 
 const ABOUT = {
   command: "There is no command at this address. It may have been deleted.",
-  run: "There is no run at this address. It goes when its command is deleted.",
+  run: "There is no run at this address. It may have been deleted, alone or with its command.",
   page: "There is no such page.",
 };
 

@@ -1,18 +1,15 @@
 /** One run: its state, and its output live. */
-import { kill, startAndWatch, stop, useAction } from "../actions.js";
 import { getCommand, getRun } from "../api.js";
-import { copyText } from "../clipboard.js";
 import { exactTime } from "../format.js";
 import { pauseFor, useFresh } from "../fresh.js";
-import { Button } from "../parts/button.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
-import { say, sayProblem } from "../parts/notice.js";
 import { Output } from "../parts/output.js";
+import { RunActions } from "../parts/run_actions.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { go, toCommand, toCommands } from "../router.js";
-import { isActive, outcome, shortId, stateWord } from "../runs.js";
+import { isActive, outcome, reasonOf, shortId, shownState, stateWord } from "../runs.js";
 import { useShortcuts } from "../shortcuts.js";
 import { html, useCallback, useEffect, useState } from "../ui.js";
 import { MissingScreen } from "./missing.js";
@@ -61,36 +58,18 @@ function RunView({ run, onRun, reload }) {
     <${Heading} title=${name} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
     <${Facts} run=${run} />
     <${Output} run=${run} onRun=${onRun} />
-    <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(run.state)}. ${outcome(run)}`}</p>
+    <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(shownState(run))}. ${outcome(run)}`}</p>
   </div>`;
 }
 
-function RunActions({ run, reload }) {
-  const [start, starting] = useAction(() => startAndWatch(run.command_id));
-  const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
-  const active = isActive(run);
-  useShortcuts(active ? [] : [{ key: "s", does: "Run the command again", run: start }]);
-  return html`
-    ${active && run.stopping && html`<${KillButton} run=${run} reload=${reload} />`}
-    ${active && html`<${Button} icon="stop" words="Stop" disabled=${stopping || run.stopping} onClick=${stopIt} />`}
-    ${!active && html`<${Button} icon="start" words="Run again" disabled=${starting} onClick=${start} />`}
-    <${Button} brief icon="link" words="Copy link" onClick=${copyLink} />
-  `;
-}
-
-function KillButton({ run, reload }) {
-  const [killIt, killing] = useAction(() => kill(run.id).then(reload));
-  return html`<${Button} kind="danger" also="late" words="Kill now" disabled=${killing} onClick=${killIt} />`;
-}
-
-const copyLink = () => copyText(location.href).then(() => say("Copied the link to this run."), sayProblem);
-
 function Facts({ run }) {
   const end = outcome(run);
-  return html`<div class=${`facts facts--${run.state}`}>
+  const [began, beganAt] = run.state === "queued" ? ["Queued", run.created_at] : ["Started", run.start_time];
+  return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
-    <span title=${`Started ${exactTime(Date.parse(run.start_time))}`}><${Elapsed} run=${run} /></span>
+    <span title=${`${began} ${exactTime(Date.parse(beganAt))}`}><${Elapsed} run=${run} /></span>
     ${!isActive(run) && html`<span class="muted">started <${Ago} at=${run.start_time} /></span>`}
+    ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
   </div>`;
 }

@@ -109,7 +109,7 @@ export class RunStream {
   #disconnect() {
     clearTimeout(this.timer);
     this.timer = 0;
-    this.socket?.close();
+    if (this.socket) closeQuietly(this.socket);
     this.socket = null;
   }
 
@@ -117,4 +117,10 @@ export class RunStream {
     this.state = state.kind;
     this.listener.onState(state);
   }
+}
+
+/** One that is being opened is closed once it is open: the browser's console warns of less. @param {WebSocket} socket */
+function closeQuietly(socket) {
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+  else socket.close();
 }
