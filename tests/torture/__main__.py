@@ -1,0 +1,46 @@
+"""The torture's command line: breaks a Tailrun for some minutes and tells what it found.
+
+    python -m tests.torture --minutes 5 --seed 1 --faults server,keeper,database,freeze,renew
+
+Exit code 1: a promise was broken. What there is to be seen is kept, and named.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.torture.tally import Tally
+from tests.torture.torture import KINDS, Torture
+
+
+def main() -> int:
+    """Torture, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", default=",".join(KINDS), help="default: all of them")
+    given = parser.parse_args()
+    kinds = frozenset(given.faults.split(","))
+    if not kinds <= set(KINDS):
+        parser.error(f"--faults takes {','.join(KINDS)}")
+    directory = Path(tempfile.mkdtemp(prefix="tailrun-torture-"))
+    tally = Tally()
+    asyncio.run(Torture(directory, given.seed, kinds, tally).run(60 * given.minutes))
+    print(tally.report())
+    print(f"{len(tally.violations):>12,}  violations")
+    if not tally.violations:
+        shutil.rmtree(directory)
+        return 0
+    print(
+        f"Logs, spools and database are in {directory}. To try again:\n"
+        f"python -m tests.torture --minutes {given.minutes:g} --seed {given.seed}"
+        f" --faults {given.faults}"
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

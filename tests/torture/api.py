@@ -1,0 +1,71 @@
+"""What a torture says to whichever server serves: patiently, for servers come and go."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from tests.torture.site import Site
+
+PATIENCE_SECONDS = 90.0
+PAUSE_SECONDS = 0.1
+ANSWER_SECONDS = 6.0
+
+
+class UnansweredError(Exception):
+    """No answer, or that it cannot be given now; what was asked may have been done."""
+
+
+class Api:
+    """Asks the server of a site. An answer that no fault excuses is a violation."""
+
+    def __init__(self, session: aiohttp.ClientSession, site: Site) -> None:
+        self.session = session
+        self._site = site
+
+    async def url(self, path: str) -> URL:
+        """Return where a path of the API is, as soon as a server serves."""
+        return URL(f"{await self._site.address()}/api/v1/{path}")
+
+    async def ask(self, method: str, path: str, body: object = None) -> bytes:
+        """Ask once.
+
+        Raises:
+            UnansweredError: there was no answer, or a 409 or 503.
+        """
+        url = await self.url(path)
+        try:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self.session.request(method, url, json=body) as response,
+            ):
+                answer = await response.read()
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            raise UnansweredError(repr(error)) from error
+        if not response.ok:
+            if response.status not in {409, 503}:
+                self._site.tally.violation(f"{method} {path}: {response.status} {answer.decode()}")
+            raise UnansweredError(f"{response.status} {answer.decode()}")
+        return answer
+
+    async def get(self, path: str) -> bytes:
+        """Ask until there is an answer."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                try:
+                    return await self.ask("GET", path)
+                except UnansweredError:
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+    async def items(self, path: str) -> list[dict[str, Any]]:
+        """Return all items of a list."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = orjson.loads(await self.get(f"{path}{cursor}"))
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            cursor = f"&cursor={page['next']}"

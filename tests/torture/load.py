@@ -1,0 +1,192 @@
+"""The load of a torture: many runs at a time, each under the oracle."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tests.torture import oracle
+from tests.torture.api import Api, UnansweredError
+from tests.torture.plans import Plan
+from tests.torture.site import Site
+
+ACTIVE = ("queued", "running")
+LOOK_SECONDS = 0.3
+OVERDUE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A run that is under the oracle. `told` are the ends that viewers were told."""
+
+    plan: Plan
+    run_id: str
+    created_at: float = field(default_factory=time.time)
+    stop_asked: bool = False
+    told: list[dict[str, Any]] = field(default_factory=list)
+    final: dict[str, Any] | None = None
+
+
+class Load:
+    """Keeps `size` runs active, and checks each that has ended."""
+
+    def __init__(
+        self,
+        api: Api,
+        site: Site,
+        history: oracle.History,
+        random: random.Random,
+        *,
+        size: int,
+    ) -> None:
+        self.runs: dict[str, Tracked] = {}
+        self._api = api
+        self._site = site
+        self._tally = site.tally
+        self._history = history
+        self._random = random
+        self._size = size
+        self._plans: dict[str, Plan] = {}
+        self._unsure: set[str] = set()
+        self._stops: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> list[Tracked]:
+        """The runs that have not been seen to end, oldest first."""
+        return [run for run in self.runs.values() if run.final is None]
+
+    async def start(self, over: asyncio.Event) -> None:
+        """Start runs until the event is set."""
+        while not over.is_set():
+            if len(self.open) < self._size:
+                await self._start_one()
+            else:
+                await asyncio.sleep(LOOK_SECONDS / 10)
+
+    async def check(self, over: asyncio.Event) -> None:
+        """Check runs that have ended, until the event is set and all have."""
+        while not over.is_set() or self.open or self._unsure:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._check_open()
+
+    async def _check_open(self) -> None:
+        looking_up, checking = map(self._look_up, self._unsure), map(self._check, self.open)
+        await asyncio.gather(*looking_up, *checking)
+
+    async def _start_one(self) -> None:
+        plan = Plan.draw(f"run {len(self._plans)}", self._random)
+        self._plans[plan.name] = plan
+        body = {"name": plan.name, "script": plan.script}
+        try:
+            created = orjson.loads(await self._api.ask("POST", "commands/", body))
+        except UnansweredError:
+            self._unsure.add(plan.name)
+        else:
+            self._track(plan, created["run"]["id"])
+
+    def _track(self, plan: Plan, run_id: str) -> None:
+        self._unsure.discard(plan.name)
+        self.runs[run_id] = run = Tracked(plan, run_id)
+        self._tally.count("runs")
+        if plan.stop_after is not None:
+            task = asyncio.create_task(self._stop(run, plan.stop_after), name=f"stop {run_id}")
+            self._stops.add(task)
+            task.add_done_callback(self._stops.discard)
+
+    async def _look_up(self, name: str) -> None:
+        """Find out whether a command was stored although nobody said so; then it runs, too."""
+        commands = await self._api.items(f"commands/?limit=500&q={name}")
+        for command in commands:
+            if command["name"] == name:
+                self._track(self._plans[name], command["last_run"]["id"])
+                return
+        self._unsure.discard(name)
+
+    async def _stop(self, run: Tracked, after_seconds: float) -> None:
+        await asyncio.sleep(after_seconds)
+        run.stop_asked = True
+        try:
+            await self._api.ask("POST", f"runs/{run.run_id}/stop", {"grace_seconds": 1})
+        except UnansweredError:
+            self._tally.count("stops that were not answered")
+
+    def _check_overdue(self, run: Tracked) -> None:
+        wrote_all_at = _written_at(self._site.ends / run.run_id)
+        if wrote_all_at is not None and time.time() - wrote_all_at > OVERDUE_SECONDS:
+            self._violation(run, f"it is still active {OVERDUE_SECONDS} s after its end")
+            run.final = {}
+
+    async def _check(self, run: Tracked) -> None:
+        """Check a run if it has ended: its spool is only removed when that is stored."""
+        if not (self._site.state_dir / "spool" / run.run_id).exists():
+            found = orjson.loads(await self._api.get(f"runs/{run.run_id}"))
+            if found["state"] not in ACTIVE:
+                await self._check_end(run, found)
+        if run.final is None:
+            self._check_overdue(run)
+
+    async def _check_end(self, run: Tracked, found: dict[str, Any]) -> None:
+        output = await self._api.get(f"runs/{run.run_id}/output")
+        starts = self._site.starts / run.run_id
+        observed = oracle.Observed(
+            run=found,
+            output=output,
+            starts=len(starts.read_text().splitlines()) if starts.exists() else 0,
+            created_at=run.created_at,
+            started_at=_written_at(starts),
+            wrote_all_at=_written_at(self._site.ends / run.run_id),
+            seen_at=time.time(),
+            stop_asked=run.stop_asked,
+        )
+        run.final = found
+        for text in oracle.violations(run.plan, observed, self._history):
+            self._violation(run, f"{text}; {found}")
+        self._count(run, observed)
+
+    async def check_strays(self) -> None:
+        """Check that every command has one run, and those that came late: all is over by now."""
+        commands = {
+            command["id"]: command for command in await self._api.items("commands/?limit=500")
+        }
+        for stored in await self._api.items("runs/?limit=500"):
+            command = commands.pop(stored["command_id"], None)
+            if command is None:
+                self._tally.violation(f"run {stored['id']}: its command has another run, too")
+            elif stored["id"] not in self.runs:
+                self._track(self._plans[command["name"]], stored["id"])
+        self._tally.violations.extend(f"{command} has no run" for command in commands.values())
+        while self.open:
+            await self._check_open()
+
+    def check_told(self) -> None:
+        """Check that viewers were told of the end that was stored."""
+        for run in self.runs.values():
+            for told in run.told:
+                stored = {name: (run.final or {}).get(name) for name in told}
+                if told != stored:
+                    self._violation(run, f"a viewer was told {told}; {stored} is stored")
+
+    def _count(self, run: Tracked, observed: oracle.Observed) -> None:
+        state = observed.run["state"]
+        self._tally.count("lines", observed.output.count(b"\n"))
+        if state in {"lost", "stopped"}:
+            self._tally.count(f"runs {state}")
+        if state == "lost" and observed.output != run.plan.output:
+            self._tally.count("runs cut short with their keeper")
+        end = observed.wrote_all_at
+        if end is not None and not self._site.attended(end, end):
+            self._tally.count("runs that ended without a server")
+
+    def _violation(self, run: Tracked, text: str) -> None:
+        self._tally.violation(f"run {run.run_id} ({run.plan.name}): {text}")
+
+
+def _written_at(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,63 @@
+"""The reckoning: what must hold when everything has ended."""
+
+from contextlib import closing
+
+import psycopg2
+
+from server.keeper import processes
+from server.keeper.spool import Spool
+from tests.support.waiting import until
+from tests.torture.load import Load
+from tests.torture.site import Site
+
+END_SECONDS = 20.0
+
+AUDIT = """
+    SELECT r.id, 'state ' || r.state FROM commands_info r WHERE r.state IN ('queued', 'running')
+    UNION ALL
+    SELECT r.id, 'bytes or lines' FROM commands_info r
+    LEFT JOIN commands_info_output c ON c.commands_info_id = r.id
+    GROUP BY r.id HAVING coalesce(sum(c.byte_count), 0) <> r.output_bytes
+        OR coalesce(sum(c.line_count), 0) <> r.output_lines
+    UNION ALL
+    SELECT id, 'a gap or an overlap at ' || byte_offset FROM (
+        SELECT commands_info_id AS id, byte_offset, lag(byte_offset + byte_count, 1, 0::bigint)
+            OVER (PARTITION BY commands_info_id ORDER BY byte_offset) AS expected
+        FROM commands_info_output
+    ) AS chunk WHERE byte_offset <> expected
+"""
+"""What is wrong in the tables, a row each: run, what."""
+
+
+async def reckon(site: Site, load: Load, database_url: str) -> None:
+    """Check the whole, and end the server."""
+    await load.check_strays()
+    load.check_told()
+    for run_id, text in _audit(database_url):
+        site.tally.violation(f"the tables, run {run_id}: {text}")
+    await site.end_server()
+    spool = Spool.of(site.state_dir)
+    if left := spool.run_ids():
+        site.tally.violation(f"spools are left: {left}")
+    await _check_processes(site, load)
+    for log in (site.log, site.state_dir / "keeper" / "log"):
+        if "Traceback" in log.read_text(encoding="utf-8"):
+            site.tally.violation(f"{log} shows a traceback")
+
+
+async def _check_processes(site: Site, load: Load) -> None:
+    """Check that nothing is left of any run."""
+
+    def left() -> set[str]:
+        return set(processes.owners().values()) & load.runs.keys()
+
+    try:
+        await until(lambda: not left(), END_SECONDS)
+    except TimeoutError:
+        site.tally.violation(f"processes are left of {left()}")
+
+
+def _audit(url: str) -> list[tuple[str, str]]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(AUDIT)
+        return cursor.fetchall()

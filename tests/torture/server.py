@@ -1,0 +1,81 @@
+"""One server process of a torture."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+
+from server.keeper.failpoints import VARIABLE
+from tests.support.service import ROOT, environment_without_settings
+
+START_SECONDS = 60.0
+END_SECONDS = 60.0
+
+
+class Server:
+    """A server that was started; `address` is None until it serves.
+
+    `doomed` tells that its end is our doing: somebody has signalled it, or armed a failpoint.
+    """
+
+    def __init__(self, process: Process, failpoints: str) -> None:
+        self.address: str | None = None
+        self.failpoints = failpoints
+        self.doomed = bool(failpoints)
+        self._process = process
+        self._ended = asyncio.create_task(process.wait(), name=f"server {process.pid}")
+
+    @classmethod
+    async def spawn(cls, settings: Mapping[str, str], log: Path, failpoints: str = "") -> "Server":
+        """Start a server whose stderr goes to the end of `log`."""
+        own = {f"TAILRUN_{name.upper()}": value for name, value in settings.items()}
+        with log.open("ab") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "server"),
+                cwd=ROOT,
+                env=environment_without_settings() | own | {VARIABLE: failpoints},
+                stdout=PIPE,
+                stderr=stderr,
+            )
+        return cls(process, failpoints)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit code, or -n for signal n; None while it runs."""
+        return self._process.returncode
+
+    async def serves(self) -> bool:
+        """Wait until it serves; False when it ended before."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(START_SECONDS):
+            line = (await self._process.stdout.readline()).decode()
+            match = re.search(r"serves (http://\S+?)/ ", line)
+            if match is None:
+                await self.ended()
+                return False
+        self.address = match[1]
+        return True
+
+    async def ended(self, seconds: float = END_SECONDS) -> int | None:
+        """Wait for its end, so long at most, and return the exit status."""
+        await asyncio.wait({self._ended}, timeout=seconds)
+        return self.exit_status
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it has not ended."""
+        self.doomed = self.doomed or number not in {signal.SIGSTOP, signal.SIGCONT}
+        if self.exit_status is None:
+            os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """SIGKILL it, and return when it is gone."""
+        self.signal(signal.SIGKILL)
+        await self.ended()

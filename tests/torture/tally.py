@@ -1,0 +1,58 @@
+"""What a torture counts and finds."""
+
+import time
+from collections import Counter
+
+ORDER = (
+    "kills of the server",
+    "kills of the server at a failpoint",
+    "kills of the server while starting",
+    "kills of the keeper",
+    "kills of both",
+    "deploys",
+    "renewals of the keeper",
+    "freezes of the server",
+    "take-overs",
+    "pairs of servers",
+    "stops of the database",
+    "freezes of the database",
+    "runs",
+    "runs lost",
+    "runs stopped",
+    "runs cut short with their keeper",
+    "runs that ended without a server",
+    "lines",
+    "lines told to viewers",
+    "viewers",
+    "viewers resumed",
+)
+
+SHOWN = 1000
+"""Characters of a violation that are shown."""
+
+
+class Tally:
+    """Counts, and the violations of what was promised; each is shown at once."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self._started_at = time.monotonic()
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Count something."""
+        self.counts[name] += number
+
+    def violation(self, text: str) -> None:
+        """Note that a promise was broken."""
+        self.violations.append(text)
+        self.say(f"VIOLATION {text[:SHOWN]}")
+
+    def say(self, text: str) -> None:
+        """Show a line, with the seconds since the start."""
+        print(f"{time.monotonic() - self._started_at:6.1f} {text}", flush=True)
+
+    def report(self) -> str:
+        """Return all that was counted, in a fixed order."""
+        names = [*ORDER, *sorted(self.counts.keys() - set(ORDER))]
+        return "\n".join(f"{self.counts[name]:>12,}  {name}" for name in names)

@@ -1,0 +1,20 @@
+"""A short torture, as part of the ordinary tests; `make torture` runs a long one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture.tally import Tally
+from tests.torture.torture import KINDS, Torture
+
+SECONDS = 12.0
+SEED = 1
+
+
+@pytest.mark.timeout(300)
+async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
+    tally = Tally()
+    await Torture(tmp_path, SEED, frozenset(KINDS), tally).run(SECONDS)
+    assert tally.violations == []
+    assert tally.counts["kills of the server"] > 0
+    assert tally.counts["lines"] > 1000

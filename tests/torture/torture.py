@@ -1,0 +1,93 @@
+"""A torture: a site, a load of runs, viewers, faults, and at the end a reckoning."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+
+from server.services.tasks import end
+from tests.torture.api import Api
+from tests.torture.database import TorturedDatabase
+from tests.torture.faults import Faults
+from tests.torture.keeper_watch import KeeperWatch
+from tests.torture.load import Load
+from tests.torture.oracle import History
+from tests.torture.reckoning import reckon
+from tests.torture.site import Site
+from tests.torture.tally import Tally
+from tests.torture.viewers import Viewer
+
+KINDS = ("server", "keeper", "database", "freeze", "renew")
+RUNS = 24
+VIEWERS = 4
+REPORT_SECONDS = 30.0
+
+END_SECONDS = 120.0
+"""For all runs to end once nothing is broken any more."""
+
+
+class Torture:
+    """One torture in `directory`; what it finds is in the tally."""
+
+    def __init__(self, directory: Path, seed: int, kinds: frozenset[str], tally: Tally) -> None:
+        self._directory = directory
+        self._seed = seed
+        self._kinds = kinds
+        self._tally = tally
+        self._over = asyncio.Event()
+
+    async def run(self, seconds: float) -> None:
+        """Break things for so long, mend them, and reckon."""
+        async with AsyncExitStack() as stack:
+            database = TorturedDatabase(self._directory / "database")
+            stack.push_async_callback(database.end)
+            url = await database.set_up()
+            site = Site(self._directory, url, self._tally)
+            stack.push_async_callback(site.end)
+            history = History()
+            keeper = KeeperWatch(site.state_dir, history, site.attended)
+            stack.push_async_callback(end, asyncio.create_task(keeper.watch()))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            api = Api(session, site)
+            load = Load(api, site, history, self._random("load"), size=RUNS)
+            faults = Faults(site, keeper, database, self._random("faults"), self._kinds)
+            await self._break(seconds, api, site, load, faults)
+            self._tally.count("kills of the keeper", len(history.keeper_deaths))
+            await reckon(site, load, url)
+
+    def _random(self, part: str) -> random.Random:
+        return random.Random(f"{self._seed} {part}")
+
+    async def _break(
+        self, seconds: float, api: Api, site: Site, load: Load, faults: Faults
+    ) -> None:
+        over = self._over
+        viewers = [Viewer(api, load, self._tally, self._random(f"{n}")) for n in range(VIEWERS)]
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(self._tell(load))
+            breaking = [group.create_task(loop(over)) for loop in faults.loops()]
+            working = [
+                group.create_task(work(over))
+                for work in (load.start, load.check, *(viewer.watch for viewer in viewers))
+            ]
+            await asyncio.sleep(seconds)
+            over.set()
+            await asyncio.wait(breaking)
+            await site.restart()
+            _, late = await asyncio.wait(working, timeout=END_SECONDS)
+            for task in late:
+                self._tally.violation(f"{END_SECONDS:.0f} s later it is not over: {task}")
+                task.cancel()
+            telling.cancel()
+
+    async def _tell(self, load: Load) -> None:
+        """Show now and then how far it is."""
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            counts = self._tally.counts
+            self._tally.say(
+                f"{counts['kills of the server']} kills, {counts['runs']} runs,"
+                f" {counts['lines']} lines, {len(load.open)} runs active"
+            )
