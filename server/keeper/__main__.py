@@ -68,6 +68,7 @@ def serve(
     import asyncio  # noqa: PLC0415
     import logging  # noqa: PLC0415
 
+    from server.keeper import rlimits  # noqa: PLC0415
     from server.keeper.process import Keeper  # noqa: PLC0415
 
     def ready() -> None:
@@ -79,6 +80,7 @@ def serve(
 
     os.set_inheritable(lock, False)  # noqa: FBT003
     become_keeper()
+    rlimits.forbid_core_dumps()
     if sys.version_info < (3, 12):  # later ones wait by pidfd as they are
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s")

@@ -30,12 +30,12 @@ class KeeperError(Exception):
     """The keeper refused, or cannot be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """A run to start.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest(Limits):
+    """A run to start, within its bounds.
 
     `shell` is the program that runs a script without a `#!` line; `environment` is all that the
-    script gets, but for the mark TAILRUN_RUN_ID. The bounds are those of `Limits`.
+    script gets, but for the mark TAILRUN_RUN_ID.
     """
 
     run_id: str
@@ -43,17 +43,11 @@ class StartRequest:
     shell: str
     directory: str
     environment: dict[str, str]
-    timeout_seconds: float | None = None
-    max_output_bytes: int | None = None
-    min_free_bytes: int = 0
-    grace_seconds: float = 10.0
 
     @property
     def limits(self) -> Limits:
-        """The bounds of the run."""
-        return Limits(
-            self.timeout_seconds, self.max_output_bytes, self.min_free_bytes, self.grace_seconds
-        )
+        """The bounds alone."""
+        return Limits(**{entry.name: getattr(self, entry.name) for entry in fields(Limits)})
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "StartRequest":

@@ -4,6 +4,7 @@
         script            the script as run
         pipe              FIFO: the run's stdout and stderr
         output            the bytes that the keeper moved out of the pipe
+        tail.<n>          output beyond the head, of which only the tail is kept (see output.py)
         run.json          ProcessRecord
         stop.json         StopRecord, written before the first signal
         exit.json         ExitRecord; once it is there, `output` will not grow any more
@@ -17,11 +18,12 @@ import os
 import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 SCRIPT = "script"
 PIPE = "pipe"
 OUTPUT = "output"
+TAIL = "tail"
 PROCESS_RECORD = "run.json"
 STOP_RECORD = "stop.json"
 EXIT_RECORD = "exit.json"
@@ -31,12 +33,23 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one run, enforced by the keeper; None is no bound."""
+    """The bounds of one run, enforced by the keeper; None is no bound.
+
+    A run that writes more than `max_output_bytes` is stopped; or, with "head_and_tail", goes on,
+    and of its output the beginning and the last `tail_bytes` are kept.
+
+    `max_open_files` and `max_processes` are those of setrlimit(2): of each process of the run the
+    one, of all processes of the user the other, which does not bind root.
+    """
 
     timeout_seconds: float | None = None
     max_output_bytes: int | None = None
     min_free_bytes: int = 0
     grace_seconds: float = 10.0
+    output_policy: Literal["stop", "head_and_tail"] = "stop"
+    tail_bytes: int = 1024 * 1024
+    max_open_files: int | None = None
+    max_processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,8 @@ class ExitRecord:
 
     `exitcode` and `signal` (a name, "SIGKILL") are never both set; neither is when the run
     could not be started (`error` says why) or its end was not seen (`lost`). `cause` is that
-    of a StopRecord or None. `survivors` names processes that could not be ended.
+    of a StopRecord or None. `survivors` names processes that could not be ended. `left_out_bytes`
+    of the output were not kept: a marker line stands for them.
     """
 
     exitcode: int | None = None
@@ -84,6 +98,7 @@ class ExitRecord:
     ended_at: float = 0.0
     output_bytes: int = 0
     survivors: list[str] = field(default_factory=list)
+    left_out_bytes: int = 0
 
 
 _Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)
@@ -119,7 +134,7 @@ class Spool:
     def create(self, run_id: str, script: bytes) -> bool:
         """Make a run's spool; False when it is there already.
 
-        OSError: it could not be made, and nothing of it is left.
+        OSError: it could not be made; or, where its directory is there, not all of it.
         """
         directory = self.directory(run_id)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,13 +142,9 @@ class Spool:
             directory.mkdir(mode=0o700)
         except FileExistsError:
             return False
-        try:
-            _write(directory / SCRIPT, script)
-            _write(directory / OUTPUT, b"")
-            os.mkfifo(directory / PIPE, 0o600)
-        except OSError:
-            self.remove(run_id)
-            raise
+        _write(directory / OUTPUT, b"")
+        _write(directory / SCRIPT, script)
+        os.mkfifo(directory / PIPE, 0o600)
         return True
 
     def remove(self, run_id: str) -> None:

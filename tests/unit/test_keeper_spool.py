@@ -29,7 +29,7 @@ def test_a_spool_is_made_once(spool: Spool) -> None:
     assert (spool.directory(RUN_ID) / "pipe").is_fifo()
 
 
-def test_a_spool_that_cannot_be_made_leaves_nothing(
+def test_a_spool_that_was_not_made_whole_is_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -39,8 +39,8 @@ def test_a_spool_that_cannot_be_made_leaves_nothing(
     monkeypatch.setattr("server.keeper.spool.os.mkfifo", refuse)
     with pytest.raises(OSError, match="no room"):
         spool.create(RUN_ID, b"script")
-    assert spool.run_ids() == []
-    assert list(spool.root.iterdir()) == []
+    assert spool.run_ids() == [RUN_ID]
+    assert spool.create(RUN_ID, b"script") is False
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "../x", RUN_ID.upper(), RUN_ID + "\n", RUN_ID + "/"])
@@ -85,6 +85,7 @@ def test_a_stop_record_is_read_as_written(spool: Spool) -> None:
         ended_at=st.floats(allow_nan=False),
         output_bytes=st.integers(0),
         survivors=st.lists(st.text()),
+        left_out_bytes=st.integers(0),
     )
 )
 def test_an_exit_record_is_read_as_written(spool: Spool, record: ExitRecord) -> None:

@@ -1,0 +1,63 @@
+"""Limits of processes (setrlimit(2)): the keeper's own, and those that it gives to a run."""
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
+
+from server.keeper.spool import Limits
+
+GIVEN_OPEN_FILES, MAX_OPEN_FILES = resource.getrlimit(RLIMIT_NOFILE)
+"""The limits that the keeper was started with, the soft and the hard one."""
+
+
+def forbid_core_dumps() -> None:
+    """Have neither the keeper nor any run write its memory to disk (core(5))."""
+    resource.setrlimit(RLIMIT_CORE, (0, 0))
+
+
+def allow_open_files(count: int) -> bool:
+    """Whether the keeper may have so many files open; its soft limit is raised when it must be."""
+    if not _within(count, MAX_OPEN_FILES):
+        return False
+    if not _within(count, resource.getrlimit(RLIMIT_NOFILE)[0]):
+        resource.setrlimit(RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+    return True
+
+
+@contextmanager
+def given_open_files() -> Iterator[None]:
+    """Put the soft limit back meanwhile, for a successor that must learn what was given."""
+    limits = resource.getrlimit(RLIMIT_NOFILE)
+    resource.setrlimit(RLIMIT_NOFILE, (GIVEN_OPEN_FILES, MAX_OPEN_FILES))
+    try:
+        yield
+    finally:
+        resource.setrlimit(RLIMIT_NOFILE, limits)
+
+
+def setter(limits: Limits) -> Callable[[], None] | None:
+    """Return what a run's main process must call before it executes its program; mostly nothing.
+
+    A limit above the keeper's hard one is that one, for only root could set it.
+    """
+    wanted = {}
+    if resource.getrlimit(RLIMIT_NOFILE)[0] != GIVEN_OPEN_FILES:
+        wanted[RLIMIT_NOFILE] = (GIVEN_OPEN_FILES, MAX_OPEN_FILES)
+    for kind, value in (
+        (RLIMIT_NOFILE, limits.max_open_files),
+        (RLIMIT_NPROC, limits.max_processes),
+    ):
+        if value is not None:
+            hard = resource.getrlimit(kind)[1]
+            wanted[kind] = (value, value) if _within(value, hard) else (hard, hard)
+    return (lambda: _set(wanted)) if wanted else None
+
+
+def _set(wanted: dict[int, tuple[int, int]]) -> None:
+    for kind, values in wanted.items():
+        resource.setrlimit(kind, values)
+
+
+def _within(value: int, limit: int) -> bool:
+    return limit == RLIM_INFINITY or value <= limit
