@@ -3,20 +3,20 @@
 import asyncio
 import logging
 import os
-import resource
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from server.keeper import processes
+from server.keeper import processes, rlimits
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
-from server.keeper.run import Run, Status, inherited, unseen
-from server.keeper.spool import ExitRecord, ProcessRecord, Spool, StopRecord
+from server.keeper.run import Run, Status, finish, inherited, unseen
+from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
 UNSETTLED_SECONDS = 0.001
 RUN_DESCRIPTORS = 4  # a run's pipe, output and pidfd; and its pipe again during a renewal
@@ -92,21 +92,23 @@ class Keeper:
     async def _start(self, message: Message) -> Message:
         if self._renewing:
             raise KeeperError("the keeper is renewing itself; ask again")
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if (len(self._runs) + 1) * RUN_DESCRIPTORS + OWN_DESCRIPTORS > limit:
-            raise KeeperError(f"{limit} open files (ulimit -n) allow for no further run")
+        if not _descriptors_allow(len(self._runs) + 1):
+            limit = rlimits.MAX_OPEN_FILES
+            raise KeeperError(f"{limit} open files (ulimit -Hn) allow for no further run")
         request = StartRequest.from_message(message)
-        if not self._spool.create(request.run_id, request.script.encode()):
-            return {"started": False}
-        failpoint("keeper.spool_made")
         try:
+            if not self._spool.create(request.run_id, request.script.encode()):
+                return {"started": False}
+            failpoint("keeper.spool_made")
             run = Run(request.run_id, request.limits, self._spool, self)
-        except OSError:
-            self._spool.remove(request.run_id)
-            raise
+        except OSError as error:
+            if not self._spool.directory(request.run_id).is_dir():
+                raise
+            self._end(request.run_id, ExitRecord(error=f"its spool cannot be made: {error}"))
+            return {"started": True}
         self._runs[request.run_id] = run
         await run.start(request, self._children)
-        self._keep(run)
+        self._keep(self._live(run), run.run_id)
         return {"started": True}
 
     async def _stop(self, message: Message) -> Message:
@@ -138,15 +140,20 @@ class Keeper:
             loop.call_later(UNSETTLED_SECONDS, self._renew_when_settled)
             return
         try:
-            self._execute([run.pipe for run in self._runs.values() if run.active])
+            with rlimits.given_open_files():
+                self._execute([run.pipe for run in self._runs.values() if run.active])
         except OSError:
             _log.exception("cannot renew")
             self._renewing = False
 
-    def _keep(self, run: Run) -> None:
-        task = asyncio.create_task(self._live(run), name=f"run {run.run_id}")
+    def _keep(self, life: Coroutine[Any, Any, None], run_id: str) -> None:
+        task = asyncio.create_task(life, name=f"run {run_id}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._release)
+        self._watch_idle()
+
+    def _release(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         self._watch_idle()
 
     async def _live(self, run: Run) -> None:
@@ -155,15 +162,16 @@ class Keeper:
         except Exception:
             _log.exception("run %s failed", run.run_id)
             run.abandon()
-            self._lose(run.run_id, "the keeper failed; see its log")
+            self._lose(run.run_id, "the keeper failed; see its log", run.limits)
         finally:
             del self._runs[run.run_id]
-            self._watch_idle()
 
     def _recover(self) -> None:
         """Take up every run that has not ended, and kill what is left of those that have."""
         ended = set()
-        for run_id in self._spool.run_ids():
+        run_ids = self._spool.run_ids()
+        _descriptors_allow(len(run_ids))
+        for run_id in run_ids:
             if self._spool.read_exit(run_id) is None:
                 self._take(run_id, self._spool.read_process(run_id))
             if run_id not in self._runs:
@@ -177,7 +185,7 @@ class Keeper:
         try:
             run = Run(run_id, record.limits, self._spool, self)
         except OSError as error:
-            self._lose(run_id, f"its spool cannot be used: {error}")
+            self._lose(run_id, f"its spool cannot be used: {error}", record.limits)
             return
         self._runs[run_id] = run
         if record.boot_id != processes.boot_id():
@@ -187,7 +195,7 @@ class Keeper:
         if ours:
             self._children.add(record.pid)
         run.take(record, self._status(record, same=same, ours=ours), ours=ours)
-        self._keep(run)
+        self._keep(self._live(run), run_id)
 
     async def _status(self, record: ProcessRecord, *, same: bool, ours: bool) -> Status:
         known = Status(record.exitcode, record.signal)
@@ -204,21 +212,19 @@ class Keeper:
                 if process is not None:
                     processes.send(process, signal.SIGKILL)
 
-    def _lose(self, run_id: str, error: str) -> None:
-        output = self._spool.output_path(run_id)
-        written = output.stat().st_size if output.exists() else 0
-        record = ExitRecord(error=error, lost=True, ended_at=time.time(), output_bytes=written)
-        try:
-            self._spool.write_exit(run_id, record)
-        except OSError:
-            _log.exception("run %s: cannot record that it is lost", run_id)
+    def _lose(self, run_id: str, error: str, limits: Limits | None = None) -> None:
+        self._end(run_id, ExitRecord(error=error, lost=True), limits)
+
+    def _end(self, run_id: str, record: ExitRecord, limits: Limits | None = None) -> None:
+        """End a run that is not kept: its spool is damaged, or was never whole."""
+        self._keep(finish(self._spool, run_id, limits or Limits(), record), run_id)
 
     def _watch_idle(self) -> None:
         """Have the keeper end after a while without a run and a client."""
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        if not self._runs and not self._listener.connected:
+        if not (self._runs or self._tasks or self._listener.connected):
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(self._idle_seconds, self._over.set)
 
@@ -228,3 +234,7 @@ class Keeper:
             _log.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
         else:
             self._over.set()
+
+
+def _descriptors_allow(runs: int) -> bool:
+    return rlimits.allow_open_files(runs * RUN_DESCRIPTORS + OWN_DESCRIPTORS)

@@ -1,7 +1,7 @@
 """The pump: moves what a run writes from its pipe to its output file, within bounds.
 
 The bytes do not pass through Python: splice(2) moves them in the kernel. splice refuses a file
-opened with O_APPEND, so the pump keeps the only descriptor that writes, at the end.
+opened with O_APPEND, so the pump has the only descriptor that writes, at the end.
 """
 
 import array
@@ -14,7 +14,8 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-from server.keeper.spool import OUTPUT, PIPE, Limits
+from server.keeper.output import OutputFiles
+from server.keeper.spool import PIPE, Limits
 
 PIPE_BYTES = 64 * 1024
 LARGE_PIPE_BYTES = 1024 * 1024
@@ -40,10 +41,9 @@ class Pump:
         self._limits = limits
         self._on_bound = on_bound
         self.pipe = os.open(directory / PIPE, os.O_RDWR | os.O_NONBLOCK)
-        self._output = os.open(directory / OUTPUT, os.O_WRONLY)
-        self.written = os.lseek(self._output, 0, os.SEEK_END)
-        self._free_checked_at = self.written
-        self._full = False
+        self.output = OutputFiles(directory, limits)
+        self._unchecked_bytes = 0
+        self._full = self.output.closed
         self._large = False
 
     def start(self) -> None:
@@ -67,44 +67,38 @@ class Pump:
         if self.pipe >= 0:
             self.stop()
             os.close(self.pipe)
-            os.close(self._output)
+            self.output.close()
             self.pipe = -1
 
     def _move(self, count: int) -> int:
         """Move up to `count` bytes; return how many left the pipe."""
-        room = self._room(count)
-        if self._full or room == 0:
+        if self._full:
             return self._discard(count)
         try:
-            moved = os.splice(self.pipe, self._output, room, flags=os.SPLICE_F_NONBLOCK)
+            if (room := self.output.room(count)) == 0:
+                self._reach("output_limit")
+                return self._discard(count)
+            moved = os.splice(self.pipe, self.output.descriptor, room, flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             return 0
         except OSError as error:
-            _log.warning("cannot write to %s: %s", self._directory / OUTPUT, error)
+            _log.warning("cannot write the output in %s: %s", self._directory, error)
             self._reach("disk_full")
             return self._discard(count)
-        self.written += moved
-        self._check_free()
+        self.output.wrote(moved)
+        self._check_free(moved)
         self._enlarge(moved)
         return moved
-
-    def _room(self, count: int) -> int:
-        """Return how much of `count` may be written; reaching the bound only when bytes come."""
-        limit = self._limits.max_output_bytes
-        if limit is None or self.written + count <= limit:
-            return count
-        if self.written >= limit:
-            self._reach("output_limit")
-        return max(limit - self.written, 0)
 
     def _discard(self, count: int) -> int:
         with contextlib.suppress(BlockingIOError):
             return len(os.read(self.pipe, min(count, PIPE_BYTES)))
         return 0
 
-    def _check_free(self) -> None:
-        if self.written - self._free_checked_at >= FREE_CHECK_BYTES:
-            self._free_checked_at = self.written
+    def _check_free(self, moved: int) -> None:
+        self._unchecked_bytes += moved
+        if self._unchecked_bytes >= FREE_CHECK_BYTES:
+            self._unchecked_bytes = 0
             if free_bytes(self._directory) < self._limits.min_free_bytes:
                 self._reach("disk_full")
 

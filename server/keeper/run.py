@@ -14,6 +14,7 @@ from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
 from server.keeper.family import Family, Orphanage
 from server.keeper.launch import explain, launch
+from server.keeper.output import complete
 from server.keeper.protocol import StartRequest
 from server.keeper.pump import Pump, free_bytes
 from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
@@ -51,7 +52,7 @@ class Run:
     def __init__(self, run_id: str, limits: Limits, spool: Spool, orphanage: Orphanage) -> None:
         self.run_id = run_id
         self.active = True
-        self._limits = limits
+        self.limits = limits
         self._spool = spool
         self._orphanage = orphanage
         self._pump = Pump(spool.directory(run_id), limits, self._reach)
@@ -81,8 +82,8 @@ class Run:
     async def start(self, request: StartRequest, children: Children) -> None:
         """Start the main process; when that cannot be done, record the run's end."""
         directory = self._spool.directory(self.run_id)
-        if (free := free_bytes(directory)) < self._limits.min_free_bytes:
-            error = f"only {free} bytes are free; {self._limits.min_free_bytes} must remain"
+        if (free := free_bytes(directory)) < self.limits.min_free_bytes:
+            error = f"only {free} bytes are free; {self.limits.min_free_bytes} must remain"
             await self._finish(ExitRecord(cause="disk_full", error=error))
             return
         try:
@@ -99,7 +100,7 @@ class Run:
             start_ticks=found.start_ticks if found else 0,
             boot_id=processes.boot_id(),
             started_at=time.time(),
-            limits=self._limits,
+            limits=self.limits,
         )
         self._write(self._spool.write_process, record)
         failpoint("keeper.process_recorded")
@@ -116,7 +117,7 @@ class Run:
             self.run_id, record.pid, record.start_ticks, self._orphanage, ours=ours
         )
         self._pump.start()
-        if (seconds := self._limits.timeout_seconds) is not None:
+        if (seconds := self.limits.timeout_seconds) is not None:
             left = record.started_at + seconds - time.time()
             self._timeout = _call_later(left, self._reach, "timeout")
         if self._stop is not None:
@@ -151,7 +152,7 @@ class Run:
             )
         )
         if self._stop is None and family.left_behind():
-            self._set_due(self._limits.grace_seconds)
+            self._set_due(self.limits.grace_seconds)
             await family.end(self._overdue, signalled=False)
         if self._due is not None:
             self._due.cancel()
@@ -189,7 +190,7 @@ class Run:
 
     def _reach(self, cause: str) -> None:
         """Stop the run because a bound is reached."""
-        self.stop(StopRecord(cause, "SIGTERM", self._limits.grace_seconds, time.time()))
+        self.stop(StopRecord(cause, "SIGTERM", self.limits.grace_seconds, time.time()))
 
     def _apply(self, family: Family, stop: StopRecord) -> None:
         """Signal the group, and SIGCONT so that a paused one hears it."""
@@ -210,12 +211,10 @@ class Run:
             self._family.kill()
 
     async def _finish(self, record: ExitRecord) -> None:
-        """Record the end of the run, however long the disk refuses it."""
+        """Complete the output and record the end of the run."""
         self._pump.stop()
-        record = replace(record, ended_at=time.time(), output_bytes=self._pump.written)
         failpoint("keeper.ended")
-        while not self._write(self._spool.write_exit, record):  # noqa: ASYNC110
-            await asyncio.sleep(RECORD_RETRY_SECONDS)  # nobody tells when there is room again
+        await finish(self._spool, self.run_id, self.limits, record)
         failpoint("keeper.end_recorded")
         self.active = False
         self._pump.close()
@@ -226,14 +225,29 @@ class Run:
             self._record = replace(self._record, exitcode=status.exitcode, signal=status.signal)
             self._write(self._spool.write_process, self._record)
 
-    def _write(self, write: Callable[[str, _Record], None], record: _Record) -> bool:
+    def _write(self, write: Callable[[str, _Record], None], record: _Record) -> None:
         """Write a record; one that the disk refuses is missed only by a later keeper."""
         try:
             write(self.run_id, record)
         except OSError as error:
             _log.warning("run %s: cannot write its record: %s", self.run_id, error)
-            return isinstance(error, FileNotFoundError)  # the spool is gone: nobody will ask
-        return True
+
+
+async def finish(spool: Spool, run_id: str, limits: Limits, record: ExitRecord) -> None:
+    """Complete a run's output and record its end, however long the disk refuses it."""
+    record = replace(record, ended_at=time.time())
+    while True:
+        try:
+            size, left_out = await complete(spool.directory(run_id), limits)
+            failpoint("keeper.output_completed")
+            spool.write_exit(run_id, replace(record, output_bytes=size, left_out_bytes=left_out))
+        except FileNotFoundError:
+            return  # the spool is gone: nobody will ask
+        except OSError as error:
+            _log.warning("run %s: cannot record its end: %s", run_id, error)
+            await asyncio.sleep(RECORD_RETRY_SECONDS)  # nobody tells when there is room again
+        else:
+            return
 
 
 async def reaped(process: asyncio.subprocess.Process, children: Children) -> Status:

@@ -1,6 +1,7 @@
 """Runs and the keeper in the test's own loop, where a failure can be made to happen."""
 
 import os
+import signal
 import uuid
 from pathlib import Path
 
@@ -41,6 +42,10 @@ def test_a_status_is_an_exit_code_or_a_signal(returncode: int, status: Status) -
     assert not Status().known
 
 
+def no_room(*_: object, **__: object) -> None:
+    raise OSError("no room")
+
+
 @pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path, 60, lambda _: None)
@@ -61,16 +66,69 @@ async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
     await until(lambda: run_id not in processes.owners().values())
 
 
-async def test_a_run_for_which_there_is_no_descriptor_was_not_started(
+@pytest.mark.parametrize(
+    "refusing", ["spool._write", "spool.os.mkfifo", "process.Run", "output.os.open"]
+)
+async def test_a_run_whose_spool_cannot_be_made_whole_ends_with_an_error_and_an_output(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    message = start_message("true")
+    run_id = str(message["run_id"])
+    with monkeypatch.context() as patch:
+        patch.setattr(f"server.keeper.{refusing}", no_room)
+        assert await keeper._answer(message) == {"started": True}
+    end = await until(lambda: Spool.of(tmp_path).read_exit(run_id))
+    assert (end.error, end.lost) == ("its spool cannot be made: no room", False)
+    assert Spool.of(tmp_path).output_path(run_id).read_bytes() == b""
+    assert await keeper._answer(message) == {"started": False}
+    assert await keeper._answer({"op": "list"}) == {"runs": []}
+
+
+async def test_a_start_is_refused_when_not_even_the_spools_directory_can_be_made(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError("too many open files")
-
-    monkeypatch.setattr("server.keeper.process.Run", refuse)
-    with pytest.raises(OSError, match="too many"):
+    monkeypatch.setattr(Path, "mkdir", no_room)
+    with pytest.raises(OSError, match="no room"):
         await keeper._answer(start_message("true"))
     assert Spool.of(tmp_path).run_ids() == []
+
+
+async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
+    keeper: Keeper,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    message = start_message("true")
+    with monkeypatch.context() as patch:
+        patch.setattr("server.keeper.spool._write", no_room)
+        await keeper._answer(message)
+        await until(lambda: "cannot record its end: no room" in caplog.text)
+    end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
+    assert end.error == "its spool cannot be made: no room"
+
+
+async def test_what_survives_a_stop_is_named_in_the_record_of_the_end(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that has become another user's would, which only root may signal."""
+    monkeypatch.setattr(processes, "send", lambda *_: None)
+    monkeypatch.setattr("server.keeper.family.KILL_ROUNDS", 2)
+    message = start_message("setsid sleep 1000 & echo $!; wait")
+    run_id = str(message["run_id"])
+    spool = Spool.of(tmp_path)
+    await keeper._answer(message)
+    survivor = int(await until(lambda: spool.output_path(run_id).read_bytes()))
+    await until(lambda: getattr(processes.read(survivor), "name", "") == "sleep")
+    stop = {"op": "stop", "run_id": run_id, "signal": "SIGTERM", "grace_seconds": 0}
+    try:
+        assert await keeper._answer(stop) == {"stopping": True}
+        end = await until(lambda: spool.read_exit(run_id))
+    finally:
+        os.kill(survivor, signal.SIGKILL)
+    assert (end.signal, end.cause) == ("SIGTERM", "stop")
+    assert end.survivors == [f"pid {survivor} (sleep)"]
 
 
 async def test_no_run_is_started_while_the_keeper_renews_itself(keeper: Keeper) -> None:
