@@ -86,7 +86,7 @@ async def service(
             tasks=tasks,
             metrics=metrics,
         )
-        await stack.enter_async_context(_running(settings, runner, archiver, tasks))
+        await stack.enter_async_context(_running(runner, archiver, tasks))
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
@@ -115,6 +115,8 @@ async def service(
         )
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
+        if settings.on_shutdown == "stop":
+            app.on_shutdown.append(lambda _: runner.stop_all(settings.stop_grace_seconds))
         app.on_shutdown.append(viewers.close)
         yield app, tasks
 
@@ -170,12 +172,10 @@ async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
 
 
 @asynccontextmanager
-async def _running(
-    settings: Settings, runner: Runner, archiver: Archiver, tasks: Tasks
-) -> AsyncIterator[None]:
+async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
     """Take up every active run, then run the Archiver and the Runner.
 
-    At the end what has been written is archived; runs go on unless ON_SHUTDOWN says otherwise.
+    At the end what has been written is archived.
     """
     try:
         await runner.recover()
@@ -183,8 +183,6 @@ async def _running(
         tasks.start(runner.dispatch(), "dispatch")
         tasks.start(runner.keep_keeper(), "keeper")
         yield
-        if settings.on_shutdown == "stop":
-            await runner.stop_all(grace_seconds=settings.stop_grace_seconds)
         await end(archiving)
         await archiver.flush()
     finally:
@@ -217,6 +215,10 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
             max_output_bytes=settings.max_output_bytes,
             min_free_bytes=settings.min_free_bytes,
             grace_seconds=settings.stop_grace_seconds,
+            output_policy=settings.output_policy,
+            tail_bytes=settings.output_tail_bytes,
+            max_open_files=settings.max_open_files or None,
+            max_processes=settings.max_processes or None,
         ),
         max_concurrent_runs=settings.max_concurrent_runs,
         max_active_runs_per_command=settings.max_active_runs_per_command,

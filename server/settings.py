@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from server.errors import StartupError
 
@@ -19,6 +19,7 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+OutputPolicy = Literal["stop", "head_and_tail"]
 Parser = Callable[[str], Any]
 
 
@@ -137,7 +138,21 @@ class Settings:
         100, _whole(1), "queued and running runs of one command"
     )
     max_output_bytes: int = _setting(
-        10 * GIB, _whole(1), "output of one run; beyond it the run is stopped"
+        10 * GIB, _whole(1), "output of one run; what happens beyond it OUTPUT_POLICY tells"
+    )
+    output_policy: OutputPolicy = _setting(
+        "stop",
+        _one_of("stop", "head_and_tail"),
+        "a run that reaches its bound of output is stopped, or goes on, with its middle left out",
+    )
+    output_tail_bytes: int = _setting(
+        1 * MIB, _whole(4 * KIB), "of MAX_OUTPUT_BYTES, what head_and_tail keeps of the end"
+    )
+    max_open_files: int = _setting(
+        0, _whole(0), "descriptors of each process of a run; 0: no bound"
+    )
+    max_processes: int = _setting(
+        0, _whole(0), "processes of the runs' user together; 0: no bound; does not bind root"
     )
     min_free_bytes: int = _setting(
         512 * MIB, _whole(0), "free disk under the spool; below it runs that write are stopped"

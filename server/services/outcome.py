@@ -71,6 +71,11 @@ def _reason(record: ExitRecord) -> str | None:
         reasons.append(KEEPER_LOST)
     if record.cause not in {None, "stop"}:
         reasons.append(CAUSE_REASONS.get(record.cause, f"the keeper ended it: {record.cause}"))
+    if record.left_out_bytes:
+        reasons.append(
+            f"{record.left_out_bytes} bytes of its output were left out: it reached the bound"
+            " MAX_OUTPUT_BYTES"
+        )
     if record.survivors:
         reasons.append(f"could not be ended: {', '.join(record.survivors)}")
     return "; ".join(reasons) or None

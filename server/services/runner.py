@@ -232,7 +232,7 @@ class Runner:
                 with suppress(KeeperError):
                     await self._keeper.open()
 
-    async def stop_all(self, *, grace_seconds: float) -> None:
+    async def stop_all(self, grace_seconds: float) -> None:
         """Stop every run that is not queued, and wait until its end is stored.
 
         For the end of the service: no run is started any more, and while the database is away

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "state_dir": ("/somewhere", Path("/somewhere")),
     "database_url": ("postgresql://host/name", "postgresql://host/name"),
     "on_shutdown": ("stop", "stop"),
+    "output_policy": ("head_and_tail", "head_and_tail"),
     "allowed_hosts": ("one.example, two.example,", ("one.example", "two.example")),
     "insecure_no_auth": ("true", True),
     "shell": ("/bin/bash", "/bin/bash"),
