@@ -26,7 +26,7 @@ def late(session: Session) -> Iterator[Sample]:
     with session.tailrun() as service:
         run_id = service.run("exec " + shlex.join(session.generator(lines, str(flag))))
         size = lines * LINE_BYTES
-        service.until(run_id, lambda run: run["output_bytes"] == size)
+        service.await_archive(run_id, size)
         yield from _spool(session, service, run_id, lines)
         flag.unlink()
         service.until(run_id, lambda run: run["state"] == "succeeded")

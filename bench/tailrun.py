@@ -28,6 +28,8 @@ CONTENT = """
     SELECT data FROM commands_info_output WHERE commands_info_id = %s ORDER BY byte_offset
 """
 
+ARCHIVED = "SELECT output_bytes FROM commands_info WHERE id = %s"
+
 
 class Cpu(NamedTuple):
     """CPU seconds since some start: of the server, of the keeper, of PostgreSQL."""
@@ -130,6 +132,16 @@ class Tailrun:
             for (data,) in cursor:
                 sha256.update(decompressor.decompress(data))
         return sha256.hexdigest()
+
+    def await_archive(self, run_id: str, size: int) -> None:
+        """Wait until so much of a live run is archived."""
+        archived = 0
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while archived < size:
+                time.sleep(POLL_SECONDS)
+                cursor.execute(ARCHIVED, (run_id,))
+                [(archived,)] = cursor.fetchall()
 
     def connect(self) -> "psycopg2.extensions.connection":
         """Connect to the service's database."""
