@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -74,7 +74,7 @@ class Archiver:
         self._preview_bytes = preview_bytes
         self._metrics = metrics
         self._behind_since: float | None = None
-        self._grown: dict[UUID, _Cursor] = {}
+        self._grown = dict[UUID, _Cursor]()
         self._due = asyncio.Event()
         self._first_grown = asyncio.Event()
 
@@ -170,22 +170,20 @@ class Archiver:
         failpoint("archive.read")
         moved = await self._outputs.append(advances)
         failpoint("archive.committed")
-        for cursor in cursors:
-            self._grown.pop(cursor.live.run.id, None)
+        refused = [advance.run_id for advance in advances if advance.run_id not in moved]
+        positions = await self._outputs.positions(refused)
+        # No cursor has changed up to here, so that after a lost call all is simply done again.
+        for cursor, advance in zip(cursors, advances, strict=True):
+            if advance.run_id in moved:
+                self._settle(cursor, advance)
+            else:
+                self._resync(cursor, advance, positions.get(advance.run_id))
+            self._grown.pop(advance.run_id, None)
+            cursor.flushed.set()
         if self._grown:
             self._due.set()
         else:
             self._first_grown.clear()
-        self._settle(zip(cursors, advances, strict=True), moved)
-        await self._resync(
-            [
-                (cursor, advance)
-                for cursor, advance in zip(cursors, advances, strict=True)
-                if advance.run_id not in moved
-            ]
-        )
-        for cursor in cursors:
-            cursor.flushed.set()
 
     async def _advance(self, cursor: _Cursor, room: int) -> Advance:
         """Read what is new of one run, up to `room` bytes, and make its step of the batch.
@@ -235,10 +233,10 @@ class Archiver:
         """Return the text that [start, end) adds to the first `preview_bytes` of the output.
 
         A character that is split by `start` was left out before and is part of this text; one
-        split by `end` is left to the next.
+        split by `end` is left to the next. What the log's end leaves incomplete comes with it.
         """
         limit = min(end, self._preview_bytes)
-        if start >= limit:
+        if start > limit or (start == limit and not ended):
             return ""
         back = max(0, start - 3)
         data = await log.read(back, limit - back)
@@ -248,31 +246,21 @@ class Archiver:
             data[first:last].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         )
 
-    def _settle(self, steps: Iterable[tuple[_Cursor, Advance]], moved: set[UUID]) -> None:
-        for cursor, advance in steps:
-            if advance.run_id in moved:
-                cursor.start_told = True
-                self._metrics.archived_bytes.inc(advance.to_offset - advance.from_offset)
-                cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
-                cursor.live.archived(advance.to_offset, advance.to_lines)
-                if advance.end is not None:
-                    cursor.live.ended(advance.end)
-                    cursor.done.set()
+    def _settle(self, cursor: _Cursor, advance: Advance) -> None:
+        cursor.start_told = True
+        self._metrics.archived_bytes.inc(advance.to_offset - advance.from_offset)
+        cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
+        cursor.live.archived(advance.to_offset, advance.to_lines)
+        if advance.end is not None:
+            cursor.live.ended(advance.end)
+            cursor.done.set()
 
-    async def _resync(self, refused: list[tuple[_Cursor, Advance]]) -> None:
-        """Learn why rows did not move: the write had come through, or another server owns them."""
-        if not refused:
+    def _resync(self, cursor: _Cursor, advance: Advance, position: Position | None) -> None:
+        """Learn why a row did not move: the write had come through, or another owns the run."""
+        if position is None or position.epoch != advance.epoch:
+            logger.warning("run has another owner now", extra={"run": advance.run_id})
+            cursor.done.set()
             return
-        positions = await self._outputs.positions([advance.run_id for _, advance in refused])
-        for cursor, advance in refused:
-            position = positions.get(advance.run_id)
-            if position is None or position.epoch != advance.epoch:
-                logger.warning("run has another owner now", extra={"run": advance.run_id})
-                cursor.done.set()
-            else:
-                self._take_position(cursor, advance, position)
-
-    def _take_position(self, cursor: _Cursor, advance: Advance, position: Position) -> None:
         cursor.start_told = True
         cursor.offset, cursor.lines = position.output_bytes, position.output_lines
         cursor.live.archived(position.output_bytes, position.output_lines)
