@@ -219,7 +219,8 @@ class Runner:
             self._dispatch.clear()
             while self._place_is_free():
                 live = self._live[self._queue.popleft()]
-                await self._start(live)
+                if not await self._start(live):
+                    break  # and let the loop hear of the keeper's death
 
     async def keep_keeper(self) -> None:
         """See to it that there is a keeper while runs are active, for ever.
@@ -259,8 +260,8 @@ class Runner:
         self._queue.append(run_id)
         self._dispatch.set()
 
-    async def _start(self, live: LiveRun) -> None:
-        """Have the keeper start a run; it goes back to the queue when there is no keeper."""
+    async def _start(self, live: LiveRun) -> bool:
+        """Have the keeper start a run; False when there is no keeper, and it is queued again."""
         run, launch = live.run, self._launch_settings
         request = StartRequest(
             run_id=str(run.id),
@@ -278,8 +279,9 @@ class Runner:
             logger.warning("run waits for the keeper: %s", error, extra={"run": run.id})
             self._queue.appendleft(run.id)
             asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._dispatch.set)
-            return
+            return False
         self._adopt(live)
+        return True
 
     def _adopt(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
         """Follow a run that has a spool: its log, its archive, its end."""

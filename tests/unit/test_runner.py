@@ -1,0 +1,70 @@
+"""The Runner while its keeper refuses."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from server.keeper.protocol import KeeperError, StartRequest
+from server.keeper.spool import Limits, Spool
+from server.models import Run, RunState
+from server.services import runner as runner_module
+from server.services.metrics import Metrics
+from server.services.runner import Launch, Runner
+from server.services.tasks import Tasks, end
+
+
+class LostKeeper:
+    """A keeper that has just died: each call fails at once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def start(self, _: StartRequest) -> bool:
+        self.calls += 1
+        assert self.calls < 100, "the Runner asks without end"
+        raise KeeperError("the keeper is lost")
+
+
+def queued_run() -> Run:
+    now = datetime.now(UTC)
+    state = RunState.QUEUED
+    return Run(uuid4(), uuid4(), state, now, now, None, None, None, None, "true", 0, 0, 1, "host")
+
+
+async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again now and then; nothing else is held up by it."""
+    monkeypatch.setattr(runner_module, "KEEPER_RETRY_SECONDS", 0.01)
+    keeper, tasks, unused = LostKeeper(), Tasks(), cast("Any", None)
+    runner = Runner(
+        host="host",
+        launch=Launch(
+            shell="/bin/sh",  # noqa: S604
+            directory=tmp_path,
+            environment={},
+            limits=Limits(),
+            max_concurrent_runs=1,
+            max_active_runs_per_command=1,
+        ),
+        spool=Spool(tmp_path),
+        keeper=cast("Any", keeper),
+        watch=unused,
+        archiver=unused,
+        runs=unused,
+        outputs=unused,
+        tasks=tasks,
+        metrics=Metrics(),
+    )
+    dispatching = tasks.start(runner.dispatch(), "dispatch")
+    live = await runner.take_up(queued_run())
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(dispatching), 0.1)
+    await end(dispatching)
+    assert 2 <= keeper.calls <= 20
+    assert (live.run.state, runner.queued, runner.running) == (RunState.QUEUED, 1, 0)
