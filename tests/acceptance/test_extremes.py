@@ -1,0 +1,135 @@
+"""Output in extreme shapes: what is written is kept exactly, and the server stays as it was."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from server.output.cursor import SLAB_BYTES
+from tests.support.client import Client, Start
+
+MANY = 1_000_000
+LONG = 200_000_000
+PROMPT_SECONDS = 2.0
+SLACK_KIB = 128 * 1024
+
+
+def peak_kib(pid: int) -> int:
+    """Return the most memory that a process has had, in KiB (proc_pid_status(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+async def slowest_answer(client: Client, until: asyncio.Event) -> float:
+    """Ask again and again until the event is set; return the longest wait for an answer."""
+    longest = 0.0
+    while not until.is_set():
+        asked_at = time.monotonic()
+        await client.call("GET", "ping")
+        longest = max(longest, time.monotonic() - asked_at)
+    return longest
+
+
+async def test_a_million_writes_of_one_byte_are_kept_and_disturb_nobody(client: Client) -> None:
+    over = asyncio.Event()
+    asking = asyncio.create_task(slowest_answer(client, over))
+    run_id = await client.run(f"dd if=/dev/zero bs=1 count={MANY} 2>/dev/null")
+    watched = await client.stream(run_id, format="raw")
+    over.set()
+    assert (b"".join(watched.messages), watched.reason) == (bytes(MANY), "exit 0")
+    assert await client.output(run_id) == bytes(MANY)
+    assert await asking < PROMPT_SECONDS
+
+
+async def test_a_million_carriage_returns_are_one_unfinished_line(client: Client) -> None:
+    run_id = await client.run(f"head -c {MANY} /dev/zero | tr '\\0' '\\r'")
+    watched = await client.stream(run_id)
+    assert "".join(watched.messages) == "\r" * MANY
+    assert (await client.get_run(run_id))["output_lines"] == 0
+    assert await client.output(run_id, "?tail=1") == b"\r" * MANY
+
+
+async def test_a_line_of_200_mb_goes_out_in_messages_of_bounded_size(start: Start) -> None:
+    """Live and from the archive; the server does not hold it in memory."""
+    client = await start()
+    for _ in range(2):
+        await client.finished(await client.run("seq 300000"))
+    before = peak_kib(client.service.pid)
+    run_id = await client.run(f"head -c {LONG} /dev/zero | tr '\\0' x; echo; exit 4")
+    for _ in range(2):
+        length = 0
+        async with client.connect(run_id) as stream:
+            async for message in stream:
+                assert len(message.data) <= SLAB_BYTES
+                assert message.data.strip("x") == ""
+                length += len(message.data)
+            assert length == LONG
+    run = await client.get_run(run_id)
+    assert (run["exitcode"], run["output_bytes"], run["output_lines"]) == (4, LONG + 1, 1)
+    assert await digest(client, run_id) == hashlib.sha256(b"x" * LONG + b"\n").hexdigest()
+    assert peak_kib(client.service.pid) < before + SLACK_KIB
+
+
+async def digest(client: Client, run_id: str) -> str:
+    """Return the SHA-256 of a run's output."""
+    found = hashlib.sha256()
+    async with client.session.get(client.url(f"runs/{run_id}/output")) as response:
+        async for piece in response.content.iter_chunked(2**20):
+            found.update(piece)
+    return found.hexdigest()
+
+
+async def test_a_run_that_writes_10_gb_keeps_what_it_may(start: Start) -> None:
+    """It is stopped soon after its bound, and says so."""
+    client = await start(max_output_bytes="1000000", stop_grace_seconds="1")
+    began = time.monotonic()
+    run_id = await client.run("yes | head -c 10000000000")
+    run = await client.finished(run_id)
+    assert time.monotonic() - began < 10
+    assert (run["state"], run["output_bytes"]) == ("stopped", 1_000_000)
+    assert "MAX_OUTPUT_BYTES" in run["reason"]
+    assert await client.output(run_id) == b"y\n" * 500_000
+
+
+@pytest.mark.timeout(180)
+async def test_a_quiet_run_is_prompt_beside_500_chatty_ones(start: Start, tmp_path: Path) -> None:
+    """All write whatever is written to a file of theirs; 500 of them have the same one."""
+    client = await start(max_concurrent_runs="501", max_active_runs_per_command="500")
+    chat, whisper = tmp_path / "chat", tmp_path / "whisper"
+    for file in (chat, whisper):
+        file.touch()
+    created = await client.create(f"exec tail -n 0 -f {chat}", start=False)
+    quiet = await client.run(f"exec tail -n 0 -f {whisper}")
+    path = f"commands/{created['id']}"
+    for _ in range(500):
+        await client.call("POST", f"{path}/runs")
+    over = asyncio.Event()
+    chatting = asyncio.create_task(write_lines(chat, over))
+    waits = []
+    async with client.connect(quiet) as stream:
+        for number in range(20):
+            await asyncio.sleep(0.13)
+            said_at = time.monotonic()
+            write_line(whisper, str(number))
+            assert (await stream.receive(timeout=20)).data == str(number)
+            waits.append(time.monotonic() - said_at)
+    over.set()
+    await chatting
+    assert sorted(waits)[len(waits) // 2] < PROMPT_SECONDS, waits
+    runs = (await client.call("GET", f"{path}/runs?limit=500"))["items"]
+    assert min(run["output_bytes"] for run in runs) > 0
+    await client.call("POST", f"{path}/stop", json={"signal": "SIGKILL"})
+
+
+def write_line(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(f"{text}\n")
+
+
+async def write_lines(path: Path, over: asyncio.Event) -> None:
+    """Write a line ten times a second until the event is set."""
+    while not over.is_set():
+        write_line(path, "chatter")
+        await asyncio.sleep(0.1)
