@@ -44,8 +44,8 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     keeper, tasks, unused = LostKeeper(), Tasks(), cast("Any", None)
     runner = Runner(
         host="host",
-        launch=Launch(
-            shell="/bin/sh",  # noqa: S604
+        launch=Launch(  # noqa: S604
+            shell="/bin/sh",
             directory=tmp_path,
             environment={},
             limits=Limits(),
