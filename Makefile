@@ -2,6 +2,7 @@
 #   make run     serve; settings are taken from the environment (TAILRUN_*, see README.md)
 #   make test    all tests, with coverage; gets a browser and wscat for them
 #   make lint    formatting, lints, types, the arrows between the layers
+#   make bench   measure beside the bare machine and websocketd: see bench/README.md
 #   make torture kill, freeze and renew everything for minutes: TORTURE="--minutes 15 --seed 2"
 # PYTHON=python3.13 chooses the interpreter that .venv is made with, VENV=… another place for it.
 
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PURE := server/output/frames.py,server/output/ranges.py
 WSCAT := wscat@6.1.0
 
-.PHONY: run test torture lint constraints clean
+.PHONY: run test torture bench lint constraints clean
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
@@ -24,6 +25,9 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
+
+bench: $(VENV)/.test-installed
+	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed
 	@$(BIN)/python -m tests.torture $(TORTURE)

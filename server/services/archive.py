@@ -11,21 +11,24 @@ from server.output import lines
 from server.repositories.output import OutputRepository
 
 FETCH_CHUNKS = 4
-"""Chunks fetched with one query while reading on: 4 MiB of output at most."""
+"""Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
+fetches one alone, for the first byte to come soon."""
 
 
 class ArchivedOutput:
     """The output of a finished run; an `Output` that has ended.
 
-    It holds one chunk decompressed and at most FETCH_CHUNKS compressed, whatever the size of
+    It holds one chunk decompressed and at most FETCH_CHUNKS + 2 compressed, whatever the size of
     the output. Each viewer has its own.
     """
 
     def __init__(self, run: Run, outputs: OutputRepository) -> None:
         self._run = run
         self._outputs = outputs
+        self._begun = False
         self._fetched: list[Chunk] = []
         self._chunk: Chunk | None = None
+        self._previous: Chunk | None = None
         self._data = b""
 
     @property
@@ -80,8 +83,11 @@ class ArchivedOutput:
         """Return when the byte was archived, in Unix seconds."""
         if self.size == 0:
             return self._run.start_time.timestamp()
-        chunk = await self._chunk_at(min(offset, self.size - 1))
-        return chunk.written_at.timestamp()
+        offset = min(offset, self.size - 1)
+        previous = self._previous
+        if previous is not None and _contains(previous, offset):
+            return previous.written_at.timestamp()
+        return (await self._chunk_at(offset)).written_at.timestamp()
 
     async def stored_from(self, offset: int) -> list[Chunk]:
         """Return chunks as stored (zstd frames); the first one contains `offset`.
@@ -89,7 +95,9 @@ class ArchivedOutput:
         Raises:
             RunNotFoundError: the run was deleted meanwhile.
         """
-        chunks = await self._outputs.chunks(self._run.id, offset, FETCH_CHUNKS)
+        limit = FETCH_CHUNKS if self._begun else 1
+        self._begun = True
+        chunks = await self._outputs.chunks(self._run.id, offset, limit)
         if not chunks:
             raise RunNotFoundError("The run was deleted while its output was read.")
         return chunks
@@ -106,7 +114,7 @@ class ArchivedOutput:
 
     async def _hold(self, chunk: Chunk) -> Chunk:
         self._data = await asyncio.to_thread(_decompress, chunk)
-        self._chunk = chunk
+        self._previous, self._chunk = self._chunk, chunk
         return chunk
 
 

@@ -106,7 +106,8 @@ class Archiver:
         much = asyncio.ensure_future(cursor.log.grown(cursor.offset + self._flush_bytes - 1))
         try:
             await asyncio.wait({flushed, much}, return_when=asyncio.FIRST_COMPLETED)
-            self._due.set()
+            if not flushed.done():
+                self._due.set()
             await flushed
         finally:
             flushed.cancel()
