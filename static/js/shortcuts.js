@@ -1,7 +1,7 @@
 /** Single keys that act on the page; `?` lists those that apply. */
 import { keep, kept } from "./kept.js";
 import { Store } from "./store.js";
-import { useEffect, useRef } from "./ui.js";
+import { useLayoutEffect, useRef } from "./ui.js";
 
 /**
  * @typedef {object} Shortcut
@@ -30,7 +30,7 @@ export function turnShortcuts(on) {
 export function useShortcuts(shortcuts, { everywhere = false } = {}) {
   const group = useRef(shortcuts);
   group.current = shortcuts;
-  useEffect(() => {
+  useLayoutEffect(() => {
     groups = everywhere ? [group, ...groups] : [...groups, group];
     return () => {
       groups = groups.filter((each) => each !== group);

@@ -1,5 +1,5 @@
 /** A modal dialog on the browser's own <dialog>: it keeps the focus, Escape closes it, focus returns. */
-import { html, useEffect, useRef } from "../ui.js";
+import { html, useLayoutEffect, useRef } from "../ui.js";
 import { Button } from "./button.js";
 
 /**
@@ -10,7 +10,7 @@ import { Button } from "./button.js";
  */
 export function Dialog({ title, onClose, children }) {
   const element = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
     return () => before instanceof HTMLElement && before.isConnected && before.focus();

@@ -1,5 +1,5 @@
 /** The head of a screen: where it is, what it is, what can be done. It takes the focus when the screen opens. */
-import { html, useEffect, useRef } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 
 /**
  * @param {object} props
@@ -10,7 +10,7 @@ import { html, useEffect, useRef } from "../ui.js";
  */
 export function Heading({ title, beside, trail = [], children }) {
   const element = useRef(null);
-  useEffect(() => element.current.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => element.current.focus({ preventScroll: true }), []);
   useEffect(() => {
     document.title = `${title} · Tailrun`;
   }, [title]);

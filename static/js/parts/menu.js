@@ -1,5 +1,5 @@
 /** A button that opens a small menu (the "menu button" pattern of the ARIA Authoring Practices Guide). */
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Button } from "./button.js";
 
 /**
@@ -50,7 +50,7 @@ export function Menu({ words, items }) {
 
 function Items({ words, items, onChoose }) {
   const list = useRef(null);
-  useEffect(() => list.current.firstElementChild.focus(), []);
+  useLayoutEffect(() => list.current.firstElementChild.focus(), []);
   const onKeyDown = (event) => {
     const move = MOVES[event.key];
     if (!move) return;

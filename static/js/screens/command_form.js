@@ -9,7 +9,7 @@ import { Heading } from "../parts/heading.js";
 import { say } from "../parts/notice.js";
 import { go, toCommand, toCommands, toRun } from "../router.js";
 import { useShortcuts } from "../shortcuts.js";
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { MissingScreen } from "./missing.js";
 
 const BLANK = { name: "", description: "", script: "" };
@@ -70,7 +70,7 @@ function CommandForm({ fields, isNew = false, back, save }) {
     }
   });
   useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
-  useEffect(() => form.current.elements.name.focus(), []);
+  useLayoutEffect(() => form.current.elements.name.focus(), []);
   useLeaveGuard(() => form.current && !busy && changed(form.current, fields));
   useShortcuts([
     {
