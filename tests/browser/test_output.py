@@ -1,0 +1,168 @@
+"""A run's output in the page: exact, live, calm, and nothing but text."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.gate import Gate
+from tests.support.browser import OpenTab
+from tests.support.client import Client
+from tests.support.waiting import until_true
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RED = "rgb(179, 38, 30)"
+GREEN = "rgb(26, 122, 67)"
+
+HOSTILE = r"""
+printf '<script>hit = 1</script> <img src=/x onerror="hit = 2"> <b>not bold</b>\n'
+printf '\033]8;;https://example.com/\033\\a link\033]8;;\033\\\n'
+printf '\033]52;c;c3RvbGVu\007the clipboard\n'
+printf '\033]0;Another title\007the title\n'
+printf '\033[2J\033[H\033[9;9Hthe screen\n'
+printf '\033]52;c;unterminated\nthe next line\n'
+"""
+INERT = [
+    '<script>hit = 1</script> <img src=/x onerror="hit = 2"> <b>not bold</b>',
+    *("a link", "the clipboard", "the title", "the screen", "", "the next line"),
+]
+
+# 500,000 lines of 100 bytes, then a line that comes when the gate is opened.
+FLOOD = "seq -f '%099.0f' 500000"
+FLOOD_LINES = 500_000
+
+WATCH_FRAMES = """
+longest = 0;
+const frame = (before) => requestAnimationFrame((now) => {
+  longest = Math.max(longest, now - before);
+  frame(now);
+});
+requestAnimationFrame(frame);
+"""
+
+
+def numbered(first: int, last: int) -> str:
+    """Write the numbered lines of a script."""
+    return f"seq -f 'line %.0f é🚀' {first} {last}"
+
+
+def lines(last: int) -> list[str]:
+    """Return the numbered lines up to this one."""
+    return [f"line {number} é🚀" for number in range(1, last + 1)]
+
+
+async def test_a_reload_in_the_middle_loses_and_doubles_nothing(
+    client: Client, open_tab: OpenTab, gate: Gate
+) -> None:
+    parts = [numbered(1, 500), gate.wait, numbered(501, 1000), gate.wait, numbered(1001, 1500)]
+    run = await client.run("; ".join(parts))
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("line 500 ")
+    assert await tab.lines() == lines(500)
+    gate.open()
+    await tab.page.reload()
+    await expect(tab.log).to_contain_text("line 1000 ")
+    assert await tab.lines() == lines(1000)
+    gate.open()
+    await expect(tab.log).to_contain_text("Succeeded exit code 0")
+    assert await tab.lines() == lines(1500)
+
+
+async def test_the_output_is_followed_until_a_person_looks_elsewhere(
+    client: Client, open_tab: OpenTab, gate: Gate
+) -> None:
+    run = await client.run("; ".join([numbered(1, 300), gate.wait, numbered(301, 600), gate.wait]))
+    tab = await open_tab(client, f"/runs/{run}")
+    follow = tab.button("Follow")
+    await expect(tab.output).to_contain_text("Live")
+    await expect(tab.log).to_contain_text("line 300 ")
+    await until_true(tab.at_end)
+
+    await follow.click()
+    await expect(follow).to_have_attribute("aria-pressed", "false")
+    await expect(tab.output).to_contain_text("Not following")
+    before = await tab.log.evaluate("log => log.scrollTop")
+    gate.open()
+    await expect(tab.log).to_contain_text("line 600 ")
+    assert await tab.log.evaluate("log => log.scrollTop") == before
+    await follow.click()
+    await until_true(tab.at_end)
+
+    await tab.log.hover()
+    await tab.page.mouse.wheel(0, -300)
+    await expect(follow).to_have_attribute("aria-pressed", "false")
+    await tab.page.mouse.wheel(0, 3000)
+    await expect(follow).to_have_attribute("aria-pressed", "true")
+    gate.open()
+    await expect(tab.log).to_contain_text("Succeeded")
+    assert await tab.lines() == lines(600)
+
+
+async def test_colours_are_shown(client: Client, open_tab: OpenTab) -> None:
+    run = await client.run(r"printf '\033[31mred\033[0m \033[1;32mgreen\033[0m plain\n'")
+    tab = await open_tab(client, f"/runs/{run}")
+    red, green = (tab.log.get_by_text(word, exact=True) for word in ("red", "green"))
+    await expect(red).to_have_css("color", RED)
+    await expect(green).to_have_css("color", GREEN)
+    await expect(green).to_have_css("font-weight", "700")
+    assert await tab.lines() == ["red green plain"]
+
+
+async def test_progress_shows_its_last_state(client: Client, open_tab: OpenTab) -> None:
+    run = await client.run(r"for p in 10 50 100; do printf '\r\033[K%s%%' $p; done; echo")
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("Succeeded")
+    assert await tab.lines() == ["100%"]
+
+
+async def test_hostile_output_is_inert(client: Client, open_tab: OpenTab) -> None:
+    run = (await client.create(HOSTILE, name="<img src=/y onerror='hit = 3'>"))["run"]["id"]
+    tab = await open_tab(client, f"/runs/{run}")
+    await tab.page.evaluate("navigator.clipboard.writeText('mine')")
+    await tab.page.reload()
+    await expect(tab.log).to_contain_text("Succeeded")
+    assert await tab.lines() == INERT
+    assert await tab.log.locator("script, img, b, a, iframe, object, [onerror]").count() == 0
+    await expect(tab.page).to_have_title("<img src=/y onerror='hit = 3'> · Tailrun")
+    await expect(tab.page.get_by_role("heading", level=1)).to_contain_text("<img src=/y")
+    assert await tab.page.evaluate("typeof hit") == "undefined"
+    assert await tab.page.evaluate("navigator.clipboard.readText()") == "mine"
+
+
+async def test_the_whole_output_can_be_copied_and_downloaded(
+    client: Client, open_tab: OpenTab
+) -> None:
+    run = await client.run(f"{numbered(1, 3)}; printf unfinished")
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("Succeeded")
+    await tab.button("Copy").click()
+    await expect(tab.page.get_by_text("Copied the output.")).to_be_visible()
+    copied = await tab.page.evaluate("navigator.clipboard.readText()")
+    assert copied == "\n".join([*lines(3), "unfinished"])
+    async with tab.page.expect_download() as download:
+        await tab.output.get_by_role("link", name="Download").click()
+    path = await (await download.value).path()
+    assert path.read_bytes() == await client.output(run)
+
+
+async def test_a_flood_keeps_the_tab_quick_and_the_document_small(
+    client: Client, open_tab: OpenTab, gate: Gate
+) -> None:
+    tab = await open_tab(client)
+    await tab.page.evaluate(WATCH_FRAMES)
+    run = await client.run(f"{FLOOD}; {gate.wait}; echo the end")
+    await tab.page.evaluate(f"location.hash = '/runs/{run}'")
+    rows = tab.log.locator("[data-line]")
+    await expect(rows.last).to_have_text(f"{FLOOD_LINES:099}")
+    assert await tab.page.evaluate("longest") < 1000
+    shown = await tab.lines()
+    assert 1000 < len(shown) <= 20_500
+    first = FLOOD_LINES - len(shown) + 1
+    assert shown == [f"{number:099}" for number in range(first, FLOOD_LINES + 1)]
+    await expect(tab.log).to_contain_text(f"Lines 1 to {first - 1:,} are not shown here.")
+    gate.open()
+    await expect(tab.log).to_contain_text("the end")
+    await expect(tab.facts).to_contain_text("Succeeded")
+    await tab.button("Load from the start").click()
+    await expect(rows.first).to_have_text(f"{1:099}")
+    await expect(tab.log).to_contain_text("There is more.")
+    assert await rows.count() <= 20_500

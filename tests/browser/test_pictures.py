@@ -1,0 +1,150 @@
+"""Pictures of the page, kept in tests/artifacts; with `--write-docs-picture` the README's too."""
+
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.gate import Gate
+from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
+from tests.support.client import Client, Start
+from tests.support.service import ROOT
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DOCS_PICTURE = ROOT / "docs" / "page.png"
+
+DEPLOY = r"""
+step() { printf '\n\033[1;34m==>\033[0m \033[1m%s\033[0m\n' "$1"; }
+ok() { printf '    \033[32m✓\033[0m %-34s \033[2m%s\033[0m\n' "$1" "$2"; }
+repeat() { printf "%$1s" '' | sed "s/ /$2/g"; }
+bar() {
+  filled=$(($1 * 32 / 100))
+  printf '\r\033[K    \033[36m%s\033[0m\033[2m%s\033[0m %3d%%  \033[2m%s of 1,240,800 rows\033[0m' \
+    "$(repeat $filled █)" "$(repeat $((32 - filled)) ░)" "$1" "$2"
+}
+printf '\033[1mDeploying shop-api 4.2.0\033[0m to \033[35mproduction\033[0m'
+printf ' at \033[33m9f31c07\033[0m\n'
+step Checks
+ok 'image shop-api:4.2.0 is signed' 'sha256:5b0c…e1d4'
+ok 'backup is 12 minutes old' '38.4 GB'
+ok 'replica lag' '0.3 s'
+step Migrations
+ok '0041_add_shipping_zone' '12 ms'
+ok '0042_index_orders_by_customer' '318 ms, concurrently'
+ok '0043_split_address' '40 ms'
+printf '    \033[33m! orders.legacy_id is still read by reports-worker 2.9\033[0m\n'
+step 'Rolling out'
+ok 'web-1' 'healthy after 210 ms'
+ok 'web-2' 'healthy after 190 ms'
+ok 'web-3' 'healthy after 230 ms'
+printf '    \033[31m✗\033[0m web-4 \033[31mdid not answer\033[0m, \033[1mretrying\033[0m\n'
+ok 'web-4' 'healthy after 640 ms'
+step 'Backfilling orders.zone_id'
+bar 4 49,632; bar 23 285,384; bar 61 756,888
+"""
+
+BACKUP = r"""
+echo 'Dumping orders to /backup/orders-2026-11-23.dump'
+printf '\033[2m%s\033[0m\n' 'pg_dump: reading schemas' 'pg_dump: dumping public.orders'
+printf '\033[31mpg_dump: error:\033[0m %s\n' 'could not write: No space left on device' >&2
+exit 1
+"""
+
+
+def named(screen: str, *, phone: bool, dark: bool) -> str:
+    """Return the name of a screen's picture."""
+    return f"{screen}-{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
+
+
+class Looks:
+    """The page as it looks on a desktop and a phone, light and dark."""
+
+    def __init__(self, tabs: dict[tuple[bool, bool], Tab]) -> None:
+        self._tabs = tabs
+
+    @property
+    def tabs(self) -> list[Tab]:
+        return list(self._tabs.values())
+
+    async def go(self, path: str, words: str) -> None:
+        """Go to a screen in all of them; wait for words that it shows."""
+        for tab in self.tabs:
+            await tab.go(path)
+        await self.show(words)
+
+    async def show(self, words: str) -> None:
+        """Wait for words in all of them."""
+        for tab in self.tabs:
+            await expect(tab.page.locator("#page")).to_contain_text(words)
+
+    async def picture(self, screen: str) -> None:
+        """Keep a picture of all of them; none may be wider than its screen."""
+        for (phone, dark), tab in self._tabs.items():
+            await tab.picture(named(screen, phone=phone, dark=dark))
+            assert await tab.overflow() <= 0
+
+
+async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
+    """Open the page in all its looks."""
+    each = [(phone, dark) for phone in (False, True) for dark in (False, True)]
+    refused = [CONNECTION_REFUSED]
+    return Looks(
+        {
+            (phone, dark): await open_tab(client, phone=phone, dark=dark, expected=refused)
+            for phone, dark in each
+        }
+    )
+
+
+async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: Gate) -> None:
+    client = await start()
+    service = client.service
+    service.set(port=str(urlsplit(service.address).port))
+    looks = await open_looks(open_tab, client)
+    await looks.show("No commands yet")
+    await looks.picture("empty")
+
+    await client.create("true", name="Reindex search", start=False)
+    await client.create("exit 0", name="Rotate keys", description="Every ninety days")
+    backup = await client.create(BACKUP, name="Nightly backup", description="Dumps the orders")
+    deploy = await client.create(
+        f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api", description="To production, with backfill"
+    )
+    failed = backup["run"]["id"]
+    await client.finished(failed)
+    await looks.go("/", "Deploy shop-api")
+    await looks.show("Failed")
+    await looks.picture("busy")
+    await looks.go(f"/runs/{failed}", "exit code 1")
+    await looks.picture("failed")
+    await looks.go("/commands/new", "Save and start")
+    await looks.picture("form")
+
+    run = deploy["run"]["id"]
+    await looks.go(f"/runs/{run}", "61%")
+    await client.call("POST", f"runs/{run}/signal", json={"signal": "SIGSTOP"})
+    await looks.show("Paused")
+    await looks.picture("paused")
+    await client.call("POST", f"runs/{run}/signal", json={"signal": "SIGCONT"})
+    await looks.show("Running")
+    await service.kill()
+    await looks.show("Reconnecting")
+    await looks.show("The server does not answer.")
+    await looks.picture("reconnecting")
+    await service.start()
+
+
+async def test_the_pictured_deploy_is_a_run_like_any_other(
+    client: Client, open_tab: OpenTab, gate: Gate, request: pytest.FixtureRequest
+) -> None:
+    command = await client.create(f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api")
+    tab = await open_tab(client, f"/runs/{command['run']['id']}", dark=True)
+    await expect(tab.log).to_contain_text("61%")
+    await tab.picture("page")
+    if request.config.getoption("--write-docs-picture", default=False):
+        await expect(tab.facts).to_contain_text("4 s")  # as long as its output tells of
+        shutil.copy(await tab.picture("page"), DOCS_PICTURE)
+    gate.open()
+    await expect(tab.facts).to_contain_text("Succeeded")
