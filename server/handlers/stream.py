@@ -130,8 +130,9 @@ class _Viewer:
         if live is not None:
             await self._until_started(live)
         async with self._service.output(self._run_id) as output:
+            change = asyncio.Event() if live is None else live.change
             await self._tell_run(await self._service.get(self._run_id))
-            changes = asyncio.create_task(self._tell_changes(live))
+            changes = asyncio.create_task(self._tell_changes(live, change))
             try:
                 await self._tell_output(output, await start_offset(output, asked))
             finally:
@@ -140,19 +141,20 @@ class _Viewer:
 
     async def _until_started(self, live: LiveRun) -> None:
         while live.log is None and not live.run.state.final:
+            change = live.change
             await self._tell_run(live.view)
-            await live.changed()
+            await change.wait()
 
     async def _tell_run(self, view: RunView) -> None:
         await self._send_object({"type": "run", "run": run_json(view)})
 
-    async def _tell_changes(self, live: LiveRun | None) -> None:
+    async def _tell_changes(self, live: LiveRun | None, change: asyncio.Event) -> None:
         """Tell each change of the run's state but the last, which the end tells."""
-        while live is not None:
-            await live.changed()
-            if live.run.state.final:
-                return
+        await change.wait()
+        while live is not None and not live.run.state.final:
+            change = live.change
             await self._tell_run(live.view)
+            await change.wait()
 
     async def _tell_output(self, output: Output, offset: int) -> None:
         async for frame in frames(output, self._format, offset):

@@ -57,6 +57,10 @@ class LiveRun:
         self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
         self._announce()
 
+    def waits(self) -> None:
+        """Tell that the run could not be started yet."""
+        self._announce()
+
     def stop_requested(self) -> None:
         """Tell that the run is to end."""
         if not self.stopping or self.paused:
@@ -79,9 +83,10 @@ class LiveRun:
         self.run = ended_run(self.run, end)
         self._announce()
 
-    async def changed(self) -> None:
-        """Wait for the next change of the run's state."""
-        await self._change.wait()
+    @property
+    def change(self) -> asyncio.Event:
+        """What is set at the next change of the run's state; take it before looking at that."""
+        return self._change
 
     async def finished(self, end_of: Callable[[Run], RunEnd]) -> Run:
         """Return the run with its end; call it once the log has ended.
@@ -91,7 +96,7 @@ class LiveRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(END_STORED_SECONDS):
                 while not self.run.state.final:
-                    await self.changed()
+                    await self._change.wait()
         if self.run.state.final or self.log is None:
             return self.run
         size = self.log.size

@@ -156,11 +156,11 @@ class Runner:
         live = self._live.get(run_id)
         if live is None:
             raise NoActiveRunError("The run is not active.")
-        if run_id in self._queue:
-            await self._end_queued(live, outcome.stopped_in_queue())
-            return live
         while live.log is None and not live.run.state.final:
-            await live.changed()
+            if run_id in self._queue:
+                await self._end_queued(live, outcome.stopped_in_queue())
+                return live
+            await live.change.wait()
         try:
             stopping = await self._keeper.stop(
                 str(run_id), signal=signal, grace_seconds=grace_seconds
@@ -278,6 +278,7 @@ class Runner:
         except KeeperError as error:
             logger.warning("run waits for the keeper: %s", error, extra={"run": run.id})
             self._queue.appendleft(run.id)
+            live.waits()
             asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._dispatch.set)
             return False
         self._adopt(live)
