@@ -1,6 +1,7 @@
 """Side tasks: their death is heard, and they can be ended."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -52,6 +53,25 @@ async def test_a_task_that_loses_a_cancellation_is_ended_all_the_same() -> None:
         await end(task)
     assert lost.is_set()
     assert task.cancelled()
+
+
+async def test_how_an_ended_task_failed_is_the_callers_business(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is not logged as an exception that was never retrieved."""
+
+    async def fail() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionResetError
+
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    await end(task)
+    del task
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_ending_a_task_that_has_ended_does_nothing() -> None:
