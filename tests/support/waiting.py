@@ -14,7 +14,7 @@ async def until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = SECONDS) -> None:
+async def until_true(true: Callable[[], Awaitable[object]], seconds: float = SECONDS) -> None:
     """Return as soon as `await true()`; fail after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110  nothing tells of it

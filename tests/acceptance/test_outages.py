@@ -1,0 +1,226 @@
+"""The database or the keeper is away: what can go on goes on, and all is made up for later."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.client import Client, Start, watch
+from tests.support.numbered import Numbered
+from tests.support.postgres import execute, with_name
+from tests.support.waiting import until, until_true
+
+DEPLOY_SECONDS = 5.0
+
+
+class Outage:
+    """A database that can be away: it lets nobody in, and throws out who is."""
+
+    def __init__(self, url: str) -> None:
+        self._name = urlsplit(url).path.removeprefix("/")
+        self._server = with_name(url, "postgres")
+
+    def begin(self) -> None:
+        execute(
+            self._server,
+            f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608
+            f" WHERE datname = '{self._name}'",
+        )
+
+    def end(self) -> None:
+        execute(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
+
+
+@pytest.fixture
+def outage(database_url: str) -> Iterator[Outage]:
+    outage = Outage(database_url)
+    yield outage
+    outage.end()
+
+
+async def readiness(client: Client) -> tuple[int, dict[str, str]]:
+    async with client.session.get(client.page_url("/readyz")) as response:
+        return response.status, await response.json()
+
+
+async def until_ready(client: Client) -> None:
+    async def ready() -> bool:
+        return (await readiness(client))[0] == 200
+
+    await until_true(ready)
+
+
+async def test_runs_and_their_viewers_go_on_without_the_database(
+    start: Start, outage: Outage, tmp_path: Path
+) -> None:
+    client = await start()
+    numbered = Numbered(tmp_path, 1, exitcode=4)
+    run_id = await client.run(numbered.script)
+    async with client.connect(run_id, format="raw") as stream:
+        told = (await stream.receive(timeout=20)).data
+        outage.begin()
+        while len(told) < 100_000:
+            told += (await stream.receive(timeout=20)).data
+        assert (await client.get_run(run_id))["state"] == "running"
+        numbered.end()
+        async with asyncio.timeout(20):
+            watched = await watch(stream)
+        assert (watched.code, watched.reason) == (1000, "exit 4")
+        assert told + b"".join(watched.messages) == numbered.output
+    outage.end()
+    await until_ready(client)
+    await stored(client, run_id)
+    assert (await client.get_run(run_id))["exitcode"] == 4
+    assert await client.output(run_id) == numbered.output
+
+
+async def stored(client: Client, run_id: str) -> None:
+    """Wait until the run's end is in the database: then its spool is removed."""
+    spool = client.service.state_dir / "spool" / run_id
+    await until(lambda: not spool.exists())
+
+
+async def test_what_needs_the_database_says_that_it_is_away(
+    start: Start, outage: Outage, subtests: pytest.Subtests
+) -> None:
+    """And to come back in a moment; what is known without it is told."""
+    client = await start()
+    created = await client.create("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done")
+    run_id = created["run"]["id"]
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "up"
+    outage.begin()
+    body = {"name": "test", "script": "true"}
+    for method, path, json in [
+        ("GET", "commands/", None),
+        ("POST", "commands/", body),
+        ("GET", f"commands/{created['id']}", None),
+        ("PUT", f"commands/{created['id']}", body),
+        ("DELETE", f"commands/{created['id']}", None),
+        ("POST", f"commands/{created['id']}/runs", None),
+        ("GET", "runs/", None),
+    ]:
+        with subtests.test(f"{method} {path}"):
+            async with client.session.request(method, client.url(path), json=json) as response:
+                assert response.status == 503
+                assert int(response.headers["Retry-After"]) > 0
+                assert "database" in (await response.json())["detail"].lower()
+    for path in [f"runs/{run_id}", f"commands/{created['id']}/info", f"runs/{run_id}/output"]:
+        with subtests.test(path):
+            async with client.session.get(client.url(path)) as response:
+                assert response.status == 200
+    status, parts = await readiness(client)
+    assert (status, parts["database"], parts["keeper"]) == (503, "cannot be reached", "ok")
+    assert (await client.stop(run_id))["stopping"]
+    watched = await client.stream(run_id)
+    assert (watched.code, watched.reason) == (1000, "stopped")
+    outage.end()
+    await until_ready(client)
+    await stored(client, run_id)
+    run = await client.get_run(run_id)
+    assert (run["state"], run["exitcode"]) == ("stopped", 3)
+    await client.create("true")
+
+
+async def test_the_server_ends_in_time_without_the_database(
+    start: Start, outage: Outage, tmp_path: Path
+) -> None:
+    """The next one makes up for it."""
+    client = await start()
+    numbered = Numbered(tmp_path, 1)
+    run_id = await client.run(numbered.script)
+    outage.begin()
+    numbered.end()
+    await until((client.service.state_dir / "spool" / run_id / "exit.json").exists)
+    began = time.monotonic()
+    assert await client.service.terminate() == 0
+    assert time.monotonic() - began < DEPLOY_SECONDS
+    outage.end()
+    await client.service.start()
+    assert (await client.finished(run_id))["state"] == "succeeded"
+    assert await client.output(run_id) == numbered.output
+
+
+async def test_runs_are_stopped_with_the_server_without_the_database(
+    start: Start, outage: Outage
+) -> None:
+    client = await start(on_shutdown="stop", stop_grace_seconds="0.1")
+    run_id = await client.run("echo up; sleep 1000")
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "up"
+    outage.begin()
+    began = time.monotonic()
+    assert await client.service.terminate() == 0
+    assert time.monotonic() - began < DEPLOY_SECONDS + 2
+    outage.end()
+    await client.service.start()
+    assert (await client.finished(run_id))["state"] == "stopped"
+    assert await client.output(run_id) == b"up\n"
+
+
+@contextmanager
+def no_keeper(client: Client, pid: int) -> Iterator[None]:
+    """Kill the keeper, and see that no other can be started: a file is in its directory's place."""
+    directory = client.service.state_dir / "keeper"
+    away = directory.with_name("away")
+    directory.rename(away)
+    directory.touch()
+    os.kill(pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        directory.unlink()
+        away.rename(directory)
+
+
+async def test_without_a_keeper_runs_wait(start: Start) -> None:
+    """What asks for it is told so; a new one takes up what waits."""
+    client = await start()
+    pid = await client.service.keeper_pid()
+    run_id = await client.run("echo up; sleep 1000")
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "up"
+    with no_keeper(client, pid):
+        waiting, unwanted = [await client.run(f"echo {n}") for n in range(2)]
+        assert (await client.get_run(waiting))["state"] == "queued"
+        for path, body in [("stop", {}), ("signal", {"signal": "SIGUSR1"})]:
+            refused = await client.call("POST", f"runs/{run_id}/{path}", json=body, status=503)
+            assert "keeper" in refused["detail"]
+        status, parts = await readiness(client)
+        assert (status, parts["database"]) == (503, "ok")
+        assert "keeper" in parts["keeper"]
+        await client.stop(unwanted)
+        assert (await client.get_run(unwanted))["state"] == "stopped"
+    assert (await client.finished(waiting))["state"] == "succeeded"
+    assert await client.output(waiting) == b"0\n"
+    await client.stop(run_id)
+    assert (await client.finished(run_id))["state"] == "lost"
+    assert await client.output(run_id) == b"up\n"
+
+
+async def test_a_run_that_is_being_started_in_vain_can_be_stopped(start: Start) -> None:
+    """Its keeper is asked, and dies without an answer; no other can be had."""
+    client = await start()
+    pid = await client.service.keeper_pid()
+    os.kill(pid, signal.SIGSTOP)
+    creating = asyncio.create_task(client.create("echo up"))
+
+    async def listed() -> list[str]:
+        return [run["id"] for run in (await client.call("GET", "runs/"))["items"]]
+
+    await until_true(listed)
+    [run_id] = await listed()
+    stopping = asyncio.create_task(client.stop(run_id))
+    await client.call("GET", "ping")  # lets the request to stop come first
+    with no_keeper(client, pid):
+        async with asyncio.timeout(10):
+            assert (await stopping)["state"] == "stopped"
+            await creating
+    assert (await client.get_run(run_id))["reason"] == "it was stopped while queued"
