@@ -31,6 +31,9 @@ THREAD_BYTES = 64 * 1024
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the last one repeats."""
 
+UNREADABLE_SECONDS = 1.0
+"""Pause before a spool that could not be read is tried again: there may be no descriptor left."""
+
 CLOSE_SECONDS = 2.0
 """How long the end of the service may wait for the last flush."""
 
@@ -87,8 +90,7 @@ class Archiver:
         while not cursor.done.is_set():
             await self._await_growth(cursor)
             cursor.flushed.clear()
-            self._grown[live.run.id] = cursor
-            self._first_grown.set()
+            self._take_up(cursor)
             if log.ended or log.size - cursor.offset >= self._flush_bytes:
                 self._due.set()
                 await cursor.flushed.wait()
@@ -164,7 +166,11 @@ class Archiver:
         for cursor in list(self._grown.values()):
             if room <= 0:
                 break
-            advance = await self._advance(cursor, room)
+            try:
+                advance = await self._advance(cursor, room)
+            except OSError as error:
+                self._put_off(cursor, error)
+                continue
             room -= advance.to_offset - advance.from_offset
             cursors.append(cursor)
             advances.append(advance)
@@ -185,6 +191,17 @@ class Archiver:
             self._due.set()
         else:
             self._first_grown.clear()
+
+    def _put_off(self, cursor: _Cursor, error: OSError) -> None:
+        """Leave out for a while a run whose spool cannot be read; the others go on."""
+        run_id = cursor.live.run.id
+        logger.warning("output waits: %s", error, extra={"run": run_id})
+        del self._grown[run_id]
+        asyncio.get_running_loop().call_later(UNREADABLE_SECONDS, self._take_up, cursor)
+
+    def _take_up(self, cursor: _Cursor) -> None:
+        self._grown[cursor.live.run.id] = cursor
+        self._first_grown.set()
 
     async def _advance(self, cursor: _Cursor, room: int) -> Advance:
         """Read what is new of one run, up to `room` bytes, and make its step of the batch.

@@ -1,0 +1,44 @@
+"""The Archiver while a spool cannot be read."""
+
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from server.keeper.spool import ExitRecord, Spool
+from server.repositories.database import Database
+from server.services import archiver
+from server.services.tasks import end
+from tests.integration.archive_harness import Site
+
+
+@pytest.fixture
+async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
+    site = Site(database, tmp_path)
+    yield site
+    await end(site.archiving)
+
+
+async def test_a_run_whose_spool_cannot_be_read_now_waits_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while there is no descriptor left to read its exit record with."""
+    monkeypatch.setattr(archiver, "UNREADABLE_SECONDS", 0.01)
+    waiting, other = await site.run(), await site.run()
+    read_exit, refused = Spool.read_exit, 0
+
+    def refuse(spool: Spool, run_id: str) -> ExitRecord | None:
+        nonlocal refused
+        if run_id == str(waiting.id) and (refused < 3 or not other.following.done()):
+            refused += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read_exit(spool, run_id)
+
+    monkeypatch.setattr(Spool, "read_exit", refuse)
+    for run in (waiting, other):
+        run.write(b"all of it\n")
+        run.end()
+    await other.assert_whole()
+    await waiting.assert_whole()
+    assert refused >= 3
