@@ -1,6 +1,7 @@
 """How runs are stopped, and how their bounds are kept."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -244,6 +245,57 @@ async def test_a_full_disk_stops_the_run_and_keeps_what_was_written(small_disk: 
         assert (end.signal, end.cause) == ("SIGTERM", "disk_full")
         assert end.output_bytes > 40 * MEBIBYTE
         assert host.output(run_id) == b"y\n" * (end.output_bytes // 2)
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leave no room on a disk for a while."""
+    filler = disk / "filler"
+    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(descriptor, bytes(4096))
+    os.close(descriptor)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+async def test_a_run_started_on_a_full_disk_ends_with_an_error_and_an_output(
+    small_disk: Path,
+) -> None:
+    async with a_host(small_disk) as host:
+        await host.hello()
+        with full(small_disk):
+            run_id = await host.start("echo " + "x" * 10_000)
+            assert host.spool.read_exit(run_id) is None  # it waits for room to be recorded
+        end = await host.ended(run_id)
+        assert end.error is not None
+        assert "No space left on device" in end.error
+        assert (end.cause, end.lost, host.output(run_id)) == (None, False, b"")
+
+
+async def test_a_tail_that_finds_no_room_is_appended_when_there_is_some(small_disk: Path) -> None:
+    async with a_host(small_disk) as host:
+        go = small_disk / "go"
+        script = f"seq 300000; while ! [ -e {go} ]; do sleep 0.01; done; echo end; exit 3"
+        bounds = {"max_output_bytes": 200_000, "tail_bytes": 100_000}
+        run_id = await host.start(script, output_policy="head_and_tail", **bounds)
+        process = host.spool.read_process(run_id)
+        assert process is not None
+        last = host.spool.directory(run_id) / "tail.18"
+        await until(lambda: last.exists() and last.read_bytes().endswith(b"300000\n"))
+        with full(small_disk):
+            go.touch()  # the last line goes into a page that is there already
+            await until(lambda: gone(process.pid))
+            assert await host.client.runs() == {run_id}
+        end = await host.ended(run_id)
+        assert (end.exitcode, end.cause, end.lost) == (3, None, False)
+        output = host.output(run_id)
+        assert output[100_000:].startswith(b"\n[tailrun: ")
+        assert output.endswith(b"\n299999\n300000\nend\n")
+        assert len(output) == end.output_bytes
 
 
 async def test_a_run_that_pauses_itself_has_not_ended(host: Host) -> None:

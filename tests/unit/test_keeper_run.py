@@ -105,8 +105,10 @@ async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
         patch.setattr("server.keeper.spool._write", no_room)
         await keeper._answer(message)
         await until(lambda: "cannot record its end: no room" in caplog.text)
+        assert keeper._idle is None
     end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
     assert end.error == "its spool cannot be made: no room"
+    await until(lambda: keeper._idle)
 
 
 async def test_what_survives_a_stop_is_named_in_the_record_of_the_end(
