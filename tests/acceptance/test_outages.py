@@ -7,42 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.client import Client, Start, watch
 from tests.support.numbered import Numbered
-from tests.support.postgres import execute, with_name
+from tests.support.outage import Outage
 from tests.support.waiting import until, until_true
 
 DEPLOY_SECONDS = 5.0
-
-
-class Outage:
-    """A database that can be away: it lets nobody in, and throws out who is."""
-
-    def __init__(self, url: str) -> None:
-        self._name = urlsplit(url).path.removeprefix("/")
-        self._server = with_name(url, "postgres")
-
-    def begin(self) -> None:
-        execute(
-            self._server,
-            f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false",
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608
-            f" WHERE datname = '{self._name}'",
-        )
-
-    def end(self) -> None:
-        execute(self._server, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
-
-
-@pytest.fixture
-def outage(database_url: str) -> Iterator[Outage]:
-    outage = Outage(database_url)
-    yield outage
-    outage.end()
 
 
 async def readiness(client: Client) -> tuple[int, dict[str, str]]:

@@ -1,0 +1,100 @@
+"""A Runner with all that it needs: a real keeper, real spools, a real database."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.keeper.client import KeeperClient
+from server.keeper.spool import Limits, Spool
+from server.models import Command, Run
+from server.output.watch import Watch
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services.archiver import Archiver
+from server.services.live import LiveRun
+from server.services.metrics import Metrics
+from server.services.runner import Launch, Runner
+from server.services.tasks import Tasks
+from tests.support.service import Service
+from tests.support.waiting import until
+
+HOST = "here"
+
+
+class Site:
+    """A Runner on a state directory; `begin` has it take up what is there, and work."""
+
+    def __init__(
+        self, database: Database, state_dir: Path, *, max_concurrent_runs: int = 10
+    ) -> None:
+        self.spool = Spool.of(state_dir)
+        self.tasks = Tasks()
+        self.commands = CommandRepository(database)
+        self.runs = RunRepository(database)
+        self.outputs = OutputRepository(database)
+        self.keeper = KeeperClient(state_dir)
+        self.watch = Watch()
+        metrics = Metrics()
+        self.archiver = Archiver(
+            self.outputs, flush_bytes=4096, flush_seconds=0, preview_bytes=100, metrics=metrics
+        )
+        self.runner = Runner(
+            host=HOST,
+            launch=Launch(  # noqa: S604  the setting of that name
+                shell="/bin/sh",
+                directory=Path("/"),
+                environment={"PATH": os.defpath},
+                limits=Limits(),
+                max_concurrent_runs=max_concurrent_runs,
+                max_active_runs_per_command=10,
+            ),
+            spool=self.spool,
+            keeper=self.keeper,
+            watch=self.watch,
+            archiver=self.archiver,
+            runs=self.runs,
+            outputs=self.outputs,
+            tasks=self.tasks,
+            metrics=metrics,
+        )
+
+    async def begin(self) -> None:
+        await self.runner.recover()
+        self.tasks.start(self.archiver.run(), "archiver")
+        self.tasks.start(self.runner.dispatch(), "dispatch")
+
+    async def command(self, script: str) -> Command:
+        return await self.commands.add("name", None, script)
+
+    async def queued(self, script: str = "true", host: str = HOST) -> Run:
+        """Store a run as queued, as a server does that dies right then."""
+        return await self.runs.add((await self.command(script)).id, script, host)
+
+    async def start(self, script: str) -> LiveRun:
+        return await self.runner.start(await self.command(script))
+
+    async def ended(self, live: LiveRun) -> Run:
+        """Wait until a run's end is stored and its spool removed; return the stored run."""
+        await until(lambda: live.run.state.final)
+        await until(lambda: not self.spool.directory(str(live.run.id)).exists())
+        return await self.runs.get(live.run.id)
+
+    async def close(self) -> None:
+        await self.tasks.cancel()
+        self.watch.close()
+        await self.keeper.close()
+
+
+@asynccontextmanager
+async def a_site(database: Database, state_dir: Path, **options: int) -> AsyncIterator[Site]:
+    """Provide a Runner that has not begun; leave nothing of its keeper and runs."""
+    site = Site(database, state_dir, **options)
+    try:
+        yield site
+    finally:
+        await site.close()
+        await Service(state_dir, None).end_keeper()
+    assert not site.tasks.failed.is_set()

@@ -1,0 +1,185 @@
+"""The Runner: what it takes up after a restart, and what it does when something is missing."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveRunError
+from server.keeper.spool import ExitRecord
+from server.models import Advance, Run, RunEnd, RunState
+from server.repositories.database import Database
+from server.services import runner as module
+from tests.integration.runner_harness import Site, a_site
+from tests.support.outage import Outage
+from tests.support.waiting import until
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
+    async with a_site(database, tmp_path / "state") as site:
+        yield site
+
+
+async def store(site: Site, run: Run, data: bytes = b"", end: RunEnd | None = None) -> None:
+    """Have a run written as an Archiver would that had seen it start."""
+    advance = Advance(run.id, run.epoch, 0, len(data), 0, start_time=NOW, end=end)
+    assert await site.outputs.append([advance])
+
+
+async def test_a_run_that_was_only_stored_is_started(site: Site) -> None:
+    run = await site.queued("exit 5")
+    await site.begin()
+    live = site.runner.live(run.id)
+    assert live is not None
+    stored = await site.ended(live)
+    assert (stored.state, stored.exitcode, stored.epoch) == (RunState.FAILED, 5, 2)
+
+
+async def test_a_run_that_ended_meanwhile_is_finished_by_its_record(site: Site) -> None:
+    """Whether the database had heard of its start or not."""
+    runs = [await site.queued(), await site.queued()]
+    await store(site, runs[1])
+    for run in runs:
+        site.spool.create(str(run.id), b"true")
+        site.spool.output_path(str(run.id)).write_bytes(b"one\n")
+        site.spool.write_exit(str(run.id), ExitRecord(signal="SIGKILL", ended_at=NOW.timestamp()))
+    await site.begin()
+    for live in [site.runner.live(run.id) for run in runs]:
+        assert live is not None
+        stored = await site.ended(live)
+        assert (stored.state, stored.signal, stored.end_time) == (RunState.FAILED, "SIGKILL", NOW)
+        assert (stored.output_bytes, stored.output_lines) == (4, 1)
+
+
+async def test_a_running_run_without_a_spool_is_lost(site: Site) -> None:
+    """What was archived of it is kept."""
+    run = await site.queued()
+    await store(site, run, b"one\n")
+    await site.begin()
+    stored = await site.runs.get(run.id)
+    assert (stored.state, stored.output_bytes) == (RunState.LOST, 4)
+    assert "spool" in str(stored.reason)
+    assert site.runner.live(run.id) is None
+
+
+async def test_runs_of_other_hosts_are_left_alone(site: Site) -> None:
+    run = await site.queued(host="there")
+    await site.begin()
+    assert site.runner.live(run.id) is None
+    assert await site.runs.get(run.id) == run
+
+
+async def test_spools_of_finished_runs_are_removed_and_unknown_ones_are_told(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    finished, unknown = await site.queued(), str(uuid4())
+    await store(site, finished, end=RunEnd(RunState.SUCCEEDED, NOW, exitcode=0))
+    for run_id in (str(finished.id), unknown):
+        site.spool.create(run_id, b"true")
+    with caplog.at_level(logging.WARNING):
+        await site.begin()
+    assert site.spool.run_ids() == [unknown]
+    assert [getattr(record, "run", None) for record in caplog.records] == [unknown]
+
+
+async def test_output_that_cannot_be_opened_is_tried_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when this process has no descriptor left: the run itself goes on."""
+    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.01)
+    run = await site.queued()
+    site.spool.create(str(run.id), b"true")
+    output = site.spool.output_path(str(run.id))
+    output.unlink()
+    output.symlink_to(output)
+    await site.begin()
+    live = site.runner.live(run.id)
+    assert live is not None
+    assert live.log is None
+    output.unlink()
+    output.write_bytes(b"one\n")
+    await until(lambda: live.log is not None)
+    site.spool.write_exit(str(run.id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
+    assert (await site.ended(live)).output_bytes == 4
+
+
+async def test_output_that_is_gone_makes_a_run_lost(site: Site) -> None:
+    run = await site.queued()
+    site.spool.create(str(run.id), b"true")
+    site.spool.output_path(str(run.id)).unlink()
+    await site.begin()
+    await until(lambda: site.runner.live(run.id) is None)
+    assert (await site.runs.get(run.id)).state is RunState.LOST
+
+
+async def test_a_run_that_another_server_took_is_left(site: Site) -> None:
+    """With its spool, which may be that one's."""
+    await site.begin()
+    live = await site.start("echo up; sleep 1000")
+    await until(lambda: live.run.output_bytes == 3)
+    await site.runs.take_over([live.run.id], "there")
+    await site.runner.stop(live.run.id, signal="SIGTERM", grace_seconds=1)
+    await until(lambda: site.runner.live(live.run.id) is None)
+    assert (await site.runs.get(live.run.id)).state is RunState.RUNNING
+    assert str(live.run.id) in site.spool.run_ids()
+
+
+async def test_only_active_runs_are_stopped_or_signalled(site: Site) -> None:
+    await site.begin()
+    with pytest.raises(NoActiveRunError):
+        await site.runner.stop(uuid4(), signal="SIGTERM", grace_seconds=1)
+    with pytest.raises(NoActiveRunError):
+        await site.runner.signal(uuid4(), "SIGUSR1")
+
+
+async def test_a_process_that_has_ended_is_not_signalled(site: Site) -> None:
+    """Its end may be known to the keeper before it is here."""
+    await site.begin()
+    live = await site.start("true")
+    await until(lambda: site.spool.read_exit(str(live.run.id)) is not None)
+    if site.runner.live(live.run.id) is not None:
+        with pytest.raises(NoActiveRunError):
+            await site.runner.signal(live.run.id, "SIGUSR1")
+    await site.ended(live)
+
+
+async def test_a_command_has_so_many_active_runs(site: Site) -> None:
+    await site.begin()
+    command = await site.command("sleep 1000")
+    for _ in range(10):
+        await site.runner.start(command)
+    with pytest.raises(LimitReachedError, match="MAX_ACTIVE_RUNS_PER_COMMAND"):
+        await site.runner.start(command)
+
+
+async def test_a_queued_run_whose_stop_cannot_be_stored_stays_queued(
+    database: Database, tmp_path: Path, outage: Outage
+) -> None:
+    async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
+        await site.begin()
+        first, queued = await site.start("sleep 1000"), await site.start("exit 6")
+        outage.begin()
+        with pytest.raises(DatabaseUnavailableError):
+            await site.runner.stop(queued.run.id, signal="SIGTERM", grace_seconds=1)
+        assert (site.runner.queued, queued.run.state) == (1, RunState.QUEUED)
+        outage.end()
+        await site.runner.stop(first.run.id, signal="SIGTERM", grace_seconds=1)
+        assert (await site.ended(queued)).exitcode == 6
+
+
+async def test_the_end_of_the_service_stops_what_runs_and_starts_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
+        await site.begin()
+        running, queued = await site.start("sleep 1000"), await site.start("true")
+        await site.runner.stop_all(5)
+        assert (await site.runs.get(running.run.id)).state is RunState.STOPPED
+        assert (await site.runs.get(queued.run.id)).state is RunState.QUEUED
+        assert str(queued.run.id) not in site.spool.run_ids()
