@@ -6,9 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.errors import ReadOnlySqlTransaction
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseUnavailableError, StartupError
+
+UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, ReadOnlySqlTransaction)
+"""What says nothing of the statement: the server is away, full, out of connections or starved, or
+it is a standby now, or was made read-only (all of SQLSTATE's classes 08, 53, 57, 58, and 25006)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Address:
             if isinstance(exc.__context__, QueryCanceledError):
                 raise self._unavailable(exc.__context__) from exc
             raise
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as exc:
+        except (*UNAVAILABLE, OSError) as exc:
             raise self._unavailable(exc) from exc
         except psycopg2.DatabaseError as exc:
             if type(exc) is not psycopg2.DatabaseError:

@@ -1,14 +1,16 @@
-"""The pool of connections to PostgreSQL: the one place that talks to the driver."""
+"""The database: statements in, rows out, in bounded time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiopg
+from psycopg2.errors import ReadOnlySqlTransaction
 
 from server.errors import DatabaseUnavailableError
 from server.repositories.address import Address
+from server.repositories.pool import Pool
 
 Row = tuple[Any, ...]
 
@@ -39,13 +41,11 @@ class Database:
         statement_timeout_seconds: float = 15.0,
         on_unavailable: Callable[[], None] = lambda: None,
     ) -> None:
-        self._url = url
         self._address = Address.parse(url)
-        self._max_connections = max_connections
         self._timeout_seconds = statement_timeout_seconds
         self._on_unavailable = on_unavailable
         self._places = asyncio.Semaphore(max_connections)
-        self._pool: aiopg.Pool | None = None
+        self._pool: Pool | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -53,27 +53,20 @@ class Database:
         Raises:
             DatabaseUnavailableError: the server cannot be reached.
         """
+        self._pool = Pool(
+            self._address.parameters,
+            timeout_seconds=self._timeout_seconds,
+            set_up=self._set_up,
+        )
         with self._address.errors():
-            self._pool = await aiopg.create_pool(
-                self._url,
-                minsize=1,
-                maxsize=self._max_connections,
-                timeout=self._timeout_seconds,
-                enable_hstore=False,
-                enable_json=False,
-                on_connect=self._on_connect,
-                fallback_application_name="tailrun",
-                client_encoding="UTF8",
-            )
+            async with self._connection():
+                pass
 
     async def close(self) -> None:
         """Close all connections; calls under way fail."""
         if self._pool is not None:
             pool, self._pool = self._pool, None
-            pool.terminate()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._timeout_seconds):
-                    await pool.wait_closed()
+            pool.close()
 
     async def ready(self) -> bool:
         """Tell whether the database answers."""
@@ -95,7 +88,8 @@ class Database:
         Several statements are one transaction, too; the rows are those of the last.
 
         Raises:
-            DatabaseUnavailableError: the server cannot be reached, or did not answer in time.
+            DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
+                cannot do now what was asked.
         """
         try:
             with self._address.errors():
@@ -115,26 +109,39 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiopg.Connection]:
-        """Lend a connection of the pool.
+        """Lend a connection.
 
-        The pool itself does not wake who waits for a connection when one breaks, so the wait is
-        for a place of ours.
+        Where one leads to a server that is frozen, or was replaced, others may do so as well: the
+        idle ones are closed, so that calls do not try each in turn.
         """
-        async with asyncio.timeout(self._timeout_seconds):
-            await self._places.acquire()
+        pool, connection = await self._take()
         try:
-            if self._pool is None:
-                raise DatabaseUnavailableError(f"{self._address} is closed.")
-            pool = self._pool
-            connection = await _acquire(pool)
-            try:
-                yield connection
-            finally:
-                await pool.release(connection)
+            yield connection
+        except (TimeoutError, ReadOnlySqlTransaction):
+            connection.close()
+            pool.clear()
+            raise
         finally:
+            pool.give_back(connection)
             self._places.release()
 
-    async def _on_connect(self, connection: aiopg.Connection) -> None:
+    async def _take(self) -> tuple[Pool, aiopg.Connection]:
+        """Wait for a place, and take a connection for it."""
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._places.acquire()
+            try:
+                pool = self._opened()
+                return pool, await pool.take()
+            except BaseException:
+                self._places.release()
+                raise
+
+    def _opened(self) -> Pool:
+        if self._pool is None:
+            raise DatabaseUnavailableError(f"{self._address} is closed.")
+        return self._pool
+
+    async def _set_up(self, connection: aiopg.Connection) -> None:
         """Set up a new connection, whatever the server's own settings are."""
         settings = {
             "TimeZone": "UTC",
@@ -142,20 +149,5 @@ class Database:
             "statement_timeout": int((self._timeout_seconds + CANCEL_SECONDS) * 1000),
         }
         statements = (f"SET {name} = '{value}'" for name, value in settings.items())
-        try:
-            async with connection.cursor() as cursor:
-                await cursor.execute("; ".join(statements))
-        except BaseException:
-            await connection.close()
-            raise
-
-
-async def _acquire(pool: aiopg.Pool) -> aiopg.Connection:
-    """Take a connection of the pool, passing over those that have just broken.
-
-    The pool asserts that the one it gives is open, although it may break while the pool makes
-    another; then it is out of the pool.
-    """
-    while True:
-        with suppress(AssertionError):
-            return await pool.acquire()
+        async with connection.cursor() as cursor:
+            await cursor.execute("; ".join(statements))

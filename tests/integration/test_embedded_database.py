@@ -167,6 +167,27 @@ async def test_the_pool_heals_when_the_server_was_restarted(server: EmbeddedData
     await database.close()
 
 
+async def test_a_server_that_takes_no_new_connection_does_not_hold_up_the_others(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    database = Database(await server.start(), max_connections=2, statement_timeout_seconds=30)
+    await database.open()
+    os.kill(postmaster(directory), signal.SIGSTOP)
+    try:
+        first = asyncio.create_task(database.fetch_one("SELECT 1"))
+        await asyncio.sleep(0)
+        needing_one = asyncio.create_task(database.fetch_one("SELECT 2"))
+        async with asyncio.timeout(10):
+            assert await first == (1,)
+            for _ in range(10):
+                assert await database.fetch_one("SELECT 3") == (3,)
+        assert not needing_one.done()
+    finally:
+        os.kill(postmaster(directory), signal.SIGCONT)
+    assert await needing_one == (2,)
+    await database.close()
+
+
 async def test_calls_under_way_fail_clearly_when_the_server_dies(
     server: EmbeddedDatabase, directory: Path
 ) -> None:

@@ -7,13 +7,14 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
-import aiopg
 import pytest
 from psycopg2.errors import UndefinedTable
 
 from server.errors import DatabaseUnavailableError, StartupError
+from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from tests.support.postgres import execute
+from tests.support.waiting import until
 
 
 def free_port() -> int:
@@ -32,9 +33,9 @@ async def test_a_server_that_is_not_there_is_named_without_the_password() -> Non
 
 
 async def test_a_password_in_the_servers_own_words_is_hidden() -> None:
-    """Here the name of the host, which the driver quotes, is the password as well."""
-    database = Database("postgresql://me:nowhere.invalid@nowhere.invalid/name")
-    with pytest.raises(DatabaseUnavailableError, match=r'host name "\*\*\*"'):
+    """Here the socket's directory, which the driver quotes, is the password as well."""
+    database = Database("postgresql://me:nowhere@/name?host=/nowhere")
+    with pytest.raises(DatabaseUnavailableError, match=r'socket "/\*\*\*/'):
         await database.open()
 
 
@@ -117,30 +118,107 @@ async def test_a_connection_that_dies_in_a_call_is_replaced(database: Database) 
     assert await database.ready()
 
 
-async def test_a_connection_that_breaks_before_it_is_used_is_replaced(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_an_idle_connection_that_broke_is_passed_over(
+    database_url: str, database: Database
 ) -> None:
-    made: list[aiopg.Connection] = []
-    set_up = Database._on_connect
-
-    async def break_the_second(self: Database, connection: aiopg.Connection) -> None:
-        await set_up(self, connection)
-        made.append(connection)
-        if len(made) == 2:
-            await connection.close()
-
-    monkeypatch.setattr(Database, "_on_connect", break_the_second)
-    database = Database(database_url, max_connections=2)
-    await database.open()
-    answers = await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.1)") for _ in range(2)))
-    assert (answers, len(made)) == ([("",)] * 2, 3)
-    await database.close()
+    pids = "SELECT pg_backend_pid() FROM pg_sleep(0.05)"
+    idle = await asyncio.gather(*(database.fetch_all(pids) for _ in range(3)))
+    ended = [pid for [(pid,)] in idle]
+    execute(database_url, *(f"SELECT pg_terminate_backend({pid}, 5000)" for pid in ended))
+    assert database._pool is not None
+    connections = [*database._pool._idle]
+    await until(lambda: all(connection.closed for connection in connections))
+    for _ in range(4):
+        assert await database.fetch_one("SELECT 1") == (1,)
 
 
 async def test_a_wrong_statement_is_a_defect_and_not_an_outage(database: Database) -> None:
     with pytest.raises(UndefinedTable):
         await database.fetch_all("SELECT * FROM no_such_table")
     assert await database.fetch_one("SELECT 1") == (1,)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("53100", id="the disk is full"),
+        pytest.param("53200", id="memory is short"),
+        pytest.param("53300", id="too many connections"),
+        pytest.param("25006", id="a standby, or made read-only"),
+        pytest.param("57P01", id="an administrator ended it"),
+        pytest.param("57P03", id="it is starting"),
+        pytest.param("58030", id="its disk fails"),
+        pytest.param("40P01", id="a deadlock"),
+        pytest.param("55P03", id="a lock is not to be had"),
+    ],
+)
+async def test_what_the_server_cannot_do_now_is_an_outage(database: Database, state: str) -> None:
+    failing = f"DO $$ BEGIN RAISE EXCEPTION 'no way' USING ERRCODE = '{state}'; END $$"
+    with pytest.raises(DatabaseUnavailableError, match="no way"):
+        await database.fetch_all(failing)
+    assert await database.fetch_one("SELECT 1") == (1,)
+
+
+async def test_a_database_that_was_made_read_only_is_unavailable_and_heals(
+    database_url: str, database: Database
+) -> None:
+    """As after a failover: the old server became a standby, and a new connection finds the new."""
+    name = urlsplit(database_url).path[1:]
+    commands = CommandRepository(database)
+    await commands.add("name", None, "true")
+    execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await database.fetch_all("SET default_transaction_read_only = on; SELECT 1")
+    with pytest.raises(DatabaseUnavailableError, match="read-only"):
+        await commands.add("name", None, "true")
+    assert len((await commands.list(limit=9)).items) == 1
+    with pytest.raises(DatabaseUnavailableError, match="read-only"):
+        await commands.add("name", None, "true")
+    execute(
+        database_url,
+        "SET default_transaction_read_only = off",
+        f"ALTER DATABASE {name} RESET default_transaction_read_only",
+    )
+    await commands.add("name", None, "true")
+
+
+async def test_too_many_connections_are_an_outage_to_those_that_need_one(
+    database_url: str,
+) -> None:
+    execute(
+        database_url,
+        "DROP ROLE IF EXISTS modest",
+        "CREATE ROLE modest LOGIN CONNECTION LIMIT 1",
+    )
+    url = database_url.replace("postgres@", "modest@")
+    database = Database(url, max_connections=2)
+    await database.open()
+    first = asyncio.create_task(database.fetch_all("SELECT pg_sleep(0.5)"))
+    await asyncio.sleep(0)
+    with pytest.raises(DatabaseUnavailableError, match="too many connections"):
+        await database.fetch_one("SELECT 1")
+    await first
+    assert await database.fetch_one("SELECT 1") == (1,)
+    await database.close()
+
+
+async def test_a_time_out_closes_the_idle_connections_as_well(database_url: str) -> None:
+    """They lead to the same server, which is frozen or gone: no call is to try each in turn."""
+    database = Database(database_url, max_connections=3, statement_timeout_seconds=0.3)
+    await database.open()
+    pids = "SELECT pg_backend_pid() FROM pg_sleep(0.05)"
+    idle = await asyncio.gather(*(database.fetch_all(pids) for _ in range(3)))
+    frozen = [pid for [(pid,)] in idle]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
+            await database.fetch_one("SELECT 1")
+        for _ in range(3):
+            assert await database.fetch_one("SELECT 1") == (1,)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    await database.close()
 
 
 async def test_several_statements_are_one_transaction(database: Database) -> None:
@@ -161,6 +239,19 @@ async def test_a_closed_database_is_unavailable(database_url: str) -> None:
         await database.fetch_one("SELECT 1")
     with pytest.raises(DatabaseUnavailableError):
         await under_way
+
+
+async def test_a_connection_that_is_being_made_is_closed_too(database_url: str) -> None:
+    database = Database(database_url, max_connections=2)
+    await database.open()
+    first = asyncio.create_task(database.fetch_all("SELECT pg_sleep(9)"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(database.fetch_all("SELECT 1"))
+    await asyncio.sleep(0)
+    await database.close()
+    for call in (first, second):
+        with pytest.raises(DatabaseUnavailableError):
+            await call
 
 
 async def test_a_connection_that_cannot_be_set_up_is_closed(
