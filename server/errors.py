@@ -25,6 +25,10 @@ class CommandActiveError(ConflictError):
     """The command has an active run."""
 
 
+class RunActiveError(ConflictError):
+    """The run is active."""
+
+
 class NoActiveRunError(ConflictError):
     """There is no active run to act on."""
 

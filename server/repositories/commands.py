@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from server.errors import CommandActiveError, CommandNotFoundError
@@ -24,8 +25,8 @@ ADD = f"""
 
 ADD_WITH_RUN = f"""
     WITH c AS ({ADD}), r AS (
-        INSERT INTO commands_info AS r (commands_id, script, host, exitcode)
-        SELECT c.id, c.script, %(host)s, NULL FROM c
+        INSERT INTO commands_info AS r (commands_id, script, host, created_at, start_time, exitcode)
+        SELECT c.id, c.script, %(host)s, %(now)s, %(now)s, NULL FROM c
         RETURNING {RUN_COLUMNS}
     )
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
@@ -67,17 +68,42 @@ DELETE = """
 """
 
 # The parameters are literals when the planner sees them: a condition that is absent costs nothing.
+AFTER = "(%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))"
+
 LIST = f"""
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM (
         SELECT {COMMAND_COLUMNS} FROM commands c
-        WHERE (%(pattern)s IS NULL OR c.name ILIKE %(pattern)s OR c.description ILIKE %(pattern)s)
-        AND (%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))
-        ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
+        WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
     ) c {LAST_RUN} ORDER BY c.created_at DESC, c.id DESC
 """
 
+# What is common is found among the newest commands; what is rare, by the index of pieces, which
+# tells all there is, in no order. Either alone is slow at the other.
+SEARCH_NEWEST = 4000
+SEARCH = f"""
+    WITH newest AS MATERIALIZED (
+        SELECT c.id, c.created_at FROM (
+            SELECT * FROM commands c
+            WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT {SEARCH_NEWEST}
+        ) c
+        WHERE c.searched LIKE lower(%(pattern)s)
+        ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
+    ), indexed AS MATERIALIZED (
+        SELECT c.id, c.created_at FROM commands c
+        WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER}
+            AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(query)s), 3)
+            AND c.searched LIKE lower(%(pattern)s)
+    )
+    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM (
+        SELECT * FROM newest WHERE (SELECT count(*) FROM newest) = %(rows)s
+        UNION ALL SELECT * FROM indexed
+        ORDER BY created_at DESC, id DESC LIMIT %(rows)s
+    ) found JOIN commands c ON c.id = found.id {LAST_RUN}
+    ORDER BY c.created_at DESC, c.id DESC
+"""
+
 DELETE_SECONDS = 600.0
-"""For the deletion of a command: it takes all its runs' output with it."""
+"""For the deletion of a command with all its runs; their output follows."""
 
 
 class CommandRepository:
@@ -97,7 +123,13 @@ class CommandRepository:
         self, name: str, description: str | None, script: str, *, host: str
     ) -> tuple[Command, Run]:
         """Store a command and its first run, queued, in one statement."""
-        parameters = {"name": name, "description": description, "script": script, "host": host}
+        parameters = {
+            "name": name,
+            "description": description,
+            "script": script,
+            "host": host,
+            "now": datetime.now(UTC),
+        }
         [row] = await self._database.fetch_all(ADD_WITH_RUN, parameters)
         command, run = command_and_run_of(row)
         assert run is not None  # noqa: S101  the statement has just inserted it
@@ -140,7 +172,7 @@ class CommandRepository:
         return command_of(row)
 
     async def delete(self, command_id: UUID) -> None:
-        """Delete a command with its runs and their output.
+        """Delete a command with its runs; their output follows (RetentionRepository.purge).
 
         Raises:
             CommandNotFoundError: there is no such command.
@@ -159,13 +191,17 @@ class CommandRepository:
     ) -> Page[tuple[Command, Run | None]]:
         """Return commands with their newest run, newest command first.
 
-        `query`, if not empty, is part of the name or the description, in whatever case.
+        `query`, if not empty, is part of the name or the description (of the first 4,096
+        characters of both), in whatever case.
 
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        parameters = {"pattern": _pattern(query), **SortKey.parameters(cursor), "rows": limit + 1}
-        rows = await self._database.fetch_all(LIST, parameters)
+        parameters: dict[str, object] = {**SortKey.parameters(cursor), "rows": limit + 1}
+        if query:
+            text = storable(query)
+            parameters |= {"query": text, "pattern": _pattern(text)}
+        rows = await self._database.fetch_all(SEARCH if query else LIST, parameters)
         return Page.cut(
             [command_and_run_of(row) for row in rows],
             limit,
@@ -173,11 +209,9 @@ class CommandRepository:
         )
 
 
-def _pattern(query: str) -> str | None:
-    """Return the ILIKE pattern of texts that contain `query`, None for all."""
-    if not query:
-        return None
-    escaped = storable(query).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def _pattern(text: str) -> str:
+    """Return the LIKE pattern of texts that contain `text`."""
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
 
 

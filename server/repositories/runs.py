@@ -3,19 +3,21 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from psycopg2.errors import ForeignKeyViolation
 
-from server.errors import CommandNotFoundError, RunNotFoundError
+from server.errors import CommandNotFoundError, RunActiveError, RunNotFoundError
 from server.models import Position, Run, RunEnd, RunState
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import POSITION_COLUMNS, RUN_COLUMNS, position_of, run_of, storable
 
+# The moment is ours: a server that was frozen may do this long after we gave it up.
 ADD = f"""
-    INSERT INTO commands_info AS r (commands_id, script, host, exitcode)
-    VALUES (%(command_id)s, %(script)s, %(host)s, NULL)
+    INSERT INTO commands_info AS r (commands_id, script, host, created_at, start_time, exitcode)
+    VALUES (%(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, NULL)
     RETURNING {RUN_COLUMNS}
 """
 
@@ -41,6 +43,12 @@ ACTIVE = f"""
     ORDER BY r.created_at, r.id
 """
 
+UNCONFIRMED = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
+    ORDER BY r.created_at, r.id
+"""
+
 # Rows are locked in the order of their ids, as append() does, so that two servers never deadlock.
 TAKE_OVER = f"""
     WITH taken AS (
@@ -61,6 +69,15 @@ FINISH_QUEUED = """
     RETURNING id
 """
 
+# Locked first, for the second statement's snapshot to show what another one left of the row.
+DELETE = """
+    SELECT FROM commands_info WHERE id = %(id)s FOR UPDATE;
+    WITH deleted AS (
+        DELETE FROM commands_info WHERE id = %(id)s AND end_time IS NOT NULL RETURNING id
+    )
+    SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands_info WHERE id = %(id)s)
+"""
+
 
 class RunRepository:
     """The table `commands_info`, without the output."""
@@ -74,7 +91,12 @@ class RunRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        parameters = {"command_id": command_id, "script": script, "host": host}
+        parameters = {
+            "command_id": command_id,
+            "script": script,
+            "host": host,
+            "now": datetime.now(UTC),
+        }
         try:
             [row] = await self._database.fetch_all(ADD, parameters)
         except ForeignKeyViolation as exc:
@@ -107,6 +129,17 @@ class RunRepository:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
 
+    async def unconfirmed(self, host: str, older_than_seconds: float) -> Sequence[Run]:
+        """Return the queued runs of a host that nobody has taken over since they were stored.
+
+        Where the answer to `add` was lost, its run is among them: whoever asked for it was told
+        that it could not be stored. It was, and perhaps much later, when a server that had been
+        frozen went on; but its age is that of the request, by the clock of this host.
+        """
+        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        rows = await self._database.fetch_all(UNCONFIRMED, {"host": host, "before": before})
+        return [run_of(row) for row in rows]
+
     async def take_over(self, run_ids: Iterable[UUID], host: str) -> dict[UUID, Position]:
         """Become the owner of runs: raise their epoch, which fences every owner before.
 
@@ -129,6 +162,19 @@ class RunRepository:
             "reason": None if end.reason is None else storable(end.reason),
         }
         return await self._database.fetch_one(FINISH_QUEUED, parameters) is not None
+
+    async def delete(self, run_id: UUID) -> None:
+        """Delete a run that has ended; its output follows (RetentionRepository.purge).
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunActiveError: it is active.
+        """
+        [(deleted, found)] = await self._database.fetch_all(DELETE, {"id": run_id})
+        if not found:
+            raise RunNotFoundError(f"There is no run {run_id}.")
+        if not deleted:
+            raise RunActiveError("The run is active. Stop it first.")
 
     async def list(
         self,

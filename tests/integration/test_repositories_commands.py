@@ -10,10 +10,11 @@ import pytest
 
 from server.errors import CommandActiveError, CommandNotFoundError, InvalidCursorError
 from server.models import Advance, Chunk, RunEnd, RunState
-from server.repositories.commands import CommandRepository
+from server.repositories.commands import SEARCH, SEARCH_NEWEST, CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.page import SortKey
+from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from tests.support.postgres import until_a_statement_waits
 
@@ -102,6 +103,7 @@ async def test_deleting_a_command_deletes_its_runs_and_their_output_alone(
     await commands.delete(command.id)
     page = await runs.list(limit=10)
     assert [stored.id for stored in page.items] == [kept_run.id]
+    assert await RetentionRepository(database).purge(10) == 1
     assert await outputs.chunks(run.id, 0, 10) == []
     assert await outputs.chunks(kept_run.id, 0, 10) == [chunk]
     assert (await commands.get_with_last_run(kept.id))[1] == page.items[0]
@@ -198,11 +200,23 @@ async def test_a_list_tells_each_commands_newest_run(
         ("\0", set()),
         ("\ud800", set()),
         ("", {"backup", "nightly", "ärger", "100%", "a_b", "back\\slash"}),
+        ("k", {"backup", "nightly", "back\\slash"}),
+        ("up of a", {"nightly"}),
+        ("backup of no", set()),
+        ("pukcab", set()),
     ],
 )
+@pytest.mark.parametrize("newest", [0, 4, 4000], ids=["by index", "by both", "among the newest"])
 async def test_a_search_finds_the_text_in_name_or_description(
-    commands: CommandRepository, query: str, found: set[str]
+    commands: CommandRepository,
+    query: str,
+    found: set[str],
+    newest: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    limited = SEARCH.replace("LIMIT 4000", f"LIMIT {newest}")
+    assert (limited != SEARCH) == (newest != SEARCH_NEWEST)
+    monkeypatch.setattr("server.repositories.commands.SEARCH", limited)
     for name in ("backup", "ärger", "100%", "a_b", "back\\slash"):
         await commands.add(name, None, "true")
     await commands.add("nightly", "a Backup of all", "true")
@@ -220,3 +234,38 @@ def test_a_cursor_keeps_its_key_to_the_microsecond() -> None:
     for moment in (NOW, NOW - timedelta(days=30000), NOW + timedelta(microseconds=1)):
         key = SortKey(moment, UUID(int=7))
         assert SortKey.decode(key.encode()) == key
+
+
+@pytest.mark.parametrize("newest", [0, 3, 4000])
+async def test_pages_of_a_search_hold_every_command_once(
+    commands: CommandRepository, newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = SEARCH.replace(f"LIMIT {SEARCH_NEWEST}", f"LIMIT {newest}")
+    monkeypatch.setattr("server.repositories.commands.SEARCH", limited)
+    added = [await commands.add(f"{n % 2} of two", None, "true") for n in range(10)]
+    seen, cursor = [], None
+    while True:
+        page = await commands.list(query="1 OF", limit=2, cursor=cursor)
+        seen += [command for command, _ in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert seen == added[1::2][::-1]
+
+
+async def test_a_text_of_any_length_is_stored_and_its_start_is_found(
+    commands: CommandRepository,
+) -> None:
+    description = "x" * 4000 + "found" + "y" * 1_000_000 + "not found"
+    command = await commands.add("long", description, "true")
+    assert [found for found, _ in (await commands.list(query="xfoundy", limit=5)).items] == [
+        command
+    ]
+    assert (await commands.list(query="ynot found", limit=5)).items == []
+
+
+async def test_a_search_follows_what_is_replaced(commands: CommandRepository) -> None:
+    command = await commands.add("old", None, "true")
+    replaced = await commands.replace(command.id, "new", "also new", "true")
+    assert (await commands.list(query="old", limit=5)).items == []
+    assert (await commands.list(query="also", limit=5)).items == [(replaced, None)]

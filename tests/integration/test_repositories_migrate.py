@@ -19,17 +19,27 @@ from server.resources import migrations_directory, static_directory
 from tests.support.postgres import execute
 
 MIGRATIONS = migrations_directory()
+TABLES = {"commands", "commands_info", "commands_info_output", "commands_info_deleted"}
+PARTITIONS = 32
 
 
 def tables(url: str) -> set[str]:
+    """Return the tables; the partitions of one must be whole."""
+    query = """
+        SELECT relname, (SELECT count(*) FROM pg_inherits WHERE inhparent = c.oid)
+        FROM pg_class c
+        WHERE relname ~ '^commands' AND relkind IN ('r', 'p') AND NOT relispartition
+    """
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT relname FROM pg_class WHERE relname ~ '^commands' AND relkind = 'r'")
-        return {name for (name,) in cursor.fetchall()}
+        cursor.execute(query)
+        found = dict(cursor.fetchall())
+    assert found.get("commands_info_output", PARTITIONS) == PARTITIONS
+    return set(found)
 
 
 async def test_migrations_make_the_tables_once(empty_database_url: str) -> None:
     await migrate.apply(empty_database_url, MIGRATIONS)
-    assert tables(empty_database_url) == {"commands", "commands_info", "commands_info_output"}
+    assert tables(empty_database_url) == TABLES
     database = Database(empty_database_url)
     await database.open()
     command = await CommandRepository(database).add("name", None, "true")
@@ -61,7 +71,7 @@ async def test_a_migration_that_was_applied_but_not_recorded_is_applied_again(
     await migrate.apply(empty_database_url, MIGRATIONS)
     execute(empty_database_url, "DELETE FROM _yoyo_migration")
     await migrate.apply(empty_database_url, MIGRATIONS)
-    assert len(tables(empty_database_url)) == 3
+    assert tables(empty_database_url) == TABLES
 
 
 async def test_another_process_that_migrates_for_too_long_is_named(
@@ -77,7 +87,7 @@ async def test_another_process_that_migrates_for_too_long_is_named(
 
 async def test_a_connection_string_will_do_for_a_url(empty_database_url: str) -> None:
     await migrate.apply(make_dsn(**parse_dsn(empty_database_url)), MIGRATIONS)
-    assert len(tables(empty_database_url)) == 3
+    assert tables(empty_database_url) == TABLES
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
@@ -96,7 +106,7 @@ async def test_the_migrations_may_be_anywhere(empty_database_url: str, tmp_path:
     directory = tmp_path / "with [brackets]*"
     shutil.copytree(MIGRATIONS, directory)
     await migrate.apply(empty_database_url, directory)
-    assert len(tables(empty_database_url)) == 3
+    assert tables(empty_database_url) == TABLES
 
 
 async def test_the_rollback_removes_what_the_migration_made(database_url: str) -> None:

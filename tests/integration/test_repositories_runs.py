@@ -1,16 +1,25 @@
 """The repository of runs on a real PostgreSQL."""
 
+import asyncio
+from contextlib import closing
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psycopg2
 import pytest
 
-from server.errors import CommandNotFoundError, InvalidCursorError, RunNotFoundError
+from server.errors import (
+    CommandNotFoundError,
+    InvalidCursorError,
+    RunActiveError,
+    RunNotFoundError,
+)
 from server.models import Advance, Command, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from tests.support.postgres import until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 
@@ -129,3 +138,64 @@ async def test_only_a_queued_run_is_finished_without_its_archive(
     stored = await runs.get(queued.id)
     assert (stored.state, stored.end_time, stored.signal) == (RunState.FAILED, NOW, "SIGKILL")
     assert stored.reason == "a NUL \N{REPLACEMENT CHARACTER} and ?"
+
+
+async def test_a_finished_run_is_deleted_alone(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    finished, kept = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    await finish(database, finished, RunState.SUCCEEDED)
+    await runs.delete(finished.id)
+    assert (await runs.list(limit=9)).items == [kept]
+    with pytest.raises(RunNotFoundError):
+        await runs.delete(finished.id)
+
+
+async def test_an_active_run_is_not_deleted(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    queued, running = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
+    for run in (queued, running):
+        with pytest.raises(RunActiveError):
+            await runs.delete(run.id)
+    assert len((await runs.list(limit=9)).items) == 2
+
+
+async def test_of_two_deletes_of_a_run_the_second_does_not_find_it(
+    runs: RunRepository, command: Command, database: Database, database_url: str
+) -> None:
+    run = await runs.add(command.id, "true", "here")
+    await finish(database, run, RunState.SUCCEEDED)
+    with closing(psycopg2.connect(database_url)) as other, other.cursor() as cursor:
+        cursor.execute("DELETE FROM commands_info")
+        deleting = asyncio.create_task(runs.delete(run.id))
+        await until_a_statement_waits(database)
+        other.commit()
+    with pytest.raises(RunNotFoundError):
+        await deleting
+
+
+async def test_a_run_that_nobody_has_taken_over_is_unconfirmed(
+    runs: RunRepository, command: Command, database: Database
+) -> None:
+    doubtful, taken, running, ended = [await runs.add(command.id, "true", "here") for _ in range(4)]
+    await runs.add(command.id, "true", "elsewhere")
+    await runs.take_over([taken.id], "here")
+    await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
+    await finish(database, ended, RunState.LOST)
+    assert await runs.unconfirmed("here", 0) == [doubtful]
+    assert await runs.unconfirmed("here", 60) == []
+
+
+async def test_a_run_that_is_stored_late_is_as_old_as_its_request(
+    runs: RunRepository, command: Command, database: Database, database_url: str
+) -> None:
+    """The table is locked for a while: what was sent before takes effect after."""
+    with closing(psycopg2.connect(database_url)) as rival, rival.cursor() as cursor:
+        cursor.execute("LOCK TABLE commands_info")
+        adding = asyncio.create_task(runs.add(command.id, "true", "here"))
+        await until_a_statement_waits(database)
+        unlocked_at = datetime.now(UTC)
+        rival.commit()
+    assert (await adding).created_at < unlocked_at

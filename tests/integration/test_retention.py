@@ -1,0 +1,165 @@
+"""Retention on a real PostgreSQL: what a sweep leaves, and that it goes on."""
+
+import asyncio
+import random
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg2
+import pytest
+
+from server.models import Advance, Chunk, Run, RunEnd, RunState
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.output import OutputRepository
+from server.repositories.retention import RetentionRepository
+from server.repositories.runs import RunRepository
+from server.services import retention as module
+from server.services.retention import Retention
+from tests.support.waiting import until, until_true
+
+DISK = """
+    SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits
+    WHERE inhparent = 'commands_info_output'::regclass
+"""
+CHUNK_BYTES = 50_000
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no rest."""
+    monkeypatch.setattr(module, "pause_seconds", lambda _: 0.0)
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
+
+
+@pytest.fixture
+def repository(database: Database) -> RetentionRepository:
+    return RetentionRepository(database)
+
+
+async def fill(database: Database, *ages_days: float, chunks: int = 1) -> list[Run]:
+    """Store a command with runs that ended so many days ago, and one that is active."""
+    command = await CommandRepository(database).add("name", None, "true")
+    return [await _store(database, command.id, age, chunks) for age in [*ages_days, None]]
+
+
+async def _store(database: Database, command_id: UUID, age: float | None, chunks: int) -> Run:
+    run = await RunRepository(database).add(command_id, "true", "here")
+    now = datetime.now(UTC)
+    end = None if age is None else RunEnd(RunState.SUCCEEDED, now - timedelta(days=age), exitcode=0)
+    stored = tuple(
+        Chunk(n * CHUNK_BYTES, CHUNK_BYTES, 1, 0, now, random.randbytes(CHUNK_BYTES))
+        for n in range(chunks)
+    )
+    step = Advance(run.id, 1, 0, chunks * CHUNK_BYTES, 0, stored, start_time=now, end=end)
+    assert await OutputRepository(database).append([step]) == {run.id}
+    return run
+
+
+async def left(database: Database) -> list[UUID]:
+    page = await RunRepository(database).list(limit=1000)
+    return [run.id for run in page.items][::-1]
+
+
+async def number(database: Database, query: str) -> int:
+    [(value,)] = await database.fetch_all(query)
+    return int(value)
+
+
+async def test_without_bounds_everything_is_kept(
+    repository: RetentionRepository, database: Database
+) -> None:
+    runs = await fill(database, 10_000, 1, 0)
+    await Retention(repository).sweep()
+    assert await left(database) == [run.id for run in runs]
+
+
+async def test_what_ended_too_long_ago_is_removed(
+    repository: RetentionRepository, database: Database
+) -> None:
+    runs = await fill(database, 9, 8, 6, 1)
+    await Retention(repository, days=7).sweep()
+    assert await left(database) == [run.id for run in runs[2:]]
+
+
+async def test_all_but_the_newest_of_each_command_are_removed(
+    repository: RetentionRepository, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RUNS_PER_STEP", 2)
+    runs = await fill(database, *range(9, 0, -1))
+    others = await fill(database, 20, 10)
+    await Retention(repository, runs_per_command=3).sweep()
+    assert await left(database) == [run.id for run in [*runs[6:], *others]]
+
+
+async def test_the_oldest_are_removed_until_the_output_is_within_its_bound(
+    repository: RetentionRepository, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RUNS_PER_STEP", 2)
+    runs = await fill(database, *range(9, 0, -1))
+    await Retention(repository, total_bytes=4 * CHUNK_BYTES).sweep()
+    assert await left(database) == [run.id for run in runs[5:]]
+    await Retention(repository, total_bytes=4 * CHUNK_BYTES - 1).sweep()
+    assert await left(database) == [run.id for run in runs[6:]]
+
+
+async def test_the_space_of_what_is_removed_comes_back(
+    repository: RetentionRepository, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MIN_EMPTY_BYTES", 100_000)
+    runs = await fill(database, *[9] * 30, 1, 1, chunks=12)
+    full = await number(database, DISK)
+    assert full > 18_000_000
+    await Retention(repository, days=7).sweep()
+    assert await left(database) == [run.id for run in runs[30:]]
+    assert await number(database, DISK) < 0.25 * full
+    assert len(await OutputRepository(database).chunks(runs[30].id, 0, 99)) == 12
+
+
+async def test_what_a_user_deleted_is_removed_without_any_bound(
+    repository: RetentionRepository, database: Database
+) -> None:
+    runs = await fill(database, 1, 1, chunks=3)
+    retention = Retention(repository)
+    await retention.sweep()
+    await RunRepository(database).delete(runs[0].id)
+    await retention.sweep()
+    assert await number(database, "SELECT count(*) FROM commands_info_output") == 6
+
+
+async def test_a_table_in_use_is_written_anew_by_a_later_sweep(
+    repository: RetentionRepository,
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MIN_EMPTY_BYTES", 100_000)
+    await fill(database, *[9] * 10, chunks=12)
+    full = await number(database, DISK)
+    retention = Retention(repository, days=7)
+    with closing(psycopg2.connect(database_url)) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM commands_info_output")
+        await retention.sweep()
+    assert await number(database, DISK) >= full
+    await retention.sweep()
+    assert await number(database, DISK) < 0.5 * full
+
+
+async def test_it_waits_for_a_database_that_is_away_and_goes_on(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(database_url)
+    sweeping = asyncio.create_task(Retention(RetentionRepository(database), days=7).run())
+    await until(lambda: "retention waits" in caplog.text)
+    await database.open()
+    await fill(database, 9, 1)
+
+    async def removed() -> bool:
+        return len(await left(database)) == 2
+
+    await until_true(removed)
+    sweeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sweeping
+    await database.close()
