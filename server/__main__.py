@@ -14,7 +14,7 @@ from aiohttp import web
 from server.app import VERSION, service
 from server.errors import StartupError, TailrunError
 from server.handlers import keys
-from server.logs import set_up_logging
+from server.logs import LoopErrors, set_up_logging
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
 
@@ -43,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
-    stopping = asyncio.Event()
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(LoopErrors())
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stopping.set)
     async with service(settings, environment) as (app, tasks):
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         app[keys.SERVER] = runner

