@@ -1,7 +1,7 @@
 """Pictures of the page, kept in tests/artifacts; with `--write-docs-picture` the README's too."""
 
+import asyncio
 import shutil
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
@@ -64,26 +64,25 @@ class Looks:
     def __init__(self, tabs: dict[tuple[bool, bool], Tab]) -> None:
         self._tabs = tabs
 
-    @property
-    def tabs(self) -> list[Tab]:
-        return list(self._tabs.values())
-
     async def go(self, path: str, words: str) -> None:
         """Go to a screen in all of them; wait for words that it shows."""
-        for tab in self.tabs:
-            await tab.go(path)
+        await asyncio.gather(*(tab.go(path) for tab in self._tabs.values()))
         await self.show(words)
 
     async def show(self, words: str) -> None:
         """Wait for words in all of them."""
-        for tab in self.tabs:
-            await expect(tab.page.locator("#page")).to_contain_text(words)
+        pages = [tab.page.locator("#page") for tab in self._tabs.values()]
+        await asyncio.gather(*(expect(page).to_contain_text(words) for page in pages))
 
     async def picture(self, screen: str) -> None:
         """Keep a picture of all of them; none may be wider than its screen."""
-        for (phone, dark), tab in self._tabs.items():
-            await tab.picture(named(screen, phone=phone, dark=dark))
-            assert await tab.overflow() <= 0
+        await asyncio.gather(
+            *(
+                tab.picture(named(screen, phone=phone, dark=dark))
+                for (phone, dark), tab in self._tabs.items()
+            )
+        )
+        assert [await tab.overflow() for tab in self._tabs.values()] == [0] * len(self._tabs)
 
 
 async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
@@ -100,11 +99,11 @@ async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
 
 async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: Gate) -> None:
     client = await start()
-    service = client.service
-    service.set(port=str(urlsplit(service.address).port))
     looks = await open_looks(open_tab, client)
     await looks.show("No commands yet")
     await looks.picture("empty")
+    await looks.go("/commands/new", "Save and start")
+    await looks.picture("form")
 
     await client.create("true", name="Reindex search", start=False)
     await client.create("exit 0", name="Rotate keys", description="Every ninety days")
@@ -119,8 +118,6 @@ async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: G
     await looks.picture("busy")
     await looks.go(f"/runs/{failed}", "exit code 1")
     await looks.picture("failed")
-    await looks.go("/commands/new", "Save and start")
-    await looks.picture("form")
 
     run = deploy["run"]["id"]
     await looks.go(f"/runs/{run}", "61%")
@@ -129,11 +126,10 @@ async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: G
     await looks.picture("paused")
     await client.call("POST", f"runs/{run}/signal", json={"signal": "SIGCONT"})
     await looks.show("Running")
-    await service.kill()
+    await client.service.kill()
     await looks.show("Reconnecting")
     await looks.show("The server does not answer.")
     await looks.picture("reconnecting")
-    await service.start()
 
 
 async def test_the_pictured_deploy_is_a_run_like_any_other(
