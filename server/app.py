@@ -22,12 +22,14 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.embedded import EmbeddedDatabase
 from server.repositories.output import OutputRepository
+from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
 from server.services.archiver import Archiver
 from server.services.commands import CommandService
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
+from server.services.retention import Retention
 from server.services.runner import Launch, Runner
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end
@@ -103,6 +105,13 @@ async def service(
             repositories.outputs,
             stop_grace_seconds=settings.stop_grace_seconds,
         )
+        retention = Retention(
+            RetentionRepository(database),
+            days=settings.retention_days,
+            runs_per_command=settings.retention_runs_per_command,
+            total_bytes=settings.retention_bytes,
+        )
+        tasks.start(retention.run(), "retention")
         app = build_app(settings)
         app[keys.RUNS] = run_service
         app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service)
@@ -182,6 +191,7 @@ async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIte
         archiving = tasks.start(archiver.run(), "archiver")
         tasks.start(runner.dispatch(), "dispatch")
         tasks.start(runner.keep_keeper(), "keeper")
+        tasks.start(runner.end_unconfirmed(), "unconfirmed runs")
         yield
         await end(archiving)
         await archiver.flush()

@@ -65,6 +65,16 @@ def _seconds_above_zero(text: str) -> float:
     return value
 
 
+def _days(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ValueError("a number of days, 0 or more")
+    return value
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in {"true", "false", "1", "0"}:
         raise ValueError("true or false")
@@ -173,6 +183,15 @@ class Settings:
     )
     flush_bytes: int = _setting(1 * MIB, _whole(4 * KIB), "new output that is archived at once")
     flush_seconds: float = _setting(0.2, _seconds, "new output is archived after so long")
+    retention_days: float = _setting(
+        0.0, _seconds, "runs that ended so many days ago are removed; 0: none"
+    )
+    retention_runs_per_command: int = _setting(
+        0, _whole(0), "finished runs kept of each command; 0: all"
+    )
+    retention_bytes: int = _setting(
+        0, _whole(0), "output kept of all finished runs together; 0: no bound"
+    )
     database_connections: int = _setting(8, _whole(1), "connections to the database")
     database_timeout_seconds: float = _setting(
         10.0, _seconds_above_zero, "wait for an answer of the database"

@@ -19,6 +19,7 @@ ROUTES = [
     ("GET", "commands/{id}/ws", stream.stream_command),
     ("GET", "runs/", runs.list_runs),
     ("GET", "runs/{id}", runs.get_run),
+    ("DELETE", "runs/{id}", runs.delete_run),
     ("POST", "runs/{id}/stop", runs.stop_run),
     ("POST", "runs/{id}/signal", runs.signal_run),
     ("GET", "runs/{id}/output", output.get_output),

@@ -84,6 +84,19 @@ async def get_info(request: web.Request) -> web.Response:
 @operation(
     tag="runs",
     of="run",
+    summary="Delete a run with its output",
+    answers={204: ("It is deleted.", None)},
+    errors=(403, 404, 409, 503),
+)
+async def delete_run(request: web.Request) -> web.Response:
+    """Delete a run that has ended."""
+    await request.app[RUNS].delete(run_id(request))
+    return web.Response(status=204)
+
+
+@operation(
+    tag="runs",
+    of="run",
     summary="Stop a run",
     description="The signal goes to the run's process group; after the grace period SIGKILL goes"
     " to all of its processes. Asking again is harmless.",

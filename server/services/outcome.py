@@ -19,6 +19,7 @@ CAUSE_REASONS = {
 }
 
 KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
+UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 SPOOL_LOST = "its spool is gone from the state directory"
 
 
@@ -39,6 +40,11 @@ def run_end(record: ExitRecord) -> RunEnd:
 def spool_lost() -> RunEnd:
     """Return the end of a run whose spool does not exist any more."""
     return RunEnd(RunState.LOST, datetime.now(UTC), reason=SPOOL_LOST)
+
+
+def unconfirmed() -> RunEnd:
+    """Return the end of a run whose storing was never confirmed, and which did not start."""
+    return RunEnd(RunState.STOPPED, datetime.now(UTC), reason=UNCONFIRMED)
 
 
 def stopped_in_queue() -> RunEnd:

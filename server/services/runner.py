@@ -32,6 +32,9 @@ from server.services.metrics import Metrics
 from server.services.tasks import Tasks
 
 KEEPER_RETRY_SECONDS = 1.0
+
+UNCONFIRMED_SECONDS = 60.0
+"""Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
 UNREADABLE_SECONDS = 1.0
 
 END_SECONDS = 2.0
@@ -222,6 +225,18 @@ class Runner:
                 live = self._live[self._queue.popleft()]
                 if not await self._start(live):
                     break  # and let the loop hear of the keeper's death
+
+    async def end_unconfirmed(self) -> None:
+        """End runs that were stored although we told that they could not be, for ever.
+
+        The database's answer was lost; nobody expects such a run to start by now.
+        """
+        while True:
+            with suppress(DatabaseUnavailableError):
+                for run in await self._runs.unconfirmed(self._host, UNCONFIRMED_SECONDS):
+                    if run.id not in self._live:
+                        await self._runs.finish_queued(run.id, outcome.unconfirmed())
+            await asyncio.sleep(UNCONFIRMED_SECONDS)
 
     async def keep_keeper(self) -> None:
         """See to it that there is a keeper while runs are active, for ever.

@@ -83,6 +83,15 @@ class RunService:
         await self._commands.get(command_id)
         return await self.list(state=None, command_id=command_id, limit=limit, cursor=cursor)
 
+    async def delete(self, run_id: UUID) -> None:
+        """Delete a run that has ended, with its output.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunActiveError: it is active.
+        """
+        await self._runs.delete(run_id)
+
     async def stop(
         self, run_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
     ) -> RunView:
