@@ -1,0 +1,121 @@
+"""A finished run's output, read back from the archive, against the bytes that were written."""
+
+import random
+import re
+from collections.abc import AsyncIterator
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from server.errors import RunNotFoundError
+from server.repositories.database import Database
+from server.services import archiver
+from server.services.archive import ArchivedOutput, stored
+from server.services.tasks import end
+from tests.integration.archive_harness import Site
+
+
+@pytest.fixture
+async def site(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
+    """Provide an Archiver that makes small chunks, so that an output has many."""
+    monkeypatch.setattr(archiver, "CHUNK_BYTES", 100)
+    site = Site(database, tmp_path)
+    yield site
+    await end(site.archiving)
+
+
+async def archived(site: Site, data: bytes) -> ArchivedOutput:
+    """Have a run written and archived; return its output."""
+    run = await site.run()
+    run.write(data)
+    run.end()
+    assert await run.followed()
+    return ArchivedOutput(await site.stored(run.id), site.outputs)
+
+
+OUTPUTS = {
+    "empty": b"",
+    "one line": b"one\n",
+    "an unfinished line": b"one\ntw",
+    "empty lines": b"\n" * 250,
+    "a long line": b"x" * 999,
+    "a line that ends with a chunk": b"x" * 99 + b"\n" + b"y" * 150,
+    "many lines": b"".join(b"line %d\n" % number for number in range(100)),
+    "random bytes": random.Random(1).randbytes(3000),
+}
+
+
+@pytest.mark.parametrize("data", OUTPUTS.values(), ids=OUTPUTS)
+async def test_output_is_read_at_any_offset(site: Site, data: bytes) -> None:
+    output = await archived(site, data)
+    assert (output.size, output.ended) == (len(data), True)
+    await output.grown(len(data) + 9)
+    for offset in {0, 1, 99, 100, 101, 199, len(data) // 2, len(data) - 1, len(data), 9999}:
+        if offset >= 0:
+            read = await output.read(offset, 150)
+            assert data[offset:].startswith(read)
+            assert bool(read) == (offset < len(data))
+    read = b""
+    while piece := await output.read(len(read), 64):
+        read += piece
+    assert read == data
+
+
+@pytest.mark.parametrize("data", OUTPUTS.values(), ids=OUTPUTS)
+async def test_lines_are_found(site: Site, data: bytes) -> None:
+    output = await archived(site, data)
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
+    starts = [0, *accumulate(map(len, lines))]
+    for number in {1, 2, 3, len(lines) // 2 + 1, len(lines) + 1, 9999}:
+        assert await output.line_offset(number) == starts[min(number - 1, len(lines))]
+    for count in {0, 1, 2, len(lines) // 2, len(lines), 9999}:
+        assert await output.tail_offset(count) == starts[max(0, len(lines) - count)]
+    for offset in {0, 1, 99, 100, 101, len(data) // 2, len(data)}:
+        assert await output.lines_before(offset) == data[:offset].count(b"\n")
+
+
+@pytest.mark.parametrize("data", OUTPUTS.values(), ids=OUTPUTS)
+async def test_any_part_is_sent_as_zstd(site: Site, data: bytes) -> None:
+    output, size = await archived(site, data), len(data)
+    for start, stop in [(0, size), (0, size // 3), (size // 3, size), (100, 200), (1, 2), (5, 5)]:
+        frames = b"".join([frame async for frame in stored(output, start, min(stop, size))])
+        reader = zstandard.ZstdDecompressor().stream_reader(frames, read_across_frames=True)
+        assert reader.read() == data[start:stop]
+
+
+async def test_each_byte_has_the_time_of_its_chunk(site: Site) -> None:
+    run = await site.run()
+    for text in [b"one\n", b"two\n"]:
+        run.write(text)
+        await run.archived()
+    run.end()
+    assert await run.followed()
+    output = ArchivedOutput(await site.stored(run.id), site.outputs)
+    times = [await output.time_at(offset) for offset in range(8)]
+    assert times == sorted(times)
+    assert len(set(times[:4])) == len(set(times[4:])) == 1
+    assert await output.time_at(99) == times[-1]
+
+
+async def test_without_output_the_time_is_the_start(site: Site) -> None:
+    run = await site.run()
+    run.end()
+    assert await run.followed()
+    output = ArchivedOutput(await site.stored(run.id), site.outputs)
+    assert await output.time_at(0) == run.live.run.start_time.timestamp()
+
+
+async def test_output_that_was_deleted_is_not_read(site: Site) -> None:
+    """Also when its reader had begun."""
+    output = await archived(site, b"x" * 5000)
+    assert await output.read(0, 9)
+    await site.database.fetch_all("DELETE FROM commands_info_output RETURNING 1")
+    with pytest.raises(RunNotFoundError):
+        await output.read(4999, 1)
+    with pytest.raises(RunNotFoundError):
+        [frame async for frame in stored(output, 0, 5000)]
+    assert await output.line_offset(1) == 0
