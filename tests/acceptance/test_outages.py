@@ -5,14 +5,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.support.client import Client, Start, watch
 from tests.support.numbered import Numbered
 from tests.support.outage import Outage
+from tests.support.service import Service
 from tests.support.waiting import until, until_true
 
 DEPLOY_SECONDS = 5.0
@@ -136,6 +138,38 @@ async def test_runs_are_stopped_with_the_server_without_the_database(
     await client.service.start()
     assert (await client.finished(run_id))["state"] == "stopped"
     assert await client.output(run_id) == b"up\n"
+
+
+async def test_a_full_disk_is_told(start: Start) -> None:
+    client = await start(min_free_bytes=str(2**62))
+    status, parts = await readiness(client)
+    assert (status, parts["database"], parts["keeper"]) == (503, "ok", "ok")
+    assert "MIN_FREE_BYTES" in parts["disk"]
+
+
+def postmaster(service: Service) -> int | None:
+    """Return the pid of the embedded database, None while there is none."""
+    with suppress(FileNotFoundError, IndexError):
+        return int((service.state_dir / "database" / "postmaster.pid").read_text().split()[0])
+    return None
+
+
+async def test_an_embedded_database_that_died_is_started_again(tmp_path: Path) -> None:
+    service = Service(tmp_path / "state", None)
+    await service.start()
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, service)
+        run_id = await client.run("echo one; exit 3")
+        await client.finished(run_id)
+        killed = postmaster(service)
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: postmaster(service) not in {None, killed})
+        await until_ready(client)
+        assert (await client.get_run(run_id))["exitcode"] == 3
+        assert await client.output(run_id) == b"one\n"
+    assert await service.terminate() == 0
+    await service.end_keeper()
 
 
 @contextmanager

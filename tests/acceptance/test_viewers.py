@@ -133,6 +133,17 @@ async def test_viewers_of_a_server_that_goes_down_are_told_to_come_back(start: S
     assert (watched.messages, watched.code) == ([], 1001)
 
 
+async def test_a_follower_of_a_server_that_goes_down_is_broken_off(start: Start) -> None:
+    """Over HTTP there is no other way to tell that this is not all."""
+    client = await start()
+    run_id = await client.run("echo up; sleep 1000")
+    async with client.session.get(client.url(f"runs/{run_id}/output?follow=true")) as response:
+        assert await response.content.readline() == b"up\n"
+        assert await client.service.terminate() == 0
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+
 async def test_a_stalled_viewer_does_not_hold_the_server_up(start: Start) -> None:
     client = await start()
     run_id = await client.run("yes")
