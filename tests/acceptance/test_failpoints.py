@@ -17,6 +17,7 @@ from tests.support.client import Client, Start
 from tests.support.waiting import until
 
 OUTPUT = b"".join(b"%d\n" % number for number in range(1, 2001))
+AT_THE_END = {"keeper.ended", "keeper.output_completed", "keeper.end_recorded"}
 
 
 def gone(pid: int) -> bool:
@@ -103,6 +104,7 @@ async def test_a_run_is_whole_wherever_its_server_is_killed(
         ("keeper.spool_made", "lost", "while it was starting", b"", 0),
         ("keeper.process_recorded", "lost", "the keeper was killed", OUTPUT, 1),
         ("keeper.ended", "lost", "the keeper was killed", OUTPUT, 1),
+        ("keeper.output_completed", "lost", "the keeper was killed", OUTPUT, 1),
         ("keeper.end_recorded", "failed", "", OUTPUT, 1),
     ],
 )
@@ -119,7 +121,7 @@ async def test_a_run_is_whole_wherever_its_keeper_is_killed(
     case = Case(start, tmp_path, monkeypatch, point)
     client = await case.begin()
     keeper = await client.service.keeper_pid()
-    await case.run(client, keeper, whole=point in {"keeper.ended", "keeper.end_recorded"})
+    await case.run(client, keeper, whole=point in AT_THE_END)
     run = await case.end(client)
     assert (run["state"], run["exitcode"]) == (state, None if state == "lost" else 7)
     assert reason in (run["reason"] or "")

@@ -24,6 +24,7 @@ FAILPOINTS = (
     "keeper.spawned",
     "keeper.process_recorded",
     "keeper.ended",
+    "keeper.output_completed",
     "keeper.end_recorded",
 )
 

@@ -1,0 +1,177 @@
+"""Mutants: promises broken on purpose, in a copy of the tree, to show that the tests notice.
+
+    python -m tests.torture.mutants [words of a mutant's name]
+
+Exit code 1: a mutant lives.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
+SECONDS = 300
+
+REPOSITORY = "tests/integration/test_repositories_output.py"
+ARCHIVER = "tests/integration/test_archiver.py"
+LOG = "tests/integration/test_output_log.py"
+ENDS = "tests/integration/test_keeper_ends.py"
+DRAIN = "tests/integration/test_keeper_drain.py"
+LIFE = "tests/integration/test_keeper_life.py"
+RUNS = "tests/integration/test_repositories_runs.py"
+FAILPOINTS = "tests/acceptance/test_failpoints.py"
+TAKE_OVER = "tests/acceptance/test_take_over.py"
+RUNNER = "tests/unit/test_runner.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A piece of text that is replaced by another, and the tests of which one must fail."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def apply(self, tree: Path) -> None:
+        """Change the tree; ValueError when the text is not there, or not once."""
+        path = tree / self.path
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.path} has this {text.count(self.old)} times: {self.old!r}")
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+MUTANTS = (
+    Mutant(
+        "the fence is removed from the append",
+        "server/repositories/output.py",
+        "r.epoch = a.epoch AND ",
+        "",
+        (REPOSITORY, ARCHIVER),
+    ),
+    Mutant(
+        "the append does not compare offsets",
+        "server/repositories/output.py",
+        "AND r.output_bytes = a.from_offset",
+        "",
+        (REPOSITORY, ARCHIVER),
+    ),
+    Mutant(
+        "taking over does not raise the epoch",
+        "server/repositories/runs.py",
+        "epoch = r.epoch + 1",
+        "epoch = r.epoch",
+        (RUNS,),
+    ),
+    Mutant(
+        "the exit is looked for after the last read",
+        "server/output/log.py",
+        "        exited = self._exit_record.exists()\n        status = os.fstat(self._opened())\n",
+        "        status = os.fstat(self._opened())\n        exited = self._exit_record.exists()\n",
+        (LOG,),
+    ),
+    Mutant(
+        "the spool is removed before the commit",
+        "server/services/runner.py",
+        "        record = self._spool.read_exit(str(run.id))\n",
+        "        record = self._spool.read_exit(str(run.id))\n"
+        "        self._spool.remove(str(run.id))\n",
+        (FAILPOINTS,),
+    ),
+    Mutant(
+        "a run that has a spool is started again",
+        "server/keeper/spool.py",
+        "        except FileExistsError:\n            return False\n",
+        "        except FileExistsError:\n            self.remove(run_id)\n"
+        "            directory.mkdir(mode=0o700)\n",
+        (ENDS, FAILPOINTS),
+    ),
+    Mutant(
+        "a run ends before its pipe is drained",
+        "server/keeper/run.py",
+        "            self._timeout.cancel()\n        self._pump.drain()\n",
+        "            self._timeout.cancel()\n",
+        (DRAIN,),
+    ),
+    Mutant(
+        "an end that was not seen is no reason to be lost",
+        "server/keeper/run.py",
+        "lost=not status.known",
+        "lost=False",
+        (LIFE, FAILPOINTS),
+    ),
+    Mutant(
+        "nobody holds the pipes of a keeper that has died",
+        "server/keeper/client.py",
+        "            if self._spool.read_exit(run_id) is None:\n",
+        "            if False:\n",
+        (LIFE,),
+    ),
+    Mutant(
+        "a pid is enough to be the same process",
+        "server/keeper/processes.py",
+        "process is not None and process.start_ticks == start_ticks",
+        "process is not None",
+        (LIFE,),
+    ),
+    Mutant(
+        "a server whose place was taken goes on",
+        "server/state.py",
+        "        os._exit(os.EX_TEMPFAIL)\n",
+        "",
+        (TAKE_OVER,),
+    ),
+    Mutant(
+        "a refused run is tried again without a pause",
+        "server/services/runner.py",
+        "                    break  #",
+        "                    continue  #",
+        (RUNNER,),
+    ),
+)
+
+
+def main() -> int:
+    """Show what becomes of each mutant, and return the exit code."""
+    words = " ".join(sys.argv[1:])
+    chosen = [mutant for mutant in MUTANTS if words in mutant.name]
+    width = max(len(mutant.name) for mutant in MUTANTS)
+    survivors = 0
+    for mutant in chosen:
+        began = time.monotonic()
+        killer = _killer(mutant)
+        survivors += killer is None
+        seconds = time.monotonic() - began
+        print(f"{mutant.name:{width}}  {seconds:4.0f} s  {killer or 'LIVES'}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants were caught")
+    return 1 if survivors else 0
+
+
+def _killer(mutant: Mutant) -> str | None:
+    """Return the test that fails on a copy of the tree with the mutant; None when none does."""
+    with tempfile.TemporaryDirectory(prefix="tailrun-mutant-") as directory:
+        tree = Path(directory) / "tree"
+        shutil.copytree(ROOT, tree, ignore=IGNORED)
+        mutant.apply(tree)
+        options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={directory}/tests"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *mutant.tests],
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split()[1] if failed else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
