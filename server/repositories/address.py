@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
-from psycopg2.errors import ReadOnlySqlTransaction
+from psycopg2.errors import DivisionByZero, ReadOnlySqlTransaction
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseUnavailableError, StartupError
@@ -58,6 +58,8 @@ class Address:
             yield
         except TimeoutError as exc:
             raise DatabaseUnavailableError(f"{self} did not answer in time.") from exc
+        except DivisionByZero as exc:  # IN_TIME
+            raise DatabaseUnavailableError(f"{self} took up what it was sent too late.") from exc
         except asyncio.CancelledError as exc:
             # aiopg makes a statement's cancellation by the server into one of the task.
             if isinstance(exc.__context__, QueryCanceledError):

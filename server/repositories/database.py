@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiopg
-from psycopg2.errors import ReadOnlySqlTransaction
+from psycopg2.errors import DivisionByZero, ReadOnlySqlTransaction
 
 from server.errors import DatabaseUnavailableError
 from server.repositories.address import Address
@@ -21,13 +23,19 @@ CANCEL_SECONDS = 1.0
 """How much later than we the server gives a statement up: its answer is no longer awaited, yet
 it must not hold locks for ever."""
 
+IN_TIME = "SELECT 1 / (clock_timestamp() < '{deadline}')::int; "
+"""Precedes each statement. A server that was frozen goes on with what it was sent minutes ago, and
+given up by us: a run that was refused would be stored, one that has another owner now taken from
+it. So the server is told until when a statement holds; after that it fails, in its transaction."""
+
 
 class Database:
     """A PostgreSQL database behind a bounded pool of connections.
 
     It takes a libpq URL or connection string. A call waits up to `statement_timeout_seconds`
-    for a connection, and as long again for the answer, even of a server that is frozen.
-    Connections that broke are replaced. `on_unavailable` is called for each call that failed.
+    for a connection, and as long again for the answer, even of a server that is frozen; what was
+    given up has no effect later, though it may have had one. Connections that broke are replaced.
+    `on_unavailable` is called for each call that failed.
 
     Raises:
         StartupError: the URL is none.
@@ -46,6 +54,7 @@ class Database:
         self._on_unavailable = on_unavailable
         self._places = asyncio.Semaphore(max_connections)
         self._pool: Pool | None = None
+        self._clocks: WeakKeyDictionary[aiopg.Connection, float] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Connect.
@@ -91,14 +100,27 @@ class Database:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
         """
+        call = (sql, parameters, timeout_seconds or self._timeout_seconds)
         try:
             with self._address.errors():
-                async with self._connection() as connection, connection.cursor() as cursor:
-                    await cursor.execute(sql, parameters, timeout=timeout_seconds)
-                    return list(await cursor.fetchall())
+                with suppress(DivisionByZero):
+                    return await self._execute(*call)
+                # Nothing was done. Where a clock was set or a machine slept, a new connection
+                # compares the clocks anew.
+                return await self._execute(*call)
         except DatabaseUnavailableError:
             self._on_unavailable()
             raise
+
+    async def _execute(
+        self, sql: str, parameters: Mapping[str, object] | None, timeout_seconds: float
+    ) -> list[Row]:
+        async with self._connection() as connection, connection.cursor() as cursor:
+            now = self._clocks[connection] + asyncio.get_running_loop().time()
+            deadline = datetime.fromtimestamp(now + timeout_seconds, UTC)
+            in_time = IN_TIME.format(deadline=deadline.isoformat())
+            await cursor.execute(in_time + sql, parameters, timeout=timeout_seconds)
+            return list(await cursor.fetchall())
 
     async def fetch_one(
         self, sql: str, parameters: Mapping[str, object] | None = None
@@ -117,7 +139,7 @@ class Database:
         pool, connection = await self._take()
         try:
             yield connection
-        except (TimeoutError, ReadOnlySqlTransaction):
+        except (TimeoutError, ReadOnlySqlTransaction, DivisionByZero):
             connection.close()
             pool.clear()
             raise
@@ -142,12 +164,14 @@ class Database:
         return self._pool
 
     async def _set_up(self, connection: aiopg.Connection) -> None:
-        """Set up a new connection, whatever the server's own settings are."""
+        """Set up a new connection, whatever the server's own settings and clock are."""
         settings = {
             "TimeZone": "UTC",
             "default_transaction_isolation": "read committed",
             "statement_timeout": int((self._timeout_seconds + CANCEL_SECONDS) * 1000),
         }
-        statements = (f"SET {name} = '{value}'" for name, value in settings.items())
+        statements = [f"SET {name} = '{value}'" for name, value in settings.items()]
         async with connection.cursor() as cursor:
-            await cursor.execute("; ".join(statements))
+            await cursor.execute("; ".join([*statements, "SELECT clock_timestamp()"]))
+            [(now,)] = await cursor.fetchall()
+        self._clocks[connection] = now.timestamp() - asyncio.get_running_loop().time()

@@ -145,7 +145,10 @@ async def figures(client: Client) -> str:
 
 
 async def late_wakes(client: Client) -> int:
-    """Return how often the event loop was more than 100 ms late."""
+    """Return how often the event loop was more than 100 ms late.
+
+    Once more proves nothing: the machine may have been busy. What blocks, blocks each call.
+    """
     text = await figures(client)
     in_time, of_all = (
         float(re.search(f"^{re.escape(name)}(.*)$", text, re.MULTILINE)[1])  # type: ignore[index]
@@ -164,7 +167,7 @@ async def test_a_database_that_is_stopped_under_load_is_made_up_for(
         await load.go_on()
         await load.end_all(0, 1)
         await refused(client)
-        assert await late_wakes(client) == late_before
+        assert await late_wakes(client) <= late_before + 1
         await database.start()
         await until_runs_start(client)
         await load.go_on()
@@ -175,7 +178,10 @@ async def test_a_database_that_is_stopped_under_load_is_made_up_for(
 async def test_a_database_that_is_frozen_holds_up_nothing_else(
     start: Start, database: TorturedDatabase, tmp_path: Path
 ) -> None:
-    """For several times the time-out, with more calls waiting than there are connections."""
+    """For several times the time-out, with more calls waiting than there are connections.
+
+    What was refused is not stored later, when the database reads what it was sent.
+    """
     client = await start(database_timeout_seconds=str(TIMEOUT_SECONDS), database_connections="3")
     async with Load(client, tmp_path) as load:
         late_before = await late_wakes(client)
@@ -188,12 +194,13 @@ async def test_a_database_that_is_frozen_holds_up_nothing_else(
         while time.monotonic() - frozen_at < 4 * TIMEOUT_SECONDS:
             await load.go_on(5_000)
         assert "did not answer in time" in (await refused(client))["detail"]
-        assert await late_wakes(client) == late_before
+        assert await late_wakes(client) <= late_before + 1
         database.thaw()
         await until_runs_start(client)
         await load.go_on()
         await load.end_all(2, 3)
         await load.assert_archived()
+    assert len((await client.call("GET", "commands/"))["items"]) == 5
 
 
 async def test_a_run_is_stopped_while_every_connection_waits(

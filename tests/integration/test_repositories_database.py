@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from server.errors import DatabaseUnavailableError, StartupError
 from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from tests.support.postgres import execute
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 
 def free_port() -> int:
@@ -219,6 +220,44 @@ async def test_a_time_out_closes_the_idle_connections_as_well(database_url: str)
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
     await database.close()
+
+
+async def test_what_was_given_up_is_not_done_later(database_url: str) -> None:
+    """A server that was frozen reads what it was sent meanwhile, although nobody waits for it."""
+    database = Database(database_url, max_connections=1, statement_timeout_seconds=0.3)
+    await database.open()
+    commands = CommandRepository(database)
+    [(pid,)] = await database.fetch_all("SELECT pg_backend_pid()")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
+            await commands.add("name", None, "true")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    async def gone() -> bool:
+        alive = "SELECT FROM pg_stat_activity WHERE pid = %(pid)s"
+        return not await database.fetch_all(alive, {"pid": pid})
+
+    await until_true(gone)
+    assert (await commands.list(limit=9)).items == []
+    await database.close()
+
+
+async def test_a_clock_that_was_set_costs_another_connection_alone(database: Database) -> None:
+    for connection in [*database._clocks]:
+        database._clocks[connection] -= 3600
+    assert await database.fetch_one("SELECT 1") == (1,)
+    clock = time.time() - asyncio.get_running_loop().time()
+    assert max(database._clocks.values()) == pytest.approx(clock, abs=5)
+
+
+async def test_a_server_that_is_always_late_is_unavailable(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.repositories.database.IN_TIME", "SELECT 1 / 0; ")
+    with pytest.raises(DatabaseUnavailableError, match="too late"):
+        await database.fetch_one("SELECT 1")
 
 
 async def test_several_statements_are_one_transaction(database: Database) -> None:
