@@ -184,7 +184,7 @@ class Settings:
     flush_bytes: int = _setting(1 * MIB, _whole(4 * KIB), "new output that is archived at once")
     flush_seconds: float = _setting(0.2, _seconds, "new output is archived after so long")
     retention_days: float = _setting(
-        0.0, _seconds, "runs that ended so many days ago are removed; 0: none"
+        0.0, _days, "runs that ended so many days ago are removed; 0: none"
     )
     retention_runs_per_command: int = _setting(
         0, _whole(0), "finished runs kept of each command; 0: all"
