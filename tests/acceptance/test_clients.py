@@ -103,10 +103,10 @@ async def test_the_documentations_examples_work_when_pasted(
 ) -> None:
     """In a shell on a terminal; only the pauses are shorter here."""
     for document, pause, expected in [
-        ("README.md", "0.05", ["line 1", "line 30"]),
+        ("README.md", "0.03", ["line 1", "line 30"]),
         (
             "docs/api.md",
-            "0.3",
+            "0.2",
             ["line 1", "line 5", "line 4\nline 5\n", "line 1\nlin", "line 2\nline 3"],
         ),
     ]:

@@ -65,9 +65,8 @@ async def test_a_stalled_viewer_disturbs_nobody_and_is_dropped(start: Start) -> 
             assert len(await dropped.read()) < MUCH
 
 
-async def test_a_slow_viewer_gets_all(start: Start) -> None:
+async def test_a_slow_viewer_gets_all(client: Client) -> None:
     """It lags in the file; what it has not taken is not lost when the run ends."""
-    client = await start()
     run_id = await client.run("seq 300000")
     url = client.url(f"runs/{run_id}/ws?format=raw")
     async with client.session.ws_connect(url, max_msg_size=0) as stream:
@@ -91,18 +90,14 @@ async def test_viewers_are_bounded(start: Start, subtests: pytest.Subtests) -> N
                 path = f"runs/{run_id}/output?follow=true"
                 answer = await client.call("GET", path, status=503)
                 assert setting.upper() in answer["detail"]
+                if setting == "max_viewers_per_run":
+                    async with client.connect(await client.run("sleep 1000")):
+                        await until_viewers(client, 2)
             await until_viewers(client, 0)
             async with client.connect(run_id):
                 pass
             await client.stop(run_id)
             await client.service.terminate()
-
-
-async def test_viewers_of_one_run_leave_room_for_those_of_another(start: Start) -> None:
-    client = await start(max_viewers_per_run="1")
-    one, other = await client.run("sleep 1000"), await client.run("sleep 1000")
-    async with client.connect(one), client.connect(other):
-        await until_viewers(client, 2)
 
 
 async def test_a_viewer_that_leaves_frees_its_place(
@@ -122,25 +117,22 @@ async def test_a_viewer_that_leaves_frees_its_place(
         await client.stop(run_id)
 
 
-async def test_viewers_of_a_server_that_goes_down_are_told_to_come_back(start: Start) -> None:
+async def test_viewers_of_a_server_that_goes_down_are_told(
+    start: Start, subtests: pytest.Subtests
+) -> None:
+    """To come back, over WebSocket; over HTTP, by the broken connection, that it is not all."""
     client = await start()
     run_id = await client.run("echo up; sleep 1000")
-    async with client.connect(run_id) as stream:
+    url = client.url(f"runs/{run_id}/output?follow=true")
+    async with client.connect(run_id) as stream, client.session.get(url) as response:
         assert (await stream.receive(timeout=20)).data == "up"
+        assert await response.content.readline() == b"up\n"
         watching = asyncio.create_task(watch(stream))
         assert await client.service.terminate() == 0
-        watched = await watching
-    assert (watched.messages, watched.code) == ([], 1001)
-
-
-async def test_a_follower_of_a_server_that_goes_down_is_broken_off(start: Start) -> None:
-    """Over HTTP there is no other way to tell that this is not all."""
-    client = await start()
-    run_id = await client.run("echo up; sleep 1000")
-    async with client.session.get(client.url(f"runs/{run_id}/output?follow=true")) as response:
-        assert await response.content.readline() == b"up\n"
-        assert await client.service.terminate() == 0
-        with pytest.raises(ClientPayloadError):
+        with subtests.test("websocket"):
+            watched = await watching
+            assert (watched.messages, watched.code) == ([], 1001)
+        with subtests.test("http"), pytest.raises(ClientPayloadError):
             await response.read()
 
 
@@ -154,17 +146,16 @@ async def test_a_stalled_viewer_does_not_hold_the_server_up(start: Start) -> Non
 
 
 async def test_output_that_is_deleted_under_its_reader_is_broken_off(
-    start: Start, database_url: str, subtests: pytest.Subtests
+    client: Client, shared_database_url: str, subtests: pytest.Subtests
 ) -> None:
     """The reader learns that what it has is not all."""
-    client = await start()
     for name, headers in [("plain", {}), ("zstd", {"Accept-Encoding": "zstd"})]:
         with subtests.test(name):
-            run_id = await client.run(f"head -c {MUCH} /dev/urandom")
+            run_id = await client.run("head -c 20000000 /dev/urandom")
             await client.finished(run_id)
             url = client.url(f"runs/{run_id}/output")
             async with client.session.get(url, headers=headers, auto_decompress=False) as response:
-                execute(database_url, "DELETE FROM commands_info_output")
+                execute(shared_database_url, "DELETE FROM commands_info_output")
                 with pytest.raises(ClientPayloadError):
                     async with asyncio.timeout(20):
                         await response.read()
