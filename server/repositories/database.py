@@ -1,8 +1,8 @@
 """The database: statements in, rows out, in bounded time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -102,7 +102,7 @@ class Database:
         """
         call = (sql, parameters, timeout_seconds or self._timeout_seconds)
         try:
-            with self._address.errors():
+            with _cancellable(), self._address.errors():
                 with suppress(DivisionByZero):
                     return await self._execute(*call)
                 # Nothing was done. Where a clock was set or a machine slept, a new connection
@@ -175,3 +175,20 @@ class Database:
             await cursor.execute("; ".join([*statements, "SELECT clock_timestamp()"]))
             [(now,)] = await cursor.fetchall()
         self._clocks[connection] = now.timestamp() - asyncio.get_running_loop().time()
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """See that what ends here has not lost its task's cancellation.
+
+    asyncio.wait_for, which aiopg uses, loses one that comes together with its result, in Python
+    3.11 (https://github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  a coroutine runs in one
+    before = task.cancelling()
+    try:
+        yield
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError

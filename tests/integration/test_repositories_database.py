@@ -222,6 +222,17 @@ async def test_a_time_out_closes_the_idle_connections_as_well(database_url: str)
     await database.close()
 
 
+async def test_a_cancellation_is_never_lost(database: Database) -> None:
+    """Nor one that comes together with the answer: of so many, some do."""
+    for turns in range(3000):
+        call = asyncio.create_task(database.fetch_one("SELECT 1"))
+        for _ in range(turns % 100):
+            await asyncio.sleep(0)
+        cancelled = call.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled() == cancelled
+
+
 async def test_what_was_given_up_is_not_done_later(database_url: str) -> None:
     """A server that was frozen reads what it was sent meanwhile, although nobody waits for it."""
     database = Database(database_url, max_connections=1, statement_timeout_seconds=0.3)
