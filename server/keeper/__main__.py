@@ -5,6 +5,7 @@ directory. A third argument is the keeper's own, when it executes itself anew: t
 it kept open, the lock's first.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -75,7 +76,8 @@ def serve(
         for pipe in pipes:
             os.close(pipe)
         if waiting is not None:
-            os.write(waiting, b"1")
+            with contextlib.suppress(BrokenPipeError):  # killed with the server that launched us
+                os.write(waiting, b"1")
             os.close(waiting)
 
     os.set_inheritable(lock, False)  # noqa: FBT003

@@ -110,6 +110,20 @@ async def test_a_second_keeper_refuses(host: Host) -> None:
     assert error == f"another keeper serves {host.state_dir}\n".encode()
 
 
+async def test_a_keeper_serves_although_nobody_waits_for_it_any_more(host: Host) -> None:
+    """The server that launched it was killed meanwhile."""
+    directory = host.state_dir / "keeper"
+    directory.mkdir(mode=0o700)
+    with (directory / "log").open("wb") as log:
+        command = [*keeper_command(), str(host.state_dir), "60"]
+        launcher = await asyncio.create_subprocess_exec(*command, stderr=log)
+    [keeper] = await until(lambda: processes.children(launcher.pid))
+    launcher.kill()
+    await launcher.wait()
+    await until(lambda: (directory / "socket").exists() or gone(keeper))
+    assert (await host.hello()).pid == keeper
+
+
 async def test_a_long_state_directory_serves(tmp_path: Path) -> None:
     async with a_host(tmp_path / ("d" * 200) / ("e" * 200)) as host:
         assert (await host.finish("echo x"))[1] == b"x\n"
