@@ -104,14 +104,15 @@ class Faults:
         await another.ended(self._random.uniform(0.1, 0.8))
         if another.exit_status is None:
             await another.kill()
-            self._tally.count("kills of the server while starting")
+            self._tally.count("kills of the server")
+            self._tally.count("kills of the server: while it starts")
         else:
             self._site.judge_end(another)
 
     async def _kill_both(self, server: Server) -> None:
         self._kill_keeper()
         await self._kill(server)
-        self._tally.count("kills of both")
+        self._tally.count("kills of the server: with its keeper")
 
     async def _deploy(self, _: Server) -> None:
         """End it in order; the next one is started as a new version would be."""
@@ -127,9 +128,7 @@ class Faults:
             self._tally.violation("two servers serve one state directory")
         for one, serves in zip(pair, serving, strict=True):
             if serves:
-                self._site.serve(one)
-                self._site.leave()
-                await one.kill()
+                await self._kill(one)
             elif one.exit_status != EX_CONFIG:
                 self._tally.violation(f"one of two servers ended with {one.exit_status}")
         self._tally.count("pairs of servers")

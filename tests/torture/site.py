@@ -121,6 +121,7 @@ class Site:
         if away:
             self.tally.count("starts refused while the database was away")
         elif server.failpoints and server.exit_status == -9:
-            self.tally.count("kills of the server at a failpoint")
+            self.tally.count("kills of the server")
+            self.tally.count("kills of the server: at a failpoint")
         elif not server.doomed:
             self.tally.violation(f"the server ended by itself ({server.exit_status}): {last}")

@@ -5,10 +5,10 @@ from collections import Counter
 
 ORDER = (
     "kills of the server",
-    "kills of the server at a failpoint",
-    "kills of the server while starting",
+    "kills of the server: at a failpoint",
+    "kills of the server: while it starts",
+    "kills of the server: with its keeper",
     "kills of the keeper",
-    "kills of both",
     "deploys",
     "renewals of the keeper",
     "freezes of the server",
