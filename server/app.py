@@ -157,11 +157,15 @@ async def _database(settings: Settings, tasks: Tasks, metrics: Metrics) -> Async
 
 
 async def _keep(embedded: EmbeddedDatabase) -> None:
-    """Start the embedded database again when it died, for ever."""
+    """Start the embedded database again when it died, for ever.
+
+    A start that has begun is not cancelled: its thread would go on, while the database is
+    stopped, and start it once more.
+    """
     while True:
         await asyncio.sleep(EMBEDDED_CHECK_SECONDS)
         with suppress(StartupError):
-            await embedded.ensure()
+            await asyncio.shield(embedded.ensure())
 
 
 @asynccontextmanager
