@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from server.repositories.embedded import EmbeddedDatabase
 from tests.support.client import Client, Start
 from tests.support.postgres import TEMPLATE, execute, with_name
 from tests.support.service import Service
@@ -57,6 +58,20 @@ async def service(tmp_path: Path, database_url: str) -> AsyncIterator[Service]:
     """Make a service of the test's own; it is not started yet."""
     async with ended(Service(tmp_path / "state", database_url)) as service:
         yield service
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Client]:
+    """Run a service with a database of its own; be a client of it."""
+    state_dir = tmp_path / "state"
+    try:
+        async with (
+            ended(Service(state_dir, None)) as service,
+            aiohttp.ClientSession() as session,
+        ):
+            yield Client(session, await service.start())
+    finally:
+        await EmbeddedDatabase(state_dir / "database").stop()
 
 
 @pytest.fixture

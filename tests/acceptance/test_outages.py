@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.support.client import Client, Start, watch
@@ -152,22 +151,27 @@ def postmaster(service: Service) -> int | None:
     return None
 
 
-async def test_an_embedded_database_that_died_is_started_again(tmp_path: Path) -> None:
-    service = Service(tmp_path / "state", None)
-    await service.start()
-    async with aiohttp.ClientSession() as session:
-        client = Client(session, service)
-        run_id = await client.run("echo one; exit 3")
-        await client.finished(run_id)
-        killed = postmaster(service)
-        assert killed is not None
-        os.kill(killed, signal.SIGKILL)
-        await until(lambda: postmaster(service) not in {None, killed})
-        await until_ready(client)
-        assert (await client.get_run(run_id))["exitcode"] == 3
-        assert await client.output(run_id) == b"one\n"
-    assert await service.terminate() == 0
-    await service.end_keeper()
+async def test_an_embedded_database_that_died_is_started_again(embedded: Client) -> None:
+    run_id = await embedded.run("echo one; exit 3")
+    await embedded.finished(run_id)
+    killed = postmaster(embedded.service)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: postmaster(embedded.service) not in {None, killed})
+    await until_ready(embedded)
+    assert (await embedded.get_run(run_id))["exitcode"] == 3
+    assert await embedded.output(run_id) == b"one\n"
+
+
+async def test_an_embedded_database_that_is_being_started_again_is_stopped_with_the_server(
+    embedded: Client,
+) -> None:
+    killed = postmaster(embedded.service)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: "starting it again" in embedded.service.log)
+    assert await embedded.service.terminate() == 0
+    assert postmaster(embedded.service) is None
 
 
 @contextmanager

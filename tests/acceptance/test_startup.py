@@ -4,7 +4,6 @@ import asyncio
 import socket
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.support.client import Client, Start
@@ -126,26 +125,23 @@ async def test_a_second_server_on_a_state_directory_refuses(start: Start) -> Non
     assert (await client.stop(run_id))["stopping"]
 
 
-async def test_the_embedded_database_survives_a_killed_server(tmp_path: Path) -> None:
+async def test_the_embedded_database_survives_a_killed_server(embedded: Client) -> None:
     """It is found again, still running, with all that was in it; a run goes on meanwhile."""
-    service = Service(tmp_path / "state", None)
-    await service.start()
-    async with aiohttp.ClientSession() as session:
-        client = Client(session, service)
-        finished = await client.run("echo one; exit 3")
-        await client.finished(finished)
-        running = await client.run("echo two; sleep 1000")
-        await service.kill()
-        await service.start()
-        assert (await client.get_run(finished))["exitcode"] == 3
-        assert await client.output(finished) == b"one\n"
-        await client.stop(running)
-        assert (await client.finished(running))["state"] == "stopped"
-        assert await client.output(running) == b"two\n"
-    assert await service.terminate() == 0
-    assert "Traceback" not in service.log
-    await service.end_keeper()
-    assert not (service.state_dir / "database" / "postmaster.pid").exists()
+    finished = await embedded.run("echo one; exit 3")
+    await embedded.finished(finished)
+    running = await embedded.run("echo two; sleep 1000")
+    lock = embedded.service.state_dir / "database" / "postmaster.pid"
+    before = lock.read_text()
+    await embedded.service.kill()
+    await embedded.service.start()
+    assert lock.read_text() == before
+    assert (await embedded.get_run(finished))["exitcode"] == 3
+    assert await embedded.output(finished) == b"one\n"
+    await embedded.stop(running)
+    assert (await embedded.finished(running))["state"] == "stopped"
+    assert await embedded.output(running) == b"two\n"
+    assert await embedded.service.terminate() == 0
+    assert not lock.exists()
 
 
 async def test_sigint_ends_the_server_as_sigterm_does(start: Start) -> None:
