@@ -44,7 +44,7 @@ setup(
             "import-linter>=2.1",
             "mypy>=1.15",
             "playwright>=1.50",
-            "pytest>=8.3",
+            "pytest>=9",
             "pytest-aiohttp>=1.1",
             "pytest-asyncio>=1.0",
             "pytest-cov>=6",
