@@ -79,7 +79,7 @@ LIST = f"""
 
 # What is common is found among the newest commands; what is rare, by the index of pieces, which
 # tells all there is, in no order. Either alone is slow at the other.
-SEARCH_NEWEST = 4000
+SEARCH_NEWEST = 2000
 SEARCH = f"""
     WITH newest AS MATERIALIZED (
         SELECT c.id, c.created_at FROM (

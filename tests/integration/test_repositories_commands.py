@@ -206,7 +206,9 @@ async def test_a_list_tells_each_commands_newest_run(
         ("pukcab", set()),
     ],
 )
-@pytest.mark.parametrize("newest", [0, 4, 4000], ids=["by index", "by both", "among the newest"])
+@pytest.mark.parametrize(
+    "newest", [0, 4, SEARCH_NEWEST], ids=["by index", "by both", "among the newest"]
+)
 async def test_a_search_finds_the_text_in_name_or_description(
     commands: CommandRepository,
     query: str,
@@ -214,7 +216,7 @@ async def test_a_search_finds_the_text_in_name_or_description(
     newest: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limited = SEARCH.replace("LIMIT 4000", f"LIMIT {newest}")
+    limited = SEARCH.replace(f"LIMIT {SEARCH_NEWEST}", f"LIMIT {newest}")
     assert (limited != SEARCH) == (newest != SEARCH_NEWEST)
     monkeypatch.setattr("server.repositories.commands.SEARCH", limited)
     for name in ("backup", "ärger", "100%", "a_b", "back\\slash"):
@@ -236,7 +238,7 @@ def test_a_cursor_keeps_its_key_to_the_microsecond() -> None:
         assert SortKey.decode(key.encode()) == key
 
 
-@pytest.mark.parametrize("newest", [0, 3, 4000])
+@pytest.mark.parametrize("newest", [0, 3, SEARCH_NEWEST])
 async def test_pages_of_a_search_hold_every_command_once(
     commands: CommandRepository, newest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
