@@ -20,6 +20,7 @@ GIVE_WAY_SECONDS = 5.0
 UPTIME_SECONDS = 0.8
 FOREVER_SECONDS = 1e6
 
+Way = Callable[[Server], Awaitable[None]]
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
@@ -55,14 +56,19 @@ class Faults:
             async with asyncio.timeout(self._random.uniform(0, 2 * mean_seconds)):
                 await over.wait()
 
-    async def _break_server(self, over: asyncio.Event) -> None:
-        ways: dict[Callable[[Server], Awaitable[None]], int] = {}
+    def _ways(self) -> dict[Way, int]:
+        """Return what may be done to a server, and how often."""
+        ways: dict[Way, int] = {}
         if "server" in self._kinds:
             ways |= {self._kill: 14, self._kill_starting: 3, self._deploy: 2, self._pair: 1}
         if {"server", "keeper"} <= self._kinds:
             ways |= {self._kill_both: 1}
         if "freeze" in self._kinds:
             ways |= {self._freeze: 1, self._take_over: 2}
+        return ways
+
+    async def _break_server(self, over: asyncio.Event) -> None:
+        ways = self._ways()
         while not over.is_set():
             server = await self._site.start(self._failpoints())
             await self._uptime(server, over, UPTIME_SECONDS if ways else FOREVER_SECONDS)
@@ -188,9 +194,9 @@ class Faults:
 
     async def _break_database(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            await self._pause(over, 4)
+            await self._pause(over, 6)
             [way] = self._random.choices([self._stop_database, self._freeze_database], [3, 2])
-            await way(self._random.uniform(0.5, 4))
+            await way(self._random.uniform(0.5, 5))
 
     async def _stop_database(self, seconds: float) -> None:
         if self._random.random() < 0.5:

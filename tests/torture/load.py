@@ -25,7 +25,7 @@ class Tracked:
 
     plan: Plan
     run_id: str
-    created_at: float = field(default_factory=time.time)
+    asked_at: float
     stop_asked: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
     final: dict[str, Any] | None = None
@@ -50,7 +50,7 @@ class Load:
         self._history = history
         self._random = random
         self._size = size
-        self._plans: dict[str, Plan] = {}
+        self._asked: dict[str, tuple[Plan, float]] = {}
         self._unsure: set[str] = set()
         self._stops: set[asyncio.Task[None]] = set()
 
@@ -78,19 +78,20 @@ class Load:
         await asyncio.gather(*looking_up, *checking)
 
     async def _start_one(self) -> None:
-        plan = Plan.draw(f"run {len(self._plans)}", self._random)
-        self._plans[plan.name] = plan
+        plan = Plan.draw(f"run {len(self._asked)}", self._random)
+        self._asked[plan.name] = plan, time.time()
         body = {"name": plan.name, "script": plan.script}
         try:
             created = orjson.loads(await self._api.ask("POST", "commands/", body))
         except UnansweredError:
             self._unsure.add(plan.name)
         else:
-            self._track(plan, created["run"]["id"])
+            self._track(plan.name, created["run"]["id"])
 
-    def _track(self, plan: Plan, run_id: str) -> None:
-        self._unsure.discard(plan.name)
-        self.runs[run_id] = run = Tracked(plan, run_id)
+    def _track(self, name: str, run_id: str) -> None:
+        plan, asked_at = self._asked[name]
+        self._unsure.discard(name)
+        self.runs[run_id] = run = Tracked(plan, run_id, asked_at)
         self._tally.count("runs")
         if plan.stop_after is not None:
             task = asyncio.create_task(self._stop(run, plan.stop_after), name=f"stop {run_id}")
@@ -102,7 +103,7 @@ class Load:
         commands = await self._api.items(f"commands/?limit=500&q={name}")
         for command in commands:
             if command["name"] == name:
-                self._track(self._plans[name], command["last_run"]["id"])
+                self._track(name, command["last_run"]["id"])
                 return
         self._unsure.discard(name)
 
@@ -136,7 +137,7 @@ class Load:
             run=found,
             output=output,
             starts=len(starts.read_text().splitlines()) if starts.exists() else 0,
-            created_at=run.created_at,
+            created_at=run.asked_at,
             started_at=_written_at(starts),
             wrote_all_at=_written_at(self._site.ends / run.run_id),
             seen_at=time.time(),
@@ -157,7 +158,7 @@ class Load:
             if command is None:
                 self._tally.violation(f"run {stored['id']}: its command has another run, too")
             elif stored["id"] not in self.runs:
-                self._track(self._plans[command["name"]], stored["id"])
+                self._track(command["name"], stored["id"])
         self._tally.violations.extend(f"{command} has no run" for command in commands.values())
         while self.open:
             await self._check_open()
