@@ -21,7 +21,7 @@ WSCAT := wscat@6.1.0
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
-test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser
+test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
@@ -76,9 +76,12 @@ define ensure
 	exit 1
 endef
 
-.PHONY: browser
+.PHONY: browser faketime
 browser: | $(BIN)/pip
 	$(call ensure,chromium chromium-browser google-chrome,chromium)
+
+faketime: | $(BIN)/pip
+	$(call ensure,faketime,faketime)
 
 $(VENV)/.$(WSCAT): | $(BIN)/pip
 	$(call ensure,npm,nodejs npm)

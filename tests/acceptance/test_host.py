@@ -17,11 +17,11 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.spool import Spool
+from tests.support import faketime
 from tests.support.client import Client, Start
 from tests.support.waiting import until, until_true
 
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 MEBIBYTE = 1024 * 1024
 
 FORK_BOMB = """\
@@ -36,6 +36,9 @@ while True:
         os.write(1, b"no more\\n")
         time.sleep(0.1)
 """
+
+POOL_GROWTH = 16
+"""By so many may the pools of threads and of connections have grown; 1,000 runs are far more."""
 
 
 def descriptors(pid: int) -> int:
@@ -78,7 +81,14 @@ async def test_1000_quick_runs_leave_no_process_descriptor_or_thread(start: Star
     await start_many(client, 100)
     before = [(descriptors(pid), threads(pid)) for pid in pids]
     await start_many(client, 1000)
-    await until(lambda: [(descriptors(pid), threads(pid)) for pid in pids] <= before)
+
+    def none_is_left() -> bool:
+        return all(
+            descriptors(pid) <= some + POOL_GROWTH and threads(pid) <= few + POOL_GROWTH
+            for pid, (some, few) in zip(pids, before, strict=True)
+        )
+
+    await until(none_is_left)
     assert all(processes.children(pid) == [] for pid in pids)
     assert await client.metric('tailrun_runs_ended_total{state="failed"}') == 1100
 
@@ -178,7 +188,6 @@ async def test_a_run_of_another_boot_is_lost_with_its_output_kept(start: Start) 
     assert await client.output(run_id) == b"one\n"
 
 
-@pytest.mark.skipif(not FAKETIME.exists(), reason="needs Debian's libfaketime")
 async def test_a_clock_that_jumps_an_hour_disturbs_nothing(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,13 +195,8 @@ async def test_a_clock_that_jumps_an_hour_disturbs_nothing(
     clock, log = tmp_path / "clock", tmp_path / "log"
     clock.write_text("+0")
     log.touch()
-    for name, value in {
-        "LD_PRELOAD": FAKETIME,
-        "FAKETIME_TIMESTAMP_FILE": clock,
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }.items():
-        monkeypatch.setenv(name, str(value))
+    for name, value in faketime.environment(clock).items():
+        monkeypatch.setenv(name, value)
     client = await start()
     run_id = await client.run(f"exec tail -n +1 -f {log}")
     times = []

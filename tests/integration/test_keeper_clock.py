@@ -8,11 +8,9 @@ import pytest
 
 from server.keeper.client import KEEPER_COMMAND
 from tests.integration.keeper_harness import Host, a_host
+from tests.support import faketime
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 HOUR = 3600
-
-pytestmark = pytest.mark.skipif(not FAKETIME.exists(), reason="needs Debian's libfaketime")
 
 
 @pytest.fixture
@@ -25,14 +23,8 @@ def clock(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def host(tmp_path: Path, clock: Path) -> AsyncIterator[Host]:
-    command = (
-        "/usr/bin/env",
-        f"LD_PRELOAD={FAKETIME}",
-        f"FAKETIME_TIMESTAMP_FILE={clock}",
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-        *KEEPER_COMMAND,
-    )
+    variables = [f"{name}={value}" for name, value in faketime.environment(clock).items()]
+    command = ("/usr/bin/env", *variables, *KEEPER_COMMAND)
     async with a_host(tmp_path / "state", command=command) as host:
         yield host
 
