@@ -28,8 +28,8 @@ class RunLog:
     `with log.acquire():`) and every user calls `release` once; the last one closes the file.
     Until then readers go on, even when the spool has been removed.
 
-    It does not look for growth by itself: `refresh` does, called by the Watch. `marks` are the
-    times at offsets known from before, ascending.
+    It does not look for growth by itself: `grow` and `refresh` do, called by the Watch. `marks` are
+    the times at offsets known from before, ascending.
 
     Raises:
         OSError: the spool has no output, or it cannot be opened.
@@ -118,17 +118,13 @@ class RunLog:
             return
         exited = self._exit_record.exists()
         status = os.fstat(self._opened())
-        if status.st_size > self._size:
-            self.mark(self._size, self._clock())
-            self._size = status.st_size
         self._ended = exited or status.st_nlink == 0
-        self._wake(
-            [
-                waiter
-                for waiter, offset in self._waiters.items()
-                if self._ended or self._size > offset
-            ]
-        )
+        self._take_size(status.st_size)
+
+    def grow(self) -> None:
+        """Look how far the output has grown, and no more; wake those who wait."""
+        if not self._ended:
+            self._take_size(os.fstat(self._opened()).st_size)
 
     def mark(self, offset: int, seen_at: float) -> None:
         """Tell that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
@@ -174,6 +170,18 @@ class RunLog:
     async def time_at(self, offset: int) -> float:
         """Return when the byte at `offset` was first seen, in Unix seconds."""
         return self._times.at(offset)
+
+    def _take_size(self, size: int) -> None:
+        if size > self._size:
+            self.mark(self._size, self._clock())
+            self._size = size
+        self._wake(
+            [
+                waiter
+                for waiter, offset in self._waiters.items()
+                if self._ended or self._size > offset
+            ]
+        )
 
     def _opened(self) -> int:
         if self._file is None:

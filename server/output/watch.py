@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from inotify_simple import INotify, flags, parse_events
@@ -19,6 +20,8 @@ EVENT_BYTES = 64 * 1024
 
 GROWTH = flags.MODIFY
 CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE
+OVERFLOW = -1
+"""The watch descriptor of the event that tells that others were dropped (inotify(7))."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ class Watch:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._logs: dict[RunLog, tuple[int, ...]] = {}
-        self._watched: dict[int, RunLog] = {}
+        self._watched = dict[int, Callable[[], None]]()
         self._polled: set[RunLog] = set()
         self._poll: asyncio.TimerHandle | None = None
         self._said = False
@@ -89,7 +92,7 @@ class Watch:
         except OSError:
             self._unwatch((growth,))
             raise
-        self._watched |= {growth: log, change: log}
+        self._watched |= {growth: log.grow, change: log.refresh}
         return growth, change
 
     def _unwatch(self, descriptors: tuple[int, ...]) -> None:
@@ -100,14 +103,12 @@ class Watch:
                 self._require().rm_watch(descriptor)
 
     def _take(self, inotify: INotify) -> None:
-        """Refresh the logs that events tell of; all of them when the kernel dropped events."""
-        events = parse_events(os.read(inotify.fileno(), EVENT_BYTES))
-        if any(event.mask & flags.Q_OVERFLOW for event in events):
-            logs = set(self._watched.values())
-        else:
-            logs = {self._watched[event.wd] for event in events if event.wd in self._watched}
-        for log in logs:
-            log.refresh()
+        """Look at the logs that events tell of; at all of them when the kernel dropped events."""
+        told = {event.wd for event in parse_events(os.read(inotify.fileno(), EVENT_BYTES))}
+        if OVERFLOW in told:
+            told = set(self._watched)
+        for descriptor in told & self._watched.keys():
+            self._watched[descriptor]()
 
     def _look(self) -> None:
         for log in self._polled:
