@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,6 +28,29 @@ IN_TIME = "SELECT 1 / (clock_timestamp() < '{deadline}')::int; "
 """Precedes each statement. A server that was frozen goes on with what it was sent minutes ago, and
 given up by us: a run that was refused would be stored, one that has another owner now taken from
 it. So the server is told until when a statement holds; after that it fails, in its transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement that each connection plans once.
+
+    `parameters` are its $1, $2 and so on: their names for the caller, and their types.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    sql: str
+
+    @property
+    def preparation(self) -> str:
+        """What a connection executes once, before `execution`."""
+        return f"PREPARE {self.name} ({', '.join(self.parameters.values())}) AS {self.sql}"
+
+    @property
+    def execution(self) -> str:
+        """What is executed, with the parameters by name."""
+        values = (f"%({name})s::{type_}" for name, type_ in self.parameters.items())
+        return f"EXECUTE {self.name} ({', '.join(values)})"
 
 
 class Database:
@@ -55,6 +79,7 @@ class Database:
         self._places = asyncio.Semaphore(max_connections)
         self._pool: Pool | None = None
         self._clocks: WeakKeyDictionary[aiopg.Connection, float] = WeakKeyDictionary()
+        self._prepared: WeakKeyDictionary[aiopg.Connection, set[str]] = WeakKeyDictionary()
 
     async def open(self) -> None:
         """Connect.
@@ -100,27 +125,56 @@ class Database:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
         """
-        call = (sql, parameters, timeout_seconds or self._timeout_seconds)
+        return await self._fetch(sql, parameters, timeout_seconds or self._timeout_seconds)
+
+    async def fetch_prepared(
+        self, prepared: Prepared, parameters: Mapping[str, object]
+    ) -> list[Row]:
+        """Run a prepared statement as `fetch_all` runs others."""
+        return await self._fetch(prepared, parameters, self._timeout_seconds)
+
+    async def _fetch(
+        self,
+        statement: str | Prepared,
+        parameters: Mapping[str, object] | None,
+        timeout_seconds: float,
+    ) -> list[Row]:
         try:
             with _cancellable(), self._address.errors():
                 with suppress(DivisionByZero):
-                    return await self._execute(*call)
+                    return await self._execute(statement, parameters, timeout_seconds)
                 # Nothing was done. Where a clock was set or a machine slept, a new connection
                 # compares the clocks anew.
-                return await self._execute(*call)
+                return await self._execute(statement, parameters, timeout_seconds)
         except DatabaseUnavailableError:
             self._on_unavailable()
             raise
 
     async def _execute(
-        self, sql: str, parameters: Mapping[str, object] | None, timeout_seconds: float
+        self,
+        statement: str | Prepared,
+        parameters: Mapping[str, object] | None,
+        timeout_seconds: float,
     ) -> list[Row]:
         async with self._connection() as connection, connection.cursor() as cursor:
+            if isinstance(statement, Prepared):
+                await self._prepare(connection, cursor, statement)
+                sql = statement.execution
+            else:
+                sql = statement
             now = self._clocks[connection] + asyncio.get_running_loop().time()
             deadline = datetime.fromtimestamp(now + timeout_seconds, UTC)
             in_time = IN_TIME.format(deadline=deadline.isoformat())
             await cursor.execute(in_time + sql, parameters, timeout=timeout_seconds)
             return list(await cursor.fetchall())
+
+    async def _prepare(
+        self, connection: aiopg.Connection, cursor: aiopg.Cursor, prepared: Prepared
+    ) -> None:
+        done = self._prepared.setdefault(connection, set())
+        if prepared.name not in done:
+            await cursor.execute(prepared.preparation)
+            done.add(prepared.name)
 
     async def fetch_one(
         self, sql: str, parameters: Mapping[str, object] | None = None

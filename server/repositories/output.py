@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg2 import Binary
 
 from server.models import Advance, Chunk, Position
-from server.repositories.database import Database
+from server.repositories.database import Database, Prepared
 from server.repositories.rows import (
     CHUNK_COLUMNS,
     POSITION_COLUMNS,
@@ -23,18 +23,40 @@ LARGE_BYTES = 256 * 1024
 aiopg's cursor and transaction are a cycle, and each keeps its statement's text (measured: 263 MB
 at the peak of 600 MB of output, 94 MB with this)."""
 
+COLUMNS = {
+    "run_id": "uuid[]",
+    "epoch": "int[]",
+    "from_offset": "bigint[]",
+    "to_offset": "bigint[]",
+    "to_lines": "bigint[]",
+    "preview": "text[]",
+    "start_time": "timestamptz[]",
+    "state": "text[]",
+    "end_time": "timestamptz[]",
+    "exitcode": "int[]",
+    "signal": "text[]",
+    "reason": "text[]",
+    "chunk_run_id": "uuid[]",
+    "byte_offset": "bigint[]",
+    "byte_count": "int[]",
+    "first_line": "bigint[]",
+    "line_count": "int[]",
+    "written_at": "timestamptz[]",
+    "data": "bytea[]",
+}
+"""What `APPEND` takes, in the order of its $1 to $19: columns of runs, then of chunks."""
+
 # Compare and append. `held` locks the rows in the order of their ids, so that two servers never
 # deadlock. `moved` compares; where another transaction changed a row after this statement began,
 # it compares again with what that one left (EvalPlanQual: src/backend/executor/README).
 # A column that stays as it is is not written anew, so a run whose preview is full costs little.
-APPEND = """
+# It is prepared, as planning it takes longer than doing it for a few small runs.
+APPEND = Prepared(
+    "append",
+    COLUMNS,
+    """
     WITH advance AS (
-        SELECT * FROM unnest(
-            %(run_id)s::uuid[], %(epoch)s::int[], %(from_offset)s::bigint[],
-            %(to_offset)s::bigint[], %(to_lines)s::bigint[], %(preview)s::text[],
-            %(start_time)s::timestamptz[], %(state)s::text[], %(end_time)s::timestamptz[],
-            %(exitcode)s::int[], %(signal)s::text[], %(reason)s::text[]
-        ) AS a (
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS a (
             run_id, epoch, from_offset, to_offset, to_lines, preview,
             start_time, state, end_time, exitcode, signal, reason
         )
@@ -59,15 +81,13 @@ APPEND = """
         INSERT INTO commands_info_output (
             commands_info_id, byte_offset, byte_count, first_line, line_count, written_at, data
         )
-        SELECT c.* FROM moved JOIN unnest(
-            %(chunk_run_id)s::uuid[], %(byte_offset)s::bigint[], %(byte_count)s::int[],
-            %(first_line)s::bigint[], %(line_count)s::int[], %(written_at)s::timestamptz[],
-            %(data)s::bytea[]
-        ) AS c (run_id, byte_offset, byte_count, first_line, line_count, written_at, data)
-            ON c.run_id = moved.id
+        SELECT c.* FROM moved JOIN unnest($13, $14, $15, $16, $17, $18, $19) AS c (
+            run_id, byte_offset, byte_count, first_line, line_count, written_at, data
+        ) ON c.run_id = moved.id
     )
     SELECT id FROM moved
-"""
+""",
+)
 
 POSITIONS = f"SELECT {POSITION_COLUMNS} FROM commands_info r WHERE r.id = ANY(%(ids)s::uuid[])"
 
@@ -109,7 +129,7 @@ class OutputRepository:
         if not advances:
             return set()
         parameters = {**_columns_of_runs(advances), **_columns_of_chunks(advances)}
-        moved = {run_id for (run_id,) in await self._database.fetch_all(APPEND, parameters)}
+        moved = {run_id for (run_id,) in await self._database.fetch_prepared(APPEND, parameters)}
         if sum(len(chunk.data) for advance in advances for chunk in advance.chunks) > LARGE_BYTES:
             gc.collect(1)
         return moved
