@@ -124,7 +124,7 @@ class OutputRepository:
         All of it is one statement. A run moves only if it is active and stands at its
         advance's epoch and offset; then its chunks, its preview and its end are stored with the
         move, else nothing of it. A batch may hold one advance of a run, and is sent as one
-        message: bound it (8 MiB of chunks are well).
+        message: bound it (4 MiB of output are well).
         """
         if not advances:
             return set()
