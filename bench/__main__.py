@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import machine, report
+from bench.crowd import crowd
 from bench.fresh import fresh
 from bench.late import late
 from bench.latency import latency
+from bench.many import many
 from bench.marks import MARKS
 from bench.memory import memory
 from bench.samples import Sample
@@ -25,6 +27,8 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "latency": latency,
     "starts": starts,
     "late": late,
+    "crowd": crowd,
+    "many": many,
     "memory": memory,
     "fresh": fresh,
 }

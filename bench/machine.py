@@ -47,17 +47,22 @@ def family(pid: int) -> list[int]:
 
 
 class Memory(NamedTuple):
-    """A process's memory in bytes: proportional and resident set (proc_pid_smaps(5))."""
+    """A process's memory in bytes: proportional and resident set (proc_pid_smaps(5)).
+
+    `own` is the proportional set without pages of files: what the process itself made. A process's
+    share of its interpreter's pages gets smaller with every other Python that is started.
+    """
 
     pss: int
     rss: int
+    own: int
 
 
 def memory(pid: int) -> Memory:
     """Return a process's memory."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-    return Memory(sizes["Pss"], sizes["Rss"])
+    return Memory(sizes["Pss"], sizes["Rss"], sizes["Pss"] - sizes["Pss_File"])
 
 
 def peak_memory(pid: int) -> int:

@@ -75,4 +75,14 @@ MARKS = (
             ("100 lines in the middle", "archive"),
         )
     ]
+    + [
+        Mark(measure=measure, text=f"{figure}: {unit}", over=(figure, who), most=most)
+        for measure, who, figure, unit, most in (
+            ("crowd", "500 viewers", "99th percentile", "ms", 50),
+            ("crowd", "500 viewers", "server CPU", "cores", 1),
+            ("crowd", "500 viewers", "memory a viewer", "kB", 40),
+            ("many runs", "500 runs", "service CPU", "cores", 0.5),
+            ("many runs", "500 runs", "memory a run", "kB", 100),
+        )
+    ]
 )

@@ -115,6 +115,12 @@ class Tailrun:
         while not condition(self.call("GET", f"runs/{run_id}")):
             time.sleep(POLL_SECONDS)
 
+    def finish(self, script: str) -> str:
+        """Run a script to its end, which is to be a success; return the run's id."""
+        run_id = self.run(script)
+        self.until(run_id, lambda run: run["state"] == "succeeded")
+        return run_id
+
     def cpu(self) -> Cpu:
         """Return the CPU time used up to now."""
         first, *backends = machine.family(self.database_pid)
