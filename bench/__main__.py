@@ -10,6 +10,7 @@ from pathlib import Path
 from bench import machine, report
 from bench.crowd import crowd
 from bench.fresh import fresh
+from bench.large import large
 from bench.late import late
 from bench.latency import latency
 from bench.many import many
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "late": late,
     "crowd": crowd,
     "many": many,
+    "large": large,
     "memory": memory,
     "fresh": fresh,
 }

@@ -125,7 +125,7 @@ def watch(job: Job) -> Result:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         path, run_id = job.path, ""
         if job.script is not None:
-            run_id = _post(connection, job.port, job.script)
+            run_id = post(connection, job.port, job.script)
             path = f"/api/v1/runs/{run_id}/ws?format={job.kind}"
         head = _open(connection, capture, job, path)
         if job.kind == "lines" and not job.want_ticks:
@@ -139,7 +139,7 @@ def watch(job: Job) -> Result:
     return _result(job, capture, head, start=start, cpu=cpu, run_id=run_id)
 
 
-def _post(connection: socket.socket, port: int, script: str) -> str:
+def post(connection: socket.socket, port: int, script: str) -> str:
     """Store and start a command; return its run's id."""
     body = {"name": "bench", "script": script}
     connection.sendall(wire.request("POST", "/api/v1/commands/", f"127.0.0.1:{port}", body=body))
