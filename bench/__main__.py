@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import machine, report
+from bench.aged import aged
 from bench.crowd import crowd
 from bench.fresh import fresh
 from bench.large import large
@@ -26,6 +27,7 @@ RESULTS = Path(__file__).with_name("results")
 MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "throughput": throughput,
     "latency": latency,
+    "aged": aged,
     "starts": starts,
     "late": late,
     "crowd": crowd,

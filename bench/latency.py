@@ -30,17 +30,22 @@ def latency(session: Session) -> Iterator[Sample]:
                 job = viewer.Job(
                     port=service.port, kind=kind, script=script, capacity=CAPACITY, want_ticks=True
                 )
-                yield from _samples(taker, f"tailrun {kind}", viewer.view(job), lines)
+                yield from samples(taker, f"tailrun {kind}", viewer.view(job), lines)
             if peers.has_websocketd():
                 taker.look()
                 with peers.websocketd(command) as port:
                     job = viewer.Job(
                         port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True
                     )
-                    yield from _samples(taker, "websocketd", viewer.view(job), lines)
+                    yield from samples(taker, "websocketd", viewer.view(job), lines)
 
 
-def _samples(taker: Taker, who: str, result: viewer.Result, lines: int) -> Iterator[Sample]:
+def samples(taker: Taker, who: str, result: viewer.Result, lines: int) -> Iterator[Sample]:
+    """Make the samples of what a viewer got.
+
+    Raises:
+        RuntimeError: lines are missing.
+    """
     if len(result.ticks) != lines:
         raise RuntimeError(f"{who} delivered {len(result.ticks)} lines of {lines}")
     delays = [(received - written) / 1e6 for written, received in result.ticks]

@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001  a multiplication sign is meant
 """The marks: what Tailrun promises, as ratios of what was measured in one session."""
 
+from bench.aged import BEFORE_MB
 from bench.samples import Mark
 
 _BARE = ("delivered", "bare command")
@@ -61,6 +62,25 @@ MARKS = (
             under=("started and archived", "bare asyncio"),
             least=0.5,
         ),
+    ]
+    + [
+        mark
+        for megabytes in BEFORE_MB
+        for mark in (
+            Mark(
+                measure="aged",
+                text=f"after {megabytes:,} MB: median, × websocketd",
+                over=("median", f"after {megabytes:,} MB"),
+                under=("median", "websocketd"),
+                most=2,
+            ),
+            Mark(
+                measure="aged",
+                text=f"after {megabytes:,} MB: 99th percentile, ms",
+                over=("99th percentile", f"after {megabytes:,} MB"),
+                most=2,
+            ),
+        )
     ]
     + [
         Mark(measure="late viewer", text=f"{who}: MB/s", over=("all", who), least=least)

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,10 @@ class Session:
     def sized(self, full: int, step: int = 1) -> int:
         """Return a size scaled, in whole steps."""
         return max(1, round(full * self.scale / step)) * step
+
+    def up_to(self, sizes: Sequence[int]) -> list[int]:
+        """Return the first of ascending sizes, and of the rest those that the scale allows."""
+        return [size for size in sizes if size <= max(sizes[0], self.scale * sizes[-1])]
 
     def generator(self, lines: int, *more: str) -> list[str]:
         """Return the command that writes `lines` lines."""

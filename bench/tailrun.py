@@ -149,6 +149,15 @@ class Tailrun:
                 cursor.execute(ARCHIVED, (run_id,))
                 [(archived,)] = cursor.fetchall()
 
+    def await_viewer(self) -> None:
+        """Wait until somebody watches."""
+        watched = False
+        while not watched:
+            time.sleep(POLL_SECONDS)
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
+                connection.request("GET", "/metrics")
+                watched = b"\ntailrun_viewers 1.0" in connection.getresponse().read()
+
     def connect(self) -> "psycopg2.extensions.connection":
         """Connect to the service's database."""
         directory = self.state_dir / "database"
