@@ -26,7 +26,7 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
 
-bench: $(VENV)/.test-installed
+bench: $(VENV)/.bench-installed websocketd
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed
@@ -41,7 +41,7 @@ lint: $(VENV)/.test-installed
 # Takes the newest versions that setup.py allows.
 constraints:
 	@rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/pip install -qq '.[test]'
+	$(VENV)-new/bin/pip install -qq '.[test,bench]'
 	{ grep '^#' constraints.txt; $(VENV)-new/bin/pip freeze --exclude tailrun; } >constraints.new
 	mv constraints.new constraints.txt && rm -rf $(VENV)-new
 
@@ -63,6 +63,11 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
+$(VENV)/.bench-installed: $(VENV)/.installed
+	@echo "Installing what the benchmark needs …"
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
 # $(call ensure,PROGRAMS,PACKAGES): one of the programs is there, by Debian's packages if need be.
 define ensure
 	@for program in $1; do command -v $$program >/dev/null && exit; done; \
@@ -72,16 +77,19 @@ define ensure
 	{ $$apt update && $$apt install --yes --no-install-recommends $2; } \
 		>$(VENV)/apt.log 2>&1 && exit; \
 	tail -n 3 $(VENV)/apt.log; \
-	echo "The tests need $(firstword $1). Please install it (Debian and Ubuntu: apt-get install $2)."; \
+	echo "This needs $(firstword $1). Please install it (Debian and Ubuntu: apt-get install $2)."; \
 	exit 1
 endef
 
-.PHONY: browser faketime
+.PHONY: browser faketime websocketd
 browser: | $(BIN)/pip
 	$(call ensure,chromium chromium-browser google-chrome,chromium)
 
 faketime: | $(BIN)/pip
 	$(call ensure,faketime,faketime)
+
+websocketd: | $(BIN)/pip
+	$(call ensure,websocketd,websocketd)
 
 $(VENV)/.$(WSCAT): | $(BIN)/pip
 	$(call ensure,npm,nodejs npm)

@@ -39,6 +39,7 @@ setup(
         "zstandard>=0.23,<1",
     ],
     extras_require={
+        "bench": ["matplotlib>=3.9,<4"],
         "test": [
             "hypothesis>=6.100",
             "import-linter>=2.1",
@@ -52,7 +53,7 @@ setup(
             "ruff>=0.9",
             "types-psycopg2>=2.9",
             "build>=1.2",
-        ]
+        ],
     },
     entry_points={"console_scripts": ["tailrun=server.__main__:main"]},
 )

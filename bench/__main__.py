@@ -11,13 +11,14 @@ from bench import machine, report
 from bench.aged import aged
 from bench.crowd import crowd
 from bench.fresh import fresh
+from bench.growth import growth
 from bench.large import large
 from bench.late import late
 from bench.latency import latency
 from bench.many import many
 from bench.marks import MARKS
 from bench.memory import memory
-from bench.samples import Sample
+from bench.samples import Sample, number
 from bench.session import Session
 from bench.starts import starts
 from bench.throughput import throughput
@@ -34,6 +35,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "many": many,
     "large": large,
     "memory": memory,
+    "growth": growth,
     "fresh": fresh,
 }
 
@@ -54,7 +56,7 @@ def main() -> None:
             for sample in MEASURES[name](session):
                 samples.append(sample)
                 told = f"{sample.measure}: {sample.figure}, {sample.who}"
-                print(f"  {told}: {report.number(sample.value)} {sample.unit}", flush=True)
+                print(f"  {told}: {number(sample.value)} {sample.unit}", flush=True)
     facts = {**machine.describe(), "scale": f"{given.scale:g}"}
     text = report.markdown(facts, samples, MARKS)
     full = not given.measures and given.scale == 1

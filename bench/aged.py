@@ -24,7 +24,8 @@ def aged(session: Session) -> Iterator[Sample]:
         for _ in range(session.runs):
             for megabytes in session.up_to(BEFORE_MB):
                 result = _late_ticks(taker, session, service, command, megabytes)
-                yield from samples(taker, f"after {megabytes:,} MB", result, ticks)
+                details = {"MB before": float(megabytes)}
+                yield from samples(taker, f"after {megabytes:,} MB", result, ticks, details)
             if peers.has_websocketd():
                 taker.look()
                 with peers.websocketd(command) as port:

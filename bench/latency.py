@@ -3,7 +3,7 @@
 import shlex
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench import peers, viewer
@@ -40,7 +40,13 @@ def latency(session: Session) -> Iterator[Sample]:
                     yield from samples(taker, "websocketd", viewer.view(job), lines)
 
 
-def samples(taker: Taker, who: str, result: viewer.Result, lines: int) -> Iterator[Sample]:
+def samples(
+    taker: Taker,
+    who: str,
+    result: viewer.Result,
+    lines: int,
+    details: Mapping[str, float] | None = None,
+) -> Iterator[Sample]:
     """Make the samples of what a viewer got.
 
     Raises:
@@ -49,6 +55,7 @@ def samples(taker: Taker, who: str, result: viewer.Result, lines: int) -> Iterat
     if len(result.ticks) != lines:
         raise RuntimeError(f"{who} delivered {len(result.ticks)} lines of {lines}")
     delays = [(received - written) / 1e6 for written, received in result.ticks]
-    yield taker.sample("median", who, statistics.median(delays), "ms")
-    yield taker.sample("99th percentile", who, statistics.quantiles(delays, n=100)[-1], "ms")
-    yield taker.sample("most", who, max(delays), "ms")
+    yield taker.sample("median", who, statistics.median(delays), "ms", details)
+    p99 = statistics.quantiles(delays, n=100)[-1]
+    yield taker.sample("99th percentile", who, p99, "ms", details)
+    yield taker.sample("most", who, max(delays), "ms", details)

@@ -2,7 +2,11 @@
 """The marks: what Tailrun promises, as ratios of what was measured in one session."""
 
 from bench.aged import BEFORE_MB
+from bench.growth import CPU, CPU_OF_RUN, CPU_OF_VIEWER, WALL
 from bench.samples import Mark
+
+FLAT = 1.2
+"""How much more a byte, a viewer or a run may cost among very many than among few."""
 
 _BARE = ("delivered", "bare command")
 _WEBSOCKETD = ("delivered", "websocketd")
@@ -106,5 +110,21 @@ MARKS = (
             ("large run", "10,000 MB", "memory of the server, growth", "MB", 32),
             ("large run", "10,000 MB", "memory of the keeper, growth", "MB", 0.5),
         )
+    ]
+    + [
+        Mark(
+            measure="growth",
+            text=f"{figure}: {most}, × {than}",
+            over=(figure, most),
+            under=(figure, than),
+            most=FLAT,
+        )
+        for figure, most, *others in (
+            (CPU, "10,000 MB", "1 MB", "100 MB"),
+            (WALL, "10,000 MB", "1 MB", "100 MB"),
+            (CPU_OF_VIEWER, "1,000 viewers", "1 viewer", "100 viewers"),
+            (CPU_OF_RUN, "1,000 runs", "1 run", "100 runs"),
+        )
+        for than in others
     ]
 )

@@ -1,4 +1,4 @@
-"""One table of all figures and marks: as text, as Markdown, as JSON."""
+"""One table of all figures and marks: as text, as Markdown, as JSON; and the plots."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from bench.samples import Mark, Row, Sample, rows
+from bench import plots
+from bench.samples import Mark, Row, Sample, number, rows
 
 HEADINGS = ("measure", "figure", "who", "median", "least … most", "n", "load", "busy", "details")
 
@@ -26,12 +27,14 @@ def markdown(facts: Mapping[str, str], samples: Iterable[Sample], marks: Sequenc
 def write(
     directory: Path, facts: Mapping[str, str], samples: Sequence[Sample], text: str, *, full: bool
 ) -> None:
-    """Write a report beside the earlier ones, with every sample; a `full` one is the latest."""
+    """Write a report beside the earlier ones, with samples, plots; a `full` one is the latest."""
     directory.mkdir(exist_ok=True)
     name = facts["date"].translate(str.maketrans(" :", "--"))
     kept = {"facts": dict(facts), "samples": [asdict(sample) for sample in samples]}
     (directory / f"{name}.json").write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
-    for stem in (name, "latest") if full else (name,):
+    stems = (name, "latest") if full else (name,)
+    plots.write(directory, stems, samples)
+    for stem in stems:
         (directory / f"{stem}.md").write_text(f"# Tailrun, measured\n\n{text}", encoding="utf-8")
 
 
@@ -59,8 +62,3 @@ def _cells(row: Row) -> list[str]:
 def _mark_cells(mark: Mark, value: float, reached: bool) -> list[str]:  # noqa: FBT001
     bound = f"≥ {mark.least:g}" if mark.least is not None else f"≤ {mark.most:g}"
     return [mark.measure, mark.text, bound, number(value), "reached" if reached else "missed"]
-
-
-def number(value: float) -> str:
-    """Write a number with three digits that mean something."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

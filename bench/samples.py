@@ -88,3 +88,8 @@ class Mark:
         value = medians[self.over] / (1 if self.under is None else medians[self.under])
         above = self.least is None or value >= self.least
         return value, above and (self.most is None or value <= self.most)
+
+
+def number(value: float) -> str:
+    """Write a number with three digits that mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

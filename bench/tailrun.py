@@ -123,10 +123,15 @@ class Tailrun:
 
     def cpu(self) -> Cpu:
         """Return the CPU time used up to now."""
+        server, keeper = machine.cpu_seconds(self.pid), machine.cpu_seconds(self.keeper_pid)
+        while True:
+            with suppress(OSError):  # a backend ended meanwhile
+                return Cpu(server, keeper, self._database_cpu())
+
+    def _database_cpu(self) -> float:
         first, *backends = machine.family(self.database_pid)
-        ended = machine.cpu_seconds(first, children=True)
-        database = ended + sum(machine.cpu_seconds(pid) for pid in backends)
-        return Cpu(machine.cpu_seconds(self.pid), machine.cpu_seconds(self.keeper_pid), database)
+        alive = sum(machine.cpu_seconds(pid) for pid in (first, *backends))
+        return alive + machine.reaped_cpu_seconds(first)
 
     def archived_digest(self, run_id: str) -> str:
         """Return the SHA-256 of what PostgreSQL has of a run, read without the server's help."""
