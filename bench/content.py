@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.generate import BLOCK_LINES, LINE_BYTES, blocks
 
 GENERATOR = Path(__file__).with_name("generate.py")
+PRINTER = Path(__file__).with_name("printer.py")
 LEVELS = ("DEBUG", "INFO", "INFO", "INFO", "WARN")
 PATHS = ("/api/v1/items", "/api/v1/orders", "/static/app.js", "/healthz", "/login")
 

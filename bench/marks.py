@@ -4,12 +4,12 @@
 from bench.aged import BEFORE_MB
 from bench.growth import CPU, CPU_OF_RUN, CPU_OF_VIEWER, WALL
 from bench.samples import Mark
+from bench.throughput import MEMORY_SPEED, PRINTING
 
 FLAT = 1.2
 """How much more a byte, a viewer or a run may cost among very many than among few."""
 
-_BARE = ("delivered", "bare command")
-_WEBSOCKETD = ("delivered", "websocketd")
+_WEBSOCKETD = ("delivered", f"websocketd, {MEMORY_SPEED}")
 
 MARKS = (
     [
@@ -19,28 +19,31 @@ MARKS = (
             Mark(
                 measure="throughput",
                 text=f"{kind}: delivered, × websocketd",
-                over=("delivered", f"tailrun {kind}"),
+                over=("delivered", f"tailrun {kind}, {MEMORY_SPEED}"),
                 under=_WEBSOCKETD,
                 least=15,
             ),
-            Mark(
-                measure="throughput",
-                text=f"{kind}: delivered, × the bare command",
-                over=("delivered", f"tailrun {kind}"),
-                under=_BARE,
-                least=0.5,
+            *(
+                Mark(
+                    measure="throughput",
+                    text=f"{kind}: delivered, × the bare command ({name})",
+                    over=("delivered", f"tailrun {kind}, {name}"),
+                    under=("delivered", f"bare command, {name}"),
+                    least=0.5,
+                )
+                for name in (MEMORY_SPEED, PRINTING)
             ),
             Mark(
                 measure="throughput",
                 text=f"{kind}: archived, × websocketd's delivery",
-                over=("archived", f"tailrun {kind}"),
+                over=("archived", f"tailrun {kind}, {MEMORY_SPEED}"),
                 under=_WEBSOCKETD,
                 least=5,
             ),
             Mark(
                 measure="throughput",
                 text=f"{kind}: archived, MB/s",
-                over=("archived", f"tailrun {kind}"),
+                over=("archived", f"tailrun {kind}, {MEMORY_SPEED}"),
                 least=100,
             ),
         )

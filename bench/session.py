@@ -37,12 +37,18 @@ class Session:
         return [size for size in sizes if size <= max(sizes[0], self.scale * sizes[-1])]
 
     def generator(self, lines: int, *more: str) -> list[str]:
-        """Return the command that writes `lines` lines."""
+        """Return the command that writes `lines` lines at memory speed."""
+        return [*self._program(content.GENERATOR), str(lines), *more]
+
+    def printer(self, lines: int) -> list[str]:
+        """Return the command that formats and prints the same lines, one at a time."""
+        return [*self._program(content.PRINTER), str(lines)]
+
+    def _program(self, path: Path) -> list[str]:
         template = self.directory / "template"
         if not template.exists():
             template.write_bytes(content.template())
-        program = [sys.executable, "-I", "-S", str(content.GENERATOR), str(template)]
-        return [*program, str(lines), *more]
+        return [sys.executable, "-I", "-S", str(path), str(template)]
 
     @contextmanager
     def tailrun(self, **settings: str) -> Iterator[Tailrun]:

@@ -14,12 +14,14 @@ from bench.tailrun import Tailrun
 MEASURE = "throughput"
 LINES = 1_000_000
 FRAME_BYTES = 16
+MEMORY_SPEED, PRINTING = "memory speed", "print a line"
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """The lines of one run, the command that writes them, and their digest."""
+    """The lines of one run, the command that writes them, its name, and their digest."""
 
+    name: str
     command: list[str]
     lines: int
     sha256: str
@@ -30,20 +32,31 @@ class _Work:
 
 
 def throughput(session: Session) -> Iterator[Sample]:
-    """Measure ours (raw, json, text), websocketd and the bare command in turn."""
+    """Measure ours, websocketd and the bare command in turn.
+
+    All with a command that writes at memory speed; ours (raw, json) and the bare command also with
+    one that prints a line at a time.
+    """
     lines = session.sized(LINES, BLOCK_LINES)
-    work = _Work(session.generator(lines), lines, content.digest(lines))
+    sha256 = content.digest(lines)
+    fast = _Work(MEMORY_SPEED, session.generator(lines), lines, sha256)
+    ordinary = _Work(PRINTING, session.printer(lines), lines, sha256)
     taker = Taker(MEASURE, session)
     with session.tailrun() as service:
         for _ in range(session.runs):
             for kind in ("raw", "json", "text"):
                 taker.look()
-                yield from _ours(taker, service, work, kind)
+                yield from _ours(taker, service, fast, kind)
             if peers.has_websocketd():
                 taker.look()
-                yield _websocketd(taker, work)
+                yield _websocketd(taker, fast)
             taker.look()
-            yield _bare(taker, session, work)
+            yield _bare(taker, session, fast)
+            for kind in ("raw", "json"):
+                taker.look()
+                yield from _ours(taker, service, ordinary, kind)
+            taker.look()
+            yield _bare(taker, session, ordinary)
 
 
 def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sample]:
@@ -62,7 +75,7 @@ def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sa
         raise RuntimeError(f"run {result.run_id} was archived with other bytes")
     cpu = {f"{name} CPU s": seconds for name, seconds in used._asdict().items()}
     details = {**cpu, "viewer CPU s": result.cpu_seconds, "messages": result.pieces}
-    who = f"tailrun {kind}"
+    who = f"tailrun {kind}, {work.name}"
     yield taker.sample("delivered", who, work.size / result.delivered_seconds / MB, "MB/s", details)
     yield taker.sample("archived", who, work.size / result.end_seconds / MB, "MB/s")
 
@@ -80,7 +93,7 @@ def _websocketd(taker: Taker, work: _Work) -> Sample:
         )
     details = {"viewer CPU s": result.cpu_seconds, "messages": result.pieces}
     value = work.size / result.delivered_seconds / MB
-    return taker.sample("delivered", "websocketd", value, "MB/s", details)
+    return taker.sample("delivered", f"websocketd, {work.name}", value, "MB/s", details)
 
 
 def _bare(taker: Taker, session: Session, work: _Work) -> Sample:
@@ -90,4 +103,5 @@ def _bare(taker: Taker, session: Session, work: _Work) -> Sample:
         if hashlib.file_digest(file, "sha256").hexdigest() != work.sha256:
             raise RuntimeError("the bare command wrote other bytes")
     path.unlink()
-    return taker.sample("delivered", "bare command", work.size / seconds / MB, "MB/s")
+    who = f"bare command, {work.name}"
+    return taker.sample("delivered", who, work.size / seconds / MB, "MB/s")
