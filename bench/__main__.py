@@ -15,6 +15,7 @@ from bench.growth import growth
 from bench.large import large
 from bench.late import late
 from bench.latency import latency
+from bench.listing import listing
 from bench.many import many
 from bench.marks import MARKS
 from bench.memory import memory
@@ -35,6 +36,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "many": many,
     "large": large,
     "memory": memory,
+    "listing": listing,
     "growth": growth,
     "fresh": fresh,
 }

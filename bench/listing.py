@@ -1,28 +1,28 @@
-"""Lists over a million runs: `python -m bench.listing` shows how PostgreSQL answers each.
+"""Lists over a million runs, and how PostgreSQL answers each.
 
 It fills an embedded server with 100,000 commands and 1,000,000 runs, calls the repositories as the
 service does, and has what they sent explained: EXPLAIN (ANALYZE, BUFFERS), the whole of it, goes
-to results/listing.md. With `--url` the tables of that server are used, and filled when empty.
+to results/listing.md when all of them were there.
 """
 
 # ruff: noqa: S608  what is put into the SQL are constants of this module
 
-import argparse
 import asyncio
+import shutil
 import statistics
-import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg2
 
 from bench import machine
+from bench.samples import Sample
+from bench.session import Session, Taker, quiet_load
 from server.models import RunState
 from server.repositories import migrate
 from server.repositories.commands import CommandRepository
@@ -32,23 +32,34 @@ from server.repositories.page import SortKey
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
 
+MEASURE = "listing"
 RESULT = Path(__file__).with_name("results") / "listing.md"
 BOUND_MS = 10.0
 TIMES = 7
 PAGE = 50
 
-QUIET = 0.3
-"""Of the processors, how much others may use while a list is measured."""
+PATIENCE_SECONDS = 5.0
+"""How long others may keep each list waiting for a quiet machine."""
 
-PATIENCE_SECONDS = 15.0
-
-COMMANDS, RUNS = 100_000, 1_000_000
 CROWDED = UUID(int=1)
 """The command that has a fifth of all runs."""
 
 NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
 
-FILL = f"""
+
+class Size(NamedTuple):
+    """How many there are to list."""
+
+    commands: int
+    runs: int
+
+
+FULL = Size(100_000, 1_000_000)
+
+
+def filling(size: Size) -> str:
+    """Return the statements that fill the tables."""
+    return f"""
     CREATE TEMPORARY TABLE words AS SELECT ARRAY[
         'backup', 'nightly', 'database', 'deploy', 'restart', 'service', 'report', 'customer',
         'invoice', 'cleanup', 'rotate', 'logs', 'export', 'import', 'sync', 'mirror', 'build',
@@ -56,14 +67,14 @@ FILL = f"""
         'worker', 'metrics', 'billing', 'archive'] AS w;
     INSERT INTO commands (id, name, description, script, created_at)
     SELECT CASE WHEN n = 1 THEN '{CROWDED}' ELSE gen_random_uuid() END,
-        CASE WHEN n > {COMMANDS} - 5000 THEN 'legacy-' ELSE '' END
+        CASE WHEN n > {size.commands} * 0.95 THEN 'legacy-' ELSE '' END
             || w[1 + n * 7 % 30] || '-' || w[1 + n / 30 % 30] || '-' || substr(md5(n::text), 1, 6),
         CASE WHEN n % 3 > 0 THEN 'Runs the ' || w[1 + n * 13 % 29] || ' of ' || w[1 + n * 17 % 23]
             || ' for the ' || w[1 + n * 19 % 27] || ' team, every day at ' || n % 24
             || ' o''clock; ask host-' || substr(md5((n * 3)::text), 1, 5) || '.example.com' END,
         'set -e' || repeat(E'\\necho a line of a script', 10),
         '{NEWEST}'::timestamptz - n * interval '1 minute'
-    FROM words, generate_series(1, {COMMANDS}) n;
+    FROM words, generate_series(1, {size.commands}) n;
     INSERT INTO commands_info (
         commands_id, script, host, created_at, start_time, state, end_time, exitcode, output,
         output_bytes, output_lines
@@ -75,14 +86,14 @@ FILL = f"""
     FROM (
         SELECT n, '{NEWEST}'::timestamptz - n * interval '7 seconds' AS at,
             CASE WHEN n <= 50 THEN 'queued' WHEN n <= 150 THEN 'running'
-                WHEN n > {RUNS} - 10 THEN 'lost' WHEN n % 10 = 0 THEN 'failed'
+                WHEN n > {size.runs} - 10 THEN 'lost' WHEN n % 10 = 0 THEN 'failed'
                 WHEN n % 101 = 0 THEN 'stopped' WHEN n % 1001 = 0 THEN 'timed_out'
                 ELSE 'succeeded' END AS state,
-            CASE WHEN n % 5 = 0 THEN 1 ELSE 1 + (n::bigint * 7919) % {COMMANDS} END AS command
-        FROM generate_series(1, {RUNS}) n
+            CASE WHEN n % 5 = 0 THEN 1 ELSE 1 + (n::bigint * 7919) % {size.commands} END AS command
+        FROM generate_series(1, {size.runs}) n
     ) r JOIN (SELECT id, row_number() OVER (ORDER BY created_at DESC) AS n FROM commands) c
         ON c.n = r.command
-"""
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +122,11 @@ class Recorder(Database):
         return await super().fetch_all(sql, parameters, timeout_seconds=timeout_seconds)
 
 
-def cases(database: Database) -> dict[str, Callable[[], Awaitable[Any]]]:
+def cases(database: Database, size: Size) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Name every list the service asks for, at its start, in its middle and at its end."""
     commands, runs = CommandRepository(database), RunRepository(database)
-    middle, end = _cursor(COMMANDS // 2 * 60), _cursor((COMMANDS - 20) * 60)
-    deep, last = _cursor(RUNS // 2 * 7), _cursor((RUNS - 20) * 7)
+    middle, end = _cursor(size.commands // 2 * 60), _cursor((size.commands - 20) * 60)
+    deep, last = _cursor(size.runs // 2 * 7), _cursor((size.runs - 20) * 7)
 
     def found(query: str, cursor: str | None = None) -> Callable[[], Awaitable[Any]]:
         return lambda: commands.list(query=query, limit=PAGE, cursor=cursor)
@@ -164,27 +175,43 @@ def _cursor(seconds: int) -> str:
     return SortKey(moment, UUID(int=0)).encode()
 
 
-async def measure(url: str) -> list[Answer]:
+def listing(session: Session) -> Iterator[Sample]:
+    """Measure every list several times; tell the slowest of them."""
+    size = Size(*(session.sized(number, 1_000) for number in FULL))
+    taker = Taker(MEASURE, session)
+    taker.look()
+    answers = asyncio.run(_answers(session, size))
+    if size == FULL:
+        RESULT.write_text(report(machine.describe(), answers), encoding="utf-8")
+    slowest = max(answers, key=lambda answer: statistics.median(answer.times_ms))
+    who = f"{size.commands:,} commands, {size.runs:,} runs"
+    details = {"lists": float(len(answers)), "times": float(TIMES)}
+    value = statistics.median(slowest.times_ms)
+    yield taker.sample("slowest list, median", who, value, "ms", details)
+    value = max(max(answer.times_ms) for answer in answers)
+    yield taker.sample("slowest answer of all", who, value, "ms", details)
+
+
+async def _answers(session: Session, size: Size) -> list[Answer]:
+    async with _server(session.directory / "listing") as url:
+        await migrate.apply(url, migrations_directory())
+        await asyncio.to_thread(_fill, url, size)
+        return await _measure(url, size, min(PATIENCE_SECONDS, session.patience_seconds))
+
+
+async def _measure(url: str, size: Size, patience_seconds: float) -> list[Answer]:
     """Ask for every list, and have each explained."""
     database = Recorder(url, statement_timeout_seconds=60)
     await database.open()
     answers = []
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        for name, ask in cases(database).items():
-            await asyncio.to_thread(until_quiet)
+        for name, ask in cases(database, size).items():
+            await asyncio.to_thread(quiet_load, patience_seconds)
             await ask()
             sql = cursor.mogrify(*database.sent).decode()
             answers.append(_explain(cursor, name, sql))
-            print(f"  {name}: {max(answers[-1].times_ms):.1f} ms", flush=True)
     await database.close()
     return answers
-
-
-def until_quiet() -> None:
-    """Wait for others to leave the machine alone, for a while."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while machine.load().busy > QUIET and time.monotonic() < deadline:
-        pass
 
 
 def _explain(cursor: Any, name: str, sql: str) -> Answer:
@@ -205,7 +232,7 @@ def report(facts: Mapping[str, str], answers: Sequence[Answer]) -> str:
         "",
         " · ".join(f"{name} {value}" for name, value in facts.items()),
         "",
-        f"Planning and execution in PostgreSQL, {TIMES} times each. `python -m bench.listing`",
+        f"Planning and execution in PostgreSQL, {TIMES} times each. `python -m bench listing`",
         "",
         "| list | rows | median ms | slowest ms | |",
         "| --- | ---: | ---: | ---: | --- |",
@@ -221,43 +248,20 @@ def report(facts: Mapping[str, str], answers: Sequence[Answer]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def fill(url: str) -> None:
-    """Fill the tables if they are empty."""
+def _fill(url: str, size: Size) -> None:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        cursor.execute("SELECT count(*) FROM commands")
-        if cursor.fetchone() == (0,):
-            print("filling the tables: this takes some minutes", flush=True)
-            cursor.execute(FILL)
-            cursor.execute("VACUUM (ANALYZE) commands")
-            cursor.execute("VACUUM (ANALYZE) commands_info")
+        cursor.execute(filling(size))
+        cursor.execute("VACUUM (ANALYZE) commands")
+        cursor.execute("VACUUM (ANALYZE) commands_info")
 
 
 @asynccontextmanager
-async def server(url: str | None) -> AsyncIterator[str]:
-    """Start a server of our own, unless another is named."""
-    if url is not None:
-        yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="tailrun-listing-") as directory:
-        embedded = EmbeddedDatabase(Path(directory) / "database")
-        try:
-            yield await embedded.start()
-        finally:
-            await embedded.stop()
-
-
-async def main() -> None:
-    """Fill, measure, write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.listing", description=__doc__)
-    parser.add_argument("--url", help="a PostgreSQL to use")
-    async with server(parser.parse_args().url) as url:
-        await migrate.apply(url, migrations_directory())
-        await asyncio.to_thread(fill, url)
-        answers = await measure(url)
-    RESULT.write_text(report(machine.describe(), answers), encoding="utf-8")
-    print(f"written to {RESULT}")
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+async def _server(directory: Path) -> AsyncIterator[str]:
+    """Run a server with tables of its own; remove them afterwards."""
+    embedded = EmbeddedDatabase(directory)
+    try:
+        yield await embedded.start()
+    finally:
+        await embedded.stop()
+        shutil.rmtree(directory, ignore_errors=True)

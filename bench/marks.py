@@ -110,6 +110,7 @@ MARKS = (
             ("crowd", "500 viewers", "memory a viewer", "kB", 40),
             ("many runs", "500 runs", "service CPU", "cores", 0.5),
             ("many runs", "500 runs", "memory a run", "kB", 100),
+            ("listing", "100,000 commands, 1,000,000 runs", "slowest list, median", "ms", 10),
             ("large run", "10,000 MB", "memory of the server, growth", "MB", 32),
             ("large run", "10,000 MB", "memory of the keeper, growth", "MB", 0.5),
         )
