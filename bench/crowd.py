@@ -65,6 +65,7 @@ def show(session: Session, service: Tailrun, viewers: int, lines: int) -> Show:
     result = audience.result_of(crowd)
     if result.lines != lines:
         raise RuntimeError(f"each viewer got {result.lines} lines of {lines}")
+    service.until(run_id, lambda run: run["state"] == "succeeded")
     if service.archived_digest(run_id) != result.sha256:
         raise RuntimeError(f"run {run_id} was archived with other bytes than the viewers got")
     return Show(result, used, seconds, peak.grown(service.pid))

@@ -30,9 +30,10 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came, timed in seconds from just before the connect."""
+    """What came, timed in seconds from `start` (CLOCK_MONOTONIC), just before the connect."""
 
     run_id: str
+    start: float
     delivered_seconds: float
     end_seconds: float
     output_bytes: int
@@ -95,6 +96,7 @@ def watch(job: Job) -> Result:
         delivered_at = _take(connection, frames, _head(connection))
     return Result(
         run_id=run_id,
+        start=start,
         delivered_seconds=delivered_at - start,
         end_seconds=time.monotonic() - start,
         output_bytes=frames.output_bytes,

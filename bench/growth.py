@@ -52,7 +52,7 @@ def _flows(taker: Taker, session: Session, service: Tailrun, size: int) -> Itera
     parts = {f"{name} ms": 1000 * seconds / total for name, seconds in spent._asdict().items()}
     yield taker.sample(CPU, who, sum(parts.values()), "ms", details | parts)
     delivered = sum(flow.result.delivered_seconds for flow in flows)
-    archived = sum(flow.result.end_seconds for flow in flows)
+    archived = sum(flow.archived_seconds for flow in flows)
     more = {"delivered ms": 1000 * delivered / total}
     yield taker.sample(WALL, who, 1000 * archived / total, "ms", details | more)
 

@@ -23,7 +23,7 @@ def memory(session: Session) -> Iterator[Sample]:
         with session.tailrun() as service:
             service.finish("echo hi")
             yield from _samples(taker, service, "idle")
-            viewer.view(
+            result = viewer.view(
                 viewer.Job(
                     port=service.port,
                     kind="json",
@@ -32,6 +32,7 @@ def memory(session: Session) -> Iterator[Sample]:
                     sha256=content.digest(lines),
                 )
             )
+            service.until(result.run_id, lambda run: run["state"] == "succeeded")
             yield from _samples(taker, service, f"after {lines * LINE_BYTES / MB:.0f} MB")
 
 

@@ -28,6 +28,7 @@ CONTENT = """
     SELECT data FROM commands_info_output WHERE commands_info_id = %s ORDER BY byte_offset
 """
 
+STATE = "SELECT state FROM commands_info WHERE id = %s"
 ARCHIVED = "SELECT output_bytes FROM commands_info WHERE id = %s"
 
 
@@ -162,6 +163,22 @@ class Tailrun:
             with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
                 connection.request("GET", "/metrics")
                 watched = b"\ntailrun_viewers 1.0" in connection.getresponse().read()
+
+    def archived_at(self, run_id: str, closed_at: float) -> float:
+        """Return when a run was archived to its end; its stream was closed at `closed_at`.
+
+        The server closes a stream when the run's end is stored, or when the archive is more than
+        END_STORED_SECONDS behind. Both times are of CLOCK_MONOTONIC, in seconds.
+        """
+        at = closed_at
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while True:
+                cursor.execute(STATE, (run_id,))
+                if cursor.fetchall() == [("succeeded",)]:
+                    return at
+                time.sleep(POLL_SECONDS)
+                at = time.monotonic()
 
     def connect(self) -> "psycopg2.extensions.connection":
         """Connect to the service's database."""

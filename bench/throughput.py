@@ -70,6 +70,7 @@ def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sa
             sha256=work.sha256,
         )
     )
+    archived_at = service.archived_at(result.run_id, result.start + result.end_seconds)
     used = service.cpu().since(before)
     if service.archived_digest(result.run_id) != work.sha256:
         raise RuntimeError(f"run {result.run_id} was archived with other bytes")
@@ -77,7 +78,8 @@ def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sa
     details = {**cpu, "viewer CPU s": result.cpu_seconds, "messages": result.pieces}
     who = f"tailrun {kind}, {work.name}"
     yield taker.sample("delivered", who, work.size / result.delivered_seconds / MB, "MB/s", details)
-    yield taker.sample("archived", who, work.size / result.end_seconds / MB, "MB/s")
+    value = work.size / (archived_at - result.start) / MB
+    yield taker.sample("archived", who, value, "MB/s")
 
 
 def _websocketd(taker: Taker, work: _Work) -> Sample:

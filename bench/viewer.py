@@ -55,13 +55,14 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came, timed in seconds from just before the viewer's first connect.
+    """What came, timed in seconds from `start` (CLOCK_MONOTONIC), just before the first connect.
 
     `delivered_seconds`: when the output's last byte was there; `end_seconds`: the close. `receives`
     and `cpu_seconds` tell how far the viewer was from being the bottleneck. `ticks`: for each
     line, its own text and the nanoseconds when it was received.
     """
 
+    start: float
     first_seconds: float
     delivered_seconds: float
     end_seconds: float
@@ -205,6 +206,7 @@ def _result(
         pieces += 1
         first, last = first or piece.start, piece.end
     return Result(
+        start=start / 1e9,
         first_seconds=(capture.when(first + 1) - start) / 1e9,
         delivered_seconds=(capture.when(last) - start) / 1e9,
         end_seconds=(capture.closed_at() - start) / 1e9,
