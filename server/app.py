@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from aiohttp import web
 
@@ -41,6 +40,11 @@ CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL",
 EMBEDDED_CHECK_SECONDS = 1.0
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+_MEMORY_REFUSAL = (
+    "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
+    " own that it may write (docs/operations.md tells how), or set it to 0."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Repositories:
@@ -63,7 +67,7 @@ async def service(
         tasks, metrics = Tasks(), Metrics()
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
         database = await stack.enter_async_context(_database(settings, tasks, metrics))
-        keeper = await stack.enter_async_context(_keeper(settings.state_dir))
+        keeper = await stack.enter_async_context(_keeper(settings))
         repositories = _Repositories(
             CommandRepository(database), RunRepository(database), OutputRepository(database)
         )
@@ -169,16 +173,19 @@ async def _keep(embedded: EmbeddedDatabase) -> None:
 
 
 @asynccontextmanager
-async def _keeper(state_dir: Path) -> AsyncIterator[KeeperClient]:
+async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
     """Open the keeper; one that runs older code than is on disk renews itself, with its runs."""
-    keeper = KeeperClient(state_dir)
+    keeper = KeeperClient(settings.state_dir)
     try:
         await keeper.open()
         if keeper.outdated:
             await keeper.renew()
+        problem = await keeper.memory_problem() if settings.max_run_memory_bytes else None
     except KeeperError as error:
         raise StartupError(f"The keeper could not be started: {error}") from error
     try:
+        if problem is not None:
+            raise StartupError(_MEMORY_REFUSAL.format(problem))
         yield keeper
     finally:
         await keeper.close()
@@ -233,6 +240,7 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
             tail_bytes=settings.output_tail_bytes,
             max_open_files=settings.max_open_files or None,
             max_processes=settings.max_processes or None,
+            max_run_memory_bytes=settings.max_run_memory_bytes or None,
         ),
         max_concurrent_runs=settings.max_concurrent_runs,
         max_active_runs_per_command=settings.max_active_runs_per_command,

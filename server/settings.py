@@ -18,6 +18,7 @@ RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_COMMAND_ID"})
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+MAX_MEMORY_BYTES = 2**63 - 1
 
 OutputPolicy = Literal["stop", "head_and_tail"]
 Parser = Callable[[str], Any]
@@ -163,6 +164,11 @@ class Settings:
     )
     max_processes: int = _setting(
         0, _whole(0), "processes of the runs' user together; 0: no bound; does not bind root"
+    )
+    max_run_memory_bytes: int = _setting(
+        0,
+        _whole(0, MAX_MEMORY_BYTES),
+        "memory of all processes of one run together, by a cgroup; 0: no bound",
     )
     min_free_bytes: int = _setting(
         512 * MIB, _whole(0), "free disk under the spool; below it runs that write are stopped"

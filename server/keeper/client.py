@@ -92,6 +92,11 @@ class KeeperClient:
         """Return the active runs."""
         return set((await self._call("list"))["runs"])
 
+    async def memory_problem(self) -> str | None:
+        """Return why the memory of runs cannot be bounded where the keeper is; None: it can."""
+        problem: str | None = (await self._call("memory"))["problem"]
+        return problem
+
     async def renew(self) -> Hello:
         """Have the keeper execute its code anew, keeping its runs; return who it is then."""
         connection = await self._connected()

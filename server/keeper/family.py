@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from server.keeper import processes
+from server.keeper.cgroup import Group
 from server.keeper.processes import Process
 
 LOOK_SECONDS = 0.05
@@ -31,16 +32,25 @@ class Family:
 
     The leader is the run's main process: first of its session and of its process group, and the
     pid is the group's number as well. `leader_ticks` tells it from a later process of that pid.
+    `cgroup`, if the run has one, knows its processes whatever they did to leave it.
     """
 
     def __init__(
-        self, run_id: str, leader: int, leader_ticks: int, orphanage: Orphanage, *, ours: bool
+        self,
+        run_id: str,
+        leader: int,
+        leader_ticks: int,
+        orphanage: Orphanage,
+        *,
+        ours: bool,
+        cgroup: Group | None = None,
     ) -> None:
         self.run_id = run_id
         self._leader = leader
         self._leader_ticks = leader_ticks
         self._orphanage = orphanage
         self._ours = ours
+        self._cgroup = cgroup
         self._known: set[Process] = set()
 
     @property
@@ -67,7 +77,7 @@ class Family:
         leader was not the keeper's child.
         """
         group_left = not self._ours or processes.send_group(self._leader, 0)
-        if not group_left and not any(self._orphanage.orphans()):
+        if not (group_left or any(self._orphanage.orphans()) or self._in_cgroup()):
             return False
         return bool(self.members(everywhere=False))
 
@@ -78,6 +88,7 @@ class Family:
         """
         roots = [process.pid for process in self._known if _lives(process)]
         roots += [pid for pid in self._orphanage.orphans() if self._is_ours(pid)]
+        roots += self._in_cgroup()
         if self.has_leader:
             roots.append(self._leader)
         if everywhere or not self._ours:
@@ -120,6 +131,9 @@ class Family:
         survivors = [str(process) for process in self.members(everywhere=True)]
         _log.warning("run %s: not ended: %s", self.run_id, ", ".join(survivors) or "none")
         return survivors
+
+    def _in_cgroup(self) -> list[int]:
+        return [] if self._cgroup is None else self._cgroup.pids()
 
     def _is_ours(self, orphan: int) -> bool:
         mark = processes.owner(orphan)

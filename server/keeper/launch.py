@@ -2,9 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import SubprocessError
 
 from server.keeper import rlimits
+from server.keeper.cgroup import Group
+from server.keeper.hierarchy import CgroupError
 from server.keeper.protocol import RUN_ID_VARIABLE, StartRequest
 from server.keeper.spool import PIPE, SCRIPT
 
@@ -27,33 +32,59 @@ def command_line(script: bytes, path: str, shell: str) -> list[str]:
     return [*parts, path] if parts else [shell, path]
 
 
-async def launch(request: StartRequest, directory: Path) -> asyncio.subprocess.Process:
-    """Start a run's main process in a session of its own, writing to its pipe.
+async def launch(
+    request: StartRequest, directory: Path, group: Group | None
+) -> asyncio.subprocess.Process:
+    """Start a run's main process in a session of its own and in its group, writing to its pipe.
 
     Its descriptor of the pipe is open for reading too, so that the pipe stays whole, and writing
-    only waits, while there is no keeper. OSError and ValueError: it could not be started.
+    only waits, while there is no keeper. OSError, SubprocessError and ValueError: it could not be
+    started.
     """
     script = str(directory / SCRIPT)
     output = os.open(directory / PIPE, os.O_RDWR)
     try:
-        return await asyncio.create_subprocess_exec(
-            *command_line(request.script.encode(), script, request.shell),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=request.directory,
-            env=request.environment | {RUN_ID_VARIABLE: request.run_id},
-            start_new_session=True,
-            # With a function to call, Python forks and not vforks, which halves the rate of starts:
-            # so there is one only when a limit is to be set. It is safe: there are no threads.
-            preexec_fn=rlimits.setter(request),
-        )
+        with _limiter(request, group) as limit:
+            return await asyncio.create_subprocess_exec(
+                *command_line(request.script.encode(), script, request.shell),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=request.directory,
+                env=request.environment | {RUN_ID_VARIABLE: request.run_id},
+                start_new_session=True,
+                # With a function to call, Python forks and not vforks, which halves the rate of
+                # starts: so there is one only when a limit is to be set. It is safe: there are no
+                # threads.
+                preexec_fn=limit,
+            )
     finally:
         os.close(output)
 
 
+@contextmanager
+def _limiter(request: StartRequest, group: Group | None) -> Iterator[Callable[[], None] | None]:
+    """Provide what the main process must call before it executes its program; mostly nothing."""
+    set_limits = rlimits.setter(request)
+    if group is None:
+        yield set_limits
+        return
+    with group.entrance() as enter:
+
+        def limit() -> None:
+            enter()
+            if set_limits is not None:
+                set_limits()
+
+        yield limit
+
+
 def explain(error: Exception, request: StartRequest) -> str:
     """Say for the user why a script could not be started."""
+    if isinstance(error, CgroupError):
+        return f"the bound MAX_RUN_MEMORY_BYTES cannot be held: {error}"
+    if isinstance(error, SubprocessError):
+        return "the main process could not set its limits, or enter its cgroup"
     if not isinstance(error, OSError):
         return f"the script cannot be started: {error}"
     reason = error.strerror or str(error)

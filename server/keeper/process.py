@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from server.keeper import processes, rlimits
+from server.keeper.cgroup import Groups
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
@@ -40,6 +41,7 @@ class Keeper:
         self._idle_seconds = idle_seconds
         self._execute = execute
         self._children = Children()
+        self._groups = Groups(state_dir)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener = Listener(state_dir / "keeper", self._answer, self._watch_idle)
@@ -52,6 +54,7 @@ class Keeper:
             "stop": self._stop,
             "signal": self._signal,
             "list": self._list,
+            "memory": self._memory,
             "renew": self._renew,
         }
 
@@ -107,7 +110,7 @@ class Keeper:
             self._end(request.run_id, ExitRecord(error=f"its spool cannot be made: {error}"))
             return {"started": True}
         self._runs[request.run_id] = run
-        await run.start(request, self._children)
+        await run.start(request, self._children, self._groups)
         self._keep(self._live(run), run.run_id)
         return {"started": True}
 
@@ -127,6 +130,9 @@ class Keeper:
 
     async def _list(self, _: Message) -> Message:
         return {"runs": [run.run_id for run in self._runs.values() if run.active]}
+
+    async def _memory(self, _: Message) -> Message:
+        return {"problem": await self._groups.problem()}
 
     async def _renew(self, _: Message) -> Message:
         if not self._renewing:
@@ -164,6 +170,7 @@ class Keeper:
             run.abandon()
             self._lose(run.run_id, "the keeper failed; see its log", run.limits)
         finally:
+            await run.remove_group()
             del self._runs[run.run_id]
 
     def _recover(self) -> None:
@@ -177,6 +184,8 @@ class Keeper:
             if run_id not in self._runs:
                 ended.add(run_id)
         self._kill_leftovers(ended)
+        for group in self._groups.left(self._runs):
+            self._keep(group.remove(), group.directory.name)
 
     def _take(self, run_id: str, record: ProcessRecord | None) -> None:
         if record is None:

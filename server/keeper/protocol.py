@@ -8,6 +8,8 @@ Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` 
     stop   run_id, signal, grace_seconds, cause  -> stopping (false: not active)
     signal run_id, signal                        -> sent (false: not active)
     list                                         -> runs (the active ones)
+    memory                                       -> problem (why a run's memory cannot be bounded,
+                                                    or null)
     renew                                        -> answers, then the keeper executes itself anew
 """
 

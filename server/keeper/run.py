@@ -7,9 +7,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import SubprocessError
 from typing import TypeVar
 
 from server.keeper import processes
+from server.keeper.cgroup import Group, Groups
 from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
 from server.keeper.family import Family, Orphanage
@@ -58,6 +61,7 @@ class Run:
         self._pump = Pump(spool.directory(run_id), limits, self._reach)
         self._record: ProcessRecord | None = None
         self._family: Family | None = None
+        self._group: Group | None = None
         self._stop = spool.read_stop(run_id)
         self._timeout: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None
@@ -79,7 +83,7 @@ class Run:
         ended = Status(self._record.exitcode, self._record.signal)
         return not self.active or ended.known or self._family.has_leader
 
-    async def start(self, request: StartRequest, children: Children) -> None:
+    async def start(self, request: StartRequest, children: Children, groups: Groups) -> None:
         """Start the main process; when that cannot be done, record the run's end."""
         directory = self._spool.directory(self.run_id)
         if (free := free_bytes(directory)) < self.limits.min_free_bytes:
@@ -87,10 +91,12 @@ class Run:
             await self._finish(ExitRecord(cause="disk_full", error=error))
             return
         try:
+            if (max_bytes := self.limits.max_run_memory_bytes) is not None:
+                self._group = groups.make(self.run_id, max_bytes)
             async with children.launching():
-                process = await launch(request, directory)
+                process = await launch(request, directory, self._group)
                 children.add(process.pid)
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, SubprocessError, TypeError, ValueError) as error:
             await self._finish(ExitRecord(error=explain(error, request)))
             return
         failpoint("keeper.spawned")
@@ -101,6 +107,7 @@ class Run:
             boot_id=processes.boot_id(),
             started_at=time.time(),
             limits=self.limits,
+            memory_group=str(self._group.directory) if self._group is not None else None,
         )
         self._write(self._spool.write_process, record)
         failpoint("keeper.process_recorded")
@@ -113,8 +120,15 @@ class Run:
         """
         self._record = record
         self._status = status
+        if record.memory_group is not None:
+            self._group = Group(Path(record.memory_group))
         self._family = Family(
-            self.run_id, record.pid, record.start_ticks, self._orphanage, ours=ours
+            self.run_id,
+            record.pid,
+            record.start_ticks,
+            self._orphanage,
+            ours=ours,
+            cgroup=self._group,
         )
         self._pump.start()
         if (seconds := self.limits.timeout_seconds) is not None:
@@ -149,6 +163,7 @@ class Run:
                 cause=self._stop.cause if self._stop is not None else None,
                 lost=not status.known,
                 survivors=survivors,
+                memory_reached=self._group is not None and self._group.exceeded(),
             )
         )
         if self._stop is None and family.left_behind():
@@ -187,6 +202,11 @@ class Run:
         self._pump.close()
         if self._family is not None:
             self._family.kill()
+
+    async def remove_group(self) -> None:
+        """Remove the run's cgroup, if it has one, with whatever is left in it."""
+        if self._group is not None:
+            await self._group.remove()
 
     def _reach(self, cause: str) -> None:
         """Stop the run because a bound is reached."""

@@ -39,7 +39,8 @@ class Limits:
     and of its output the beginning and the last `tail_bytes` are kept.
 
     `max_open_files` and `max_processes` are those of setrlimit(2): of each process of the run the
-    one, of all processes of the user the other, which does not bind root.
+    one, of all processes of the user the other, which does not bind root. `max_run_memory_bytes` is
+    of all processes of the run together (see cgroup.py).
     """
 
     timeout_seconds: float | None = None
@@ -50,6 +51,7 @@ class Limits:
     tail_bytes: int = 1024 * 1024
     max_open_files: int | None = None
     max_processes: int | None = None
+    max_run_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class ProcessRecord:
 
     `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
     looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
-    ended while others of the run are still being ended.
+    ended while others of the run are still being ended. `memory_group` is the directory of the
+    run's cgroup, if it has one.
     """
 
     pid: int
@@ -68,6 +71,7 @@ class ProcessRecord:
     limits: Limits = field(default_factory=Limits)
     exitcode: int | None = None
     signal: str | None = None
+    memory_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ class ExitRecord:
     `exitcode` and `signal` (a name, "SIGKILL") are never both set; neither is when the run
     could not be started (`error` says why) or its end was not seen (`lost`). `cause` is that
     of a StopRecord or None. `survivors` names processes that could not be ended. `left_out_bytes`
-    of the output were not kept: a marker line stands for them.
+    of the output were not kept: a marker line stands for them. `memory_reached`: a process was
+    killed because the run's memory reached its bound; not always the main one.
     """
 
     exitcode: int | None = None
@@ -99,6 +104,7 @@ class ExitRecord:
     output_bytes: int = 0
     survivors: list[str] = field(default_factory=list)
     left_out_bytes: int = 0
+    memory_reached: bool = False
 
 
 _Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)

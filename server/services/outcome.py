@@ -18,6 +18,7 @@ CAUSE_REASONS = {
     "timeout": "it ran longer than the bound RUN_TIMEOUT_SECONDS",
 }
 
+MEMORY_REACHED = "its memory reached the bound MAX_RUN_MEMORY_BYTES"
 KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 SPOOL_LOST = "its spool is gone from the state directory"
@@ -77,6 +78,8 @@ def _reason(record: ExitRecord) -> str | None:
         reasons.append(KEEPER_LOST)
     if record.cause not in {None, "stop"}:
         reasons.append(CAUSE_REASONS.get(record.cause, f"the keeper ended it: {record.cause}"))
+    if record.memory_reached:
+        reasons.append(MEMORY_REACHED)
     if record.left_out_bytes:
         reasons.append(
             f"{record.left_out_bytes} bytes of its output were left out: it reached the bound"

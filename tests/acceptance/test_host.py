@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,8 +18,10 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.spool import Spool
+from tests.integration.keeper_harness import a_host
 from tests.support import faketime
 from tests.support.client import Client, Start
+from tests.support.service import Service
 from tests.support.waiting import until, until_true
 
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -105,6 +108,28 @@ async def test_the_api_answers_beside_a_fork_bomb_which_is_ended_whole(client: C
     await client.stop(run_id, grace_seconds=1)
     assert (await client.finished(run_id))["state"] == "stopped"
     assert run_id not in processes.owners().values()
+
+
+async def test_a_run_that_takes_too_much_memory_ends_with_that_reason_and_others_live(
+    start: Start, service: Service
+) -> None:
+    """Where no cgroup can be had, the server must refuse to start."""
+    async with a_host(service.state_dir) as host:
+        problem = await host.client.memory_problem()
+    service.set(max_run_memory_bytes=str(64 * MEBIBYTE))
+    if problem is not None:
+        code, said = await service.refused()
+        assert (code, problem in said) == (os.EX_CONFIG, True)
+        return
+    client = await start()
+    other = await client.run("sleep 1000")
+    greedy = f"exec {sys.executable} -c \"print(len(b'x' * (200 << 20)))\""
+    run = await client.finished(await client.run(greedy))
+    assert (run["state"], run["exitcode"], run["signal"]) == ("failed", None, "SIGKILL")
+    assert run["reason"] == "its memory reached the bound MAX_RUN_MEMORY_BYTES"
+    assert (await client.get_run(other))["state"] == "running"
+    await client.stop(other)
+    assert (await client.finished(other))["reason"] is None
 
 
 async def test_accepting_pauses_without_descriptors_and_runs_survive(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.keeper_harness import a_host, without_cgroups
 from tests.support.client import Client, Start
 from tests.support.postgres import with_name
 from tests.support.service import Service
@@ -123,6 +124,15 @@ async def test_a_second_server_on_a_state_directory_refuses(start: Start) -> Non
     assert "TAILRUN_STATE_DIR" in said
     assert (await client.get_run(run_id))["state"] == "running"
     assert (await client.stop(run_id))["stopping"]
+
+
+async def test_a_bound_of_memory_that_cannot_be_held_is_named(service: Service) -> None:
+    """The keeper asked is one that has no cgroup to write."""
+    async with a_host(service.state_dir, command=without_cgroups()) as host:
+        problem = await host.client.memory_problem()
+        said = await refusal(service, "--max-run-memory-bytes", "100000000")
+        assert f"TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {problem}. " in said
+        assert "docs/operations.md" in said
 
 
 async def test_the_embedded_database_survives_a_killed_server(embedded: Client) -> None:

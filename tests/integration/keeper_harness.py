@@ -15,6 +15,7 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
+from server.keeper.hierarchy import CgroupError, current
 from server.keeper.protocol import Hello, StartRequest
 from server.keeper.spool import ExitRecord, Spool
 
@@ -127,6 +128,18 @@ def keeper_command() -> tuple[str, ...]:
         return KEEPER_COMMAND
     setting = f"COVERAGE_PROCESS_CONFIG={coverage}"
     return ("/usr/bin/env", setting, sys.executable, KEEPER_COMMAND[-1])
+
+
+def without_cgroups() -> tuple[str, ...]:
+    """Return how a keeper is started for which the cgroups of this machine are read-only."""
+    as_root = () if os.getuid() == 0 else ("--map-root-user",)
+    try:
+        place = str(current().place())
+    except CgroupError:
+        return keeper_command()
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    shell = ("/bin/sh", "-c", script, place)
+    return ("/usr/bin/unshare", "--mount", *as_root, *shell, *keeper_command())
 
 
 @contextlib.asynccontextmanager

@@ -26,6 +26,7 @@ requests = st.builds(
     tail_bytes=st.integers(0),
     max_open_files=st.none() | st.integers(0),
     max_processes=st.none() | st.integers(0),
+    max_run_memory_bytes=st.none() | st.integers(0),
 )
 
 

@@ -1,13 +1,17 @@
 """Runs and the keeper in the test's own loop, where a failure can be made to happen."""
 
+import errno
 import os
 import signal
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from server.keeper import processes
+from server.keeper.cgroup import Group, Groups
 from server.keeper.process import Keeper
 from server.keeper.protocol import KeeperError
 from server.keeper.pump import Pump
@@ -138,3 +142,47 @@ async def test_no_run_is_started_while_the_keeper_renews_itself(keeper: Keeper) 
     assert await keeper._answer({"op": "renew"}) == {}
     with pytest.raises(KeeperError, match="ask again"):
         await keeper._answer(start_message("true"))
+
+
+@contextmanager
+def closed(_: Group) -> Iterator[Callable[[], object]]:
+    def refuse() -> None:
+        raise OSError(errno.ENODEV, "no")
+
+    yield refuse
+
+
+@pytest.mark.parametrize(
+    ("entrance", "error", "problem"),
+    [
+        (
+            Group.entrance,
+            "the bound MAX_RUN_MEMORY_BYTES cannot be held: [Errno 2] No such file",
+            "[Errno 2] No such file",
+        ),
+        (
+            closed,
+            "the main process could not set its limits, or enter its cgroup",
+            "a process cannot enter a cgroup: No such device",
+        ),
+    ],
+)
+async def test_a_run_that_cannot_enter_its_group_is_not_started(
+    keeper: Keeper,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    entrance: object,
+    error: str,
+    problem: str,
+) -> None:
+    """The group has gone; or the kernel lets no process in."""
+    monkeypatch.setattr(Groups, "make", lambda *_: Group(tmp_path / "gone"))
+    monkeypatch.setattr(Group, "entrance", entrance)
+    message = start_message("echo started") | {"max_run_memory_bytes": 1 << 30}
+    assert await keeper._answer(message) == {"started": True}
+    run_id = str(message["run_id"])
+    end = await until(lambda: Spool.of(tmp_path).read_exit(run_id))
+    assert str(end.error).startswith(error)
+    assert Spool.of(tmp_path).output_path(run_id).read_bytes() == b""
+    answer = await keeper._answer({"op": "memory"})
+    assert answer["problem"].startswith(problem)

@@ -86,6 +86,7 @@ def test_a_stop_record_is_read_as_written(spool: Spool) -> None:
         output_bytes=st.integers(0),
         survivors=st.lists(st.text()),
         left_out_bytes=st.integers(0),
+        memory_reached=st.booleans(),
     )
 )
 def test_an_exit_record_is_read_as_written(spool: Spool, record: ExitRecord) -> None:
@@ -100,6 +101,11 @@ def test_what_a_newer_keeper_added_is_left_out(spool: Spool) -> None:
     values["new"] = values["limits"]["new"] = 1
     path.write_text(json.dumps(values))
     assert spool.read_process(RUN_ID) == PROCESS
+
+
+def test_what_an_older_keeper_did_not_write_is_its_default(spool: Spool) -> None:
+    (spool.directory(RUN_ID) / "exit.json").write_text('{"exitcode": 3}')
+    assert spool.read_exit(RUN_ID) == ExitRecord(exitcode=3, memory_reached=False)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"pid": 1}', '{"limits": 3}', "\0"])

@@ -21,6 +21,7 @@ records = st.builds(
     lost=st.booleans(),
     ended_at=st.floats(0, 4e9),
     survivors=st.lists(st.just("pid 7 (sleep)"), max_size=2),
+    memory_reached=st.booleans(),
 )
 
 
@@ -40,6 +41,13 @@ records = st.builds(
         (ExitRecord(lost=True), RunState.LOST, "keeper was killed"),
         (ExitRecord(lost=True, cause="stop"), RunState.LOST, "keeper was killed"),
         (ExitRecord(error="no /bin/nothing"), RunState.FAILED, "not be started: no /bin/nothing"),
+        (
+            ExitRecord(signal="SIGKILL", memory_reached=True),
+            RunState.FAILED,
+            "its memory reached the bound MAX_RUN_MEMORY_BYTES",
+        ),
+        (ExitRecord(exitcode=0, memory_reached=True), RunState.SUCCEEDED, "MAX_RUN_MEMORY_BYTES"),
+        (ExitRecord(lost=True, memory_reached=True), RunState.LOST, "MAX_RUN_MEMORY_BYTES"),
         (ExitRecord(exitcode=0, survivors=["pid 7 (sleep)"]), RunState.SUCCEEDED, "pid 7 (sleep)"),
     ],
 )
@@ -66,6 +74,7 @@ def test_nothing_is_passed_over(record: ExitRecord) -> None:
     for told in [record.error, *record.survivors]:
         assert told is None or told in reason
     assert (outcome.KEEPER_LOST in reason) == record.lost
+    assert (outcome.MEMORY_REACHED in reason) == record.memory_reached
 
 
 def test_what_never_ran_has_no_exit_status() -> None:
