@@ -37,18 +37,15 @@ class Process:
 
 def read(pid: int) -> Process | None:
     """Look at a process; None when there is none of this pid, or none that we may see."""
-    try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    if (stat := _stat(pid)) is None:
         return None
-    head, _, tail = stat.rpartition(b")")
-    values = tail.split()
+    name, values = stat
     return Process(
         pid=pid,
         start_ticks=int(values[19]),
         group=int(values[2]),
         session=int(values[3]),
-        name=head.partition(b"(")[2].decode(errors="replace"),
+        name=name,
         ended=values[0] in b"ZX" and int(values[17]) <= 1,
     )
 
@@ -57,6 +54,17 @@ def is_same(pid: int, start_ticks: int) -> bool:
     """Whether the process that started at `start_ticks` still has this pid (reaped: no)."""
     process = read(pid)
     return process is not None and process.start_ticks == start_ticks
+
+
+def is_stopped(pid: int, start_ticks: int) -> bool:
+    """Whether the process that started at `start_ticks` was stopped by a signal (SIGSTOP).
+
+    One that waits for its child of vfork(2) to execute cannot stop; then the child has.
+    """
+    if not is_same(pid, start_ticks):
+        return False
+    state = _state(pid)
+    return state == b"T" or (state == b"D" and b"T" in map(_state, children(pid)))
 
 
 def children(pid: int) -> list[int]:
@@ -124,6 +132,21 @@ def send_group(group: int, number: int) -> bool:
     except PermissionError:
         pass  # all of them are another user's: they exist, and will be named as survivors
     return True
+
+
+def _stat(pid: int) -> tuple[str, list[bytes]] | None:
+    """Return a process's name and what follows it in proc_pid_stat(5)."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    head, _, tail = stat.rpartition(b")")
+    return head.partition(b"(")[2].decode(errors="replace"), tail.split()
+
+
+def _state(pid: int) -> bytes | None:
+    stat = _stat(pid)
+    return None if stat is None else stat[1][0]
 
 
 @functools.cache

@@ -51,9 +51,10 @@ class LiveRun:
         size = self.run.output_bytes if self.log is None else self.log.size
         return RunView(self.run, self.stopping, self.paused, size)
 
-    def started(self, log: RunLog, start_time: datetime) -> None:
-        """Tell that the run's process was started and where its output is."""
+    def started(self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool) -> None:
+        """Tell that the run's process was started, where its output is, and what it is up to."""
         self.log = log
+        self.stopping, self.paused = stopping, paused
         self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
         self._announce()
 

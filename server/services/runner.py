@@ -16,10 +16,11 @@ from server.errors import (
     LimitReachedError,
     NoActiveRunError,
 )
+from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, StartRequest
-from server.keeper.spool import Limits, Spool
+from server.keeper.spool import Limits, ProcessRecord, Spool
 from server.models import Advance, Command, Position, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.output.watch import Watch
@@ -323,10 +324,9 @@ class Runner:
             else datetime.fromtimestamp(process.started_at, UTC)
         )
         self._watch.add(log)
-        live.started(log, start_time)
+        paused = process is not None and _is_paused(process)
+        live.started(log, start_time, stopping=stop is not None, paused=paused)
         logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
-        if stop is not None:
-            live.stop_requested()
         self._idle.clear()
         self._tasks.start(self._follow(live, log), f"follow {run_id}")
 
@@ -385,6 +385,12 @@ class Runner:
                 await asyncio.to_thread(self._spool.remove, run_id)
             else:
                 logger.warning("a spool belongs to no run of this host", extra={"run": run_id})
+
+
+def _is_paused(process: ProcessRecord) -> bool:
+    """Whether a run's main process is paused: whoever paused it may not be there any more."""
+    same_boot = process.boot_id == processes.boot_id()
+    return same_boot and processes.is_stopped(process.pid, process.start_ticks)
 
 
 def _at_position(run: Run, position: Position) -> Run:

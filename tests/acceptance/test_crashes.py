@@ -98,6 +98,28 @@ async def test_a_viewer_goes_on_where_it_was_when_the_server_was_killed(
         assert (await following).encode() == numbered.output
 
 
+async def test_a_run_stays_paused_when_the_server_dies(start: Start) -> None:
+    """The next server tells so, and resumes it."""
+    client = await start()
+    run_ids = [await client.run("sleep 1000; exit 3") for _ in range(2)]
+    for run_id in run_ids:
+        await client.call("POST", f"runs/{run_id}/signal", json={"signal": "SIGSTOP"})
+    await client.service.kill()
+    await client.service.start()
+    told = [await client.get_run(run_id) for run_id in run_ids]
+    assert [(run["state"], run["paused"], run["stopping"]) for run in told] == [
+        ("running", True, False)
+    ] * 2
+    await client.call("POST", f"runs/{run_ids[0]}/signal", json={"signal": "SIGCONT"})
+    await client.service.kill()
+    await client.service.start()
+    told = [await client.get_run(run_id) for run_id in run_ids]
+    assert [run["paused"] for run in told] == [False, True]
+    for run_id in run_ids:
+        await client.stop(run_id)
+        assert (await client.finished(run_id))["state"] == "stopped"
+
+
 async def test_sigterm_leaves_runs_running(start: Start, tmp_path: Path) -> None:
     client = await start()
     runs = [Numbered(tmp_path, seed, exitcode=seed) for seed in range(2)]

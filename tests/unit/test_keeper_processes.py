@@ -69,6 +69,34 @@ def test_one_that_waits_to_be_reaped_has_ended(sleeper: subprocess.Popen[bytes])
     assert processes.send_group(sleeper.pid, 0) is False
 
 
+def test_one_that_is_stopped_is_told(sleeper: subprocess.Popen[bytes]) -> None:
+    process = processes.read(sleeper.pid)
+    assert process is not None
+    assert not processes.is_stopped(sleeper.pid, process.start_ticks)
+    sleeper.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
+    assert processes.is_stopped(sleeper.pid, process.start_ticks)
+    assert not processes.is_stopped(sleeper.pid, process.start_ticks + 1)
+    sleeper.send_signal(signal.SIGCONT)
+    os.waitid(os.P_PID, sleeper.pid, os.WCONTINUED | os.WNOWAIT)
+    assert not processes.is_stopped(sleeper.pid, process.start_ticks)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "stopped"), [("D", "T", 1), ("D", "S", 0), ("S", "T", 0)]
+)
+def test_one_that_waits_for_a_stopped_child_of_vfork_is_stopped(
+    parent: str, child: str, stopped: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment is too short to be had from a real process."""
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    for pid, state, children in [(1, parent, "2"), (2, child, "")]:
+        (tmp_path / f"{pid}/task/{pid}").mkdir(parents=True)
+        (tmp_path / f"{pid}/task/{pid}/children").write_text(children)
+        (tmp_path / f"{pid}/stat").write_text(f"{pid} (sh) {state} 0 1 1" + " 1" * 40)
+    assert processes.is_stopped(1, 1) == bool(stopped)
+
+
 def test_a_later_process_of_the_same_pid_is_not_signalled(
     sleeper: subprocess.Popen[bytes],
 ) -> None:
