@@ -37,6 +37,7 @@ KEEPER_RETRY_SECONDS = 1.0
 UNCONFIRMED_SECONDS = 60.0
 """Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
 UNREADABLE_SECONDS = 1.0
+DATABASE_RETRY_SECONDS = 1.0
 
 END_SECONDS = 2.0
 """How long the ends of stopped runs may take to be stored when the service ends."""
@@ -214,7 +215,7 @@ class Runner:
                 self._register(taken)
                 self._enqueue(run.id)
             else:
-                await self._lose(self._register(taken))
+                self._tasks.start(self._lose(self._register(taken)), f"lose {run.id}")
         await self._sweep(spooled - {str(run.id) for run in stored})
 
     async def dispatch(self) -> None:
@@ -348,12 +349,35 @@ class Runner:
         return outcome.spool_lost() if record is None else outcome.run_end(record)
 
     async def _lose(self, live: LiveRun) -> None:
-        """End a run whose output is not there any more; what was archived stays."""
+        """End a run whose output is not there any more; what was archived stays.
+
+        While the database is away it waits, as the archive of any other run does.
+        """
         end = outcome.spool_lost()
-        if await self._outputs.append([_ending(live.run, end)]):
+        if await self._store_persistently(live.run, end):
             live.ended(end)
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
         self._forget(live)
+
+    async def _store_persistently(self, run: Run, end: RunEnd) -> bool:
+        """Store a run's end however long the database is away; False when another server owns it.
+
+        Where the answer of an attempt was lost, the next one finds that it had come through.
+        """
+        told = False
+        while True:
+            try:
+                if await self._outputs.append([_ending(run, end)]):
+                    return True
+                position = (await self._outputs.positions([run.id])).get(run.id)
+            except DatabaseUnavailableError as error:
+                if not told:
+                    logger.warning("run cannot be ended yet: %s", error, extra={"run": run.id})
+                told = True
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            else:
+                ours = position is not None and position.epoch == run.epoch
+                return ours and position is not None and position.state.final
 
     async def _end_queued(self, live: LiveRun, end: RunEnd) -> None:
         self._queue.remove(live.run.id)

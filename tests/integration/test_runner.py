@@ -1,10 +1,10 @@
 """The Runner: what it takes up after a restart, and what it does when something is missing."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -62,10 +62,10 @@ async def test_a_running_run_without_a_spool_is_lost(site: Site) -> None:
     run = await site.queued()
     await store(site, run, b"one\n")
     await site.begin()
+    await until(lambda: site.runner.live(run.id) is None)
     stored = await site.runs.get(run.id)
     assert (stored.state, stored.output_bytes) == (RunState.LOST, 4)
     assert "spool" in str(stored.reason)
-    assert site.runner.live(run.id) is None
 
 
 async def test_runs_of_other_hosts_are_left_alone(site: Site) -> None:
@@ -116,6 +116,49 @@ async def test_output_that_is_gone_makes_a_run_lost(site: Site) -> None:
     await site.begin()
     await until(lambda: site.runner.live(run.id) is None)
     assert (await site.runs.get(run.id)).state is RunState.LOST
+
+
+async def test_a_run_is_lost_when_the_database_is_there_again(
+    site: Site, outage: Outage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its output goes while the database is away; the service goes on."""
+    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
+    run = await site.queued()
+    site.spool.create(str(run.id), b"true")
+    output = site.spool.output_path(str(run.id))
+    output.unlink()
+    output.symlink_to(output)
+    await site.begin()
+    outage.begin()
+    output.unlink()
+    await until(lambda: "run cannot be ended yet" in caplog.text)
+    live = site.runner.live(run.id)
+    assert live is not None
+    outage.end()
+    assert (await site.ended(live)).state is RunState.LOST
+    assert caplog.text.count("run cannot be ended yet") == 1
+
+
+async def test_a_lost_run_whose_end_was_stored_unheard_has_ended(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database's answer was lost on its way."""
+    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
+    append = site.outputs.append
+
+    async def unheard(advances: Sequence[Advance]) -> set[UUID]:
+        monkeypatch.setattr(site.outputs, "append", append)
+        await append(advances)
+        raise DatabaseUnavailableError("the answer was lost")
+
+    run = await site.queued()
+    await store(site, run)
+    monkeypatch.setattr(site.outputs, "append", unheard)
+    await site.begin()
+    live = site.runner.live(run.id)
+    assert live is not None
+    assert (await site.ended(live)).state is RunState.LOST
 
 
 async def test_a_run_that_another_server_took_is_left(site: Site) -> None:
