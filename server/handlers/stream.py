@@ -77,14 +77,14 @@ async def _stream(request: web.Request, run: UUID) -> web.StreamResponse:
     service, viewers = request.app[RUNS], request.app[VIEWERS]
     asked = query(request)
     await service.get(run)
-    viewers.check_room(run)
     websocket = web.WebSocketResponse(
         heartbeat=request.app[SETTINGS].ping_seconds,
         compress=asked["deflate"],
         max_msg_size=MAX_MESSAGE_BYTES,
     )
-    await websocket.prepare(request)
-    with viewers.admit(run, request, websocket):
+    with viewers.admit(run, request) as place:
+        await websocket.prepare(request)
+        place.websocket = websocket
         viewer = _Viewer(service, run, websocket, StreamFormat(asked["format"]), request.transport)
         await viewer.serve(asked)
     return websocket

@@ -20,10 +20,12 @@ GOODBYE = b"the server is shutting down"
 
 
 @dataclass(slots=True)
-class _Viewer:
+class Place:
+    """The place of one viewer; `websocket` is set once its handshake is done."""
+
     transport: asyncio.WriteTransport
     task: asyncio.Task[object]
-    websocket: web.WebSocketResponse | None
+    websocket: web.WebSocketResponse | None = None
     waiting_bytes: int = 0
     progress_at: float = 0.0
 
@@ -43,45 +45,33 @@ class Viewers:
         self._max_per_run = max_per_run
         self._stall_seconds = stall_seconds
         self._on_dropped = on_dropped
-        self._entries: dict[int, _Viewer] = {}
+        self._places: dict[int, Place] = {}
         self._per_run: Counter[UUID] = Counter()
 
     def __len__(self) -> int:
-        return len(self._entries)
-
-    def check_room(self, run_id: UUID) -> None:
-        """Check that one more viewer may come, before a handshake.
-
-        Raises:
-            LimitReachedError: a bound on viewers is reached.
-        """
-        if len(self._entries) >= self._max_viewers:
-            raise LimitReachedError(f"There are {self._max_viewers} viewers: MAX_VIEWERS.")
-        if self._per_run[run_id] >= self._max_per_run:
-            raise LimitReachedError(
-                f"The run has {self._max_per_run} viewers: MAX_VIEWERS_PER_RUN."
-            )
+        return len(self._places)
 
     @contextmanager
-    def admit(
-        self, run_id: UUID, request: web.Request, websocket: web.WebSocketResponse | None = None
-    ) -> Iterator[None]:
+    def admit(self, run_id: UUID, request: web.Request) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
+
+        Before its answer begins: of viewers that come at once, too, those beyond the bound are
+        told so by a status.
 
         Raises:
             LimitReachedError: a bound on viewers is reached.
         """
-        self.check_room(run_id)
+        self._check_room(run_id)
         task, transport = asyncio.current_task(), request.transport
         if task is None or transport is None:
             raise ConnectionResetError("the viewer is gone already")
         now = asyncio.get_running_loop().time()
-        self._entries[id(task)] = _Viewer(transport, task, websocket, progress_at=now)
+        place = self._places[id(task)] = Place(transport, task, progress_at=now)
         self._per_run[run_id] += 1
         try:
-            yield
+            yield place
         finally:
-            del self._entries[id(task)]
+            del self._places[id(task)]
             self._per_run[run_id] -= 1
             if not self._per_run[run_id]:
                 del self._per_run[run_id]
@@ -97,28 +87,36 @@ class Viewers:
 
         aiohttp's heartbeat does not free a peer whose socket buffer is full; abort() does.
         """
-        for viewer in list(self._entries.values()):
-            waiting = viewer.transport.get_write_buffer_size()
-            if waiting == 0 or waiting != viewer.waiting_bytes:
-                viewer.waiting_bytes, viewer.progress_at = waiting, now
-            stalled = now - viewer.progress_at >= self._stall_seconds
-            if stalled or viewer.transport.is_closing():
+        for place in list(self._places.values()):
+            waiting = place.transport.get_write_buffer_size()
+            if waiting == 0 or waiting != place.waiting_bytes:
+                place.waiting_bytes, place.progress_at = waiting, now
+            stalled = now - place.progress_at >= self._stall_seconds
+            if stalled or place.transport.is_closing():
                 if stalled:
                     self._on_dropped()
-                viewer.transport.abort()
-                viewer.task.cancel()
+                place.transport.abort()
+                place.task.cancel()
 
     async def close(self, _app: web.Application) -> None:
         """Tell all WebSocket viewers that the server goes, so that they come back (code 1001).
 
         Those that do not answer within CLOSE_SECONDS are cut off.
         """
-        viewers = list(self._entries.values())
+        places = list(self._places.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS), asyncio.TaskGroup() as group:
-                for viewer in viewers:
-                    if viewer.websocket is not None:
-                        group.create_task(viewer.websocket.close(code=1001, message=GOODBYE))
-        for viewer in viewers:
-            viewer.transport.abort()
-            viewer.task.cancel()
+                for place in places:
+                    if place.websocket is not None:
+                        group.create_task(place.websocket.close(code=1001, message=GOODBYE))
+        for place in places:
+            place.transport.abort()
+            place.task.cancel()
+
+    def _check_room(self, run_id: UUID) -> None:
+        if len(self._places) >= self._max_viewers:
+            raise LimitReachedError(f"There are {self._max_viewers} viewers: MAX_VIEWERS.")
+        if self._per_run[run_id] >= self._max_per_run:
+            raise LimitReachedError(
+                f"The run has {self._max_per_run} viewers: MAX_VIEWERS_PER_RUN."
+            )

@@ -1,16 +1,23 @@
 """Who is watching: bounds, and the end of viewers that take nothing any more."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from aiohttp import WSServerHandshakeError, web
+from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.app import build_app
 from server.errors import LimitReachedError
+from server.handlers import keys
 from server.handlers.viewers import Viewers
+from server.settings import Settings
 
 RUN, OTHER = uuid4(), uuid4()
 STALL_SECONDS = 15.0
@@ -84,10 +91,63 @@ async def test_viewers_of_a_run_are_bounded() -> None:
     watching = Watching(max_per_run=1)
     first, other = await watching.enter(Connection()), await watching.enter(Connection(), OTHER)
     with pytest.raises(LimitReachedError, match="MAX_VIEWERS_PER_RUN"):
-        watching.viewers.check_room(RUN)
+        await watching.enter(Connection())
     await watching.leave(first)
-    watching.viewers.check_room(RUN)
-    await watching.leave(other)
+    again = await watching.enter(Connection())
+    for task in (again, other):
+        await watching.leave(task)
+
+
+class Arrivals:
+    """Runs that are watched without an end, by viewers of whom `count` come at once."""
+
+    def __init__(self, count: int) -> None:
+        self._awaited = count
+        self._all = asyncio.Event()
+
+    async def get(self, _: UUID) -> None:
+        """Let a viewer in as far as its handshake."""
+        self._awaited -= 1
+        if not self._awaited:
+            self._all.set()
+
+    async def hold(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Hold each handshake up until the last viewer has come this far."""
+        if response.status == 101:
+            await self._all.wait()
+
+    def live(self, _: UUID) -> None:
+        """Have no active run."""
+
+    @asynccontextmanager
+    async def output(self, _: UUID) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+
+@pytest.mark.filterwarnings("ignore::aiohttp.web.NotAppKeyWarning")  # as outside of tests
+@pytest.mark.parametrize("bound", ["max_viewers", "max_per_run"])
+async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(bound: str) -> None:
+    """With a status, and not by an end of their stream."""
+    count = 5
+    arrivals, watching = Arrivals(count), Watching(**{bound: 1})
+    app = build_app(Settings())
+    app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), watching.viewers
+    app[keys.SERVER] = cast("Any", SimpleNamespace(server=None))
+    app.on_response_prepare.append(arrivals.hold)
+    app.on_shutdown.append(watching.viewers.close)
+    async with TestClient(TestServer(app)) as client:
+
+        async def status() -> int:
+            try:
+                await client.ws_connect(f"/api/v1/runs/{RUN}/ws")
+            except WSServerHandshakeError as error:
+                return error.status
+            return 101
+
+        async with asyncio.timeout(20):
+            statuses = await asyncio.gather(*(status() for _ in range(count)))
+    assert sorted(statuses) == [101] + [503] * (count - 1)
 
 
 async def test_a_viewer_that_is_gone_already_is_not_counted() -> None:
