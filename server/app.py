@@ -24,12 +24,15 @@ from server.repositories.output import OutputRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
+from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
 from server.services.commands import CommandService
+from server.services.launch import Launch
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
+from server.services.recovery import Recovery
 from server.services.retention import Retention
-from server.services.runner import Launch, Runner
+from server.services.runner import Runner
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end
 from server.settings import Settings
@@ -80,19 +83,33 @@ async def service(
         )
         watch = Watch()
         stack.callback(watch.close)
+        active = ActiveRuns(
+            max_concurrent_runs=settings.max_concurrent_runs,
+            max_runs_per_command=settings.max_active_runs_per_command,
+        )
+        spool = Spool.of(settings.state_dir)
         runner = Runner(
             host=state.host,
             launch=_launch(settings, environment),
-            spool=Spool.of(settings.state_dir),
+            spool=spool,
             keeper=keeper,
             watch=watch,
             archiver=archiver,
             runs=repositories.runs,
             outputs=repositories.outputs,
+            active=active,
             tasks=tasks,
             metrics=metrics,
         )
-        await stack.enter_async_context(_running(runner, archiver, tasks))
+        recovery = Recovery(
+            host=state.host,
+            spool=spool,
+            runs=repositories.runs,
+            outputs=repositories.outputs,
+            active=active,
+            runner=runner,
+        )
+        await stack.enter_async_context(_running(runner, recovery, archiver, tasks))
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
@@ -101,9 +118,10 @@ async def service(
         )
         tasks.start(viewers.watch(), "viewers")
         tasks.start(metrics.watch_loop(), "event loop lag")
-        _tell_gauges(metrics, runner, archiver, viewers)
+        _tell_gauges(metrics, active, archiver, viewers)
         run_service = RunService(
             runner,
+            active,
             repositories.commands,
             repositories.runs,
             repositories.outputs,
@@ -192,17 +210,19 @@ async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
 
 
 @asynccontextmanager
-async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
+async def _running(
+    runner: Runner, recovery: Recovery, archiver: Archiver, tasks: Tasks
+) -> AsyncIterator[None]:
     """Take up every active run, then run the Archiver and the Runner.
 
     At the end what has been written is archived.
     """
     try:
-        await runner.recover()
+        await recovery.recover()
         archiving = tasks.start(archiver.run(), "archiver")
         tasks.start(runner.dispatch(), "dispatch")
         tasks.start(runner.keep_keeper(), "keeper")
-        tasks.start(runner.end_unconfirmed(), "unconfirmed runs")
+        tasks.start(recovery.end_unconfirmed(), "unconfirmed runs")
         yield
         await end(archiving)
         await archiver.flush()
@@ -210,14 +230,16 @@ async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIte
         await tasks.cancel()
 
 
-def _tell_gauges(metrics: Metrics, runner: Runner, archiver: Archiver, viewers: Viewers) -> None:
-    metrics.gauge("runs_running", "Runs that have a process.", lambda: runner.running)
-    metrics.gauge("runs_queued", "Runs that wait for a place.", lambda: runner.queued)
+def _tell_gauges(
+    metrics: Metrics, active: ActiveRuns, archiver: Archiver, viewers: Viewers
+) -> None:
+    metrics.gauge("runs_running", "Runs that have a process.", lambda: active.running)
+    metrics.gauge("runs_queued", "Runs that wait for a place.", lambda: active.queued)
     metrics.gauge("viewers", "Viewers, WebSocket and HTTP.", lambda: len(viewers))
     metrics.gauge(
         "archive_lag_bytes",
         "Output written and not yet in the database.",
-        lambda: runner.archive_lag_bytes,
+        lambda: active.archive_lag_bytes,
     )
     metrics.gauge(
         "archive_lag_seconds",
@@ -242,8 +264,6 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
             max_processes=settings.max_processes or None,
             max_run_memory_bytes=settings.max_run_memory_bytes or None,
         ),
-        max_concurrent_runs=settings.max_concurrent_runs,
-        max_active_runs_per_command=settings.max_active_runs_per_command,
     )
 
 

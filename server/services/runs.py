@@ -12,6 +12,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.output import OutputRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
+from server.services.active import ActiveRuns
 from server.services.archive import ArchivedOutput
 from server.services.live import LiveRun, RunView
 from server.services.runner import Runner
@@ -23,6 +24,7 @@ class RunService:
     def __init__(
         self,
         runner: Runner,
+        active: ActiveRuns,
         commands: CommandRepository,
         runs: RunRepository,
         outputs: OutputRepository,
@@ -30,6 +32,7 @@ class RunService:
         stop_grace_seconds: float,
     ) -> None:
         self._runner = runner
+        self._active = active
         self._commands = commands
         self._runs = runs
         self._outputs = outputs
@@ -51,7 +54,7 @@ class RunService:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        live = self._runner.live(run_id)
+        live = self._active.get(run_id)
         return live.view if live is not None else self.overlay(await self._runs.get(run_id))
 
     async def latest(self, command_id: UUID) -> RunView:
@@ -61,7 +64,7 @@ class RunService:
             RunNotFoundError: the command has no run.
             CommandNotFoundError: there is no such command.
         """
-        active = self._runner.live_of(command_id)
+        active = self._active.of_command(command_id)
         if active:
             return active[0].view
         await self._commands.get(command_id)
@@ -126,7 +129,7 @@ class RunService:
             CommandNotFoundError: there is no such command.
             NoActiveRunError: it has no active run.
         """
-        active = self._runner.live_of(command_id)
+        active = self._active.of_command(command_id)
         if not active:
             await self._commands.get(command_id)
             raise NoActiveRunError("The command has no active run.")
@@ -147,7 +150,7 @@ class RunService:
 
     def live(self, run_id: UUID) -> LiveRun | None:
         """Return the run if it is active here."""
-        return self._runner.live(run_id)
+        return self._active.get(run_id)
 
     async def finished(self, live: LiveRun) -> Run:
         """Return a live run with its end, once its log has ended."""
@@ -160,7 +163,7 @@ class RunService:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        live = self._runner.live(run_id)
+        live = self._active.get(run_id)
         if live is not None and live.log is not None:
             with live.log.acquire() as log:
                 yield log
@@ -169,5 +172,5 @@ class RunService:
 
     def overlay(self, run: Run) -> RunView:
         """View a stored run, as it is live when it is active here."""
-        live = self._runner.live(run.id)
+        live = self._active.get(run.id)
         return RunView.stored(run) if live is None else live.view

@@ -13,10 +13,13 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
+from server.services.launch import Launch
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
-from server.services.runner import Launch, Runner
+from server.services.recovery import Recovery
+from server.services.runner import Runner
 from server.services.tasks import Tasks
 from tests.support.service import Service
 from tests.support.waiting import until
@@ -41,6 +44,7 @@ class Site:
         self.archiver = Archiver(
             self.outputs, flush_bytes=4096, flush_seconds=0, preview_bytes=100, metrics=metrics
         )
+        self.active = ActiveRuns(max_concurrent_runs=max_concurrent_runs, max_runs_per_command=10)
         self.runner = Runner(
             host=HOST,
             launch=Launch(  # noqa: S604  the setting of that name
@@ -48,8 +52,6 @@ class Site:
                 directory=Path("/"),
                 environment={"PATH": os.defpath},
                 limits=Limits(),
-                max_concurrent_runs=max_concurrent_runs,
-                max_active_runs_per_command=10,
             ),
             spool=self.spool,
             keeper=self.keeper,
@@ -57,12 +59,21 @@ class Site:
             archiver=self.archiver,
             runs=self.runs,
             outputs=self.outputs,
+            active=self.active,
             tasks=self.tasks,
             metrics=metrics,
         )
+        self.recovery = Recovery(
+            host=HOST,
+            spool=self.spool,
+            runs=self.runs,
+            outputs=self.outputs,
+            active=self.active,
+            runner=self.runner,
+        )
 
     async def begin(self) -> None:
-        await self.runner.recover()
+        await self.recovery.recover()
         self.tasks.start(self.archiver.run(), "archiver")
         self.tasks.start(self.runner.dispatch(), "dispatch")
 

@@ -35,7 +35,7 @@ async def store(site: Site, run: Run, data: bytes = b"", end: RunEnd | None = No
 async def test_a_run_that_was_only_stored_is_started(site: Site) -> None:
     run = await site.queued("exit 5")
     await site.begin()
-    live = site.runner.live(run.id)
+    live = site.active.get(run.id)
     assert live is not None
     stored = await site.ended(live)
     assert (stored.state, stored.exitcode, stored.epoch) == (RunState.FAILED, 5, 2)
@@ -50,7 +50,7 @@ async def test_a_run_that_ended_meanwhile_is_finished_by_its_record(site: Site) 
         site.spool.output_path(str(run.id)).write_bytes(b"one\n")
         site.spool.write_exit(str(run.id), ExitRecord(signal="SIGKILL", ended_at=NOW.timestamp()))
     await site.begin()
-    for live in [site.runner.live(run.id) for run in runs]:
+    for live in [site.active.get(run.id) for run in runs]:
         assert live is not None
         stored = await site.ended(live)
         assert (stored.state, stored.signal, stored.end_time) == (RunState.FAILED, "SIGKILL", NOW)
@@ -62,7 +62,7 @@ async def test_a_running_run_without_a_spool_is_lost(site: Site) -> None:
     run = await site.queued()
     await store(site, run, b"one\n")
     await site.begin()
-    await until(lambda: site.runner.live(run.id) is None)
+    await until(lambda: site.active.get(run.id) is None)
     stored = await site.runs.get(run.id)
     assert (stored.state, stored.output_bytes) == (RunState.LOST, 4)
     assert "spool" in str(stored.reason)
@@ -71,7 +71,7 @@ async def test_a_running_run_without_a_spool_is_lost(site: Site) -> None:
 async def test_runs_of_other_hosts_are_left_alone(site: Site) -> None:
     run = await site.queued(host="there")
     await site.begin()
-    assert site.runner.live(run.id) is None
+    assert site.active.get(run.id) is None
     assert await site.runs.get(run.id) == run
 
 
@@ -99,7 +99,7 @@ async def test_output_that_cannot_be_opened_is_tried_again(
     output.unlink()
     output.symlink_to(output)
     await site.begin()
-    live = site.runner.live(run.id)
+    live = site.active.get(run.id)
     assert live is not None
     assert live.log is None
     output.unlink()
@@ -114,7 +114,7 @@ async def test_output_that_is_gone_makes_a_run_lost(site: Site) -> None:
     site.spool.create(str(run.id), b"true")
     site.spool.output_path(str(run.id)).unlink()
     await site.begin()
-    await until(lambda: site.runner.live(run.id) is None)
+    await until(lambda: site.active.get(run.id) is None)
     assert (await site.runs.get(run.id)).state is RunState.LOST
 
 
@@ -133,7 +133,7 @@ async def test_a_run_is_lost_when_the_database_is_there_again(
     outage.begin()
     output.unlink()
     await until(lambda: "run cannot be ended yet" in caplog.text)
-    live = site.runner.live(run.id)
+    live = site.active.get(run.id)
     assert live is not None
     outage.end()
     assert (await site.ended(live)).state is RunState.LOST
@@ -156,7 +156,7 @@ async def test_a_lost_run_whose_end_was_stored_unheard_has_ended(
     await store(site, run)
     monkeypatch.setattr(site.outputs, "append", unheard)
     await site.begin()
-    live = site.runner.live(run.id)
+    live = site.active.get(run.id)
     assert live is not None
     assert (await site.ended(live)).state is RunState.LOST
 
@@ -168,7 +168,7 @@ async def test_a_run_that_another_server_took_is_left(site: Site) -> None:
     await until(lambda: live.run.output_bytes == 3)
     await site.runs.take_over([live.run.id], "there")
     await site.runner.stop(live.run.id, signal="SIGTERM", grace_seconds=1)
-    await until(lambda: site.runner.live(live.run.id) is None)
+    await until(lambda: site.active.get(live.run.id) is None)
     assert (await site.runs.get(live.run.id)).state is RunState.RUNNING
     assert str(live.run.id) in site.spool.run_ids()
 
@@ -187,7 +187,7 @@ async def test_a_process_that_the_keeper_does_not_have_is_not_signalled(site: Si
     run = await site.queued()
     site.spool.create(str(run.id), b"true")
     await site.begin()
-    live = site.runner.live(run.id)
+    live = site.active.get(run.id)
     assert live is not None
     with pytest.raises(NoActiveRunError):
         await site.runner.signal(run.id, "SIGUSR1")
@@ -215,7 +215,7 @@ async def test_a_queued_run_whose_stop_cannot_be_stored_stays_queued(
         outage.begin()
         with pytest.raises(DatabaseUnavailableError):
             await site.runner.stop(queued.run.id, signal="SIGTERM", grace_seconds=1)
-        assert (site.runner.queued, queued.run.state) == (1, RunState.QUEUED)
+        assert (site.active.queued, queued.run.state) == (1, RunState.QUEUED)
         outage.end()
         await site.runner.stop(first.run.id, signal="SIGTERM", grace_seconds=1)
         assert (await site.ended(queued)).exitcode == 6

@@ -13,8 +13,10 @@ from server.keeper.protocol import KeeperError, StartRequest
 from server.keeper.spool import Limits, Spool
 from server.models import Run, RunState
 from server.services import runner as runner_module
+from server.services.active import ActiveRuns
+from server.services.launch import Launch
 from server.services.metrics import Metrics
-from server.services.runner import Launch, Runner
+from server.services.runner import Runner
 from server.services.tasks import Tasks, end
 
 
@@ -42,6 +44,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     """It is tried again now and then; nothing else is held up by it."""
     monkeypatch.setattr(runner_module, "KEEPER_RETRY_SECONDS", 0.01)
     keeper, tasks, unused = LostKeeper(), Tasks(), cast("Any", None)
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
     runner = Runner(
         host="host",
         launch=Launch(  # noqa: S604
@@ -49,8 +52,6 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
             directory=tmp_path,
             environment={},
             limits=Limits(),
-            max_concurrent_runs=1,
-            max_active_runs_per_command=1,
         ),
         spool=Spool(tmp_path),
         keeper=cast("Any", keeper),
@@ -58,6 +59,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
         archiver=unused,
         runs=unused,
         outputs=unused,
+        active=active,
         tasks=tasks,
         metrics=Metrics(),
     )
@@ -67,4 +69,4 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
         await asyncio.wait_for(asyncio.shield(dispatching), 0.1)
     await end(dispatching)
     assert 2 <= keeper.calls <= 20
-    assert (live.run.state, runner.queued, runner.running) == (RunState.QUEUED, 1, 0)
+    assert (live.run.state, active.queued, active.running) == (RunState.QUEUED, 1, 0)
