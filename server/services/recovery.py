@@ -18,6 +18,9 @@ from server.services.runner import Runner
 UNCONFIRMED_SECONDS = 60.0
 """Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
 
+UNKNOWN = "spool is kept: the database does not know its run (docs/operations.md)"
+ANOTHERS = "spool is kept: its run belongs to another host identity (docs/operations.md)"
+
 logger = logging.getLogger(__name__)
 
 
@@ -75,14 +78,20 @@ class Recovery:
             await asyncio.sleep(UNCONFIRMED_SECONDS)
 
     async def _sweep(self, orphans: set[str]) -> None:
-        """Remove spools of runs that are stored as finished; leave those that are unknown."""
+        """Remove the spools of runs that are stored as finished, and keep all others.
+
+        A run that the database does not know was deleted; or the database is another one, or an
+        older copy, and then its spool is all that there is of it. Only the operator can tell.
+        """
         positions = await self._outputs.positions([UUID(run_id) for run_id in orphans])
         for run_id in orphans:
             position = positions.get(UUID(run_id))
-            if position is not None and position.state.final:
+            if position is None:
+                logger.warning(UNKNOWN, extra={"run": run_id})
+            elif position.state.final:
                 await asyncio.to_thread(self._spool.remove, run_id)
             else:
-                logger.warning("a spool belongs to no run of this host", extra={"run": run_id})
+                logger.warning(ANOTHERS, extra={"run": run_id})
 
 
 def _at_position(run: Run, position: Position) -> Run:

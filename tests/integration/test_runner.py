@@ -12,6 +12,7 @@ from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveR
 from server.keeper.spool import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database import Database
+from server.services import recovery
 from server.services import runner as module
 from tests.integration.runner_harness import Site, a_site
 from tests.support.outage import Outage
@@ -75,17 +76,23 @@ async def test_runs_of_other_hosts_are_left_alone(site: Site) -> None:
     assert await site.runs.get(run.id) == run
 
 
-async def test_spools_of_finished_runs_are_removed_and_unknown_ones_are_told(
+async def test_spools_of_finished_runs_are_removed_and_all_others_kept(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    finished, unknown = await site.queued(), str(uuid4())
+    """Those of unknown runs whole, as they may be the only copy; and it is said what they are."""
+    finished, another, unknown = await site.queued(), await site.queued(host="there"), uuid4()
     await store(site, finished, end=RunEnd(RunState.SUCCEEDED, NOW, exitcode=0))
-    for run_id in (str(finished.id), unknown):
-        site.spool.create(run_id, b"true")
+    for run_id in (finished.id, another.id, unknown):
+        site.spool.create(str(run_id), b"true")
+        site.spool.output_path(str(run_id)).write_bytes(b"one\n")
+        site.spool.write_exit(str(run_id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
     with caplog.at_level(logging.WARNING):
         await site.begin()
-    assert site.spool.run_ids() == [unknown]
-    assert [getattr(record, "run", None) for record in caplog.records] == [unknown]
+    kept = {str(unknown): recovery.UNKNOWN, str(another.id): recovery.ANOTHERS}
+    assert set(site.spool.run_ids()) == set(kept)
+    assert {getattr(record, "run", ""): record.message for record in caplog.records} == kept
+    for kept_id in kept:
+        assert site.spool.output_path(kept_id).read_bytes() == b"one\n"
 
 
 async def test_output_that_cannot_be_opened_is_tried_again(
