@@ -14,6 +14,7 @@ import aiohttp
 from server.keeper.spool import Spool
 from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
+from tests.support.postgres import execute
 from tests.support.waiting import until
 
 DEPLOY_SECONDS = 5.0
@@ -96,6 +97,23 @@ async def test_a_viewer_goes_on_where_it_was_when_the_server_was_killed(
     numbered.end()
     async with asyncio.timeout(20):
         assert (await following).encode() == numbered.output
+
+
+async def test_migrations_are_applied_while_runs_go_on(start: Start, tmp_path: Path) -> None:
+    """A new version comes: all of its migrations, on tables with active runs."""
+    client = await start()
+    runs = [Numbered(tmp_path, seed) for seed in range(2)]
+    run_ids = [await client.run(one.script) for one in runs]
+    await written(client, run_ids)
+    assert await client.service.terminate() == 0
+    database_url = client.service.environment["TAILRUN_DATABASE_URL"]
+    execute(database_url, "DELETE FROM _yoyo_migration")
+    runs[0].end()
+    await client.service.start()
+    await written(client, run_ids[1:])
+    runs[1].end()
+    for numbered, run_id in zip(runs, run_ids, strict=True):
+        await assert_whole(client, run_id, numbered)
 
 
 async def test_a_run_stays_paused_when_the_server_dies(start: Start) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientConnectionError
 
 from server.output.cursor import SLAB_BYTES
 from tests.support.client import Client, Start
@@ -14,6 +17,7 @@ MANY = 1_000_000
 LONG = 200_000_000
 PROMPT_SECONDS = 2.0
 SLACK_KIB = 128 * 1024
+BODY_SLACK_KIB = 32 * 1024
 
 
 def peak_kib(pid: int) -> int:
@@ -70,6 +74,23 @@ async def test_a_line_of_200_mb_goes_out_in_messages_of_bounded_size(start: Star
     assert (run["exitcode"], run["output_bytes"], run["output_lines"]) == (4, LONG + 1, 1)
     assert await digest(client, run_id) == hashlib.sha256(b"x" * LONG + b"\n").hexdigest()
     assert peak_kib(client.service.pid) < before + SLACK_KIB
+
+
+async def test_a_body_of_100_mb_is_not_taken_into_memory(start: Start) -> None:
+    """It is refused when it has passed the bound; who goes on sending is cut off."""
+    client = await start()
+    await client.call("POST", "commands/", json={"name": "test"}, status=422)
+    before = peak_kib(client.service.pid)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield bytes(1_000_000)
+
+    with suppress(ClientConnectionError):
+        headers = {"Content-Type": "application/json"}
+        await client.call("POST", "commands/", data=pieces(), headers=headers, status=413)
+    assert peak_kib(client.service.pid) < before + BODY_SLACK_KIB
+    assert await client.call("GET", "ping") == {"status": "ok"}
 
 
 async def digest(client: Client, run_id: str) -> str:

@@ -101,6 +101,32 @@ async def test_what_needs_the_database_says_that_it_is_away(
     await client.create("true")
 
 
+async def test_a_start_without_the_database_is_refused_and_disturbs_no_run(
+    start: Start, outage: Outage, tmp_path: Path
+) -> None:
+    """One goes on, one ends meanwhile; whoever starts the server again and again has them then."""
+    client = await start()
+    runs = [Numbered(tmp_path, seed, exitcode=seed) for seed in range(2)]
+    run_ids = [await client.run(one.script) for one in runs]
+    await client.service.kill()
+    outage.begin()
+    runs[1].end()
+    spools = client.service.state_dir / "spool"
+    await until((spools / run_ids[1] / "exit.json").exists)
+    size = (spools / run_ids[0] / "output").stat().st_size
+    for _ in range(2):
+        code, said = await client.service.refused()
+        assert (code, "TAILRUN_DATABASE_URL" in said) == (os.EX_CONFIG, True)
+    assert (spools / run_ids[0] / "output").stat().st_size > size
+    outage.end()
+    await client.service.start()
+    assert (await client.get_run(run_ids[0]))["state"] == "running"
+    runs[0].end()
+    for run_id, numbered in zip(run_ids, runs, strict=True):
+        assert (await client.finished(run_id))["exitcode"] == numbered.exitcode
+        assert await client.output(run_id) == numbered.output
+
+
 async def test_the_server_ends_in_time_without_the_database(
     start: Start, outage: Outage, tmp_path: Path
 ) -> None:

@@ -126,6 +126,25 @@ async def test_a_second_server_on_a_state_directory_refuses(start: Start) -> Non
     assert (await client.stop(run_id))["stopping"]
 
 
+async def test_of_two_servers_that_start_at_once_one_serves_and_one_refuses(
+    tmp_path: Path, database_url: str
+) -> None:
+    """There is nothing of the state directory yet, nor of the tables."""
+    services = [Service(tmp_path / "state", database_url) for _ in range(2)]
+    try:
+        starts = await asyncio.gather(
+            *(service.start() for service in services), return_exceptions=True
+        )
+        [serving] = [start for start in starts if isinstance(start, Service)]
+        [refused] = [start for start in starts if isinstance(start, AssertionError)]
+        assert "Another Tailrun server uses the state directory" in str(refused)
+        assert await serving.terminate() == 0
+    finally:
+        for service in services:
+            await service.kill()
+        await services[0].end_keeper()
+
+
 async def test_a_bound_of_memory_that_cannot_be_held_is_named(service: Service) -> None:
     """The keeper asked is one that has no cgroup to write."""
     async with a_host(service.state_dir, command=without_cgroups()) as host:

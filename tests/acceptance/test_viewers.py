@@ -1,13 +1,15 @@
 """Many viewers, slow ones and leaving ones: none disturbs a run or another viewer."""
 
 import asyncio
+import resource
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientPayloadError, WSServerHandshakeError
+from aiohttp import ClientPayloadError, ClientSession, TCPConnector, WSServerHandshakeError
 
 from tests.support.client import Client, Start, watch
 from tests.support.postgres import execute
@@ -63,6 +65,81 @@ async def test_a_stalled_viewer_disturbs_nobody_and_is_dropped(start: Start) -> 
         assert await client.metric("tailrun_viewers_dropped_total") == 2
         for dropped in (first, second):
             assert len(await dropped.read()) < MUCH
+
+
+@pytest.fixture
+def descriptors_for_thousands() -> Iterator[None]:
+    """Let this process, and a server that it starts, have as many descriptors as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("descriptors_for_thousands")
+async def test_a_thousand_viewers_do_not_notice_those_that_stall(
+    start: Start, tmp_path: Path
+) -> None:
+    """The stalled ones are behind by much; all others get what comes last, and the end."""
+    viewers, stalled = 1000, 10
+    bound, gate = str(viewers + stalled), tmp_path / "gate"
+    service = (
+        await start(max_viewers=bound, max_viewers_per_run=bound, viewer_stall_seconds="1")
+    ).service
+    async with (
+        ClientSession(connector=TCPConnector(limit=0)) as session,
+        AsyncExitStack() as stalling,
+    ):
+        client = Client(session, service)
+        wait = f"while ! [ -e {gate} ]; do sleep 0.05; done"
+        run_id = await client.run(f"{MUCH_OUTPUT}; {wait}; seq 1000; exit 3")
+        path = f"runs/{run_id}/ws?format=raw"
+        for _ in range(stalled):
+            await stalling.enter_async_context(stalled_viewer(client, path))
+        watching = [
+            asyncio.create_task(client.stream(run_id, format="raw", offset=str(MUCH)))
+            for _ in range(viewers)
+        ]
+        await until_viewers(client, viewers)
+        gate.touch()
+        expected = b"".join(b"%d\n" % n for n in range(1, 1001))
+        for watched in await asyncio.gather(*watching):
+            assert b"".join(watched.messages) == expected
+            assert (watched.code, watched.reason) == (1000, "exit 3")
+        await until_viewers(client, 0)
+        assert await client.metric("tailrun_viewers_dropped_total") == stalled
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x83\x80\0\0\0\0", 1002),  # an opcode that is reserved
+        (b"\xf1\x80\0\0\0\0", 1002),  # bits that are reserved
+        (b"\x09\x80\0\0\0\0", 1002),  # a ping in fragments
+        (b"\x89\xfe\0\x80\0\0\0\0", 1002),  # a ping that is too long
+        (b"\x81\x82\0\0\0\0\xff\xff", 1007),  # text that is no UTF-8
+    ],
+)
+async def test_a_malformed_frame_ends_its_stream_alone(
+    client: Client, frame: bytes, code: int
+) -> None:
+    run_id = await client.run("echo up; sleep 1000")
+    address = urlsplit(client.service.address)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    async with client.connect(run_id) as other, asyncio.timeout(20):
+        assert (await other.receive()).data == "up"
+        path = f"/api/v1/runs/{run_id}/ws"
+        writer.write(HANDSHAKE.format(path=path, host=address.netloc).encode())
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(4) == b"\x81\x02up"
+        writer.write(frame)
+        closing = await reader.read()
+        assert (closing[:1], int.from_bytes(closing[2:4])) == (b"\x88", code)
+        writer.close()
+        await until_viewers(client, 1)
+        await client.stop(run_id)
+        assert (await watch(other)).reason == "stopped"
 
 
 async def test_a_slow_viewer_gets_all(client: Client) -> None:
