@@ -43,6 +43,19 @@ def set_up_logging(level: str, log_format: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(tell_malformed_request)
+
+
+def tell_malformed_request(record: logging.LogRecord) -> bool:
+    """Say in one line that a request was no HTTP; aiohttp tells it as an error with a traceback.
+
+    What was sent is left out, a stranger's text as it is. Returns whether to log it at all.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__module__ == "aiohttp.http_exceptions":
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.msg, record.args, record.exc_info = "a request is no HTTP and was refused", (), None
+    return logging.getLogger().isEnabledFor(record.levelno)
 
 
 class LoopErrors:

@@ -1,8 +1,10 @@
 """Input that is wrong: each is refused with an answer that names it."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -203,3 +205,27 @@ async def test_files_beside_the_page_are_not_served(
                 assert response.status in {403, 404}, text
                 assert response.content_type == "application/problem+json"
                 assert "install_requires" not in text
+
+
+async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """And nothing of it comes into the log."""
+    address = urlsplit(client.service.address)
+    for name, data in [
+        ("no request line", b"secret\r\n\r\n"),
+        ("a header without a colon", b"GET / HTTP/1.1\r\nHost localhost secret\r\n\r\n"),
+        ("a long path", b"GET /" + b"secret" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("a long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"secret" * 2000),
+        ("two lengths", b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+    ]:
+        with subtests.test(name):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(data)
+            async with asyncio.timeout(20):
+                answer = await reader.read()
+            writer.close()
+            assert answer.split()[1] == b"400"
+    assert await client.call("GET", "ping") == {"status": "ok"}
+    assert "a request is no HTTP" in client.service.log
+    assert "secret" not in client.service.log
