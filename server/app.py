@@ -1,9 +1,11 @@
 """The composition root: builds everything, in the order in which each needs the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 
 from aiohttp import web
@@ -41,12 +43,15 @@ from server.state import state_directory
 VERSION = metadata.version("tailrun")
 CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
 EMBEDDED_CHECK_SECONDS = 1.0
+DATABASE_RETRY_SECONDS = 1.0
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
     " own that it may write (docs/operations.md tells how), or set it to 0."
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,10 @@ async def service(
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
-        database = await stack.enter_async_context(_database(settings, tasks, metrics))
+        spool = Spool.of(settings.state_dir)
+        url = await stack.enter_async_context(_database_url(settings, tasks))
+        database = _database(url, settings, metrics)
+        stack.push_async_callback(database.close)
         keeper = await stack.enter_async_context(_keeper(settings))
         repositories = _Repositories(
             CommandRepository(database), RunRepository(database), OutputRepository(database)
@@ -87,7 +95,6 @@ async def service(
             max_concurrent_runs=settings.max_concurrent_runs,
             max_runs_per_command=settings.max_active_runs_per_command,
         )
-        spool = Spool.of(settings.state_dir)
         runner = Runner(
             host=state.host,
             launch=_launch(settings, environment),
@@ -104,12 +111,15 @@ async def service(
         recovery = Recovery(
             host=state.host,
             spool=spool,
-            runs=repositories.runs,
-            outputs=repositories.outputs,
             active=active,
             runner=runner,
         )
-        await stack.enter_async_context(_running(runner, recovery, archiver, tasks))
+        stack.push_async_callback(tasks.cancel)
+        own = _database(url, settings, metrics)
+        take_up = partial(_take_up, url, own, recovery, database)
+        await _take_up_or_show(take_up, recovery, tasks)
+        await stack.enter_async_context(_running(runner, archiver, tasks))
+        tasks.start(recovery.end_unconfirmed(repositories.runs), "unconfirmed runs")
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
@@ -153,29 +163,28 @@ async def service(
 
 
 @asynccontextmanager
-async def _database(settings: Settings, tasks: Tasks, metrics: Metrics) -> AsyncIterator[Database]:
-    """Open the database, starting the embedded one if no other is named, and migrate it."""
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            embedded = EmbeddedDatabase(settings.state_dir / "database")
-            url = await embedded.start()
-            stack.push_async_callback(embedded.stop)
-            stack.push_async_callback(end, tasks.start(_keep(embedded), "embedded database"))
-        try:
-            await migrate.apply(url, migrations_directory())
-        except DatabaseUnavailableError as error:
-            problem = str(error).removesuffix(".")
-            raise StartupError(f"{problem}. Start it, or correct TAILRUN_DATABASE_URL.") from error
-        database = Database(
-            url,
-            max_connections=settings.database_connections,
-            statement_timeout_seconds=settings.database_timeout_seconds,
-            on_unavailable=metrics.database_errors.inc,
-        )
-        await database.open()
-        stack.push_async_callback(database.close)
-        yield database
+async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
+    """Tell where the database is, starting the embedded one if no other is named."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    embedded = EmbeddedDatabase(settings.state_dir / "database")
+    url = await embedded.start()
+    keeping = tasks.start(_keep(embedded), "embedded database")
+    try:
+        yield url
+    finally:
+        await end(keeping)
+        await embedded.stop()
+
+
+def _database(url: str, settings: Settings, metrics: Metrics) -> Database:
+    return Database(
+        url,
+        max_connections=settings.database_connections,
+        statement_timeout_seconds=settings.database_timeout_seconds,
+        on_unavailable=metrics.database_errors.inc,
+    )
 
 
 async def _keep(embedded: EmbeddedDatabase) -> None:
@@ -209,25 +218,54 @@ async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
         await keeper.close()
 
 
-@asynccontextmanager
-async def _running(
-    runner: Runner, recovery: Recovery, archiver: Archiver, tasks: Tasks
-) -> AsyncIterator[None]:
-    """Take up every active run, then run the Archiver and the Runner.
+async def _take_up(url: str, own: Database, recovery: Recovery, database: Database) -> None:
+    """Migrate the database, take up the runs, over a connection of its own, and open it for all."""
+    await migrate.apply(url, migrations_directory())
+    try:
+        await own.open()
+        await recovery.recover(RunRepository(own), OutputRepository(own))
+    finally:
+        await own.close()
+    with suppress(DatabaseUnavailableError):  # it is open all the same, and connects when it can
+        await database.open()
 
-    At the end what has been written is archived.
+
+async def _take_up_or_show(
+    take_up: Callable[[], Awaitable[None]], recovery: Recovery, tasks: Tasks
+) -> None:
+    """Take up the runs; while the database is away those whose spools are here can be watched.
+
+    Raises:
+        StartupError: it is away, and there is nothing to be watched.
     """
     try:
-        await recovery.recover()
-        archiving = tasks.start(archiver.run(), "archiver")
-        tasks.start(runner.dispatch(), "dispatch")
-        tasks.start(runner.keep_keeper(), "keeper")
-        tasks.start(recovery.end_unconfirmed(), "unconfirmed runs")
-        yield
-        await end(archiving)
-        await archiver.flush()
-    finally:
-        await tasks.cancel()
+        await take_up()
+    except DatabaseUnavailableError as error:
+        if not recovery.show():
+            problem = str(error).removesuffix(".")
+            raise StartupError(f"{problem}. Start it, or correct TAILRUN_DATABASE_URL.") from error
+        logger.warning("started without the database, for the runs that go on: %s", error)
+        tasks.start(_take_up_later(take_up), "return of the database")
+
+
+async def _take_up_later(take_up: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(DATABASE_RETRY_SECONDS)
+        with suppress(DatabaseUnavailableError):
+            await take_up()
+            logger.info("the database is there, and the runs are taken up")
+            return
+
+
+@asynccontextmanager
+async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
+    """Run the Archiver and the Runner; at the end what has been written is archived."""
+    archiving = tasks.start(archiver.run(), "archiver")
+    tasks.start(runner.dispatch(), "dispatch")
+    tasks.start(runner.keep_keeper(), "keeper")
+    yield
+    await end(archiving)
+    await archiver.flush()
 
 
 def _tell_gauges(

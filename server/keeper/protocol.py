@@ -37,7 +37,8 @@ class StartRequest(Limits):
     """A run to start, within its bounds.
 
     `shell` is the program that runs a script without a `#!` line; `environment` is all that the
-    script gets, but for the mark TAILRUN_RUN_ID.
+    script gets, but for the mark TAILRUN_RUN_ID. `label` is the client's own, to be found in the
+    spool again.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class StartRequest(Limits):
     shell: str
     directory: str
     environment: dict[str, str]
+    label: str = ""
 
     @property
     def limits(self) -> Limits:

@@ -108,6 +108,7 @@ class Run:
             started_at=time.time(),
             limits=self.limits,
             memory_group=str(self._group.directory) if self._group is not None else None,
+            label=request.label,
         )
         self._write(self._spool.write_process, record)
         failpoint("keeper.process_recorded")

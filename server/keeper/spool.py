@@ -61,7 +61,7 @@ class ProcessRecord:
     `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
     looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
     ended while others of the run are still being ended. `memory_group` is the directory of the
-    run's cgroup, if it has one.
+    run's cgroup, if it has one. `label` is what the client called the run by.
     """
 
     pid: int
@@ -72,6 +72,7 @@ class ProcessRecord:
     exitcode: int | None = None
     signal: str | None = None
     memory_group: str | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,10 @@ class Spool:
         for path in sorted(directory.iterdir(), key=lambda path: path.name == EXIT_RECORD):
             path.unlink(missing_ok=True)
         directory.rmdir()
+
+    def read_script(self, run_id: str) -> str:
+        """Return the script as it was run; OSError: it cannot be read."""
+        return (self.directory(run_id) / SCRIPT).read_text()
 
     def read_process(self, run_id: str) -> ProcessRecord | None:
         """Return who the run's main process is; None before it was started."""

@@ -70,8 +70,13 @@ class ActiveRuns:
 
     def add(self, run: Run) -> LiveRun:
         """Add a run, and give it a place."""
-        live = self._runs[run.id] = LiveRun(run)
+        live = LiveRun(run)
+        self.put(live)
         return live
+
+    def put(self, live: LiveRun) -> None:
+        """Give a place to a run that runs already."""
+        self._runs[live.run.id] = live
 
     def enqueue(self, run: Run) -> LiveRun:
         """Add a run at the end of the queue."""

@@ -26,5 +26,6 @@ class Launch:
             shell=self.shell,
             directory=str(self.directory),
             environment={**self.environment, "TAILRUN_COMMAND_ID": str(run.command_id)},
+            label=str(run.command_id),
             **asdict(self.limits),
         )

@@ -58,6 +58,10 @@ class LiveRun:
         self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
         self._announce()
 
+    def known(self, run: Run) -> None:
+        """Tell what the database knows of a run that was shown without it."""
+        self.run = replace(run, state=RunState.RUNNING, start_time=self.run.start_time)
+
     def waits(self) -> None:
         """Tell that the run could not be started yet."""
         self._announce()

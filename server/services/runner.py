@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -167,10 +168,9 @@ class Runner:
 
         A spool that cannot be read now (there may be no descriptor left) is tried again.
         """
-        run_id = str(live.run.id)
+        run_id = live.run.id
         try:
-            process, stop = self._spool.read_process(run_id), self._spool.read_stop(run_id)
-            log = RunLog(self._spool.directory(run_id), marks=marks)
+            log = live.log or self.show(live, marks)
         except FileNotFoundError:
             logger.warning("output is not there", extra={"run": run_id})
             self.lose(live)
@@ -179,6 +179,20 @@ class Runner:
             logger.warning("run is not followed yet: %s", error, extra={"run": run_id})
             asyncio.get_running_loop().call_later(UNREADABLE_SECONDS, self.adopt, live, marks)
             return
+        logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
+        following = self._tasks.start(self._follow(live, log), f"follow {run_id}")
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
+
+    def show(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> RunLog:
+        """Open the log of a run that has a spool, for its viewers; `adopt` does the rest.
+
+        Raises:
+            OSError: its spool cannot be read.
+        """
+        run_id = str(live.run.id)
+        process, stop = self._spool.read_process(run_id), self._spool.read_stop(run_id)
+        log = RunLog(self._spool.directory(run_id), marks=marks)
         start_time = (
             live.run.start_time
             if process is None
@@ -187,10 +201,13 @@ class Runner:
         self._watch.add(log)
         paused = process is not None and _is_paused(process)
         live.started(log, start_time, stopping=stop is not None, paused=paused)
-        logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
-        following = self._tasks.start(self._follow(live, log), f"follow {run_id}")
-        self._following.add(following)
-        following.add_done_callback(self._following.discard)
+        return log
+
+    def leave(self, live: LiveRun) -> None:
+        """Forget a run that was shown and is not ours; its viewers go on to its end."""
+        self._active.remove(live)
+        if live.log is not None:
+            self._tasks.start(self._see_off(live.log), f"leave {live.run.id}")
 
     def lose(self, live: LiveRun) -> None:
         """End a run whose output is not there any more; what was archived stays."""
@@ -238,6 +255,11 @@ class Runner:
         if finished:
             failpoint("run.ended")
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
+
+    async def _see_off(self, log: RunLog) -> None:
+        await log.grown(sys.maxsize)
+        self._watch.remove(log)
+        log.release()
 
     async def _lose(self, live: LiveRun) -> None:
         """Store that a run is lost, as soon as the database is there."""

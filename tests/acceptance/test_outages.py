@@ -13,6 +13,7 @@ import pytest
 from tests.support.client import Client, Start, watch
 from tests.support.numbered import Numbered
 from tests.support.outage import Outage
+from tests.support.postgres import execute
 from tests.support.service import Service
 from tests.support.waiting import until, until_true
 
@@ -101,30 +102,71 @@ async def test_what_needs_the_database_says_that_it_is_away(
     await client.create("true")
 
 
-async def test_a_start_without_the_database_is_refused_and_disturbs_no_run(
+async def test_runs_are_watched_by_a_server_that_starts_without_the_database(
     start: Start, outage: Outage, tmp_path: Path
 ) -> None:
-    """One goes on, one ends meanwhile; whoever starts the server again and again has them then."""
+    """One goes on, one has ended; both are archived once the database is there."""
     client = await start()
     runs = [Numbered(tmp_path, seed, exitcode=seed) for seed in range(2)]
-    run_ids = [await client.run(one.script) for one in runs]
+    created = [await client.create(one.script) for one in runs]
+    command_ids, run_ids = [one["id"] for one in created], [one["run"]["id"] for one in created]
     await client.service.kill()
     outage.begin()
     runs[1].end()
-    spools = client.service.state_dir / "spool"
-    await until((spools / run_ids[1] / "exit.json").exists)
-    size = (spools / run_ids[0] / "output").stat().st_size
+    await until((client.service.state_dir / "spool" / run_ids[1] / "exit.json").exists)
     for _ in range(2):
-        code, said = await client.service.refused()
-        assert (code, "TAILRUN_DATABASE_URL" in said) == (os.EX_CONFIG, True)
-    assert (spools / run_ids[0] / "output").stat().st_size > size
-    outage.end()
+        await client.service.start()
+        async with client.connect(run_ids[0], format="raw") as stream:
+            told = b""
+            while len(told) < 100_000:
+                told += (await stream.receive(timeout=20)).data
+            assert told.startswith(b"0 1 x")
+        async with client.connect(run_ids[1], format="raw") as stream:
+            watched = await watch(stream)
+        assert (watched.code, watched.reason) == (1000, "exit 1")
+        assert b"".join(watched.messages) == runs[1].output
+        assert (await client.get_run(run_ids[0]))["command_id"] == command_ids[0]
+        assert (await readiness(client))[0] == 503
+        body = {"name": "test", "script": "true"}
+        async with client.session.post(client.url("commands/"), json=body) as refused:
+            assert refused.status == 503
+        await client.service.kill()
     await client.service.start()
-    assert (await client.get_run(run_ids[0]))["state"] == "running"
-    runs[0].end()
+    async with client.connect(run_ids[0], format="raw") as stream:
+        assert (await stream.receive(timeout=20)).data
+        outage.end()
+        await until_ready(client)
+        runs[0].end()
+        assert (await watch(stream)).reason == "exit 0"
     for run_id, numbered in zip(run_ids, runs, strict=True):
         assert (await client.finished(run_id))["exitcode"] == numbered.exitcode
         assert await client.output(run_id) == numbered.output
+        await stored(client, run_id)
+
+
+async def test_what_the_database_does_not_know_is_watched_to_its_end_and_kept(
+    start: Start, outage: Outage, database_url: str, tmp_path: Path
+) -> None:
+    client = await start()
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    run_id = await client.run(f"echo one; read -r _ <{gate}; echo two")
+    spool = client.service.state_dir / "spool" / run_id
+    await until(lambda: (spool / "output").stat().st_size == len("one\n"))
+    await client.service.kill()
+    execute(database_url, "DELETE FROM commands_info", "DELETE FROM commands")
+    outage.begin()
+    await client.service.start()
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive(timeout=20)).data == "one"
+        outage.end()
+        await until_ready(client)
+        async with client.session.get(client.url(f"runs/{run_id}")) as answer:
+            assert answer.status == 404
+        gate.write_text("go on\n")
+        watched = await watch(stream)
+    assert (watched.messages, watched.code, watched.reason) == (["two"], 1000, "exit 0")
+    assert (spool / "output").read_text() == "one\ntwo\n"
 
 
 async def test_the_server_ends_in_time_without_the_database(

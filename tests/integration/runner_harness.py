@@ -66,14 +66,12 @@ class Site:
         self.recovery = Recovery(
             host=HOST,
             spool=self.spool,
-            runs=self.runs,
-            outputs=self.outputs,
             active=self.active,
             runner=self.runner,
         )
 
     async def begin(self) -> None:
-        await self.recovery.recover()
+        await self.recovery.recover(self.runs, self.outputs)
         self.tasks.start(self.archiver.run(), "archiver")
         self.tasks.start(self.runner.dispatch(), "dispatch")
 
