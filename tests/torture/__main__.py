@@ -1,6 +1,7 @@
 """The torture's command line: breaks a Tailrun for some minutes and tells what it found.
 
     python -m tests.torture --minutes 5 --seed 1 --faults server,keeper,database,freeze,renew
+    python -m tests.torture --minutes 15 --faults database --outage 300
 
 Exit code 1: a promise was broken. What there is to be seen is kept, and named.
 """
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.torture.tally import Tally
-from tests.torture.torture import KINDS, Torture
+from tests.torture.torture import KINDS, OUTAGE_SECONDS, Torture
 
 
 def main() -> int:
@@ -22,13 +23,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default=",".join(KINDS), help="default: all of them")
+    parser.add_argument(
+        "--outage", type=float, default=OUTAGE_SECONDS, help="the database's longest, in seconds"
+    )
     given = parser.parse_args()
     kinds = frozenset(given.faults.split(","))
     if not kinds <= set(KINDS):
         parser.error(f"--faults takes {','.join(KINDS)}")
     directory = Path(tempfile.mkdtemp(prefix="tailrun-torture-"))
     tally = Tally()
-    asyncio.run(Torture(directory, given.seed, kinds, tally).run(60 * given.minutes))
+    torture = Torture(directory, given.seed, kinds, tally, outage_seconds=given.outage)
+    asyncio.run(torture.run(60 * given.minutes))
     print(tally.report())
     print(f"{len(tally.violations):>12,}  violations")
     if not tally.violations:
@@ -37,7 +42,7 @@ def main() -> int:
     print(
         f"Logs, spools and database are in {directory}. To try again:\n"
         f"python -m tests.torture --minutes {given.minutes:g} --seed {given.seed}"
-        f" --faults {given.faults}"
+        f" --faults {given.faults} --outage {given.outage:g}"
     )
     return 1
 

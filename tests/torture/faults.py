@@ -34,6 +34,8 @@ class Faults:
         database: TorturedDatabase,
         random: random.Random,
         kinds: frozenset[str],
+        *,
+        outage_seconds: float,
     ) -> None:
         self._site = site
         self._tally = site.tally
@@ -41,6 +43,7 @@ class Faults:
         self._database = database
         self._random = random
         self._kinds = kinds
+        self._outage_seconds = outage_seconds
 
     def loops(self) -> list[Loop]:
         """Return the loops, each of which breaks things until the event is set, and mends them."""
@@ -88,7 +91,7 @@ class Faults:
 
     async def _uptime(self, server: Server, over: asyncio.Event, mean_seconds: float) -> None:
         """Wait until it is time to break the server, or it has ended."""
-        ended = asyncio.create_task(server.ended())
+        ended = asyncio.create_task(server.ended(FOREVER_SECONDS))
         pause = asyncio.create_task(self._pause(over, mean_seconds))
         await asyncio.wait({ended, pause}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
@@ -196,7 +199,7 @@ class Faults:
         while not over.is_set():
             await self._pause(over, 6)
             [way] = self._random.choices([self._stop_database, self._freeze_database], [3, 2])
-            await way(self._random.uniform(0.5, 5))
+            await way(self._random.uniform(0.5, self._outage_seconds))
 
     async def _stop_database(self, seconds: float) -> None:
         if self._random.random() < 0.5:

@@ -24,6 +24,9 @@ RUNS = 24
 VIEWERS = 4
 REPORT_SECONDS = 30.0
 
+OUTAGE_SECONDS = 5.0
+"""An outage of the database lasts so long at most, if nothing else is asked for."""
+
 END_SECONDS = 120.0
 """For all runs to end once nothing is broken any more."""
 
@@ -31,10 +34,19 @@ END_SECONDS = 120.0
 class Torture:
     """One torture in `directory`; what it finds is in the tally."""
 
-    def __init__(self, directory: Path, seed: int, kinds: frozenset[str], tally: Tally) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        seed: int,
+        kinds: frozenset[str],
+        tally: Tally,
+        *,
+        outage_seconds: float = OUTAGE_SECONDS,
+    ) -> None:
         self._directory = directory
         self._seed = seed
         self._kinds = kinds
+        self._outage_seconds = outage_seconds
         self._tally = tally
         self._over = asyncio.Event()
 
@@ -52,7 +64,14 @@ class Torture:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             api = Api(session, site)
             load = Load(api, site, history, self._random("load"), size=RUNS)
-            faults = Faults(site, keeper, database, self._random("faults"), self._kinds)
+            faults = Faults(
+                site,
+                keeper,
+                database,
+                self._random("faults"),
+                self._kinds,
+                outage_seconds=self._outage_seconds,
+            )
             await self._break(seconds, api, site, load, faults)
             self._tally.count("kills of the keeper", len(history.keeper_deaths))
             await reckon(site, load, url)
