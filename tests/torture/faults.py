@@ -113,6 +113,7 @@ class Faults:
         await another.ended(self._random.uniform(0.1, 0.8))
         if another.exit_status is None:
             await another.kill()
+        if another.exit_status == -signal.SIGKILL:
             self._tally.count("kills of the server")
             self._tally.count("kills of the server: while it starts")
         else:

@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from server.keeper.failpoints import VARIABLE
@@ -70,10 +71,11 @@ class Server:
         return self.exit_status
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send it a signal, if it has not ended; it may end by itself right now."""
         self.doomed = self.doomed or number not in {signal.SIGSTOP, signal.SIGCONT}
         if self.exit_status is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def kill(self) -> None:
         """SIGKILL it, and return when it is gone."""
