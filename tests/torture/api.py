@@ -19,11 +19,17 @@ class UnansweredError(Exception):
 
 
 class Api:
-    """Asks the server of a site. An answer that no fault excuses is a violation."""
+    """Asks the server of a site. An answer that no fault excuses is a violation.
 
-    def __init__(self, session: aiohttp.ClientSession, site: Site) -> None:
+    It is patient for `outage_seconds` more than servers need to come back.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, site: Site, *, outage_seconds: float
+    ) -> None:
         self.session = session
         self._site = site
+        self._patience_seconds = PATIENCE_SECONDS + outage_seconds
 
     async def url(self, path: str) -> URL:
         """Return where a path of the API is, as soon as a server serves."""
@@ -52,7 +58,7 @@ class Api:
 
     async def get(self, path: str) -> bytes:
         """Ask until there is an answer."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(self._patience_seconds):
             while True:
                 try:
                     return await self.ask("GET", path)

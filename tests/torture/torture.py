@@ -62,7 +62,7 @@ class Torture:
             keeper = KeeperWatch(site.state_dir, history, site.attended)
             stack.push_async_callback(end, asyncio.create_task(keeper.watch()))
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            api = Api(session, site)
+            api = Api(session, site, outage_seconds=self._outage_seconds)
             load = Load(api, site, history, self._random("load"), size=RUNS)
             faults = Faults(
                 site,
