@@ -42,6 +42,7 @@ class Load:
         random: random.Random,
         *,
         size: int,
+        outage_seconds: float,
     ) -> None:
         self.runs: dict[str, Tracked] = {}
         self._api = api
@@ -50,6 +51,7 @@ class Load:
         self._history = history
         self._random = random
         self._size = size
+        self._overdue_seconds = OVERDUE_SECONDS + outage_seconds
         self._asked: dict[str, tuple[Plan, float]] = {}
         self._unsure: set[str] = set()
         self._stops: set[asyncio.Task[None]] = set()
@@ -117,8 +119,8 @@ class Load:
 
     def _check_overdue(self, run: Tracked) -> None:
         wrote_all_at = _written_at(self._site.ends / run.run_id)
-        if wrote_all_at is not None and time.time() - wrote_all_at > OVERDUE_SECONDS:
-            self._violation(run, f"it is still active {OVERDUE_SECONDS} s after its end")
+        if wrote_all_at is not None and time.time() - wrote_all_at > self._overdue_seconds:
+            self._violation(run, f"it is still active {self._overdue_seconds} s after its end")
             run.final = {}
 
     async def _check(self, run: Tracked) -> None:

@@ -63,7 +63,14 @@ class Torture:
             stack.push_async_callback(end, asyncio.create_task(keeper.watch()))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             api = Api(session, site, outage_seconds=self._outage_seconds)
-            load = Load(api, site, history, self._random("load"), size=RUNS)
+            load = Load(
+                api,
+                site,
+                history,
+                self._random("load"),
+                size=RUNS,
+                outage_seconds=self._outage_seconds,
+            )
             faults = Faults(
                 site,
                 keeper,
