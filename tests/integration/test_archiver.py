@@ -15,6 +15,7 @@ from server.repositories.runs import RunRepository
 from server.services import archiver
 from server.services.tasks import end
 from tests.integration.archive_harness import PREVIEW_BYTES, LiveLog, Site
+from tests.support.postgres import execute
 from tests.support.waiting import until
 
 
@@ -105,6 +106,48 @@ async def test_lost_calls_and_answers_neither_lose_nor_double(site: Site, seed: 
     for run in runs:
         await run.assert_whole()
         assert await site.preview(run.id) == expected_preview(run.written)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_reading_ahead_of_lost_calls_neither_loses_nor_doubles(
+    site: Site, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Of runs that have ended with many batches still to be archived."""
+    monkeypatch.setattr(archiver, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(archiver, "CHUNK_BYTES", 700)
+    generator = random.Random(seed)
+    site.outputs.lose = lambda _call: generator.random() < 0.3
+    runs = [await site.run() for _ in range(3)]
+    for run in runs:
+        run.write(generator.randbytes(generator.randint(1, 40_000)))
+        run.end()
+    for run in runs:
+        await run.assert_whole()
+        assert await site.preview(run.id) == expected_preview(run.written)
+
+
+async def test_another_owner_fences_one_that_reads_ahead(
+    site: Site, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setattr(archiver, "BATCH_BYTES", 1000)
+    appended = 0
+
+    def take_over_at_the_third(call: str) -> bool:
+        nonlocal appended
+        appended += call == "appended"
+        if (call, appended) == ("appended", 3):
+            execute(database_url, "UPDATE commands_info SET epoch = epoch + 1")
+        return False
+
+    site.outputs.lose = take_over_at_the_third
+    run = await site.run()
+    run.write(b"x" * 10_000)
+    run.end()
+    assert not await run.followed()
+    assert (await site.stored(run.id)).state is RunState.RUNNING
+    archived = await site.output(run.id)
+    assert archived == run.written[: len(archived)]
+    assert 0 < len(archived) < 10_000
 
 
 async def test_a_lost_answer_to_the_end_is_found_out(site: Site) -> None:
