@@ -34,6 +34,7 @@ setup(
         "prometheus-client>=0.21,<1",
         "psycopg2-binary>=2.9.10,<3",
         "python-json-logger>=3.2,<5",
+        "stringzilla>=4.0,<6",
         "webargs>=8.7,<9",
         "yoyo-migrations>=9,<10",
         "zstandard>=0.23,<1",

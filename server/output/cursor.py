@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from server.output.frames import cut_characters, cut_lines, json_output, to_text
+from server.output.lines import newlines
 from server.output.shared import Encoded, SharedFrames
 from server.output.source import Output, SharesFrames
 
@@ -93,7 +94,7 @@ async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[
                 seen = offset + len(data)
                 continue
             payload = json_output(offset, line, await output.time_at(offset), data[:cut])
-            frame = Encoded(payload, offset + cut, data.count(b"\n"))
+            frame = Encoded(payload, offset + cut, newlines(data))
             shared.put(StreamFormat.JSON, offset, frame)
         yield Frame(frame.payload, text=True, next=frame.next)
         offset = seen = frame.next

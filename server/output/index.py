@@ -46,7 +46,7 @@ class LineIndex:
         block = offset // BLOCK_BYTES
         await self._build(lambda: len(self._checkpoints) > block, block)
         data = await self._read(block * BLOCK_BYTES, offset)
-        return self._checkpoints[block] + data.count(b"\n")
+        return self._checkpoints[block] + lines.newlines(data)
 
     async def line_offset(self, line: int, size: int) -> int:
         """Return where a line starts in a file of `size` bytes; `size` when it is beyond."""
@@ -107,7 +107,9 @@ def read_exactly(start: int, end: int, descriptor: int) -> bytes:
 def _count_blocks(first: int, last: int, descriptor: int) -> list[int]:
     """Count the newlines of each block in [first, last), with one block in memory."""
     starts = range(first * BLOCK_BYTES, last * BLOCK_BYTES, BLOCK_BYTES)
-    return [read_exactly(start, start + BLOCK_BYTES, descriptor).count(b"\n") for start in starts]
+    return [
+        lines.newlines(read_exactly(start, start + BLOCK_BYTES, descriptor)) for start in starts
+    ]
 
 
 def _scan_back(end: int, count: int, descriptor: int) -> tuple[int, int]:
@@ -118,7 +120,7 @@ def _scan_back(end: int, count: int, descriptor: int) -> tuple[int, int]:
     for _ in range(SCAN_BLOCKS):
         start = max(0, end - BLOCK_BYTES)
         data = read_exactly(start, end, descriptor)
-        newlines = data.count(b"\n")
+        newlines = lines.newlines(data)
         if newlines >= count:
             return start + lines.last_lines(data, count), 0
         end, count = start, count - newlines

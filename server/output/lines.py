@@ -6,6 +6,8 @@ A line ends with ``\n`` and nothing else; lines are numbered from 1.
 import re
 from typing import NamedTuple
 
+import stringzilla
+
 _LINES = re.compile(r"([0-9]{1,18})(?:(-)([0-9]{1,18})?)?")
 
 
@@ -14,6 +16,16 @@ class LineRange(NamedTuple):
 
     first: int
     last: int | None
+
+
+def newlines(data: bytes) -> int:
+    r"""Return the number of ``\n``.
+
+    Every byte that is archived, or sent as json, is counted. `bytes.count` looks at each by itself
+    before Python 3.13 (3.5 GB/s; this, in lines of 100 bytes, 15 GB/s).
+    """
+    count: int = stringzilla.count(data, b"\n")
+    return count
 
 
 def after_newline(data: bytes, count: int) -> int:
@@ -39,7 +51,7 @@ def last_lines(data: bytes, count: int) -> int:
 
     The data ends without the newline of its last line.
     """
-    return after_newline(data, data.count(b"\n") - count + 1)
+    return after_newline(data, newlines(data) - count + 1)
 
 
 def parse_lines(text: str) -> LineRange:

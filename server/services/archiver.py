@@ -13,6 +13,7 @@ from server.errors import DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.models import Advance, Chunk, Position, RunEnd
 from server.output import frames
+from server.output.lines import newlines
 from server.output.log import RunLog
 from server.repositories.output import OutputRepository
 from server.services.live import LiveRun
@@ -280,7 +281,7 @@ class Archiver:
             byte_offset=offset,
             byte_count=len(data),
             first_line=lines + 1,
-            line_count=data.count(b"\n"),
+            line_count=newlines(data),
             written_at=datetime.fromtimestamp(written_at, UTC),
             data=compressed,
         )
