@@ -5,6 +5,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -52,7 +53,7 @@ class RunLog:
         self._ended = False
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._reads_at_once = True
-        self._index = LineIndex(self._in_thread)
+        self._index = LineIndex(self.in_thread)
         self._open_at(marks)
 
     def _open_at(self, marks: Iterable[tuple[int, float]]) -> None:
@@ -153,7 +154,17 @@ class RunLog:
         if length <= 0:
             return b""
         data = self._read_at_once(offset, length)
-        return data or await self._in_thread(partial(read_exactly, offset, offset + length))
+        return data or await self.in_thread(partial(read_exactly, offset, offset + length))
+
+    async def in_thread(self, work: Callable[[int], T], executor: Executor | None = None) -> T:
+        """Return what `work` makes of the descriptor in a thread, a user of the log meanwhile.
+
+        A cancelled caller leaves the thread behind; it must not find another file there.
+        """
+        future = asyncio.get_running_loop().run_in_executor(executor, work, self._opened())
+        self.acquire()
+        future.add_done_callback(self._thread_done)
+        return await asyncio.shield(future)
 
     async def lines_before(self, offset: int) -> int:
         """Return the number of newlines in [0, offset)."""
@@ -212,16 +223,6 @@ class RunLog:
             self._reads_at_once = False
             return b""
         return bytes(buffer) if count == length else bytes(buffer[:count])
-
-    async def _in_thread(self, work: Callable[[int], T]) -> T:
-        """Run `work` on the descriptor in a thread, a user of the log for as long as it works.
-
-        A cancelled caller leaves the thread behind; it must not find another file there.
-        """
-        future = asyncio.get_running_loop().run_in_executor(None, work, self._opened())
-        self.acquire()
-        future.add_done_callback(self._thread_done)
-        return await asyncio.shield(future)
 
     def _thread_done(self, future: "asyncio.Future[T]") -> None:
         """Release the log; where the caller is gone, nobody else takes notice of an error."""

@@ -206,7 +206,7 @@ async def test_a_thread_keeps_the_file_open_when_its_reader_is_cancelled(
         close(descriptor)
         closed.set()
 
-    reader = asyncio.create_task(log._in_thread(work))
+    reader = asyncio.create_task(log.in_thread(work))
     await asyncio.to_thread(begun.wait)
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)
