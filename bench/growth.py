@@ -1,8 +1,9 @@
 """What a byte, a viewer and a run cost, as there are more of them."""
 
+import resource
 from collections.abc import Iterator
 
-from bench import crowd, large, many
+from bench import crowd, large, many, peers
 from bench.generate import LINE_BYTES
 from bench.samples import Sample
 from bench.session import MB, Session, Taker
@@ -20,7 +21,7 @@ LEAST_MB = 50
 ONCE_MB = 10_000
 """Measured in the first round alone, as it takes minutes."""
 
-CPU, WALL = "CPU a MB", "time a MB"
+CPU, WALL, BARE = "CPU a MB", "time a MB", "CPU a MB, bare command"
 CPU_OF_VIEWER, CPU_OF_RUN = "CPU a viewer", "CPU a run"
 DELAY = "99th percentile, write to viewer"
 
@@ -40,6 +41,7 @@ def _bytes(session: Session, *, first_round: bool) -> Iterator[Sample]:
             if first_round or megabytes < ONCE_MB:
                 taker.look()
                 yield from _flows(taker, session, service, megabytes)
+                yield _bare(taker, session, megabytes)
 
 
 def _flows(taker: Taker, session: Session, service: Tailrun, size: int) -> Iterator[Sample]:
@@ -55,6 +57,19 @@ def _flows(taker: Taker, session: Session, service: Tailrun, size: int) -> Itera
     archived = sum(flow.archived_seconds for flow in flows)
     more = {"delivered ms": 1000 * delivered / total}
     yield taker.sample(WALL, who, 1000 * archived / total, "ms", details | more)
+
+
+def _bare(taker: Taker, session: Session, size: int) -> Sample:
+    """Have the bare command write as much to a file: what the kernel takes for it in any case."""
+    lines = large.fitting(session, size * MB // LINE_BYTES)
+    path = session.directory / "bare"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peers.bare(session.generator(lines), path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    path.unlink()
+    megabytes = lines * LINE_BYTES / MB
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return taker.sample(BARE, f"{size:,} MB", 1000 * seconds / megabytes, "ms", {"MB": megabytes})
 
 
 def _viewers(session: Session) -> Iterator[Sample]:

@@ -38,7 +38,7 @@ CHARTS = (
         "MB",
         "output of the run (MB)",
         "ms a MB",
-        (growth.CPU, growth.WALL),
+        (growth.CPU, growth.WALL, growth.BARE),
     ),
     Chart(
         "growth-viewers",
