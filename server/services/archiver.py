@@ -35,7 +35,7 @@ ZSTD_LEVEL = 1
 THREADS = len(os.sched_getaffinity(0))
 NICENESS = 10
 """Of the threads that compress: whoever waits for output, and the server itself, come first
-(measured with 15, two rounds: viewers of json got 8 and 54 % more a second, the archive no less)."""
+(measured with 15: viewers of json got 8 and 54 % more a second, the archive no less)."""
 
 THREAD_BYTES = 64 * 1024
 """Output from which reading and compressing are left to a thread."""
