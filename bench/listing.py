@@ -26,7 +26,8 @@ from bench.session import Session, Taker, quiet_load
 from server.models import RunState
 from server.repositories import migrate
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database, Row
+from server.repositories.connections import Row
+from server.repositories.database import Database
 from server.repositories.embedded import EmbeddedDatabase
 from server.repositories.page import SortKey
 from server.repositories.runs import RunRepository

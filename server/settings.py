@@ -198,7 +198,9 @@ class Settings:
     retention_bytes: int = _setting(
         0, _whole(0), "output kept of all finished runs together; 0: no bound"
     )
-    database_connections: int = _setting(8, _whole(1), "connections to the database")
+    database_connections: int = _setting(
+        8, _whole(1), "connections to the database, besides the archive's"
+    )
     database_timeout_seconds: float = _setting(
         10.0, _seconds_above_zero, "wait for an answer of the database"
     )

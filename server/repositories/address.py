@@ -5,15 +5,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
+import psycopg.errors
 import psycopg2
-from psycopg2.errors import DivisionByZero, ReadOnlySqlTransaction
+import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseUnavailableError, StartupError
 
-UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, ReadOnlySqlTransaction)
-"""What says nothing of the statement: the server is away, full, out of connections or starved, or
-it is a standby now, or was made read-only (all of SQLSTATE's classes 08, 53, 57, 58, and 25006)."""
+READ_ONLY = (psycopg2.errors.ReadOnlySqlTransaction, psycopg.errors.ReadOnlySqlTransaction)
+"""It is a standby now, or was made read-only (SQLSTATE 25006)."""
+
+TOO_LATE = (psycopg2.errors.DivisionByZero, psycopg.errors.DivisionByZero)
+"""A statement's deadline was over when the server took it up (`connections.IN_TIME`)."""
+
+UNAVAILABLE = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    *READ_ONLY,
+)
+"""What says nothing of the statement: the server is away, full, out of connections or starved (all
+of SQLSTATE's classes 08, 53, 57 and 58), or takes no changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,7 @@ class Address:
             yield
         except TimeoutError as exc:
             raise DatabaseUnavailableError(f"{self} did not answer in time.") from exc
-        except DivisionByZero as exc:  # IN_TIME
+        except TOO_LATE as exc:
             raise DatabaseUnavailableError(f"{self} took up what it was sent too late.") from exc
         except asyncio.CancelledError as exc:
             # aiopg makes a statement's cancellation by the server into one of the task.

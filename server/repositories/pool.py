@@ -7,28 +7,45 @@ names up in the event loop.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 
-import aiopg
-from psycopg2 import InterfaceError, OperationalError
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
+import psycopg
+import psycopg2
+from psycopg2.extensions import make_dsn
 
+from server.repositories.connections import Connect, Connection
 from server.repositories.names import targets
 
 KEEPALIVE_SECONDS = 30
 """After so much silence the system looks whether a server on another host is still there."""
 
+CANCEL_SECONDS = 1.0
+"""How much later than we the server gives a statement up: its answer is no longer awaited, yet
+it must not hold locks for ever."""
+
+SET_UP = """
+    SELECT set_config('TimeZone', 'UTC', false),
+        set_config('default_transaction_isolation', 'read committed', false),
+        set_config('statement_timeout', %(statement_timeout)s, false),
+        clock_timestamp()
+"""
+"""For a new connection: it does not depend on the server's own settings, nor on its clock."""
+
 
 class Pool:
-    """Connections of one service; how many are in use at a time, its user bounds."""
+    """Up to `max_connections` connections, made by `connect` when they are needed.
+
+    `timeout_seconds` bounds the wait for one, and what the server takes to make it.
+    """
 
     def __init__(
         self,
         parameters: Mapping[str, str],
+        connect: Connect,
         *,
+        max_connections: int,
         timeout_seconds: float,
-        set_up: Callable[[aiopg.Connection], Awaitable[None]],
     ) -> None:
         self._parameters = {
             "fallback_application_name": "tailrun",
@@ -37,34 +54,22 @@ class Pool:
             **parameters,
             "client_encoding": "UTF8",
         }
+        self._connect = connect
         self._timeout_seconds = timeout_seconds
-        self._set_up = set_up
-        self._idle: list[aiopg.Connection] = []
-        self._used: set[aiopg.Connection] = set()
+        self._places = asyncio.Semaphore(max_connections)
+        self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
+        self._closed = True
+
+    def open(self) -> None:
+        """Let connections be made."""
         self._closed = False
 
-    async def take(self) -> aiopg.Connection:
-        """Return the connection that was used last, or a new one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed:
-                break
-        else:
-            connection = await self._connect()
-        if self._closed:
-            connection.close()
-            raise InterfaceError("connections are closed")
-        self._used.add(connection)
-        return connection
-
-    def give_back(self, connection: aiopg.Connection) -> None:
-        """Keep a connection for the next one, unless it broke or was left in a transaction."""
-        self._used.discard(connection)
-        if connection.closed:
-            return
-        if connection.raw.get_transaction_status() == TRANSACTION_STATUS_IDLE:
-            self._idle.append(connection)
-        else:
+    def close(self) -> None:
+        """Close all connections, those in use and those that are being made too."""
+        self._closed = True
+        self.clear()
+        for connection in self._used:
             connection.close()
 
     def clear(self) -> None:
@@ -72,34 +77,71 @@ class Pool:
         while self._idle:
             self._idle.pop().close()
 
-    def close(self) -> None:
-        """Close all connections, those in use and those that are being made too."""
-        self._closed = True
-        self.clear()
-        while self._used:
-            self._used.pop().close()
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend the connection that was used last, or a new one.
 
-    async def _connect(self) -> aiopg.Connection:
+        It is kept for the next one, unless it broke or was left in a transaction.
+
+        Raises:
+            TimeoutError: none came free, or the server did not answer.
+        """
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._places.acquire()
+            try:
+                connection = await self._take()
+            except BaseException:
+                self._places.release()
+                raise
+        self._used.add(connection)
+        try:
+            yield connection
+        finally:
+            self._used.discard(connection)
+            if connection.usable:
+                self._idle.append(connection)
+            else:
+                connection.close()
+            self._places.release()
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.close()
+        if self._closed:
+            raise psycopg2.InterfaceError("it is closed")
+        connection = await self._new()
+        if self._closed:
+            connection.close()
+            raise psycopg2.InterfaceError("it is closed")
+        return connection
+
+    async def _new(self) -> Connection:
         """Return a connection to the first address that takes one."""
         places = await targets(self._parameters)
         for place in places[:-1]:
-            with suppress(OperationalError, TimeoutError):
-                return await self._connect_to(place, self._timeout_seconds / len(places))
-        return await self._connect_to(places[-1], self._timeout_seconds)
+            with suppress(psycopg2.OperationalError, psycopg.OperationalError, TimeoutError):
+                return await self._new_to(place, self._timeout_seconds / len(places))
+        return await self._new_to(places[-1], self._timeout_seconds)
 
-    async def _connect_to(
-        self, parameters: Mapping[str, str], timeout_seconds: float
-    ) -> aiopg.Connection:
+    async def _new_to(self, parameters: Mapping[str, str], timeout_seconds: float) -> Connection:
         async with asyncio.timeout(timeout_seconds):
-            connection = await aiopg.connect(
-                make_dsn(**parameters),
-                timeout=self._timeout_seconds,
-                enable_hstore=False,
-                enable_json=False,
-            )
+            connection = await self._connect(make_dsn(**parameters), timeout_seconds)
             try:
                 await self._set_up(connection)
             except BaseException:
                 connection.close()
                 raise
             return connection
+
+    async def _set_up(self, connection: Connection) -> None:
+        statement_timeout = str(int((self._timeout_seconds + CANCEL_SECONDS) * 1000))
+        [(*_, now)] = await connection.execute(
+            SET_UP,
+            {"statement_timeout": statement_timeout},
+            deadline=None,
+            timeout_seconds=self._timeout_seconds,
+        )
+        connection.clock = now.timestamp() - asyncio.get_running_loop().time()

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from server.models import Chunk, Command, Position, Run, RunState
-from server.repositories.database import Row
+from server.repositories.connections import Row
 
 COMMAND_COLUMNS = "c.id, c.name, c.description, c.script, c.created_at, c.updated_at"
 COMMAND_WIDTH = 6

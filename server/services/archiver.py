@@ -28,8 +28,8 @@ CHUNK_BYTES = 1024 * 1024
 """Output in one chunk, at most: one zstd frame, one row."""
 
 BATCH_BYTES = 4 * CHUNK_BYTES
-"""Output in one statement, at most; what is beyond waits in the spool for the next. Writing the
-statement holds the event loop: 8 MiB that do not compress, for up to 68 ms."""
+"""Output in one statement, at most; what is beyond waits in the spool for the next. Sending the
+statement holds the event loop: 8 MiB that do not compress, for up to 29 ms; 4 MiB, for up to 6."""
 
 ZSTD_LEVEL = 1
 THREADS = len(os.sched_getaffinity(0))

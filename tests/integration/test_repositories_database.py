@@ -5,17 +5,42 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg.errors
 import pytest
 from psycopg2.errors import UndefinedTable
 
 from server.errors import DatabaseUnavailableError, StartupError
 from server.repositories.commands import CommandRepository
+from server.repositories.connections import Row
 from server.repositories.database import Database
+from server.repositories.pool import Pool
 from tests.support.postgres import execute
 from tests.support.waiting import until, until_true
+
+Fetch = Callable[[Database, str], Awaitable[list[Row]]]
+
+
+async def as_text(database: Database, sql: str) -> list[Row]:
+    return await database.fetch_all(sql)
+
+
+async def as_binary(database: Database, sql: str) -> list[Row]:
+    return await database.fetch_binary(sql, {})
+
+
+EACH_FETCH = pytest.mark.parametrize("fetch", [as_text, as_binary])
+"""Through aiopg, and through psycopg: a call behaves alike."""
+
+WITHIN_DEADLINE = "SELECT 1 / (clock_timestamp() < {deadline})::int"
+
+
+def pools(database: Database) -> list[Pool]:
+    return [database._pool, database._binary_pool]
 
 
 def free_port() -> int:
@@ -24,13 +49,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
+@EACH_FETCH
+async def test_a_server_that_is_not_there_is_named_without_the_password(fetch: Fetch) -> None:
     database = Database(f"postgresql://me:pa%20ss@127.0.0.1:{free_port()}/name")
-    with pytest.raises(DatabaseUnavailableError, match=r"name at 127\.0\.0\.1 port") as refused:
+    with pytest.raises(DatabaseUnavailableError, match=r"name at 127\.0\.0\.1 port"):
         await database.open()
+    with pytest.raises(DatabaseUnavailableError, match=r"name at 127\.0\.0\.1 port") as refused:
+        await fetch(database, "SELECT 1")
     assert "pa ss" not in str(refused.value)
     assert refused.value.__cause__ is not None
     assert not await database.ready()
+    await database.close()
 
 
 async def test_a_password_in_the_servers_own_words_is_hidden() -> None:
@@ -59,17 +88,33 @@ async def test_a_server_that_never_answers_does_not_hang_the_start() -> None:
             await database.open()
 
 
-async def test_a_frozen_server_does_not_hang_a_call(database_url: str) -> None:
+@EACH_FETCH
+async def test_a_frozen_server_does_not_hang_a_call(database_url: str, fetch: Fetch) -> None:
     database = Database(database_url, max_connections=1, statement_timeout_seconds=0.3)
     await database.open()
-    [(pid,)] = await database.fetch_all("SELECT pg_backend_pid()")
+    [(pid,)] = await fetch(database, "SELECT pg_backend_pid()")
     os.kill(pid, signal.SIGSTOP)
     try:
+        began = time.monotonic()
         with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
-            await database.fetch_one("SELECT 1")
+            await fetch(database, "SELECT 1")
+        assert time.monotonic() - began < 4  # psycopg's own way takes 5 seconds more
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert await database.fetch_one("SELECT 1") == (1,)
+    assert await fetch(database, "SELECT 1") == [(1,)]
+    await database.close()
+
+
+async def test_a_binary_call_that_is_given_up_leaves_nothing_behind(database_url: str) -> None:
+    """Neither a task, nor a file descriptor."""
+    database = Database(database_url, statement_timeout_seconds=0.1)
+    await database.open()
+    left: list[tuple[int, set[asyncio.Task[object]]]] = []
+    for _ in range(5):
+        with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
+            await database.fetch_binary("SELECT pg_sleep(9)", {})
+        left.append((len([*Path("/proc/self/fd").iterdir()]), asyncio.all_tasks()))
+    assert left == [left[0]] * 5
     await database.close()
 
 
@@ -87,6 +132,25 @@ async def test_a_call_waits_for_a_connection_only_so_long(database_url: str) -> 
     await database.close()
 
 
+@EACH_FETCH
+async def test_a_connection_does_not_depend_on_the_servers_settings(
+    database_url: str, fetch: Fetch
+) -> None:
+    name = urlsplit(database_url).path[1:]
+    for setting in (
+        "TimeZone = 'Asia/Kathmandu'",
+        "default_transaction_isolation = 'serializable'",
+        "statement_timeout = 9",
+    ):
+        execute(database_url, f"SET statement_timeout = 0; ALTER DATABASE {name} SET {setting}")
+    database = Database(database_url)
+    await database.open()
+    assert await fetch(database, "SHOW TimeZone") == [("UTC",)]
+    assert await fetch(database, "SHOW transaction_isolation") == [("read committed",)]
+    assert await fetch(database, "SHOW statement_timeout") == [("16s",)]
+    await database.close()
+
+
 async def test_a_statement_that_the_server_cancels_is_no_cancelled_task(
     database: Database,
 ) -> None:
@@ -97,46 +161,36 @@ async def test_a_statement_that_the_server_cancels_is_no_cancelled_task(
     assert len(reported) == 1
 
 
-async def test_a_connection_does_not_depend_on_the_servers_settings(database_url: str) -> None:
-    name = urlsplit(database_url).path[1:]
-    for setting in (
-        "TimeZone = 'Asia/Kathmandu'",
-        "default_transaction_isolation = 'serializable'",
-        "statement_timeout = 1",
-    ):
-        execute(database_url, f"SET statement_timeout = 0; ALTER DATABASE {name} SET {setting}")
-    database = Database(database_url)
-    await database.open()
-    assert await database.fetch_one("SHOW TimeZone") == ("UTC",)
-    assert await database.fetch_one("SHOW transaction_isolation") == ("read committed",)
-    assert await database.fetch_one("SHOW statement_timeout") == ("16s",)
-    await database.close()
-
-
-async def test_a_connection_that_dies_in_a_call_is_replaced(database: Database) -> None:
+@EACH_FETCH
+async def test_a_connection_that_dies_in_a_call_is_replaced(
+    database: Database, fetch: Fetch
+) -> None:
     with pytest.raises(DatabaseUnavailableError):
-        await database.fetch_all("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert await database.ready()
+        await fetch(database, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await fetch(database, "SELECT 1") == [(1,)]
 
 
+@EACH_FETCH
 async def test_an_idle_connection_that_broke_is_passed_over(
-    database_url: str, database: Database
+    database_url: str, database: Database, fetch: Fetch
 ) -> None:
     pids = "SELECT pg_backend_pid() FROM pg_sleep(0.05)"
-    idle = await asyncio.gather(*(database.fetch_all(pids) for _ in range(3)))
-    ended = [pid for [(pid,)] in idle]
+    idle = await asyncio.gather(*(fetch(database, pids) for _ in range(3)))
+    ended = {pid for [(pid,)] in idle}
     execute(database_url, *(f"SELECT pg_terminate_backend({pid}, 5000)" for pid in ended))
-    assert database._pool is not None
-    connections = [*database._pool._idle]
-    await until(lambda: all(connection.closed for connection in connections))
+    connections = [connection for pool in pools(database) for connection in pool._idle]
+    await until(lambda: sum(not connection.usable for connection in connections) == len(ended))
     for _ in range(4):
-        assert await database.fetch_one("SELECT 1") == (1,)
+        assert await fetch(database, "SELECT 1") == [(1,)]
 
 
-async def test_a_wrong_statement_is_a_defect_and_not_an_outage(database: Database) -> None:
-    with pytest.raises(UndefinedTable):
-        await database.fetch_all("SELECT * FROM no_such_table")
-    assert await database.fetch_one("SELECT 1") == (1,)
+@EACH_FETCH
+async def test_a_wrong_statement_is_a_defect_and_not_an_outage(
+    database: Database, fetch: Fetch
+) -> None:
+    with pytest.raises((UndefinedTable, psycopg.errors.UndefinedTable)):
+        await fetch(database, "SELECT * FROM no_such_table")
+    assert await fetch(database, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -153,11 +207,14 @@ async def test_a_wrong_statement_is_a_defect_and_not_an_outage(database: Databas
         pytest.param("55P03", id="a lock is not to be had"),
     ],
 )
-async def test_what_the_server_cannot_do_now_is_an_outage(database: Database, state: str) -> None:
+@EACH_FETCH
+async def test_what_the_server_cannot_do_now_is_an_outage(
+    database: Database, fetch: Fetch, state: str
+) -> None:
     failing = f"DO $$ BEGIN RAISE EXCEPTION 'no way' USING ERRCODE = '{state}'; END $$"
     with pytest.raises(DatabaseUnavailableError, match="no way"):
-        await database.fetch_all(failing)
-    assert await database.fetch_one("SELECT 1") == (1,)
+        await fetch(database, failing)
+    assert await fetch(database, "SELECT 1") == [(1,)]
 
 
 async def test_a_database_that_was_made_read_only_is_unavailable_and_heals(
@@ -222,10 +279,11 @@ async def test_a_time_out_closes_the_idle_connections_as_well(database_url: str)
     await database.close()
 
 
-async def test_a_cancellation_is_never_lost(database: Database) -> None:
+@EACH_FETCH
+async def test_a_cancellation_is_never_lost(database: Database, fetch: Fetch) -> None:
     """Nor one that comes together with the answer: of so many, some do."""
     for turns in range(3000):
-        call = asyncio.create_task(database.fetch_one("SELECT 1"))
+        call = asyncio.ensure_future(fetch(database, "SELECT 1"))
         for _ in range(turns % 100):
             await asyncio.sleep(0)
         cancelled = call.cancel()
@@ -255,20 +313,29 @@ async def test_what_was_given_up_is_not_done_later(database_url: str) -> None:
     await database.close()
 
 
-async def test_a_clock_that_was_set_costs_another_connection_alone(database: Database) -> None:
-    for connection in [*database._clocks]:
-        database._clocks[connection] -= 3600
-    assert await database.fetch_one("SELECT 1") == (1,)
-    clock = time.time() - asyncio.get_running_loop().time()
-    assert max(database._clocks.values()) == pytest.approx(clock, abs=5)
-
-
-async def test_a_server_that_is_always_late_is_unavailable(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+@EACH_FETCH
+async def test_a_clock_that_was_set_costs_another_connection_alone(
+    database: Database, fetch: Fetch
 ) -> None:
-    monkeypatch.setattr("server.repositories.database.IN_TIME", "SELECT 1 / 0; ")
+    sql = "SELECT 1" if fetch is as_text else WITHIN_DEADLINE.format(deadline="%(deadline)s")
+    assert await fetch(database, sql) == [(1,)]
+    for pool in pools(database):
+        for connection in pool._idle:
+            connection.clock -= 3600
+    assert await fetch(database, sql) == [(1,)]
+    clock = time.time() - asyncio.get_running_loop().time()
+    for pool in pools(database):
+        assert all(c.clock == pytest.approx(clock, abs=5) for c in pool._idle)
+
+
+@EACH_FETCH
+async def test_a_server_that_is_always_late_is_unavailable(
+    database: Database, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.repositories.connections.IN_TIME", "SELECT 1 / 0; ")
+    sql = "SELECT 1" if fetch is as_text else WITHIN_DEADLINE.format(deadline="'2001-01-01'")
     with pytest.raises(DatabaseUnavailableError, match="too late"):
-        await database.fetch_one("SELECT 1")
+        await fetch(database, sql)
 
 
 async def test_several_statements_are_one_transaction(database: Database) -> None:
@@ -278,15 +345,17 @@ async def test_several_statements_are_one_transaction(database: Database) -> Non
         await database.fetch_all("SELECT * FROM t")
 
 
-async def test_a_closed_database_is_unavailable(database_url: str) -> None:
+@EACH_FETCH
+async def test_a_closed_database_is_unavailable(database_url: str, fetch: Fetch) -> None:
     database = Database(database_url)
     await database.open()
-    under_way = asyncio.create_task(database.fetch_all("SELECT pg_sleep(9)"))
-    await asyncio.sleep(0)
+    await fetch(database, "SELECT 1")
+    under_way = asyncio.ensure_future(fetch(database, "SELECT pg_sleep(9)"))
+    await asyncio.sleep(0.1)
     await database.close()
     await database.close()
     with pytest.raises(DatabaseUnavailableError, match="is closed"):
-        await database.fetch_one("SELECT 1")
+        await fetch(database, "SELECT 1")
     with pytest.raises(DatabaseUnavailableError):
         await under_way
 
@@ -307,6 +376,6 @@ async def test_a_connection_that_is_being_made_is_closed_too(database_url: str) 
 async def test_a_connection_that_cannot_be_set_up_is_closed(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.repositories.database.CANCEL_SECONDS", 1e9)
-    with pytest.raises(Exception, match="exceeds integer range"):
+    monkeypatch.setattr("server.repositories.pool.CANCEL_SECONDS", 1e9)
+    with pytest.raises(Exception, match="statement_timeout"):
         await Database(database_url).open()

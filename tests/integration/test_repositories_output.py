@@ -1,7 +1,9 @@
 """The archive on a real PostgreSQL: compare and append, and reading back."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -12,12 +14,14 @@ from uuid import UUID, uuid4
 import psycopg2
 import pytest
 
+from server.errors import DatabaseUnavailableError
 from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from tests.support.postgres import execute, until_a_statement_waits
+from tests.support.waiting import until_true
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 FAILED = RunEnd(RunState.FAILED, NOW, exitcode=7, reason="it's %s\\ ä")
@@ -356,10 +360,36 @@ async def test_a_flush_touches_no_index(
     await outputs.append([replace(step(run.id, 1, 0, 0), start_time=NOW)])
     for offset in range(20):
         await outputs.append([step(run.id, 1, offset, 0, b"x")])
-    await database.fetch_all("SELECT pg_stat_force_next_flush()")
+    await database.fetch_binary("SELECT pg_stat_force_next_flush()", {})
     [(updates, hot)] = await database.fetch_all(
         "SELECT pg_stat_get_tuples_updated(id), pg_stat_get_tuples_hot_updated(id)"
         " FROM (SELECT 'commands_info'::regclass AS id) t"
     )
     assert updates == 21
     assert hot == 20
+
+
+async def test_an_append_that_was_given_up_is_not_done_later(
+    database_url: str, outputs: OutputRepository, run: Run, database: Database
+) -> None:
+    """A server that was frozen reads what it was sent meanwhile, although nobody waits for it."""
+    impatient = Database(database_url, statement_timeout_seconds=0.3)
+    await impatient.open()
+    appending = OutputRepository(impatient)
+    assert await appending.append([step(run.id, 1, 0, 0, b"first\n")]) == {run.id}
+    [(pid,)] = await impatient.fetch_binary("SELECT pg_backend_pid()", {})
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
+            await appending.append([step(run.id, 1, 6, 1, b"late\n")])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    async def gone() -> bool:
+        alive = "SELECT FROM pg_stat_activity WHERE pid = %(pid)s"
+        return not await database.fetch_all(alive, {"pid": pid})
+
+    await until_true(gone)
+    assert await content(outputs, run.id) == b"first\n"
+    assert await appending.append([step(run.id, 1, 6, 1, b"in time\n")]) == {run.id}
+    await impatient.close()
