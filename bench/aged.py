@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench import peers, viewer
 from bench.generate import LINE_BYTES
-from bench.latency import CAPACITY, INTERVAL_SECONDS, LINES, TICK, samples
+from bench.latency import CAPACITY, INTERVAL_SECONDS, LINES, TICK, peer_view, samples
 from bench.samples import Sample
 from bench.session import MB, Session, Taker
 from bench.tailrun import API, Tailrun
@@ -28,11 +28,8 @@ def aged(session: Session) -> Iterator[Sample]:
                 yield from samples(taker, f"after {megabytes:,} MB", result, ticks, details)
             if peers.has_websocketd():
                 taker.look()
-                with peers.websocketd(command) as port:
-                    job = viewer.Job(
-                        port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True
-                    )
-                    yield from samples(taker, "websocketd", viewer.view(job), ticks)
+                result = peer_view(peers.websocketd, command)
+                yield from samples(taker, "websocketd", result, ticks)
 
 
 def _late_ticks(

@@ -3,7 +3,8 @@
 import shlex
 import statistics
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench import peers, viewer
@@ -16,9 +17,12 @@ LINES = 1_000
 INTERVAL_SECONDS = 0.01
 CAPACITY = 1_000_000
 
+Serving = Callable[[Sequence[str]], AbstractContextManager[int]]
+"""A peer that runs a command for each viewer, for as long as it is entered: its port."""
+
 
 def latency(session: Session) -> Iterator[Sample]:
-    """Measure ours (text, the format nearest to websocketd's, and json) and websocketd in turn."""
+    """Measure ours (text, the format nearest to websocketd's, and raw) and the peers in turn."""
     lines = session.sized(LINES)
     command = [sys.executable, "-I", "-S", str(TICK), str(lines), str(INTERVAL_SECONDS)]
     taker = Taker(MEASURE, session)
@@ -31,13 +35,23 @@ def latency(session: Session) -> Iterator[Sample]:
                     port=service.port, kind=kind, script=script, capacity=CAPACITY, want_ticks=True
                 )
                 yield from samples(taker, f"tailrun {kind}", viewer.view(job), lines)
-            if peers.has_websocketd():
+            for who, serving in _peers():
                 taker.look()
-                with peers.websocketd(command) as port:
-                    job = viewer.Job(
-                        port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True
-                    )
-                    yield from samples(taker, "websocketd", viewer.view(job), lines)
+                yield from samples(taker, who, peer_view(serving, command), lines)
+
+
+def _peers() -> Iterator[tuple[str, Serving]]:
+    if peers.has_websocketd():
+        yield "websocketd", peers.websocketd
+    yield "bare relay", peers.relay
+
+
+def peer_view(serving: Serving, command: Sequence[str]) -> viewer.Result:
+    """Have a peer run a command for one viewer."""
+    with serving(command) as port:
+        return viewer.view(
+            viewer.Job(port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True)
+        )
 
 
 def samples(

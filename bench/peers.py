@@ -1,14 +1,16 @@
-"""What Tailrun is measured beside: the bare command, and websocketd."""
+"""What Tailrun is measured beside: the bare command, websocketd, and the bare relay."""
 
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 10
+ROOT = Path(__file__).parents[1]
 
 
 def bare(command: Sequence[str], path: Path) -> float:
@@ -29,10 +31,25 @@ def websocketd(command: Sequence[str]) -> Iterator[int]:
     """Run websocketd, which starts the command for each viewer; yields its port."""
     port = _free_port()
     arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal"]
-    server = subprocess.Popen(["websocketd", *arguments, *command], stdout=subprocess.DEVNULL)
-    try:
+    with _serving(["websocketd", *arguments, *command]):
         _await_port(port)
         yield port
+
+
+@contextmanager
+def relay(command: Sequence[str]) -> Iterator[int]:
+    """Run the bare relay (see relay.py), for one viewer; yields its port."""
+    port = _free_port()
+    with _serving([sys.executable, "-m", "bench.relay", str(port), *command]):
+        _await_port(port)
+        yield port
+
+
+@contextmanager
+def _serving(command: Sequence[str]) -> Iterator[None]:
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
     finally:
         server.terminate()
         server.wait()

@@ -5,18 +5,26 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 
 from bench import wire
 from bench.samples import Sample
 from bench.session import Session, Taker
+from bench.spawn import ECHO, spawned, spooled, stored
 from bench.tailrun import Tailrun
+from server.keeper.spool import Spool
+from server.repositories.commands import CommandRepository
+from server.repositories.database import Database
+from server.repositories.output import OutputRepository
 
 MEASURE = "starts"
 RUNS = 1_000
 AT_A_TIME = 16
-SCRIPT = "echo hi"
+POLL_SECONDS = 0.05
+"""Between two looks at the database, each of which reads the whole table."""
+
 ENDED = """
     SELECT count(*) FROM commands_info
     WHERE state = 'succeeded' AND exitcode = 0 AND output = E'hi\\n' AND output_bytes = 3
@@ -33,8 +41,7 @@ def starts(session: Session) -> Iterator[Sample]:
             yield from _ours(taker, service, runs)
             taker.look()
             yield _watched(taker, service, runs)
-            taker.look()
-            yield _bare(taker, session.directory, runs)
+            yield from _bare(taker, session.directory, service, runs)
 
 
 def _ours(taker: Taker, service: Tailrun, runs: int) -> Iterator[Sample]:
@@ -44,7 +51,7 @@ def _ours(taker: Taker, service: Tailrun, runs: int) -> Iterator[Sample]:
     asyncio.run(_at_a_time(runs, _poster(service.port, watch=False)))
     posted = time.monotonic() - start
     while _ended(service) < expected:
-        time.sleep(0.005)
+        time.sleep(POLL_SECONDS)
     seconds = time.monotonic() - start
     used = service.cpu().since(before)
     details = {f"{name} CPU ms/run": 1000 * spent / runs for name, spent in used._asdict().items()}
@@ -61,24 +68,47 @@ def _watched(taker: Taker, service: Tailrun, runs: int) -> Sample:
     )
 
 
-def _bare(taker: Taker, directory: Path, runs: int) -> Sample:
-    """Spawn `sh script` with its output in a file, 16 at a time."""
-    script = directory / "script"
-    script.write_text(SCRIPT, encoding="ascii")
+def _bare(taker: Taker, directory: Path, service: Tailrun, runs: int) -> Iterator[Sample]:
+    """Spawn in bare asyncio; then with a spool each; then with a row in the database each."""
+    script, spool = directory / "script", Spool(directory / "spawned")
+    script.write_text(ECHO, encoding="ascii")
+    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
-    async def spawn(number: int) -> None:
+    async def plain(number: int) -> None:
         path = directory / f"spawned-{number}"
-        with path.open("wb") as file:
-            process = await asyncio.create_subprocess_exec("/bin/sh", str(script), stdout=file)
-        assert await process.wait() == 0
-        assert path.read_bytes() == b"hi\n"
+        await spawned(script, path)
         path.unlink()
 
-    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
-    start = time.monotonic()
-    asyncio.run(_at_a_time(runs, lambda: spawn))
-    seconds = time.monotonic() - start
-    return taker.sample("started and archived", "bare asyncio", runs / seconds, "runs/s")
+    async def with_spool(_: int) -> None:
+        await spooled(spool, str(uuid4()))
+
+    async def all_plain() -> None:
+        await _at_a_time(runs, lambda: plain)
+
+    async def all_with_spool() -> None:
+        await _at_a_time(runs, lambda: with_spool)
+
+    async def all_with_row() -> None:
+        database = Database(service.database_url)
+        await database.open()
+        commands, outputs = CommandRepository(database), OutputRepository(database)
+
+        async def with_row(_: int) -> None:
+            await stored(spool, commands, outputs)
+
+        await _at_a_time(runs, lambda: with_row)
+        await database.close()
+
+    for who, work in (
+        ("bare asyncio", all_plain),
+        ("bare asyncio, a spool each", all_with_spool),
+        ("bare asyncio, a spool and a row each", all_with_row),
+    ):
+        taker.look()
+        start = time.monotonic()
+        asyncio.run(work())
+        seconds = time.monotonic() - start
+        yield taker.sample("started and archived", who, runs / seconds, "runs/s")
 
 
 async def _at_a_time(runs: int, worker: Callable[[], Callable[[int], Awaitable[None]]]) -> None:
@@ -98,7 +128,7 @@ async def _at_a_time(runs: int, worker: Callable[[], Callable[[int], Awaitable[N
 def _poster(port: int, *, watch: bool) -> Callable[[], Callable[[int], Awaitable[None]]]:
     """Return what makes workers that POST over a connection they keep."""
     host = f"127.0.0.1:{port}"
-    body = {"name": "bench", "script": SCRIPT}
+    body = {"name": "bench", "script": ECHO}
     request = wire.request("POST", "/api/v1/commands/", host, body=body)
 
     def worker() -> Callable[[int], Awaitable[None]]:

@@ -180,10 +180,14 @@ class Tailrun:
                 time.sleep(POLL_SECONDS)
                 at = time.monotonic()
 
+    @property
+    def database_url(self) -> str:
+        """Where the service's database is."""
+        return f"postgresql://postgres@/postgres?host={self.state_dir / 'database'}"
+
     def connect(self) -> "psycopg2.extensions.connection":
         """Connect to the service's database."""
-        directory = self.state_dir / "database"
-        return psycopg2.connect(host=str(directory), user="postgres", dbname="postgres")
+        return psycopg2.connect(self.database_url)
 
 
 def ask_keeper(state_dir: Path) -> int:

@@ -63,6 +63,17 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return struct.pack("!BBI", 0x80 | opcode, 0x80 | len(payload), 0) + payload
 
 
+def short(opcode: int, payload: bytes) -> bytes:
+    """Return a server's frame of at most 65,535 bytes."""
+    size = len(payload)
+    head = (
+        bytes((0x80 | opcode, size))
+        if size < 126
+        else struct.pack("!BBH", 0x80 | opcode, 126, size)
+    )
+    return head + payload
+
+
 def chunks(body: memoryview) -> Iterator[memoryview]:
     """Iterate over the chunks of a body in chunked encoding (RFC 9112 section 7.1)."""
     offset = 0
