@@ -5,8 +5,8 @@ A cursor holds an offset and nothing else; it may be dropped, or cancelled, at a
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from server.output.frames import cut_characters, cut_lines, json_output, to_text
 from server.output.lines import newlines
@@ -28,8 +28,7 @@ class StreamFormat(StrEnum):
     RAW = "raw"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One message to a viewer, valid UTF-8 when `text`; the following one starts at `next`."""
 
     payload: bytes
@@ -164,6 +163,9 @@ async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bo
 
 
 async def _grown_within(output: Output, offset: int, seconds: float | None) -> bool:
+    if seconds is None:
+        await output.grown(offset)
+        return True
     try:
         async with asyncio.timeout(seconds):
             await output.grown(offset)

@@ -125,7 +125,7 @@ class RunLog:
     def grow(self) -> None:
         """Look how far the output has grown, and no more; wake those who wait."""
         if not self._ended:
-            self._take_size(os.fstat(self._opened()).st_size)
+            self._take_size(os.lseek(self._opened(), 0, os.SEEK_END))
 
     def mark(self, offset: int, seen_at: float) -> None:
         """Tell that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""

@@ -1,6 +1,6 @@
 """Frames that the viewers of one output share, so that each is encoded once."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SHARED_BYTES = 512 * 1024
 """Payload that one output keeps for its viewers, at most."""
@@ -9,8 +9,7 @@ SHARED_FRAMES = 64
 """Frames that one output keeps for its viewers, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An encoded stretch of output: where the following one starts, and the newlines in it."""
 
     payload: bytes
