@@ -28,7 +28,7 @@ def aged(session: Session) -> Iterator[Sample]:
                 yield from samples(taker, f"after {megabytes:,} MB", result, ticks, details)
             if peers.has_websocketd():
                 taker.look()
-                result = peer_view(peers.websocketd, command)
+                result = peer_view(peers.websocketd, "lines", command)
                 yield from samples(taker, "websocketd", result, ticks)
 
 

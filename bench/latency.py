@@ -3,11 +3,11 @@
 import shlex
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import peers, viewer
+from bench.peers import Serving
 from bench.samples import Sample
 from bench.session import Session, Taker
 
@@ -16,9 +16,6 @@ TICK = Path(__file__).with_name("tick.py")
 LINES = 1_000
 INTERVAL_SECONDS = 0.01
 CAPACITY = 1_000_000
-
-Serving = Callable[[Sequence[str]], AbstractContextManager[int]]
-"""A peer that runs a command for each viewer, for as long as it is entered: its port."""
 
 
 def latency(session: Session) -> Iterator[Sample]:
@@ -35,22 +32,16 @@ def latency(session: Session) -> Iterator[Sample]:
                     port=service.port, kind=kind, script=script, capacity=CAPACITY, want_ticks=True
                 )
                 yield from samples(taker, f"tailrun {kind}", viewer.view(job), lines)
-            for who, serving in _peers():
+            for who, kind, serving in peers.all_there():
                 taker.look()
-                yield from samples(taker, who, peer_view(serving, command), lines)
+                yield from samples(taker, who, peer_view(serving, kind, command), lines)
 
 
-def _peers() -> Iterator[tuple[str, Serving]]:
-    if peers.has_websocketd():
-        yield "websocketd", peers.websocketd
-    yield "bare relay", peers.relay
-
-
-def peer_view(serving: Serving, command: Sequence[str]) -> viewer.Result:
+def peer_view(serving: Serving, kind: str, command: Sequence[str]) -> viewer.Result:
     """Have a peer run a command for one viewer."""
     with serving(command) as port:
         return viewer.view(
-            viewer.Job(port=port, kind="lines", path="/", capacity=CAPACITY, want_ticks=True)
+            viewer.Job(port=port, kind=kind, path="/", capacity=CAPACITY, want_ticks=True)
         )
 
 

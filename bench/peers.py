@@ -5,12 +5,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 START_SECONDS = 10
 ROOT = Path(__file__).parents[1]
+
+Serving = Callable[[Sequence[str]], AbstractContextManager[int]]
+"""A peer that runs a command for each viewer, for as long as it is entered: its port."""
 
 
 def bare(command: Sequence[str], path: Path) -> float:
@@ -19,6 +22,13 @@ def bare(command: Sequence[str], path: Path) -> float:
         start = time.monotonic()
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
         return time.monotonic() - start
+
+
+def all_there() -> Iterator[tuple[str, str, Serving]]:
+    """Yield those who serve viewers: what each is called, the viewer's kind for it, and itself."""
+    if has_websocketd():
+        yield "websocketd", "lines", websocketd
+    yield "bare relay", "raw", relay
 
 
 def has_websocketd() -> bool:

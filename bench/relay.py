@@ -1,11 +1,12 @@
-"""The least that a line's way costs: Tailrun's processes, with hardly any code in them.
+"""The least that the way to a viewer costs: Tailrun's processes, with hardly any code in them.
 
-`python -m bench.relay PORT COMMAND…` serves one viewer as websocketd does: one process moves what
-the command writes into a file, another hears of it from inotify, reads it and sends it, a message
-for each growth. What Tailrun takes beyond that is its own; what this takes beyond websocketd is
-one process more to wake, so that the output outlives the server.
+`python -m bench.relay PORT COMMAND…` serves one viewer, in the format `raw`: one process moves what
+the command writes into a file, another hears of it from inotify, reads it and sends it. What
+Tailrun takes beyond that is its own; what this takes beyond websocketd is one process more to wake
+and one copy more, so that the output outlives the server.
 """
 
+import fcntl
 import os
 import select
 import socket
@@ -18,7 +19,8 @@ from inotify_simple import INotify, flags
 
 from bench import wire
 
-MOST_BYTES = 64 * 1024
+PIPE_BYTES = 1024 * 1024
+SLAB_BYTES = 256 * 1024
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
@@ -28,8 +30,9 @@ def move(command: Sequence[str], path: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process, select.epoll() as epoll:
         assert process.stdout is not None
         pipe = process.stdout.fileno()
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         epoll.register(pipe, select.EPOLLIN)
-        while epoll.poll() and os.splice(pipe, file, MOST_BYTES):
+        while epoll.poll() and os.splice(pipe, file, PIPE_BYTES):
             pass
 
 
@@ -44,13 +47,14 @@ def send(path: str, mover: int, viewer: socket.socket) -> None:
         epoll.register(ended, select.EPOLLIN)
         while True:
             told = epoll.poll()
-            while data := os.pread(file, MOST_BYTES, offset):
+            while data := os.pread(file, SLAB_BYTES, offset):
                 offset += len(data)
-                message = data.removesuffix(b"\n")
-                viewer.sendall(wire.short(wire.TEXT, message))
+                viewer.sendall(wire.header(wire.BINARY, len(data)) + data)
             if any(descriptor == ended for descriptor, _ in told):
+                size = len(wire.NORMAL_CLOSURE)
+                viewer.sendall(wire.header(wire.CLOSE, size) + wire.NORMAL_CLOSURE)
                 return
-            os.read(inotify.fileno(), MOST_BYTES)
+            os.read(inotify.fileno(), SLAB_BYTES)
 
 
 def main() -> None:
@@ -60,7 +64,7 @@ def main() -> None:
         tempfile.NamedTemporaryFile(prefix="tailrun-bench-") as file,
     ):
         viewer, _ = listener.accept()
-        while not viewer.recv(MOST_BYTES):  # who only looked whether anybody listens
+        while not viewer.recv(SLAB_BYTES):  # who only looked whether anybody listens
             viewer.close()
             viewer, _ = listener.accept()
         with viewer:

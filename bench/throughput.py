@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench import content, peers, viewer
 from bench.generate import BLOCK_LINES, LINE_BYTES
+from bench.peers import Serving
 from bench.samples import Sample
 from bench.session import MB, Session, Taker
 from bench.tailrun import Tailrun
@@ -32,7 +33,7 @@ class _Work:
 
 
 def throughput(session: Session) -> Iterator[Sample]:
-    """Measure ours, websocketd and the bare command in turn.
+    """Measure ours, the peers and the bare command in turn.
 
     All with a command that writes at memory speed; ours (raw, json) and the bare command also with
     one that prints a line at a time.
@@ -47,9 +48,9 @@ def throughput(session: Session) -> Iterator[Sample]:
             for kind in ("raw", "json", "text"):
                 taker.look()
                 yield from _ours(taker, service, fast, kind)
-            if peers.has_websocketd():
+            for who, kind, serving in peers.all_there():
                 taker.look()
-                yield _websocketd(taker, fast)
+                yield _peer(taker, who, kind, serving, fast)
             taker.look()
             yield _bare(taker, session, fast)
             for kind in ("raw", "json"):
@@ -82,12 +83,12 @@ def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sa
     yield taker.sample("archived", who, value, "MB/s")
 
 
-def _websocketd(taker: Taker, work: _Work) -> Sample:
-    with peers.websocketd(work.command) as port:
+def _peer(taker: Taker, who: str, kind: str, serving: Serving, work: _Work) -> Sample:
+    with serving(work.command) as port:
         result = viewer.view(
             viewer.Job(
                 port=port,
-                kind="lines",
+                kind=kind,
                 path="/",
                 capacity=work.size + work.lines * FRAME_BYTES,
                 sha256=work.sha256,
@@ -95,7 +96,7 @@ def _websocketd(taker: Taker, work: _Work) -> Sample:
         )
     details = {"viewer CPU s": result.cpu_seconds, "messages": result.pieces}
     value = work.size / result.delivered_seconds / MB
-    return taker.sample("delivered", f"websocketd, {work.name}", value, "MB/s", details)
+    return taker.sample("delivered", f"{who}, {work.name}", value, "MB/s", details)
 
 
 def _bare(taker: Taker, session: Session, work: _Work) -> Sample:

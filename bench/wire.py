@@ -63,15 +63,13 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return struct.pack("!BBI", 0x80 | opcode, 0x80 | len(payload), 0) + payload
 
 
-def short(opcode: int, payload: bytes) -> bytes:
-    """Return a server's frame of at most 65,535 bytes."""
-    size = len(payload)
-    head = (
-        bytes((0x80 | opcode, size))
-        if size < 126
-        else struct.pack("!BBH", 0x80 | opcode, 126, size)
-    )
-    return head + payload
+def header(opcode: int, size: int) -> bytes:
+    """Return the header of a server's frame with a payload of `size` bytes."""
+    if size < 126:
+        return struct.pack("!BB", 0x80 | opcode, size)
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x80 | opcode, 126, size)
+    return struct.pack("!BBQ", 0x80 | opcode, 127, size)
 
 
 def chunks(body: memoryview) -> Iterator[memoryview]:
