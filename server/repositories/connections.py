@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, Self
 
@@ -155,5 +156,9 @@ class BinaryConnection:
             self._cut_off()
 
     def _cut_off(self) -> None:
-        with socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+        """Let the call under way fail at once, if it has not done so yet."""
+        with (
+            suppress(OSError, psycopg.OperationalError),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as end,
+        ):
             end.shutdown(socket.SHUT_RDWR)
