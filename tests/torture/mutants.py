@@ -64,6 +64,13 @@ MUTANTS = (
         (REPOSITORY, ARCHIVER),
     ),
     Mutant(
+        "an append that was given up is done later",
+        "server/repositories/output.py",
+        "SELECT 1 / (clock_timestamp() < %(deadline)s)::int",
+        "SELECT 1 WHERE %(deadline)s IS NOT NULL",
+        (REPOSITORY,),
+    ),
+    Mutant(
         "taking over does not raise the epoch",
         "server/repositories/runs.py",
         "epoch = r.epoch + 1",
