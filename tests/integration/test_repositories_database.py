@@ -19,8 +19,8 @@ from server.repositories.commands import CommandRepository
 from server.repositories.connections import Row
 from server.repositories.database import Database
 from server.repositories.pool import Pool
-from tests.support.postgres import execute
-from tests.support.waiting import until, until_true
+from tests.support.postgres import execute, frozen, until_a_statement_sleeps
+from tests.support.waiting import until
 
 Fetch = Callable[[Database, str], Awaitable[list[Row]]]
 
@@ -140,7 +140,7 @@ async def test_a_connection_does_not_depend_on_the_servers_settings(
     for setting in (
         "TimeZone = 'Asia/Kathmandu'",
         "default_transaction_isolation = 'serializable'",
-        "statement_timeout = 9",
+        "statement_timeout = 500",
     ):
         execute(database_url, f"SET statement_timeout = 0; ALTER DATABASE {name} SET {setting}")
     database = Database(database_url)
@@ -291,26 +291,17 @@ async def test_a_cancellation_is_never_lost(database: Database, fetch: Fetch) ->
         assert call.cancelled() == cancelled
 
 
-async def test_what_was_given_up_is_not_done_later(database_url: str) -> None:
+async def test_what_was_given_up_is_not_done_later(database_url: str, database: Database) -> None:
     """A server that was frozen reads what it was sent meanwhile, although nobody waits for it."""
-    database = Database(database_url, max_connections=1, statement_timeout_seconds=0.3)
-    await database.open()
-    commands = CommandRepository(database)
-    [(pid,)] = await database.fetch_all("SELECT pg_backend_pid()")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    impatient = Database(database_url, max_connections=1, statement_timeout_seconds=0.3)
+    await impatient.open()
+    commands = CommandRepository(impatient)
+    [(pid,)] = await impatient.fetch_all("SELECT pg_backend_pid()")
+    async with frozen(pid, database):
         with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
             await commands.add("name", None, "true")
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-    async def gone() -> bool:
-        alive = "SELECT FROM pg_stat_activity WHERE pid = %(pid)s"
-        return not await database.fetch_all(alive, {"pid": pid})
-
-    await until_true(gone)
     assert (await commands.list(limit=9)).items == []
-    await database.close()
+    await impatient.close()
 
 
 @EACH_FETCH
@@ -346,16 +337,17 @@ async def test_several_statements_are_one_transaction(database: Database) -> Non
 
 
 @EACH_FETCH
-async def test_a_closed_database_is_unavailable(database_url: str, fetch: Fetch) -> None:
-    database = Database(database_url)
-    await database.open()
-    await fetch(database, "SELECT 1")
-    under_way = asyncio.ensure_future(fetch(database, "SELECT pg_sleep(9)"))
-    await asyncio.sleep(0.1)
-    await database.close()
-    await database.close()
+async def test_a_closed_database_is_unavailable(
+    database_url: str, database: Database, fetch: Fetch
+) -> None:
+    closed = Database(database_url)
+    await closed.open()
+    under_way = asyncio.ensure_future(fetch(closed, "SELECT pg_sleep(9)"))
+    await until_a_statement_sleeps(database)
+    await closed.close()
+    await closed.close()
     with pytest.raises(DatabaseUnavailableError, match="is closed"):
-        await fetch(database, "SELECT 1")
+        await fetch(closed, "SELECT 1")
     with pytest.raises(DatabaseUnavailableError):
         await under_way
 

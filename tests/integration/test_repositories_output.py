@@ -1,9 +1,7 @@
 """The archive on a real PostgreSQL: compare and append, and reading back."""
 
 import asyncio
-import os
 import random
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -20,8 +18,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from tests.support.postgres import execute, until_a_statement_waits
-from tests.support.waiting import until_true
+from tests.support.postgres import execute, frozen, until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 FAILED = RunEnd(RunState.FAILED, NOW, exitcode=7, reason="it's %s\\ ä")
@@ -378,18 +375,9 @@ async def test_an_append_that_was_given_up_is_not_done_later(
     appending = OutputRepository(impatient)
     assert await appending.append([step(run.id, 1, 0, 0, b"first\n")]) == {run.id}
     [(pid,)] = await impatient.fetch_binary("SELECT pg_backend_pid()", {})
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    async with frozen(pid, database):
         with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
             await appending.append([step(run.id, 1, 6, 1, b"late\n")])
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-    async def gone() -> bool:
-        alive = "SELECT FROM pg_stat_activity WHERE pid = %(pid)s"
-        return not await database.fetch_all(alive, {"pid": pid})
-
-    await until_true(gone)
     assert await content(outputs, run.id) == b"first\n"
     assert await appending.append([step(run.id, 1, 6, 1, b"in time\n")]) == {run.id}
     await impatient.close()

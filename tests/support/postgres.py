@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,6 +43,25 @@ async def until_a_statement_waits(database: Database) -> None:
     """Return when a statement in this database waits for another's lock."""
     waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND"
     while not await database.fetch_all(f"{waiting} wait_event_type = 'Lock'"):
+        pass
+
+
+async def until_a_statement_sleeps(database: Database) -> None:
+    """Return when a statement in this database has come to its pg_sleep."""
+    sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND"
+    while not await database.fetch_all(f"{sleeping} wait_event = 'PgSleep'"):
+        pass
+
+
+@asynccontextmanager
+async def frozen(pid: int, database: Database) -> AsyncIterator[None]:
+    """Freeze a server process, and return when, woken again, it has seen its client go."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    while await database.fetch_all("SELECT FROM pg_stat_activity WHERE pid = %(n)s", {"n": pid}):
         pass
 
 
