@@ -32,7 +32,8 @@ def latency(session: Session) -> Iterator[Sample]:
                     port=service.port, kind=kind, script=script, capacity=CAPACITY, want_ticks=True
                 )
                 yield from samples(taker, f"tailrun {kind}", viewer.view(job), lines)
-            for who, kind, serving in peers.all_there():
+            with_aiohttp = ("bare relay, aiohttp", "raw", peers.relay_aiohttp)
+            for who, kind, serving in (*peers.all_there(), with_aiohttp):
                 taker.look()
                 yield from samples(taker, who, peer_view(serving, kind, command), lines)
 

@@ -46,11 +46,20 @@ def websocketd(command: Sequence[str]) -> Iterator[int]:
         yield port
 
 
-@contextmanager
-def relay(command: Sequence[str]) -> Iterator[int]:
+def relay(command: Sequence[str]) -> AbstractContextManager[int]:
     """Run the bare relay (see relay.py), for one viewer; yields its port."""
+    return _module("bench.relay", command)
+
+
+def relay_aiohttp(command: Sequence[str]) -> AbstractContextManager[int]:
+    """Run the bare relay that is made with asyncio and aiohttp (see relay_aiohttp.py)."""
+    return _module("bench.relay_aiohttp", command)
+
+
+@contextmanager
+def _module(name: str, command: Sequence[str]) -> Iterator[int]:
     port = _free_port()
-    with _serving([sys.executable, "-m", "bench.relay", str(port), *command]):
+    with _serving([sys.executable, "-m", name, str(port), *command]):
         _await_port(port)
         yield port
 
