@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.keeper.spool import ExitRecord, Spool
@@ -325,7 +325,6 @@ async def check_tails(log: RunLog, data: bytes) -> None:
         assert data[await log.tail_offset(count) :] == b"".join(last)
 
 
-@settings(deadline=None)
 @given(before=LINES, after=LINES, checks=st.permutations([check_counts, check_starts, check_tails]))
 def test_lines_are_found_in_a_growing_output(
     tmp_path_factory: pytest.TempPathFactory,

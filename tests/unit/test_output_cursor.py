@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.output.cursor import Frame, StreamFormat, frames
@@ -135,7 +135,6 @@ CHECKS: dict[StreamFormat, Callable[[Sequence[Frame], bytes, int], None]] = {
 }
 
 
-@settings(deadline=None)
 @given(
     stream_format=st.sampled_from(list(StreamFormat)),
     data=DATA,
@@ -163,7 +162,6 @@ def test_the_frames_from_any_offset_are_the_output_from_there(
         assert len(data) - 1 <= found[-1].next <= len(data)
 
 
-@settings(deadline=None)
 @given(DATA, STEPS)
 def test_text_messages_joined_by_newlines_are_the_output(data: bytes, steps: list[int]) -> None:
     found = follow(ScriptedOutput(data, steps), StreamFormat.TEXT)
@@ -171,7 +169,6 @@ def test_text_messages_joined_by_newlines_are_the_output(data: bytes, steps: lis
     assert text == data.removesuffix(b"\n").decode(errors="replace")
 
 
-@settings(deadline=None)
 @given(
     DATA, st.lists(st.tuples(st.sampled_from(list(StreamFormat)), STEPS_AND_SILENCES), max_size=4)
 )
