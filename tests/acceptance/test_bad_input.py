@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.client import Client
+from tests.support.waiting import patience
 
 JSON = {"Content-Type": "application/json"}
 BODIES = {"PUT": {"name": "test", "script": "true"}, "signal": {"signal": "SIGUSR1"}}
@@ -222,7 +223,7 @@ async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
         with subtests.test(name):
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(data)
-            async with asyncio.timeout(20):
+            async with patience():
                 answer = await reader.read()
             writer.close()
             assert answer.split()[1] == b"400"

@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.service import ROOT
+from tests.support.waiting import patience
 
-SECONDS = 30.0
 BIN = Path(sys.executable).parent
 PATH = f"{BIN}:{os.environ['PATH']}"
 COUNT = "for i in $(seq 3); do echo line $i; sleep 0.1; done"
@@ -32,7 +32,7 @@ def program(name: str) -> str:
 async def say(*command: str) -> str:
     """Run a command; return what it says on stdout once it has ended well."""
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE)
-    async with asyncio.timeout(SECONDS):
+    async with patience():
         said, _ = await process.communicate()
     assert process.returncode == 0, (command, said)
     return said.decode()
@@ -59,7 +59,7 @@ async def test_curl_follows_a_run_as_it_writes(client: Client, tmp_path: Path) -
     url = str(client.url(f"runs/{run_id}/output?follow=true"))
     process = await asyncio.create_subprocess_exec(program("curl"), "-sSN", url, stdout=PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(SECONDS):
+    async with patience():
         assert await process.stdout.readline() == b"one\n"
         go.touch()
         assert await process.stdout.read() == b"two\n"
@@ -141,7 +141,7 @@ async def on_terminal(*command: str, cwd: Path | None = None) -> str:
     os.close(theirs)
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         try:
-            async with asyncio.timeout(SECONDS):
+            async with patience():
                 said = await asyncio.to_thread(read_terminal, terminal)
                 assert await process.wait() == 0, said
         finally:

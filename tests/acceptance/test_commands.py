@@ -1,8 +1,7 @@
 """Commands over HTTP, as a client uses them."""
 
-import asyncio
-
 from tests.support.client import Client
+from tests.support.waiting import patience
 
 
 async def test_ping_answers(client: Client) -> None:
@@ -107,7 +106,7 @@ async def test_a_command_is_listed_with_its_newest_run(client: Client) -> None:
 
 async def test_info_tells_what_has_been_written(client: Client) -> None:
     created = await client.create("echo hello; sleep 1000")
-    async with asyncio.timeout(20), client.connect(created["run"]["id"]) as stream:
+    async with patience(), client.connect(created["run"]["id"]) as stream:
         assert (await stream.receive()).data == "hello"
     path = f"commands/{created['id']}"
     info = await client.call("GET", f"{path}/info")

@@ -15,7 +15,7 @@ from server.keeper.spool import Spool
 from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
 from tests.support.postgres import execute
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 
 DEPLOY_SECONDS = 5.0
 
@@ -95,7 +95,7 @@ async def test_a_viewer_goes_on_where_it_was_when_the_server_was_killed(
         await written(client, [run_id])
         await client.service.start()
     numbered.end()
-    async with asyncio.timeout(20):
+    async with patience():
         assert (await following).encode() == numbered.output
 
 
@@ -164,7 +164,7 @@ async def test_sigterm_stops_runs_if_it_is_to(start: Start, tmp_path: Path) -> N
     run_ids = [await client.run("sleep 1000")]
     run_ids += [await client.run("trap '' TERM; echo up; while :; do sleep 1; done")]
     async with client.connect(run_ids[1]) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     queued = await client.run(f"echo started >> {log}")
     assert (await client.get_run(queued))["state"] == "queued"
     began = time.monotonic()
@@ -204,7 +204,7 @@ async def test_server_and_keeper_may_be_killed_at_once(start: Start) -> None:
     async with client.connect(run_id, format="raw") as stream:
         told = b""
         while told != b"one\ntwo\n":
-            told += (await stream.receive(timeout=20)).data
+            told += (await stream.receive()).data
     keeper = await client.service.keeper_pid()
     await client.service.kill()
     os.kill(keeper, signal.SIGKILL)

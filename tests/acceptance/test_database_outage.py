@@ -21,7 +21,7 @@ from tests.support.client import Client, Start, Watched, watch
 from tests.support.numbered import Numbered
 from tests.support.postgres import execute
 from tests.support.service import Service
-from tests.support.waiting import until, until_true
+from tests.support.waiting import patience, until, until_true
 from tests.torture.database import TorturedDatabase
 
 TIMEOUT_SECONDS = 1.0
@@ -92,12 +92,12 @@ class Load:
                 continue
             enough = len(self._told[number]) + count
             while len(self._told[number]) < enough:
-                self._told[number] += (await stream.receive(timeout=20)).data
+                self._told[number] += (await stream.receive()).data
 
     async def end(self, number: int) -> None:
         """End a run; its viewer must be told the end and, before, each byte once."""
         self._scripts[number].end()
-        async with asyncio.timeout(20):
+        async with patience():
             watched: Watched = await watch(self._streams[number])
         assert (watched.code, watched.reason) == (1000, f"exit {number}")
         told = self._told[number] + b"".join(watched.messages)
@@ -107,7 +107,7 @@ class Load:
         """Wait until all runs are in the database; they must be there to the byte."""
         for run_id, script in zip(self._runs, self._scripts, strict=True):
             spool = self._client.service.state_dir / "spool" / run_id
-            await until(lambda: not spool.exists(), 60)  # noqa: B023
+            await until(lambda: not spool.exists())  # noqa: B023
             run = await self._client.get_run(run_id)
             assert (run["exitcode"], run["output_bytes"]) == (script.exitcode, len(script.output))
             assert await self._client.output(run_id) == script.output
@@ -136,7 +136,7 @@ async def until_runs_start(client: Client) -> None:
             assert response.status in {201, 503}
             return response.status == 201
 
-    await until_true(started, 60)
+    await until_true(started)
 
 
 async def figures(client: Client) -> str:
@@ -210,7 +210,7 @@ async def test_a_run_is_stopped_while_every_connection_waits(
     client = await start(database_connections="1", database_timeout_seconds="60")
     run_id = await client.run("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done")
     async with client.connect(run_id, format="json") as stream:
-        while (await stream.receive_json(timeout=20))["type"] != "output":
+        while (await stream.receive_json())["type"] != "output":
             pass
         with closing(psycopg2.connect(database_url)) as locking, locking.cursor() as cursor:
             cursor.execute("LOCK TABLE commands_info")
@@ -280,7 +280,7 @@ async def test_a_database_whose_disk_is_full_takes_up_again_where_it_stood(
             assert (await client.get_run(run_id))["output_bytes"] == 8_000_000
             ballast.unlink()
             await database.start()
-            await until(lambda: not (service.state_dir / "spool" / run_id).exists(), 60)
+            await until(lambda: not (service.state_dir / "spool" / run_id).exists())
             assert await client.output(run_id) == copy.read_bytes()
 
 

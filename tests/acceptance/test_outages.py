@@ -15,7 +15,7 @@ from tests.support.numbered import Numbered
 from tests.support.outage import Outage
 from tests.support.postgres import execute
 from tests.support.service import Service
-from tests.support.waiting import until, until_true
+from tests.support.waiting import patience, until, until_true
 
 DEPLOY_SECONDS = 5.0
 
@@ -39,13 +39,13 @@ async def test_runs_and_their_viewers_go_on_without_the_database(
     numbered = Numbered(tmp_path, 1, exitcode=4)
     run_id = await client.run(numbered.script)
     async with client.connect(run_id, format="raw") as stream:
-        told = (await stream.receive(timeout=20)).data
+        told = (await stream.receive()).data
         outage.begin()
         while len(told) < 100_000:
-            told += (await stream.receive(timeout=20)).data
+            told += (await stream.receive()).data
         assert (await client.get_run(run_id))["state"] == "running"
         numbered.end()
-        async with asyncio.timeout(20):
+        async with patience():
             watched = await watch(stream)
         assert (watched.code, watched.reason) == (1000, "exit 4")
         assert told + b"".join(watched.messages) == numbered.output
@@ -70,7 +70,7 @@ async def test_what_needs_the_database_says_that_it_is_away(
     created = await client.create("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done")
     run_id = created["run"]["id"]
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     outage.begin()
     body = {"name": "test", "script": "true"}
     for method, path, json in [
@@ -119,7 +119,7 @@ async def test_runs_are_watched_by_a_server_that_starts_without_the_database(
         async with client.connect(run_ids[0], format="raw") as stream:
             told = b""
             while len(told) < 100_000:
-                told += (await stream.receive(timeout=20)).data
+                told += (await stream.receive()).data
             assert told.startswith(b"0 1 x")
         async with client.connect(run_ids[1], format="raw") as stream:
             watched = await watch(stream)
@@ -133,7 +133,7 @@ async def test_runs_are_watched_by_a_server_that_starts_without_the_database(
         await client.service.kill()
     await client.service.start()
     async with client.connect(run_ids[0], format="raw") as stream:
-        assert (await stream.receive(timeout=20)).data
+        assert (await stream.receive()).data
         outage.end()
         await until_ready(client)
         runs[0].end()
@@ -158,7 +158,7 @@ async def test_what_the_database_does_not_know_is_watched_to_its_end_and_kept(
     outage.begin()
     await client.service.start()
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "one"
+        assert (await stream.receive()).data == "one"
         outage.end()
         await until_ready(client)
         async with client.session.get(client.url(f"runs/{run_id}")) as answer:
@@ -194,7 +194,7 @@ async def test_runs_are_stopped_with_the_server_without_the_database(
     client = await start(on_shutdown="stop", stop_grace_seconds="0.1")
     run_id = await client.run("echo up; sleep 1000")
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     outage.begin()
     began = time.monotonic()
     assert await client.service.terminate() == 0
@@ -263,7 +263,7 @@ async def test_without_a_keeper_runs_wait(start: Start) -> None:
     pid = await client.service.keeper_pid()
     run_id = await client.run("echo up; sleep 1000")
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     with no_keeper(client, pid):
         waiting, unwanted = [await client.run(f"echo {n}") for n in range(2)]
         assert (await client.get_run(waiting))["state"] == "queued"
@@ -297,7 +297,7 @@ async def test_a_run_that_is_being_started_in_vain_can_be_stopped(start: Start) 
     stopping = asyncio.create_task(client.stop(run_id))
     await client.call("GET", "ping")  # lets the request to stop come first
     with no_keeper(client, pid):
-        async with asyncio.timeout(10):
+        async with patience():
             assert (await stopping)["state"] == "stopped"
             await creating
     assert (await client.get_run(run_id))["reason"] == "it was stopped while queued"

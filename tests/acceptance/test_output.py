@@ -40,7 +40,7 @@ async def test_output_in_parts(client: Client, subtests: pytest.Subtests) -> Non
     async with client.connect(live, format="raw") as stream:
         got = 0
         while got < len(whole):
-            got += len((await stream.receive(timeout=20)).data)
+            got += len((await stream.receive()).data)
     for kind, run_id in [("live", live), ("archived", archived)]:
         for query, expected in [
             ("", whole),

@@ -1,12 +1,11 @@
 """Runs: how they end, what they get, what they leave."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.support.client import Client, Start
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 
 
 async def test_the_end_is_told_truly(client: Client, subtests: pytest.Subtests) -> None:
@@ -23,7 +22,7 @@ async def test_the_end_is_told_truly(client: Client, subtests: pytest.Subtests) 
     ]:
         with subtests.test(script=script):
             run_id = await client.run(script)
-            async with asyncio.timeout(20):
+            async with patience():
                 watched = await client.stream(run_id, format="json")
             assert (watched.code, watched.reason) == (1000, close)
             assert watched.messages[0]["type"] == "run"
@@ -128,7 +127,7 @@ async def test_runs_beyond_the_bound_are_queued_in_order(start: Start) -> None:
     await client.stop(second)
     stopped = await client.get_run(second)
     assert (stopped["state"], stopped["exitcode"]) == ("stopped", None)
-    async with asyncio.timeout(20), client.connect(third, format="json") as stream:
+    async with patience(), client.connect(third, format="json") as stream:
         states = [(await stream.receive_json())["run"]["state"]]
         await client.stop(first)
         while message := await stream.receive_json():

@@ -14,7 +14,7 @@ async def test_stop_ends_all_of_a_run(client: Client, tmp_path: Path) -> None:
     )
     run_id = await client.run(script)
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     assert (await client.stop(run_id, grace_seconds=0.3))["stopping"]
     await client.stop(run_id, grace_seconds=0.3)
     run = await client.finished(run_id)
@@ -26,10 +26,10 @@ async def test_stop_ends_all_of_a_run(client: Client, tmp_path: Path) -> None:
 async def test_a_stop_is_told_to_viewers(client: Client) -> None:
     run_id = await client.run("trap '' TERM; echo up; sleep 1000; sleep 1000")
     async with client.connect(run_id, format="json") as stream:
-        while (await stream.receive_json(timeout=20))["type"] != "output":
+        while (await stream.receive_json())["type"] != "output":
             pass
         await client.stop(run_id, grace_seconds=0.1)
-        told = await stream.receive_json(timeout=20)
+        told = await stream.receive_json()
         assert (told["type"], told["run"]["stopping"]) == ("run", True)
 
 
@@ -44,9 +44,9 @@ async def test_a_stop_may_name_its_signal(client: Client) -> None:
         "trap 'echo interrupted; exit 5' INT; echo up; while :; do sleep 1; done"
     )
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
         await client.stop(run_id, signal="SIGINT")
-        assert (await stream.receive(timeout=20)).data == "interrupted"
+        assert (await stream.receive()).data == "interrupted"
     run = await client.finished(run_id)
     assert (run["state"], run["exitcode"], run["signal"]) == ("stopped", 5, None)
 
@@ -64,7 +64,7 @@ async def test_a_run_is_paused_and_resumed(client: Client, tmp_path: Path) -> No
     pid = tmp_path / "pid"
     run_id = await client.run(f"echo $$ > {pid}; echo up; while :; do sleep 0.01; done")
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
     for name, paused, state in [("SIGSTOP", True, "TD"), ("SIGCONT", False, "RSD")]:
         answer = await client.call("POST", f"runs/{run_id}/signal", json={"signal": name})
         assert answer["paused"] is paused
@@ -77,10 +77,10 @@ async def test_a_run_is_paused_and_resumed(client: Client, tmp_path: Path) -> No
 async def test_a_paused_run_can_be_stopped(client: Client) -> None:
     run_id = await client.run("echo up; sleep 1000")
     async with client.connect(run_id, format="json") as stream:
-        while (await stream.receive_json(timeout=20))["type"] != "output":
+        while (await stream.receive_json())["type"] != "output":
             pass
         await client.call("POST", f"runs/{run_id}/signal", json={"signal": "SIGSTOP"})
-        assert (await stream.receive_json(timeout=20))["run"]["paused"]
+        assert (await stream.receive_json())["run"]["paused"]
         stopping = await client.stop(run_id)
         assert (stopping["stopping"], stopping["paused"]) == (True, False)
     run = await client.finished(run_id)
@@ -92,9 +92,9 @@ async def test_a_signal_reaches_the_run(client: Client) -> None:
         "trap 'echo got it; exit 0' USR1; echo up; while :; do sleep 0.01; done"
     )
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
         await client.call("POST", f"runs/{run_id}/signal", json={"signal": "SIGUSR1"}, status=202)
-        while "got it" not in (await stream.receive(timeout=20)).data:  # sh tells of the signal
+        while "got it" not in (await stream.receive()).data:  # sh tells of the signal
             pass
     run = await client.finished(run_id)
     assert (run["state"], run["exitcode"]) == ("succeeded", 0)

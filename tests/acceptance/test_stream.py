@@ -7,6 +7,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from tests.support.client import Client, joined
+from tests.support.waiting import patience
 
 
 def lines(first: int, last: int) -> str:
@@ -35,7 +36,7 @@ async def test_a_run_without_output_is_told_to_its_end(
 async def test_an_unfinished_line_goes_out_after_a_silence(client: Client) -> None:
     run_id = await client.run("printf 'password: '; sleep 1000")
     async with client.connect(run_id) as stream:
-        assert (await stream.receive(timeout=20)).data == "password: "
+        assert (await stream.receive()).data == "password: "
     await client.stop(run_id)
 
 
@@ -56,7 +57,7 @@ async def test_json_tells_offsets_lines_and_the_end(client: Client) -> None:
 async def read_text(client: Client, run_id: str, length: int, **query: str) -> str:
     """Read a stream of any format until it has told so many characters."""
     text = ""
-    async with asyncio.timeout(20), client.connect(run_id, **query) as stream:
+    async with patience(), client.connect(run_id, **query) as stream:
         while len(text) < length:
             message = await stream.receive()
             if query["format"] == "json":
@@ -104,7 +105,7 @@ async def test_a_viewer_resumes_where_it_was(client: Client) -> None:
     while not ended:
         async with client.connect(run_id, format="json", offset=str(offset)) as stream:
             for _ in range(generator.randint(1, 3)):
-                message = await stream.receive_json(timeout=20)
+                message = await stream.receive_json()
                 if message["type"] == "output":
                     assert message["offset"] == offset
                     text, offset = text + message["text"], message["next"]
@@ -136,7 +137,7 @@ async def test_a_stream_that_is_no_handshake_is_refused(client: Client) -> None:
 async def test_a_viewer_that_leaves_does_not_touch_the_run(client: Client) -> None:
     run_id = await client.run("echo one; sleep 0.3; echo two; exit 3")
     async with client.connect(run_id) as stream:
-        await stream.receive(timeout=20)
+        await stream.receive()
     assert (await client.finished(run_id))["exitcode"] == 3
     assert await client.output(run_id) == b"one\ntwo\n"
 
@@ -145,11 +146,11 @@ async def test_what_a_viewer_says_is_ignored_and_bounded(client: Client) -> None
     run_id = await client.run("sleep 0.3; echo done")
     async with client.connect(run_id) as stream:
         await stream.send_str("stop")
-        assert (await stream.receive(timeout=20)).data == "done"
+        assert (await stream.receive()).data == "done"
     run_id = await client.run("sleep 1000")
     async with client.connect(run_id) as stream:
         await stream.send_str("x" * 100_000)
-        await stream.receive(timeout=20)
+        await stream.receive()
         assert stream.close_code == 1009
     await client.stop(run_id)
 
@@ -167,7 +168,7 @@ async def test_the_newest_run_of_a_command_is_streamed(client: Client) -> None:
     again = await client.call("POST", f"commands/{created['id']}/runs")
     url = client.url(f"commands/{created['id']}/ws")
     async with client.session.ws_connect(url) as stream:
-        assert (await stream.receive(timeout=20)).data == again["id"]
+        assert (await stream.receive()).data == again["id"]
 
 
 async def test_messages_are_compressed_only_when_asked(
@@ -180,4 +181,4 @@ async def test_messages_are_compressed_only_when_asked(
             url = client.url(f"runs/{run_id}/ws{query}")
             async with client.session.ws_connect(url, compress=15) as stream:
                 assert bool(stream.compress) is compressed
-                assert (await stream.receive(timeout=20)).data == lines(1, 1000)[:-1]
+                assert (await stream.receive()).data == lines(1, 1000)[:-1]

@@ -13,7 +13,7 @@ from aiohttp import ClientPayloadError, ClientSession, TCPConnector, WSServerHan
 
 from tests.support.client import Client, Start, watch
 from tests.support.postgres import execute
-from tests.support.waiting import until_true
+from tests.support.waiting import patience, until_true
 
 MUCH = 50_000_000
 MUCH_OUTPUT = f"yes {'x' * 99} | head -c {MUCH}"
@@ -127,7 +127,7 @@ async def test_a_malformed_frame_ends_its_stream_alone(
     run_id = await client.run("echo up; sleep 1000")
     address = urlsplit(client.service.address)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    async with client.connect(run_id) as other, asyncio.timeout(20):
+    async with client.connect(run_id) as other, patience():
         assert (await other.receive()).data == "up"
         path = f"/api/v1/runs/{run_id}/ws"
         writer.write(HANDSHAKE.format(path=path, host=address.netloc).encode())
@@ -202,7 +202,7 @@ async def test_viewers_of_a_server_that_goes_down_are_told(
     run_id = await client.run("echo up; sleep 1000")
     url = client.url(f"runs/{run_id}/output?follow=true")
     async with client.connect(run_id) as stream, client.session.get(url) as response:
-        assert (await stream.receive(timeout=20)).data == "up"
+        assert (await stream.receive()).data == "up"
         assert await response.content.readline() == b"up\n"
         watching = asyncio.create_task(watch(stream))
         assert await client.service.terminate() == 0
@@ -218,7 +218,7 @@ async def test_a_stalled_viewer_does_not_hold_the_server_up(start: Start) -> Non
     run_id = await client.run("yes")
     async with stalled_viewer(client, f"runs/{run_id}/ws?format=raw"):
         await until_viewers(client, 1)
-        async with asyncio.timeout(5):
+        async with patience():
             assert await client.service.terminate() == 0
 
 
@@ -234,9 +234,9 @@ async def test_output_that_is_deleted_under_its_reader_is_broken_off(
             async with client.session.get(url, headers=headers, auto_decompress=False) as response:
                 execute(shared_database_url, "DELETE FROM commands_info_output")
                 with pytest.raises(ClientPayloadError):
-                    async with asyncio.timeout(20):
+                    async with patience():
                         await response.read()
     with subtests.test("websocket"):
-        async with asyncio.timeout(20):
+        async with patience():
             watched = await client.stream(run_id, format="raw")
         assert (watched.messages, watched.code) == ([], 1006)

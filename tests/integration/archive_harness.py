@@ -20,7 +20,7 @@ from server.services import outcome
 from server.services.archiver import Archiver
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 
 PREVIEW_BYTES = 200
 
@@ -134,7 +134,7 @@ class LiveLog:
 
     async def followed(self) -> bool:
         """Wait until the Archiver has done with the run; tell whether it ended it."""
-        async with asyncio.timeout(20):
+        async with patience():
             return await self.following
 
     async def assert_whole(self) -> None:

@@ -5,11 +5,10 @@ import contextlib
 import os
 import signal
 import sys
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -18,21 +17,7 @@ from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.hierarchy import CgroupError, current
 from server.keeper.protocol import Hello, StartRequest
 from server.keeper.spool import ExitRecord, Spool
-
-DEADLINE_SECONDS = 30.0
-LOOK_SECONDS = 0.005
-
-_T = TypeVar("_T")
-
-
-async def until(condition: Callable[[], _T | None], seconds: float = DEADLINE_SECONDS) -> _T:
-    """Return the condition's value once it is true; TimeoutError when it does not become so."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise TimeoutError
-        await asyncio.sleep(LOOK_SECONDS)
-    return value
+from tests.support.waiting import until
 
 
 def gone(pid: int) -> bool:

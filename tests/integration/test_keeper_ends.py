@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.keeper import processes
-from tests.integration.keeper_harness import Host, a_host, gone, looks_within_keeper, until
+from tests.integration.keeper_harness import Host, a_host, gone, looks_within_keeper
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from tests.integration.keeper_harness import (
     gone,
     keeper_command,
     looks_within_keeper,
-    until,
 )
+from tests.support.waiting import until
 
 COUNTING = "i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo $i; done; exit 5"
 COUNTING_IN_BURSTS = """\

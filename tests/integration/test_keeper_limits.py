@@ -9,7 +9,8 @@ import pytest
 
 from server.keeper.output import MARKER
 from server.keeper.spool import ExitRecord
-from tests.integration.keeper_harness import Host, a_host, keeper_command, until
+from tests.integration.keeper_harness import Host, a_host, keeper_command
+from tests.support.waiting import until
 
 MAX_OUTPUT_BYTES = 20_000
 TAIL_BYTES = 4_000

@@ -12,7 +12,8 @@ import pytest
 from server.keeper import processes
 from server.keeper.cgroup import Group, Groups
 from server.keeper.hierarchy import current
-from tests.integration.keeper_harness import Host, a_host, gone, until, without_cgroups
+from tests.integration.keeper_harness import Host, a_host, gone, without_cgroups
+from tests.support.waiting import until
 
 MEBIBYTE = 1024 * 1024
 BOUND: dict[str, Any] = {"max_run_memory_bytes": 64 * MEBIBYTE}

@@ -1,6 +1,5 @@
 """What tests say to a server over HTTP and WebSocket."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -10,8 +9,9 @@ from aiohttp import WSMsgType
 from yarl import URL
 
 from tests.support.service import Service
+from tests.support.waiting import SECONDS, patience
 
-END_SECONDS = 60.0
+SILENCE = aiohttp.ClientWSTimeout(ws_receive=SECONDS)
 END_TYPES = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR}
 
 
@@ -74,7 +74,7 @@ class Client:
 
     async def finished(self, run_id: str) -> dict[str, Any]:
         """Wait, by its stream, until a run has ended; return it."""
-        async with asyncio.timeout(END_SECONDS):
+        async with patience():
             await self.stream(run_id, format="raw")
             return await self.get_run(run_id)
 
@@ -103,7 +103,9 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a run's stream."""
         url = self.url(f"runs/{run_id}/ws").with_query(query)
-        async with self.session.ws_connect(url, headers=headers, max_msg_size=0) as websocket:
+        async with self.session.ws_connect(
+            url, headers=headers, max_msg_size=0, timeout=SILENCE
+        ) as websocket:
             yield websocket
 
 

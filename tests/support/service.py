@@ -9,10 +9,8 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 
 from server.keeper.client import KeeperClient
-from tests.support.waiting import until_true
+from tests.support.waiting import patience, until_true
 
-START_SECONDS = 60.0
-END_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -63,7 +61,7 @@ class Service:
                 stderr=log,
             )
         assert self._process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
+        async with patience():
             line = (await self._process.stdout.readline()).decode()
         match = re.search(r"serves (http://\S+?)/ ", line)
         assert match, f"the server did not start: {line}{self.log}"
@@ -79,7 +77,7 @@ class Service:
             stdout=PIPE,
             stderr=STDOUT,
         )
-        async with asyncio.timeout(START_SECONDS):
+        async with patience():
             said, _ = await process.communicate()
         return process.returncode, said.decode()
 
@@ -124,7 +122,7 @@ class Service:
             return 0
         if self._process.returncode is None:
             self._process.send_signal(number)
-        async with asyncio.timeout(END_SECONDS):
+        async with patience():
             await self._process.communicate()
         code, self._process = await self._process.wait(), None
         return code

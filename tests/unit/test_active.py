@@ -67,12 +67,12 @@ async def test_the_queue_is_looked_at_when_it_or_its_places_change() -> None:
     await asyncio.sleep(0)
     assert not turn.done()
     running, queued = active.add(a_run()), active.enqueue(a_run())
-    await asyncio.wait_for(turn, 5)
+    await turn
     turn = asyncio.create_task(active.turn())
     await asyncio.sleep(0)
     assert not turn.done()
     active.remove(running)
-    await asyncio.wait_for(turn, 5)
+    await turn
     assert active.next is queued
 
 

@@ -11,6 +11,7 @@ import pytest
 from server.keeper import pump as pump_module
 from server.keeper.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes
 from server.keeper.spool import Limits
+from tests.support.waiting import patience
 
 
 class Bench:
@@ -41,7 +42,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with patience():
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)  # the loop moves it meanwhile
 

@@ -17,7 +17,7 @@ from server.keeper.protocol import KeeperError
 from server.keeper.pump import Pump
 from server.keeper.run import Status
 from server.keeper.spool import Spool
-from tests.integration.keeper_harness import until
+from tests.support.waiting import until
 
 
 def start_message(script: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import gc
 import pytest
 
 from server.services.tasks import Tasks, end
+from tests.support.waiting import patience
 
 
 async def test_the_death_of_a_task_is_heard_and_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -14,7 +15,7 @@ async def test_the_death_of_a_task_is_heard_and_logged(caplog: pytest.LogCapture
 
     tasks = Tasks()
     tasks.start(die(), "digger")
-    async with asyncio.timeout(5):
+    async with patience():
         await tasks.failed.wait()
     assert "digger" in caplog.text
     assert "broken" in caplog.text
@@ -30,7 +31,7 @@ async def test_a_task_that_ends_well_is_forgotten() -> None:
 async def test_every_task_is_cancelled() -> None:
     tasks = Tasks()
     started = [tasks.start(asyncio.Event().wait(), f"waiter {n}") for n in range(3)]
-    async with asyncio.timeout(5):
+    async with patience():
         await tasks.cancel()
     assert all(task.cancelled() for task in started)
     assert not tasks.failed.is_set()
@@ -49,7 +50,7 @@ async def test_a_task_that_loses_a_cancellation_is_ended_all_the_same() -> None:
 
     task = asyncio.create_task(lose_one())
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with patience():
         await end(task)
     assert lost.is_set()
     assert task.cancelled()

@@ -18,6 +18,7 @@ from server.errors import LimitReachedError
 from server.handlers import keys
 from server.handlers.viewers import Viewers
 from server.settings import Settings
+from tests.support.waiting import patience
 
 RUN, OTHER = uuid4(), uuid4()
 STALL_SECONDS = 15.0
@@ -145,7 +146,7 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
                 return error.status
             return 101
 
-        async with asyncio.timeout(20):
+        async with patience():
             statuses = await asyncio.gather(*(status() for _ in range(count)))
     assert sorted(statuses) == [101] + [503] * (count - 1)
 
@@ -221,7 +222,7 @@ async def test_sweeping_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
     sweeping = asyncio.create_task(watching.viewers.watch())
     await asyncio.sleep(0)
     connection.abort()
-    async with asyncio.timeout(5):
+    async with patience():
         await asyncio.wait([task])
     sweeping.cancel()
     await asyncio.wait([sweeping])
