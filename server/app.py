@@ -313,7 +313,7 @@ def build_app(settings: Settings) -> web.Application:
     )
     app[keys.SETTINGS] = settings
     routes.add_routes(app)
-    openapi.set_up_documentation(app, version=VERSION, prefix=API)
+    openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
     routes.add_undocumented_routes(app)
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(problems.mark_begun)

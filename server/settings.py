@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,13 @@ def _absolute_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _base_path(text: str) -> str:
+    """Read the path that a proxy puts before ours: ours begin with / and follow it as they are."""
+    if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", text):
+        raise ValueError("a path such as /tools/tailrun, without a / at its end, or nothing")
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -134,6 +142,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), _names, "further host names, comma separated, that requests may be addressed to"
     )
+    base_path: str = _setting(
+        "", _base_path, "path that a proxy serves Tailrun under, such as /tools/tailrun"
+    )
     insecure_no_auth: bool = _setting(
         False,  # noqa: FBT003
         _boolean,
@@ -149,7 +160,7 @@ class Settings:
         100, _whole(1), "queued and running runs of one command"
     )
     max_output_bytes: int = _setting(
-        10 * GIB, _whole(1), "output of one run; what happens beyond it OUTPUT_POLICY tells"
+        10 * GIB, _whole(1), "output of one run; what happens beyond it TAILRUN_OUTPUT_POLICY tells"
     )
     output_policy: OutputPolicy = _setting(
         "stop",
@@ -157,7 +168,7 @@ class Settings:
         "a run that reaches its bound of output is stopped, or goes on, with its middle left out",
     )
     output_tail_bytes: int = _setting(
-        1 * MIB, _whole(4 * KIB), "of MAX_OUTPUT_BYTES, what head_and_tail keeps of the end"
+        1 * MIB, _whole(4 * KIB), "of TAILRUN_MAX_OUTPUT_BYTES, what head_and_tail keeps of the end"
     )
     max_open_files: int = _setting(
         0, _whole(0), "descriptors of each process of a run; 0: no bound"
@@ -268,7 +279,7 @@ def _option_parser() -> argparse.ArgumentParser:
 
 def show(value: object) -> str:
     """Write a default the way the README's table and `--help` show it."""
-    if value is None or value == ():
+    if value in (None, (), ""):
         return "none"
     if isinstance(value, bool):
         return str(value).lower()

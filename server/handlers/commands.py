@@ -6,7 +6,7 @@ from server.handlers import schemas
 from server.handlers.keys import COMMANDS, RUNS
 from server.handlers.openapi import operation
 from server.handlers.parameters import body, command_id, query
-from server.handlers.render import API, command_json, json_response, run_json
+from server.handlers.render import base_path, command_json, json_response, location, run_json
 
 BODY_ERRORS = (400, 413, 415, 422)
 
@@ -25,7 +25,12 @@ async def list_commands(request: web.Request) -> web.Response:
     page = await request.app[COMMANDS].list(
         query=asked["q"], limit=asked["limit"], cursor=asked["cursor"]
     )
-    return json_response({"items": [command_json(one) for one in page.items], "next": page.next})
+    return json_response(
+        {
+            "items": [command_json(one, base_path(request)) for one in page.items],
+            "next": page.next,
+        }
+    )
 
 
 @operation(
@@ -39,8 +44,11 @@ async def list_commands(request: web.Request) -> web.Response:
 async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
     view = await request.app[COMMANDS].create(**body(request))
-    location = {"Location": f"{API}/commands/{view.command.id}"}
-    return json_response(command_json(view, run_field="run"), status=201, headers=location)
+    return json_response(
+        command_json(view, base_path(request), run_field="run"),
+        status=201,
+        headers=location(request, f"commands/{view.command.id}"),
+    )
 
 
 @operation(
@@ -52,7 +60,8 @@ async def create_command(request: web.Request) -> web.Response:
 )
 async def get_command(request: web.Request) -> web.Response:
     """Answer a command."""
-    return json_response(command_json(await request.app[COMMANDS].get(command_id(request))))
+    view = await request.app[COMMANDS].get(command_id(request))
+    return json_response(command_json(view, base_path(request)))
 
 
 @operation(
@@ -67,7 +76,7 @@ async def get_command(request: web.Request) -> web.Response:
 async def replace_command(request: web.Request) -> web.Response:
     """Replace a command's fields."""
     view = await request.app[COMMANDS].replace(command_id(request), **body(request))
-    return json_response(command_json(view))
+    return json_response(command_json(view, base_path(request)))
 
 
 @operation(
@@ -94,4 +103,6 @@ async def delete_command(request: web.Request) -> web.Response:
 async def stop_command(request: web.Request) -> web.Response:
     """Stop all active runs of a command."""
     views = await request.app[RUNS].stop_command(command_id(request), **body(request))
-    return json_response({"items": [run_json(view) for view in views]}, status=202)
+    return json_response(
+        {"items": [run_json(view, base_path(request)) for view in views]}, status=202
+    )

@@ -18,7 +18,7 @@ async def connections(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     answer = problem(
         503,
-        f"There are more connections than the bound MAX_CONNECTIONS, {bound}.",
+        f"There are more connections than the bound TAILRUN_MAX_CONNECTIONS, {bound}.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
     answer.force_close()

@@ -5,18 +5,32 @@ away; where it had its own name point here (DNS rebinding) `Host` does. Form pos
 by their content type.
 """
 
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from server.handlers.keys import SETTINGS
-from server.handlers.problems import Handler, problem
+from server.handlers.problems import Handler, problem, shown
 from server.handlers.render import API
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Fetch Metadata: `same-site` is another port, or another name of the same domain."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+PROXIED_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+"""What X-Forwarded-Proto may say; some proxies name a handshake's scheme."""
+
+PUBLIC = ("/static/", "/swagger")
+
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?",
+    re.IGNORECASE,
+)
+_MAX_PORT = 65535
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -31,49 +45,129 @@ SECURITY_HEADERS = {
 }
 
 
-def refusal(
-    *,
-    host: str,
-    origin: str | None,
-    fetch_site: str | None,
-    allowed_hosts: Iterable[str],
-) -> str | None:
-    """Say why a request is not let in; None when it is."""
-    name = _hostname(f"//{host}")
-    if name not in {*LOOPBACK_NAMES, *(allowed.lower() for allowed in allowed_hosts)}:
-        return (
-            f"This Tailrun does not answer to the host name {host!r};"
-            " the setting ALLOWED_HOSTS can permit it."
+class Authority(NamedTuple):
+    """A host's name, in lower case, and its port, None when none is told."""
+
+    name: str
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Authority":
+        """Read `name`, `name:port` or `[address]:port` and nothing else (RFC 9110 §7.2).
+
+        Raises:
+            ValueError: it is none.
+        """
+        match = _AUTHORITY.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is no host name")
+        port = None if match["port"] is None else int(match["port"])
+        if port is not None and port > _MAX_PORT:
+            raise ValueError(f"{port} is no port")
+        return cls((match["address"] or match["name"]).lower(), port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request says of where it goes and where it comes from; `scheme` is the client's."""
+
+    hosts: Sequence[str]
+    origins: Sequence[str] = ()
+    scheme: str = "http"
+    fetch_site: str | None = None
+
+    @classmethod
+    def of(cls, request: web.Request) -> "Asked":
+        """Read a request's headers; a proxy in front tells the client's scheme."""
+        told = request.headers.get(hdrs.X_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
+        return cls(
+            hosts=request.headers.getall(hdrs.HOST, []),
+            origins=request.headers.getall(hdrs.ORIGIN, []),
+            scheme=PROXIED_SCHEMES.get(told, request.scheme),
+            fetch_site=None if _is_navigation(request) else request.headers.get("Sec-Fetch-Site"),
         )
-    if origin is not None and origin.partition("://")[2].lower() != host.lower():
-        return f"Requests from pages of {origin!r} are not let in."
-    if origin is None and fetch_site in OTHER_SITES:
-        return "Requests from pages of other sites are not let in."
+
+
+def host_refusal(asked: Asked, allowed_hosts: Iterable[str]) -> str | None:
+    """Say why a request is not taken as addressed to this service; None when it is."""
+    if len(asked.hosts) != 1:
+        return f"A request has one Host header; this has {len(asked.hosts)}."
+    [host] = asked.hosts
+    try:
+        name = Authority.parse(host).name
+    except ValueError:
+        return f"The Host header {shown(host)} is no host name with or without a port."
+    if name not in {*LOOPBACK_NAMES, *(_bare(allowed) for allowed in allowed_hosts)}:
+        return (
+            f"This Tailrun does not answer to the host name {shown(host)};"
+            " the setting TAILRUN_ALLOWED_HOSTS can permit it."
+        )
     return None
 
 
-def _hostname(url: str) -> str | None:
+def origin_refusal(asked: Asked) -> str | None:
+    """Say why a request is taken as another site's page's; None when it is not.
+
+    A browser's word `same-origin` outweighs a Host that a proxy has rewritten: browsers alone
+    write Sec-Fetch-Site, only to addresses that nobody can take the name of (https, localhost).
+    """
+    if len(asked.origins) > 1:
+        return f"A request has at most one Origin header; this has {len(asked.origins)}."
+    if asked.fetch_site in OTHER_SITES:
+        return "Cross-origin request refused: it comes from a page of another site."
+    if not asked.origins or asked.fetch_site == "same-origin":
+        return None
+    [origin], [host] = asked.origins, asked.hosts
+    if _origin(origin) == _origin(f"{asked.scheme}://{host}"):
+        return None
+    return (
+        f"Cross-origin request from {shown(origin)} refused: it was sent to"
+        f" {shown(f'{asked.scheme}://{host}')}. Where a proxy stands in between, have it pass on"
+        " the Host header (nginx: `proxy_set_header Host $http_host;`), and `X-Forwarded-Proto:"
+        " https` where it ends TLS."
+    )
+
+
+def _bare(host: str) -> str:
+    return host.lower().removeprefix("[").removesuffix("]")
+
+
+def _origin(text: str) -> tuple[str, str, int] | None:
+    """Return an origin as browsers compare them (RFC 6454 §5), None for what is none."""
+    scheme, _, authority = text.lower().partition("://")
+    if scheme not in DEFAULT_PORTS:
+        return None
     try:
-        return urlsplit(url).hostname
+        name, port = Authority.parse(authority)
     except ValueError:
         return None
+    return scheme, name, DEFAULT_PORTS[scheme] if port is None else port
 
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Check Host, Origin and the body's type of every request and handshake."""
-    settings = request.app[SETTINGS]
-    refused = refusal(
-        host=request.headers.get("Host", ""),
-        origin=request.headers.get("Origin"),
-        fetch_site=None if _is_navigation(request) else request.headers.get("Sec-Fetch-Site"),
-        allowed_hosts=(*settings.allowed_hosts, settings.host),
-    )
+    """Check Host, Origin and the body's type of every request and handshake.
+
+    What is the same for everybody, the page and its files, is given to whatever page asks:
+    browsers do not let another site's page read it, and behind a proxy that rewrites Host the
+    page must come up to say what is wrong.
+    """
+    settings, asked = request.app[SETTINGS], Asked.of(request)
+    refused = host_refusal(asked, (*settings.allowed_hosts, settings.host))
     if refused is not None:
-        return problem(403, refused)
+        return problem(403, refused, slug="host-refused")
+    refused = None if _is_public(request) else origin_refusal(asked)
+    if refused is not None:
+        return problem(403, refused, slug="origin-refused")
     if request.body_exists and request.content_type != "application/json":
         return problem(415, "A body must be JSON, sent as Content-Type: application/json.")
     return await handler(request)
+
+
+def _is_public(request: web.Request) -> bool:
+    return request.method in {"GET", "HEAD"} and (
+        request.path == "/" or request.path.startswith(PUBLIC)
+    )
 
 
 def _is_navigation(request: web.Request) -> bool:

@@ -132,10 +132,13 @@ def _by_field(messages: Any) -> dict[str, list[str]]:
     return by_field
 
 
-def set_up_documentation(app: web.Application, *, version: str, prefix: str) -> None:
+def set_up_documentation(
+    app: web.Application, *, version: str, prefix: str, base_path: str
+) -> None:
     """Serve the documentation of all routes as /swagger/swagger.json.
 
-    It is Swagger 2.0, the only version that the library writes.
+    It is Swagger 2.0, the only version that the library writes. Clients find the paths under
+    `base_path`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", web.NotAppKeyWarning)
@@ -145,6 +148,7 @@ def set_up_documentation(app: web.Application, *, version: str, prefix: str) -> 
             version=version,
             url="/swagger/swagger.json",
             in_place=True,
+            basePath=base_path or "/",
             info={
                 "description": "Stores shell commands, runs them, and lets anyone watch a run"
                 f" live. All paths are under {prefix}; errors are RFC 9457 problem details."

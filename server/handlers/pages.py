@@ -58,6 +58,6 @@ async def documentation(_request: web.Request) -> web.FileResponse:
     return web.FileResponse(static_directory() / "swagger" / "index.html")
 
 
-async def documentation_redirect(_request: web.Request) -> web.Response:
-    """Lead to the documentation's page."""
-    raise web.HTTPFound("/swagger/index.html")
+async def documentation_redirect(request: web.Request) -> web.Response:
+    """Lead to the documentation's page, by a relative path: a proxy may stand before ours."""
+    raise web.HTTPFound("index.html" if request.path.endswith("/") else "swagger/index.html")

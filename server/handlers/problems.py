@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -16,14 +17,56 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_AFTER_SECONDS = 2
 BEGAN = "tailrun_began"
 
-STATUSES: Mapping[type[errors.TailrunError], HTTPStatus] = {
-    errors.NotFoundError: HTTPStatus.NOT_FOUND,
-    errors.ConflictError: HTTPStatus.CONFLICT,
-    errors.InvalidCursorError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LimitReachedError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.KeeperUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+DOCUMENT = "/docs/api.md"
+"""Where each type of problem is told, under its slug; clients compare types and not English."""
+
+SHOWN_CHARACTERS = 100
+DETAIL_CHARACTERS = 4096
+
+
+class Kind(NamedTuple):
+    """How a kind of error is answered; `told` instead of a message that tells internals."""
+
+    status: int
+    slug: str
+    told: str | None = None
+
+
+KINDS: Mapping[type[errors.TailrunError], Kind] = {
+    errors.NotFoundError: Kind(404, "not-found"),
+    errors.CommandNotFoundError: Kind(404, "command-not-found"),
+    errors.RunNotFoundError: Kind(404, "run-not-found"),
+    errors.ConflictError: Kind(409, "conflict"),
+    errors.CommandActiveError: Kind(409, "command-active"),
+    errors.RunActiveError: Kind(409, "run-active"),
+    errors.NoActiveRunError: Kind(409, "no-active-run"),
+    errors.InvalidCursorError: Kind(422, "invalid-cursor"),
+    errors.LimitReachedError: Kind(503, "limit-reached"),
+    errors.DatabaseUnavailableError: Kind(
+        503, "database-unavailable", "The database cannot be reached at the moment. Try again."
+    ),
+    errors.KeeperUnavailableError: Kind(
+        503, "keeper-unavailable", "The keeper cannot be reached at the moment. Try again."
+    ),
 }
+
+SLUGS: Mapping[int, str] = {
+    400: "bad-request",
+    403: "forbidden",
+    404: "no-such-path",
+    405: "method-not-allowed",
+    408: "request-timeout",
+    409: "conflict",
+    413: "body-too-large",
+    415: "body-not-json",
+    416: "range-not-satisfiable",
+    422: "invalid-input",
+    500: "server-failed",
+    503: "limit-reached",
+}
+"""The kinds of problems that are no error of the domain, by their status."""
+
+GUARD_SLUGS = ("host-refused", "origin-refused")
 
 
 class InvalidInputError(Exception):
@@ -38,20 +81,22 @@ def problem(
     status: int,
     detail: str,
     *,
+    slug: str | None = None,
     by_field: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Make a problem+json answer."""
+    """Make a problem+json answer; without a `slug` its type is the one of its status."""
     body: dict[str, object] = {
-        "type": "about:blank",
+        "type": f"{DOCUMENT}#{slug or SLUGS.get(status, 'http-error')}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": cut(detail, DETAIL_CHARACTERS),
     }
     if by_field is not None:
         body["errors"] = by_field
     return web.Response(
-        body=json.dumps(body).encode(),  # writes lone surrogates, which a body may name, as \ud800
+        # json.dumps writes lone surrogates, which a body may name, as \ud800.
+        body=json.dumps(body).encode() + b"\n",
         status=status,
         headers=headers,
         content_type="application/problem+json",
@@ -66,7 +111,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except InvalidInputError as error:
         answer = problem(422, _summary(error.by_field), by_field=error.by_field)
     except errors.TailrunError as error:
-        answer = _domain_problem(error)
+        answer = _domain_problem(request, error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -96,10 +141,23 @@ def _summary(by_field: Mapping[str, list[str]]) -> str:
     return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in by_field.items())
 
 
-def _domain_problem(error: errors.TailrunError) -> web.Response:
-    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return problem(status, str(error), headers=retry)
+def cut(text: str, characters: int) -> str:
+    """Return a text that is no longer than so many characters, and tells when it was."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def shown(text: str) -> str:
+    """Quote what a client sent: what cannot be seen is escaped, what is long is cut."""
+    return repr(cut(text, SHOWN_CHARACTERS))
+
+
+def _domain_problem(request: web.Request, error: errors.TailrunError) -> web.Response:
+    """Answer an error of the domain; what tells of hosts and paths goes to the log alone."""
+    kind = next(KINDS[one] for one in type(error).__mro__ if one in KINDS)
+    if kind.told is not None:
+        logger.warning("%s %s: %s", request.method, request.path, error)
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
+    return problem(kind.status, kind.told or str(error), slug=kind.slug, headers=retry)
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.Response:
@@ -107,11 +165,13 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.Respons
         name: error.headers[name] for name in ("Allow", "Content-Range") if name in error.headers
     }
     if error.status == 404:
-        detail = f"There is nothing at {request.path}."
+        detail = f"There is nothing at {shown(request.path)}."
     elif error.status == 405:
-        detail = f"{request.path} does not take {request.method}; it takes {headers['Allow']}."
+        detail = (
+            f"{shown(request.path)} does not take {request.method}; it takes {headers['Allow']}."
+        )
     elif error.status == 413:
-        detail = "The body is larger than the bound MAX_BODY_BYTES."
+        detail = "The body is larger than the bound TAILRUN_MAX_BODY_BYTES."
     else:
         detail = error.text or error.reason
     return problem(error.status, detail, headers=headers)

@@ -7,7 +7,8 @@ import orjson
 from aiohttp import web
 
 from server.handlers import schemas
-from server.models import Command, Run
+from server.handlers.keys import SETTINGS
+from server.models import Command
 from server.services.commands import CommandView
 from server.services.live import RunView
 
@@ -22,7 +23,7 @@ def json_response(
 ) -> web.Response:
     """Answer with JSON."""
     return web.Response(
-        body=orjson.dumps(value),
+        body=orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE),
         status=status,
         headers=headers,
         content_type="application/json",
@@ -30,13 +31,23 @@ def json_response(
     )
 
 
-def run_json(view: RunView) -> dict[str, Any]:
-    """Write a run."""
+def base_path(request: web.Request) -> str:
+    """Return what stands before the paths that clients are told."""
+    return request.app[SETTINGS].base_path
+
+
+def location(request: web.Request, path: str) -> dict[str, str]:
+    """Return the header that leads to what a request has made, at a path under API."""
+    return {"Location": f"{base_path(request)}{API}/{path}"}
+
+
+def run_json(view: RunView, base: str) -> dict[str, Any]:
+    """Write a run; its links begin with `base` (TAILRUN_BASE_PATH)."""
     run = view.run
-    path = f"{API}/runs/{run.id}"
+    path = f"{base}{API}/runs/{run.id}"
     links = {
         "self": path,
-        "command": f"{API}/commands/{run.command_id}",
+        "command": f"{base}{API}/commands/{run.command_id}",
         "output": f"{path}/output",
         "ws": f"{path}/ws",
     }
@@ -49,15 +60,10 @@ def run_json(view: RunView) -> dict[str, Any]:
     }
 
 
-def stored_run_json(run: Run) -> dict[str, Any]:
-    """Write a run that has ended."""
-    return run_json(RunView.stored(run))
-
-
-def command_json(view: CommandView, *, run_field: str = "last_run") -> dict[str, Any]:
+def command_json(view: CommandView, base: str, *, run_field: str = "last_run") -> dict[str, Any]:
     """Write a command and, in `run_field`, its newest run."""
     return _command(view.command) | {
-        run_field: None if view.last_run is None else run_json(view.last_run)
+        run_field: None if view.last_run is None else run_json(view.last_run, base)
     }
 
 

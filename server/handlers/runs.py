@@ -1,5 +1,7 @@
 """Routes of runs."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from server.handlers import schemas
@@ -7,7 +9,7 @@ from server.handlers.commands import BODY_ERRORS
 from server.handlers.keys import RUNS, SETTINGS
 from server.handlers.openapi import operation
 from server.handlers.parameters import body, command_id, query, run_id
-from server.handlers.render import API, json_response, run_json
+from server.handlers.render import base_path, json_response, location, run_json
 from server.repositories.page import Page
 from server.services.live import RunView
 
@@ -22,8 +24,7 @@ from server.services.live import RunView
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
     view = await request.app[RUNS].start(command_id(request))
-    location = {"Location": f"{API}/runs/{view.run.id}"}
-    return json_response(run_json(view), status=201, headers=location)
+    return _run(request, view, status=201, headers=location(request, f"runs/{view.run.id}"))
 
 
 @operation(
@@ -37,7 +38,7 @@ async def start_run(request: web.Request) -> web.Response:
 )
 async def list_command_runs(request: web.Request) -> web.Response:
     """Answer a page of a command's history."""
-    return _page(await request.app[RUNS].history(command_id(request), **query(request)))
+    return _page(request, await request.app[RUNS].history(command_id(request), **query(request)))
 
 
 @operation(
@@ -50,7 +51,7 @@ async def list_command_runs(request: web.Request) -> web.Response:
 )
 async def list_runs(request: web.Request) -> web.Response:
     """Answer a page of all runs."""
-    return _page(await request.app[RUNS].list(**query(request)))
+    return _page(request, await request.app[RUNS].list(**query(request)))
 
 
 @operation(
@@ -62,14 +63,14 @@ async def list_runs(request: web.Request) -> web.Response:
 )
 async def get_run(request: web.Request) -> web.Response:
     """Answer a run."""
-    return json_response(run_json(await request.app[RUNS].get(run_id(request))))
+    return _run(request, await request.app[RUNS].get(run_id(request)))
 
 
 @operation(
     tag="runs",
     of="command",
     summary="Get the command's newest run with its output as text",
-    description="All that has been written, live too, up to the bound INFO_OUTPUT_BYTES.",
+    description="All that has been written, live too, up to the bound TAILRUN_INFO_OUTPUT_BYTES.",
     answers={200: ("The run.", schemas.RunInfoSchema)},
     errors=(403, 404, 503),
 )
@@ -78,7 +79,8 @@ async def get_info(request: web.Request) -> web.Response:
     service, limit = request.app[RUNS], request.app[SETTINGS].info_output_bytes
     view = await service.latest(command_id(request))
     text, truncated = await service.text(view.run.id, limit)
-    return json_response(run_json(view) | {"output": text, "output_truncated": truncated})
+    told = run_json(view, base_path(request))
+    return json_response(told | {"output": text, "output_truncated": truncated})
 
 
 @operation(
@@ -107,7 +109,7 @@ async def delete_run(request: web.Request) -> web.Response:
 async def stop_run(request: web.Request) -> web.Response:
     """Stop a run."""
     view = await request.app[RUNS].stop(run_id(request), **body(request))
-    return json_response(run_json(view), status=202)
+    return _run(request, view, status=202)
 
 
 @operation(
@@ -122,8 +124,21 @@ async def stop_run(request: web.Request) -> web.Response:
 async def signal_run(request: web.Request) -> web.Response:
     """Send a signal to a run."""
     view = await request.app[RUNS].signal(run_id(request), **body(request))
-    return json_response(run_json(view), status=202)
+    return _run(request, view, status=202)
 
 
-def _page(page: Page[RunView]) -> web.Response:
-    return json_response({"items": [run_json(view) for view in page.items], "next": page.next})
+def _run(
+    request: web.Request,
+    view: RunView,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    return json_response(run_json(view, base_path(request)), status=status, headers=headers)
+
+
+def _page(request: web.Request, page: Page[RunView]) -> web.Response:
+    base = base_path(request)
+    return json_response(
+        {"items": [run_json(view, base) for view in page.items], "next": page.next}
+    )

@@ -89,7 +89,8 @@ class StopBody(StrictSchema):
         allow_none=True,
         validate=validate.Range(min=0, max=86400),
         metadata={
-            "description": "from that signal to SIGKILL; without it the setting STOP_GRACE_SECONDS",
+            "description": "from that signal to SIGKILL; without it the setting"
+            " TAILRUN_STOP_GRACE_SECONDS",
             "example": 10,
         },
     )

@@ -12,7 +12,7 @@ from server.handlers import schemas
 from server.handlers.keys import RUNS, SETTINGS, VIEWERS
 from server.handlers.openapi import operation
 from server.handlers.parameters import command_id, query, run_id
-from server.handlers.render import run_json, stored_run_json
+from server.handlers.render import base_path, run_json
 from server.models import Run
 from server.output.cursor import StreamFormat, frames
 from server.output.source import Output
@@ -85,7 +85,14 @@ async def _stream(request: web.Request, run: UUID) -> web.StreamResponse:
     with viewers.admit(run, request) as place:
         await websocket.prepare(request)
         place.websocket = websocket
-        viewer = _Viewer(service, run, websocket, StreamFormat(asked["format"]), request.transport)
+        viewer = _Viewer(
+            service,
+            run,
+            websocket,
+            StreamFormat(asked["format"]),
+            request.transport,
+            base_path(request),
+        )
         await viewer.serve(asked)
     return websocket
 
@@ -100,12 +107,14 @@ class _Viewer:
         websocket: web.WebSocketResponse,
         stream_format: StreamFormat,
         transport: asyncio.Transport | None,
+        base: str,
     ) -> None:
         self._service = service
         self._run_id = run_id
         self._websocket = websocket
         self._format = stream_format
         self._transport = transport
+        self._base = base
 
     async def serve(self, asked: dict[str, int | None]) -> None:
         """Tell everything, until the run ends or the viewer leaves."""
@@ -146,7 +155,7 @@ class _Viewer:
             await change.wait()
 
     async def _tell_run(self, view: RunView) -> None:
-        await self._send_object({"type": "run", "run": run_json(view)})
+        await self._send_object({"type": "run", "run": run_json(view, self._base)})
 
     async def _tell_changes(self, live: LiveRun | None, change: asyncio.Event) -> None:
         """Tell each change of the run's state but the last, which the end tells."""
@@ -178,6 +187,6 @@ class _Viewer:
 
 
 def _end_json(run: Run) -> dict[str, object]:
-    told = stored_run_json(run)
+    told = run_json(RunView.stored(run), "")
     names = ("state", "exitcode", "signal", "reason", "output_bytes", "output_lines")
     return {name: told[name] for name in names}

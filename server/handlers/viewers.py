@@ -115,8 +115,8 @@ class Viewers:
 
     def _check_room(self, run_id: UUID) -> None:
         if len(self._places) >= self._max_viewers:
-            raise LimitReachedError(f"There are {self._max_viewers} viewers: MAX_VIEWERS.")
+            raise LimitReachedError(f"There are {self._max_viewers} viewers: TAILRUN_MAX_VIEWERS.")
         if self._per_run[run_id] >= self._max_per_run:
             raise LimitReachedError(
-                f"The run has {self._max_per_run} viewers: MAX_VIEWERS_PER_RUN."
+                f"The run has {self._max_per_run} viewers: TAILRUN_MAX_VIEWERS_PER_RUN."
             )

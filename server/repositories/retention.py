@@ -13,7 +13,7 @@ know of them. That left 230 MB of 2,084 (bench/results/space.md).
 
 Partitions by time, to be dropped when they are empty, would have to be made ahead and be chosen by
 every statement, and they would not do: where a few runs outlive the others, as with
-RETENTION_RUNS_PER_COMMAND, each would still have to be written anew.
+TAILRUN_RETENTION_RUNS_PER_COMMAND, each would still have to be written anew.
 """
 
 # ruff: noqa: S608  what is put into the SQL are names of tables and constants of this layer

@@ -64,8 +64,8 @@ class ActiveRuns:
         bound = self._max_runs_per_command
         if len(self.of_command(command_id)) >= bound:
             raise LimitReachedError(
-                f"The command has {bound} active runs, the bound MAX_ACTIVE_RUNS_PER_COMMAND;"
-                " stop one or wait."
+                f"The command has {bound} active runs, the bound"
+                " TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND; stop one or wait."
             )
 
     def add(self, run: Run) -> LiveRun:

@@ -13,12 +13,12 @@ CAUSE_STATES = {
 }
 
 CAUSE_REASONS = {
-    "output_limit": "its output reached the bound MAX_OUTPUT_BYTES",
-    "disk_full": "the disk under the spool is full (bound MIN_FREE_BYTES)",
-    "timeout": "it ran longer than the bound RUN_TIMEOUT_SECONDS",
+    "output_limit": "its output reached the bound TAILRUN_MAX_OUTPUT_BYTES",
+    "disk_full": "the disk under the spool is full (bound TAILRUN_MIN_FREE_BYTES)",
+    "timeout": "it ran longer than the bound TAILRUN_RUN_TIMEOUT_SECONDS",
 }
 
-MEMORY_REACHED = "its memory reached the bound MAX_RUN_MEMORY_BYTES"
+MEMORY_REACHED = "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
 KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 SPOOL_LOST = "its spool is gone from the state directory"
@@ -83,7 +83,7 @@ def _reason(record: ExitRecord) -> str | None:
     if record.left_out_bytes:
         reasons.append(
             f"{record.left_out_bytes} bytes of its output were left out: it reached the bound"
-            " MAX_OUTPUT_BYTES"
+            " TAILRUN_MAX_OUTPUT_BYTES"
         )
     if record.survivors:
         reasons.append(f"could not be ended: {', '.join(record.survivors)}")

@@ -50,7 +50,7 @@ class Readiness:
         facts = os.statvfs(self._state_dir)
         free = facts.f_bavail * facts.f_frsize
         if free < self._min_free_bytes:
-            return f"{free} bytes are free; MIN_FREE_BYTES is {self._min_free_bytes}"
+            return f"{free} bytes are free; TAILRUN_MIN_FREE_BYTES is {self._min_free_bytes}"
         return "ok"
 
     def _check_archive(self) -> str:

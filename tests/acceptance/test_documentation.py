@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
 from server.handlers.routes import ROUTES
-from tests.support.client import Client
+from tests.support.client import Client, Start
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 JSON = {"Content-Type": "application/json"}
@@ -203,12 +204,13 @@ async def test_the_pages_and_their_assets_come_from_here(
 ) -> None:
     for page in ["/swagger/index.html", "/swagger", "/swagger/", "/"]:
         with subtests.test(page):
-            html = await text_of(client, page)
-            assets = re.findall(r'(?:src|href)="([^"]+)"', html)
+            async with client.session.get(client.page_url(page)) as response:
+                html, url = await response.text(), str(response.url)
+            assets = [urljoin(url, name) for name in re.findall(r'(?:src|href)="([^"]+)"', html)]
             assert assets
-            assert not [asset for asset in assets if not re.match(r"/(?!/)", asset)]
             for asset in assets:
-                await text_of(client, asset)
+                assert asset.startswith(client.service.address)
+                await text_of(client, asset.removeprefix(client.service.address))
     for path in ["/swagger/index.html", "/static/swagger/initializer.js", "/swagger/swagger.json"]:
         with subtests.test(path):
             assert not FOREIGN.findall(await text_of(client, path))
@@ -218,3 +220,37 @@ async def test_the_pages_and_their_assets_come_from_here(
                 r"""(?:url\(|@import)\s*["']?([^"')]+)""", await text_of(client, path)
             )
             assert not [url for url in loaded if not url.startswith("data:")]
+
+
+async def test_clients_are_told_the_path_that_a_proxy_puts_before_ours(start: Start) -> None:
+    client = await start(base_path="/tools/tailrun")
+    base = "/tools/tailrun/api/v1"
+    body = {"name": "test", "script": "true"}
+    async with client.session.post(client.url("commands/"), json=body) as response:
+        created = await response.json()
+        assert response.headers["Location"] == f"{base}/commands/{created['id']}"
+    run_id, path = created["run"]["id"], f"{base}/runs/{created['run']['id']}"
+    links = {
+        "self": path,
+        "command": f"{base}/commands/{created['id']}",
+        "output": f"{path}/output",
+        "ws": f"{path}/ws",
+    }
+    [listed] = (await client.call("GET", "runs/"))["items"]
+    told = (await client.stream(run_id, format="json")).messages[0]["run"]
+    for run in [created["run"], await client.get_run(run_id), listed, told]:
+        assert run["links"] == links
+    async with client.session.post(client.url(f"commands/{created['id']}/runs")) as response:
+        assert response.headers["Location"] == f"{base}/runs/{(await response.json())['id']}"
+    assert (await description(client))["basePath"] == "/tools/tailrun"
+
+
+async def test_a_relative_redirect_leads_to_the_documentation(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """It holds under any path that a proxy puts before ours."""
+    for path in ["/swagger", "/swagger/"]:
+        with subtests.test(path):
+            url = client.page_url(path)
+            async with client.session.get(url, allow_redirects=False) as response:
+                assert not response.headers["Location"].startswith(("/", "http"))

@@ -1,11 +1,15 @@
 """Pages of other sites, and names that are not ours, are not let in."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import pytest
 from aiohttp import WSServerHandshakeError
 
 from tests.support.client import Client, Start
 
 EVIL = "https://evil.example"
+PUBLIC = ["/", "/static/js/main.js", "/swagger/index.html", "/swagger/swagger.json"]
 
 
 async def test_strangers_are_refused(client: Client, subtests: pytest.Subtests) -> None:
@@ -13,7 +17,11 @@ async def test_strangers_are_refused(client: Client, subtests: pytest.Subtests) 
     for headers in [
         {"Origin": EVIL},
         {"Origin": "null"},
+        {"Host": "evil.example@localhost"},
+        {"Host": "localhost:abc"},
+        {"Host": "localhost:99999"},
         {"Origin": f"{client.service.address}1"},
+        {"Origin": client.service.address.replace("http:", "https:")},
         {"Host": "evil.example"},
         {"Host": "evil.example:8000", "Origin": "http://evil.example:8000"},
         {"Host": "["},
@@ -40,6 +48,37 @@ async def test_strangers_cannot_watch(client: Client, subtests: pytest.Subtests)
         with subtests.test(headers=headers), pytest.raises(WSServerHandshakeError, match="403"):
             async with client.connect(run_id, headers):
                 pass
+
+
+async def test_a_page_and_its_files_do_not_fail_by_their_origin(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """A proxy may have rewritten Host: the page must come up to say what is wrong."""
+    for path in PUBLIC:
+        for headers in [{"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}]:
+            with subtests.test(path, headers=headers):
+                async with client.session.get(client.page_url(path), headers=headers) as answer:
+                    assert answer.status == 200
+                    assert "Access-Control-Allow-Origin" not in answer.headers
+        async with client.session.get(
+            client.page_url(path), headers={"Host": "evil.example"}
+        ) as no:
+            assert no.status == 403
+
+
+async def test_a_header_that_is_sent_twice_is_refused(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    address = urlsplit(client.service.address)
+    for name, value in [("Host", address.netloc), ("Origin", client.service.address)]:
+        with subtests.test(name):
+            head = f"GET /api/v1/ping HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n"
+            twice = f"{name}: {value}\r\n" * (1 if name == "Host" else 2)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(f"{head}{twice}\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+            assert answer.split()[1] in {b"400", b"403"}
 
 
 async def test_a_body_that_is_not_sent_as_json_is_refused(
@@ -72,7 +111,10 @@ async def test_loopback_names_are_ours(client: Client, subtests: pytest.Subtests
 async def test_the_own_page_is_let_in(client: Client, subtests: pytest.Subtests) -> None:
     for headers in [
         {"Origin": client.service.address},
-        {"Origin": client.service.address.replace("http:", "https:")},  # a proxy ends TLS
+        {  # a proxy ends TLS
+            "Origin": client.service.address.replace("http:", "https:"),
+            "X-Forwarded-Proto": "https",
+        },
         {"Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},

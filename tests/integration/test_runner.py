@@ -209,7 +209,7 @@ async def test_a_command_has_so_many_active_runs(site: Site) -> None:
     command = await site.command("sleep 1000")
     for _ in range(10):
         await site.runner.start(command)
-    with pytest.raises(LimitReachedError, match="MAX_ACTIVE_RUNS_PER_COMMAND"):
+    with pytest.raises(LimitReachedError, match="TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"):
         await site.runner.start(command)
 
 

@@ -83,6 +83,6 @@ def test_a_commands_runs_are_bounded_and_told_newest_first() -> None:
     active.admit(COMMAND)
     runs.append(active.add(a_run()))
     assert active.of_command(COMMAND) == runs[::-1]
-    with pytest.raises(LimitReachedError, match="MAX_ACTIVE_RUNS_PER_COMMAND"):
+    with pytest.raises(LimitReachedError, match="TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"):
         active.admit(COMMAND)
     assert active.get(runs[0].run.id) is runs[0]

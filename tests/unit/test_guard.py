@@ -3,12 +3,18 @@
 import string
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
-from server.handlers.guard import LOOPBACK_NAMES, refusal
+from server.handlers.guard import LOOPBACK_NAMES, Asked, Authority, host_refusal, origin_refusal
 
 names = st.text(string.ascii_letters + string.digits + "-.:[]@/#?%\\ ", max_size=30)
+
+
+def refusal(asked: Asked, allowed_hosts: tuple[str, ...] = ()) -> str | None:
+    return host_refusal(asked, allowed_hosts) or origin_refusal(asked)
 
 
 def refused(
@@ -16,11 +22,11 @@ def refused(
     origin: str | None = None,
     fetch_site: str | None = None,
     allowed_hosts: tuple[str, ...] = (),
+    scheme: str = "http",
 ) -> bool:
-    return (
-        refusal(host=host, origin=origin, fetch_site=fetch_site, allowed_hosts=allowed_hosts)
-        is not None
-    )
+    origins = [] if origin is None else [origin]
+    asked = Asked(hosts=[host], origins=origins, scheme=scheme, fetch_site=fetch_site)
+    return refusal(asked, allowed_hosts) is not None
 
 
 @pytest.mark.parametrize(
@@ -37,12 +43,22 @@ def test_loopback_names_are_let_in(host: str) -> None:
     [
         *("", "[", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ":8000"),
         *("localhost@evil.example", "evil.example#localhost", "0.0.0.0", "[::2]"),  # noqa: S104
+        *("evil.example@localhost", "localhost:abc", "localhost:99999", "localhost:", "::1"),
+        *(
+            "localhost:-1",
+            "localhost:8000:1",
+            "localhost/",
+            "localhost?",
+            " localhost",
+            "localhost,a",
+        ),
     ],
 )
 def test_other_names_are_refused(host: str) -> None:
     """A page of another site may have had its name point here (DNS rebinding)."""
     assert refused(host)
     assert refused(host, f"http://{host}")
+    assert refused(host, f"http://{host}", "same-origin")
 
 
 @pytest.mark.parametrize(
@@ -50,10 +66,63 @@ def test_other_names_are_refused(host: str) -> None:
     [
         *("null", "", "http://", "http://[", "https://evil.example", "http://localhost:3000"),
         *("http://localhost", "http://127.0.0.1:8000", "http://localhost:8000.evil.example"),
+        *("https://localhost:8000", "ftp://localhost:8000", "//localhost:8000", "localhost:8000"),
+        *("http://a@localhost:8000", "http://localhost:8000/", "http://localhost:8000 http://b"),
     ],
 )
 def test_pages_of_other_origins_are_refused(origin: str) -> None:
     assert refused("localhost:8000", origin)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "origin", "expected"),
+    [
+        ("http", "localhost", "http://localhost:80", False),
+        ("http", "localhost:80", "http://localhost", False),
+        ("http", "localhost", "https://localhost", True),
+        ("http", "localhost:443", "https://localhost", True),
+        ("https", "localhost", "https://localhost:443", False),
+        ("https", "localhost:443", "https://localhost", False),
+        ("https", "localhost", "http://localhost", True),
+        ("https", "localhost:80", "https://localhost", True),
+        ("https", "localhost:8443", "https://localhost:8443", False),
+    ],
+)
+def test_scheme_name_and_port_are_compared(
+    scheme: str, host: str, origin: str, *, expected: bool
+) -> None:
+    assert refused(host, origin, scheme=scheme) is expected
+
+
+@pytest.mark.parametrize(
+    ("told", "scheme"),
+    [
+        (None, "http"),
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("wss", "https"),
+        ("https, http", "https"),
+        ("http", "http"),
+        ("nonsense", "http"),
+    ],
+)
+def test_a_proxy_tells_the_scheme_of_the_client(told: str | None, scheme: str) -> None:
+    headers = {"Host": "localhost", **({} if told is None else {"X-Forwarded-Proto": told})}
+    assert Asked.of(make_mocked_request("GET", "/", headers=headers)).scheme == scheme
+
+
+@pytest.mark.parametrize("name", ["Host", "Origin"])
+def test_a_header_that_is_sent_twice_is_refused(name: str) -> None:
+    headers = CIMultiDict({"Host": "localhost", "Origin": "http://localhost"})
+    assert refusal(Asked.of(make_mocked_request("GET", "/", headers=headers))) is None
+    headers.add(name, headers[name])
+    assert f"one {name} header" in str(
+        refusal(Asked.of(make_mocked_request("GET", "/", headers=headers)))
+    )
+
+
+def test_a_request_without_host_is_refused() -> None:
+    assert "Host" in str(refusal(Asked(hosts=[])))
 
 
 @pytest.mark.parametrize(
@@ -70,26 +139,50 @@ def test_requests_without_origin_tell_their_site(fetch_site: str | None, *, expe
     assert refused("localhost", None, fetch_site) is expected
 
 
+def test_a_browser_is_believed_where_a_proxy_has_rewritten_the_host() -> None:
+    assert refused("127.0.0.1:8000", "https://runs.example")
+    assert not refused("127.0.0.1:8000", "https://runs.example", "same-origin")
+    assert refused("127.0.0.1:8000", "https://runs.example", "cross-site")
+
+
+def test_a_refusal_says_what_to_set() -> None:
+    asked = Asked(hosts=["127.0.0.1:8000"], origins=["https://runs.example"])
+    told = str(refusal(asked))
+    assert told.startswith("Cross-origin request from 'https://runs.example' refused")
+    assert "proxy_set_header Host $http_host;" in told
+    assert "X-Forwarded-Proto" in told
+
+
 def test_further_names_may_be_allowed() -> None:
-    assert refused("runs.example:8000", "https://runs.example:8000")
-    assert not refused("runs.example:8000", "https://runs.example:8000", None, ("Runs.Example",))
+    assert refused("runs.example:8000", "http://runs.example:8000")
+    assert not refused("runs.example:8000", "http://runs.example:8000", None, ("Runs.Example",))
+    assert not refused("[::2]:8000", None, None, ("[::2]",))
     assert refused("other.example", None, None, ("runs.example",))
 
 
-@given(host=names, origin=st.none() | names | names.map("http://{}".format), fetch_site=st.none())
-def test_whatever_is_asked_there_is_an_answer(
-    host: str, origin: str | None, fetch_site: str | None
-) -> None:
-    reason = refusal(host=host, origin=origin, fetch_site=fetch_site, allowed_hosts=())
-    assert reason is None or reason.endswith(("let in.", "permit it."))
+@given(host=names, origin=st.none() | names | names.map("http://{}".format))
+def test_whatever_is_asked_there_is_an_answer(host: str, origin: str | None) -> None:
+    reason = refusal(Asked(hosts=[host], origins=[] if origin is None else [origin]))
+    assert reason is None or reason.endswith(("ends TLS.", "permit it.", "a port."))
 
 
 @given(host=st.from_regex(r"[a-z0-9-]{1,20}(\.[a-z]{1,9}){1,3}(:[0-9]{1,5})?", fullmatch=True))
 def test_a_name_that_is_not_allowed_is_refused(host: str) -> None:
-    assert refused(host) == (host.partition(":")[0] not in LOOPBACK_NAMES)
+    assert refused(host) or host.partition(":")[0] in LOOPBACK_NAMES
+
+
+@given(st.text(), st.text(max_size=10))
+def test_what_is_read_as_a_host_is_all_of_the_text(name: str, port: str) -> None:
+    text = f"{name}:{port}" if port else name
+    try:
+        read = Authority.parse(text)
+    except ValueError:
+        return
+    written = f"[{read.name}]" if ":" in read.name else read.name
+    told = "" if read.port is None else f":{port}"
+    assert text.lower() == written + told
 
 
 @given(origin=st.text())
 def test_an_origin_is_let_in_only_if_it_is_the_host(origin: str) -> None:
-    named = origin.lower().partition("://")[2]
-    assert refused("localhost:8000", origin) is (named != "localhost:8000")
+    assert refused("localhost:8000", origin) is (origin.lower() != "http://localhost:8000")

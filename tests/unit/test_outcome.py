@@ -34,9 +34,21 @@ records = st.builds(
         (ExitRecord(signal="SIGKILL"), RunState.FAILED, None),
         (ExitRecord(exitcode=0, cause="stop"), RunState.STOPPED, None),
         (ExitRecord(signal="SIGTERM", cause="stop"), RunState.STOPPED, None),
-        (ExitRecord(signal="SIGTERM", cause="timeout"), RunState.TIMED_OUT, "RUN_TIMEOUT_SECONDS"),
-        (ExitRecord(signal="SIGTERM", cause="output_limit"), RunState.STOPPED, "MAX_OUTPUT_BYTES"),
-        (ExitRecord(signal="SIGTERM", cause="disk_full"), RunState.FAILED, "MIN_FREE_BYTES"),
+        (
+            ExitRecord(signal="SIGTERM", cause="timeout"),
+            RunState.TIMED_OUT,
+            "TAILRUN_RUN_TIMEOUT_SECONDS",
+        ),
+        (
+            ExitRecord(signal="SIGTERM", cause="output_limit"),
+            RunState.STOPPED,
+            "TAILRUN_MAX_OUTPUT_BYTES",
+        ),
+        (
+            ExitRecord(signal="SIGTERM", cause="disk_full"),
+            RunState.FAILED,
+            "TAILRUN_MIN_FREE_BYTES",
+        ),
         (ExitRecord(exitcode=0, cause="moon"), RunState.STOPPED, "moon"),
         (ExitRecord(lost=True), RunState.LOST, "keeper was killed"),
         (ExitRecord(lost=True, cause="stop"), RunState.LOST, "keeper was killed"),
@@ -44,10 +56,14 @@ records = st.builds(
         (
             ExitRecord(signal="SIGKILL", memory_reached=True),
             RunState.FAILED,
-            "its memory reached the bound MAX_RUN_MEMORY_BYTES",
+            "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES",
         ),
-        (ExitRecord(exitcode=0, memory_reached=True), RunState.SUCCEEDED, "MAX_RUN_MEMORY_BYTES"),
-        (ExitRecord(lost=True, memory_reached=True), RunState.LOST, "MAX_RUN_MEMORY_BYTES"),
+        (
+            ExitRecord(exitcode=0, memory_reached=True),
+            RunState.SUCCEEDED,
+            "TAILRUN_MAX_RUN_MEMORY_BYTES",
+        ),
+        (ExitRecord(lost=True, memory_reached=True), RunState.LOST, "TAILRUN_MAX_RUN_MEMORY_BYTES"),
         (ExitRecord(exitcode=0, survivors=["pid 7 (sleep)"]), RunState.SUCCEEDED, "pid 7 (sleep)"),
     ],
 )

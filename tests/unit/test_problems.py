@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import errors
-from server.handlers.problems import InvalidInputError, mark_begun, problem, problems
+from server.handlers.problems import (
+    DETAIL_CHARACTERS,
+    DOCUMENT,
+    GUARD_SLUGS,
+    KINDS,
+    SLUGS,
+    InvalidInputError,
+    mark_begun,
+    problem,
+    problems,
+    shown,
+)
+
+ROOT = Path(__file__).parents[2]
 
 CASES: list[tuple[Exception, int, str]] = [
     (errors.CommandNotFoundError("There is no command."), 404, "There is no command."),
@@ -22,15 +37,27 @@ CASES: list[tuple[Exception, int, str]] = [
     (errors.NoActiveRunError("It has ended."), 409, "It has ended."),
     (errors.InvalidCursorError("No cursor."), 422, "No cursor."),
     (errors.LimitReachedError("Too many."), 503, "Too many."),
-    (errors.DatabaseUnavailableError("It is away."), 503, "It is away."),
-    (errors.KeeperUnavailableError("It is away."), 503, "It is away."),
-    (web.HTTPNotFound(), 404, "There is nothing at /asked."),
+    (
+        errors.DatabaseUnavailableError("The database x at secret.example is away."),
+        503,
+        "The database cannot be reached at the moment. Try again.",
+    ),
+    (
+        errors.KeeperUnavailableError("No /secret/keeper/socket."),
+        503,
+        "The keeper cannot be reached at the moment. Try again.",
+    ),
+    (web.HTTPNotFound(), 404, "There is nothing at '/asked'."),
     (
         web.HTTPMethodNotAllowed("GET", ["PUT", "POST"]),
         405,
-        "/asked does not take GET; it takes POST,PUT.",
+        "'/asked' does not take GET; it takes POST,PUT.",
     ),
-    (web.HTTPRequestEntityTooLarge(1, 2), 413, "The body is larger than the bound MAX_BODY_BYTES."),
+    (
+        web.HTTPRequestEntityTooLarge(1, 2),
+        413,
+        "The body is larger than the bound TAILRUN_MAX_BODY_BYTES.",
+    ),
     (web.HTTPBadRequest(text="The body is not JSON."), 400, "The body is not JSON."),
     (web.HTTPBadRequest(text=""), 400, "Bad Request"),
 ]
@@ -44,6 +71,7 @@ async def answer(error: Exception) -> tuple[web.StreamResponse, dict[str, Any]]:
     assert isinstance(response.body, bytes)
     told: dict[str, Any] = json.loads(response.body)
     assert told["status"] == response.status
+    assert response.body.endswith(b"\n")
     return response, told
 
 
@@ -129,6 +157,48 @@ async def test_an_answer_that_has_begun_is_broken_off() -> None:
     await mark_begun(request, web.StreamResponse())
     await problems(request, failing(errors.DatabaseUnavailableError("It is away.")))
     request.transport.abort.assert_called_once_with()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("error", "slug"),
+    [
+        (errors.CommandNotFoundError("x"), "command-not-found"),
+        (errors.RunNotFoundError("x"), "run-not-found"),
+        (errors.LimitReachedError("x"), "limit-reached"),
+        (web.HTTPNotFound(), "no-such-path"),
+        (InvalidInputError({"name": ["?"]}), "invalid-input"),
+        (web.HTTPRequestEntityTooLarge(1, 2), "body-too-large"),
+        (ZeroDivisionError(), "server-failed"),
+        (web.HTTPPreconditionRequired(), "http-error"),
+    ],
+)
+async def test_each_kind_of_error_has_a_type_of_its_own(error: Exception, slug: str) -> None:
+    _, told = await answer(error)
+    assert told["type"] == f"{DOCUMENT}#{slug}"
+
+
+def test_every_type_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Problems\n")[2].partition("\n## ")[0]
+    told = re.findall(r'^\| <a id="([a-z-]+)"></a>`\1` \|', section, re.MULTILINE)
+    slugs = {kind.slug for kind in KINDS.values()} | set(SLUGS.values()) | set(GUARD_SLUGS)
+    assert sorted(told) == sorted(slugs | {"http-error"})
+
+
+async def test_what_tells_of_the_host_goes_to_the_log_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _, told = await answer(errors.DatabaseUnavailableError("x at secret.example is away."))
+    assert "secret" not in str(told)
+    assert "secret.example" in caplog.text
+
+
+def test_what_was_sent_is_told_in_bounds() -> None:
+    response = problem(422, "x" * 10 * DETAIL_CHARACTERS)
+    assert isinstance(response.body, bytes)
+    assert len(response.body) < 2 * DETAIL_CHARACTERS
+    assert len(shown("\x1b" * 10_000)) < 500
+    assert shown("\x1b[31m") == r"'\x1b[31m'"
 
 
 def every(kind: type[errors.TailrunError]) -> Iterator[type[errors.TailrunError]]:

@@ -1,7 +1,9 @@
 """Settings: read once, checked, and told truly by --help and the README."""
 
+import ast
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from server import settings
 from server.errors import StartupError
 from server.settings import PREFIX, Settings, read_settings, show
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 
 # A text for each setting and what is read from it.
@@ -25,6 +28,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "on_shutdown": ("stop", "stop"),
     "output_policy": ("head_and_tail", "head_and_tail"),
     "allowed_hosts": ("one.example, two.example,", ("one.example", "two.example")),
+    "base_path": ("/tools/tail-run", "/tools/tail-run"),
     "insecure_no_auth": ("true", True),
     "shell": ("/bin/bash", "/bin/bash"),
     "working_directory": ("/tmp", Path("/tmp")),  # noqa: S108
@@ -221,3 +225,34 @@ def test_the_documents_name_only_settings_that_there_are() -> None:
         named = set(re.findall(r"TAILRUN_[A-Z_]+", document.read_text(encoding="utf-8")))
         known = {PREFIX + name.upper() for name in (*FIELDS, "name")} | settings.RUN_VARIABLES
         assert named <= known, document
+
+
+@pytest.mark.parametrize("text", ["", "/a", "/tools/tail-run_2/v1.0~"])
+def test_a_base_path_is_taken(text: str) -> None:
+    assert read_settings([], {"TAILRUN_BASE_PATH": text}).base_path == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/", "/a/", "a", "//a", "/a//b", "/..", "/a/../b", "/a b", "/a?b", "/%2f", "/a\n", "/ü"],
+)
+def test_an_odd_base_path_is_refused(text: str) -> None:
+    with pytest.raises(StartupError, match=r"TAILRUN_BASE_PATH .* without a / at its end"):
+        read_settings([], {"TAILRUN_BASE_PATH": text})
+
+
+def unprefixed(path: Path) -> Iterator[str]:
+    """Tell where a text in a module names a setting otherwise than one sets it."""
+    names = "|".join(name.upper() for name in FIELDS if "_" in name)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for found in re.findall(rf"(?<![A-Z_])(?:{names})(?![A-Z_])", node.value):
+                if found != "STATE_DIR":
+                    yield f"{path.name}:{node.lineno}: {found}"
+
+
+def test_texts_name_settings_as_one_sets_them() -> None:
+    """But for STATE_DIR, which stands for the directory itself."""
+    modules = sorted((ROOT / "server").rglob("*.py"))
+    assert modules
+    assert [found for module in modules for found in unprefixed(module)] == []
