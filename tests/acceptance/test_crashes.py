@@ -6,7 +6,6 @@
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 
 import aiohttp
@@ -16,8 +15,6 @@ from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
-
-DEPLOY_SECONDS = 5.0
 
 
 async def written(client: Client, run_ids: list[str], more: int = 20_000) -> None:
@@ -143,9 +140,7 @@ async def test_sigterm_leaves_runs_running(start: Start, tmp_path: Path) -> None
     runs = [Numbered(tmp_path, seed, exitcode=seed) for seed in range(2)]
     run_ids = [await client.run(one.script) for one in runs]
     await written(client, run_ids)
-    began = time.monotonic()
     assert await client.service.terminate() == 0
-    assert time.monotonic() - began < DEPLOY_SECONDS
     runs[0].end()
     await ended_in_spool(client, run_ids[0])
     await written(client, run_ids[1:])
@@ -167,9 +162,7 @@ async def test_sigterm_stops_runs_if_it_is_to(start: Start, tmp_path: Path) -> N
         assert (await stream.receive()).data == "up"
     queued = await client.run(f"echo started >> {log}")
     assert (await client.get_run(queued))["state"] == "queued"
-    began = time.monotonic()
     assert await client.service.terminate() == 0
-    assert time.monotonic() - began < DEPLOY_SECONDS
     assert not log.exists()
     await client.service.start()
     for run_id, name in zip(run_ids, ["SIGTERM", "SIGKILL"], strict=True):

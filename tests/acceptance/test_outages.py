@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +15,6 @@ from tests.support.outage import Outage
 from tests.support.postgres import execute
 from tests.support.service import Service
 from tests.support.waiting import patience, until, until_true
-
-DEPLOY_SECONDS = 5.0
 
 
 async def readiness(client: Client) -> tuple[int, dict[str, str]]:
@@ -171,19 +168,17 @@ async def test_what_the_database_does_not_know_is_watched_to_its_end_and_kept(
     assert (spool / "output").read_text() == "one\ntwo\n"
 
 
-async def test_the_server_ends_in_time_without_the_database(
+async def test_the_server_ends_without_the_database(
     start: Start, outage: Outage, tmp_path: Path
 ) -> None:
-    """The next one makes up for it."""
+    """It does not wait for it; the next one makes up for it."""
     client = await start()
     numbered = Numbered(tmp_path, 1)
     run_id = await client.run(numbered.script)
     outage.begin()
     numbered.end()
     await until((client.service.state_dir / "spool" / run_id / "exit.json").exists)
-    began = time.monotonic()
     assert await client.service.terminate() == 0
-    assert time.monotonic() - began < DEPLOY_SECONDS
     outage.end()
     await client.service.start()
     assert (await client.finished(run_id))["state"] == "succeeded"
@@ -198,9 +193,7 @@ async def test_runs_are_stopped_with_the_server_without_the_database(
     async with client.connect(run_id) as stream:
         assert (await stream.receive()).data == "up"
     outage.begin()
-    began = time.monotonic()
     assert await client.service.terminate() == 0
-    assert time.monotonic() - began < DEPLOY_SECONDS + 2
     outage.end()
     await client.service.start()
     assert (await client.finished(run_id))["state"] == "stopped"

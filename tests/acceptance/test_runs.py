@@ -151,18 +151,19 @@ async def test_a_command_may_have_so_many_active_runs(start: Start) -> None:
 
 
 async def test_bounds_of_a_run_end_it_visibly(start: Start, subtests: pytest.Subtests) -> None:
-    client = await start(run_timeout_seconds="0.3", max_output_bytes="100000")
-    for script, state, close, setting in [
-        ("sleep 1000", "timed_out", "timed out", "RUN_TIMEOUT_SECONDS"),
-        ("yes", "stopped", "stopped", "MAX_OUTPUT_BYTES"),
+    for script, state, close, setting, bound in [
+        ("sleep 1000", "timed_out", "timed out", "RUN_TIMEOUT_SECONDS", "0.3"),
+        ("yes", "stopped", "stopped", "MAX_OUTPUT_BYTES", "100000"),
     ]:
         with subtests.test(script=script):
+            client = await start(**{"run_timeout_seconds": "0", setting.lower(): bound})
             run_id = await client.run(script)
             watched = await client.stream(run_id, format="raw")
             assert (watched.code, watched.reason) == (1000, close)
             run = await client.get_run(run_id)
             assert run["state"] == state
             assert setting in run["reason"]
+            await client.service.terminate()
     assert len(b"".join(watched.messages)) == run["output_bytes"] >= 100000
 
 

@@ -76,7 +76,7 @@ def descriptors_for_thousands() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("descriptors_for_thousands")
 async def test_a_thousand_viewers_do_not_notice_those_that_stall(
     start: Start, tmp_path: Path

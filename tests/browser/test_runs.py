@@ -164,7 +164,7 @@ async def test_a_queued_run_that_is_stopped_says_why_it_wrote_nothing(
 
 
 async def test_a_run_that_met_a_bound_says_which(start: Start, open_tab: OpenTab) -> None:
-    client = await start(max_output_bytes="10000", run_timeout_seconds="1")
+    client = await start(max_output_bytes="10000", run_timeout_seconds="3")
     writer = await client.create("yes", name="Writer")
     sleeper = await client.run("exec sleep 1000")
     tab = await open_tab(client, f"/runs/{writer['run']['id']}")

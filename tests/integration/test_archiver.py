@@ -16,7 +16,7 @@ from server.services import archiver
 from server.services.tasks import end
 from tests.integration.archive_harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ async def test_the_end_of_the_service_does_not_wait_for_the_database(site: Site)
     run = await site.run()
     await end(site.archiving)
     run.write(b"last words")
-    async with asyncio.timeout(archiver.CLOSE_SECONDS + 5):
+    async with patience():
         await site.archiver.flush()
     assert await site.output(run.id) == b""
     await end(run.following)

@@ -36,7 +36,7 @@ async def test_a_run_has_its_time(host: Host, clock: Path, offset: int) -> None:
     clock.write_text(f"{offset:+}")
     end = await host.ended(run_id)
     assert end.cause == "timeout"
-    assert 0.9 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 0.9
     assert abs(end.ended_at - time.time() - offset) < 60
 
 
@@ -49,4 +49,4 @@ async def test_a_stopped_run_has_its_grace(host: Host, clock: Path, offset: int)
     clock.write_text(f"{offset:+}")
     end = await host.ended(run_id)
     assert (end.signal, end.cause) == ("SIGKILL", "stop")
-    assert 0.9 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 0.9

@@ -204,7 +204,7 @@ async def test_a_stop_under_way_goes_on_when_the_keeper_is_killed(host: Host) ->
     script = "trap '' TERM; setsid -f sleep 1000; echo ready; while :; do sleep 0.05; done"
     run_id = await host.start(script)
     await host.wrote(run_id, b"ready")
-    await host.stop(run_id, grace_seconds=1)
+    await host.stop(run_id, grace_seconds=3)
     await host.kill_keeper()
     await host.hello()
     end = await host.ended(run_id)
@@ -213,7 +213,7 @@ async def test_a_stop_under_way_goes_on_when_the_keeper_is_killed(host: Host) ->
 
 
 async def test_a_time_out_goes_on_when_the_keeper_is_killed(host: Host) -> None:
-    run_id = await host.start("sleep 1000", timeout_seconds=1)
+    run_id = await host.start("sleep 1000", timeout_seconds=3)
     await host.kill_keeper()
     await host.hello()
     end = await host.ended(run_id)
@@ -295,10 +295,13 @@ async def test_renewing_keeps_descriptors_and_orphans_in_order(host: Host) -> No
 
 
 async def test_what_was_left_of_an_ended_run_does_not_outlive_a_renewal(host: Host) -> None:
-    script = "sh -c \"trap '' TERM; echo \\$\\$; while :; do sleep 0.05; done\" & sleep 0.1"
+    left = "trap '' TERM; echo \\$\\$; while :; do sleep 0.05; done"
+    go = host.state_dir / "go"
+    script = f'sh -c "{left}" & while ! [ -e {go} ]; do sleep 0.01; done'
     run_id = await host.start(script, grace_seconds=1000)
+    pid = int(await host.wrote(run_id, b"\n"))
+    go.touch()
     await host.ended(run_id)
-    pid = int(host.output(run_id))
     assert not gone(pid)
     await host.client.renew()
     await until(lambda: gone(pid))
@@ -375,17 +378,21 @@ async def test_a_silent_keeper_is_an_error(host: Host, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("command", "error"),
+    ("command", "seconds", "error"),
     [
-        ((sys.executable, "-c", "import sys; sys.exit('no luck')"), "exit status 1; .*no luck"),
-        (("/no/such/python",), "No such file or directory: '/no/such/python'; .*: empty"),
-        ((sys.executable, "-c", "import time; time.sleep(1000)"), r"no answer within 0\.5 s"),
+        ((sys.executable, "-c", "import sys; sys.exit('no luck')"), 99, "exit status 1; .*no luck"),
+        (("/no/such/python",), 99, "No such file or directory: '/no/such/python'; .*: empty"),
+        ((sys.executable, "-c", "import time; time.sleep(1000)"), 0.5, r"no answer within 0\.5 s"),
     ],
 )
 async def test_a_keeper_that_cannot_be_started_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], error: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    seconds: float,
+    error: str,
 ) -> None:
-    monkeypatch.setattr(client_module, "OPEN_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(client_module, "OPEN_TIMEOUT_SECONDS", seconds)
     client = KeeperClient(tmp_path, command=command)
     with pytest.raises(KeeperError, match=error):
         await client.open()

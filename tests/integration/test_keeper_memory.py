@@ -142,10 +142,11 @@ async def test_what_hides_from_the_keeper_is_found_by_its_group(host: Host) -> N
     )
     await until(lambda: host.output(run_id).endswith(b"\n"))
     pid = int(host.output(run_id))
-    await host.stop(run_id, grace_seconds=1)
+    await host.stop(run_id, grace_seconds=1000)
+    await host.wrote(run_id, b"told\n")
+    await host.stop(run_id, grace_seconds=0)
     end = await host.ended(run_id)
     assert (end.cause, end.survivors, end.memory_reached) == ("stop", [], False)
-    assert b"told\n" in host.output(run_id)
     assert gone(pid)
     assert await host.client.runs() == {other}
     await until(lambda: [path.name for path in groups(host)] == [other])

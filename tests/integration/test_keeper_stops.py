@@ -100,11 +100,9 @@ async def test_a_paused_run_hears_that_it_is_stopped(host: Host) -> None:
 
 
 async def test_processes_made_while_the_run_is_killed_are_killed(host: Host) -> None:
-    breeder = 'breed() { setsid sh -c "$0" & sleep 0.02; }; '
     script = (
         '#!/bin/sh\n trap \'\' TERM; echo x; setsid "$0" & sleep 0.05; setsid "$0" & sleep 1000'
     )
-    del breeder
     run_id = await host.start(script)
     await until(lambda: len(host.output(run_id)) > 20)  # and twice as many soon
     await host.stop(run_id, grace_seconds=0)

@@ -18,7 +18,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from tests.support.postgres import execute, frozen, until_a_statement_waits
+from tests.support.postgres import execute, frozen, hurried, until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 FAILED = RunEnd(RunState.FAILED, NOW, exitcode=7, reason="it's %s\\ ä")
@@ -370,13 +370,16 @@ async def test_an_append_that_was_given_up_is_not_done_later(
     database_url: str, outputs: OutputRepository, run: Run, database: Database
 ) -> None:
     """A server that was frozen reads what it was sent meanwhile, although nobody waits for it."""
-    impatient = Database(database_url, statement_timeout_seconds=0.3)
+    impatient = Database(database_url)
     await impatient.open()
     appending = OutputRepository(impatient)
     assert await appending.append([step(run.id, 1, 0, 0, b"first\n")]) == {run.id}
     [(pid,)] = await impatient.fetch_binary("SELECT pg_backend_pid()", {})
     async with frozen(pid, database):
-        with pytest.raises(DatabaseUnavailableError, match="did not answer in time"):
+        with (
+            hurried(impatient),
+            pytest.raises(DatabaseUnavailableError, match="did not answer in time"),
+        ):
             await appending.append([step(run.id, 1, 6, 1, b"late\n")])
     assert await content(outputs, run.id) == b"first\n"
     assert await appending.append([step(run.id, 1, 6, 1, b"in time\n")]) == {run.id}

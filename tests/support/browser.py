@@ -18,7 +18,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.support.waiting import SECONDS, until_true
+from tests.support.waiting import until_true
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -29,6 +29,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+WAIT_MS = 100_000  # less than the time-out of most tests: what was waited for is told
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 780}
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -38,7 +39,7 @@ CONNECTION_REFUSED = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPO
 
 FROM_END = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
 
-expect.set_options(timeout=1000 * SECONDS)
+expect.set_options(timeout=WAIT_MS)
 
 
 @asynccontextmanager
@@ -168,5 +169,5 @@ async def new_tab(
         permissions=["clipboard-read", "clipboard-write"],
         locale="en-GB",
     )
-    context.set_default_timeout(1000 * SECONDS)
+    context.set_default_timeout(WAIT_MS)
     return Tab(await context.new_page(), address, expected)

@@ -9,9 +9,8 @@ from aiohttp import WSMsgType
 from yarl import URL
 
 from tests.support.service import Service
-from tests.support.waiting import SECONDS, patience
+from tests.support.waiting import patience, remaining
 
-SILENCE = aiohttp.ClientWSTimeout(ws_receive=SECONDS)
 END_TYPES = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR}
 
 
@@ -103,8 +102,9 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a run's stream."""
         url = self.url(f"runs/{run_id}/ws").with_query(query)
+        timeout = aiohttp.ClientWSTimeout(ws_receive=remaining())
         async with self.session.ws_connect(
-            url, headers=headers, max_msg_size=0, timeout=SILENCE
+            url, headers=headers, max_msg_size=0, timeout=timeout
         ) as websocket:
             yield websocket
 

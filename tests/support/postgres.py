@@ -6,8 +6,9 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -51,6 +52,20 @@ async def until_a_statement_sleeps(database: Database) -> None:
     sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND"
     while not await database.fetch_all(f"{sleeping} wait_event = 'PgSleep'"):
         pass
+
+
+@contextmanager
+def hurried(database: Database, seconds: float = 0.3) -> Iterator[None]:
+    """Have calls given up so soon: those that are to be, as others may take longer."""
+    parts: list[Any] = [database, database._pool, database._binary_pool]
+    before = [part._timeout_seconds for part in parts]
+    for part in parts:
+        part._timeout_seconds = seconds
+    try:
+        yield
+    finally:
+        for part, patient in zip(parts, before, strict=True):
+            part._timeout_seconds = patient
 
 
 @asynccontextmanager
