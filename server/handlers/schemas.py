@@ -59,7 +59,7 @@ class CommandBody(StrictSchema):
         required=True,
         validate=[_not_blank, _encodable, _storable],
         metadata={
-            "description": "shell script, or any script with a #! line",
+            "description": "bash script (sh where there is no bash), or any script with a #! line",
             "example": "for i in $(seq 10); do echo line $i; sleep 1; done",
         },
     )

@@ -48,6 +48,18 @@ async def test_a_missing_working_directory_is_the_runs_reason(start: Start, tmp_
     assert str(missing) in run["reason"]
 
 
+BASH_SCRIPT = """\
+echo {1..3}
+words=(one two)
+echo ${words[1]}
+[[ two == t* ]] && echo matched
+word=ä
+echo in UTF-8: ${#word}
+set -o pipefail
+(exit 7) | cat
+"""
+
+
 async def test_output_written_to_dev_stderr_loses_nothing(client: Client) -> None:
     """Re-opening a regular file there would truncate it."""
     run_id = await client.run("echo one; echo two > /dev/stderr; echo three | tee /dev/stderr")
@@ -72,8 +84,26 @@ async def test_scripts_get_a_small_environment(
     assert set(given) <= {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "PWD"),
         *("OLDPWD", "SHLVL", "_", "PYTHONUNBUFFERED", "TAILRUN_RUN_ID", "TAILRUN_COMMAND_ID"),
-        "CHOSEN",
+        *("TERM", "CHOSEN"),
     }
+
+
+async def test_a_script_without_an_interpreter_is_a_bash_script(client: Client) -> None:
+    run_id = await client.run(BASH_SCRIPT)
+    assert (await client.finished(run_id))["exitcode"] == 7
+    assert await client.output(run_id) == b"1 2 3\ntwo\nmatched\nin UTF-8: 1\n"
+
+
+async def test_a_script_can_ask_for_its_terminal(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the server itself was started with."""
+    for name in ("TERM", "LANG", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+    client = await start()
+    run_id = await client.run("set -e\nclear >/dev/null\ntput cols\necho $LANG")
+    assert (await client.finished(run_id))["exitcode"] == 0
+    assert await client.output(run_id) == b"80\nC.UTF-8\n"
 
 
 async def test_server_and_keeper_are_not_dumpable(client: Client) -> None:

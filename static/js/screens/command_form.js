@@ -110,7 +110,7 @@ function Fields({ fields, errors }) {
     <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
     <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
     <${Field} name="script" label="Script" errors=${errors.script} control=${script}
-      hint="It is run by the shell, or by the interpreter that a first line such as #!/usr/bin/env python3 names." />
+      hint="It is run by bash (by sh where there is none), or by the interpreter that a first line such as #!/usr/bin/env python3 names." />
   `;
 }
 

@@ -1,0 +1,29 @@
+"""Reading small files that somebody else may have put there."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+SMALL_BYTES = 64 * 1024
+
+
+def read_small(path: Path, limit: int = SMALL_BYTES) -> str:
+    """Return the text of a file that is to be small, with U+FFFD for what is no UTF-8.
+
+    Nothing else than a regular file is read: opening a pipe would wait for its writer.
+    OSError: it cannot be read, is no file, or is larger than `limit` bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "It is no regular file", str(path))
+        content = os.read(descriptor, limit + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"It is larger than {limit} bytes", str(path))
+    return content.decode("utf-8", "replace")

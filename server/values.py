@@ -1,0 +1,92 @@
+"""What a setting's text stands for: each parser takes a text, or says what it takes instead."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Parser = Callable[[str], Any]
+"""Raises ValueError with what the setting takes, to be read behind "it takes"."""
+
+MAX_DIGITS = 30
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""Plain ASCII numbers: float() takes nan, inf, 1_000 and the digits of every alphabet as well."""
+
+
+def whole(minimum: int, maximum: int) -> Parser:
+    """Take a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        plain = _WHOLE.fullmatch(text) and len(text) <= MAX_DIGITS
+        if not plain or not minimum <= int(text) <= maximum:
+            raise ValueError(f"a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+def number(minimum: float, maximum: float, *, of: str) -> Parser:
+    """Take a number of something within bounds, such as of seconds."""
+
+    def parse(text: str) -> float:
+        if not _DECIMAL.fullmatch(text) or not minimum <= float(text) <= maximum:
+            raise ValueError(f"a number of {of} from {minimum:.10g} to {maximum:.10g}")
+        return float(text)
+
+    return parse
+
+
+def boolean(text: str) -> bool:
+    """Take true or false."""
+    if text.lower() not in {"true", "false", "1", "0"}:
+        raise ValueError("true or false")
+    return text.lower() in {"true", "1"}
+
+
+def one_of(*choices: str) -> Parser:
+    """Take one of several words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def absolute_path(text: str) -> Path:
+    """Take a path; `~` is the home directory."""
+    if not text or not _is_plain(text):
+        raise ValueError("a path without control characters")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # there is no such user
+        raise ValueError("a path; the home directory that ~ stands for is not known") from None
+
+
+def base_path(text: str) -> str:
+    """Take the path that a proxy puts before ours: ours begin with / and follow it as they are."""
+    if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", text):
+        raise ValueError("a path such as /tools/tailrun, without a / at its end, or nothing")
+    return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Take names with commas between them."""
+    if not _is_plain(text):
+        raise ValueError("names with commas between them, without control characters")
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def words(text: str) -> str:
+    """Take a text that is not empty."""
+    if not text or not _is_plain(text):
+        raise ValueError("a text that is not empty, without control characters")
+    return text
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is of characters alone: it will stand in messages, files and URLs."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
