@@ -17,9 +17,11 @@ from server.repositories.rows import (
     storable,
 )
 
+# All moments are told by the clock of this host, as its runs' are (repositories.runs): a first run
+# is as old as its command, whatever the server's clock says.
 ADD = f"""
-    INSERT INTO commands AS c (name, description, script)
-    VALUES (%(name)s, %(description)s, %(script)s)
+    INSERT INTO commands AS c (name, description, script, created_at, updated_at)
+    VALUES (%(name)s, %(description)s, %(script)s, %(now)s, %(now)s)
     RETURNING {COMMAND_COLUMNS}
 """
 
@@ -48,7 +50,7 @@ GET_WITH_LAST_RUN = f"""
 REPLACE = f"""
     UPDATE commands c
     SET name = %(name)s, description = %(description)s, script = %(script)s,
-        updated_at = CURRENT_TIMESTAMP
+        updated_at = %(now)s
     WHERE c.id = %(id)s
     RETURNING {COMMAND_COLUMNS}
 """
@@ -114,9 +116,13 @@ class CommandRepository:
 
     async def add(self, name: str, description: str | None, script: str) -> Command:
         """Store a command."""
-        [row] = await self._database.fetch_all(
-            ADD, {"name": name, "description": description, "script": script}
-        )
+        parameters = {
+            "name": name,
+            "description": description,
+            "script": script,
+            "now": datetime.now(UTC),
+        }
+        [row] = await self._database.fetch_all(ADD, parameters)
         return command_of(row)
 
     async def add_with_run(
@@ -165,7 +171,13 @@ class CommandRepository:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        parameters = {"id": command_id, "name": name, "description": description, "script": script}
+        parameters = {
+            "id": command_id,
+            "name": name,
+            "description": description,
+            "script": script,
+            "now": datetime.now(UTC),
+        }
         row = await self._database.fetch_one(REPLACE, parameters)
         if row is None:
             raise _not_found(command_id)

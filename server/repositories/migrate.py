@@ -32,6 +32,11 @@ _YOYO_TABLE = "_yoyo_migration"
 class _Backend(PostgresqlBackend):  # type: ignore[misc]
     """yoyo on a libpq URL of any form; its record of who migrated asks no name service."""
 
+    # yoyo makes the table in any case, and lets the statement fail where it is there.
+    create_lock_table_sql = PostgresqlBackend.create_lock_table_sql.replace(
+        "CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1
+    )
+
     def __init__(self, parameters: Mapping[str, str]) -> None:
         rest = dict(parameters)
         name = rest.pop("dbname", None)
@@ -78,7 +83,9 @@ def _apply(address: Address, directory: Path) -> None:
         raise StartupError(f"There are no migrations in {directory}. Install Tailrun again.")
     parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters}
     with address.errors(), _advisory_lock(parameters), _Backend(parameters) as backend:
-        backend.init_database()
+        # Not init_database: that tries out whether tables can be made in a transaction, by one that
+        # must fail. PostgreSQL can do that, and its log shall tell of faults alone.
+        backend.create_lock_table()
         backend.break_lock()
         with backend.lock():
             backend.apply_migrations(backend.to_apply(migrations))

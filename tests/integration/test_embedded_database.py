@@ -17,9 +17,10 @@ import psycopg2
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.repositories import programs
+from server.repositories import migrate, programs
 from server.repositories.database import Database
 from server.repositories.embedded import EmbeddedDatabase
+from server.resources import migrations_directory
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
 
@@ -149,6 +150,17 @@ async def test_a_pid_that_is_another_process_now_does_not_bar_it(
         lock.write_text("\n".join([str(os.getppid()), *lines[1:]]))
     assert query(await server.start(), "SELECT 1") == 1
     assert postmaster(directory) != os.getppid()
+
+
+async def test_migrating_leaves_nothing_in_the_servers_log(
+    server: EmbeddedDatabase, directory: Path
+) -> None:
+    """Neither the first time, nor when there is nothing to do."""
+    url = await server.start()
+    seen = len((directory / "log").read_text())
+    for _ in range(2):
+        await migrate.apply(url, migrations_directory())
+    assert (directory / "log").read_text()[seen:] == ""
 
 
 async def test_the_pool_heals_when_the_server_was_restarted(server: EmbeddedDatabase) -> None:

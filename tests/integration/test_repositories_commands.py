@@ -47,6 +47,7 @@ async def test_a_command_with_its_first_run_is_stored_at_once(
 ) -> None:
     command, run = await commands.add_with_run("name", None, "true", host="here")
     assert run.command_id == command.id
+    assert run.created_at == run.start_time == command.created_at == command.updated_at
     assert (run.state, run.script, run.host, run.epoch) == (RunState.QUEUED, "true", "here", 1)
     assert (run.exitcode, run.signal, run.reason, run.end_time) == (None, None, None, None)
     assert (run.output_bytes, run.output_lines) == (0, 0)
