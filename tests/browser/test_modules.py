@@ -14,7 +14,8 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
     assert shutil.which("node"), (
         "The tests of the page's modules need Node (apt-get install nodejs)."
     )
-    shutil.copytree(static_directory() / "js", tmp_path / "js")
+    for part in ("js", "vendor"):
+        shutil.copytree(static_directory() / part, tmp_path / part)
     shutil.copytree(HERE / "modules", tmp_path / "modules")
     shutil.copy(HERE / "package.json", tmp_path)
     told = subprocess.run(

@@ -30,6 +30,10 @@ INERT = [
 FLOOD = "seq -f '%099.0f' 500000"
 FLOOD_LINES = 500_000
 
+ALL_FROM_HERE = """
+(row) => getSelection().setBaseAndExtent(row, 0, row.parentNode, row.parentNode.childNodes.length)
+"""
+
 WATCH_FRAMES = """
 longest = 0;
 const frame = (before) => requestAnimationFrame((now) => {
@@ -142,6 +146,44 @@ async def test_the_whole_output_can_be_copied_and_downloaded(
         await tab.output.get_by_role("link", name="Download").click()
     path = await (await download.value).path()
     assert path.read_bytes() == await client.output(run)
+
+
+async def test_what_is_selected_is_copied_as_it_was_written(
+    client: Client, open_tab: OpenTab
+) -> None:
+    run = await client.run(
+        r"printf 'a\n\n\nb\n'; head -c 5000 /dev/zero | tr '\0' x; echo; echo end"
+    )
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("Succeeded")
+    rows = tab.log.locator(".out-row")
+
+    async def copied() -> str:
+        await tab.page.keyboard.press("Control+C")
+        text: str = await tab.page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    await tab.log.press("Home")
+    start, end = await rows.nth(0).bounding_box(), await rows.nth(3).bounding_box()
+    assert start is not None
+    assert end is not None
+    gutter = float(
+        await rows.nth(0).evaluate("row => parseFloat(getComputedStyle(row).paddingLeft)")
+    )
+    await tab.page.mouse.move(start["x"] + gutter, start["y"] + 3)
+    await tab.page.mouse.down()
+    await tab.page.mouse.move(end["x"] + end["width"] - 4, end["y"] + end["height"] - 3)
+    await tab.page.mouse.up()
+    assert await copied() == "a\n\n\nb"
+    await rows.nth(4).evaluate(ALL_FROM_HERE)
+    assert await copied() == "x" * 5000 + "\nend"
+
+
+async def test_columns_are_those_of_a_terminal(client: Client, open_tab: OpenTab) -> None:
+    run = await client.run(r"printf 'name\033[3Cvalue\n漢字\033[2D🚀ab\033[3GX\n'")
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("Succeeded")
+    assert await tab.lines() == ["name   value", "漢X ab"]
 
 
 async def test_a_flood_keeps_the_tab_quick_and_the_document_small(

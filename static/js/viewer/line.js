@@ -1,47 +1,54 @@
 /** One line that is being written: text can be put over text, as progress bars do. Pure. */
+import { columns, part } from "./width.js";
 
 /** @typedef {{text: string, style: import("./style.js").Style|null}} Segment */
+
+/** How far to the right of what is written the cursor can go: no terminal is wider, and blanks cost memory. */
+const MAX_BLANK_COLUMN = 1023;
 
 export class Line {
   constructor() {
     /** @type {Segment[]} */
     this.segments = [];
+    /** In columns, as `column`. */
     this.length = 0;
     this.column = 0;
   }
 
   /**
-   * Writes at the column; what is there is replaced.
+   * Writes at the column; what is there is replaced, and what was jumped over is blank.
    * @param {string} text
    * @param {import("./style.js").Style|null} style
    */
   write(text, style) {
-    if (this.column < this.length) this.#cutOut(this.column, this.column + text.length, [{ text, style }]);
+    if (this.column > this.length) this.#append(" ".repeat(this.column - this.length), null);
+    const end = this.column + columns(text, this.column);
+    if (this.column < this.length) this.#cutOut(this.column, end, [{ text, style }]);
     else this.#append(text, style);
-    this.column += text.length;
+    this.column = end;
   }
 
-  /** @param {number} column from 0; beyond the end, the end */
+  /** @param {number} column from 0 */
   moveTo(column) {
-    this.column = Math.min(Math.max(0, column), this.length);
+    this.column = Math.min(Math.max(0, column), Math.max(this.length, MAX_BLANK_COLUMN));
   }
 
-  /** @param {number} what 0: from the column to the end, 1: from the start to the column, 2: all (ECMA-48 EL) */
+  /**
+   * Erases (ECMA-48 EL); the cursor stays.
+   * @param {number} what 0: from the cursor to the end, 1: from the start up to what is under the cursor, 2: all
+   */
   erase(what) {
-    if (what === 0) this.#cutOut(this.column, this.length, []);
-    if (what === 1) this.#cutOut(0, this.column, [{ text: " ".repeat(this.column), style: null }]);
-    if (what === 2) {
-      this.segments = [];
-      this.length = 0;
-      this.column = 0;
-    }
+    const under = this.column + 1;
+    if (what === 2 || (what === 1 && under >= this.length)) this.#cutOut(0, this.length, []);
+    else if (what === 0) this.#cutOut(this.column, this.length, []);
+    else if (what === 1) this.#cutOut(0, under, [{ text: " ".repeat(under), style: null }]);
   }
 
   #append(text, style) {
     const last = this.segments.at(-1);
+    this.length += columns(text, this.length);
     if (last && last.style === style) last.text += text;
     else this.segments.push({ text, style });
-    this.length += text.length;
   }
 
   #cutOut(from, to, instead) {
@@ -56,9 +63,9 @@ export class Line {
     const parts = [];
     let start = 0;
     for (const { text, style } of this.segments) {
-      const part = text.slice(Math.max(0, from - start), Math.max(0, to - start));
-      if (part) parts.push({ text: part, style });
-      start += text.length;
+      const kept = from < to ? part(text, start, from, to) : "";
+      if (kept) parts.push({ text: kept, style });
+      start += columns(text, start);
     }
     return parts;
   }

@@ -3,6 +3,7 @@
  *
  * A block out of sight costs the browser no layout (`content-visibility` in the stylesheet).
  */
+import { rowsText } from "./copy.js";
 
 /** @typedef {import("./terminal.js").Row} Row */
 
@@ -104,12 +105,7 @@ export class Rows {
 
   /** @returns {string} what is shown, as plain text */
   text() {
-    const parts = [];
-    for (const element of this.host.querySelectorAll(".out-row")) {
-      if (parts.length && element.dataset.line !== undefined) parts.push("\n");
-      parts.push(element.textContent);
-    }
-    return parts.join("");
+    return rowsText(this.host.querySelectorAll(".out-row"), (row) => row.textContent);
   }
 
   #openBlock() {

@@ -1,4 +1,5 @@
 /** Colours and weights of output (ECMA-48 SGR, "select graphic rendition"). Pure. */
+import { readableOn } from "./contrast.js";
 
 /**
  * How a stretch of output looks; null is the plain look. The same look is the same object.
@@ -96,20 +97,12 @@ export function styleOf(pen) {
   return style;
 }
 
-function makeStyle(fg, bg, marks) {
-  const isHex = (color) => typeof color === "string" && color.startsWith("#");
+const isHex = (color) => typeof color === "string" && color.startsWith("#");
+
+function makeStyle(wanted, bg, marks) {
+  const fg = isHex(bg) ? readableOn(wanted, bg) : wanted;
   const classes = [...marks];
   if (fg !== null && !isHex(fg)) classes.push(`fg-${fg}`);
   if (bg !== null && !isHex(bg)) classes.push(`bg-${bg}`);
-  if (fg === null && isHex(bg)) classes.push(isDark(bg) ? "on-dark" : "on-light");
   return { className: classes.join(" "), color: isHex(fg) ? fg : "", background: isHex(bg) ? bg : "" };
-}
-
-/**
- * @param {string} color "#rrggbb"
- * @returns {boolean} whether plain text on it should be white (luma of ITU-R BT.601)
- */
-function isDark(color) {
-  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue < 140;
 }

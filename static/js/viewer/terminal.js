@@ -40,6 +40,7 @@ export class Terminal {
     this.continued = false;
     this.inString = false;
     this.carry = "";
+    this.half = "";
     this.line = new Line();
   }
 
@@ -47,10 +48,10 @@ export class Terminal {
   feed(text) {
     /** @type {Row[]} */
     this.rows = [];
-    if (this.carry) {
-      text = this.carry + text;
-      this.carry = "";
-    }
+    text = this.carry + this.half + text;
+    this.carry = "";
+    this.half = isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.at(-1) : "";
+    if (this.half) text = text.slice(0, -1);
     if (this.inString || BESIDES_NEWLINE.test(text)) this.#walk(text);
     else this.#lines(text);
     return this.rows;
@@ -58,7 +59,7 @@ export class Terminal {
 
   /** @returns {Row|null} the row that is being written */
   get current() {
-    return this.line.length ? this.#row() : null;
+    return this.line.segments.length ? this.#row() : null;
   }
 
   /** Text without anything special but newlines: the common case, fast. */
@@ -149,7 +150,7 @@ export class Terminal {
 
   #put(text) {
     for (let i = 0; i < text.length;) {
-      const room = MAX_ROW_LENGTH - this.line.column;
+      const room = Math.max(0, MAX_ROW_LENGTH - this.line.column);
       let end = Math.min(text.length, i + room);
       if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end -= 1;
       if (end > i) this.line.write(text.slice(i, end), this.style);

@@ -6,6 +6,7 @@
  * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded
  * time; less often in a flood, which nobody can read, so that the stream is taken in rather than drawn.
  */
+import { copyRows } from "./copy.js";
 import { Pending } from "./pending.js";
 import { rowElement, Rows } from "./rows.js";
 import { FollowingScroll } from "./scroll.js";
@@ -39,6 +40,8 @@ export class OutputViewer {
   constructor(scroller, host, listener) {
     this.host = host;
     this.listener = listener;
+    this.onCopy = copyRows(host);
+    scroller.addEventListener("copy", this.onCopy);
     this.rows = new Rows(host, BOUNDS);
     this.pending = new Pending(PENDING_BOUNDS);
     this.terminal = new Terminal();
@@ -112,6 +115,7 @@ export class OutputViewer {
   dispose() {
     clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
+    this.scroll.scroller.removeEventListener("copy", this.onCopy);
     this.scroll.dispose();
   }
 

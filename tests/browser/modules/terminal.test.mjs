@@ -38,7 +38,19 @@ shows({
   "a trailing carriage return keeps the text": ["50%\r", ["50%"]],
   "the rest of a line can be erased": ["long text\r\x1b[Kab\n", ["ab"]],
   "the start of a line can be erased": ["abcd\x1b[2D\x1b[1Kx\n", ["  xd"]],
-  "a whole line can be erased": ["abcd\x1b[2Kx\n", ["x"]],
+  "what is under the cursor is erased with the start": ["abcd\x1b[3G\x1b[1K\n", ["   d"]],
+  "a whole line can be erased, and the cursor stays": ["abcd\x1b[2Kx\n", ["    x"]],
+  "moving right of what is written leaves blanks": ["name\x1b[20Cvalue\n1\x1b[5C2\n", [`name${" ".repeat(20)}value`, "1     2"]],
+  "a column beyond the end leaves blanks": ["ab\x1b[6Gc\n", ["ab   c"]],
+  "blanks that nothing follows are none": ["ab\x1b[6G\n", ["ab"]],
+  "moving far leaves no more blanks than a terminal is wide": ["\x1b[99999999Cx\n", [`${" ".repeat(1023)}x`]],
+  "wide characters are two columns": ["漢字ab\x1b[5GX\n", ["漢字Xb"]],
+  "a surrogate pair is a character": ["🚀ab\x1b[3GX\n", ["🚀Xb"]],
+  "of a wide character that is written over, a blank is left": ["漢字\rX\n", ["X 字"]],
+  "what is drawn onto a character goes with it": ["e\u0301ab\x1b[2GX\n", ["e\u0301Xb"]],
+  "what is drawn onto a character is no column": ["e\u0301\b\bX\n", ["X"]],
+  "Cyrillic and box drawing are a column each": ["│Да│\x1b[2GНе\n", ["│Не│"]],
+  "a tab goes to the next eighth column": ["a\tb\x1b[9GX\n", ["a\tX"]],
   "a backspace goes back": ["abc\b\bX\n", ["aXc"]],
   "the column can be set": ["abc\x1b[2GX\x1b[1CY\n", ["aXcY"]],
   "links, the clipboard and titles are inert": [
@@ -100,6 +112,7 @@ test("a very long line goes on in further rows, and no character is split", () =
 
 test("cut anywhere, the rows are the same", () => {
   const text =
+    "漢字\x1b[2D🚀e\u0301\rx\x1b[7Cy\n" +
     "a\x1b[1;31mred\x1b[0m\r\x1b[Kb\n\x1b]8;;http://x\x1b\\l\x1b]8;;\x1b\\\n\x1b]52;c;AA\nx\x1b(Bé🚀\b!\n\x1b[38;2;1;2;3mend";
   const whole = JSON.stringify(rows(text));
   for (let i = 0; i <= text.length; i += 1) {

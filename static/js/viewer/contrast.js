@@ -1,0 +1,37 @@
+/** Text that can be read on its ground: WCAG 2.2's contrast ratio, at least 4.5 to 1. Pure. */
+
+const LEAST = 4.5;
+const BLACK = "#000000";
+const WHITE = "#ffffff";
+
+/** xterm's first 16 colours, as a ground of a fixed colour expects them. */
+const NOMINAL = (
+  "#000000 #cd0000 #00cd00 #cdcd00 #0000ee #cd00cd #00cdcd #e5e5e5 " +
+  "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff"
+).split(" ");
+
+/** @param {string} color "#rrggbb" @returns {number} 0 to 1 */
+function luminance(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** @param {string} one @param {string} other @returns {number} 1 to 21 */
+export function contrast(one, other) {
+  const [darker, lighter] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+/**
+ * @param {number|string|null} wanted one of the first 16, "#rrggbb", or no colour of its own
+ * @param {string} ground "#rrggbb"
+ * @returns {string} the colour wanted where it can be read there; else black or white, one of which always can
+ */
+export function readableOn(wanted, ground) {
+  const color = typeof wanted === "number" ? NOMINAL[wanted] : wanted;
+  if (color?.startsWith("#") && contrast(color, ground) >= LEAST) return color;
+  return contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE;
+}
