@@ -21,7 +21,7 @@ WSCAT := wscat@6.1.0
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
-test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime
+test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime nginx
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
@@ -81,12 +81,15 @@ define ensure
 	exit 1
 endef
 
-.PHONY: browser faketime websocketd
+.PHONY: browser faketime nginx websocketd
 browser: | $(BIN)/pip
 	$(call ensure,chromium chromium-browser google-chrome,chromium)
 
 faketime: | $(BIN)/pip
 	$(call ensure,faketime,faketime)
+
+nginx: | $(BIN)/pip
+	$(call ensure,nginx /usr/sbin/nginx,nginx-light)
 
 websocketd: | $(BIN)/pip
 	$(call ensure,websocketd,websocketd)

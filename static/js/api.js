@@ -2,7 +2,10 @@
 import { noteServerTime } from "./clock.js";
 import { reportServer } from "./server_state.js";
 
-const BASE = "/api/v1";
+const READ_MS = 10_000;
+/** What changes something is not given up sooner than the server gives up its database. */
+const WRITE_MS = 30_000;
+const PING_MS = 3000;
 
 /** A request that did not do what was asked: problem+json of the server, or no answer (status 0). */
 export class Problem extends Error {
@@ -24,12 +27,16 @@ export class Problem extends Error {
 }
 
 const LOST = { status: 0, title: "The server does not answer", detail: "The server does not answer." };
+const SLOW = "It takes too long to answer.";
+
+/** The page may stand at any path, behind a proxy. @param {string} path below api/v1 @returns {string} */
+export const apiUrl = (path) => new URL(`api/v1${path}`, document.baseURI).href;
 
 /**
  * @param {Response} response
  * @returns {Promise<Problem>}
  */
-async function problemOf(response) {
+export async function problemOf(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
   const body = isJson ? await response.json().catch(() => ({})) : {};
@@ -37,36 +44,77 @@ async function problemOf(response) {
   return new Problem({ title, ...body, status: response.status }, retryAfter);
 }
 
+/** @returns {Promise<boolean>} whether the server answers at all, and soon */
+export async function answers() {
+  try {
+    await fetch(apiUrl("/ping"), { signal: AbortSignal.timeout(PING_MS) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the server for a sign of life, for all that the page says of it. @returns {Promise<boolean>} */
+export async function checkServer() {
+  const well = await answers();
+  reportServer({ kind: well ? "well" : "lost" });
+  return well;
+}
+
+/**
+ * One try, with a bound on the time it may take.
+ * @template T
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {number} ms
+ * @param {(response: Response) => Promise<T>} take what to make of the answer, within that time
+ * @returns {Promise<T>} rejects with a Problem, or with an AbortError where the caller's signal asked for it
+ */
+export async function fetchWithin(url, init, ms, take) {
+  const bound = AbortSignal.timeout(ms);
+  const signal = init.signal ? AbortSignal.any([init.signal, bound]) : bound;
+  try {
+    const response = await fetch(url, { ...init, signal });
+    noteServerTime(response.headers.get("Date"));
+    return await take(response);
+  } catch (error) {
+    if (init.signal?.aborted || error instanceof Problem) throw error;
+    const slow = bound.aborted && (await answers());
+    reportServer(slow ? { kind: "busy", detail: SLOW } : { kind: "lost" });
+    throw new Problem(slow ? { ...LOST, detail: SLOW } : LOST);
+  }
+}
+
+/** @param {Response} response @returns {Promise<any>} the JSON; an object with its version in `etag` */
+async function valueOf(response) {
+  if (!response.ok) throw noted(await problemOf(response));
+  reportServer({ kind: "well" });
+  if (response.status === 204) return null;
+  const etag = response.headers.get("ETag");
+  return etag ? { ...(await response.json()), etag } : response.json();
+}
+
+/** @param {Problem} problem @returns {Problem} */
+function noted(problem) {
+  reportServer(problem.status === 503 ? { kind: "busy", detail: problem.message } : { kind: "well" });
+  return problem;
+}
+
 /**
  * @param {string} method
- * @param {string} path below /api/v1
- * @param {{body?: object, signal?: AbortSignal}} [options]
+ * @param {string} path below api/v1
+ * @param {{body?: object, signal?: AbortSignal, headers?: Record<string, string>}} [options]
  */
-async function request(method, path, { body, signal } = {}) {
-  const init = { method, signal, headers: { Accept: "application/json" } };
+function request(method, path, { body, signal, headers = {} } = {}) {
+  const init = { method, signal, headers: { Accept: "application/json", ...headers } };
   if (body !== undefined) {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  let response;
-  try {
-    response = await fetch(BASE + path, init);
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    reportServer({ kind: "lost" });
-    throw new Problem(LOST);
-  }
-  noteServerTime(response.headers.get("Date"));
-  if (response.ok) {
-    reportServer({ kind: "well" });
-    return response.status === 204 ? null : response.json();
-  }
-  const problem = await problemOf(response);
-  reportServer(problem.status === 503 ? { kind: "busy", detail: problem.message } : { kind: "well" });
-  throw problem;
+  return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : WRITE_MS, valueOf);
 }
 
-/** @param {Record<string, string|number|null|undefined>} values */
+/** @param {Record<string, string|number|boolean|null|undefined>} values */
 function query(values) {
   const kept = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return kept.length ? "?" + new URLSearchParams(kept.map(([name, value]) => [name, String(value)])) : "";
@@ -78,7 +126,9 @@ const run = (id) => `/runs/${encodeURIComponent(id)}`;
 export const listCommands = (values, options) => request("GET", "/commands/" + query(values), options);
 export const getCommand = (id, options) => request("GET", command(id), options);
 export const createCommand = (fields) => request("POST", "/commands/", { body: fields });
-export const replaceCommand = (id, fields) => request("PUT", command(id), { body: fields });
+/** @param {string} [etag] the version that is replaced; 412 where it is another by now */
+export const replaceCommand = (id, fields, etag) =>
+  request("PUT", command(id), { body: fields, headers: etag ? { "If-Match": etag } : {} });
 export const deleteCommand = (id) => request("DELETE", command(id));
 export const startRun = (id) => request("POST", command(id) + "/runs", { body: {} });
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
@@ -89,14 +139,18 @@ export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { bo
 export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });
 
 /** @param {string} id */
-export const outputUrl = (id) => `${BASE}${run(id)}/output`;
+export const outputUrl = (id) => apiUrl(run(id) + "/output");
 
 /**
+ * A run's stream as JSON frames, over a WebSocket.
  * @param {string} id
  * @param {{offset: number}|{tail: number}} from
  */
-export function streamUrl(id, from) {
-  const url = new URL(`${BASE}${run(id)}/ws${query({ format: "json", ...from })}`, location.href);
+export function socketUrl(id, from) {
+  const url = new URL(apiUrl(`${run(id)}/ws${query({ format: "json", ...from })}`));
   url.protocol = url.protocol.replace("http", "ws");
   return url.href;
 }
+
+/** The same frames as Server-Sent Events. @param {string} id @param {{offset: number}|{tail: number}} from */
+export const eventsUrl = (id, from) => outputUrl(id) + query({ follow: true, format: "sse", ...from });

@@ -1,5 +1,6 @@
 /** Values as people read them. Pure. */
 
+const CLOCK = { hour: "2-digit", minute: "2-digit" };
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 /**
@@ -50,7 +51,7 @@ export const ticking = (ms) => (ms < 60_000 ? `${Math.max(0, Math.floor(ms / 100
 /**
  * @param {number} then milliseconds since the epoch
  * @param {number} now
- * @returns {string} such as "just now", "2 min ago", "3 Feb"
+ * @returns {string} such as "just now", "2 min ago", "3 Feb, 14:05"
  */
 export function ago(then, now) {
   const seconds = Math.floor((now - then) / 1000);
@@ -61,8 +62,13 @@ export function ago(then, now) {
   if (seconds < 7 * 86_400) return counted(Math.floor(seconds / 86_400), "day") + " ago";
   const date = new Date(then);
   const year = date.getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
-  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+  return `${day}, ${date.toLocaleTimeString("en-GB", CLOCK)}`;
 }
 
 /** @param {number} time milliseconds since the epoch @returns {string} to the second, with the zone */
 export const exactTime = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+
+/** @param {number} time milliseconds since the epoch @returns {string} such as "3 Feb, 14:05:09" */
+export const shortTime = (time) =>
+  new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", ...CLOCK, second: "2-digit" });

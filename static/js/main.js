@@ -1,4 +1,5 @@
 /** The page: its frame, and the screen that the address names. */
+import { checkServer } from "./api.js";
 import { Banner } from "./parts/banner.js";
 import { Help } from "./parts/help.js";
 import { closeNotice, Notice } from "./parts/notice.js";
@@ -56,16 +57,20 @@ function TopBar({ screen, onHelp }) {
   return html`<nav class="topbar" aria-label="Tailrun">
     <div class="topbar__inner">
       <a class="wordmark" href=${"#" + toCommands()}>
-        <img src="/static/logo.svg" alt="" width="24" height="24" />Tailrun
+        <img src="static/logo.svg" alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
       </a>
       <a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>Commands</a>
       <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>Runs</a>
       <span class="topbar__space"></span>
-      <a class="topbar__link" href="/swagger/index.html">API</a>
+      <a class="topbar__link" href="swagger/index.html">API</a>
       <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
         onClick=${onHelp}>?</button>
     </div>
   </nav>`;
 }
 
-render(html`<${Page} />`, document.getElementById("page"));
+addEventListener("offline", checkServer);
+
+const place = document.getElementById("page");
+place.replaceChildren();
+render(html`<${Page} />`, place);

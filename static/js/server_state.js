@@ -1,9 +1,9 @@
-/** Whether the server answers, and its database; what the banner says and every request reports. */
+/** Whether the server answers, and its database: the one truth that the banner and every sign of a stream go by. */
 import { Store } from "./store.js";
 
 /**
  * @typedef {object} ServerState
- * @property {"well"|"lost"|"busy"} kind busy: it answers, but 503
+ * @property {"well"|"lost"|"busy"} kind busy: it answers, but 503, or late
  * @property {string} [detail] the server's own words
  */
 

@@ -32,11 +32,16 @@ ARGUMENTS = (
 WAIT_MS = 100_000  # less than the time-out of most tests: what was waited for is told
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 780}
+NARROW: ViewportSize = {"width": 320, "height": 640}
+"""What a person sees who enlarges 1280 pixels fourfold (WCAG 2.2, 1.4.10)."""
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 
 CONNECTION_REFUSED = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)"
 """What the console tells, without being asked, while the server is away."""
 
+BEYOND_WINDOW = """
+(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.documentElement)
+"""
 FROM_END = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
 
 expect.set_options(timeout=WAIT_MS)
@@ -121,8 +126,11 @@ class Tab:
         await until_true(focused)
 
     async def overflow(self) -> int:
-        """Return by how many pixels the page is wider than what is seen of it."""
-        return int(await self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        """Return by how many pixels the page is wider than the window.
+
+        Not than what is seen: a phone shows a page that is too wide smaller.
+        """
+        return int(await self.page.evaluate(BEYOND_WINDOW))
 
     async def picture(self, name: str) -> Path:
         """Keep what is seen as an artifact of the tests."""

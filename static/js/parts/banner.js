@@ -17,6 +17,9 @@ const Bar = ({ words }) => html`<div class="banner">
   </div>
 </div>`;
 
-const lost = () => html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`;
+const lost = () =>
+  navigator.onLine
+    ? html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`
+    : html`<strong>This browser is offline.</strong> Runs go on without it. Trying again…`;
 const busy = (detail) =>
   html`<strong>Not everything is available right now.</strong> ${detail} Runs go on. Trying again…`;

@@ -4,7 +4,7 @@ import { Button } from "./button.js";
 
 /**
  * @param {object} props
- * @param {string} props.title
+ * @param {unknown} props.title words, or elements
  * @param {() => void} props.onClose
  * @param {unknown} props.children
  */
@@ -28,7 +28,7 @@ export function Dialog({ title, onClose, children }) {
 /**
  * Asks before something that cannot be undone.
  * @param {object} props
- * @param {string} props.title
+ * @param {unknown} props.title words, or elements
  * @param {string} props.action the button's words
  * @param {boolean} [props.busy]
  * @param {string} [props.error]

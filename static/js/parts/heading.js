@@ -4,11 +4,12 @@ import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 /**
  * @param {object} props
  * @param {string} props.title
+ * @param {unknown} [props.shown] the title as elements, where only a part of it is a name
  * @param {unknown} [props.beside] after the title, such as a state
  * @param {[string, string][]} [props.trail] links above it: words and path
  * @param {unknown} [props.children] the actions
  */
-export function Heading({ title, beside, trail = [], children }) {
+export function Heading({ title, shown, beside, trail = [], children }) {
   const element = useRef(null);
   useLayoutEffect(() => element.current.focus({ preventScroll: true }), []);
   useEffect(() => {
@@ -17,12 +18,12 @@ export function Heading({ title, beside, trail = [], children }) {
   return html`<header class="heading">
     <div class="heading__words">
       ${trail.length > 0 && html`<${Trail} links=${trail} />`}
-      <div class="heading__line"><h1 tabindex="-1" ref=${element}>${title}</h1>${beside}</div>
+      <div class="heading__line"><h1 tabindex="-1" ref=${element}>${shown ?? html`<bdi>${title}</bdi>`}</h1>${beside}</div>
     </div>
     ${children && html`<div class="heading__actions">${children}</div>`}
   </header>`;
 }
 
 const Trail = ({ links }) => html`<nav class="trail" aria-label="Where you are">
-  ${links.map(([words, path]) => html`<a key=${path} href=${"#" + path}>${words}</a>`)}
+  ${links.map(([words, path]) => html`<a key=${path} href=${"#" + path}><bdi>${words}</bdi></a>`)}
 </nav>`;

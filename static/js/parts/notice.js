@@ -8,7 +8,7 @@ const notice = new Store(null);
 let timer = 0;
 
 /**
- * @param {string} text
+ * @param {unknown} text words, or elements
  * @param {{wrong?: boolean}} [options] wrong: it stays until it is closed
  */
 export function say(text, { wrong = false } = {}) {

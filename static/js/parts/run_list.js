@@ -20,7 +20,7 @@ export function RunList({ runs, nameOf }) {
 
 function RunRow({ run, name }) {
   const end = [run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
-  const label = name ?? html`<span class="mono">${shortId(run.id)}</span>`;
+  const label = name ? html`<bdi>${name}</bdi>` : html`<span class="mono">${shortId(run.id)}</span>`;
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
     <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${label}</a>

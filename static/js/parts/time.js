@@ -1,6 +1,6 @@
 /** Times and durations that keep themselves true. */
 import { serverNow, useTick } from "../clock.js";
-import { ago, duration, exactTime, ticking } from "../format.js";
+import { ago, duration, exactTime, shortTime, ticking } from "../format.js";
 import { elapsed, isActive } from "../runs.js";
 import { html } from "../ui.js";
 
@@ -14,11 +14,20 @@ export function Ago({ at }) {
   return html`<time datetime=${at} title=${exactTime(time)}>${ago(time, serverNow())}</time>`;
 }
 
+/** When something was, to the second. @param {{at: string}} props ISO 8601 */
+export function Moment({ at }) {
+  const time = Date.parse(at);
+  return html`<time datetime=${at} title=${exactTime(time)}>${shortTime(time)}</time>`;
+}
+
 /** How long a run took, has been going, or waits. @param {{run: import("../types.js").Run}} props */
 export function Elapsed({ run }) {
   const active = isActive(run);
   useTick(active ? DURATION_TICK_MS : null);
   const ms = elapsed(run, serverNow());
   const waiting = run.state === "queued" ? "waiting " : "";
-  return html`<span class="elapsed">${waiting}${active ? ticking(ms) : duration(ms)}</span>`;
+  const [began, at] = run.state === "queued" ? ["Queued", run.created_at] : ["Started", run.start_time];
+  const ended = run.end_time ? `, ended ${exactTime(Date.parse(run.end_time))}` : "";
+  const exactly = `${began} ${exactTime(Date.parse(at))}${ended}`;
+  return html`<span class="elapsed" title=${exactly}>${waiting}${active ? ticking(ms) : duration(ms)}</span>`;
 }

@@ -41,7 +41,7 @@ function CommandView({ command }) {
       <${Button} words="Edit" href=${"#" + toEdit(command.id)} />
       <${Button} kind="danger-quiet" words="Delete" onClick=${() => setAsking(true)} />
     <//>
-    ${command.description && html`<p class="description">${command.description}</p>`}
+    ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
     <${Script} script=${command.script} />
     <${History} command=${command} />
     ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
@@ -78,13 +78,13 @@ function DeleteDialog({ command, onClose }) {
   const [remove, removing] = useAction(async () => {
     try {
       await deleteCommand(command.id);
-      say(`Deleted ${command.name}.`);
+      say(html`Deleted <bdi>${command.name}</bdi>.`);
       go(toCommands());
     } catch (problem) {
       setError(problem.status === 409 ? "It has a run that is going on. Stop the run first." : problem.message);
     }
   });
-  return html`<${Confirm} title=${`Delete ${command.name}?`} action="Delete" busy=${removing} error=${error}
+  return html`<${Confirm} title=${html`Delete <bdi>${command.name}</bdi>?`} action="Delete" busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
     <p>The command, all its runs and their output are removed. This cannot be undone.</p>
   <//>`;

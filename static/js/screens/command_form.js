@@ -38,7 +38,7 @@ export function EditScreen({ id }) {
   if (!command) return html`<${Waiting} problem=${problem} />`;
   const save = async (fields) => {
     await replaceCommand(id, fields);
-    say(`Saved ${fields.name}.`);
+    say(html`Saved <bdi>${fields.name}</bdi>.`);
     go(toCommand(id));
   };
   const trail = [
@@ -46,7 +46,7 @@ export function EditScreen({ id }) {
     [command.name, toCommand(id)],
   ];
   return html`
-    <${Heading} title=${`Edit ${command.name}`} trail=${trail} />
+    <${Heading} title=${`Edit ${command.name}`} shown=${html`Edit <bdi>${command.name}</bdi>`} trail=${trail} />
     <${CommandForm} fields=${command} back=${toCommand(id)} save=${save} />
   `;
 }
@@ -110,7 +110,7 @@ function Fields({ fields, errors }) {
     <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
     <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
     <${Field} name="script" label="Script" errors=${errors.script} control=${script}
-      hint="It is run by bash (by sh where there is none), or by the interpreter that a first line such as #!/usr/bin/env python3 names." />
+      hint="A bash script (sh where there is no bash), or one in any language whose first line names its interpreter, such as #!/usr/bin/env python3." />
   `;
 }
 

@@ -1,6 +1,6 @@
 /** All commands, with the state of their last run. */
 import { startAndWatch, stop, useAction } from "../actions.js";
-import { listCommands } from "../api.js";
+import { apiUrl, listCommands } from "../api.js";
 import { loadPages, pauseFor, useFresh } from "../fresh.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
@@ -80,8 +80,8 @@ function CommandRow({ command, reload }) {
   const run = command.last_run;
   return html`<li class="row command-row">
     <div class="command-row__what">
-      <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}>${command.name}</a>
-      <p class="command-row__more">${command.description || html`<code>${firstLine(command.script)}</code>`}</p>
+      <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}><bdi>${command.name}</bdi></a>
+      <p class="command-row__more">${command.description ? html`<bdi>${command.description}</bdi>` : html`<code>${firstLine(command.script)}</code>`}</p>
     </div>
     <div class="command-row__run">${run ? html`<${LastRun} run=${run} of=${command.name} />` : html`<${State} />`}</div>
     <${RowAction} command=${command} run=${run} reload=${reload} />
@@ -91,7 +91,7 @@ function CommandRow({ command, reload }) {
 function LastRun({ run, of }) {
   return html`
     <a class="above" href=${"#" + toRun(run.id)}>
-      <${State} run=${run} /><span class="visually-hidden">, the last run of ${of}</span>
+      <${State} run=${run} /><span class="visually-hidden">, the last run of <bdi>${of}</bdi></span>
     </a>
     <span class="command-row__time">
       ${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}
@@ -114,7 +114,7 @@ const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “
   <${Button} words="Show all commands" href=${"#" + toCommands()} />
 <//>`;
 
-const CURL = `curl ${location.origin}/api/v1/commands/ -H 'Content-Type: application/json' \\
+const CURL = `curl ${apiUrl("/commands/")} -H 'Content-Type: application/json' \\
   -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`;
 
 const NoCommands = () => html`<${Empty} title="No commands yet">

@@ -1,13 +1,12 @@
 /** One run: its state, and its output live. */
 import { getCommand, getRun } from "../api.js";
-import { exactTime } from "../format.js";
 import { pauseFor, useFresh } from "../fresh.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { Output } from "../parts/output.js";
 import { RunActions } from "../parts/run_actions.js";
 import { State } from "../parts/state.js";
-import { Ago, Elapsed } from "../parts/time.js";
+import { Ago, Elapsed, Moment } from "../parts/time.js";
 import { go, toCommand, toCommands } from "../router.js";
 import { isActive, outcome, reasonOf, shortId, shownState, stateWord } from "../runs.js";
 import { useShortcuts } from "../shortcuts.js";
@@ -64,12 +63,12 @@ function RunView({ run, onRun, reload }) {
 
 function Facts({ run }) {
   const end = outcome(run);
-  const [began, beganAt] = run.state === "queued" ? ["Queued", run.created_at] : ["Started", run.start_time];
+  const [began, beganAt] = run.state === "queued" ? ["queued", run.created_at] : ["started", run.start_time];
   return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
-    <span title=${`${began} ${exactTime(Date.parse(beganAt))}`}><${Elapsed} run=${run} /></span>
-    ${!isActive(run) && html`<span class="muted">started <${Ago} at=${run.start_time} /></span>`}
+    <${Elapsed} run=${run} />
+    <span class="muted">${began} <${Moment} at=${beganAt} /> (<${Ago} at=${beganAt} />)</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
   </div>`;
 }

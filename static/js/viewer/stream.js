@@ -1,5 +1,5 @@
 /** A run's stream: one WebSocket at a time, taken up again at the offset where it broke off. */
-import { streamUrl } from "../api.js";
+import { socketUrl } from "../api.js";
 import { backOff, tryAgain } from "../server_state.js";
 
 /**
@@ -68,7 +68,7 @@ export class RunStream {
   #connect() {
     this.#disconnect();
     this.#tell({ kind: this.broken ? "reconnecting" : "connecting" });
-    const socket = new WebSocket(streamUrl(this.runId, this.from));
+    const socket = new WebSocket(socketUrl(this.runId, this.from));
     this.socket = socket;
     socket.onmessage = (message) => socket === this.socket && this.#take(JSON.parse(message.data));
     socket.onclose = () => socket === this.socket && this.#lost();
