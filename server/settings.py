@@ -26,7 +26,7 @@ from server.values import (
 )
 
 PREFIX = "TAILRUN_"
-RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_COMMAND_ID"})
+RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
 """Set for every run; not settings, yet present when a run starts a Tailrun of its own."""
 
 KIB = 1024

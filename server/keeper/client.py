@@ -38,7 +38,8 @@ _log = logging.getLogger(__name__)
 class KeeperClient:
     """One connection to the keeper of a state directory, made again when it was lost.
 
-    Every call raises KeeperError when the keeper refuses, is lost meanwhile, or is silent.
+    Every call raises KeeperError when the keeper is lost meanwhile, is silent, or cannot do it
+    now; KeeperRefusedError, which is one, when it never will.
     `on_lost` is called once for each connection that was lost; the next call opens another.
     """
 
@@ -210,7 +211,7 @@ class KeeperClient:
             if self._spool.read_exit(run_id) is None:
                 pipe = self._spool.directory(run_id) / PIPE
                 try:
-                    self._held.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+                    self._held.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
                 except OSError as error:
                     _log.warning("cannot hold %s: %s", pipe, error)
         self._on_lost()

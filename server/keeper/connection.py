@@ -6,7 +6,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from server.keeper.protocol import PROTOCOL, Hello, KeeperError, decode, encode
+from server.keeper.protocol import (
+    MAX_MESSAGE_BYTES,
+    PROTOCOL,
+    Hello,
+    KeeperError,
+    KeeperRefusedError,
+    decode,
+    encode,
+)
 
 CALL_TIMEOUT_SECONDS = 30.0
 
@@ -46,11 +54,17 @@ class Connection:
         if not self.alive:
             raise KeeperError("the keeper is lost")
         number = next(self._numbers)
+        request = encode({"id": number, "op": operation, **arguments})
+        if len(request) > MAX_MESSAGE_BYTES:
+            raise KeeperRefusedError(
+                f"its script takes {len(request)} bytes in a message to the keeper,"
+                f" and {MAX_MESSAGE_BYTES} are the most"
+            )
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._calls[number] = future
         try:
             async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
-                self._writer.write(encode({"id": number, "op": operation, **arguments}))
+                self._writer.write(request)
                 await self._writer.drain()
                 answer = await future
         except (TimeoutError, ConnectionError) as error:
@@ -59,7 +73,8 @@ class Connection:
         finally:
             self._calls.pop(number, None)
         if not answer["ok"]:
-            raise KeeperError(answer["error"])
+            refused = answer.get("refused", False)
+            raise (KeeperRefusedError if refused else KeeperError)(answer["error"])
         return answer
 
     async def renew(self) -> None:

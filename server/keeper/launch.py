@@ -10,7 +10,7 @@ from subprocess import SubprocessError
 from server.keeper import rlimits
 from server.keeper.cgroup import Group
 from server.keeper.hierarchy import CgroupError
-from server.keeper.protocol import RUN_ID_VARIABLE, StartRequest
+from server.keeper.protocol import RUN_DIRECTORY_VARIABLE, RUN_ID_VARIABLE, StartRequest
 from server.keeper.spool import PIPE, SCRIPT
 
 _BLANKS = b" \t"
@@ -33,7 +33,7 @@ def command_line(script: bytes, path: str, shell: str) -> list[str]:
 
 
 async def launch(
-    request: StartRequest, directory: Path, group: Group | None
+    request: StartRequest, directory: Path, work: Path, group: Group | None
 ) -> asyncio.subprocess.Process:
     """Start a run's main process in a session of its own and in its group, writing to its pipe.
 
@@ -41,7 +41,7 @@ async def launch(
     only waits, while there is no keeper. OSError, SubprocessError and ValueError: it could not be
     started.
     """
-    script = str(directory / SCRIPT)
+    script = str(work / SCRIPT)
     output = os.open(directory / PIPE, os.O_RDWR)
     try:
         with _limiter(request, group) as limit:
@@ -51,7 +51,8 @@ async def launch(
                 stdout=output,
                 stderr=output,
                 cwd=request.directory,
-                env=request.environment | {RUN_ID_VARIABLE: request.run_id},
+                env=request.environment
+                | {RUN_ID_VARIABLE: request.run_id, RUN_DIRECTORY_VARIABLE: str(work)},
                 start_new_session=True,
                 # With a function to call, Python forks and not vforks, which halves the rate of
                 # starts: so there is one only when a limit is to be set. It is safe: there are no

@@ -13,6 +13,7 @@ from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     SOCKET_NAME,
     KeeperError,
+    KeeperRefusedError,
     decode,
     encode,
     socket_address,
@@ -94,7 +95,9 @@ class Listener:
             message = decode(line)
             answer["id"] = message.get("id")
             answer |= {"ok": True, **await self._answer(message)}
-        except (KeeperError, OSError, LookupError, TypeError, ValueError) as error:
+        except (KeeperRefusedError, LookupError, TypeError, ValueError) as error:
+            answer |= {"ok": False, "refused": True, "error": str(error) or type(error).__name__}
+        except (KeeperError, OSError) as error:
             answer |= {"ok": False, "error": str(error) or type(error).__name__}
         except Exception as error:
             _log.exception("a request failed")

@@ -1,7 +1,8 @@
 """What the keeper and its client say to each other: JSON, a line each, over a Unix socket.
 
 Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` or
-`{"id": n, "ok": false, "error": text}`; answers may come out of order.
+`{"id": n, "ok": false, "error": text, "refused": bool}`; answers may come out of order. What was
+refused would be so again: its fields are wrong.
 
     hello                                        -> protocol, version, pid
     start  the fields of a StartRequest          -> started (false: was started before)
@@ -19,17 +20,24 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from server.keeper.spool import Limits
+from server.keeper import records
+from server.keeper.records import string, text
+from server.keeper.spool import LIMITS, Limits
 
 PROTOCOL = 1
 SOCKET_NAME = "socket"
 LOG_NAME = "log"
 RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
+RUN_DIRECTORY_VARIABLE = "TAILRUN_RUN_DIRECTORY"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class KeeperError(Exception):
-    """The keeper refused, or cannot be reached."""
+    """The keeper cannot be reached, or cannot do it now."""
+
+
+class KeeperRefusedError(KeeperError):
+    """The keeper does not take this request, and never will: to ask again is of no use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +45,8 @@ class StartRequest(Limits):
     """A run to start, within its bounds.
 
     `shell` is the program that runs a script without a `#!` line; `environment` is all that the
-    script gets, but for the mark TAILRUN_RUN_ID. `label` is the client's own, to be found in the
-    spool again.
+    script gets, but for the mark TAILRUN_RUN_ID and TAILRUN_RUN_DIRECTORY, its work directory.
+    `label` is the client's own, to be found in the spool again.
     """
 
     run_id: str
@@ -55,9 +63,19 @@ class StartRequest(Limits):
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "StartRequest":
-        """Read a request; TypeError when a field is missing."""
-        names = {entry.name for entry in fields(cls)}
-        return cls(**{name: value for name, value in message.items() if name in names})
+        """Read a request; ValueError when a field is missing or wrong."""
+        return records.build(cls, message, _START)
+
+
+_START: records.Checks = {
+    **LIMITS,
+    "run_id": string,
+    "script": string,
+    "shell": string,
+    "directory": string,
+    "environment": records.mapping,
+    "label": text(1000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +89,16 @@ class Hello:
 
 def encode(message: dict[str, Any]) -> bytes:
     """Make a line of a message."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="surrogatepass") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any]:
     """Read a line; ValueError when it is no message."""
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        raise ValueError("a message is nested too deeply") from None
     if not isinstance(message, dict):
         raise ValueError("a message must be a JSON object")  # noqa: TRY004
     return message

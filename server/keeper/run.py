@@ -94,7 +94,9 @@ class Run:
             if (max_bytes := self.limits.max_run_memory_bytes) is not None:
                 self._group = groups.make(self.run_id, max_bytes)
             async with children.launching():
-                process = await launch(request, directory, self._group)
+                process = await launch(
+                    request, directory, self._spool.work(self.run_id), self._group
+                )
                 children.add(process.pid)
         except (OSError, SubprocessError, TypeError, ValueError) as error:
             await self._finish(ExitRecord(error=explain(error, request)))

@@ -1,24 +1,36 @@
 """The spool: what one run leaves on local disk, and the records in it.
 
-    <root>/<run_id>/      0700; its creation is the token that a run is started at most once
-        script            the script as run
+    STATE_DIR/spool/<run_id>/   0700; its creation is the token that a run is started at most once
         pipe              FIFO: the run's stdout and stderr
         output            the bytes that the keeper moved out of the pipe
         tail.<n>          output beyond the head, of which only the tail is kept (see output.py)
         run.json          ProcessRecord
         stop.json         StopRecord, written before the first signal
         exit.json         ExitRecord; once it is there, `output` will not grow any more
+        exit.tmp          space for that, kept free: the disk may be full when the run ends
+    STATE_DIR/work/<run_id>/    0700; the run's own, which may leave in it what it likes
+        script            the script as run, executable (before: in the spool)
+    STATE_DIR/trash/            what is being removed (see trash.py)
 
 Records are written beside their place and renamed into it, so that a reader sees all of a
 record or none. They are not synced to disk: after a power failure the runs are gone as well.
+How they are read is told in records.py.
 """
 
 import json
+import logging
 import os
 import re
-from dataclasses import asdict, dataclass, field, fields
+import signal
+import stat
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+from server.keeper import records
+from server.keeper.records import flag, one_of, optional, seconds, text, texts, whole
+from server.keeper.trash import Trash
 
 SCRIPT = "script"
 PIPE = "pipe"
@@ -27,6 +39,12 @@ TAIL = "tail"
 PROCESS_RECORD = "run.json"
 STOP_RECORD = "stop.json"
 EXIT_RECORD = "exit.json"
+EXIT_SPACE = "exit.tmp"
+
+EXIT_SPACE_BYTES = 4096
+MAX_SCRIPT_BYTES = 256 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -108,14 +126,60 @@ class ExitRecord:
     memory_reached: bool = False
 
 
+LIMITS: records.Checks = {
+    "timeout_seconds": optional(seconds()),
+    "max_output_bytes": optional(whole()),
+    "min_free_bytes": whole(),
+    "grace_seconds": seconds(),
+    "output_policy": one_of({"stop": "", "head_and_tail": ""}),
+    "tail_bytes": whole(),
+    "max_open_files": optional(whole()),
+    "max_processes": optional(whole()),
+    "max_run_memory_bytes": optional(whole()),
+}
+_STATUS: records.Checks = {
+    "exitcode": optional(whole(0, 255)),
+    "signal": optional(text(20)),
+}
+_PROCESS: records.Checks = {
+    **_STATUS,
+    "pid": whole(1, 2**31 - 1),
+    "start_ticks": whole(),
+    "boot_id": text(100),
+    "started_at": seconds(),
+    "limits": lambda value: isinstance(value, Limits),
+    "memory_group": optional(text(4096)),
+    "label": text(1000),
+}
+_STOP: records.Checks = {
+    "cause": text(100),
+    "signal": one_of(signal.Signals.__members__),
+    "grace_seconds": seconds(-records.MAX_SECONDS),
+    "requested_at": seconds(),
+}
+_EXIT: records.Checks = {
+    **_STATUS,
+    "cause": optional(text(100)),
+    "error": optional(text(records.MAX_RECORD_BYTES)),
+    "lost": flag,
+    "ended_at": seconds(),
+    "output_bytes": whole(),
+    "survivors": texts,
+    "left_out_bytes": whole(),
+    "memory_reached": flag,
+}
+
 _Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)
 
 
 class Spool:
-    """The spools of all runs, in the directory `root`."""
+    """The spools of all runs, in the directory `root`; work directories and trash are beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.trash = Trash(root.parent / "trash")
+        self._works = root.parent / "work"
+        self._told: set[str] = set()
 
     @classmethod
     def of(cls, state_dir: Path) -> "Spool":
@@ -128,99 +192,183 @@ class Spool:
             raise ValueError(f"not a run id: {run_id!r}")
         return self.root / run_id
 
+    def work(self, run_id: str) -> Path:
+        """Return the directory of a run's own, with its script."""
+        return self._works / self.directory(run_id).name
+
     def output_path(self, run_id: str) -> Path:
         """Return where a run's output is."""
         return self.directory(run_id) / OUTPUT
 
     def run_ids(self) -> list[str]:
         """Return the runs that have a spool, ended or not."""
-        if not self.root.is_dir():
-            return []
-        return [name for name in os.listdir(self.root) if _RUN_ID.fullmatch(name)]  # noqa: PTH208
+        return _run_ids(self.root)
 
     def create(self, run_id: str, script: bytes) -> bool:
-        """Make a run's spool; False when it is there already.
+        """Make a run's spool and work directory; False when the spool is there already.
 
         OSError: it could not be made; or, where its directory is there, not all of it.
         """
         directory = self.directory(run_id)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            directory.mkdir(mode=0o700)
+            self._make(directory)
         except FileExistsError:
             return False
         _write(directory / OUTPUT, b"")
-        _write(directory / SCRIPT, script)
         os.mkfifo(directory / PIPE, 0o600)
+        _keep_free(directory / EXIT_SPACE)
+        self._make_work(self.work(run_id), script)
         return True
 
     def remove(self, run_id: str) -> None:
-        """Remove a run's spool; harmless when there is none.
+        """Remove a run's spool and work directory; harmless when there are none.
 
-        exit.json goes last: a removal that was cut short leaves a run that has ended.
+        The spool goes last, and at once: what was cut short is done by the next removal. Nothing
+        that a run left is an error; what cannot be removed now waits for `sweep`.
         """
-        directory = self.directory(run_id)
-        if not directory.is_dir():
-            return
-        for path in sorted(directory.iterdir(), key=lambda path: path.name == EXIT_RECORD):
-            path.unlink(missing_ok=True)
-        directory.rmdir()
+        for path in (self.work(run_id), self.directory(run_id)):
+            try:
+                name = self.trash.take(path)
+            except OSError as error:
+                self._tell(path, error)
+            else:
+                if name is not None:
+                    self.trash.remove(name)
+
+    def sweep(self) -> None:
+        """Remove what earlier removals left, and the work directories of runs without a spool."""
+        without_spool = set(_run_ids(self._works)) - set(self.run_ids())
+        for run_id in without_spool | self._told:
+            self.remove(run_id)
+        self.trash.empty()
 
     def read_script(self, run_id: str) -> str:
         """Return the script as it was run; OSError: it cannot be read."""
-        return (self.directory(run_id) / SCRIPT).read_text()
+        try:
+            return _read_text(self.work(run_id) / SCRIPT)
+        except FileNotFoundError:
+            return _read_text(self.directory(run_id) / SCRIPT)
 
     def read_process(self, run_id: str) -> ProcessRecord | None:
         """Return who the run's main process is; None before it was started."""
-        return _read(self.directory(run_id) / PROCESS_RECORD, ProcessRecord)
+        values = records.read_object(self.directory(run_id) / PROCESS_RECORD)
+        with suppress(ValueError):
+            if values is not None and isinstance(limits := values.get("limits", {}), dict):
+                values["limits"] = records.build(Limits, limits, LIMITS)
+        return _built(ProcessRecord, values, _PROCESS)
 
     def read_stop(self, run_id: str) -> StopRecord | None:
         """Return why the run is being stopped; None when it is not."""
-        return _read(self.directory(run_id) / STOP_RECORD, StopRecord)
+        values = records.read_object(self.directory(run_id) / STOP_RECORD)
+        return _built(StopRecord, values, _STOP)
 
     def read_exit(self, run_id: str) -> ExitRecord | None:
         """Return how the run ended; None while it has not."""
-        return _read(self.directory(run_id) / EXIT_RECORD, ExitRecord)
+        return read_exit(self.directory(run_id))
 
     def write_process(self, run_id: str, record: ProcessRecord) -> None:
         """Record who the run's main process is."""
-        _write_record(self.directory(run_id) / PROCESS_RECORD, record)
+        self._write(self.directory(run_id) / PROCESS_RECORD, record)
 
     def write_stop(self, run_id: str, record: StopRecord) -> None:
         """Record that the run is to end."""
-        _write_record(self.directory(run_id) / STOP_RECORD, record)
+        self._write(self.directory(run_id) / STOP_RECORD, record)
 
     def write_exit(self, run_id: str, record: ExitRecord) -> None:
         """Record how the run ended."""
-        _write_record(self.directory(run_id) / EXIT_RECORD, record)
+        self._write(self.directory(run_id) / EXIT_RECORD, record)
+
+    def _write(self, path: Path, record: ProcessRecord | StopRecord | ExitRecord) -> None:
+        """Write a record; what stands in its way and is none of ours is put into the trash."""
+        data = json.dumps(asdict(record)).encode()
+        try:
+            records.write_whole(path, data)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in records.PASSING_ERRORS:
+                raise
+            _log.warning("in the way of a record: %s", error)
+            for stranger in (path, path.with_suffix(".tmp")):
+                self.trash.take(stranger)
+            records.write_whole(path, data)
+
+    def _make(self, directory: Path) -> None:
+        """Make a directory; FileExistsError: it is there. What is none is put into the trash."""
+        try:
+            directory.mkdir(mode=0o700)
+        except FileExistsError:
+            if stat.S_ISDIR(directory.lstat().st_mode):
+                raise
+            self.trash.take(directory)
+            directory.mkdir(mode=0o700)
+
+    def _make_work(self, directory: Path, script: bytes) -> None:
+        """Make a work directory anew: a run has a spool before it has that."""
+        self._works.mkdir(mode=0o700, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700)
+        except FileExistsError:
+            self.trash.take(directory)
+            directory.mkdir(mode=0o700)
+        _write(directory / SCRIPT, script, 0o700)
+
+    def _tell(self, path: Path, error: OSError) -> None:
+        if path.name not in self._told:
+            self._told.add(path.name)
+            _log.warning("cannot remove %s yet: %s", path, error)
 
 
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def read_exit(directory: Path) -> ExitRecord | None:
+    """Return how the run of a spool ended; None while it has not.
+
+    Raises:
+        OSError: it cannot be read now, for a reason that passes.
+    """
+    values = records.read_object(directory / EXIT_RECORD)
+    return None if values is None or "exitcode" not in values else _built(ExitRecord, values, _EXIT)
+
+
+def _built(
+    kind: type[_Record], values: dict[str, Any] | None, checks: records.Checks
+) -> _Record | None:
+    """Make a record; None when there is none, or none of ours."""
+    if values is None or None not in (values.get("exitcode"), values.get("signal")):
+        return None
+    with suppress(ValueError):
+        return records.build(kind, values, checks)
+    return None
+
+
+def _run_ids(directory: Path) -> list[str]:
+    """Return the directories that are named by a run."""
+    try:
+        with os.scandir(directory) as entries:
+            return [
+                entry.name
+                for entry in entries
+                if _RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:  # noqa: PTH123
         file.write(data)
 
 
-def _write_record(path: Path, record: ProcessRecord | StopRecord | ExitRecord) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    _write(temporary, json.dumps(asdict(record)).encode())
-    temporary.replace(path)
-
-
-def _read(path: Path, kind: type[_Record]) -> _Record | None:
-    """Read a record; None when there is none, or none that is whole (a power failure)."""
+def _keep_free(path: Path) -> None:
+    """Take space on the disk for a record that is written later."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        values = json.loads(path.read_bytes())
-        if not isinstance(values, dict):
-            return None
-        if kind is ProcessRecord:
-            values["limits"] = Limits(**_known(Limits, values.get("limits", {})))
-        return kind(**_known(kind, values))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+        os.posix_fallocate(descriptor, 0, EXIT_SPACE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
-def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the fields that a newer keeper may have added."""
-    return {entry.name: values[entry.name] for entry in fields(kind) if entry.name in values}
+def _read_text(path: Path) -> str:
+    with open(records.open_regular(path), "rb") as file:  # noqa: PTH123
+        return file.read(MAX_SCRIPT_BYTES).decode(errors="replace")

@@ -157,8 +157,10 @@ async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bo
         await asyncio.sleep(0)
     parts = []
     while offset < end:
-        parts.append(await output.read(offset, end - offset))
-        offset += len(parts[-1])
+        if not (data := await output.read(offset, end - offset)):
+            break  # somebody has cut the output
+        parts.append(data)
+        offset += len(data)
     return b"".join(parts), ended and offset >= size
 
 

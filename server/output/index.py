@@ -92,15 +92,19 @@ class LineIndex:
                     self._checkpoints.extend(accumulate(counts, initial=total))
 
 
+class OutputDamagedError(OSError):
+    """Somebody has cut the output of a run: bytes that were in it are not there any more."""
+
+
 def read_exactly(start: int, end: int, descriptor: int) -> bytes:
     """Return the bytes in [start, end).
 
     Raises:
-        OSError: the file is shorter; somebody other than the keeper has cut it.
+        OutputDamagedError: the file is shorter; somebody other than the keeper has cut it.
     """
     data = os.pread(descriptor, end - start, start)
     if len(data) < end - start:
-        raise OSError(errno.EIO, "The output has become shorter than it was")
+        raise OutputDamagedError(errno.EIO, "The output has become shorter than it was")
     return data
 
 

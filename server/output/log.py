@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from server.keeper.spool import EXIT_RECORD, OUTPUT
-from server.output.index import LineIndex, read_exactly
+from server.keeper.records import PASSING_ERRORS, open_regular
+from server.keeper.spool import OUTPUT, read_exit
+from server.output.index import LineIndex, OutputDamagedError, read_exactly
 from server.output.shared import SharedFrames
 from server.output.times import TimeMarks
 
@@ -46,11 +47,11 @@ class RunLog:
         self.directory = directory
         self.frames = SharedFrames()
         self._clock = clock
-        self._exit_record = directory / EXIT_RECORD
-        self._file: int | None = os.open(directory / OUTPUT, os.O_RDONLY | os.O_CLOEXEC)
+        self._file: int | None = open_regular(directory / OUTPUT)
         self._users = 1
         self._size = 0
         self._ended = False
+        self._damaged = False
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._reads_at_once = True
         self._index = LineIndex(self.in_thread)
@@ -73,6 +74,16 @@ class RunLog:
     def ended(self) -> bool:
         """Whether no byte will follow."""
         return self._ended
+
+    @property
+    def damaged(self) -> bool:
+        """Whether bytes that were there are not there any more."""
+        return self._damaged
+
+    @property
+    def path(self) -> str:
+        """A name of the output itself, whatever became of the one in its directory."""
+        return f"/proc/self/fd/{self._opened()}"
 
     @property
     def users(self) -> int:
@@ -117,7 +128,7 @@ class RunLog:
         """
         if self._ended:
             return
-        exited = self._exit_record.exists()
+        exited = self._exited()
         status = os.fstat(self._opened())
         self._ended = exited or status.st_nlink == 0
         self._take_size(status.st_size)
@@ -148,7 +159,8 @@ class RunLog:
         What is in the page cache is read at once, all else in a thread.
 
         Raises:
-            OSError: the file cannot be read, or somebody has cut it.
+            OSError: the file cannot be read.
+            OutputDamagedError: somebody has cut it. Once it has ended, `size` is what is left.
         """
         length = min(limit, self._size - offset)
         if length <= 0:
@@ -186,6 +198,9 @@ class RunLog:
         if size > self._size:
             self.mark(self._size, self._clock())
             self._size = size
+        elif size < self._size and self._ended:
+            self._damaged = True
+            self._size = size
         self._wake(
             [
                 waiter
@@ -193,6 +208,15 @@ class RunLog:
                 if self._ended or self._size > offset
             ]
         )
+
+    def _exited(self) -> bool:
+        """Whether the run's end is recorded; what is no record of ours tells nothing."""
+        try:
+            return read_exit(self.directory) is not None
+        except OSError as error:
+            if error.errno not in PASSING_ERRORS:
+                raise
+            return True  # it is there; who wants to know what it says will try again
 
     def _opened(self) -> int:
         if self._file is None:
@@ -225,6 +249,11 @@ class RunLog:
         return bytes(buffer) if count == length else bytes(buffer[:count])
 
     def _thread_done(self, future: "asyncio.Future[T]") -> None:
-        """Release the log; where the caller is gone, nobody else takes notice of an error."""
+        """Release the log; where the caller is gone, nobody else takes notice of an error.
+
+        When the output was cut, and so cannot grow again, what is left of it is all there is.
+        """
+        cut = not future.cancelled() and isinstance(future.exception(), OutputDamagedError)
+        if cut and self._ended:
+            self._take_size(os.fstat(self._opened()).st_size)
         self.release()
-        future.exception()

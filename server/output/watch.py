@@ -10,7 +10,6 @@ from contextlib import suppress
 
 from inotify_simple import INotify, flags
 
-from server.keeper.spool import OUTPUT
 from server.output.log import RunLog
 
 POLL_SECONDS = 0.02
@@ -22,8 +21,11 @@ EVENT_BYTES = 16 * 1024
 EVENT = struct.Struct("iIII")
 """struct inotify_event: watch descriptor, mask, cookie, and the length of the name that follows."""
 
+LOOK_SECONDS = 1.0
+"""Pause between two looks at all logs: a directory that was moved or made anew tells nobody."""
+
 GROWTH = flags.MODIFY
-CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE
+CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE | flags.ONLYDIR | flags.DONT_FOLLOW
 OVERFLOW = -1
 """The watch descriptor of the event that tells that others were dropped (inotify(7))."""
 
@@ -47,6 +49,7 @@ class Watch:
         self._poll: asyncio.TimerHandle | None = None
         self._said = False
         self._inotify = self._open()
+        self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
 
     def add(self, log: RunLog) -> None:
         """Refresh the log now and at each change of its files."""
@@ -66,6 +69,7 @@ class Watch:
 
     def close(self) -> None:
         """Refresh no log any more; `remove` stays harmless."""
+        self._all.cancel()
         if self._poll is not None:
             self._poll.cancel()
         if self._inotify is not None:
@@ -90,7 +94,7 @@ class Watch:
     def _watch(self, log: RunLog) -> tuple[int, ...]:
         """Watch a log's output and directory, both or none."""
         inotify = self._require()
-        growth = inotify.add_watch(log.directory / OUTPUT, GROWTH)
+        growth = inotify.add_watch(log.path, GROWTH)
         try:
             change = inotify.add_watch(log.directory, CHANGE)
         except OSError:
@@ -113,6 +117,11 @@ class Watch:
             told = set(self._watched)
         for descriptor in told & self._watched.keys():
             self._watched[descriptor]()
+
+    def _look_at_all(self) -> None:
+        for log in self._logs:
+            log.refresh()
+        self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
 
     def _look(self) -> None:
         for log in self._polled:

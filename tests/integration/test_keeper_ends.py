@@ -80,7 +80,33 @@ async def test_a_script_of_a_megabyte_runs(host: Host) -> None:
 async def test_the_environment_is_what_was_asked_for_and_the_mark(host: Host) -> None:
     run_id = await host.start("/bin/cat /proc/$$/environ", environment={"A": "1"})
     await host.ended(run_id)
-    assert host.output(run_id) == f"A=1\0TAILRUN_RUN_ID={run_id}\0".encode()
+    work = host.spool.work(run_id)
+    mark = f"TAILRUN_RUN_ID={run_id}\0TAILRUN_RUN_DIRECTORY={work}\0"
+    assert host.output(run_id) == f"A=1\0{mark}".encode()
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        ("echo a; seq 5 > output; mkdir -p pipe run.json; echo end", b"a\nend\n"),
+        ("mkdir -p output; echo end", b"end\n"),
+        ("echo a | tee -a output; cat output", b"a\na\n"),
+        ('cd ..; date > output; mkdir exit.json "$TAILRUN_RUN_ID.x"; echo end', b"end\n"),
+        ("rm -rf ../../work; echo end", b"end\n"),
+    ],
+)
+async def test_what_a_script_writes_beside_itself_is_none_of_our_files(
+    host: Host, script: str, output: bytes
+) -> None:
+    end, written = await host.finish(f'cd "$(dirname "$0")"; {script}')
+    assert (end.exitcode, written) == (0, output)
+
+
+async def test_a_script_can_execute_itself_and_knows_its_directory(host: Host) -> None:
+    again = '[ $# = 1 ] && { echo "$1"; pwd; exit; }; cd "$TAILRUN_RUN_DIRECTORY" && exec "$0" b'
+    run_id = await host.start(f"#!/bin/sh\n{again}\n")
+    assert (await host.ended(run_id)).exitcode == 0
+    assert host.output(run_id) == f"b\n{host.spool.work(run_id)}\n".encode()
 
 
 async def test_the_directory_is_the_one_asked_for(host: Host, tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ MUTANTS = (
     Mutant(
         "the exit is looked for after the last read",
         "server/output/log.py",
-        "        exited = self._exit_record.exists()\n        status = os.fstat(self._opened())\n",
-        "        status = os.fstat(self._opened())\n        exited = self._exit_record.exists()\n",
+        "        exited = self._exited()\n        status = os.fstat(self._opened())\n",
+        "        status = os.fstat(self._opened())\n        exited = self._exited()\n",
         (LOG,),
     ),
     Mutant(

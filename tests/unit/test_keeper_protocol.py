@@ -11,6 +11,7 @@ from server.keeper.protocol import StartRequest, code_version, decode, encode
 from server.keeper.spool import Limits
 
 values = st.none() | st.booleans() | st.integers() | st.text()
+SIZES = st.integers(0, 2**63 - 1)
 requests = st.builds(
     StartRequest,
     run_id=st.text(),
@@ -19,14 +20,14 @@ requests = st.builds(
     directory=st.text(),
     environment=st.dictionaries(st.text(), st.text()),
     timeout_seconds=st.none() | st.floats(0, 1e9),
-    max_output_bytes=st.none() | st.integers(0),
-    min_free_bytes=st.integers(0),
+    max_output_bytes=st.none() | SIZES,
+    min_free_bytes=SIZES,
     grace_seconds=st.floats(0, 1e9),
     output_policy=st.sampled_from(["stop", "head_and_tail"]),
-    tail_bytes=st.integers(0),
-    max_open_files=st.none() | st.integers(0),
-    max_processes=st.none() | st.integers(0),
-    max_run_memory_bytes=st.none() | st.integers(0),
+    tail_bytes=SIZES,
+    max_open_files=st.none() | SIZES,
+    max_processes=st.none() | SIZES,
+    max_run_memory_bytes=st.none() | SIZES,
 )
 
 
@@ -38,7 +39,7 @@ def test_a_message_is_one_line_and_read_as_sent(message: dict[str, Any]) -> None
     assert decode(line) == message
 
 
-@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"1", b'{"a":', b"\xff"])
+@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"1", b'{"a":', b"\xff", b"[" * 100_000])
 def test_what_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         decode(line)
@@ -57,8 +58,32 @@ def test_the_limits_are_those_of_the_request(request: StartRequest) -> None:
 
 
 def test_a_start_request_that_lacks_a_field_names_it() -> None:
-    with pytest.raises(TypeError, match="script"):
+    with pytest.raises(ValueError, match="script"):
         StartRequest.from_message({"run_id": "x"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("run_id", 7),
+        ("script", None),
+        ("environment", {"A": 1}),
+        ("environment", ["A"]),
+        ("timeout_seconds", "4"),
+        ("timeout_seconds", float("nan")),
+        ("max_output_bytes", True),
+        ("max_open_files", 2**70),
+        ("grace_seconds", -1),
+        ("output_policy", "keep"),
+        ("output_policy", []),
+        ("label", "a\0b"),
+    ],
+)
+def test_a_start_request_with_a_wrong_field_names_it(field: str, value: object) -> None:
+    message = {"run_id": "x", "script": "", "shell": "", "directory": "", "environment": {}}
+    assert StartRequest.from_message(message)
+    with pytest.raises(ValueError, match=f"'{field}' has a wrong value"):
+        StartRequest.from_message(message | {field: value})
 
 
 def test_the_version_is_that_of_the_code() -> None:

@@ -50,6 +50,10 @@ def no_room(*_: object, **__: object) -> None:
     raise OSError("no room")
 
 
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "no space")
+
+
 @pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     return Keeper(tmp_path, 60, lambda _: None)
@@ -107,8 +111,9 @@ async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
     message = start_message("true")
     with monkeypatch.context() as patch:
         patch.setattr("server.keeper.spool._write", no_room)
+        patch.setattr("server.keeper.records.write_whole", no_space)
         await keeper._answer(message)
-        await until(lambda: "cannot record its end: no room" in caplog.text)
+        await until(lambda: "cannot record its end: [Errno 28] no space" in caplog.text)
         assert keeper._idle is None
     end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
     assert end.error == "its spool cannot be made: no room"

@@ -1,0 +1,199 @@
+"""The trash: where what is to be removed goes first, whatever a run has made of it.
+
+A directory is moved here by one rename, which is quick and done or not done. Its entries are
+removed one by one; a directory among them is moved up beside it first. So no depth is too deep, no
+link is followed, and no file system that somebody mounted below is entered: what something is
+mounted on cannot be renamed (EBUSY, rename(2)). What cannot be removed stays, is told once, and is
+tried again by the next `empty`.
+"""
+
+import array
+import fcntl
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+GET_FLAGS = 0x80086601
+SET_FLAGS = 0x40086602
+LOCKING_FLAGS = 0x10 | 0x20
+"""FS_IMMUTABLE_FL and FS_APPEND_FL; the calls are FS_IOC_GETFLAGS and -SETFLAGS (ioctl_iflags(2)).
+"""
+
+MAX_TOLD = 20
+"""Things that stay and are told of, each once; the log is not filled with more."""
+
+_log = logging.getLogger(__name__)
+
+
+class Trash:
+    """The trash in the directory `root`, on the file system of what is moved there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._told: set[str] = set()
+
+    def take(self, path: Path) -> str | None:
+        """Move what is there here, and return its name here; None when nothing is there.
+
+        Raises:
+            OSError: it cannot be moved, not even after it was unlocked.
+        """
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        name = _new_name()
+        try:
+            try:
+                path.rename(self.root / name)
+            except PermissionError:
+                unlock(path)
+                unlock(path.parent)
+                path.rename(self.root / name)
+        except FileNotFoundError:
+            return None
+        return name
+
+    def remove(self, name: str) -> None:
+        """Remove something that was taken, and all that is in it; what stays is told once."""
+        try:
+            root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            self._tell(name, error)
+            return
+        waiting = [name]
+        try:
+            while waiting:
+                self._remove(root, waiting.pop(), waiting)
+        finally:
+            os.close(root)
+
+    def empty(self) -> None:
+        """Remove all that is here."""
+        for name in _entries(self.root):
+            self.remove(name)
+
+    def _remove(self, root: int, name: str, waiting: list[str]) -> None:
+        """Remove one thing; what it has of directories is put beside it, and waits."""
+        try:
+            if not _unlink(root, name):
+                _clear(root, name, waiting)
+                os.rmdir(name, dir_fd=root)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._tell(name, error)
+
+    def _tell(self, name: str, error: OSError) -> None:
+        if name not in self._told and len(self._told) < MAX_TOLD:
+            self._told.add(name)
+            _log.warning("cannot remove %s yet: %s", self.root / name, error)
+
+
+def unlock(path: Path | str, parent: int | None = None) -> None:
+    """Take from a file or directory of ours what keeps its owner from changing it.
+
+    The modes of a directory, and the flags that root sets (chattr(1)); not those of a file that has
+    another name elsewhere. What cannot be done is left. `parent` is the descriptor of the directory
+    that a relative path starts at.
+    """
+    with suppress(OSError):
+        handle = os.open(path, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            _unlock(handle)
+        finally:
+            os.close(handle)
+
+
+def _unlock(handle: int) -> None:
+    facts = os.fstat(handle)
+    directory = stat.S_ISDIR(facts.st_mode)
+    if not directory and not (stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1):
+        return
+    again = f"/proc/self/fd/{handle}"
+    _clear_flags(again)
+    if directory and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        Path(again).chmod(0o700)
+        _clear_flags(again)
+
+
+def _clear_flags(path: str) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            flags = array.array("i", [0])
+            fcntl.ioctl(descriptor, GET_FLAGS, flags)
+            if flags[0] & LOCKING_FLAGS:
+                flags[0] &= ~LOCKING_FLAGS
+                fcntl.ioctl(descriptor, SET_FLAGS, flags)
+        finally:
+            os.close(descriptor)
+
+
+def _new_name() -> str:
+    return os.urandom(12).hex()
+
+
+def _entries(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _unlink(parent: int, name: str) -> bool:
+    """Remove what is no directory; False when it is one."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        return False
+    except PermissionError:
+        unlock(name, parent)
+        unlock(".", parent)
+        try:
+            os.unlink(name, dir_fd=parent)
+        except IsADirectoryError:
+            return False
+    return True
+
+
+def _clear(root: int, name: str, waiting: list[str]) -> None:
+    """Empty a directory of the trash: remove its files, and move its directories beside it.
+
+    One entry that cannot be removed does not keep the others. OSError: the first of its kind.
+    """
+    directory = _open_directory(root, name)
+    problem: OSError | None = None
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                try:
+                    if not _unlink(directory, entry.name):
+                        waiting.append(_move_up(directory, entry.name, root))
+                except FileNotFoundError:
+                    pass
+                except OSError as error:
+                    problem = problem or error
+    finally:
+        os.close(directory)
+    if problem is not None:
+        raise problem
+
+
+def _open_directory(root: int, name: str) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=root)
+    except PermissionError:
+        unlock(name, root)
+        return os.open(name, flags, dir_fd=root)
+
+
+def _move_up(directory: int, name: str, root: int) -> str:
+    moved = _new_name()
+    try:
+        os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=root)
+    except PermissionError:
+        unlock(name, directory)
+        unlock(".", directory)
+        os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=root)
+    return moved
