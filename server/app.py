@@ -36,6 +36,7 @@ from server.services.recovery import Recovery
 from server.services.retention import Retention
 from server.services.runner import Runner
 from server.services.runs import RunService
+from server.services.sweeping import sweep
 from server.services.tasks import Tasks, end
 from server.settings import Settings
 from server.state import state_directory
@@ -125,6 +126,7 @@ async def service(
         await _take_up_or_show(take_up, recovery, tasks)
         await stack.enter_async_context(_running(runner, archiver, tasks))
         tasks.start(recovery.end_unconfirmed(repositories.runs), "unconfirmed runs")
+        tasks.start(sweep(spool), "what runs left")
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
