@@ -33,6 +33,10 @@ class NoActiveRunError(ConflictError):
     """There is no active run to act on."""
 
 
+class RunNotFollowedError(TailrunError):
+    """The run has not ended, but this server does not follow it."""
+
+
 class InvalidCursorError(TailrunError):
     """The cursor was not made by this service."""
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from aiohttp import hdrs, web
 
-from server.handlers import schemas
+from server.handlers import schemas, sse
 from server.handlers.keys import RUNS, VIEWERS
 from server.handlers.openapi import operation
 from server.handlers.parameters import query, run_id
 from server.handlers.problems import InvalidInputError
-from server.handlers.stream import start_offset
+from server.handlers.telling import start_offset
 from server.output.cursor import StreamFormat, frames
 from server.output.lines import parse_lines
 from server.output.ranges import UnsatisfiableRangeError, parse_range
@@ -20,6 +20,9 @@ from server.output.source import Output
 from server.services.archive import ArchivedOutput, stored
 
 SLAB_BYTES = 256 * 1024
+
+FOLLOWED = {"X-Accel-Buffering": "no"}
+"""nginx shall not wait for the end before it passes on what comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ class _Part:
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""
     run, asked = run_id(request), query(request)
+    if asked["format"] == "sse" or (asked["follow"] and _wants_events(request)):
+        return await sse.answer(request, asked)
     await request.app[RUNS].get(run)
+    if asked["follow"]:
+        return await _follow(request, run, asked)
     async with request.app[RUNS].output(run) as output:
-        if asked["follow"]:
-            return await _follow(request, run, output, await start_offset(output, asked))
         part = await _part(output, asked, request.headers.get(hdrs.RANGE))
         if (
             isinstance(output, ArchivedOutput)
@@ -109,15 +114,24 @@ async def _plain(output: Output, part: _Part) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _follow(
-    request: web.Request, run: UUID, output: Output, offset: int
-) -> web.StreamResponse:
+def _wants_events(request: web.Request) -> bool:
+    """Tell whether it is an EventSource that asks."""
+    accepted = request.headers.get(hdrs.ACCEPT, "").split(",")
+    return any(one.partition(";")[0].strip().lower() == sse.MEDIA_TYPE for one in accepted)
+
+
+async def _follow(request: web.Request, run: UUID, asked: Mapping[str, Any]) -> web.StreamResponse:
     async def payloads() -> AsyncIterator[bytes]:
-        async for frame in frames(output, StreamFormat.RAW, offset):
-            yield frame.payload
+        service = request.app[RUNS]
+        live = service.live(run)
+        async with service.followed(run) as output:
+            start = await start_offset(output, asked)
+            async for frame in frames(output, StreamFormat.RAW, start):
+                yield frame.payload
+        await service.ended(run, live)
 
     with request.app[VIEWERS].admit(run, request):
-        return await _send(request, payloads(), {})
+        return await _send(request, payloads(), FOLLOWED)
 
 
 async def _send(

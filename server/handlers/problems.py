@@ -41,6 +41,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.RunActiveError: Kind(409, "run-active"),
     errors.NoActiveRunError: Kind(409, "no-active-run"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),
+    errors.RunNotFollowedError: Kind(503, "run-not-followed"),
     errors.LimitReachedError: Kind(503, "limit-reached"),
     errors.DatabaseUnavailableError: Kind(
         503, "database-unavailable", "The database cannot be reached at the moment. Try again."
@@ -151,13 +152,21 @@ def shown(text: str) -> str:
     return repr(cut(text, SHOWN_CHARACTERS))
 
 
-def _domain_problem(request: web.Request, error: errors.TailrunError) -> web.Response:
-    """Answer an error of the domain; what tells of hosts and paths goes to the log alone."""
+def told(request: web.Request, error: errors.TailrunError) -> tuple[Kind, str]:
+    """Tell an error of the domain: its kind and the detail that the client may see.
+
+    What tells of hosts and paths goes to the log alone.
+    """
     kind = next(KINDS[one] for one in type(error).__mro__ if one in KINDS)
     if kind.told is not None:
         logger.warning("%s %s: %s", request.method, request.path, error)
+    return kind, kind.told or str(error)
+
+
+def _domain_problem(request: web.Request, error: errors.TailrunError) -> web.Response:
+    kind, detail = told(request, error)
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
-    return problem(kind.status, kind.told or str(error), slug=kind.slug, headers=retry)
+    return problem(kind.status, detail, slug=kind.slug, headers=retry)
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.Response:

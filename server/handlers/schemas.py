@@ -180,10 +180,16 @@ class OutputQuery(_StartQuery):
     follow = fields.Boolean(
         load_default=False, metadata={"description": "keep on until the run ends"}
     )
+    format = fields.String(
+        load_default="raw",
+        validate=validate.OneOf(["raw", "sse"]),
+        metadata={"description": "`sse`: server-sent events, followed to the end"},
+    )
 
     @validates_schema
     def _endless(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("follow") and data.get("lines") is not None:
+        followed = data.get("follow") or data.get("format") == "sse"
+        if followed and data.get("lines") is not None:
             raise ValidationError({"lines": ["It does not go with follow."]})
 
 

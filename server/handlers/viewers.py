@@ -1,8 +1,9 @@
 """Who is watching: the bound on viewers, and the end of those that take nothing any more."""
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,16 +19,41 @@ CLOSE_SECONDS = 1.0
 
 GOODBYE = b"the server is shutting down"
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Place:
-    """The place of one viewer; `websocket` is set once its handshake is done."""
+    """The place of one viewer; `websocket` is set once its handshake is done.
+
+    `speak` says something to a viewer that was sent nothing for `silence_seconds`.
+    """
 
     transport: asyncio.WriteTransport
     task: asyncio.Task[object]
     websocket: web.WebSocketResponse | None = None
     waiting_bytes: int = 0
     progress_at: float = 0.0
+    spoken_at: float = 0.0
+    silence_seconds: float = 0.0
+    speak: Callable[[], Awaitable[object]] | None = None
+
+    def spoken(self) -> None:
+        """Tell that the viewer was just sent something."""
+        self.spoken_at = asyncio.get_running_loop().time()
+
+    def break_silence(self, silence_seconds: float, speak: Callable[[], Awaitable[object]]) -> None:
+        """Have `speak` called whenever the viewer was sent nothing for so long."""
+        self.silence_seconds, self.speak = silence_seconds, speak
+        self.spoken()
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether something should be said; not to who has not yet taken what was."""
+        return (
+            self.speak is not None
+            and now - self.spoken_at >= self.silence_seconds
+            and not self.transport.get_write_buffer_size()
+        )
 
 
 class Viewers:
@@ -71,16 +97,43 @@ class Viewers:
         try:
             yield place
         finally:
+            place.speak = None
             del self._places[id(task)]
             self._per_run[run_id] -= 1
             if not self._per_run[run_id]:
                 del self._per_run[run_id]
 
     async def watch(self) -> None:
-        """Drop viewers that are gone or stalled, for ever; the service's owner cancels it."""
+        """Drop viewers that are gone or stalled, and speak to those who hear nothing, for ever.
+
+        The service's owner cancels it.
+        """
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sweep(asyncio.get_running_loop().time())
+            await self.break_silence()
+
+    async def break_silence(self) -> None:
+        """Say something to each viewer that was sent nothing for a while.
+
+        What is due to many at a time is said to one after the other; others have their turn.
+        """
+        for place in list(self._places.values()):
+            if place.is_due(asyncio.get_running_loop().time()):
+                await self._speak(place)
+                await asyncio.sleep(0)
+
+    async def _speak(self, place: Place) -> None:
+        if place.speak is None:
+            return
+        place.spoken()
+        try:
+            await place.speak()
+        except ConnectionError:
+            place.transport.abort()
+        except Exception:
+            logger.exception("a viewer could not be told anything")
+            place.transport.abort()
 
     def sweep(self, now: float) -> None:
         """Drop the viewers that are gone or have taken nothing for `stall_seconds`.

@@ -1,7 +1,7 @@
 """A run that this server follows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,6 +92,16 @@ class LiveRun:
     def change(self) -> asyncio.Event:
         """What is set at the next change of the run's state; take it before looking at that."""
         return self._change
+
+    async def until_started(self) -> AsyncIterator[RunView]:
+        """Wait until there is a log to be followed, or the run has ended without one.
+
+        Yields the run as it is now, and again at each change, as long as there is none.
+        """
+        while self.log is None and not self.run.state.final:
+            change = self._change
+            yield self.view
+            await change.wait()
 
     async def finished(self, end_of: Callable[[Run], RunEnd]) -> Run:
         """Return the run with its end; call it once the log has ended.

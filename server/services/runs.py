@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from server.errors import NoActiveRunError
+from server.errors import NoActiveRunError, RunNotFollowedError
 from server.models import Run, RunState
 from server.output.frames import cut_characters
 from server.output.source import Output
@@ -152,9 +152,21 @@ class RunService:
         """Return the run if it is active here."""
         return self._active.get(run_id)
 
-    async def finished(self, live: LiveRun) -> Run:
-        """Return a live run with its end, once its log has ended."""
-        return await live.finished(self._runner.end_of)
+    async def ended(self, run_id: UUID, live: LiveRun | None) -> Run:
+        """Return a run with its end, once all of its output was read.
+
+        `live` is the run as it was when reading began.
+
+        Raises:
+            RunNotFoundError: it was deleted meanwhile.
+            RunNotFollowedError: it has not ended, and this server does not follow it.
+        """
+        if live is not None:
+            return await live.finished(self._runner.end_of)
+        run = (await self.get(run_id)).run
+        if not run.state.final:
+            raise RunNotFollowedError("The run has not ended, but this server does not follow it.")
+        return run
 
     @asynccontextmanager
     async def output(self, run_id: UUID) -> AsyncIterator[Output]:
@@ -169,6 +181,20 @@ class RunService:
                 yield log
         else:
             yield ArchivedOutput(await self._runs.get(run_id), self._outputs)
+
+    @asynccontextmanager
+    async def followed(self, run_id: UUID) -> AsyncIterator[Output]:
+        """Open a run's output for who goes on to its end: waits until the run has started.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        live = self.live(run_id)
+        if live is not None:
+            async for _ in live.until_started():
+                pass
+        async with self.output(run_id) as output:
+            yield output
 
     def overlay(self, run: Run) -> RunView:
         """View a stored run, as it is live when it is active here."""

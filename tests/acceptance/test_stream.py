@@ -4,9 +4,8 @@ import asyncio
 import random
 
 import pytest
-from aiohttp import WSServerHandshakeError
 
-from tests.support.client import Client, joined
+from tests.support.client import Client, joined, watch
 from tests.support.waiting import patience
 
 
@@ -122,10 +121,24 @@ async def test_many_viewers_see_the_same(client: Client) -> None:
     assert {b"".join(one.messages) for one in watched} == {expected.encode()}
 
 
-async def test_an_unknown_run_is_refused_before_the_handshake(client: Client) -> None:
-    with pytest.raises(WSServerHandshakeError, match="404"):
-        async with client.connect("00000000-0000-4000-8000-000000000000"):
-            pass
+async def test_an_unknown_run_is_told_by_the_first_frame(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """A page cannot read the status of a handshake; a program may ask for the run."""
+    created = await client.create("true", start=False)
+    unknown = "00000000-0000-4000-8000-000000000000"
+    for path in [f"runs/{unknown}/ws", f"commands/{unknown}/ws", f"commands/{created['id']}/ws"]:
+        for stream_format, count in [("json", 1), ("text", 0), ("raw", 0)]:
+            with subtests.test(path=path, format=stream_format):
+                url = client.url(path).with_query(format=stream_format)
+                async with client.session.ws_connect(url) as stream:
+                    told = await watch(stream, as_json=True)
+                assert [(one["type"], one["status"]) for one in told.messages] == [
+                    ("refused", 404)
+                ] * count
+                assert told.code == 4404
+                assert "no" in (told.reason or "")
+        await client.call("GET", path, status=404)
 
 
 async def test_a_stream_that_is_no_handshake_is_refused(client: Client) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientPayloadError, ClientSession, TCPConnector, WSServerHandshakeError
+from aiohttp import ClientPayloadError, ClientSession, TCPConnector
 
 from tests.support.client import Client, Start, watch
 from tests.support.postgres import execute
@@ -153,28 +153,41 @@ async def test_a_slow_viewer_gets_all(client: Client) -> None:
 
 
 async def test_viewers_are_bounded(start: Start, subtests: pytest.Subtests) -> None:
-    """The one too many is told so before the handshake; a place is free again at once."""
+    """The one too many is told so, by its first frame; a place is free again at once."""
     for setting in ["max_viewers", "max_viewers_per_run"]:
         with subtests.test(setting):
             client = await start(**{"max_viewers": "9", "max_viewers_per_run": "9", setting: "1"})
             run_id = await client.run("sleep 1000")
             async with client.connect(run_id):
-                with pytest.raises(WSServerHandshakeError, match="503") as refused:
-                    async with client.connect(run_id):
-                        pass
-                assert refused.value.headers is not None
-                assert int(refused.value.headers["Retry-After"]) > 0
-                path = f"runs/{run_id}/output?follow=true"
-                answer = await client.call("GET", path, status=503)
-                assert setting.upper() in answer["detail"]
+                await until_viewers(client, 1)
+                await check_refused(client, run_id, setting.upper())
                 if setting == "max_viewers_per_run":
                     async with client.connect(await client.run("sleep 1000")):
                         await until_viewers(client, 2)
             await until_viewers(client, 0)
             async with client.connect(run_id):
-                pass
+                await until_viewers(client, 1)
             await client.stop(run_id)
             await client.service.terminate()
+
+
+async def check_refused(client: Client, run_id: str, bound: str) -> None:
+    """Be a viewer too many, in every way; each is told the bound, and to come back later."""
+    for stream_format, count in [("json", 1), ("text", 0), ("raw", 0)]:
+        told = await client.stream(run_id, format=stream_format)
+        assert told.code == 1013
+        assert bound in (told.reason or "")
+        if stream_format == "json":
+            [refused] = told.messages
+            assert (refused["type"], refused["status"]) == ("refused", 503)
+            assert bound in refused["detail"]
+        assert len(told.messages) == count
+    url = client.url(f"runs/{run_id}/output?follow=true")
+    async with client.session.get(url) as response:
+        assert (response.status, int(response.headers["Retry-After"]) > 0) == (503, True)
+        assert bound in (await response.json())["detail"]
+    async with client.session.get(url, headers={"Accept": "text/event-stream"}) as response:
+        assert bound in await response.text()
 
 
 async def test_a_viewer_that_leaves_frees_its_place(
@@ -236,7 +249,10 @@ async def test_output_that_is_deleted_under_its_reader_is_broken_off(
                 with pytest.raises(ClientPayloadError):
                     async with patience():
                         await response.read()
-    with subtests.test("websocket"):
-        async with patience():
-            watched = await client.stream(run_id, format="raw")
-        assert (watched.messages, watched.code) == ([], 1006)
+    for stream_format, count in [("raw", 0), ("json", 1)]:
+        with subtests.test("websocket", format=stream_format):
+            async with patience():
+                watched = await client.stream(run_id, format=stream_format)
+            refused = [one for one in watched.messages if one["type"] == "refused"]
+            assert [one["status"] for one in refused] == [404] * count
+            assert watched.code == 4404

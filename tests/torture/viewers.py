@@ -89,6 +89,8 @@ class View:
             self.run.told.append({name: message[name] for name in message if name != "type"})
             if self.offset != max(self._start, message["output_bytes"]):
                 self.violation(f"at {self.offset} it was told {message}")
+        elif message["type"] == "refused" and message["status"] != 503:
+            self.violation(f"at {self.offset} it was told {message}")
 
     def _take_output(self, message: dict[str, Any]) -> None:
         output, following = self.run.plan.output, message["next"]

@@ -98,7 +98,8 @@ def test_defaults_are_what_the_documentation_tells() -> None:
     assert schemas.CommandsQuery().load({}) == {"limit": 50, "cursor": None, "q": ""}
     start = {"offset": None, "tail": None}
     assert schemas.StreamQuery().load({}) == start | {"format": "text", "deflate": False}
-    assert schemas.OutputQuery().load({}) == start | {"lines": None, "follow": False}
+    output = {"lines": None, "follow": False, "format": "raw"}
+    assert schemas.OutputQuery().load({}) == start | output
 
 
 @pytest.mark.parametrize("start", ["true", "no", 2, None, []])

@@ -8,7 +8,6 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
-from aiohttp import WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,16 +105,13 @@ class Arrivals:
         self._awaited = count
         self._all = asyncio.Event()
 
-    async def get(self, _: UUID) -> None:
-        """Let a viewer in as far as its handshake."""
+    async def get(self, run_id: UUID) -> object:
+        """Let a viewer in as far as its handshake, once the last one has come this far."""
         self._awaited -= 1
         if not self._awaited:
             self._all.set()
-
-    async def hold(self, _: web.Request, response: web.StreamResponse) -> None:
-        """Hold each handshake up until the last viewer has come this far."""
-        if response.status == 101:
-            await self._all.wait()
+        await self._all.wait()
+        return SimpleNamespace(run=SimpleNamespace(id=run_id))
 
     def live(self, _: UUID) -> None:
         """Have no active run."""
@@ -129,26 +125,25 @@ class Arrivals:
 @pytest.mark.filterwarnings("ignore::aiohttp.web.NotAppKeyWarning")  # as outside of tests
 @pytest.mark.parametrize("bound", ["max_viewers", "max_per_run"])
 async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(bound: str) -> None:
-    """With a status, and not by an end of their stream."""
+    """By the first frame: browsers cannot read a status."""
     count = 5
     arrivals, watching = Arrivals(count), Watching(**{bound: 1})
     app = build_app(Settings())
     app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), watching.viewers
     app[keys.SERVER] = cast("Any", SimpleNamespace(server=None))
-    app.on_response_prepare.append(arrivals.hold)
     app.on_shutdown.append(watching.viewers.close)
-    async with TestClient(TestServer(app)) as client:
-
-        async def status() -> int:
-            try:
-                await client.ws_connect(f"/api/v1/runs/{RUN}/ws")
-            except WSServerHandshakeError as error:
-                return error.status
-            return 101
-
-        async with patience():
-            statuses = await asyncio.gather(*(status() for _ in range(count)))
-    assert sorted(statuses) == [101] + [503] * (count - 1)
+    async with TestClient(TestServer(app)) as client, patience():
+        path = f"/api/v1/runs/{RUN}/ws?format=json"
+        streams = await asyncio.gather(*(client.ws_connect(path) for _ in range(count)))
+        first = [asyncio.create_task(stream.receive_json()) for stream in streams]
+        while sum(task.done() for task in first) < count - 1:
+            await asyncio.wait(
+                [task for task in first if not task.done()], return_when=asyncio.FIRST_COMPLETED
+            )
+        refused = [task.result() for task in first if task.done()]
+        assert [(frame["type"], frame["status"]) for frame in refused] == [("refused", 503)] * 4
+        for task in first:
+            task.cancel()
 
 
 async def test_a_viewer_that_is_gone_already_is_not_counted() -> None:
