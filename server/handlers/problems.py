@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_AFTER_SECONDS = 2
-BEGAN = "tailrun_began"
+BEGAN = web.RequestKey("began", bool)
 
 DOCUMENT = "/docs/api.md"
 """Where each type of problem is told, under its slug; clients compare types and not English."""

@@ -1,0 +1,124 @@
+"""The application as it is composed, on a real database and keeper, in the test's own process."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pytest_aiohttp import AiohttpClient
+
+from server.app import service
+from server.handlers import keys
+from server.settings import Settings
+from tests.support.service import Service
+from tests.support.waiting import patience
+
+if TYPE_CHECKING:
+    from server.services.tasks import Tasks
+
+SLUG = "/docs/api.md#{}"
+
+
+class Server(TestServer):
+    """A server of the application, which finds it in itself, as that of the command line."""
+
+    async def _make_runner(self, **arguments: Any) -> web.AppRunner:
+        runner = await super()._make_runner(**arguments)
+        assert isinstance(runner, web.AppRunner)
+        self.app[keys.SERVER] = runner
+        return runner
+
+
+class Api:
+    """What tests say to the handlers."""
+
+    def __init__(self, client: TestClient[Any, Any]) -> None:
+        self.client = client
+
+    async def call(self, method: str, path: str, *, status: int, **arguments: Any) -> Any:
+        """Call a route under the API's prefix; assert the status and return the JSON."""
+        async with self.client.request(method, f"/api/v1/{path}", **arguments) as response:
+            text = await response.text()
+            assert response.status == status, f"{method} {path}: {response.status} {text}"
+            return await response.json(content_type=None) if text else None
+
+    async def problem(
+        self, method: str, path: str, status: int, slug: str, **arguments: Any
+    ) -> dict[str, Any]:
+        """Call a route that must answer this problem; return it."""
+        async with self.client.request(method, f"/api/v1/{path}", **arguments) as response:
+            told: dict[str, Any] = await response.json(content_type="application/problem+json")
+            retry = response.headers.get("Retry-After")
+        assert (response.status, told["status"], told["type"]) == (
+            *(status, status, SLUG.format(slug)),
+        ), told
+        assert (retry is not None) == (status == 503)
+        assert told["title"]
+        assert told["detail"]
+        return told
+
+    async def create(self, script: str, **fields: object) -> dict[str, Any]:
+        """Store and start a command."""
+        body = {"name": "test", "script": script, **fields}
+        created: dict[str, Any] = await self.call("POST", "commands/", json=body, status=201)
+        return created
+
+    async def run(self, script: str) -> str:
+        """Store and start a command; return its run's id."""
+        run_id: str = (await self.create(script))["run"]["id"]
+        return run_id
+
+    async def ended(self, run_id: str) -> dict[str, Any]:
+        """Wait until a run has ended, by following its output; return it."""
+        path = f"/api/v1/runs/{run_id}/ws?format=raw"
+        async with patience(), self.client.ws_connect(path, max_msg_size=0) as stream:
+            async for _ in stream:
+                pass
+        told: dict[str, Any] = await self.call("GET", f"runs/{run_id}", status=200)
+        return told
+
+    async def output(self, run_id: str, query: str = "", **arguments: Any) -> bytes:
+        """Return a run's output."""
+        path = f"/api/v1/runs/{run_id}/output{query}"
+        async with self.client.get(path, **arguments) as response:
+            assert response.ok, await response.text()
+            return await response.read()
+
+    @asynccontextmanager
+    async def stream(
+        self, run_id: str, query: str = ""
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a run's stream."""
+        async with self.client.ws_connect(f"/api/v1/runs/{run_id}/ws{query}") as stream:
+            yield stream
+
+
+Serve = Callable[..., Awaitable[Api]]
+"""Composes the application with settings, and serves it; the fixture `serve`."""
+
+
+@asynccontextmanager
+async def serving(
+    state_dir: Path, database_url: str, aiohttp_client: AiohttpClient
+) -> AsyncIterator[Serve]:
+    """Provide what serves applications; in the end leave nothing of them."""
+    composed: list[Tasks] = []
+    try:
+        async with AsyncExitStack() as stack:
+
+            async def serve(**settings: Any) -> Api:
+                given = Settings(state_dir=state_dir, database_url=database_url, **settings)
+                app, tasks = await stack.enter_async_context(service(given, os.environ))
+                composed.append(tasks)
+                client: TestClient[Any, Any] = await aiohttp_client(Server(app))
+                stack.push_async_callback(client.close)
+                return Api(client)
+
+            yield serve
+    finally:
+        await Service(state_dir, None).end_keeper()
+    assert not any(tasks.failed.is_set() for tasks in composed)

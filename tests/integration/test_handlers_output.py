@@ -1,0 +1,169 @@
+"""The routes of output and the stream: which part is asked for, and how it is written."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+import zstandard
+
+from tests.integration.handlers_harness import Api, Serve
+
+NUMBERS = b"".join(b"%d\n" % number for number in range(1, 101))
+HELD = "seq 100; exec sleep 1000"
+
+
+async def told(stream: aiohttp.ClientWebSocketResponse) -> list[Any]:
+    """Read a stream to its close."""
+    return [message.data async for message in stream]
+
+
+async def live(api: Api) -> str:
+    """Start a run that has written all and does not end; return its id."""
+    run_id = await api.run(HELD)
+    async with api.stream(run_id, "?format=raw") as stream:
+        size = 0
+        while size < len(NUMBERS):
+            size += len((await stream.receive()).data)
+    return run_id
+
+
+async def archived(api: Api) -> str:
+    """Let a run write and end; return its id."""
+    run_id = await api.run("seq 100")
+    await api.ended(run_id)
+    return run_id
+
+
+@pytest.mark.parametrize("made", [live, archived])
+async def test_a_part_of_an_output_is_answered(
+    api: Api, made: Any, subtests: pytest.Subtests
+) -> None:
+    run_id = await made(api)
+    path = f"/api/v1/runs/{run_id}/output"
+    for query, expected in [
+        ("", NUMBERS),
+        ("?offset=290", b"0\n"),
+        ("?tail=2", b"99\n100\n"),
+        ("?lines=2-3", b"2\n3\n"),
+        ("?lines=99-", b"99\n100\n"),
+        ("?offset=9999", b""),
+    ]:
+        with subtests.test(query):
+            async with api.client.get(f"{path}{query}") as response:
+                assert (response.status, response.content_type) == (200, "text/plain")
+                assert response.headers["Content-Length"] == str(len(expected))
+                assert await response.read() == expected
+    with subtests.test("a range"):
+        async with api.client.get(path, headers={"Range": "bytes=0-3"}) as response:
+            assert (response.status, await response.read()) == (206, b"1\n2\n")
+            assert response.headers["Content-Range"] == f"bytes 0-3/{len(NUMBERS)}"
+    with subtests.test("HEAD"):
+        async with api.client.head(path) as response:
+            assert response.headers["Content-Length"] == str(len(NUMBERS))
+    await api.problem(
+        "GET",
+        f"runs/{run_id}/output",
+        416,
+        "range-not-satisfiable",
+        headers={"Range": "bytes=9999-"},
+    )
+
+
+async def test_an_output_goes_out_as_it_is_stored(api: Api) -> None:
+    path = f"/api/v1/runs/{await archived(api)}/output"
+    headers = {"Accept-Encoding": "zstd"}
+    async with api.client.get(path, headers=headers, auto_decompress=False) as response:
+        assert response.headers["Content-Encoding"] == "zstd"
+        reader = zstandard.ZstdDecompressor().stream_reader(
+            await response.read(), read_across_frames=True
+        )
+    assert reader.read() == NUMBERS
+
+
+async def test_an_output_is_followed(api: Api) -> None:
+    run_id = await live(api)
+    async with api.client.get(f"/api/v1/runs/{run_id}/output?follow=true&tail=1") as response:
+        assert await response.content.readline() == b"100\n"
+        assert "Content-Length" not in response.headers
+        await api.call("POST", f"runs/{run_id}/stop", status=202)
+        assert await response.read() == b""
+
+
+async def test_a_stream_is_written_in_each_format(api: Api) -> None:
+    run_id = await api.run("echo one; printf 'two\\377'; exit 3")
+    await api.ended(run_id)
+    for query, expected in [
+        ("", ["one", "two\ufffd"]),
+        ("?offset=4", ["two\ufffd"]),
+        ("?format=raw", [b"one\ntwo\xff"]),
+        ("?format=raw&tail=1", [b"two\xff"]),
+    ]:
+        async with api.stream(run_id, query) as stream:
+            assert await told(stream) == expected
+            assert stream.close_code == 1000
+    async with api.stream(run_id, "?format=json&offset=4") as stream:
+        run, output = await stream.receive_json(), await stream.receive_json()
+        end = await stream.receive_json()
+    assert (run["type"], run["run"]["id"]) == ("run", run_id)
+    assert (output["type"], output["text"]) == ("output", "two\ufffd")
+    assert (output["offset"], output["next"], output["line"]) == (4, 8, 2)
+    assert (end["type"], end["state"], end["exitcode"]) == ("end", "failed", 3)
+    assert (end["output_bytes"], end["output_lines"]) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 7", "exit 7"),
+        ("kill -9 $$", "signal SIGKILL"),
+        ("#!/no/such/program\n", "not started"),
+    ],
+)
+async def test_a_stream_is_closed_with_the_runs_end(api: Api, script: str, reason: str) -> None:
+    async with api.stream(await api.run(script)) as stream:
+        message = await stream.receive()
+    assert (message.type, message.data, message.extra) == (aiohttp.WSMsgType.CLOSE, 1000, reason)
+
+
+async def test_the_newest_run_of_a_command_is_streamed(api: Api) -> None:
+    created = await api.create("echo $TAILRUN_RUN_ID")
+    await api.ended(created["run"]["id"])
+    again = await api.call("POST", f"commands/{created['id']}/runs", status=201)
+    async with api.client.ws_connect(f"/api/v1/commands/{created['id']}/ws") as stream:
+        assert await told(stream) == [again["id"]]
+
+
+async def test_a_wrong_part_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    run_id = await archived(api)
+    both = ["offset=-1", "tail=x", "colour=red", f"offset={2**64}"]
+    for resource, queries in [
+        ("output", [*both, "lines=2-1", "lines=1-2&follow=true"]),
+        ("ws", [*both, "format=xml", "lines=1-2", "deflate=perhaps"]),
+    ]:
+        for query in queries:
+            with subtests.test(resource, query=query):
+                path = f"runs/{run_id}/{resource}?{query}"
+                answer = await api.problem("GET", path, 422, "invalid-input")
+                assert query.partition("=")[0] in answer["errors"]
+    answer = await api.problem("GET", f"runs/{run_id}/output?tail=1&offset=1", 422, "invalid-input")
+    assert set(answer["errors"]) == {"tail", "offset"}
+    await api.problem("GET", f"runs/{run_id}/ws", 400, "bad-request")
+
+
+async def test_a_bound_of_viewers_is_named(serve: Serve) -> None:
+    api = await serve(max_viewers=1)
+    run_id = await live(api)
+    async with api.stream(run_id, "?tail=1") as stream:
+        assert (await stream.receive()).data == "100"
+        path = f"runs/{run_id}/output?follow=true"
+        answer = await api.problem("GET", path, 503, "limit-reached")
+        assert "TAILRUN_MAX_VIEWERS" in answer["detail"]
+    await api.call("POST", f"runs/{run_id}/stop", status=202)
+
+
+async def test_paths_begin_with_what_a_proxy_puts_before_them(serve: Serve) -> None:
+    api = await serve(base_path="/tools")
+    run_id = await archived(api)
+    async with api.stream(run_id, "?format=json") as stream:
+        run = (await stream.receive_json())["run"]
+    assert run["links"]["output"] == f"/tools/api/v1/runs/{run_id}/output"

@@ -1,0 +1,152 @@
+"""The routes of runs: what is read of a request, what is answered, and each error."""
+
+import os
+
+import pytest
+
+from tests.integration.handlers_harness import Api, Serve
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_a_run_is_started_and_told(api: Api) -> None:
+    created = await api.create("echo one; exit 3", start=False)
+    async with api.client.post(f"/api/v1/commands/{created['id']}/runs") as response:
+        started = await response.json()
+        assert response.status == 201
+        assert response.headers["Location"] == started["links"]["self"]
+    ended = await api.ended(started["id"])
+    assert (ended["state"], ended["exitcode"], ended["signal"]) == ("failed", 3, None)
+    assert (ended["output_bytes"], ended["output_lines"]) == (4, 1)
+    assert started["start_time"] <= ended["start_time"] <= ended["end_time"]
+    last = (await api.call("GET", f"commands/{created['id']}", status=200))["last_run"]
+    assert last == ended
+
+
+async def test_runs_are_listed(api: Api) -> None:
+    created = await api.create("true")
+    ids = [created["run"]["id"]]
+    for _ in range(2):
+        run = await api.call("POST", f"commands/{created['id']}/runs", status=201)
+        ids.insert(0, run["id"])
+    other = await api.run("exit 1")
+    for run_id in [*ids, other]:
+        await api.ended(run_id)
+    for query, expected in [
+        (f"runs/?command_id={created['id']}", ids),
+        (f"commands/{created['id']}/runs", ids),
+        (f"commands/{created['id']}/runs/", ids),
+        ("runs/?state=failed", [other]),
+        ("runs?state=succeeded&limit=500", ids),
+        ("runs/?state=queued", []),
+        ("runs/", [other, *ids]),
+    ]:
+        page = await api.call("GET", query, status=200)
+        assert ([run["id"] for run in page["items"]], page["next"]) == (expected, None)
+    first = await api.call("GET", "runs/?limit=1", status=200)
+    second = await api.call("GET", f"runs/?limit=1&cursor={first['next']}", status=200)
+    assert [run["id"] for run in first["items"] + second["items"]] == [other, ids[0]]
+
+
+async def test_info_is_the_newest_run_with_so_much_of_its_output(serve: Serve) -> None:
+    api = await serve(info_output_bytes=5)
+    created = await api.create("printf '123é56'")
+    await api.ended(created["run"]["id"])
+    info = await api.call("GET", f"commands/{created['id']}/info", status=200)
+    assert (info["id"], info["output_bytes"]) == (created["run"]["id"], 7)
+    assert (info["output"], info["output_truncated"]) == ("123é", True)
+    none = await api.create("true", start=False)
+    await api.problem("GET", f"commands/{none['id']}/info", 404, "run-not-found")
+
+
+async def test_a_run_is_signalled_stopped_and_then_deleted(api: Api) -> None:
+    run_id = await api.run("trap 'echo got it' USR1; echo up; while :; do sleep 0.01; done")
+    path = f"runs/{run_id}"
+    async with api.stream(run_id) as stream:
+        assert (await stream.receive()).data == "up"
+        await api.call("POST", f"{path}/signal", json={"signal": "SIGUSR1"}, status=202)
+        while "got it" not in (await stream.receive()).data:  # the shell tells of the signal
+            pass
+        paused = await api.call("POST", f"{path}/signal", json={"signal": "SIGSTOP"}, status=202)
+        assert (paused["paused"], paused["stopping"]) == (True, False)
+        await api.problem("DELETE", path, 409, "run-active")
+        stop = {"signal": "SIGINT", "grace_seconds": 0}
+        stopping = await api.call("POST", f"{path}/stop", json=stop, status=202)
+        assert (stopping["paused"], stopping["stopping"]) == (False, True)
+    assert (await api.ended(run_id))["state"] == "stopped"
+    await api.problem("POST", f"{path}/stop", 409, "no-active-run")
+    await api.problem("POST", f"{path}/signal", 409, "no-active-run", json={"signal": "SIGINT"})
+    assert await api.call("DELETE", path, status=204) is None
+    await api.problem("GET", path, 404, "run-not-found")
+
+
+async def test_a_wrong_stop_or_signal_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    run_id = await api.run("sleep 1000")
+    for route, body, field in [
+        ("stop", {"signal": "SIGNONE"}, "signal"),
+        ("stop", {"grace_seconds": -1}, "grace_seconds"),
+        ("stop", {"when": "now"}, "when"),
+        ("signal", {}, "signal"),
+        ("signal", {"signal": "USR1"}, "signal"),
+    ]:
+        with subtests.test(route, body=body):
+            path = f"runs/{run_id}/{route}"
+            told = await api.problem("POST", path, 422, "invalid-input", json=body)
+            assert [*told["errors"]] == [field]
+    run = await api.call("GET", f"runs/{run_id}", status=200)
+    assert not run["stopping"]
+    await api.call("POST", f"runs/{run_id}/stop", status=202)
+
+
+async def test_what_is_not_there_is_named(api: Api, subtests: pytest.Subtests) -> None:
+    for method, path, body in [
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("POST", "/stop", None),
+        ("POST", "/signal", {"signal": "SIGINT"}),
+        ("GET", "/output", None),
+        ("GET", "/ws", None),
+    ]:
+        with subtests.test(f"{method} {path}"):
+            await api.problem(method, f"runs/{NOBODY}{path}", 404, "run-not-found", json=body)
+    await api.problem("GET", "nothing", 404, "no-such-path")
+
+
+async def test_a_wrong_query_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    for query, field in [("state=asleep", "state"), ("command_id=x", "command_id")]:
+        with subtests.test(query):
+            told = await api.problem("GET", f"runs/?{query}", 422, "invalid-input")
+            assert [*told["errors"]] == [field]
+
+
+async def test_a_bound_of_runs_is_named(serve: Serve) -> None:
+    api = await serve(max_active_runs_per_command=1)
+    created = await api.create("sleep 1000")
+    told = await api.problem("POST", f"commands/{created['id']}/runs", 503, "limit-reached")
+    assert "TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND" in told["detail"]
+    await api.call("POST", f"commands/{created['id']}/stop", status=202)
+
+
+async def test_each_part_of_the_service_is_told(serve: Serve) -> None:
+    api = await serve(min_free_bytes=2**62)
+    assert await api.call("GET", "ping", status=200) == {"status": "ok"}
+    async with api.client.get("/healthz") as response:
+        assert await response.json() == {"status": "ok"}
+    async with api.client.get("/readyz") as response:
+        parts = await response.json()
+        assert (response.status, parts["database"], parts["keeper"]) == (503, "ok", "ok")
+        assert "MIN_FREE_BYTES" in parts["disk"]
+    async with api.client.get("/metrics") as response:
+        assert "tailrun_viewers 0.0" in (await response.text()).splitlines()
+
+
+async def test_scripts_do_not_see_the_servers_environment(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    run_id = await api.run("env")
+    await api.ended(run_id)
+    names = {line.partition(b"=")[0] for line in (await api.output(run_id)).splitlines()}
+    assert b"SECRET" in os.environb
+    assert {b"PATH", b"TAILRUN_RUN_ID", b"TAILRUN_COMMAND_ID"} <= names
+    assert b"SECRET" not in names
