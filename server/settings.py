@@ -189,7 +189,7 @@ class Settings:
         0, whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no bound"
     )
     database_connections: int = _setting(
-        8, whole(1, 1000), "connections to the database, besides the archive's"
+        8, whole(2, 1000), "connections to the database, one of them for the archive alone"
     )
     database_timeout_seconds: float = _setting(
         10.0, number(SHORTEST_SECONDS, 3600, of="seconds"), "wait for an answer of the database"

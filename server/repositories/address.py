@@ -5,27 +5,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg
-import psycopg.errors
 import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseUnavailableError, StartupError
 
-READ_ONLY = (psycopg2.errors.ReadOnlySqlTransaction, psycopg.errors.ReadOnlySqlTransaction)
+READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
 """It is a standby now, or was made read-only (SQLSTATE 25006)."""
 
-TOO_LATE = (psycopg2.errors.DivisionByZero, psycopg.errors.DivisionByZero)
+TOO_LATE = psycopg2.errors.DivisionByZero
 """A statement's deadline was over when the server took it up (`connections.IN_TIME`)."""
 
-UNAVAILABLE = (
-    psycopg2.OperationalError,
-    psycopg2.InterfaceError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    *READ_ONLY,
-)
+UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, READ_ONLY)
 """What says nothing of the statement: the server is away, full, out of connections or starved (all
 of SQLSTATE's classes 08, 53, 57 and 58), or takes no changes."""
 

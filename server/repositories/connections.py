@@ -1,21 +1,13 @@
-"""Connections to PostgreSQL: aiopg's, and psycopg's for large parameters.
+"""Connections to PostgreSQL: what is asked of one, and how aiopg's is used for all but the archive.
 
-Both are used alike. aiopg's driver, psycopg2, has no way to send bytes but as text in the
-statement, and PostgreSQL's parser looks at each character: most of what storing output cost
-(docs/architecture.md). So the archive's statement, and no other, goes through psycopg.
+For the archive's statement there is another (binary.py). Both are used alike.
 """
 
-import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, Self
 
 import aiopg
-import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 Row = tuple[Any, ...]
@@ -57,6 +49,11 @@ Connect = Callable[[str, float], Awaitable[Connection]]
 """Connects with libpq's connection string, and a time-out in seconds."""
 
 
+async def connected(dsn: str, timeout_seconds: float) -> aiopg.Connection:
+    """Return a connection that aiopg has made, with no question to the server but that."""
+    return await aiopg.connect(dsn, timeout=timeout_seconds, enable_hstore=False, enable_json=False)
+
+
 class TextConnection:
     """aiopg's: a statement may be several, and holds its parameters as text."""
 
@@ -68,13 +65,7 @@ class TextConnection:
     @classmethod
     async def connect(cls, dsn: str, timeout_seconds: float) -> Self:
         """Connect."""
-        connection = await aiopg.connect(
-            dsn,
-            timeout=timeout_seconds,
-            enable_hstore=False,
-            enable_json=False,
-        )
-        return cls(connection)
+        return cls(await connected(dsn, timeout_seconds))
 
     @property
     def usable(self) -> bool:
@@ -94,71 +85,3 @@ class TextConnection:
     def close(self) -> None:
         """Close it."""
         self._connection.close()
-
-
-class BinaryConnection:
-    """psycopg's: a statement is prepared, and parameters marked `%(name)b` are sent as bytes.
-
-    A statement itself must do what IN_TIME does, with `%(deadline)s`.
-    """
-
-    clock = 0.0
-
-    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
-        self._connection = connection
-        self._call: asyncio.Task[list[Row]] | None = None
-
-    @classmethod
-    async def connect(cls, dsn: str, timeout_seconds: float) -> Self:
-        """Connect."""
-        async with asyncio.timeout(timeout_seconds):
-            return cls(await psycopg.AsyncConnection.connect(dsn, autocommit=True))
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is open and outside of transactions; notices what the server closed."""
-        pgconn = self._connection.pgconn
-        try:
-            pgconn.consume_input()
-        except psycopg.OperationalError:
-            return False
-        return pgconn.transaction_status == TransactionStatus.IDLE
-
-    async def execute(
-        self, sql: str, parameters: Parameters, *, deadline: datetime | None, timeout_seconds: float
-    ) -> list[Row]:
-        """Run a statement; it is not cancelled on the server where it is given up.
-
-        psycopg would ask the server for that, and wait for seconds: one that is frozen cannot.
-        """
-        call = asyncio.create_task(self._fetch(sql, {**parameters, "deadline": deadline}))
-        self._call = call
-        try:
-            await asyncio.wait({call}, timeout=timeout_seconds)
-            if not call.done():
-                raise TimeoutError
-            return call.result()
-        finally:
-            if not call.done():
-                self._cut_off()
-                await asyncio.gather(call, return_exceptions=True)
-            self._call = None
-
-    async def _fetch(self, sql: str, parameters: Parameters) -> list[Row]:
-        cursor = await self._connection.execute(sql.encode(), parameters, prepare=True, binary=True)
-        return await cursor.fetchall()
-
-    def close(self) -> None:
-        """Close it; where a call is under way, let that fail first, as it waits for the socket."""
-        if self._call is None:
-            self._connection.pgconn.finish()
-        else:
-            self._cut_off()
-
-    def _cut_off(self) -> None:
-        """Let the call under way fail at once, if it has not done so yet."""
-        with (
-            suppress(OSError, psycopg.OperationalError),
-            socket.socket(fileno=os.dup(self._connection.fileno())) as end,
-        ):
-            end.shutdown(socket.SHUT_RDWR)

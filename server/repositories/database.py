@@ -7,14 +7,10 @@ from datetime import UTC, datetime
 from functools import partial
 
 from server.errors import DatabaseUnavailableError
+from server.repositories import libpq
 from server.repositories.address import READ_ONLY, TOO_LATE, Address
-from server.repositories.connections import (
-    BinaryConnection,
-    Connection,
-    Parameters,
-    Row,
-    TextConnection,
-)
+from server.repositories.binary import BinaryConnection
+from server.repositories.connections import Connection, Parameters, Row, TextConnection
 from server.repositories.pool import Pool
 
 READY_SECONDS = 2.0
@@ -22,7 +18,9 @@ READY_SECONDS = 2.0
 
 
 class Database:
-    """A PostgreSQL database behind bounded pools of connections, one of a `BinaryConnection`.
+    """A PostgreSQL database behind up to `max_connections` connections, 2 at least.
+
+    One of them is a `BinaryConnection`, set apart for `fetch_binary`.
 
     It takes a libpq URL or connection string. A call waits up to `statement_timeout_seconds`
     for a connection, and as long again for the answer, even of a server that is frozen; what was
@@ -30,7 +28,7 @@ class Database:
     `on_unavailable` is called for each call that failed.
 
     Raises:
-        StartupError: the URL is none.
+        StartupError: the URL is none, or libpq is not to be had.
     """
 
     def __init__(
@@ -45,8 +43,9 @@ class Database:
         self._timeout_seconds = statement_timeout_seconds
         self._on_unavailable = on_unavailable
         pool = partial(Pool, self._address.parameters, timeout_seconds=statement_timeout_seconds)
-        self._pool = pool(TextConnection.connect, max_connections=max_connections)
-        self._binary_pool = pool(BinaryConnection.connect, max_connections=1)
+        self._pool = pool(TextConnection.connect, max_connections=max_connections - 1)
+        connect = partial(BinaryConnection.connect, libpq.load())
+        self._binary_pool = pool(connect, max_connections=1)
 
     async def open(self) -> None:
         """Connect.
@@ -92,7 +91,7 @@ class Database:
         return await self._fetch(self._pool, sql, parameters or {}, timeout_seconds)
 
     async def fetch_binary(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run one statement as `fetch_all` does, through a `BinaryConnection`: see there."""
+        """Run one statement as `fetch_all` does, through the `BinaryConnection`: see there."""
         return await self._fetch(self._binary_pool, sql, parameters, self._timeout_seconds)
 
     async def _fetch(
@@ -100,7 +99,7 @@ class Database:
     ) -> list[Row]:
         try:
             with _cancellable(), self._address.errors():
-                with suppress(*TOO_LATE):
+                with suppress(TOO_LATE):
                     return await self._execute(pool, sql, parameters, timeout_seconds)
                 # Nothing was done. Where a clock was set or a machine slept, a new connection
                 # compares the clocks anew.
@@ -136,7 +135,7 @@ class Database:
         async with pool.connection() as connection:
             try:
                 yield connection
-            except (TimeoutError, *READ_ONLY, *TOO_LATE):
+            except (TimeoutError, READ_ONLY, TOO_LATE):
                 connection.close()
                 self._pool.clear()
                 self._binary_pool.clear()

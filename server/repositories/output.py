@@ -54,7 +54,7 @@ APPEND = """
                 run_id uuid, byte_offset bigint, byte_count int, first_line bigint,
                 line_count int, written_at timestamptz
             ),
-            unnest(%(data)b::bytea[])
+            unnest(%(data)s::bytea[])
         )
     ), stored AS (
         INSERT INTO commands_info_output (
@@ -110,7 +110,7 @@ class OutputRepository:
             "chunks": _json(_chunk_row(run_id, chunk) for run_id, chunk in chunks),
             "data": [chunk.data for _, chunk in chunks],
         }
-        return {run_id for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
+        return {UUID(run_id) for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
 
     async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
         """Return where runs' archives stand; unknown runs are left out."""

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-import psycopg
 import psycopg2
 from psycopg2.extensions import make_dsn
 
@@ -28,9 +27,12 @@ SET_UP = """
     SELECT set_config('TimeZone', 'UTC', false),
         set_config('default_transaction_isolation', 'read committed', false),
         set_config('statement_timeout', %(statement_timeout)s, false),
-        clock_timestamp()
+        set_config('client_min_messages', 'error', false),
+        extract(epoch FROM clock_timestamp())
 """
-"""For a new connection: it does not depend on the server's own settings, nor on its clock."""
+"""For a new connection: it does not depend on the server's own settings, nor on its clock.
+
+Notices would be kept by psycopg2, and nobody reads them."""
 
 
 class Pool:
@@ -122,7 +124,7 @@ class Pool:
         """Return a connection to the first address that takes one."""
         places = await targets(self._parameters)
         for place in places[:-1]:
-            with suppress(psycopg2.OperationalError, psycopg.OperationalError, TimeoutError):
+            with suppress(psycopg2.OperationalError, TimeoutError):
                 return await self._new_to(place, self._timeout_seconds / len(places))
         return await self._new_to(places[-1], self._timeout_seconds)
 
@@ -144,4 +146,4 @@ class Pool:
             deadline=None,
             timeout_seconds=self._timeout_seconds,
         )
-        connection.clock = now.timestamp() - asyncio.get_running_loop().time()
+        connection.clock = float(now) - asyncio.get_running_loop().time()

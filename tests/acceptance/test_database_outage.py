@@ -177,7 +177,7 @@ async def test_a_database_that_is_frozen_holds_up_nothing_else(
 
     What was refused is not stored later, when the database reads what it was sent.
     """
-    client = await start(database_timeout_seconds=str(TIMEOUT_SECONDS), database_connections="3")
+    client = await start(database_timeout_seconds=str(TIMEOUT_SECONDS), database_connections="4")
     async with Load(client, tmp_path) as load:
         late_before = await late_wakes(client)
         database.freeze()
@@ -203,7 +203,7 @@ async def test_a_run_is_stopped_while_every_connection_waits(
     start: Start, database_url: str
 ) -> None:
     """Somebody has locked the table; the Archiver waits, and so does a list."""
-    client = await start(database_connections="1", database_timeout_seconds="600")
+    client = await start(database_connections="2", database_timeout_seconds="600")
     run_id = await client.run("trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done")
     async with client.connect(run_id, format="json") as stream:
         while (await stream.receive_json())["type"] != "output":

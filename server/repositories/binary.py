@@ -1,0 +1,191 @@
+"""A connection of aiopg's whose statements are prepared, and that sends bytes as they are.
+
+aiopg's driver, psycopg2, has no way to send bytes but as text in the statement, and PostgreSQL's
+parser looks at each character: most of what storing output cost (docs/architecture.md). So the
+archive's statement, and no other, is sent by libpq itself (libpq.py), over a connection that
+aiopg makes and that is set apart for it.
+"""
+
+import asyncio
+import ctypes
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Self
+
+import aiopg
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from server.repositories import libpq
+from server.repositories.connections import Parameters, Row, connected
+
+
+class BinaryConnection:
+    """Runs single statements; a parameter is text, a time, None, or a list of bytes (bytea[]).
+
+    What comes back is text, as PostgreSQL writes it. A statement itself must do what IN_TIME does,
+    with `%(deadline)s`. A call that is given up ends the connection: its socket is shut down, and
+    nothing more is sent or read.
+    """
+
+    clock = 0.0
+
+    def __init__(self, connection: aiopg.Connection, library: ctypes.CDLL) -> None:
+        self._connection = connection
+        self._library = library
+        self._loop = asyncio.get_running_loop()
+        self._prepared: dict[str, tuple[bytes, list[str]]] = {}
+        self._sending = False
+        self._answered: asyncio.Future[None] | None = None
+        # aiopg has the socket watched for as long as it is open, and would read the answers. It
+        # is not asked for anything from here on, but to close.
+        self._fileno: int = connection.raw.fileno()
+        self._loop.remove_reader(self._fileno)
+
+    @classmethod
+    async def connect(cls, library: ctypes.CDLL, dsn: str, timeout_seconds: float) -> Self:
+        """Connect; the library is that of `libpq.load`."""
+        return cls(await connected(dsn, timeout_seconds), library)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open and outside of transactions; notices what the server closed."""
+        return bool(self._library.PQconsumeInput(self._pgconn)) and self._idle
+
+    async def execute(
+        self, sql: str, parameters: Parameters, *, deadline: datetime | None, timeout_seconds: float
+    ) -> list[Row]:
+        """Run a statement; it is not cancelled on the server where it is given up.
+
+        A server that is frozen could not be asked for that; the deadline does it.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                given = {**parameters, "deadline": deadline}
+                statement, names = await self._prepare(sql, given)
+                values = [given[name] for name in names]
+                return await self._results(
+                    libpq.send(self._library, self._pgconn, statement, values)
+                )
+        finally:
+            if not self._idle:
+                self.close()
+
+    def close(self) -> None:
+        """Close it; a call under way fails."""
+        if self._connection.closed:
+            return
+        self._tell(psycopg2.InterfaceError("the connection is closed"))
+        # Else what is left to be sent would be sent, and done. Where the connection is lost, libpq
+        # has closed the socket, whose number may be another's.
+        with suppress(OSError), socket.socket(fileno=os.dup(self._connection.raw.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    @property
+    def _pgconn(self) -> int | None:
+        """The connection as libpq has it; None, which libpq refuses, when it is closed."""
+        pointer: int | None = self._connection.raw.pgconn_ptr
+        return pointer
+
+    @property
+    def _idle(self) -> bool:
+        raw = self._connection.raw
+        return not raw.closed and raw.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+    async def _prepare(self, sql: str, names: Iterable[str]) -> tuple[bytes, list[str]]:
+        """Return the statement's name on the server, and those of its parameters in order."""
+        if sql not in self._prepared:
+            used = [name for name in names if f"%({name})s" in sql]
+            numbered = sql % {name: f"${number}" for number, name in enumerate(used, 1)}
+            name = b"statement_%d" % len(self._prepared)
+            await self._results(
+                self._library.PQsendPrepare(self._pgconn, name, numbered.encode(), 0, None)
+            )
+            self._prepared[sql] = name, used
+        return self._prepared[sql]
+
+    async def _results(self, sent: bool) -> list[Row]:  # noqa: FBT001  libpq's answer to sending
+        """Return the rows of what was sent; see to it that nothing of it is left."""
+        if not sent:
+            raise self._lost()
+        rows: list[Row] | None = None
+        failed: psycopg2.Error | None = None
+        while (result := await self._result()) is not None:
+            try:
+                rows = libpq.rows(self._library, result)
+            except psycopg2.Error as exc:
+                if failed is not None:  # as COPY does, which would go on for ever
+                    raise
+                failed = exc
+            finally:
+                self._library.PQclear(result)
+        if failed is not None or rows is None:
+            raise failed or self._lost()
+        return rows
+
+    async def _result(self) -> int | None:
+        """Return the next result once it is there, None after the last."""
+        if not self._advance():
+            answered = self._answered = self._loop.create_future()
+            self._loop.add_reader(self._fileno, self._on_readable)
+            if self._sending:
+                self._loop.add_writer(self._fileno, self._on_writable)
+            try:
+                await answered
+            finally:
+                self._stop_waiting()
+        result: int | None = self._library.PQgetResult(self._pgconn)
+        return result
+
+    def _advance(self) -> bool:
+        """Send what the socket takes; tell whether all is sent and a result can be had."""
+        pending = self._library.PQflush(self._pgconn)
+        if pending < 0:
+            raise self._lost()
+        self._sending = bool(pending)
+        return not self._sending and not self._library.PQisBusy(self._pgconn)
+
+    def _on_readable(self) -> None:
+        """Read what is there, even before all is sent: a server that writes may not read."""
+        if self._library.PQconsumeInput(self._pgconn):
+            self._on_writable()
+        else:
+            self._fail(self._lost())
+
+    def _on_writable(self) -> None:
+        try:
+            if self._advance():
+                self._tell(None)
+            elif not self._sending:
+                self._loop.remove_writer(self._fileno)
+        except psycopg2.Error as exc:
+            self._fail(exc)
+
+    def _fail(self, error: psycopg2.Error) -> None:
+        """End at once, as libpq may have closed the socket: its number may be another's soon."""
+        self._tell(error)
+        self.close()
+
+    def _tell(self, error: psycopg2.Error | None) -> None:
+        answered = self._stop_waiting()
+        if answered is None or answered.done():
+            return
+        if error is None:
+            answered.set_result(None)
+        else:
+            answered.set_exception(error)
+
+    def _stop_waiting(self) -> "asyncio.Future[None] | None":
+        """Let go of the socket, and return what waited for it, if there is something."""
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            self._loop.remove_reader(self._fileno)
+            self._loop.remove_writer(self._fileno)
+        return answered
+
+    def _lost(self) -> psycopg2.Error:
+        return libpq.error(self._library.PQerrorMessage(self._pgconn))
