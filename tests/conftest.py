@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import shutil
+import tempfile
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +14,24 @@ pytest_plugins = ["tests.support.postgres", "tests.support.outage"]
 # Each example may take as long as it takes: this machine may be busy with something else.
 settings.register_profile("tailrun", deadline=None)
 settings.load_profile("tailrun")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a directory for this session alone.
+
+    What pytest has for all of a user's sessions is closed by each that starts: a PostgreSQL in it,
+    which has a user of its own, could not go on.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="tailrun-tests-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the directory only of a session that failed."""
+    if exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(session.config.option.basetemp)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
