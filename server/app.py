@@ -202,8 +202,11 @@ async def _keep(embedded: EmbeddedDatabase) -> None:
     """
     while True:
         await asyncio.sleep(EMBEDDED_CHECK_SECONDS)
+        starting = asyncio.create_task(embedded.ensure())
+        # Of one that fails when nobody waits for it any more, asyncio shall not tell.
+        starting.add_done_callback(lambda start: start.cancelled() or start.exception())
         with suppress(StartupError):
-            await asyncio.shield(embedded.ensure())
+            await asyncio.shield(starting)
 
 
 @asynccontextmanager
