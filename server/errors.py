@@ -25,6 +25,10 @@ class CommandActiveError(ConflictError):
     """The command has an active run."""
 
 
+class CommandChangedError(ConflictError):
+    """The command is not of the version that the change was made for."""
+
+
 class RunActiveError(ConflictError):
     """The run is active."""
 

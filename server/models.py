@@ -28,7 +28,10 @@ ACTIVE_STATES = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A stored script."""
+    """A stored script.
+
+    In a list its texts may be cut, which `description_truncated` and `script_truncated` tell.
+    """
 
     id: UUID
     name: str
@@ -36,6 +39,18 @@ class Command:
     script: str
     created_at: datetime
     updated_at: datetime
+    description_truncated: bool = False
+    script_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChange:
+    """What to change of a command: a field that is None stays; `description` says so itself."""
+
+    name: str | None = None
+    script: str | None = None
+    description: str | None = None
+    keep_description: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,43 @@
 
 from aiohttp import web
 
+from server.errors import CommandChangedError
 from server.handlers import schemas
 from server.handlers.keys import COMMANDS, RUNS
 from server.handlers.openapi import operation
-from server.handlers.parameters import body, command_id, query
-from server.handlers.render import base_path, command_json, json_response, location, run_json
+from server.handlers.parameters import (
+    body,
+    command_change,
+    command_id,
+    compares,
+    query,
+    refuse_other_values,
+    versions,
+)
+from server.handlers.problems import problem
+from server.handlers.render import (
+    base_path,
+    command_json,
+    json_response,
+    location,
+    run_json,
+    version_tag,
+)
+from server.services.commands import CommandView
 
 BODY_ERRORS = (400, 413, 415, 422)
+READ_ONLY = "Fields that are only read may be sent as they are."
+IF_MATCH = {
+    "name": "If-Match",
+    "description": "the ETag of the command that is to be changed; 412 when it is another by now",
+}
 
 
 @operation(
     tag="commands",
     summary="List commands",
-    description="Newest first, each with its newest run; `q` looks in name and description.",
+    description="Newest first, each with its newest run; `q` looks in name and description. Of"
+    " long texts lists hold the first 4 KiB.",
     query=schemas.CommandsQuery,
     answers={200: ("A page of commands.", schemas.CommandPageSchema)},
     errors=(403, 422, 503),
@@ -47,7 +71,7 @@ async def create_command(request: web.Request) -> web.Response:
     return json_response(
         command_json(view, base_path(request), run_field="run"),
         status=201,
-        headers=location(request, f"commands/{view.command.id}"),
+        headers=location(request, f"commands/{view.command.id}") | version_tag(view),
     )
 
 
@@ -60,23 +84,38 @@ async def create_command(request: web.Request) -> web.Response:
 )
 async def get_command(request: web.Request) -> web.Response:
     """Answer a command."""
-    view = await request.app[COMMANDS].get(command_id(request))
-    return json_response(command_json(view, base_path(request)))
+    return _command(request, await request.app[COMMANDS].get(command_id(request)))
 
 
 @operation(
     tag="commands",
     of="command",
     summary="Replace a command",
-    description="Name, description and script; runs already started keep their script.",
+    description="Name and script, and the description if one is given; runs already started keep"
+    f" their script. {READ_ONLY}",
     body=schemas.CommandBody,
+    headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", schemas.CommandSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 503),
+    errors=(*BODY_ERRORS, 403, 404, 412, 503),
 )
 async def replace_command(request: web.Request) -> web.Response:
     """Replace a command's fields."""
-    view = await request.app[COMMANDS].replace(command_id(request), **body(request))
-    return json_response(command_json(view, base_path(request)))
+    return await _change(request)
+
+
+@operation(
+    tag="commands",
+    of="command",
+    summary="Change a command",
+    description=f"What the body names, and nothing else. {READ_ONLY}",
+    body=schemas.CommandPatchBody,
+    headers=(IF_MATCH,),
+    answers={200: ("The command as it is now.", schemas.CommandSchema)},
+    errors=(*BODY_ERRORS, 403, 404, 412, 503),
+)
+async def change_command(request: web.Request) -> web.Response:
+    """Change some of a command's fields."""
+    return await _change(request)
 
 
 @operation(
@@ -106,3 +145,26 @@ async def stop_command(request: web.Request) -> web.Response:
     return json_response(
         {"items": [run_json(view, base_path(request)) for view in views]}, status=202
     )
+
+
+async def _change(request: web.Request) -> web.Response:
+    """Change what the body names; a command that was changed meanwhile is shown as it is now."""
+    service, command, fields = request.app[COMMANDS], command_id(request), body(request)
+    if compares(fields):
+        refuse_other_values(fields, command_json(await service.get(command), base_path(request)))
+    try:
+        changed = await service.change(command, command_change(request), versions=versions(request))
+    except CommandChangedError as error:
+        current = await service.get(command)
+        return problem(
+            412,
+            str(error),
+            slug="command-changed",
+            headers=version_tag(current),
+            members={"command": command_json(current, base_path(request))},
+        )
+    return _command(request, changed)
+
+
+def _command(request: web.Request, view: CommandView) -> web.Response:
+    return json_response(command_json(view, base_path(request)), headers=version_tag(view))

@@ -14,7 +14,7 @@ from aiohttp_apispec import validation_middleware as _validation_middleware
 from marshmallow import Schema, ValidationError
 from webargs.aiohttpparser import AIOHTTPParser
 
-from server.handlers.problems import InvalidInputError
+from server.handlers.problems import NAMED_FIELDS, InvalidInputError
 from server.handlers.schemas import ProblemSchema
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -26,6 +26,7 @@ ERRORS = {
     403: "Host or Origin is not let in.",
     404: "There is no such thing.",
     409: "Its state forbids it.",
+    412: "It was changed meanwhile; `command` is what it is now.",
     413: "The body is larger than the bound.",
     415: "The body is not application/json.",
     416: "The range is outside of the output.",
@@ -102,18 +103,30 @@ def _responses(
 class _Parser(AIOHTTPParser):
     """Reads input strictly: a body is JSON or it is an error."""
 
-    async def load_json(self, req: web.Request, schema: Schema) -> Any:  # noqa: ARG002
+    async def load_json(self, req: web.Request, schema: Schema) -> Any:
         body = await req.read()
         if not body:
             return {}
         try:
-            return json.loads(body, parse_constant=_refuse_constant)
+            read = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            told = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            text = told.partition(";")[0]  # Python's advice follows, where a number is too long
             raise web.HTTPBadRequest(text=f"The body is not JSON: {text}.") from error
+        _refuse_many_unknown(read, schema)
+        return read
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         raise InvalidInputError(_by_field(error.messages)) from error
+
+
+def _refuse_many_unknown(read: object, schema: Schema) -> None:
+    """Refuse what has many unknown fields at once: marshmallow would tell them one by one."""
+    if not isinstance(read, dict) or len(read) <= len(schema.fields) + NAMED_FIELDS:
+        return
+    unknown = [name for name in read if name not in schema.fields]
+    named = {name: ["Unknown field."] for name in unknown[:NAMED_FIELDS]}
+    raise InvalidInputError(named, more=len(unknown) - len(named))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -155,3 +168,8 @@ def set_up_documentation(
             },
         )
         app["_apispec_parser"] = _Parser()
+
+
+async def description(request: web.Request) -> web.Response:
+    """Answer the documentation, under the other name that it is looked for."""
+    return web.json_response(request.app["swagger_dict"])

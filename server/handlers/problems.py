@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import NamedTuple
 
 from aiohttp import web
@@ -20,6 +21,7 @@ BEGAN = web.RequestKey("began", bool)
 DOCUMENT = "/docs/api.md"
 """Where each type of problem is told, under its slug; clients compare types and not English."""
 
+NAMED_FIELDS = 10
 SHOWN_CHARACTERS = 100
 DETAIL_CHARACTERS = 4096
 
@@ -38,6 +40,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.RunNotFoundError: Kind(404, "run-not-found"),
     errors.ConflictError: Kind(409, "conflict"),
     errors.CommandActiveError: Kind(409, "command-active"),
+    errors.CommandChangedError: Kind(412, "command-changed"),
     errors.RunActiveError: Kind(409, "run-active"),
     errors.NoActiveRunError: Kind(409, "no-active-run"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),
@@ -71,11 +74,23 @@ GUARD_SLUGS = ("host-refused", "origin-refused")
 
 
 class InvalidInputError(Exception):
-    """A request whose fields are wrong; `errors` tells what, by field."""
+    """A request whose fields are wrong; `by_field` tells what, of the first NAMED_FIELDS.
 
-    def __init__(self, by_field: Mapping[str, list[str]]) -> None:
+    Names are cut, as a client may have sent any. `more` says how many fields are not named.
+    """
+
+    def __init__(self, by_field: Mapping[str, list[str]], *, more: int = 0) -> None:
         super().__init__(by_field)
-        self.by_field = by_field
+        named = islice(by_field.items(), NAMED_FIELDS)
+        self.by_field = {
+            cut(name, SHOWN_CHARACTERS): [cut(text, DETAIL_CHARACTERS) for text in texts]
+            for name, texts in named
+        }
+        self.more = more + max(len(by_field) - NAMED_FIELDS, 0)
+
+    def __str__(self) -> str:
+        told = [f"{name}: {' '.join(texts)}" for name, texts in self.by_field.items()]
+        return "; ".join([*told, f"and {self.more} more"] if self.more else told)
 
 
 def problem(
@@ -85,8 +100,12 @@ def problem(
     slug: str | None = None,
     by_field: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
 ) -> web.Response:
-    """Make a problem+json answer; without a `slug` its type is the one of its status."""
+    """Make a problem+json answer; without a `slug` its type is the one of its status.
+
+    `members` are further ones, of JSON's types.
+    """
     body: dict[str, object] = {
         "type": f"{DOCUMENT}#{slug or SLUGS.get(status, 'http-error')}",
         "title": HTTPStatus(status).phrase,
@@ -95,6 +114,7 @@ def problem(
     }
     if by_field is not None:
         body["errors"] = by_field
+    body |= members or {}
     return web.Response(
         # json.dumps writes lone surrogates, which a body may name, as \ud800.
         body=json.dumps(body).encode() + b"\n",
@@ -110,7 +130,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except InvalidInputError as error:
-        answer = problem(422, _summary(error.by_field), by_field=error.by_field)
+        answer = problem(422, str(error), by_field=error.by_field)
     except errors.TailrunError as error:
         answer = _domain_problem(request, error)
     except web.HTTPException as error:
@@ -136,10 +156,6 @@ def _break_off(request: web.Request) -> None:
     """Cut the connection: what went out already is not all, and the client must learn of it."""
     if request.transport is not None:
         request.transport.abort()
-
-
-def _summary(by_field: Mapping[str, list[str]]) -> str:
-    return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in by_field.items())
 
 
 def cut(text: str, characters: int) -> str:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.handlers import commands, output, pages, runs, stream
+from server.handlers import commands, openapi, output, pages, runs, stream
 from server.handlers.render import API
 
 ROUTES = [
@@ -11,6 +11,7 @@ ROUTES = [
     ("POST", "commands/", commands.create_command),
     ("GET", "commands/{id}", commands.get_command),
     ("PUT", "commands/{id}", commands.replace_command),
+    ("PATCH", "commands/{id}", commands.change_command),
     ("DELETE", "commands/{id}", commands.delete_command),
     ("GET", "commands/{id}/info", runs.get_info),
     ("POST", "commands/{id}/stop", commands.stop_command),
@@ -25,10 +26,8 @@ ROUTES = [
     ("GET", "runs/{id}/output", output.get_output),
     ("GET", "runs/{id}/ws", stream.stream_run),
 ]
-"""Method, path under API as it is documented, handler. Collections answer with and without the
-final slash."""
-
-COLLECTIONS = ("commands/", "runs/", "commands/{id}/runs")
+"""Method, path under API as it is documented, handler. All answer with and without the final
+slash."""
 
 
 def add_routes(app: web.Application) -> None:
@@ -44,9 +43,11 @@ def add_undocumented_routes(app: web.Application) -> None:
     for method, path, handler in ROUTES:
         if method == "GET" and not path.endswith("/ws"):
             router.add_route("HEAD", f"{API}/{path}", handler)
-        if path in COLLECTIONS:
-            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-            router.add_route(method, f"{API}/{other}", handler)
+    for method, path, handler in ROUTES:
+        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+        router.add_route(method, f"{API}/{other}", handler)
+        if method == "GET" and not path.endswith("/ws"):
+            router.add_route("HEAD", f"{API}/{other}", handler)
     router.add_get("/healthz", pages.ping)
     router.add_get("/readyz", pages.ready)
     router.add_get("/metrics", pages.metrics)
@@ -54,4 +55,5 @@ def add_undocumented_routes(app: web.Application) -> None:
     router.add_get("/swagger", pages.documentation_redirect)
     router.add_get("/swagger/", pages.documentation_redirect)
     router.add_get("/swagger/index.html", pages.documentation)
+    router.add_get("/swagger/doc.json", openapi.description)
     router.add_get("/static/{path:.*}", pages.asset)

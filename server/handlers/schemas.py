@@ -1,13 +1,29 @@
 """What goes in and out over HTTP: marshmallow schemas. Unknown fields are refused."""
 
+import re
 import signal
+import unicodedata
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from server.models import RunState
 
 NAME_CHARACTERS = 64
+BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols by their category, and yet nothing is seen of them."""
+
+# The latter make what follows look like another text (Unicode Technical Report 36, 2.3).
+_NOT_PRINTED = r"\x7f-\x9f\u2028\u2029" r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+CONTROLS = re.compile(rf"[\x00-\x1f{_NOT_PRINTED}]")
+CONTROLS_IN_LINES = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f{_NOT_PRINTED}]")
+
+COMPARED = frozenset(
+    {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
+)
+READ_ONLY = COMPARED | {"last_run", "run", "warnings"}
+"""What a command's answer has beside what is written; the latter change by themselves."""
+
 PAGE_LIMIT = 50
 MAX_PAGE_LIMIT = 500
 MAX_OFFSET = 2**63 - 1
@@ -23,6 +39,32 @@ def _storable(text: str) -> None:
 def _not_blank(text: str) -> None:
     if not text.strip():
         raise ValidationError("It must not be empty.")
+
+
+def _visible(text: str) -> None:
+    if not any(_is_visible(one) for one in text[:NAME_CHARACTERS]):
+        raise ValidationError("It must not be empty: it needs a visible character.")
+
+
+def _is_visible(one: str) -> bool:
+    """Tell whether a character shows by itself; one that Unicode has not named yet may."""
+    category = unicodedata.category(one)
+    return one not in BLANK_LETTERS and (category[0] not in "CMZ" or category in {"Cn", "Co"})
+
+
+def _one_line(text: str) -> None:
+    _no_controls(text, CONTROLS)
+
+
+def _plain_text(text: str) -> None:
+    _no_controls(text, CONTROLS_IN_LINES)
+
+
+def _no_controls(text: str, controls: re.Pattern[str]) -> None:
+    found = controls.search(text)
+    if found is not None:
+        code = f"U+{ord(found[0]):04X}"
+        raise ValidationError(f"It must not contain control characters such as {code}.")
 
 
 def _encodable(text: str) -> None:
@@ -41,39 +83,88 @@ class StrictSchema(Schema):
         unknown = RAISE
 
 
-class CommandBody(StrictSchema):
-    """A command's fields as a client sends them."""
-
-    name = fields.String(
-        required=True,
-        validate=[validate.Length(max=NAME_CHARACTERS), _not_blank, _encodable, _storable],
+def _name(**options: Any) -> fields.String:
+    return fields.String(
+        **options,
+        validate=[
+            validate.Length(max=NAME_CHARACTERS),
+            _visible,
+            _one_line,
+            _encodable,
+            _storable,
+        ],
         metadata={"description": "up to 64 characters", "example": "Count to ten"},
     )
-    description = fields.String(
-        load_default=None,
+
+
+def _description(**options: Any) -> fields.String:
+    return fields.String(
+        **options,
         allow_none=True,
-        validate=[_encodable, _storable],
+        validate=[_plain_text, _encodable, _storable],
         metadata={"description": "free text or null", "example": "A line a second"},
     )
-    script = fields.String(
-        required=True,
+
+
+def _script(**options: Any) -> fields.String:
+    return fields.String(
+        **options,
         validate=[_not_blank, _encodable, _storable],
         metadata={
-            "description": "bash script (sh where there is no bash), or any script with a #! line",
+            "description": "shell script, or any script with a #! line",
             "example": "for i in $(seq 10); do echo line $i; sleep 1; done",
         },
     )
 
 
-class NewCommandBody(CommandBody):
+class NewCommandBody(StrictSchema):
     """A new command."""
 
+    name = _name(required=True)
+    description = _description(load_default=None)
+    script = _script(required=True)
     start = fields.Boolean(
         load_default=True,
         truthy={True},
         falsy={False},
         metadata={"description": "false: only store it, do not start it", "example": True},
     )
+
+
+class _ChangedCommandBody(Schema):
+    """What is written of a command; what is only read is let through, to be compared."""
+
+    class Meta:
+        """Keep what is only read."""
+
+        unknown = INCLUDE
+
+    @validates_schema(skip_on_field_errors=False)
+    def _no_other_fields(self, data: dict[str, Any], **_: Any) -> None:
+        unknown = data.keys() - self.fields.keys() - READ_ONLY
+        if unknown:
+            raise ValidationError({name: ["Unknown field."] for name in sorted(unknown)})
+
+
+class CommandBody(_ChangedCommandBody):
+    """A command as it is to be."""
+
+    name = _name(required=True)
+    description = _description()
+    script = _script(required=True)
+
+
+class CommandPatchBody(_ChangedCommandBody):
+    """What is to be changed of a command."""
+
+    name = _name()
+    description = _description()
+    script = _script()
+
+    @validates_schema
+    def _something(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.keys() & self.fields.keys():
+            raise ValidationError("Give name, description or script.")
 
 
 class StopBody(StrictSchema):
@@ -121,7 +212,7 @@ class CommandsQuery(PageQuery):
     q = fields.String(
         load_default="",
         validate=[_encodable, _storable],
-        metadata={"description": "text in name or description"},
+        metadata={"description": "words of the name or the description, in their order"},
     )
 
 
@@ -232,13 +323,21 @@ class RunInfoSchema(RunSchema):
     output_truncated = fields.Boolean()
 
 
+LISTED = "lists hold the first 4 KiB; this tells whether there is more"
+
+
 class StoredCommandSchema(Schema):
     """A command as stored."""
 
     id = fields.UUID()
     name = fields.String()
     description = fields.String(allow_none=True)
+    description_truncated = fields.Boolean(metadata={"description": LISTED})
     script = fields.String()
+    script_truncated = fields.Boolean(metadata={"description": LISTED})
+    warnings = fields.List(
+        fields.String(), metadata={"description": "what will probably go wrong with the script"}
+    )
     created_at = fields.DateTime(format="iso")
     updated_at = fields.DateTime(format="iso")
 

@@ -92,4 +92,6 @@ def explain(error: Exception, request: StartRequest) -> str:
     if error.filename == request.directory:
         return f"the directory {request.directory!r} cannot be entered: {reason}"
     interpreter = command_line(request.script.encode(), "", request.shell)[0]
+    if interpreter.endswith("\r"):
+        reason += "; the script has Windows line ends (CRLF), save it with Unix ones (LF)"
     return f"the interpreter {interpreter!r} cannot be run: {reason}"

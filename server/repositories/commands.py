@@ -2,18 +2,22 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.errors import CommandActiveError, CommandNotFoundError
-from server.models import Command, Run
+from server.errors import CommandActiveError, CommandChangedError, CommandNotFoundError
+from server.models import Command, CommandChange, Run
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import (
     COMMAND_COLUMNS,
+    LISTED_COMMAND_COLUMNS,
+    LISTED_RUN_COLUMNS,
     RUN_COLUMNS,
     command_and_run_of,
     command_of,
+    listed_command_and_run_of,
     storable,
 )
 
@@ -34,9 +38,9 @@ ADD_WITH_RUN = f"""
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
 """
 
-LAST_RUN = f"""
+LAST_RUN = """
     LEFT JOIN LATERAL (
-        SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.commands_id = c.id
+        SELECT * FROM commands_info r WHERE r.commands_id = c.id
         ORDER BY r.created_at DESC, r.id DESC LIMIT 1
     ) r ON true
 """
@@ -44,14 +48,17 @@ LAST_RUN = f"""
 GET = f"SELECT {COMMAND_COLUMNS} FROM commands c WHERE c.id = %(id)s"
 
 GET_WITH_LAST_RUN = f"""
-    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM commands c {LAST_RUN} WHERE c.id = %(id)s
+    SELECT {COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM commands c {LAST_RUN} WHERE c.id = %(id)s
 """
 
-REPLACE = f"""
+# `updated_at` is the command's version: it moves at each change, whatever the clock does.
+CHANGE = f"""
     UPDATE commands c
-    SET name = %(name)s, description = %(description)s, script = %(script)s,
-        updated_at = %(now)s
+    SET name = coalesce(%(name)s, c.name), script = coalesce(%(script)s, c.script),
+        description = CASE WHEN %(keep)s THEN c.description ELSE %(description)s END,
+        updated_at = greatest(%(now)s, c.updated_at + interval '1 microsecond')
     WHERE c.id = %(id)s
+        AND (%(any_version)s OR c.updated_at = ANY(%(versions)s::timestamptz[]))
     RETURNING {COMMAND_COLUMNS}
 """
 
@@ -73,14 +80,15 @@ DELETE = """
 AFTER = "(%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))"
 
 LIST = f"""
-    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM (
-        SELECT {COMMAND_COLUMNS} FROM commands c
+    SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
+        SELECT * FROM commands c
         WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
     ) c {LAST_RUN} ORDER BY c.created_at DESC, c.id DESC
 """
 
 # What is common is found among the newest commands; what is rare, by the index of pieces, which
-# tells all there is, in no order. Either alone is slow at the other.
+# tells all there is, in no order. Either alone is slow at the other. The index is asked for the
+# longest word, which is the rarest, mostly: blanks between words may be others where they stand.
 SEARCH_NEWEST = 2000
 SEARCH = f"""
     WITH newest AS MATERIALIZED (
@@ -93,10 +101,10 @@ SEARCH = f"""
     ), indexed AS MATERIALIZED (
         SELECT c.id, c.created_at FROM commands c
         WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER}
-            AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(query)s), 3)
+            AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(longest)s), 3)
             AND c.searched LIKE lower(%(pattern)s)
     )
-    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM (
+    SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
         SELECT * FROM newest WHERE (SELECT count(*) FROM newest) = %(rows)s
         UNION ALL SELECT * FROM indexed
         ORDER BY created_at DESC, id DESC LIMIT %(rows)s
@@ -163,24 +171,35 @@ class CommandRepository:
             raise _not_found(command_id)
         return command_and_run_of(row)
 
-    async def replace(
-        self, command_id: UUID, name: str, description: str | None, script: str
+    async def change(
+        self,
+        command_id: UUID,
+        change: CommandChange,
+        *,
+        versions: Sequence[datetime] | None = None,
     ) -> Command:
-        """Replace what the user wrote of a command.
+        """Change what the user wrote of a command, if it is of one of these versions.
+
+        A version is a command's `updated_at`; None: whichever it is of.
 
         Raises:
             CommandNotFoundError: there is no such command.
+            CommandChangedError: it is of another version.
         """
         parameters = {
             "id": command_id,
-            "name": name,
-            "description": description,
-            "script": script,
+            "name": change.name,
+            "script": change.script,
+            "description": change.description,
+            "keep": change.keep_description,
             "now": datetime.now(UTC),
+            "any_version": versions is None,
+            "versions": list(versions or []),
         }
-        row = await self._database.fetch_one(REPLACE, parameters)
+        row = await self._database.fetch_one(CHANGE, parameters)
         if row is None:
-            raise _not_found(command_id)
+            await self.get(command_id)
+            raise CommandChangedError("The command was changed meanwhile.")
         return command_of(row)
 
     async def delete(self, command_id: UUID) -> None:
@@ -203,28 +222,32 @@ class CommandRepository:
     ) -> Page[tuple[Command, Run | None]]:
         """Return commands with their newest run, newest command first.
 
-        `query`, if not empty, is part of the name or the description (of the first 4,096
-        characters of both), in whatever case.
+        The words of `query` stand in the name or the description (in the first 4,096 characters
+        of both), in that order, in whatever case. Long texts are cut (`LISTED_BYTES`), and of the
+        run there is no script.
 
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
         parameters: dict[str, object] = {**SortKey.parameters(cursor), "rows": limit + 1}
-        if query:
-            text = storable(query)
-            parameters |= {"query": text, "pattern": _pattern(text)}
-        rows = await self._database.fetch_all(SEARCH if query else LIST, parameters)
+        words = storable(query).split()
+        if words:
+            parameters |= {"longest": max(words, key=len), "pattern": _pattern(words)}
+        rows = await self._database.fetch_all(SEARCH if words else LIST, parameters)
         return Page.cut(
-            [command_and_run_of(row) for row in rows],
+            [listed_command_and_run_of(row) for row in rows],
             limit,
             lambda item: SortKey(item[0].created_at, item[0].id),
         )
 
 
-def _pattern(text: str) -> str:
-    """Return the LIKE pattern of texts that contain `text`."""
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%"
+def _pattern(words: Sequence[str]) -> str:
+    """Return the LIKE pattern of texts that contain these words in this order."""
+    return f"%{'%'.join(_escaped(word) for word in words)}%"
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _not_found(command_id: UUID) -> CommandNotFoundError:

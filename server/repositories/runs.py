@@ -12,7 +12,14 @@ from server.errors import CommandNotFoundError, RunActiveError, RunNotFoundError
 from server.models import Position, Run, RunEnd, RunState
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
-from server.repositories.rows import POSITION_COLUMNS, RUN_COLUMNS, position_of, run_of, storable
+from server.repositories.rows import (
+    LISTED_RUN_COLUMNS,
+    POSITION_COLUMNS,
+    RUN_COLUMNS,
+    position_of,
+    run_of,
+    storable,
+)
 
 # The moment is ours: a server that was frozen may do this long after we gave it up.
 ADD = f"""
@@ -30,7 +37,7 @@ LATEST = f"""
 
 # The parameters are literals when the planner sees them: a condition that is absent costs nothing.
 LIST = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r
+    SELECT {LISTED_RUN_COLUMNS} FROM commands_info r
     WHERE (%(state)s IS NULL OR r.state = %(state)s)
     AND (%(command_id)s IS NULL OR r.commands_id = %(command_id)s)
     AND (%(id)s IS NULL OR (r.created_at, r.id) < (%(created_at)s, %(id)s))

@@ -1,14 +1,31 @@
 """Stored commands."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from server.models import Command
+from server.models import Command, CommandChange
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.live import RunView
 from server.services.runner import Runner
 from server.services.runs import RunService
+
+WINDOWS_LINE_ENDS = (
+    "The script has Windows line ends (CRLF): interpreters take the carriage return as a part of"
+    " the line. Save it with Unix line ends (LF)."
+)
+BYTE_ORDER_MARK = (
+    "The script begins with a byte order mark: its first line is not what it looks like. Save it"
+    " as UTF-8 without one."
+)
+
+
+def warnings(script: str) -> list[str]:
+    """Say what will probably go wrong with a script, though it can be stored and run."""
+    told = [WINDOWS_LINE_ENDS] if "\r\n" in script else []
+    return [*told, BYTE_ORDER_MARK] if script.startswith("\ufeff") else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,10 @@ class CommandService:
         return CommandView(command, None if run is None else self._runs.overlay(run))
 
     async def list(self, *, query: str, limit: int, cursor: str | None) -> Page[CommandView]:
-        """Return commands whose name or description contains `query`, newest first."""
+        """Return commands whose name or description has the words of `query`, newest first.
+
+        Long scripts and descriptions are cut.
+        """
         page = await self._commands.list(query=query, limit=limit, cursor=cursor)
         return Page(
             [
@@ -58,16 +78,21 @@ class CommandService:
             page.next,
         )
 
-    async def replace(
-        self, command_id: UUID, *, name: str, description: str | None, script: str
+    async def change(
+        self,
+        command_id: UUID,
+        change: CommandChange,
+        *,
+        versions: Sequence[datetime] | None = None,
     ) -> CommandView:
-        """Replace a command's fields; runs already started keep their script.
+        """Change a command, if it is of one of these versions; started runs keep their script.
 
         Raises:
             CommandNotFoundError: there is no such command.
+            CommandChangedError: it is of another version (`updated_at`).
         """
-        await self._commands.replace(command_id, name, description, script)
-        return await self.get(command_id)
+        changed = await self._commands.change(command_id, change, versions=versions)
+        return replace(await self.get(command_id), command=changed)
 
     async def delete(self, command_id: UUID) -> None:
         """Delete a command with all its runs.

@@ -57,6 +57,42 @@ async def test_all_wrong_fields_are_named_at_once(client: Client) -> None:
     assert set(refused["errors"]) == {"name", "script", "colour"}
 
 
+async def test_of_many_unknown_fields_some_are_named(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """In an answer whose size has a bound, whatever was sent."""
+    good: dict[str, object] = {"name": "n", "script": "s"}
+    long = good | {"x" * 500_000: 1}
+    many: dict[str, object] = {f"field {n}": 1 for n in range(50_000)}
+    twelve = good | {f"field {n}": 1 for n in range(12)}
+    cases: list[tuple[dict[str, object], int, int]] = [
+        (many, 10, 49_990),
+        (twelve, 10, 2),
+        (long, 1, 0),
+    ]
+    for body, named, more in cases:
+        with subtests.test(more=more):
+            url = client.url("commands/")
+            async with client.session.post(url, json=body) as response:
+                assert response.status == 422
+                told = await response.read()
+            refused = json.loads(told)
+            assert len(told) < 5_000
+            assert len(refused["errors"]) == named
+            assert all("Unknown" in str(texts) for texts in refused["errors"].values())
+            assert refused["detail"].endswith(f"; and {more} more" if more else "field.")
+    query = "&".join(f"a{n}=1" for n in range(500))
+    refused = await client.call("GET", f"commands/?{query}", status=422)
+    assert refused["detail"].endswith("and 490 more")
+
+
+async def test_a_number_without_end_is_refused(client: Client) -> None:
+    for body, status in [(b'{"grace_seconds": 1%s}' % (b"0" * 5000), 400), (b'{"x": 1e999}', 422)]:
+        path = f"commands/{NOBODY}/stop"
+        refused = await client.call("POST", path, data=body, headers=JSON, status=status)
+        assert "sys." not in refused["detail"]
+
+
 async def test_a_name_of_64_characters_is_taken(client: Client) -> None:
     created = await client.create("true", name="ü" * 64, start=False)
     assert created["name"] == "ü" * 64

@@ -115,6 +115,7 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         403: {**good, "headers": {"Host": "evil.example"}},
         404: good,
         409: good,
+        412: {**good, "headers": {"If-Match": '"0"'}},
         413: {"data": large(), "headers": JSON},
         415: {"data": b"{}", "headers": {"Content-Type": "text/plain"}},
         416: {"headers": {"Range": "bytes=1000000-"}},

@@ -2,19 +2,26 @@
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
 
-from server.errors import CommandActiveError, CommandNotFoundError, InvalidCursorError
-from server.models import Advance, Chunk, RunEnd, RunState
+from server.errors import (
+    CommandActiveError,
+    CommandChangedError,
+    CommandNotFoundError,
+    InvalidCursorError,
+)
+from server.models import Advance, Chunk, CommandChange, RunEnd, RunState
 from server.repositories.commands import SEARCH, SEARCH_NEWEST, CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.page import SortKey
 from server.repositories.retention import RetentionRepository
+from server.repositories.rows import LISTED_BYTES
 from server.repositories.runs import RunRepository
 from tests.support.postgres import until_a_statement_waits
 
@@ -51,7 +58,7 @@ async def test_a_command_with_its_first_run_is_stored_at_once(
     assert (run.state, run.script, run.host, run.epoch) == (RunState.QUEUED, "true", "here", 1)
     assert (run.exitcode, run.signal, run.reason, run.end_time) == (None, None, None, None)
     assert (run.output_bytes, run.output_lines) == (0, 0)
-    assert await commands.get_with_last_run(command.id) == (command, run)
+    assert await commands.get_with_last_run(command.id) == (command, replace(run, script=""))
     assert await runs.get(run.id) == run
 
 
@@ -59,7 +66,7 @@ async def test_replacing_changes_what_the_user_wrote_and_not_its_runs(
     commands: CommandRepository, runs: RunRepository
 ) -> None:
     command, run = await commands.add_with_run("old", "old", "old", host="here")
-    replaced = await commands.replace(command.id, "new", None, "new")
+    replaced = await commands.change(command.id, CommandChange("new", "new"))
     assert (replaced.name, replaced.description, replaced.script) == ("new", None, "new")
     assert replaced.created_at == command.created_at
     assert replaced.updated_at > command.updated_at
@@ -67,12 +74,72 @@ async def test_replacing_changes_what_the_user_wrote_and_not_its_runs(
     assert (await runs.get(run.id)).script == "old"
 
 
+async def test_what_a_change_does_not_name_stays(commands: CommandRepository) -> None:
+    command = await commands.add("name", "text", "true")
+    changed = await commands.change(command.id, CommandChange(name="new", keep_description=True))
+    assert (changed.name, changed.description, changed.script) == ("new", "text", "true")
+    changed = await commands.change(command.id, CommandChange(script="false"))
+    assert (changed.name, changed.description, changed.script) == ("new", None, "false")
+
+
+async def test_a_change_is_made_for_a_version(commands: CommandRepository) -> None:
+    command = await commands.add("name", None, "true")
+    old = command.updated_at
+    for versions in ([], [NOW]):
+        with pytest.raises(CommandChangedError):
+            await commands.change(command.id, CommandChange("other"), versions=versions)
+    changed = await commands.change(command.id, CommandChange("new"), versions=[NOW, old])
+    with pytest.raises(CommandChangedError):
+        await commands.change(command.id, CommandChange("other"), versions=[old])
+    assert await commands.get(command.id) == changed
+
+
+async def test_of_changes_for_the_same_version_one_is_made(commands: CommandRepository) -> None:
+    command = await commands.add("name", None, "true")
+    results = await asyncio.gather(
+        *(
+            commands.change(command.id, CommandChange(f"{n}"), versions=[command.updated_at])
+            for n in range(8)
+        ),
+        return_exceptions=True,
+    )
+    [made] = [result for result in results if not isinstance(result, CommandChangedError)]
+    assert await commands.get(command.id) == made
+
+
+async def test_the_version_moves_even_where_the_clock_was_set_back(
+    commands: CommandRepository, database: Database
+) -> None:
+    command = await commands.add("name", None, "true")
+    ahead = "UPDATE commands SET updated_at = '2100-01-01Z' WHERE id = %(id)s RETURNING updated_at"
+    [(version,)] = await database.fetch_all(ahead, {"id": command.id})
+    changed = await commands.change(command.id, CommandChange("new"))
+    assert changed.updated_at > version
+
+
+@pytest.mark.parametrize("one", ["x", "ю", "🎈"])
+async def test_of_long_texts_a_list_has_the_start(commands: CommandRepository, one: str) -> None:
+    text = "a" + one * LISTED_BYTES
+    await commands.add("name", text, text)
+    [(listed, _)] = (await commands.list(limit=5)).items
+    assert listed.script_truncated
+    assert listed.description_truncated
+    for cut in (listed.script, listed.description or ""):
+        assert text.startswith(cut)
+        assert LISTED_BYTES - 4 < len(cut.encode()) <= LISTED_BYTES
+
+
+async def test_what_is_not_long_is_listed_whole(commands: CommandRepository) -> None:
+    whole = await commands.add("name", "x" * LISTED_BYTES, "x" * LISTED_BYTES)
+    assert [*(await commands.list(limit=5)).items] == [(whole, None)]
+
+
 async def test_an_unknown_command_is_not_found(commands: CommandRepository) -> None:
     unknown = uuid4()
     for call in (
         commands.get(unknown),
         commands.get_with_last_run(unknown),
-        commands.replace(unknown, "name", None, "true"),
+        commands.change(unknown, CommandChange("name")),
         commands.delete(unknown),
     ):
         with pytest.raises(CommandNotFoundError, match=str(unknown)):
@@ -185,7 +252,7 @@ async def test_a_list_tells_each_commands_newest_run(
     second = await runs.add(command.id, "false", "here")
     assert second.created_at > first.created_at
     page = await commands.list(limit=5)
-    assert list(page.items) == [(command, second), (without, None)]
+    assert list(page.items) == [(command, replace(second, script="")), (without, None)]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +272,11 @@ async def test_a_list_tells_each_commands_newest_run(
         ("up of a", {"nightly"}),
         ("backup of no", set()),
         ("pukcab", set()),
+        (" backup ", {"backup", "nightly"}),
+        ("  ", {"backup", "nightly", "ärger", "100%", "a_b", "back\\slash"}),
+        ("up   of\t\u00a0a", {"nightly"}),
+        ("up all", {"nightly"}),
+        ("all up", set()),
     ],
 )
 @pytest.mark.parametrize(
@@ -261,14 +333,15 @@ async def test_a_text_of_any_length_is_stored_and_its_start_is_found(
 ) -> None:
     description = "x" * 4000 + "found" + "y" * 1_000_000 + "not found"
     command = await commands.add("long", description, "true")
-    assert [found for found, _ in (await commands.list(query="xfoundy", limit=5)).items] == [
-        command
+    assert [found.id for found, _ in (await commands.list(query="xfoundy", limit=5)).items] == [
+        command.id
     ]
+    assert (await commands.get(command.id)).description == description
     assert (await commands.list(query="ynot found", limit=5)).items == []
 
 
 async def test_a_search_follows_what_is_replaced(commands: CommandRepository) -> None:
     command = await commands.add("old", None, "true")
-    replaced = await commands.replace(command.id, "new", "also new", "true")
+    replaced = await commands.change(command.id, CommandChange("new", "true", "also new"))
     assert (await commands.list(query="old", limit=5)).items == []
     assert (await commands.list(query="also", limit=5)).items == [(replaced, None)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -97,7 +98,7 @@ async def test_pages_of_runs_hold_each_once(runs: RunRepository, command: Comman
     added = [await runs.add(command.id, "true", "here") for _ in range(5)]
     first = await runs.list(command_id=command.id, limit=3)
     second = await runs.list(command_id=command.id, limit=3, cursor=first.next)
-    assert [*first.items, *second.items] == added[::-1]
+    assert [*first.items, *second.items] == [replace(run, script="") for run in added[::-1]]
     assert second.next is None
     with pytest.raises(InvalidCursorError):
         await runs.list(limit=3, cursor="no cursor")
@@ -146,7 +147,7 @@ async def test_a_finished_run_is_deleted_alone(
     finished, kept = [await runs.add(command.id, "true", "here") for _ in range(2)]
     await finish(database, finished, RunState.SUCCEEDED)
     await runs.delete(finished.id)
-    assert (await runs.list(limit=9)).items == [kept]
+    assert [run.id for run in (await runs.list(limit=9)).items] == [kept.id]
     with pytest.raises(RunNotFoundError):
         await runs.delete(finished.id)
 

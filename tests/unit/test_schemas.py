@@ -1,5 +1,6 @@
 """What goes in over HTTP: read, or refused by name."""
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ json_values = st.recursive(
 
 BODIES: list[type[Schema]] = [
     schemas.CommandBody,
+    schemas.CommandPatchBody,
     schemas.NewCommandBody,
     schemas.StopBody,
     schemas.SignalBody,
@@ -57,7 +59,8 @@ def fields_read(schema: type[Schema], given: Any) -> set[str] | None:
 @pytest.mark.parametrize("schema", BODIES)
 def test_any_json_is_read_or_refused(schema: type[Schema], data: st.DataObject) -> None:
     given = data.draw(known_fields(schema, json_values) | json_values)
-    assert fields_read(schema, given) in (None, set(schema().fields))
+    read = fields_read(schema, given)
+    assert read is None or read <= set(schema().fields) | schemas.READ_ONLY
 
 
 @given(st.data())
@@ -78,9 +81,11 @@ def test_what_is_read_of_a_command_can_be_stored(
         read = schemas.CommandBody().load(given)
     except ValidationError:
         storable = all("\0" not in text for text in texts)
-        assert not (storable and name.strip() and script.strip() and len(name) <= 64)
+        plain = all(one.isprintable() for one in name + (description or ""))
+        assert not (storable and plain and name.strip() and script.strip() and len(name) <= 64)
     else:
         assert read == given
+        assert not any(unicodedata.category(one) == "Cc" for one in name)
         assert not any("\0" in text for text in texts)
         assert len(name) <= 64
 
@@ -138,3 +143,60 @@ def test_a_part_of_the_output_is_asked_for_in_one_way(given: Json, fields: set[s
 def test_every_state_can_be_asked_for() -> None:
     for state in RunState:
         assert schemas.RunsQuery().load({"state": state.value})["state"] is state
+
+
+@pytest.mark.parametrize("body", [schemas.NewCommandBody, schemas.CommandBody])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a\x1b[31mb", "U+001B"),
+        ("a\nb", "U+000A"),
+        ("a\x7f", "U+007F"),
+        ("a\x9b", "U+009B"),
+        ("a\u202eb", "U+202E"),
+        ("\u2066a", "U+2066"),
+        ("a\u200f", "U+200F"),
+        ("a\u061c", "U+061C"),
+        ("a\u2028b", "U+2028"),
+        ("\u200b", "visible"),
+        ("\u200b\u2060\ufeff \u00a0", "visible"),
+        ("\u3164", "visible"),
+        ("\u2800", "visible"),
+        ("\u0301", "visible"),
+        ("", "empty"),
+        ("\u200b" * 1_000_000, "visible"),
+    ],
+)
+def test_a_name_that_deceives_or_is_not_seen_is_refused(
+    body: type[Schema], name: str, told: str
+) -> None:
+    assert told in " ".join(errors(body, {"name": name, "script": "true"})["name"])
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "резерв", "👩\u200d💻", "नमस्ते", "\u0645\u06cc\u200c\u062e", "é", "\ue000", "…"]
+)
+def test_a_name_of_any_script_is_taken(name: str) -> None:
+    assert schemas.NewCommandBody().load({"name": name, "script": "true"})["name"] == name
+
+
+def test_a_description_has_lines_and_tabs_and_no_other_controls() -> None:
+    def told(description: str) -> Json:
+        return {"name": "n", "script": "s", "description": description}
+
+    assert schemas.NewCommandBody().load(told("a\r\n\tb"))["description"] == "a\r\n\tb"
+    for description in ["\x1b[2J", "\u202e", "\x00", "\x85"]:
+        assert set(errors(schemas.NewCommandBody, told(description))) == {"description"}
+
+
+def test_what_is_only_read_is_let_through_to_be_compared() -> None:
+    given = {"name": "n", "script": "s"} | dict.fromkeys(schemas.READ_ONLY, 1)
+    assert schemas.CommandBody().load(given) == given
+    assert set(errors(schemas.CommandBody, given | {"colour": 1, "name": 5})) == {"colour", "name"}
+    assert set(errors(schemas.NewCommandBody, given)) == schemas.READ_ONLY
+
+
+def test_a_patch_changes_something() -> None:
+    assert schemas.CommandPatchBody().load({"description": None}) == {"description": None}
+    for nothing in ({}, {"id": 1}):
+        assert "name, description or script" in str(errors(schemas.CommandPatchBody, nothing))
