@@ -29,6 +29,7 @@ from server.resources import migrations_directory
 from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
 from server.services.commands import CommandService
+from server.services.faults import Faults
 from server.services.launch import Launch
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
@@ -79,6 +80,7 @@ async def service(
     async with AsyncExitStack() as stack:
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
+        faults = Faults(metrics)
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
         spool = Spool.of(settings.state_dir)
         url = await stack.enter_async_context(_database_url(settings, tasks))
@@ -94,6 +96,7 @@ async def service(
             flush_seconds=settings.flush_seconds,
             preview_bytes=settings.preview_bytes,
             metrics=metrics,
+            faults=faults,
         )
         watch = Watch()
         stack.callback(watch.close)
@@ -113,12 +116,14 @@ async def service(
             active=active,
             tasks=tasks,
             metrics=metrics,
+            faults=faults,
         )
         recovery = Recovery(
             host=state.host,
             spool=spool,
             active=active,
             runner=runner,
+            faults=faults,
         )
         stack.push_async_callback(tasks.cancel)
         own = _database(url, settings, metrics)
@@ -158,6 +163,7 @@ async def service(
             database,
             keeper,
             archiver,
+            faults,
             state_dir=settings.state_dir,
             min_free_bytes=settings.min_free_bytes,
         )
@@ -261,7 +267,7 @@ async def _take_up_or_show(
 async def _take_up_later(take_up: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(DATABASE_RETRY_SECONDS)
-        with suppress(DatabaseUnavailableError):
+        with suppress(DatabaseUnavailableError, OSError):
             await take_up()
             logger.info("the database is there, and the runs are taken up")
             return
@@ -273,6 +279,7 @@ async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIte
     archiving = tasks.start(archiver.run(), "archiver")
     tasks.start(runner.dispatch(), "dispatch")
     tasks.start(runner.keep_keeper(), "keeper")
+    tasks.start(runner.watch_rows(), "rows of runs")
     yield
     await end(archiving)
     await archiver.flush()

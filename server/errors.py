@@ -53,6 +53,10 @@ class DatabaseUnavailableError(TailrunError):
     """The database cannot be reached at the moment."""
 
 
+class DatabaseRefusedError(DatabaseUnavailableError):
+    """The database is there and refuses a statement, mostly for what one of its rows holds."""
+
+
 class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
 

@@ -1,6 +1,6 @@
 """The domain's values: plain, immutable, without behaviour that needs I/O."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -16,6 +16,14 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     TIMED_OUT = "timed_out"
     LOST = "lost"
+
+    @classmethod
+    def of(cls, text: str) -> "RunState":
+        """Return the state of this name; one that this version does not know is taken for `lost`.
+
+        A database may hold what somebody wrote by hand; that must not hide the runs beside it.
+        """
+        return next((state for state in cls if state == text), cls.LOST)
 
     @property
     def final(self) -> bool:
@@ -133,3 +141,12 @@ class Position:
     output_bytes: int
     output_lines: int
     state: RunState
+
+    def of(self, run: Run) -> Run:
+        """Return the run as it stands here."""
+        return replace(
+            run,
+            epoch=self.epoch,
+            output_bytes=self.output_bytes,
+            output_lines=self.output_lines,
+        )

@@ -23,9 +23,10 @@ async def ping(_request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Answer whether each part that the service needs can be reached."""
-    parts = await request.app[READINESS].check()
+    readiness = request.app[READINESS]
+    parts = await readiness.check()
     status = 200 if all(found == "ok" for found in parts.values()) else 503
-    return json_response(parts, status=status)
+    return json_response(parts | readiness.notes(), status=status)
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -1,18 +1,24 @@
-"""Failpoints: places at which a test has the process killed, to hit windows that random kills miss.
+"""Failpoints: places at which a test has a step fail, to hit windows that chance hardly hits.
 
-The environment variable FAILPOINTS names those that are armed, as `name` or `name:n` for the
-n-th passage, comma separated. None is armed in production.
+The environment variable FAILPOINTS names those that are armed, comma separated, as `name` or
+`name:n` for the n-th passage: the process is killed there. With `=error` behind it, as
+`name:n=error`, the step fails with an OSError instead. None is armed in production.
 """
 
+import errno
 import os
 import signal
 
 VARIABLE = "FAILPOINTS"
 
 
-def _armed(text: str) -> dict[str, int]:
-    entries = (entry.partition(":") for entry in text.split(",") if entry)
-    return {name: int(count or 1) for name, _, count in entries}
+def _armed(text: str) -> dict[str, tuple[int, str]]:
+    armed = {}
+    for entry in filter(None, text.split(",")):
+        point, _, kind = entry.partition("=")
+        name, _, count = point.partition(":")
+        armed[name] = (int(count or 1), kind)
+    return armed
 
 
 _left = _armed(os.environ.get(VARIABLE, ""))
@@ -24,8 +30,14 @@ def inherited() -> dict[str, str]:
 
 
 def failpoint(name: str) -> None:
-    """Kill the process (SIGKILL) when this point is armed and its passage has come."""
+    """Kill the process (SIGKILL) when this point is armed and its passage has come, or fail.
+
+    OSError: the point is armed as an error.
+    """
     if name in _left:
-        _left[name] -= 1
-        if _left[name] == 0:
+        count, kind = _left[name]
+        _left[name] = (count - 1, kind)
+        if count == 1 and kind == "error":
+            raise OSError(errno.EIO, f"failpoint {name}")
+        if count == 1:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
 
 READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
 """It is a standby now, or was made read-only (SQLSTATE 25006)."""
@@ -54,11 +54,13 @@ class Address:
     def errors(self) -> Iterator[None]:
         """Raise the driver's errors as the domain's.
 
-        What says that a statement is wrong passes as it is: that is a defect.
+        A missing row that another one leads to passes as it is: a repository knows which one.
 
         Raises:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
+            DatabaseRefusedError: it refuses the statement: for a row's content, a constraint, a
+                trigger, a privilege, a table that is not there.
         """
         try:
             yield
@@ -73,14 +75,21 @@ class Address:
             raise
         except (*UNAVAILABLE, OSError) as exc:
             raise self._unavailable(exc) from exc
+        except psycopg2.errors.ForeignKeyViolation:
+            raise
         except psycopg2.DatabaseError as exc:
-            if type(exc) is not psycopg2.DatabaseError:
-                raise
-            # Not one of its subclasses: libpq lost the connection in the middle of an answer.
-            raise self._unavailable(exc) from exc
+            if type(exc) is psycopg2.DatabaseError:
+                # Not one of its subclasses: libpq lost the connection in the middle of an answer.
+                raise self._unavailable(exc) from exc
+            raise DatabaseRefusedError(f"The database refuses it: {_primary(exc)}") from exc
 
     def _unavailable(self, exc: BaseException) -> DatabaseUnavailableError:
         reason = " ".join(str(exc).split())
         if password := self.parameters.get("password"):
             reason = reason.replace(password, "***")
         return DatabaseUnavailableError(f"{self} is unavailable: {reason}")
+
+
+def _primary(exc: psycopg2.Error) -> str:
+    """Return the server's first line: what follows may quote what a row holds."""
+    return (str(exc).splitlines() or [type(exc).__name__])[0]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from server.errors import DatabaseRefusedError
 from server.models import Advance, Chunk, Position
 from server.repositories.database import Database
 from server.repositories.rows import (
@@ -101,15 +102,21 @@ class OutputRepository:
         advance's epoch and offset; then its chunks, its preview and its end are stored with the
         move, else nothing of it. A batch may hold one advance of a run, and is sent as one
         message: bound it (4 MiB of output are well).
+
+        Raises:
+            DatabaseRefusedError: nothing was done, mostly for what one of the rows holds.
         """
         if not advances:
             return set()
         chunks = [(advance.run_id, chunk) for advance in advances for chunk in advance.chunks]
-        parameters = {
-            "advances": _json(_advance_row(advance) for advance in advances),
-            "chunks": _json(_chunk_row(run_id, chunk) for run_id, chunk in chunks),
-            "data": [chunk.data for _, chunk in chunks],
-        }
+        try:
+            parameters = {
+                "advances": _json(_advance_row(advance) for advance in advances),
+                "chunks": _json(_chunk_row(run_id, chunk) for run_id, chunk in chunks),
+                "data": [chunk.data for _, chunk in chunks],
+            }
+        except (TypeError, ValueError) as exc:
+            raise DatabaseRefusedError(f"It cannot be written as a row: {exc}") from exc
         return {UUID(run_id) for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
 
     async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:

@@ -50,7 +50,7 @@ def _cut(text: str) -> str:
 def run_of(row: Row) -> Run:
     """Return the run in a row of RUN_COLUMNS."""
     run_id, command_id, state, *rest = row
-    return Run(run_id, command_id, RunState(state), *rest)
+    return Run(run_id, command_id, RunState.of(state), *rest)
 
 
 def command_and_run_of(row: Row) -> tuple[Command, Run | None]:
@@ -76,7 +76,7 @@ def chunk_of(row: Row) -> Chunk:
 def position_of(row: Row) -> tuple[UUID, Position]:
     """Return the run's id and the position in a row of POSITION_COLUMNS."""
     run_id, epoch, output_bytes, output_lines, state = row
-    return run_id, Position(epoch, output_bytes, output_lines, RunState(state))
+    return run_id, Position(epoch, output_bytes, output_lines, RunState.of(state))
 
 
 def storable(text: str) -> str:

@@ -50,6 +50,10 @@ ACTIVE = f"""
     ORDER BY r.created_at, r.id
 """
 
+ACTIVE_ELSEWHERE = """
+    SELECT count(*) FROM commands_info WHERE state IN ('queued', 'running') AND host <> %(host)s
+"""
+
 UNCONFIRMED = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r
     WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
@@ -135,6 +139,11 @@ class RunRepository:
     async def active(self, host: str) -> Sequence[Run]:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def active_elsewhere(self, host: str) -> int:
+        """Return how many runs of other hosts are queued or running."""
+        [(count,)] = await self._database.fetch_all(ACTIVE_ELSEWHERE, {"host": host})
+        return int(count)
 
     async def unconfirmed(self, host: str, older_than_seconds: float) -> Sequence[Run]:
         """Return the queued runs of a host that nobody has taken over since they were stored.

@@ -1,19 +1,21 @@
 """The Archiver: a cursor on every live run's log that moves output into the database."""
 
 import asyncio
+import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from itertools import pairwise
 from uuid import UUID
 
 import zstandard
 
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.models import Advance, Chunk, Position, RunEnd
 from server.output import frames
@@ -21,6 +23,9 @@ from server.output.index import read_exactly
 from server.output.lines import newlines
 from server.output.log import RunLog
 from server.repositories.output import OutputRepository
+from server.services import outcome
+from server.services.faults import Faults
+from server.services.halving import in_parts
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
 
@@ -43,8 +48,12 @@ THREAD_BYTES = 64 * 1024
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the last one repeats."""
 
-UNREADABLE_SECONDS = 1.0
-"""Pause before a spool that could not be read is tried again: there may be no descriptor left."""
+UNREADABLE_ATTEMPTS = 3
+"""After so many, the output of a run that has ended is given up, if it cannot be read; but not
+while it is STARVED."""
+
+STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What passes by itself, however long it takes."""
 
 CLOSE_SECONDS = 2.0
 """How long the end of the service may wait for the last flush."""
@@ -52,8 +61,20 @@ CLOSE_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
+class Followed(Enum):
+    """How the following of a run ended."""
+
+    ENDED = "the run has ended, and all of it is stored"
+    TAKEN = "another server owns the run now"
+    ENDED_ELSEWHERE = "somebody else has ended it in the database"
+    DELETED = "its row was deleted"
+
+
 class _Cursor:
-    """How far one run is archived: `offset` bytes, `lines` newlines, and what is still to tell."""
+    """How far one run is archived: `offset` bytes, `lines` newlines, and what is still to tell.
+
+    `waits` while the run is put off; `result` is set with `done`.
+    """
 
     def __init__(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> None:
         self.live = live
@@ -62,6 +83,8 @@ class _Cursor:
         self.offset = live.run.output_bytes
         self.lines = live.run.output_lines
         self.start_told = False
+        self.waits = False
+        self.result = Followed.TAKEN
         self.done = asyncio.Event()
         self.flushed = asyncio.Event()
 
@@ -74,7 +97,8 @@ class Archiver:
 
     A statement is due when a run has `flush_bytes` of new output or ended, or `flush_seconds`
     after the first byte; it takes all runs that grew. Nothing waits in memory: while the
-    database is away the cursors stand still and the spools grow.
+    database is away the cursors stand still and the spools grow. A run whose step fails, be it
+    that its spool cannot be read or that the database refuses its row, is put off by itself.
     """
 
     def __init__(
@@ -85,34 +109,50 @@ class Archiver:
         flush_seconds: float,
         preview_bytes: int,
         metrics: Metrics,
+        faults: Faults,
     ) -> None:
         self._outputs = outputs
         self._flush_bytes = flush_bytes
         self._flush_seconds = flush_seconds
         self._preview_bytes = preview_bytes
         self._metrics = metrics
+        self._faults = faults
         self._behind_since: float | None = None
+        self._cursors = dict[UUID, _Cursor]()
         self._grown = dict[UUID, _Cursor]()
         self._due = asyncio.Event()
         self._first_grown = asyncio.Event()
         self._threads = ThreadPoolExecutor(THREADS, "archive", partial(os.nice, NICENESS))
 
-    async def follow(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> bool:
-        """Archive a run to its end; False when another server owns the run now.
+    async def follow(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> Followed:
+        """Archive a run to its end, or until it is ours no more.
 
         `end_of` tells how the run ended; it is asked once the log has ended.
         """
-        cursor = _Cursor(live, log, end_of)
-        while not cursor.done.is_set():
-            await self._await_growth(cursor)
-            cursor.flushed.clear()
-            self._take_up(cursor)
-            if log.ended or log.size - cursor.offset >= self._flush_bytes:
-                self._due.set()
-                await cursor.flushed.wait()
-            else:
-                await self._await_flush(cursor)
-        return live.run.state.final
+        cursor = self._cursors[live.run.id] = _Cursor(live, log, end_of)
+        try:
+            while not cursor.done.is_set():
+                await self._await_growth(cursor)
+                await self._await_step(cursor)
+        finally:
+            del self._cursors[live.run.id]
+            self._grown.pop(live.run.id, None)
+        return cursor.result
+
+    def look_at(self, run_id: UUID) -> None:
+        """Take a step for a run although it did not grow: its row may not be there any more."""
+        if run_id in self._cursors:
+            self._take_up(self._cursors[run_id])
+
+    async def _await_step(self, cursor: _Cursor) -> None:
+        cursor.flushed.clear()
+        self._take_up(cursor)
+        log = cursor.log
+        if log.ended or log.size - cursor.offset >= self._flush_bytes:
+            self._due.set()
+            await cursor.flushed.wait()
+        else:
+            await self._await_flush(cursor)
 
     async def _await_growth(self, cursor: _Cursor) -> None:
         if cursor.start_told:
@@ -145,7 +185,7 @@ class Archiver:
 
         For the end of the service; what is left stays in the spool for the next one.
         """
-        with suppress(DatabaseUnavailableError, TimeoutError):
+        with suppress(DatabaseUnavailableError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._grown:
                     await self._flush_once()
@@ -162,7 +202,7 @@ class Archiver:
         while True:
             try:
                 await self._flush_once()
-            except DatabaseUnavailableError as error:
+            except (DatabaseUnavailableError, OSError) as error:
                 self._behind_since = started_at
                 if attempt == 0:
                     logger.warning("archiving waits: %s", error)
@@ -181,7 +221,7 @@ class Archiver:
         while batch:
             moved, following = await asyncio.gather(self._append(batch), self._read_on(batch))
             await self._settle_batch(batch, moved)
-            batch = following
+            batch = {cursor: step for cursor, step in following.items() if not cursor.waits}
         if self._grown:
             self._due.set()
         else:
@@ -199,13 +239,12 @@ class Archiver:
                 break
             try:
                 advance = await self._advance(cursor, before.get(cursor), room)
-            except OSError as error:
-                self._put_off(cursor, error)
+            except Exception as error:
+                self._give_up_or_wait(cursor, error)
                 continue
             if advance is not None:
                 room -= advance.to_offset - advance.from_offset
                 batch[cursor] = advance
-        failpoint("archive.read")
         return batch
 
     async def _read_on(self, batch: _Batch) -> _Batch:
@@ -216,32 +255,55 @@ class Archiver:
         return await self._read(batch)
 
     async def _append(self, batch: _Batch) -> set[UUID]:
-        moved = await self._outputs.append(list(batch.values()))
+        """Write a batch; a run whose row is refused is put off, and taken out of the batch."""
+
+        async def append(steps: Sequence[tuple[_Cursor, Advance]]) -> set[UUID]:
+            return await self._outputs.append([advance for _, advance in steps])
+
+        def refused(step: tuple[_Cursor, Advance], error: DatabaseRefusedError) -> None:
+            del batch[step[0]]
+            self._put_off(step[0], "its row cannot be written now", error)
+
+        moved = await in_parts(list(batch.items()), append, refused)
         failpoint("archive.committed")
-        return moved
+        return set().union(*moved)
 
     async def _settle_batch(self, batch: _Batch, moved: set[UUID]) -> None:
         refused = [advance.run_id for advance in batch.values() if advance.run_id not in moved]
         positions = await self._outputs.positions(refused)
         # No cursor has changed up to here, so that after a lost call all is simply done again.
         for cursor, advance in batch.items():
-            if advance.run_id in moved:
-                self._settle(cursor, advance)
-            else:
-                self._resync(cursor, advance, positions.get(advance.run_id))
+            try:
+                if advance.run_id in moved:
+                    self._settle(cursor, advance)
+                else:
+                    self._resync(cursor, advance, positions.get(advance.run_id))
+            except Exception as error:
+                self._put_off(cursor, "what was archived cannot be told", error)
+                continue
             self._grown.pop(advance.run_id, None)
             cursor.flushed.set()
 
-    def _put_off(self, cursor: _Cursor, error: OSError) -> None:
-        """Leave out for a while a run whose spool cannot be read; the others go on."""
-        run_id = cursor.live.run.id
-        logger.warning("output waits: %s", error, extra={"run": run_id})
-        self._grown.pop(run_id, None)
-        asyncio.get_running_loop().call_later(UNREADABLE_SECONDS, self._take_up, cursor)
+    def _give_up_or_wait(self, cursor: _Cursor, error: Exception) -> None:
+        """Put off a run whose output cannot be read; for good where it will not get better."""
+        live = cursor.live
+        self._put_off(cursor, "its output cannot be read now", error)
+        starved = isinstance(error, OSError) and error.errno in STARVED
+        if cursor.log.ended and live.attempts >= UNREADABLE_ATTEMPTS and not starved:
+            live.given_up = True
+
+    def _put_off(self, cursor: _Cursor, what: str, error: Exception) -> None:
+        """Leave out for a while a run for which a step failed; the others go on."""
+        pause = self._faults.put_off(cursor.live, what, error)
+        cursor.waits = True
+        self._grown.pop(cursor.live.run.id, None)
+        asyncio.get_running_loop().call_later(pause, self._take_up, cursor)
 
     def _take_up(self, cursor: _Cursor) -> None:
-        self._grown[cursor.live.run.id] = cursor
-        self._first_grown.set()
+        cursor.waits = False
+        if self._cursors.get(cursor.live.run.id) is cursor:
+            self._grown[cursor.live.run.id] = cursor
+            self._first_grown.set()
 
     async def _advance(self, cursor: _Cursor, before: Advance | None, room: int) -> Advance | None:
         """Read what is new of one run, up to `room` bytes, and make its step of the batch.
@@ -251,6 +313,8 @@ class Archiver:
         last byte.
         """
         log, live = cursor.log, cursor.live
+        if live.given_up and log.ended:
+            return None if before is not None else _without_output(cursor)
         ended, size = log.ended, log.size
         start = cursor.offset if before is None else before.to_offset
         lines = cursor.lines if before is None else before.to_lines
@@ -260,6 +324,7 @@ class Archiver:
         to_offset = max(start, min(size, start + room))
         chunks = await self._chunks(log, start, to_offset, lines)
         ended = ended and to_offset >= size
+        failpoint("archive.read")
         return Advance(
             run_id=live.run.id,
             epoch=live.run.epoch,
@@ -322,22 +387,44 @@ class Archiver:
         self._metrics.archived_bytes.inc(advance.to_offset - advance.from_offset)
         cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
         cursor.live.archived(advance.to_offset, advance.to_lines)
+        self._faults.mended(cursor.live)
         if advance.end is not None:
             cursor.live.ended(advance.end)
-            cursor.done.set()
+            _done(cursor, Followed.ENDED)
 
     def _resync(self, cursor: _Cursor, advance: Advance, position: Position | None) -> None:
-        """Learn why a row did not move: the write had come through, or another owns the run."""
-        if position is None or position.epoch != advance.epoch:
-            logger.warning("run has another owner now", extra={"run": advance.run_id})
-            cursor.done.set()
+        """Learn why a row did not move: the write had come through, or the run is ours no more."""
+        if position is None:
+            _done(cursor, Followed.DELETED)
+            return
+        if position.epoch != advance.epoch or (position.state.final and not cursor.log.ended):
+            ended = position.state.final
+            _done(cursor, Followed.ENDED_ELSEWHERE if ended else Followed.TAKEN)
             return
         cursor.start_told = True
         cursor.offset, cursor.lines = position.output_bytes, position.output_lines
         cursor.live.archived(position.output_bytes, position.output_lines)
         if position.state.final:
             cursor.live.ended(advance.end or cursor.end_of())
-            cursor.done.set()
+            _done(cursor, Followed.ENDED)
+
+
+def _done(cursor: _Cursor, result: Followed) -> None:
+    cursor.result = result
+    cursor.done.set()
+
+
+def _without_output(cursor: _Cursor) -> Advance:
+    """Make the step that ends a run without what is still to be archived of its output."""
+    live = cursor.live
+    return Advance(
+        run_id=live.run.id,
+        epoch=live.run.epoch,
+        from_offset=cursor.offset,
+        to_offset=cursor.offset,
+        to_lines=cursor.lines,
+        end=outcome.incomplete(cursor.offset, live.fault, cursor.end_of),
+    )
 
 
 def _read_and_pack(start: int, end: int, descriptor: int) -> tuple[int, bytes]:

@@ -35,7 +35,8 @@ class LiveRun:
     """An active run: its newest state, its log once it started, and who waits for a change.
 
     `log` is None while the run is queued. `stopping` tells that a stop was asked for, `paused`
-    that its process group was sent SIGSTOP and not SIGCONT since.
+    that its process group was sent SIGSTOP and not SIGCONT since. `fault` says what fails for it
+    while it is put off, after so many `attempts`; `given_up`, that it was asked to end meanwhile.
     """
 
     def __init__(self, run: Run) -> None:
@@ -43,13 +44,19 @@ class LiveRun:
         self.log: RunLog | None = None
         self.stopping = False
         self.paused = False
+        self.fault: str | None = None
+        self.attempts = 0
+        self.given_up = False
         self._change = asyncio.Event()
 
     @property
     def view(self) -> RunView:
         """The run as users see it now."""
         size = self.run.output_bytes if self.log is None else self.log.size
-        return RunView(self.run, self.stopping, self.paused, size)
+        run = self.run
+        if self.fault is not None and not run.state.final:
+            run = replace(run, reason=self.fault)
+        return RunView(run, self.stopping, self.paused, size)
 
     def started(self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool) -> None:
         """Tell that the run's process was started, where its output is, and what it is up to."""
@@ -66,8 +73,21 @@ class LiveRun:
         """Tell that the run could not be started yet."""
         self._announce()
 
+    def put_off(self, fault: str) -> None:
+        """Tell that something fails for the run, which is tried again."""
+        self.attempts += 1
+        if self.fault != fault:
+            self.fault = fault
+            self._announce()
+
+    def mended(self) -> None:
+        """Tell that what failed for the run has come through."""
+        self.fault, self.attempts, self.given_up = None, 0, False
+        self._announce()
+
     def stop_requested(self) -> None:
-        """Tell that the run is to end."""
+        """Tell that the run is to end; one that is put off, if need be without its output."""
+        self.given_up = self.fault is not None
         if not self.stopping or self.paused:
             self.stopping, self.paused = True, False
             self._announce()

@@ -36,6 +36,11 @@ class Metrics:
             "Statements that failed because the database could not be reached in time.",
             registry=self.registry,
         )
+        self.run_faults = Counter(
+            "tailrun_run_faults",
+            "Steps that failed for one run, which was put off or given up.",
+            registry=self.registry,
+        )
         self.viewers_dropped = Counter(
             "tailrun_viewers_dropped",
             "Viewers cut off because they took nothing any more.",

@@ -1,9 +1,10 @@
 """From what the keeper recorded to how a run ended: a function of values."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from server.keeper.spool import ExitRecord
-from server.models import RunEnd, RunState
+from server.models import Run, RunEnd, RunState
 
 CAUSE_STATES = {
     "stop": RunState.STOPPED,
@@ -31,7 +32,7 @@ def run_end(record: ExitRecord) -> RunEnd:
     """
     return RunEnd(
         state=_state(record),
-        end_time=datetime.fromtimestamp(record.ended_at, UTC),
+        end_time=_moment(record.ended_at),
         exitcode=record.exitcode,
         signal=record.signal,
         reason=_reason(record),
@@ -53,6 +54,31 @@ def stopped_in_queue() -> RunEnd:
     return RunEnd(RunState.STOPPED, datetime.now(UTC), reason="it was stopped while queued")
 
 
+def stored_end(run: Run) -> RunEnd:
+    """Return the end of a run that is stored as ended."""
+    end_time = run.end_time or datetime.now(UTC)
+    return RunEnd(run.state, end_time, run.exitcode, run.signal, run.reason)
+
+
+def given_up(fault: str | None) -> RunEnd:
+    """Return the end of a run that was stopped while it was put off, and had no process."""
+    return RunEnd(RunState.LOST, datetime.now(UTC), reason=f"it was given up: {fault}")
+
+
+def incomplete(offset: int, fault: str | None, end_of: Callable[[], RunEnd]) -> RunEnd:
+    """Return the end of a run whose output from `offset` on was given up, because of `fault`.
+
+    It is `lost`, whatever it was: a run that is called succeeded is complete.
+    """
+    try:
+        end = end_of()
+    except Exception as error:
+        end = RunEnd(RunState.LOST, datetime.now(UTC), reason=f"its end is not known: {error!r}")
+    told = close_reason(end.state, end.exitcode, end.signal)
+    reason = f"its output from byte {offset} on is not stored ({fault}); it ended with: {told}"
+    return RunEnd(RunState.LOST, end.end_time, reason=reason)
+
+
 def close_reason(state: RunState, exitcode: int | None, signal: str | None) -> str:
     """Say a run's end in a WebSocket close frame: `exit 0`, `signal SIGKILL`, `stopped`, `lost`."""
     if state in {RunState.SUCCEEDED, RunState.FAILED}:
@@ -60,6 +86,14 @@ def close_reason(state: RunState, exitcode: int | None, signal: str | None) -> s
             return f"exit {exitcode}"
         return f"signal {signal}" if signal is not None else "not started"
     return state.replace("_", " ")
+
+
+def _moment(seconds: float) -> datetime:
+    """Return a moment of Unix seconds; now, where a damaged record tells none that there is."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.now(UTC)
 
 
 def _state(record: ExitRecord) -> RunState:

@@ -7,6 +7,7 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database import Database
 from server.services.archiver import Archiver
+from server.services.faults import Faults
 
 MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is told; it catches up by itself."""
@@ -20,6 +21,7 @@ class Readiness:
         database: Database,
         keeper: KeeperClient,
         archiver: Archiver,
+        faults: Faults,
         *,
         state_dir: Path,
         min_free_bytes: int,
@@ -27,6 +29,7 @@ class Readiness:
         self._database = database
         self._keeper = keeper
         self._archiver = archiver
+        self._faults = faults
         self._state_dir = state_dir
         self._min_free_bytes = min_free_bytes
 
@@ -38,6 +41,10 @@ class Readiness:
             "disk": self._check_disk(),
             "archive": self._check_archive(),
         }
+
+    def notes(self) -> dict[str, str]:
+        """Return what is wrong with single runs, which does not keep the service from its work."""
+        return {"runs": self._faults.problem()}
 
     async def _check_keeper(self) -> str:
         try:

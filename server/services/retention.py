@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from server.errors import DatabaseUnavailableError
 from server.repositories.retention import RetentionRepository, Space, Table
+from server.services.tasks import for_ever
 
 SWEEP_SECONDS = 60.0
 """Between two sweeps."""
@@ -58,12 +59,7 @@ class Retention:
 
     async def run(self) -> None:
         """Sweep again and again, for ever; the service's owner cancels it."""
-        while True:
-            try:
-                await self.sweep()
-            except DatabaseUnavailableError as error:
-                logger.warning("retention waits: %s", error)
-            await asyncio.sleep(SWEEP_SECONDS)
+        await for_ever(self.sweep, seconds=SWEEP_SECONDS, name="retention")
 
     async def sweep(self) -> None:
         """Remove what is beyond the bounds, and what is left of runs that were deleted.

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from server.errors import (
+    DatabaseRefusedError,
     DatabaseUnavailableError,
     KeeperUnavailableError,
     NoActiveRunError,
@@ -25,15 +28,18 @@ from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services import outcome
 from server.services.active import ActiveRuns
-from server.services.archiver import Archiver
+from server.services.archiver import Archiver, Followed
+from server.services.faults import Faults
 from server.services.launch import Launch
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
-from server.services.tasks import Tasks
+from server.services.tasks import Tasks, for_ever
 
 KEEPER_RETRY_SECONDS = 1.0
-UNREADABLE_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
+
+ROWS_SECONDS = 30.0
+"""Between two looks at whether the rows of active runs are still there."""
 
 END_SECONDS = 2.0
 """How long the ends of stopped runs may take to be stored when the service ends."""
@@ -62,6 +68,7 @@ class Runner:
         active: ActiveRuns,
         tasks: Tasks,
         metrics: Metrics,
+        faults: Faults,
     ) -> None:
         self._host = host
         self._launch = launch
@@ -74,6 +81,7 @@ class Runner:
         self._active = active
         self._tasks = tasks
         self._metrics = metrics
+        self._faults = faults
         self._following: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,7 +100,7 @@ class Runner:
         live = self._active.enqueue(run)
         if self._active.next is live:
             self._active.take(live)
-            await asyncio.shield(self._tasks.start(self._start(live), f"start {run.id}"))
+            await asyncio.shield(self._do(live, "start", self._start(live)))
         return live
 
     async def dispatch(self) -> None:
@@ -107,9 +115,13 @@ class Runner:
     async def stop(self, run_id: UUID, *, signal: str, grace_seconds: float) -> LiveRun:
         """End a run; harmless when it is ending already.
 
+        One that is put off is given up: where its end cannot be stored with all of its output, it
+        is stored without.
+
         Raises:
-            NoActiveRunError: the run is not active here.
+            NoActiveRunError: the run is not active here, or has ended already.
             KeeperUnavailableError: the keeper did not take the request.
+            DatabaseUnavailableError: it has no process, and its end cannot be stored.
         """
         live = self._active.get(run_id)
         if live is None:
@@ -118,6 +130,8 @@ class Runner:
             if self._active.is_queued(live):
                 await self._end_queued(live)
                 return live
+            if live.fault is not None:
+                break
             await live.change.wait()
         try:
             stopping = await self._keeper.stop(
@@ -125,8 +139,12 @@ class Runner:
             )
         except KeeperError as error:
             raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
-        if stopping:
+        if stopping or (live.log is not None and live.fault is not None):
             live.stop_requested()
+        elif live.log is None and not live.run.state.final:
+            await self._end_without_process(live)
+        else:
+            raise NoActiveRunError(self._ended_already(live))
         return live
 
     async def signal(self, run_id: UUID, name: str) -> LiveRun:
@@ -166,21 +184,22 @@ class Runner:
     def adopt(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
         """Follow a run that has a spool: its log, its archive, its end.
 
-        A spool that cannot be read now (there may be no descriptor left) is tried again.
+        Where that cannot be done now (there may be no descriptor left) it is tried again.
         """
         run_id = live.run.id
         try:
+            failpoint("run.shown")
             log = live.log or self.show(live, marks)
         except FileNotFoundError:
             logger.warning("output is not there", extra={"run": run_id})
             self.lose(live)
             return
-        except OSError as error:
-            logger.warning("run is not followed yet: %s", error, extra={"run": run_id})
-            asyncio.get_running_loop().call_later(UNREADABLE_SECONDS, self.adopt, live, marks)
+        except Exception as error:
+            self._put_off(live, "it cannot be followed now", error, lambda: self.adopt(live, marks))
             return
+        self._faults.mended(live)
         logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
-        following = self._tasks.start(self._follow(live, log), f"follow {run_id}")
+        following = self._do(live, "follow", self._follow(live, log))
         self._following.add(following)
         following.add_done_callback(self._following.discard)
 
@@ -207,11 +226,15 @@ class Runner:
         """Forget a run that was shown and is not ours; its viewers go on to its end."""
         self._active.remove(live)
         if live.log is not None:
-            self._tasks.start(self._see_off(live.log), f"leave {live.run.id}")
+            self._do(live, "leave", self._see_off(live.log))
 
     def lose(self, live: LiveRun) -> None:
         """End a run whose output is not there any more; what was archived stays."""
-        self._tasks.start(self._lose(live), f"lose {live.run.id}")
+        self._do(live, "lose", self._lose(live))
+
+    def take_over_later(self, live: LiveRun, found: Callable[[LiveRun], None]) -> None:
+        """Take a run over as soon as the database lets its row be written; `found` goes on."""
+        self._do(live, "take over", self._take_over(live, found))
 
     def end_of(self, run: Run) -> RunEnd:
         """Tell how a run whose log has ended ended."""
@@ -223,11 +246,42 @@ class Runner:
 
         A new keeper resolves the spools that one before it left behind.
         """
-        while True:
-            await asyncio.sleep(KEEPER_RETRY_SECONDS)
-            if self._active:
-                with suppress(KeeperError):
-                    await self._keeper.open()
+        await for_ever(self._look_for_keeper, seconds=KEEPER_RETRY_SECONDS, name="the keeper")
+
+    async def watch_rows(self) -> None:
+        """Stop the runs whose rows somebody else has deleted or ended, for ever."""
+        await for_ever(self._look_at_rows, seconds=ROWS_SECONDS, name="the look at rows")
+
+    async def _look_for_keeper(self) -> None:
+        if self._active:
+            with suppress(KeeperError):
+                await self._keeper.open()
+
+    async def _look_at_rows(self) -> None:
+        followed = [live.run.id for live in self._active if live.log is not None]
+        positions = await self._outputs.positions(followed)
+        for run_id in followed:
+            position = positions.get(run_id)
+            if position is None or position.state.final:
+                self._archiver.look_at(run_id)
+
+    def _do(self, live: LiveRun, what: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Do something for one run as a task; a fault of it is that run's alone."""
+        run_id = live.run.id
+        on_fault = partial(self._faults.count, run_id, f"its task failed ({what})")
+        return self._tasks.start_for_one(work, f"{what} {run_id}", on_fault)
+
+    def _put_off(
+        self, live: LiveRun, what: str, error: Exception, again: Callable[[], object]
+    ) -> None:
+        """Try a step for a run again after a while, unless it has ended meanwhile."""
+
+        def try_again() -> None:
+            if self._active.get(live.run.id) is live and not live.run.state.final:
+                again()
+
+        pause = self._faults.put_off(live, what, error)
+        asyncio.get_running_loop().call_later(pause, try_again)
 
     async def _start(self, live: LiveRun) -> bool:
         """Have the keeper start a run; False when there is no keeper, and it is queued again."""
@@ -241,54 +295,147 @@ class Runner:
             live.waits()
             asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.wake)
             return False
+        except Exception as error:
+            # It may have been started: it is asked for again, which starts it at most once.
+            again = partial(self._start_again, live)
+            self._put_off(live, "it cannot be started now", error, again)
+            return True
         self.adopt(live)
         return True
+
+    def _start_again(self, live: LiveRun) -> None:
+        self._do(live, "start", self._start(live))
 
     async def _follow(self, live: LiveRun, log: RunLog) -> None:
         """Archive a run to its end; only then is its spool removed."""
         try:
-            finished = await self._archiver.follow(live, log, lambda: self.end_of(live.run))
+            result = await self._follow_persistently(live, log)
+            if result in {Followed.DELETED, Followed.ENDED_ELSEWHERE}:
+                await self._end_with_its_row(live, log, result)
         finally:
             self._forget(live)
             self._watch.remove(log)
             log.release()
-        if finished:
+        if live.run.state.final:
+            await self._remove_spool(live)
+
+    async def _follow_persistently(self, live: LiveRun, log: RunLog) -> Followed:
+        while True:
+            try:
+                failpoint("run.followed")
+                return await self._archiver.follow(live, log, lambda: self.end_of(live.run))
+            except Exception as error:
+                pause = self._faults.put_off(live, "it cannot be followed now", error)
+                await asyncio.sleep(pause)
+
+    async def _end_with_its_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
+        """Stop a run whose row is gone or was ended by somebody else: nobody could see it run."""
+        run_id = live.run.id
+        logger.warning("run is stopped: %s", result.value, extra={"run": run_id})
+        live.stop_requested()
+        await self._stop_process(live, log)
+        if result is Followed.ENDED_ELSEWHERE:
+            stored = await self._runs.get(run_id)
+            if stored.end_time is not None:
+                live.ended(outcome.stored_end(stored))
+
+    async def _stop_process(self, live: LiveRun, log: RunLog) -> None:
+        """Have the keeper stop a run, and wait for the end of its output."""
+        while not log.ended:
+            with suppress(KeeperError):
+                await self._keeper.stop(
+                    str(live.run.id),
+                    signal="SIGTERM",
+                    grace_seconds=self._launch.limits.grace_seconds,
+                )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KEEPER_RETRY_SECONDS):
+                    await log.grown(sys.maxsize)
+
+    async def _remove_spool(self, live: LiveRun) -> None:
+        """Remove the spool of a run whose end is stored; what is left, the next start removes."""
+        try:
             failpoint("run.ended")
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
+        except Exception as error:
+            self._faults.count(live.run.id, "its spool is not removed", error)
 
     async def _see_off(self, log: RunLog) -> None:
-        await log.grown(sys.maxsize)
-        self._watch.remove(log)
-        log.release()
+        try:
+            await log.grown(sys.maxsize)
+        finally:
+            self._watch.remove(log)
+            log.release()
+
+    async def _take_over(self, live: LiveRun, found: Callable[[LiveRun], None]) -> None:
+        while self._active.get(live.run.id) is live:
+            try:
+                positions = await self._runs.take_over([live.run.id], self._host)
+            except DatabaseUnavailableError as error:
+                pause = self._faults.put_off(live, "its row cannot be written now", error)
+                await asyncio.sleep(pause)
+                continue
+            if live.run.id in positions:
+                live.run = positions[live.run.id].of(live.run)
+                self._faults.mended(live)
+                found(live)
+            else:
+                self._forget(live)
+            return
 
     async def _lose(self, live: LiveRun) -> None:
-        """Store that a run is lost, as soon as the database is there."""
+        """Store that a run is lost, as soon as the database is there; no process of it goes on."""
         end = outcome.spool_lost()
-        if await self._store_persistently(live.run, end):
+        with suppress(KeeperError):
+            await self._keeper.stop(
+                str(live.run.id),
+                signal="SIGTERM",
+                grace_seconds=self._launch.limits.grace_seconds,
+            )
+        if await self._store_persistently(live, end):
             live.ended(end)
-            await asyncio.to_thread(self._spool.remove, str(live.run.id))
+            await self._remove_spool(live)
         self._forget(live)
 
-    async def _store_persistently(self, run: Run, end: RunEnd) -> bool:
-        """Store a run's end however long the database is away; False when another server owns it.
-
-        Where the answer of an attempt was lost, the next one finds that it had come through.
-        """
+    async def _store_persistently(self, live: LiveRun, end: RunEnd) -> bool:
+        """Store a run's end, however long that takes; False when another server owns it."""
         told = False
         while True:
             try:
-                if await self._outputs.append([_ending(run, end)]):
-                    return True
-                position = (await self._outputs.positions([run.id])).get(run.id)
+                return await self._store(live.run, end)
+            except DatabaseRefusedError as error:
+                pause = self._faults.put_off(live, "its end cannot be stored now", error)
+                await asyncio.sleep(pause)
             except DatabaseUnavailableError as error:
                 if not told:
-                    logger.warning("run cannot be ended yet: %s", error, extra={"run": run.id})
+                    about = {"run": live.run.id}
+                    logger.warning("run cannot be ended yet: %s", error, extra=about)
                 told = True
                 await asyncio.sleep(DATABASE_RETRY_SECONDS)
-            else:
-                if position is None:
-                    return False
-                return position.epoch == run.epoch and position.state.final
+
+    async def _store(self, run: Run, end: RunEnd) -> bool:
+        """Store a run's end; False when another server owns it.
+
+        Where the answer of an attempt was lost, the next one finds that it had come through.
+        """
+        if await self._outputs.append([_ending(run, end)]):
+            return True
+        position = (await self._outputs.positions([run.id])).get(run.id)
+        return position is not None and position.epoch == run.epoch and position.state.final
+
+    async def _end_without_process(self, live: LiveRun) -> None:
+        """End a run that is put off and has no process, on somebody's demand."""
+        end = outcome.given_up(live.fault)
+        if await self._store(live.run, end):
+            live.ended(end)
+            await self._remove_spool(live)
+        self._forget(live)
+
+    def _ended_already(self, live: LiveRun) -> str:
+        """Say how a run has ended whose end is not stored yet."""
+        record = self._spool.read_exit(str(live.run.id))
+        state = live.run.state if record is None else outcome.run_end(record).state
+        return f"The run has ended already ({state})." if state.final else "The run has ended."
 
     async def _end_queued(self, live: LiveRun) -> None:
         end = outcome.stopped_in_queue()
@@ -303,6 +450,7 @@ class Runner:
 
     def _forget(self, live: LiveRun) -> None:
         self._active.remove(live)
+        self._faults.forget(live)
         if live.run.state.final:
             self._metrics.runs_ended.labels(live.run.state).inc()
             about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}

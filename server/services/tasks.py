@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
+
+from server.errors import DatabaseUnavailableError
 
 CANCEL_AGAIN_SECONDS = 0.1
 
@@ -11,9 +14,11 @@ logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Named tasks of the service; one that dies of an exception ends the service.
+    """Named tasks, of two kinds.
 
-    `failed` is set then: there shall be no half-dead server.
+    One of the service that dies of an exception ends the service: `failed` is set then, as there
+    shall be no half-dead server. One of a single run (or viewer, or row) takes that one alone
+    with it.
     """
 
     def __init__(self) -> None:
@@ -22,20 +27,56 @@ class Tasks:
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """Run `work` as a task of this name."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        task = self._start(work, name)
         task.add_done_callback(self._done)
+        return task
+
+    def start_for_one(
+        self, work: Coroutine[Any, Any, Any], name: str, on_fault: Callable[[BaseException], None]
+    ) -> "asyncio.Task[Any]":
+        """Run what is done for one run as a task; `on_fault` is told of what it dies of."""
+        task = self._start(work, name)
+        task.add_done_callback(partial(_tell, on_fault))
         return task
 
     async def cancel(self) -> None:
         """Cancel every task and wait until all have ended."""
         await asyncio.gather(*map(end, self._tasks))
 
+    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.critical("the task %r died", task.get_name(), exc_info=error)
             self.failed.set()
+
+
+def _tell(on_fault: Callable[[BaseException], None], task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        on_fault(error)
+
+
+async def for_ever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
+    """Take a step of the service again and again, with pauses; its owner cancels it.
+
+    What passes by itself (the database is away, no descriptor is left, the disk is full) is told
+    once, until a step comes through; the loop goes on.
+    """
+    told = False
+    while True:
+        try:
+            await step()
+        except (DatabaseUnavailableError, OSError) as error:
+            if not told:
+                logger.warning("%s waits: %s", name, error)
+            told = True
+        else:
+            told = False
+        await asyncio.sleep(seconds)
 
 
 async def end(task: "asyncio.Task[Any]") -> None:

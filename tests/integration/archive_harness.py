@@ -17,7 +17,8 @@ from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services import outcome
-from server.services.archiver import Archiver
+from server.services.archiver import Archiver, Followed
+from server.services.faults import Faults
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
 from tests.support.waiting import patience, until
@@ -59,12 +60,15 @@ class Site:
         self.database = database
         self.outputs = Outputs(database)
         self.spool = Spool(root)
+        metrics = Metrics()
+        self.faults = Faults(metrics)
         self.archiver = Archiver(
             self.outputs,
             flush_bytes=4096,
             flush_seconds=0,
             preview_bytes=PREVIEW_BYTES,
-            metrics=Metrics(),
+            metrics=metrics,
+            faults=self.faults,
         )
         self.archiving = asyncio.create_task(self.archiver.run())
 
@@ -135,7 +139,7 @@ class LiveLog:
     async def followed(self) -> bool:
         """Wait until the Archiver has done with the run; tell whether it ended it."""
         async with patience():
-            return await self.following
+            return await self.following is Followed.ENDED
 
     async def assert_whole(self) -> None:
         """Assert that the run ended in the database with each of its bytes once."""

@@ -15,6 +15,7 @@ from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
+from server.services.faults import Faults
 from server.services.launch import Launch
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
@@ -41,8 +42,14 @@ class Site:
         self.keeper = KeeperClient(state_dir)
         self.watch = Watch()
         metrics = Metrics()
+        self.faults = Faults(metrics)
         self.archiver = Archiver(
-            self.outputs, flush_bytes=4096, flush_seconds=0, preview_bytes=100, metrics=metrics
+            self.outputs,
+            flush_bytes=4096,
+            flush_seconds=0,
+            preview_bytes=100,
+            metrics=metrics,
+            faults=self.faults,
         )
         self.active = ActiveRuns(max_concurrent_runs=max_concurrent_runs, max_runs_per_command=10)
         self.runner = Runner(
@@ -62,12 +69,14 @@ class Site:
             active=self.active,
             tasks=self.tasks,
             metrics=metrics,
+            faults=self.faults,
         )
         self.recovery = Recovery(
             host=HOST,
             spool=self.spool,
             active=self.active,
             runner=self.runner,
+            faults=self.faults,
         )
 
     async def begin(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from server.keeper.spool import ExitRecord, Spool
 from server.repositories.database import Database
-from server.services import archiver
+from server.services import faults
 from server.services.tasks import end
 from tests.integration.archive_harness import Site
 
@@ -24,7 +24,7 @@ async def test_a_run_whose_spool_cannot_be_read_now_waits_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As while there is no descriptor left to read its exit record with."""
-    monkeypatch.setattr(archiver, "UNREADABLE_SECONDS", 0.01)
+    monkeypatch.setattr(faults, "PAUSE_SECONDS", (0.01,))
     waiting, other = await site.run(), await site.run()
     read_exit, refused = Spool.read_exit, 0
 

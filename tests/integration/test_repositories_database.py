@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg2.errors import UndefinedTable
 
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
 from server.repositories.commands import CommandRepository
 from server.repositories.connections import Row
 from server.repositories.database import Database
@@ -191,11 +191,12 @@ async def test_an_idle_connection_that_broke_is_passed_over(
 
 
 @EACH_FETCH
-async def test_a_wrong_statement_is_a_defect_and_not_an_outage(
+async def test_a_statement_that_is_refused_is_told_from_an_outage(
     database: Database, fetch: Fetch
 ) -> None:
-    with pytest.raises(UndefinedTable):
+    with pytest.raises(DatabaseRefusedError, match="no_such_table") as refusal:
         await fetch(database, "SELECT * FROM no_such_table")
+    assert isinstance(refusal.value.__cause__, UndefinedTable)
     assert await fetch(database, "SELECT 1") == [(1,)]
 
 

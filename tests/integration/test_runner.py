@@ -12,7 +12,7 @@ from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveR
 from server.keeper.spool import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database import Database
-from server.services import recovery
+from server.services import faults, recovery
 from server.services import runner as module
 from tests.integration.runner_harness import Site, a_site
 from tests.support.outage import Outage
@@ -90,7 +90,9 @@ async def test_spools_of_finished_runs_are_removed_and_all_others_kept(
         await site.begin()
     kept = {str(unknown): recovery.UNKNOWN, str(another.id): recovery.ANOTHERS}
     assert set(site.spool.run_ids()) == set(kept)
-    assert {getattr(record, "run", ""): record.message for record in caplog.records} == kept
+    told = {getattr(record, "run", ""): record.message for record in caplog.records}
+    assert told.pop("").startswith("runs of another host identity: 1;")
+    assert told == kept
     for kept_id in kept:
         assert site.spool.output_path(kept_id).read_bytes() == b"one\n"
 
@@ -99,7 +101,7 @@ async def test_output_that_cannot_be_opened_is_tried_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when this process has no descriptor left: the run itself goes on."""
-    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.01)
+    monkeypatch.setattr(faults, "PAUSE_SECONDS", (0.01,))
     run = await site.queued()
     site.spool.create(str(run.id), b"true")
     output = site.spool.output_path(str(run.id))
@@ -129,7 +131,7 @@ async def test_a_run_is_lost_when_the_database_is_there_again(
     site: Site, outage: Outage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its output goes while the database is away; the service goes on."""
-    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.01)
+    monkeypatch.setattr(faults, "PAUSE_SECONDS", (0.01,))
     monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
     run = await site.queued()
     site.spool.create(str(run.id), b"true")
@@ -189,7 +191,7 @@ async def test_only_active_runs_are_stopped_or_signalled(site: Site) -> None:
 
 
 async def test_a_process_that_the_keeper_does_not_have_is_not_signalled(site: Site) -> None:
-    """It may have ended, and its end not be known here yet. To stop it is harmless."""
+    """Nor stopped: it has ended, and its end is not known here yet."""
     await site.keeper.open()
     run = await site.queued()
     site.spool.create(str(run.id), b"true")
@@ -198,7 +200,8 @@ async def test_a_process_that_the_keeper_does_not_have_is_not_signalled(site: Si
     assert live is not None
     with pytest.raises(NoActiveRunError):
         await site.runner.signal(run.id, "SIGUSR1")
-    await site.runner.stop(run.id, signal="SIGTERM", grace_seconds=1)
+    with pytest.raises(NoActiveRunError, match="has ended"):
+        await site.runner.stop(run.id, signal="SIGTERM", grace_seconds=1)
     assert not live.stopping
     site.spool.write_exit(str(run.id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
     assert (await site.ended(live)).state is RunState.SUCCEEDED

@@ -12,6 +12,7 @@ from server.keeper.spool import Limits, Spool
 from server.models import Run, RunState
 from server.services import runner as runner_module
 from server.services.active import ActiveRuns
+from server.services.faults import Faults
 from server.services.launch import Launch
 from server.services.metrics import Metrics
 from server.services.runner import Runner
@@ -61,6 +62,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
         active=active,
         tasks=tasks,
         metrics=Metrics(),
+        faults=Faults(Metrics()),
     )
     dispatching = tasks.start(runner.dispatch(), "dispatch")
     live = await runner.take_up(queued_run())

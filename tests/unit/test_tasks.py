@@ -5,7 +5,8 @@ import gc
 
 import pytest
 
-from server.services.tasks import Tasks, end
+from server.errors import DatabaseUnavailableError
+from server.services.tasks import Tasks, end, for_ever
 from tests.support.waiting import patience
 
 
@@ -80,3 +81,45 @@ async def test_ending_a_task_that_has_ended_does_nothing() -> None:
     await task
     await end(task)
     assert task.result() == "done"
+
+
+async def test_what_is_done_for_one_run_dies_alone() -> None:
+    async def die() -> None:
+        raise RuntimeError("broken")
+
+    tasks, faults = Tasks(), list[BaseException]()
+    task = tasks.start_for_one(die(), "digger", faults.append)
+    await asyncio.wait({task})
+    await asyncio.sleep(0)
+    assert [str(error) for error in faults] == ["broken"]
+    assert not tasks.failed.is_set()
+
+
+async def test_a_loop_of_the_service_outlives_what_passes_by_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It tells of it once, until a step comes through."""
+    taken, done = 0, asyncio.Event()
+    faults = {1: OSError(24, "no file left"), 2: DatabaseUnavailableError("away"), 4: OSError()}
+
+    async def step() -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 6:
+            done.set()
+        if taken in faults:
+            raise faults[taken]
+
+    task = asyncio.create_task(for_ever(step, seconds=0, name="the sweep"))
+    async with patience():
+        await done.wait()
+    await end(task)
+    assert caplog.text.count("the sweep waits") == 2
+
+
+async def test_a_defect_ends_a_loop_of_the_service() -> None:
+    async def step() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await for_ever(step, seconds=0, name="the sweep")

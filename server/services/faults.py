@@ -1,0 +1,86 @@
+"""Faults of single runs: whoever's following failed is put off, told, and tried again.
+
+What is done for one run may fail: its row, its spool, its records can hold what nobody foresaw.
+That ends, or puts off, the following of this run alone; the service and its other runs go on.
+"""
+
+import logging
+from itertools import islice
+from uuid import UUID
+
+from server.errors import TailrunError
+from server.services.live import LiveRun
+from server.services.metrics import Metrics
+
+PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Before a run that was put off is tried again; the last one repeats."""
+
+GIVEN_UP_PAUSE_SECONDS = 1.0
+"""The longest pause once the run was asked to end: somebody waits for it."""
+
+TOLD = 3
+"""Runs that are told by name."""
+
+logger = logging.getLogger(__name__)
+
+
+class Faults:
+    """The runs that are put off: what failed for them, and for how long they are left alone."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._put_off: dict[UUID, LiveRun] = {}
+
+    def put_off(self, live: LiveRun, what: str, error: BaseException) -> float:
+        """Tell, in the run's `reason`, the log and the metrics, that `what` failed for a run.
+
+        The log hears of it once, until something else fails. Returns after how many seconds it is
+        to be tried again.
+        """
+        text = f"{what}: {cause(error)}"
+        if live.fault != text:
+            note(live.run.id, text, error)
+        self._metrics.run_faults.inc()
+        live.put_off(text)
+        self._put_off[live.run.id] = live
+        pause = PAUSE_SECONDS[min(live.attempts, len(PAUSE_SECONDS)) - 1]
+        return min(pause, GIVEN_UP_PAUSE_SECONDS) if live.given_up else pause
+
+    def mended(self, live: LiveRun) -> None:
+        """Tell that what failed for a run has come through."""
+        if self._put_off.pop(live.run.id, None) is not None:
+            logger.info("run is followed again", extra={"run": live.run.id})
+            live.mended()
+
+    def forget(self, live: LiveRun) -> None:
+        """Tell that a run has ended, one way or another."""
+        self._put_off.pop(live.run.id, None)
+
+    def count(self, run_id: UUID, what: str, error: BaseException) -> None:
+        """Tell, in the log and the metrics, of a fault of a run that is not to be tried again."""
+        note(run_id, f"{what}: {cause(error)}", error)
+        self._metrics.run_faults.inc()
+
+    def problem(self) -> str:
+        """Say how many runs are put off, and why the first of them are; `ok` when none is."""
+        if not self._put_off:
+            return "ok"
+        first = islice(self._put_off.items(), TOLD)
+        told = "; ".join(f"{run_id}: {live.fault}" for run_id, live in first)
+        return f"{len(self._put_off)} put off, among them {told}"
+
+
+def cause(error: BaseException) -> str:
+    """Say why something failed, without paths and addresses: everybody may read it."""
+    if isinstance(error, TailrunError):
+        return str(error).removesuffix(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__} (the server's log has the rest)"
+
+
+def note(run_id: UUID | str, text: str, error: BaseException) -> None:
+    """Log a run's fault; where it is none that was foreseen, with where it came from."""
+    foreseen = isinstance(error, TailrunError | OSError)
+    about = {"run": run_id}
+    logger.warning(text, extra=about, exc_info=None if foreseen else error)
