@@ -20,6 +20,18 @@ from tests.support.waiting import until
 IGNORING = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
 MEBIBYTE = 1024 * 1024
 
+BREEDING = """\
+#!/bin/sh
+trap '' TERM; echo x
+generation=$((${1:-0} + 1))
+[ $generation -lt 60 ] && setsid "$0" $generation &
+sleep 0.02
+[ $generation -lt 5 ] && setsid "$0" $generation &
+sleep 1000
+"""
+"""16 lines of processes, each with one child after the other: they are bounded, however late the
+stop comes."""
+
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
@@ -100,11 +112,8 @@ async def test_a_paused_run_hears_that_it_is_stopped(host: Host) -> None:
 
 
 async def test_processes_made_while_the_run_is_killed_are_killed(host: Host) -> None:
-    script = (
-        '#!/bin/sh\n trap \'\' TERM; echo x; setsid "$0" & sleep 0.05; setsid "$0" & sleep 1000'
-    )
-    run_id = await host.start(script)
-    await until(lambda: len(host.output(run_id)) > 20)  # and twice as many soon
+    run_id = await host.start(BREEDING)
+    await until(lambda: len(host.output(run_id)) > 40)  # more are to come
     await host.stop(run_id, grace_seconds=0)
     end = await host.ended(run_id)
     assert end.survivors == []
