@@ -21,7 +21,7 @@ WSCAT := wscat@6.1.0
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
-test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime nginx
+test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime proxies
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
@@ -81,15 +81,18 @@ define ensure
 	exit 1
 endef
 
-.PHONY: browser faketime nginx websocketd
+.PHONY: browser faketime proxies websocketd
 browser: | $(BIN)/pip
 	$(call ensure,chromium chromium-browser google-chrome,chromium)
 
 faketime: | $(BIN)/pip
 	$(call ensure,faketime,faketime)
 
-nginx: | $(BIN)/pip
+proxies: | $(BIN)/pip
 	$(call ensure,nginx /usr/sbin/nginx,nginx-light)
+	$(call ensure,haproxy /usr/sbin/haproxy,haproxy)
+	$(call ensure,caddy,caddy)
+	$(call ensure,openssl,openssl)
 
 websocketd: | $(BIN)/pip
 	$(call ensure,websocketd,websocketd)
