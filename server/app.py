@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from importlib import metadata
 
 from aiohttp import web
 
+from server.descriptors import raise_limit_of
 from server.errors import DatabaseUnavailableError, StartupError
 from server.handlers import connections, guard, keys, openapi, problems, routes
 from server.handlers.render import API
@@ -181,13 +183,17 @@ async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]  # libpq would read it, and it is meant for another
     embedded = EmbeddedDatabase(settings.state_dir / "database")
-    url = await embedded.start()
-    keeping = tasks.start(_keep(embedded), "embedded database")
     try:
-        yield url
+        url = await embedded.start()
+        keeping = tasks.start(_keep(embedded), "embedded database")
+        try:
+            yield url
+        finally:
+            await end(keeping)
     finally:
-        await end(keeping)
         await embedded.stop()
 
 
@@ -201,18 +207,17 @@ def _database(url: str, settings: Settings, metrics: Metrics) -> Database:
 
 
 async def _keep(embedded: EmbeddedDatabase) -> None:
-    """Start the embedded database again when it died, for ever.
-
-    A start that has begun is not cancelled: its thread would go on, while the database is
-    stopped, and start it once more.
-    """
+    """Start the embedded database again when it died, for ever, however often that fails."""
+    problem = None
     while True:
         await asyncio.sleep(EMBEDDED_CHECK_SECONDS)
-        starting = asyncio.create_task(embedded.ensure())
-        # Of one that fails when nobody waits for it any more, asyncio shall not tell.
-        starting.add_done_callback(lambda start: start.cancelled() or start.exception())
-        with suppress(StartupError):
-            await asyncio.shield(starting)
+        try:
+            await embedded.ensure()
+            problem = None
+        except (StartupError, OSError) as error:  # no descriptor to look with, for one
+            if str(error) != problem:
+                problem = str(error)
+                logger.warning("the embedded database cannot be seen to: %s", problem)
 
 
 @asynccontextmanager
@@ -220,7 +225,7 @@ async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
     """Open the keeper; one that runs older code than is on disk renews itself, with its runs."""
     keeper = KeeperClient(settings.state_dir)
     try:
-        await keeper.open()
+        raise_limit_of((await keeper.open()).pid)
         if keeper.outdated:
             await keeper.renew()
         problem = await keeper.memory_problem() if settings.max_run_memory_bytes else None

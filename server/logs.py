@@ -8,6 +8,8 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from server.outlet import Outlet
+
 SAID_SECONDS = 1.0
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What accept(2) fails with for want of resources (asyncio then pauses accepting for a second)."""
@@ -31,9 +33,28 @@ class TextFormatter(logging.Formatter):
         return " ".join((super().formatMessage(record), *about))
 
 
-def set_up_logging(level: str, log_format: str) -> None:
-    """Write the log to stderr, as `text` or as `json` objects."""
-    handler = logging.StreamHandler()
+class OutletHandler(logging.Handler):
+    """Hands events to an outlet, which writes them without anybody waiting for it."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have an event written."""
+        try:
+            self._outlet.write(f"{self.format(record)}\n")
+        except Exception:
+            self._outlet.write(f"an event could not be written: {record.msg!r}\n")
+
+    def flush(self) -> None:
+        """Wait, though not for long, until all is written."""
+        self._outlet.flush()
+
+
+def set_up_logging(level: str, log_format: str, outlet: Outlet) -> None:
+    """Write the log to an outlet, as `text` or as `json` objects."""
+    handler = OutletHandler(outlet)
     if log_format == "json":
         handler.setFormatter(
             JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", timestamp=True)
@@ -41,6 +62,7 @@ def set_up_logging(level: str, log_format: str) -> None:
     else:
         handler.setFormatter(TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("aiohttp.server").addFilter(tell_malformed_request)

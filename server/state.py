@@ -36,8 +36,11 @@ class StateDirectory:
         """
         try:
             found = (self.path / LOCK_FILE).stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:  # that tells nothing of who holds it
+            logger.warning("the lock %s cannot be looked at: %s", self.path / LOCK_FILE, error)
+            return True
         return os.path.samestat(found, os.fstat(self.lock.fileno()))
 
     async def watch(self) -> None:
@@ -48,6 +51,7 @@ class StateDirectory:
         while self.held:  # noqa: ASYNC110  nothing tells of it
             await asyncio.sleep(LOOK_SECONDS)
         logger.critical("another server has taken over the state directory %s", self.path)
+        logging.shutdown()
         os._exit(os.EX_TEMPFAIL)
 
 

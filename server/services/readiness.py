@@ -1,6 +1,7 @@
 """Whether the service can do its work: each part by itself."""
 
 import os
+import resource
 from pathlib import Path
 
 from server.keeper.client import KeeperClient
@@ -11,6 +12,8 @@ from server.services.faults import Faults
 
 MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is told; it catches up by itself."""
+
+FEW_DESCRIPTORS = 32
 
 
 class Readiness:
@@ -40,6 +43,7 @@ class Readiness:
             "keeper": await self._check_keeper(),
             "disk": self._check_disk(),
             "archive": self._check_archive(),
+            "descriptors": self._check_descriptors(),
         }
 
     def notes(self) -> dict[str, str]:
@@ -63,3 +67,14 @@ class Readiness:
     def _check_archive(self) -> str:
         lag = self._archiver.lag_seconds
         return "ok" if lag < MAX_LAG_SECONDS else f"has been waiting for {lag:.0f} s"
+
+    @staticmethod
+    def _check_descriptors() -> str:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            free = limit - len([*Path("/proc/self/fd").iterdir()])
+        except OSError:
+            free = 0
+        if limit == resource.RLIM_INFINITY:
+            return "ok"
+        return "ok" if free >= FEW_DESCRIPTORS else f"{free} of {limit} are free"

@@ -422,7 +422,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) 
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert not directory.exists()
+    assert not (directory / "postmaster.pid").exists()
     starting = asyncio.create_task(server.start())
     await until((directory / "postmaster.pid").exists)
     starting.cancel()

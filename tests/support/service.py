@@ -50,11 +50,11 @@ class Service:
         """Change settings for the next start."""
         self._settings.update(settings)
 
-    async def start(self) -> "Service":
-        """Start the server and wait until it tells its address."""
+    async def start(self, *prefix: str) -> "Service":
+        """Start the server, by a command that it follows, and wait until it tells its address."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "server"),
+                *(*prefix, sys.executable, "-m", "server"),
                 cwd=ROOT,
                 env=self.environment,
                 stdout=PIPE,

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from server.__main__ import EX_CONFIG, main
+from server.serving import EX_CONFIG, serve
 
 
 def refusal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
 ) -> str:
     """Return what a start is refused with: one line on stderr."""
-    monkeypatch.setattr("server.__main__.set_up_logging", lambda *_: None)
+    monkeypatch.setattr("server.serving.set_up_logging", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("TAILRUN_")]:
         monkeypatch.delenv(name)
-    assert main(arguments) == EX_CONFIG
-    said = capsys.readouterr()
+    assert serve(arguments) == EX_CONFIG
+    said = capfd.readouterr()
     assert said.out == ""
     assert said.err.startswith("tailrun: ")
     assert said.err.count("\n") == 1
@@ -31,23 +31,23 @@ def refusal(
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_takes(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     option: str,
     expected: str,
 ) -> None:
-    assert refusal(capsys, monkeypatch, option) == f"tailrun: {expected}\n"
+    assert refusal(capfd, monkeypatch, option) == f"tailrun: {expected}\n"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.1.nip.io"])  # noqa: S104
 def test_another_address_needs_to_be_called_insecure(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     host: str,
 ) -> None:
     state_dir = tmp_path / "state"
-    said = refusal(capsys, monkeypatch, "--host", host, "--state-dir", str(state_dir))
+    said = refusal(capfd, monkeypatch, "--host", host, "--state-dir", str(state_dir))
     assert f"TAILRUN_HOST is {host}" in said
     assert "--insecure-no-auth" in said
     assert not state_dir.exists()
@@ -55,15 +55,14 @@ def test_another_address_needs_to_be_called_insecure(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "0.0.0.0"])  # noqa: S104
 def test_loopback_addresses_and_what_is_called_insecure_pass(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     host: str,
 ) -> None:
     """As far as the state directory, which cannot be written here."""
     (tmp_path / "file").touch()
-    monkeypatch.setattr("server.__main__._hide_memory", lambda: None)
     insecure = ["--insecure-no-auth"] if host == "0.0.0.0" else []  # noqa: S104
     state_dir = ["--state-dir", f"{tmp_path}/file"]
-    said = refusal(capsys, monkeypatch, "--host", host, *state_dir, *insecure)
+    said = refusal(capfd, monkeypatch, "--host", host, *state_dir, *insecure)
     assert "state directory" in said

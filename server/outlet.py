@@ -1,0 +1,61 @@
+"""Where the service says things: stderr and stdout, which nobody may read, or be able to."""
+
+import os
+import queue
+import select
+import threading
+from contextlib import suppress
+
+MAX_TEXTS = 1000
+"""That wait to be written; what comes while so many do is dropped, and counted."""
+
+FLUSH_SECONDS = 1.0
+
+
+class Outlet:
+    """Writes texts to a descriptor, in a thread of its own, so that nobody waits for its reader.
+
+    A full pipe, a full disk, a closed descriptor: whatever becomes of the texts, the service goes
+    on. Texts are written as UTF-8; what is none is escaped.
+    """
+
+    def __init__(self, descriptor: int, *, max_texts: int = MAX_TEXTS) -> None:
+        self._descriptor = descriptor
+        self._texts: queue.Queue[str | threading.Event] = queue.Queue(max_texts)
+        self._dropped = 0
+        threading.Thread(target=self._run, name="outlet", daemon=True).start()
+
+    def write(self, text: str) -> None:
+        """Have a text written soon, or drop it."""
+        try:
+            self._texts.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Return when what there is has been written, or after so many seconds."""
+        written = threading.Event()
+        with suppress(queue.Full):
+            self._texts.put(written, timeout=seconds)
+            written.wait(seconds)
+
+    def _run(self) -> None:
+        while True:
+            text = self._texts.get()
+            if isinstance(text, threading.Event):
+                text.set()
+                continue
+            self._put(text)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._put(f"{dropped} messages were dropped: nobody took them in time\n")
+
+    def _put(self, text: str) -> None:
+        rest = text.encode("utf-8", "backslashreplace")
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # somebody else made it so
+                select.select([], [self._descriptor], [])
+            except OSError:
+                return

@@ -1,0 +1,194 @@
+"""Serves until it is told to end."""
+
+import asyncio
+import dataclasses
+import ipaddress
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from socket import gaierror
+from typing import NoReturn
+
+from aiohttp import web
+
+from server import descriptors
+from server.app import VERSION, service
+from server.errors import StartupError, TailrunError
+from server.handlers import keys
+from server.logs import LoopErrors, set_up_logging
+from server.outlet import Outlet
+from server.services.tasks import Tasks
+from server.settings import Settings, read_settings
+
+SHUTDOWN_SECONDS = 3.0
+"""How long open requests may take to end when the server does."""
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+EX_CONFIG = 78
+"""sysexits.h(3head): something is configured wrongly."""
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+STDOUT, STDERR = 1, 2
+SECRETS = ("TAILRUN_DATABASE_URL",)
+
+logger = logging.getLogger(__name__)
+
+
+def serve(arguments: Sequence[str] | None = None) -> int:
+    """Serve; return the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    output, errors = Outlet(STDOUT), Outlet(STDERR)
+
+    def leave() -> NoReturn:
+        """End at once, with all that is said: a thread may be waiting for a database, for long."""
+        output.flush()
+        errors.flush()
+        os._exit(0)
+
+    try:
+        settings = read_settings(given, os.environ)
+        _check_address(settings)
+        set_up_logging(settings.log_level, settings.log_format, errors)
+        environment = _take_environment()
+        return asyncio.run(_serve(_within_limits(settings), environment, output, leave))
+    except TailrunError as error:
+        errors.write(f"tailrun: {error}\n")
+        return EX_CONFIG
+    except OSError as error:
+        about = f"{error.filename}: " if error.filename is not None else ""
+        errors.write(f"tailrun: The start failed: {about}{error.strerror or error}.\n")
+        return EX_CONFIG
+    finally:
+        output.flush()
+        errors.flush()
+
+
+def _within_limits(settings: Settings) -> Settings:
+    """Return the settings with no more connections than there may be descriptors for."""
+    limit = descriptors.raise_limit(
+        connections=settings.max_connections, runs=settings.max_concurrent_runs
+    )
+    bound = descriptors.for_connections(
+        limit,
+        connections=settings.max_connections,
+        others=settings.max_concurrent_runs + settings.database_connections,
+    )
+    return dataclasses.replace(settings, max_connections=bound)
+
+
+def _take_environment() -> Mapping[str, str]:
+    """Return the environment, and keep its secrets from what this process starts."""
+    for name in SECRETS:
+        os.environ.pop(name, None)
+    return dict(os.environ)
+
+
+async def _serve(
+    settings: Settings,
+    environment: Mapping[str, str],
+    output: Outlet,
+    leave: Callable[[], NoReturn],
+) -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopErrors())
+    ending = _Ending()
+    try:
+        async with service(settings, environment) as (app, tasks):
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            app[keys.SERVER] = runner
+            await runner.setup()
+            try:
+                address = await _listen(runner, settings)
+                output.write(
+                    f"Tailrun {VERSION} serves {address}/ (documentation:"
+                    f" {address}/swagger/index.html, state: {settings.state_dir})\n"
+                )
+                await ending.wait(tasks)
+            finally:
+                await runner.cleanup()
+        return 1 if tasks.failed.is_set() else 0
+    except asyncio.CancelledError:
+        if not ending.told:
+            raise
+        logger.info("told to end while starting, and ended")
+        leave()
+
+
+class _Ending:
+    """Hears the signals that end the server: a start is cancelled, a server is woken."""
+
+    def __init__(self) -> None:
+        self._told = asyncio.Event()
+        self._starting = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in ENDING_SIGNALS:
+            loop.add_signal_handler(number, self._tell)
+        for number in IGNORED_SIGNALS:
+            loop.add_signal_handler(number, _say_ignored, number)
+
+    @property
+    def told(self) -> bool:
+        """Whether it was told to end."""
+        return self._told.is_set()
+
+    async def wait(self, tasks: Tasks) -> None:
+        """Wait, having started, until the server is told to end, or cannot go on."""
+        self._starting = None
+        events = [asyncio.create_task(event.wait()) for event in (self._told, tasks.failed)]
+        await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        for event in events:
+            event.cancel()
+
+    def _tell(self) -> None:
+        self._told.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+
+
+def _say_ignored(number: signal.Signals) -> None:
+    logger.info("%s is ignored: settings are read at the start alone", number.name)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+    try:
+        await site.start()
+    except (OSError, UnicodeError) as error:
+        raise StartupError(
+            f"Cannot listen on {settings.host} port {settings.port}: {_reason(error)}."
+            " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
+        ) from error
+    port = runner.addresses[0][1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    """Say why an address cannot be listened on.
+
+    The loop's own text repeats the address; a name that is not found has no errno(3), and one that
+    is no name at all cannot even be asked for.
+    """
+    if isinstance(error, UnicodeError):
+        return "it is no host name"
+    told = error.strerror if isinstance(error, gaierror) else None
+    return told or os.strerror(error.errno or 0)
+
+
+def _check_address(settings: Settings) -> None:
+    """Refuse to let others run commands unless told to."""
+    try:
+        loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = settings.host == "localhost"
+    if not loopback and not settings.insecure_no_auth:
+        raise StartupError(
+            f"TAILRUN_HOST is {settings.host}: whoever reaches it could run commands, as there is"
+            " no authentication. Listen on 127.0.0.1, or say --insecure-no-auth."
+        )
