@@ -70,16 +70,16 @@ class Family:
         if self.has_leader:
             self._known.update(self._look(processes.with_descendants([self._leader])))
 
-    def left_behind(self) -> bool:
-        """Whether a process is left after the leader was reaped; quick where there is none.
+    def left_behind(self) -> int:
+        """Return how many processes are left after the leader was reaped; quick where none is.
 
         Every one of them was inherited by the keeper, or descends from one that was; unless the
         leader was not the keeper's child.
         """
         group_left = not self._ours or processes.send_group(self._leader, 0)
         if not (group_left or any(self._orphanage.orphans()) or self._in_cgroup()):
-            return False
-        return bool(self.members(everywhere=False))
+            return 0
+        return len(self.members(everywhere=False))
 
     def members(self, *, everywhere: bool) -> list[Process]:
         """Return the living processes of the run; `everywhere` looks at the whole machine.

@@ -18,6 +18,7 @@ from server.keeper.protocol import (
     encode,
     socket_address,
 )
+from server.keeper.trash import Trash
 
 Message = dict[str, Any]
 
@@ -40,6 +41,7 @@ class Listener:
         self._answer = answer
         self._on_change = on_change
         self._server: asyncio.Server | None = None
+        self._place: os.stat_result | None = None
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,19 +51,48 @@ class Listener:
         return bool(self._clients)
 
     async def open(self) -> None:
-        """Listen, in the place of a keeper that has gone."""
+        """Listen, in the place of a keeper that has gone, or of whatever else is there."""
+        path = self._directory / SOCKET_NAME
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            Trash(self._directory.parent / "trash").take(path)
         listening = socket.socket(socket.AF_UNIX)
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(SOCKET_NAME, dir_fd=directory)
             listening.bind(socket_address(directory))
             os.chmod(SOCKET_NAME, 0o600, dir_fd=directory)
+            self._place = path.lstat()
+        except OSError:
+            listening.close()
+            raise
         finally:
             os.close(directory)
         self._server = await asyncio.start_unix_server(
             self._serve, sock=listening, limit=MAX_MESSAGE_BYTES
         )
+
+    async def look(self) -> None:
+        """Listen anew when the socket is not at its name any more; clients stay connected."""
+        if self._is_in_place():
+            return
+        former = self._server
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            await self.open()
+        except OSError as error:
+            _log.warning("cannot listen anew: %s", error)
+            return
+        _log.warning("the socket was removed: it is there again")
+        if former is not None:
+            former.close()
+
+    def _is_in_place(self) -> bool:
+        try:
+            found = (self._directory / SOCKET_NAME).lstat()
+        except OSError:
+            return False
+        return self._place is not None and os.path.samestat(found, self._place)
 
     async def close(self) -> None:
         """Take no more clients, and see those off that there are."""

@@ -5,17 +5,25 @@
                 filled, the one before it is kept, and those before that are gone
 
 So an offset names the same byte for ever, and the files alone tell how much has come.
+
+The files are opened once. From then on their descriptors count, and not what somebody makes of
+their names: what was removed or replaced is written on, and put back at its name in the end.
 """
 
 import asyncio
 import os
+import re
+import stat
 from pathlib import Path
-from typing import BinaryIO
 
+from server.keeper.records import PASSING_ERRORS, open_regular
 from server.keeper.spool import OUTPUT, TAIL, Limits
+from server.keeper.trash import Trash, clear_flags
 
 MARKER = "\n[tailrun: {} bytes of output were left out here]\n"
 COPY_BYTES = 1024 * 1024
+
+_SEGMENT = re.compile(rf"{TAIL}\.(0|[1-9][0-9]{{0,17}})")
 
 
 def division(limits: Limits) -> tuple[int | None, int]:
@@ -27,34 +35,46 @@ def division(limits: Limits) -> tuple[int | None, int]:
     return bound - tail_bytes, tail_bytes
 
 
-async def complete(directory: Path, limits: Limits) -> tuple[int, int]:
-    """Append its tail to the output of a run that has ended, and see that there is an output.
+def reopened(directory: Path, limits: Limits, trash: Trash) -> "OutputFiles":
+    """Open the files of a run that is not kept; what is no output is put aside for an empty one.
 
-    Return how long it is, and how many bytes before the tail were left out. Done again, after a
-    crash perhaps, the same bytes go to the same place.
+    OSError: it cannot be done.
     """
-    (directory / OUTPUT).touch(mode=0o600)
-    files = OutputFiles(directory, limits)
+    path = directory / OUTPUT
     try:
-        left_out = await files.finish()
-    finally:
-        files.close()
-    return files.output_bytes, left_out
+        os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
+    except OSError as error:
+        if error.errno in PASSING_ERRORS:
+            raise
+        trash.take(path)
+        os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
+    return OutputFiles(directory, limits, trash)
 
 
 class OutputFiles:
     """The files of a run's output; `descriptor` is where to write, after a look at `room`.
 
-    `output_bytes` is the size of `output`. OSError: they cannot be used.
+    `output_bytes` is the size of `output`; `changed`, whether somebody else has cut or lengthened
+    it, so that bytes may be missing. OSError: they cannot be used.
     """
 
-    def __init__(self, directory: Path, limits: Limits) -> None:
+    def __init__(self, directory: Path, limits: Limits, trash: Trash) -> None:
         self._directory = directory
+        self._trash = trash
         self._head_bytes, self._tail_bytes = division(limits)
-        self.output_bytes = (directory / OUTPUT).stat().st_size
-        self._newest = self._find_newest() if self._tail_bytes else -1
-        path = directory / OUTPUT if self._newest < 0 else self._segment(self._newest)
-        self.descriptor = os.open(path, os.O_WRONLY)
+        self._output = open_regular(directory / OUTPUT, os.O_RDWR)
+        self._segments: dict[int, int] = {}
+        self.output_bytes = os.fstat(self._output).st_size
+        self.changed = False
+        try:
+            self._newest = self._find_newest()
+            for number in (self._newest - 1, self._newest):
+                self._open_segment(number)
+        except OSError:
+            self.close()
+            raise
+        self._appending = self.closed
+        self.descriptor = self._segments.get(self._newest, self._output)
         self._filled = os.lseek(self.descriptor, 0, os.SEEK_END)
 
     @property
@@ -78,44 +98,164 @@ class OutputFiles:
         if self._newest < 0:
             self.output_bytes += count
 
-    async def finish(self) -> int:
-        """Append the tail, and return how many bytes before it were left out."""
-        if self._newest < 0:
-            return 0
-        left_out = max((self._newest - 1) * self._tail_bytes + self._filled, 0)
-        with (self._directory / OUTPUT).open("r+b") as output:
-            output.seek(self._head_bytes or 0)
-            if left_out:
-                output.write(MARKER.format(left_out).encode())
-            for number, offset in ((self._newest - 1, self._filled), (self._newest, 0)):
-                if self._segment(number).exists():
-                    await self._append(number, offset, output)
-            self.output_bytes = output.tell()
-        return left_out
+    def mend(self) -> None:
+        """Give the output the size that was written, if somebody else has changed that.
+
+        Cheap where nobody has. What was cut off is gone: zeros stand for it. OSError: not now.
+        """
+        if not self._appending:
+            self._mend(self._output, self.output_bytes)
+
+    async def finish(self) -> tuple[int, int]:
+        """Append the tail, and see that the output is at its name.
+
+        Return how long it is, and how many bytes before the tail were left out. Done again, after
+        a crash perhaps, the same bytes go to the same place.
+        """
+        self.mend()
+        left_out = 0
+        if self._newest >= 0:
+            self._appending = True
+            left_out = max((self._newest - 1) * self._tail_bytes + self._filled, 0)
+            self.output_bytes = await self._append_tail(left_out)
+            _resize(self._output, self.output_bytes)
+        await self._put_back()
+        return self.output_bytes, left_out
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.descriptor)
+        """Give the descriptors back."""
+        for descriptor in (self._output, *self._segments.values()):
+            os.close(descriptor)
+        self._segments.clear()
 
     def _find_newest(self) -> int:
-        segments = self._directory.glob(f"{TAIL}.[0-9]*")
-        return max((int(path.suffix[1:]) for path in segments), default=-1)
+        """Return the newest segment, -1: there is none.
+
+        Only what a keeper may have made is one: the head is full, and so is the segment before.
+        """
+        if not self._tail_bytes or self.output_bytes < (self._head_bytes or 0):
+            return -1
+        with os.scandir(self._directory) as entries:
+            sizes = {
+                int(match[1]): entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if (match := _SEGMENT.fullmatch(entry.name))
+                and entry.is_file(follow_symlinks=False)
+            }
+        full = self._tail_bytes
+        ours = (
+            number
+            for number, size in sizes.items()
+            if number == 0 or sizes.get(number - 1) == full or (size == full and len(sizes) == 1)
+            if size <= full
+        )
+        return max(ours, default=-1)
 
     def _segment(self, number: int) -> Path:
         return self._directory / f"{TAIL}.{number}"
 
+    def _open_segment(self, number: int) -> None:
+        path = self._segment(number)
+        if number >= 0 and path.exists():
+            self._segments[number] = open_regular(path, os.O_RDWR)
+
     def _begin_segment(self) -> None:
         """Go on in a new segment; the one before the full one has become too old to be kept."""
-        self._segment(self._newest - 1).unlink(missing_ok=True)
-        descriptor = os.open(self._segment(self._newest + 1), os.O_WRONLY | os.O_CREAT, 0o600)
-        self.close()
-        self.descriptor = descriptor
+        path = self._segment(self._newest + 1)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+        try:
+            self.descriptor = os.open(path, flags, 0o600)
+        except FileExistsError:
+            self._trash.take(path)
+            self.descriptor = os.open(path, flags, 0o600)
         self._newest += 1
+        self._segments[self._newest] = self.descriptor
         self._filled = 0
+        if (old := self._segments.pop(self._newest - 2, None)) is not None:
+            os.close(old)
+            self._segment(self._newest - 2).unlink(missing_ok=True)
 
-    async def _append(self, number: int, offset: int, output: BinaryIO) -> None:
-        with self._segment(number).open("rb") as segment:
-            segment.seek(offset)
-            while data := segment.read(COPY_BYTES):
-                output.write(data)
-                await asyncio.sleep(0)  # other runs go on meanwhile
+    async def _append_tail(self, left_out: int) -> int:
+        """Write marker and tail behind the head; return where they end."""
+        end = self._head_bytes or 0
+        if left_out:
+            end += _write(self._output, MARKER.format(left_out).encode(), end)
+        parts = (
+            (self._newest - 1, self._filled, self._tail_bytes),
+            (self._newest, 0, self._filled),
+        )
+        for number, start, size in parts:
+            if (segment := self._segments.get(number)) is not None:
+                self._mend(segment, size)
+                await _copy(segment, start, size, self._output, end)
+                end += size - start
+        return end
+
+    def _mend(self, descriptor: int, size: int) -> None:
+        if os.fstat(descriptor).st_size != size:
+            self.changed = True
+            _resize(descriptor, size)
+
+    async def _put_back(self) -> None:
+        """Put the output at its name again, where it is not there any more."""
+        path = self._directory / OUTPUT
+        if _is_at(self._output, path):
+            return
+        self._trash.take(path)
+        if os.fstat(self._output).st_nlink > 0:
+            _link(self._output, path)
+            return
+        temporary = path.with_suffix(".tmp")
+        self._trash.take(temporary)
+        copy = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            await _copy(self._output, 0, self.output_bytes, copy, 0)
+        finally:
+            os.close(copy)
+        temporary.replace(path)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(descriptor))
+
+
+def _link(descriptor: int, path: Path) -> None:
+    """Give an open file a name.
+
+    That takes AT_SYMLINK_FOLLOW (linkat(2)), which os.link sets only where a `dir_fd` is given.
+    """
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        os.link(
+            f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=directory, dst_dir_fd=directory
+        )
+    finally:
+        os.close(directory)
+
+
+def _resize(descriptor: int, size: int) -> None:
+    if os.fstat(descriptor).st_size != size:
+        try:
+            os.ftruncate(descriptor, size)
+        except PermissionError:
+            clear_flags(descriptor)
+            os.ftruncate(descriptor, size)
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> int:
+    left = memoryview(data)
+    while left:
+        count = os.pwrite(descriptor, left, offset)
+        left, offset = left[count:], offset + count
+    return len(data)
+
+
+async def _copy(source: int, start: int, end: int, target: int, offset: int) -> None:
+    while start < end and (data := os.pread(source, min(COPY_BYTES, end - start), start)):
+        _write(target, data, offset)
+        start, offset = start + len(data), offset + len(data)
+        await asyncio.sleep(0)  # other runs go on meanwhile

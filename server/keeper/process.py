@@ -10,17 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from server.keeper import processes, rlimits
+from server.keeper import processes, records, rlimits
 from server.keeper.cgroup import Groups
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
-from server.keeper.run import Run, Status, finish, inherited, unseen
-from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
+from server.keeper.run import Run, Status, finish_unkept, inherited, unseen
+from server.keeper.spool import STOP, ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
 UNSETTLED_SECONDS = 0.001
-RUN_DESCRIPTORS = 4  # a run's pipe, output and pidfd; and its pipe again during a renewal
+LOOK_SECONDS = 1.0
+RUN_DESCRIPTORS = 6  # a run's pipe, output, two segments, pidfd; its pipe again during a renewal
 OWN_DESCRIPTORS = 64
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
@@ -67,12 +68,15 @@ class Keeper:
         for number in TERMINAL_SIGNALS:
             # A handler that does nothing, for SIG_IGN would be inherited by the runs.
             loop.add_signal_handler(number, lambda: None)
+        _silence_wakeups()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self._children.reap()
         await self._listener.open()
         ready()
         self._watch_idle()
+        looking = asyncio.create_task(self._look_around(), name="look around")
         await self._over.wait()
+        looking.cancel()
         await self._listener.close()
 
     def orphans(self) -> Iterator[int]:
@@ -110,18 +114,20 @@ class Keeper:
             self._end(request.run_id, ExitRecord(error=f"its spool cannot be made: {error}"))
             return {"started": True}
         self._runs[request.run_id] = run
-        await run.start(request, self._children, self._groups)
-        self._keep(self._live(run), run.run_id)
+        try:
+            await run.start(request, self._children, self._groups)
+        except Exception as error:
+            _log.exception("run %s cannot be started", run.run_id)
+            await self._give_up(run, ExitRecord(error=f"the keeper failed: {error!r}"))
+        else:
+            self._keep(self._live(run), run.run_id)
         return {"started": True}
 
     async def _stop(self, message: Message) -> Message:
         run = self._runs.get(message["run_id"])
-        record = StopRecord(
-            cause=message.get("cause", "stop"),
-            signal=processes.signal_name(processes.signal_number(message["signal"])),
-            grace_seconds=message["grace_seconds"],
-            requested_at=time.time(),
-        )
+        name = processes.signal_name(processes.signal_number(message["signal"]))
+        values = {"cause": "stop", **message, "signal": name, "requested_at": time.time()}
+        record = records.build(StopRecord, values, STOP)
         return {"stopping": run is not None and run.stop(record)}
 
     async def _signal(self, message: Message) -> Message:
@@ -167,11 +173,29 @@ class Keeper:
             await run.live()
         except Exception:
             _log.exception("run %s failed", run.run_id)
-            run.abandon()
-            self._lose(run.run_id, "the keeper failed; see its log", run.limits)
-        finally:
+            lost = ExitRecord(error="the keeper failed; see its log", lost=True)
+            await self._give_up(run, lost)
+        else:
             await run.remove_group()
             del self._runs[run.run_id]
+
+    async def _give_up(self, run: Run, record: ExitRecord) -> None:
+        """End a run that cannot be kept any more, and no other."""
+        run.abandon()
+        self._end(run.run_id, record, run.limits)
+        await run.remove_group()
+        del self._runs[run.run_id]
+
+    async def _look_around(self) -> None:
+        """See to it that nobody else changes what is ours, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._listener.look()
+            for run in list(self._runs.values()):
+                try:
+                    run.look()
+                except OSError as error:
+                    _log.warning("run %s: cannot look at its spool: %s", run.run_id, error)
 
     def _recover(self) -> None:
         """Take up every run that has not ended, and kill what is left of those that have."""
@@ -179,8 +203,13 @@ class Keeper:
         run_ids = self._spool.run_ids()
         _descriptors_allow(len(run_ids))
         for run_id in run_ids:
-            if self._spool.read_exit(run_id) is None:
-                self._take(run_id, self._spool.read_process(run_id))
+            try:
+                if self._spool.read_exit(run_id) is None:
+                    self._take(run_id, self._spool.read_process(run_id))
+            except Exception as error:
+                _log.exception("run %s cannot be taken up", run_id)
+                self._runs.pop(run_id, None)
+                self._lose(run_id, f"its spool cannot be used: {error!r}")
             if run_id not in self._runs:
                 ended.add(run_id)
         self._kill_leftovers(ended)
@@ -216,7 +245,8 @@ class Keeper:
         """Kill what an earlier keeper was ending when it went: of ended runs, or adopted."""
         orphans = set(self.orphans())
         for pid, run_id in processes.owners().items():
-            if run_id in ended or (pid in orphans and run_id not in self._runs):
+            stray = pid in orphans or self._spool.is_work(processes.directory(pid), run_id)
+            if run_id in ended or (stray and run_id not in self._runs):
                 process = processes.read(pid)
                 if process is not None:
                     processes.send(process, signal.SIGKILL)
@@ -226,7 +256,7 @@ class Keeper:
 
     def _end(self, run_id: str, record: ExitRecord, limits: Limits | None = None) -> None:
         """End a run that is not kept: its spool is damaged, or was never whole."""
-        self._keep(finish(self._spool, run_id, limits or Limits(), record), run_id)
+        self._keep(finish_unkept(self._spool, run_id, limits or Limits(), record), run_id)
 
     def _watch_idle(self) -> None:
         """Have the keeper end after a while without a run and a client."""
@@ -243,6 +273,14 @@ class Keeper:
             _log.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
         else:
             self._over.set()
+
+
+def _silence_wakeups() -> None:
+    """Have a full queue of signals tell nobody: thousands of children may end at the same time.
+
+    One that is dropped is one of many SIGCHLD; those that are not look at all children.
+    """
+    signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 
 def _descriptors_allow(runs: int) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.keeper.protocol import RUN_ID_VARIABLE
+from server.keeper.protocol import RUN_DIRECTORY_VARIABLE, RUN_ID_VARIABLE
 
 _MARK = f"{RUN_ID_VARIABLE}=".encode()
+_DIRECTORY = f"{RUN_DIRECTORY_VARIABLE}=".encode()
 _PROC = Path("/proc")
 
 
@@ -92,14 +93,12 @@ def with_descendants(pids: Iterable[int]) -> Iterator[int]:
 
 def owner(pid: int) -> str | None:
     """Return the run whose mark a process has in its environment; None when not to be seen."""
-    try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
-        return None
-    for entry in environment.split(b"\0"):
-        if entry.startswith(_MARK):
-            return entry.removeprefix(_MARK).decode(errors="replace")
-    return None
+    return _variable(pid, _MARK)
+
+
+def directory(pid: int) -> str | None:
+    """Return the run's own directory that a process was given; None when not to be seen."""
+    return _variable(pid, _DIRECTORY)
 
 
 def owners() -> dict[int, str]:
@@ -132,6 +131,17 @@ def send_group(group: int, number: int) -> bool:
     except PermissionError:
         pass  # all of them are another user's: they exist, and will be named as survivors
     return True
+
+
+def _variable(pid: int, prefix: bytes) -> str | None:
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return None
+    for entry in environment.split(b"\0"):
+        if entry.startswith(prefix):
+            return os.fsdecode(entry.removeprefix(prefix))
+    return None
 
 
 def _stat(pid: int) -> tuple[str, list[bytes]] | None:

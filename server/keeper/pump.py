@@ -7,15 +7,18 @@ opened with O_APPEND, so the pump has the only descriptor that writes, at the en
 import array
 import asyncio
 import contextlib
+import errno
 import fcntl
 import logging
 import os
+import stat
 import termios
 from collections.abc import Callable
 from pathlib import Path
 
 from server.keeper.output import OutputFiles
 from server.keeper.spool import PIPE, Limits
+from server.keeper.trash import Trash
 
 PIPE_BYTES = 64 * 1024
 LARGE_PIPE_BYTES = 1024 * 1024
@@ -36,12 +39,18 @@ class Pump:
     From then on what comes is thrown away, so that the run can go on to its end.
     """
 
-    def __init__(self, directory: Path, limits: Limits, on_bound: Callable[[str], None]) -> None:
+    def __init__(
+        self, directory: Path, limits: Limits, trash: Trash, on_bound: Callable[[str], None]
+    ) -> None:
         self._directory = directory
         self._limits = limits
         self._on_bound = on_bound
-        self.pipe = os.open(directory / PIPE, os.O_RDWR | os.O_NONBLOCK)
-        self.output = OutputFiles(directory, limits)
+        self.pipe = _open_pipe(directory / PIPE)
+        try:
+            self.output = OutputFiles(directory, limits, trash)
+        except OSError:
+            os.close(self.pipe)
+            raise
         self._unchecked_bytes = 0
         self._full = self.output.closed
         self._large = False
@@ -116,3 +125,12 @@ class Pump:
         if not self._full:
             self._full = True
             self._on_bound(cause)
+
+
+def _open_pipe(path: Path) -> int:
+    """Open a run's pipe; OSError: it is not there, or something else is."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a pipe", str(path))

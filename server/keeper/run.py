@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import SubprocessError
@@ -17,12 +18,19 @@ from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
 from server.keeper.family import Family, Orphanage
 from server.keeper.launch import explain, launch
-from server.keeper.output import complete
+from server.keeper.output import OutputFiles, reopened
 from server.keeper.protocol import StartRequest
 from server.keeper.pump import Pump, free_bytes
+from server.keeper.records import PASSING_ERRORS
 from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
 RECORD_RETRY_SECONDS = 1.0
+RECORD_ATTEMPTS = 5
+"""So often an end that the disk refuses is tried as it is; a shortage may last longer."""
+
+MAX_ERROR_LENGTH = 500
+MAX_SURVIVORS = 16
+"""What the space that is kept free for an exit record takes."""
 
 _Record = TypeVar("_Record")
 
@@ -58,7 +66,9 @@ class Run:
         self.limits = limits
         self._spool = spool
         self._orphanage = orphanage
-        self._pump = Pump(spool.directory(run_id), limits, self._reach)
+        self._directory = spool.directory(run_id)
+        self._place = self._directory.stat()
+        self._pump = Pump(self._directory, limits, spool.trash, self._reach)
         self._record: ProcessRecord | None = None
         self._family: Family | None = None
         self._group: Group | None = None
@@ -154,6 +164,7 @@ class Run:
         if self._timeout is not None:
             self._timeout.cancel()
         self._pump.drain()
+        left_behind = family.left_behind() if self._stop is None else 0
         survivors: list[str] = []
         if self._stop is not None:
             self._write_status(status)
@@ -167,9 +178,10 @@ class Run:
                 lost=not status.known,
                 survivors=survivors,
                 memory_reached=self._group is not None and self._group.exceeded(),
+                left_behind=left_behind,
             )
         )
-        if self._stop is None and family.left_behind():
+        if left_behind:
             self._set_due(self.limits.grace_seconds)
             await family.end(self._overdue, signalled=False)
         if self._due is not None:
@@ -198,6 +210,22 @@ class Run:
         """Send a signal to the process group; False when the run is not active."""
         number = processes.signal_number(name)
         return self.active and self._family is not None and self._family.signal_group(number)
+
+    def look(self) -> None:
+        """Look whether somebody else has changed the spool; cheap where nobody has.
+
+        A run whose spool is gone is stopped: a server that starts would not know of it.
+        """
+        if not self.active or self._family is None:
+            return
+        try:
+            self._pump.output.mend()
+            gone = not os.path.samestat(self._directory.lstat(), self._place)
+        except FileNotFoundError:
+            gone = True
+        if gone and self._stop is None:
+            _log.warning("run %s: its spool was removed", self.run_id)
+            self._reach("spool_removed")
 
     def abandon(self) -> None:
         """Give the run up: kill it, and move no more of its output."""
@@ -237,7 +265,7 @@ class Run:
         """Complete the output and record the end of the run."""
         self._pump.stop()
         failpoint("keeper.ended")
-        await finish(self._spool, self.run_id, self.limits, record)
+        await finish(self._spool, self.run_id, record, lambda: self._pump.output)
         failpoint("keeper.end_recorded")
         self.active = False
         self._pump.close()
@@ -256,21 +284,72 @@ class Run:
             _log.warning("run %s: cannot write its record: %s", self.run_id, error)
 
 
-async def finish(spool: Spool, run_id: str, limits: Limits, record: ExitRecord) -> None:
-    """Complete a run's output and record its end, however long the disk refuses it."""
-    record = replace(record, ended_at=time.time())
+async def finish(
+    spool: Spool, run_id: str, record: ExitRecord, output: Callable[[], OutputFiles]
+) -> None:
+    """Complete a run's output and record its end, however long the disk has no room for it.
+
+    What stands in the way otherwise is put aside after a while, with all of the spool.
+    """
+    record = replace(
+        record,
+        ended_at=time.time(),
+        error=record.error and record.error[:MAX_ERROR_LENGTH],
+        survivors=record.survivors[:MAX_SURVIVORS],
+    )
+    left = RECORD_ATTEMPTS
     while True:
         try:
-            size, left_out = await complete(spool.directory(run_id), limits)
+            spool.restore(run_id)
+            completed = await _completed(record, output, hopeless=left <= 0)
             failpoint("keeper.output_completed")
-            spool.write_exit(run_id, replace(record, output_bytes=size, left_out_bytes=left_out))
-        except FileNotFoundError:
-            return  # the spool is gone: nobody will ask
+            spool.write_exit(run_id, completed)
         except OSError as error:
+            if not spool.root.is_dir():
+                return  # there is no spool at all any more: nobody will ask
             _log.warning("run %s: cannot record its end: %s", run_id, error)
+            if error.errno not in PASSING_ERRORS:
+                left -= 1
+                _put_aside(spool, run_id, hopeless=left < 0)
             await asyncio.sleep(RECORD_RETRY_SECONDS)  # nobody tells when there is room again
         else:
             return
+
+
+async def finish_unkept(spool: Spool, run_id: str, limits: Limits, record: ExitRecord) -> None:
+    """Record the end of a run whose files are not open: as its spool is damaged, or not whole."""
+    files: list[OutputFiles] = []
+
+    def output() -> OutputFiles:
+        if not files:
+            files.append(reopened(spool.directory(run_id), limits, spool.trash))
+        return files[0]
+
+    try:
+        await finish(spool, run_id, record, output)
+    finally:
+        for opened in files:
+            opened.close()
+
+
+async def _completed(
+    record: ExitRecord, output: Callable[[], OutputFiles], *, hopeless: bool
+) -> ExitRecord:
+    """Complete the output, and tell of it in the record; where it is hopeless, why it is not."""
+    try:
+        files = output()
+        size, left_out = await files.finish()
+    except OSError as error:
+        if not hopeless or error.errno in PASSING_ERRORS:
+            raise
+        return replace(record, output_error=str(error)[:MAX_ERROR_LENGTH])
+    return replace(record, output_bytes=size, left_out_bytes=left_out, output_changed=files.changed)
+
+
+def _put_aside(spool: Spool, run_id: str, *, hopeless: bool) -> None:
+    if hopeless:
+        with suppress(OSError):
+            spool.put_aside(run_id)
 
 
 async def reaped(process: asyncio.subprocess.Process, children: Children) -> Status:

@@ -95,7 +95,10 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class StopRecord:
-    """That a run is to end, and why: "stop", "timeout", "output_limit" or "disk_full"."""
+    """That a run is to end, and why.
+
+    That is "stop", "timeout", "output_limit", "disk_full" or "spool_removed".
+    """
 
     cause: str
     signal: str
@@ -111,7 +114,10 @@ class ExitRecord:
     could not be started (`error` says why) or its end was not seen (`lost`). `cause` is that
     of a StopRecord or None. `survivors` names processes that could not be ended. `left_out_bytes`
     of the output were not kept: a marker line stands for them. `memory_reached`: a process was
-    killed because the run's memory reached its bound; not always the main one.
+    killed because the run's memory reached its bound; not always the main one. `left_behind` is
+    how many processes went on in the background when the main one had ended, and were ended then.
+    `output_changed`: somebody else has cut or lengthened the output. `output_error` says why it
+    could not be completed.
     """
 
     exitcode: int | None = None
@@ -124,6 +130,9 @@ class ExitRecord:
     survivors: list[str] = field(default_factory=list)
     left_out_bytes: int = 0
     memory_reached: bool = False
+    left_behind: int = 0
+    output_changed: bool = False
+    output_error: str | None = None
 
 
 LIMITS: records.Checks = {
@@ -151,7 +160,7 @@ _PROCESS: records.Checks = {
     "memory_group": optional(text(4096)),
     "label": text(1000),
 }
-_STOP: records.Checks = {
+STOP: records.Checks = {
     "cause": text(100),
     "signal": one_of(signal.Signals.__members__),
     "grace_seconds": seconds(-records.MAX_SECONDS),
@@ -167,6 +176,9 @@ _EXIT: records.Checks = {
     "survivors": texts,
     "left_out_bytes": whole(),
     "memory_reached": flag,
+    "left_behind": whole(),
+    "output_changed": flag,
+    "output_error": optional(text(records.MAX_RECORD_BYTES)),
 }
 
 _Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)
@@ -196,6 +208,10 @@ class Spool:
         """Return the directory of a run's own, with its script."""
         return self._works / self.directory(run_id).name
 
+    def is_work(self, directory: str | None, run_id: str) -> bool:
+        """Whether a directory is a run's own: other state directories have runs as well."""
+        return directory == f"{self._works}/{run_id}"
+
     def output_path(self, run_id: str) -> Path:
         """Return where a run's output is."""
         return self.directory(run_id) / OUTPUT
@@ -220,6 +236,18 @@ class Spool:
         _keep_free(directory / EXIT_SPACE)
         self._make_work(self.work(run_id), script)
         return True
+
+    def restore(self, run_id: str) -> None:
+        """See that a run's spool has a directory, which somebody may have removed.
+
+        OSError: it cannot be made; or, as FileNotFoundError, there is no spool at all any more.
+        """
+        with suppress(FileExistsError):
+            self._make(self.directory(run_id))
+
+    def put_aside(self, run_id: str) -> None:
+        """Put a run's spool into the trash, to begin a new one; OSError: not even that can be."""
+        self.trash.take(self.directory(run_id))
 
     def remove(self, run_id: str) -> None:
         """Remove a run's spool and work directory; harmless when there are none.
@@ -261,7 +289,7 @@ class Spool:
     def read_stop(self, run_id: str) -> StopRecord | None:
         """Return why the run is being stopped; None when it is not."""
         values = records.read_object(self.directory(run_id) / STOP_RECORD)
-        return _built(StopRecord, values, _STOP)
+        return _built(StopRecord, values, STOP)
 
     def read_exit(self, run_id: str) -> ExitRecord | None:
         """Return how the run ended; None while it has not."""

@@ -116,15 +116,21 @@ def _unlock(handle: int) -> None:
         _clear_flags(again)
 
 
+def clear_flags(descriptor: int) -> None:
+    """Take the flags from an open file that keep it from being changed; if it has any."""
+    with suppress(OSError):
+        flags = array.array("i", [0])
+        fcntl.ioctl(descriptor, GET_FLAGS, flags)
+        if flags[0] & LOCKING_FLAGS:
+            flags[0] &= ~LOCKING_FLAGS
+            fcntl.ioctl(descriptor, SET_FLAGS, flags)
+
+
 def _clear_flags(path: str) -> None:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            flags = array.array("i", [0])
-            fcntl.ioctl(descriptor, GET_FLAGS, flags)
-            if flags[0] & LOCKING_FLAGS:
-                flags[0] &= ~LOCKING_FLAGS
-                fcntl.ioctl(descriptor, SET_FLAGS, flags)
+            clear_flags(descriptor)
         finally:
             os.close(descriptor)
 

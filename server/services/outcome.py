@@ -11,15 +11,18 @@ CAUSE_STATES = {
     "output_limit": RunState.STOPPED,
     "disk_full": RunState.FAILED,
     "timeout": RunState.TIMED_OUT,
+    "spool_removed": RunState.STOPPED,
 }
 
 CAUSE_REASONS = {
     "output_limit": "its output reached the bound TAILRUN_MAX_OUTPUT_BYTES",
     "disk_full": "the disk under the spool is full (bound TAILRUN_MIN_FREE_BYTES)",
     "timeout": "it ran longer than the bound TAILRUN_RUN_TIMEOUT_SECONDS",
+    "spool_removed": "its spool was removed while it ran",
 }
 
 MEMORY_REACHED = "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
+OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be missing"
 KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 SPOOL_LOST = "its spool is gone from the state directory"
@@ -119,6 +122,13 @@ def _reason(record: ExitRecord) -> str | None:
             f"{record.left_out_bytes} bytes of its output were left out: it reached the bound"
             " TAILRUN_MAX_OUTPUT_BYTES"
         )
+    if record.left_behind:
+        several = "es were" if record.left_behind > 1 else " was"
+        reasons.append(f"{record.left_behind} background process{several} ended with it")
+    if record.output_changed:
+        reasons.append(OUTPUT_CHANGED)
+    if record.output_error is not None:
+        reasons.append(f"its output could not be completed: {record.output_error}")
     if record.survivors:
         reasons.append(f"could not be ended: {', '.join(record.survivors)}")
     return "; ".join(reasons) or None

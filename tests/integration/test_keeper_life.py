@@ -64,11 +64,11 @@ async def test_a_run_cannot_look_within_the_keeper(host: Host) -> None:
 
 
 async def test_no_more_runs_are_taken_than_there_are_descriptors_for(tmp_path: Path) -> None:
-    command = ("/usr/bin/prlimit", "--nofile=80", *keeper_command())
+    command = ("/usr/bin/prlimit", "--nofile=90", *keeper_command())
     async with a_host(tmp_path, command=command) as host:
         for _ in range(4):
             await host.start("sleep 1000")
-        with pytest.raises(KeeperError, match="80 open files"):
+        with pytest.raises(KeeperError, match="90 open files"):
             await host.start("sleep 1000")
 
 

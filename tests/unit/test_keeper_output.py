@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.output import MARKER, OutputFiles, complete, division
+from server.keeper.output import MARKER, OutputFiles, division, reopened
 from server.keeper.spool import Limits
+from server.keeper.trash import Trash
 
 HEAD_BYTES = 6
 TAIL_BYTES = 4
@@ -24,6 +25,18 @@ def write(files: OutputFiles, data: bytes) -> None:
         os.write(files.descriptor, data[:room])
         files.wrote(room)
         data = data[room:]
+
+
+def trash_of(directory: Path) -> Trash:
+    return Trash(directory / "trash")
+
+
+async def complete(directory: Path, limits: Limits = LIMITS) -> tuple[int, int]:
+    files = reopened(directory, limits, trash_of(directory))
+    try:
+        return await files.finish()
+    finally:
+        files.close()
 
 
 def kept(data: bytes) -> bytes:
@@ -62,10 +75,10 @@ def test_head_and_tail_share_the_bound(limits: Limits, parts: tuple[int | None, 
 
 @pytest.mark.parametrize("size", range(len(WHOLE) + 1))
 async def test_head_marker_and_tail_are_kept_to_the_byte(directory: Path, size: int) -> None:
-    files = OutputFiles(directory, LIMITS)
+    files = OutputFiles(directory, LIMITS, trash_of(directory))
     write(files, WHOLE[:size])
     files.close()
-    size_and_left_out = await complete(directory, LIMITS)
+    size_and_left_out = await complete(directory)
     output = (directory / "output").read_bytes()
     assert output == kept(WHOLE[:size])
     assert size_and_left_out == (len(output), max(size - HEAD_BYTES - TAIL_BYTES, 0))
@@ -80,7 +93,7 @@ async def test_every_keeper_goes_on_where_one_before_it_ended(
     data = bytes(index % 251 for index in range(sum(pieces)))
     offset = 0
     for piece in pieces:
-        files = OutputFiles(directory, LIMITS)
+        files = OutputFiles(directory, LIMITS, trash_of(directory))
         assert not files.closed
         write(files, data[offset : offset + piece])
         files.close()
@@ -88,26 +101,26 @@ async def test_every_keeper_goes_on_where_one_before_it_ended(
         head = (directory / "output").read_bytes()
         assert head == data[: min(offset, HEAD_BYTES)]
         assert len(tails(directory)) <= 2
-    await complete(directory, LIMITS)
+    await complete(directory)
     assert (directory / "output").read_bytes() == kept(data)
 
 
 async def test_what_was_appended_in_part_is_completed_alike(directory: Path) -> None:
-    files = OutputFiles(directory, LIMITS)
+    files = OutputFiles(directory, LIMITS, trash_of(directory))
     write(files, WHOLE)
     files.close()
-    whole_end = await complete(directory, LIMITS)
+    whole_end = await complete(directory)
     for size in range(HEAD_BYTES, len(kept(WHOLE)) + 1):
         os.truncate(directory / "output", size)
-        files = OutputFiles(directory, LIMITS)
+        files = OutputFiles(directory, LIMITS, trash_of(directory))
         assert files.closed is (size > HEAD_BYTES)
         files.close()
-        assert await complete(directory, LIMITS) == whole_end
+        assert await complete(directory) == whole_end
         assert (directory / "output").read_bytes() == kept(WHOLE)
 
 
 async def test_no_more_than_two_segments_lie_on_the_disk(directory: Path) -> None:
-    files = OutputFiles(directory, LIMITS)
+    files = OutputFiles(directory, LIMITS, trash_of(directory))
     write(files, WHOLE)
     assert tails(directory) == ["tail.3", "tail.4"]
     files.close()
@@ -119,7 +132,7 @@ def test_a_segment_that_cannot_be_made_changes_nothing(
     def refuse(*_: object) -> int:
         raise OSError("no room")
 
-    files = OutputFiles(directory, LIMITS)
+    files = OutputFiles(directory, LIMITS, trash_of(directory))
     write(files, WHOLE[: HEAD_BYTES + TAIL_BYTES])
     with monkeypatch.context() as patch:
         patch.setattr("server.keeper.output.os.open", refuse)

@@ -1,6 +1,7 @@
 """The pump between a run's pipe and its output file."""
 
 import asyncio
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from server.keeper import pump as pump_module
 from server.keeper.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes
 from server.keeper.spool import Limits
+from server.keeper.trash import Trash
 from tests.support.waiting import patience
 
 
@@ -24,7 +26,9 @@ class Bench:
         (directory / "output").touch()
 
     def pump(self, limits: Limits | None = None) -> Pump:
-        return Pump(self.directory, limits or Limits(), self.causes.append)
+        return Pump(
+            self.directory, limits or Limits(), Trash(self.directory / "trash"), self.causes.append
+        )
 
     def write(self, data: bytes) -> None:
         pipe = os.open(self.directory / "pipe", os.O_WRONLY)
@@ -143,11 +147,13 @@ async def test_free_space_is_looked_at_now_and_then(
 
 
 async def test_an_output_that_cannot_be_written_is_a_full_disk(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (bench.directory / "output").unlink()
-    (bench.directory / "output").symlink_to("/dev/full")
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
     pump = bench.pump()
+    monkeypatch.setattr(os, "splice", refuse)
     bench.write(b"x")
     pump.drain()
     assert bench.causes == ["disk_full"]

@@ -65,6 +65,31 @@ records = st.builds(
         ),
         (ExitRecord(lost=True, memory_reached=True), RunState.LOST, "TAILRUN_MAX_RUN_MEMORY_BYTES"),
         (ExitRecord(exitcode=0, survivors=["pid 7 (sleep)"]), RunState.SUCCEEDED, "pid 7 (sleep)"),
+        (
+            ExitRecord(exitcode=0, left_behind=1),
+            RunState.SUCCEEDED,
+            "1 background process was ended with it",
+        ),
+        (
+            ExitRecord(exitcode=0, left_behind=2),
+            RunState.SUCCEEDED,
+            "2 background processes were ended with it",
+        ),
+        (
+            ExitRecord(exitcode=0, output_changed=True),
+            RunState.SUCCEEDED,
+            "another process has cut or lengthened its output",
+        ),
+        (
+            ExitRecord(exitcode=0, output_error="no"),
+            RunState.SUCCEEDED,
+            "its output could not be completed: no",
+        ),
+        (
+            ExitRecord(exitcode=0, cause="spool_removed"),
+            RunState.STOPPED,
+            "its spool was removed while it ran",
+        ),
     ],
 )
 def test_the_end_is_told_by_what_was_recorded(
