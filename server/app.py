@@ -14,6 +14,7 @@ from aiohttp import web
 from server.descriptors import raise_limit_of
 from server.errors import DatabaseUnavailableError, StartupError
 from server.handlers import connections, guard, keys, openapi, problems, routes
+from server.handlers.gate import Gates
 from server.handlers.render import API
 from server.handlers.viewers import Viewers
 from server.keeper.client import KeeperClient
@@ -159,6 +160,7 @@ async def service(
         )
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
+        tasks.start(app[keys.GATES].watch(), "connections")
         app[keys.RUNS] = run_service
         app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service)
         app[keys.READINESS] = Readiness(
@@ -334,6 +336,7 @@ def build_app(settings: Settings) -> web.Application:
         client_max_size=settings.max_body_bytes,
     )
     app[keys.SETTINGS] = settings
+    app[keys.GATES] = Gates(settings.max_connections)
     routes.add_routes(app)
     openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
     routes.add_undocumented_routes(app)

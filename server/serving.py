@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from socket import gaierror
 from typing import NoReturn
 
@@ -27,6 +28,10 @@ SHUTDOWN_SECONDS = 3.0
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
+
+AT_ONCE = 32
+"""Connections that are accepted before others are turned out for them (asyncio calls that its
+backlog): their descriptors come out of the reserve."""
 
 EX_CONFIG = 78
 """sysexits.h(3head): something is configured wrongly."""
@@ -94,29 +99,39 @@ async def _serve(
     output: Outlet,
     leave: Callable[[], NoReturn],
 ) -> int:
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(LoopErrors())
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
     ending = _Ending()
     try:
-        async with service(settings, environment) as (app, tasks):
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-            app[keys.SERVER] = runner
-            await runner.setup()
-            try:
-                address = await _listen(runner, settings)
-                output.write(
-                    f"Tailrun {VERSION} serves {address}/ (documentation:"
-                    f" {address}/swagger/index.html, state: {settings.state_dir})\n"
-                )
-                await ending.wait(tasks)
-            finally:
-                await runner.cleanup()
+        async with service(settings, environment) as (app, tasks), _listening(app, settings) as at:
+            output.write(
+                f"Tailrun {VERSION} serves {at}/ (documentation: {at}/swagger/index.html,"
+                f" state: {settings.state_dir})\n"
+            )
+            await ending.wait(tasks)
         return 1 if tasks.failed.is_set() else 0
     except asyncio.CancelledError:
         if not ending.told:
             raise
         logger.info("told to end while starting, and ended")
         leave()
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
+    """Serve the application's connections; yields the address."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        assert runner.server is not None  # noqa: S101  it is set up
+        server = await _listen(app[keys.GATES].factory(runner.server), settings)
+        try:
+            port = server.sockets[0].getsockname()[1]
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield f"http://{host}:{port}"
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
 
 
 class _Ending:
@@ -155,18 +170,19 @@ def _say_ignored(number: signal.Signals) -> None:
     logger.info("%s is ignored: settings are read at the start alone", number.name)
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> str:
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+async def _listen(factory: Callable[[], asyncio.Protocol], settings: Settings) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
     try:
-        await site.start()
+        server = await loop.create_server(factory, settings.host, settings.port, backlog=AT_ONCE)
     except (OSError, UnicodeError) as error:
         raise StartupError(
             f"Cannot listen on {settings.host} port {settings.port}: {_reason(error)}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
-    port = runner.addresses[0][1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}"
+    for listening in server.sockets:
+        with listening.dup() as same:
+            same.listen(BACKLOG)
+    return server
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from server.handlers.gate import Gates
 from server.handlers.viewers import Viewers
 from server.services.commands import CommandService
 from server.services.metrics import Metrics
@@ -14,5 +15,5 @@ COMMANDS = web.AppKey("commands", CommandService)
 RUNS = web.AppKey("runs", RunService)
 VIEWERS = web.AppKey("viewers", Viewers)
 METRICS = web.AppKey("metrics", Metrics)
-SERVER = web.AppKey("server", web.AppRunner)
+GATES = web.AppKey("gates", Gates)
 READINESS = web.AppKey("readiness", Readiness)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from server import errors
+from server.handlers.gate import BodyTimeoutError
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         answer = _http_problem(request, error)
+    except BodyTimeoutError:
+        answer = problem(408, "The body did not arrive in time.")
     except ConnectionError:
         answer = problem(500, "The client has gone.")
     except Exception:

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
 from server.app import service
-from server.handlers import keys
 from server.settings import Settings
 from tests.support.service import Service
 from tests.support.waiting import patience
@@ -21,16 +19,6 @@ if TYPE_CHECKING:
     from server.services.tasks import Tasks
 
 SLUG = "/docs/api.md#{}"
-
-
-class Server(TestServer):
-    """A server of the application, which finds it in itself, as that of the command line."""
-
-    async def _make_runner(self, **arguments: Any) -> web.AppRunner:
-        runner = await super()._make_runner(**arguments)
-        assert isinstance(runner, web.AppRunner)
-        self.app[keys.SERVER] = runner
-        return runner
 
 
 class Api:
@@ -114,7 +102,7 @@ async def serving(
                 given = Settings(state_dir=state_dir, database_url=database_url, **settings)
                 app, tasks = await stack.enter_async_context(service(given, os.environ))
                 composed.append(tasks)
-                client: TestClient[Any, Any] = await aiohttp_client(Server(app))
+                client: TestClient[Any, Any] = await aiohttp_client(TestServer(app))
                 stack.push_async_callback(client.close)
                 return Api(client)
 

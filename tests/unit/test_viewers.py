@@ -130,7 +130,6 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
     arrivals, watching = Arrivals(count), Watching(**{bound: 1})
     app = build_app(Settings())
     app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), watching.viewers
-    app[keys.SERVER] = cast("Any", SimpleNamespace(server=None))
     app.on_shutdown.append(watching.viewers.close)
     async with TestClient(TestServer(app)) as client, patience():
         path = f"/api/v1/runs/{RUN}/ws?format=json"

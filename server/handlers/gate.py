@@ -1,0 +1,192 @@
+"""Who is connected: the bound on connections, and how long a request may take to arrive.
+
+aiohttp has neither: a connection that sends nothing, or half a request, stays for an hour. So each
+of its protocols stands behind one of ours, which sees what arrives; nothing private of it is used.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+from aiohttp import web
+
+HEADERS_SECONDS = 10.0
+"""From a connection, or the first byte of a further request, to the end of its headers."""
+
+BODY_SECONDS = 30.0
+BODY_BYTES_PER_SECOND = 1000
+"""Such a rate gives a body more time than BODY_SECONDS, and keeps it for no longer."""
+
+LINGER_SECONDS = 10.0
+"""For the answer to a request whose body did not come; then the connection is cut."""
+
+SWEEP_SECONDS = 1.0
+LOOKED_AT = 16
+
+TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class BodyTimeoutError(TimeoutError):
+    """A request's body did not arrive in time."""
+
+
+class Gate(asyncio.Protocol):
+    """What stands before aiohttp's protocol of one connection, and hands everything on."""
+
+    def __init__(self, gates: "Gates", protocol: asyncio.Protocol) -> None:
+        self._gates = gates
+        self._protocol = protocol
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.request: web.Request | None = None
+        self.waiting_since: float | None = self._loop.time()
+        self.requested_at = 0.0
+        self.received = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Enter a connection."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for mypy
+        self.transport = transport
+        self._gates.enter(self)
+        self._protocol.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Note that something arrived; without a request it is the beginning of one."""
+        self.received += len(data)
+        if self.request is None and self.waiting_since is None:
+            self.waiting_since = self._loop.time()
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Hand it on."""
+        return self._protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        """Hand it on."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand it on."""
+        self._protocol.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let a connection go."""
+        self._gates.leave(self)
+        self._protocol.connection_lost(exc)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the client has not yet taken all that it was sent."""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
+    def begin(self, request: web.Request) -> None:
+        """Note that a request's headers are there."""
+        self.request, self.waiting_since = request, None
+        self.requested_at = self._loop.time()
+
+    def end(self) -> None:
+        """Note that a request has been answered."""
+        self.request, self.received = None, 0
+
+    def close(self) -> None:
+        """Close the connection, which has no request; what is half there is answered."""
+        self._gates.leave(self)
+        assert self.transport is not None  # noqa: S101  for mypy
+        if self.is_writing:
+            self.transport.abort()
+            return
+        if self.waiting_since is not None and self.received:
+            self.transport.write(TOO_LATE)
+        self.transport.close()
+
+    def check(self, now: float, *, headers_seconds: float, body_seconds: float) -> None:
+        """End what has been waited for long enough."""
+        if self.request is None:
+            if self.waiting_since is not None and now - self.waiting_since > headers_seconds:
+                self.close()
+        elif not self.request.content.is_eof():
+            late = now - self.requested_at - body_seconds - self.received / BODY_BYTES_PER_SECOND
+            if late > 0 and self.request.content.exception() is None:
+                self.request.content.set_exception(BodyTimeoutError())
+            if late > LINGER_SECONDS and self.transport is not None:
+                self.transport.abort()
+
+
+class Gates:
+    """All connections. At the bound a newcomer takes the place of whoever has idled longest.
+
+    Who has a request under way, such as a viewer, is never turned out: when all have, `full` tells.
+    """
+
+    def __init__(
+        self,
+        bound: int,
+        *,
+        headers_seconds: float = HEADERS_SECONDS,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self.bound = bound
+        self._headers_seconds = headers_seconds
+        self._body_seconds = body_seconds
+        self._gates: dict[asyncio.BaseTransport, Gate] = {}
+        self._idle: dict[Gate, None] = {}  # in the order in which they became it
+
+    def __len__(self) -> int:
+        return len(self._gates)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more connections than the bound."""
+        return len(self) > self.bound
+
+    def factory(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], Gate]:
+        """Return what makes the protocols of connections, in front of those of a server."""
+        return lambda: Gate(self, server())
+
+    async def watch(self) -> None:
+        """End requests that do not arrive, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(SWEEP_SECONDS, self._headers_seconds))
+            now = loop.time()
+            for gate in [*self._gates.values()]:
+                gate.check(
+                    now, headers_seconds=self._headers_seconds, body_seconds=self._body_seconds
+                )
+
+    @contextmanager
+    def serving(self, request: web.Request) -> Iterator[None]:
+        """Count a connection as one with a request under way."""
+        transport = request.transport
+        gate = self._gates.get(transport) if transport is not None else None
+        if gate is None:  # it has gone
+            yield
+            return
+        gate.begin(request)
+        self._idle.pop(gate, None)
+        try:
+            yield
+        finally:
+            gate.end()
+            if gate.transport in self._gates:
+                self._idle[gate] = None
+
+    def enter(self, gate: Gate) -> None:
+        """Take a newcomer in, and turn out the longest idle if there are too many."""
+        assert gate.transport is not None  # noqa: S101  for mypy
+        self._gates[gate.transport] = gate
+        if self.full and (longest := self._longest_idle()) is not None:
+            longest.close()
+        self._idle[gate] = None
+
+    def leave(self, gate: Gate) -> None:
+        """Forget a connection; doing so again does nothing."""
+        self._idle.pop(gate, None)
+        if gate.transport is not None:
+            self._gates.pop(gate.transport, None)
+
+    def _longest_idle(self) -> Gate | None:
+        """Return who has idled longest, if possible one who has taken all that it was sent."""
+        some = [*islice(self._idle, LOOKED_AT)]
+        return next((gate for gate in some if not gate.is_writing), some[0] if some else None)
