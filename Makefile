@@ -14,7 +14,7 @@ PYTHON ?= $(or $(firstword $(foreach python,python3 python3.13 python3.12 python
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-PURE := server/output/frames.py,server/output/ranges.py
+PURE := server/output/frames.py,server/output/ranges.py,server/handlers/swagger.py,server/handlers/openapi31.py
 WSCAT := wscat@6.1.0
 
 .PHONY: run test torture bench lint constraints clean

@@ -14,6 +14,8 @@ from aiohttp_apispec import validation_middleware as _validation_middleware
 from marshmallow import Schema, ValidationError
 from webargs.aiohttpparser import AIOHTTPParser
 
+from server.handlers import openapi31, swagger
+from server.handlers.openapi31 import PROBLEM_TYPE
 from server.handlers.problems import NAMED_FIELDS, InvalidInputError
 from server.handlers.schemas import ProblemSchema
 
@@ -33,6 +35,13 @@ ERRORS = {
     422: "Fields are wrong; `errors` names them.",
     503: "The database or the keeper cannot be reached, or a bound is reached; try again.",
 }
+
+ERROR_HEADERS = {
+    416: {"Content-Range": {"type": "string", "description": "the output's size, `bytes */n`"}},
+    503: {"Retry-After": {"type": "integer", "description": "after how many seconds to try again"}},
+}
+
+CREATED = {"Location": {"type": "string", "description": "the path of what was made"}}
 
 
 def operation(
@@ -59,7 +68,9 @@ def operation(
             tags=[tag],
             summary=summary,
             description=description,
-            produces=list(produces),
+            operationId=view.__name__,
+            **({} if body is None else {"consumes": ["application/json"]}),
+            produces=[*produces, PROBLEM_TYPE],
             parameters=[
                 *({"in": "header", "type": "string", **header} for header in headers),
                 *([] if of is None else [_id_of(of)]),
@@ -95,8 +106,12 @@ def _responses(
         described[str(status)] = {"description": text}
         if schema is not None:
             described[str(status)]["schema"] = schema
+        if status == 201:
+            described[str(status)]["headers"] = CREATED
     for status in errors:
         described[str(status)] = {"description": ERRORS[status], "schema": ProblemSchema}
+        if status in ERROR_HEADERS:
+            described[str(status)]["headers"] = ERROR_HEADERS[status]
     return described
 
 
@@ -148,10 +163,10 @@ def _by_field(messages: Any) -> dict[str, list[str]]:
 def set_up_documentation(
     app: web.Application, *, version: str, prefix: str, base_path: str
 ) -> None:
-    """Serve the documentation of all routes as /swagger/swagger.json.
+    """Serve the documentation of all routes: /swagger/swagger.json and /swagger/openapi.json.
 
-    It is Swagger 2.0, the only version that the library writes. Clients find the paths under
-    `base_path`.
+    The first is Swagger 2.0, the only version that the library writes, the second OpenAPI 3.1.
+    Clients find the paths under `base_path`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", web.NotAppKeyWarning)
@@ -168,6 +183,13 @@ def set_up_documentation(
             },
         )
         app["_apispec_parser"] = _Parser()
+        app["swagger_dict"] = document = swagger.valid(app["swagger_dict"])
+    body = json.dumps(openapi31.translated(document)).encode()
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+    app.router.add_get("/swagger/openapi.json", answer)
 
 
 async def description(request: web.Request) -> web.Response:

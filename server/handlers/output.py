@@ -43,7 +43,7 @@ class _Part:
     " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"
     " as stored to clients that accept the encoding zstd.",
     query=schemas.OutputQuery,
-    produces=("text/plain",),
+    produces=("text/plain", sse.MEDIA_TYPE),
     headers=({"name": "Range", "description": "bytes=a-b, bytes=a- or bytes=-n"},),
     answers={
         200: ("The output.", None),

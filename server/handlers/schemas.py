@@ -383,10 +383,12 @@ class StatusSchema(Schema):
 class ProblemSchema(Schema):
     """An error, as RFC 9457 has it."""
 
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
+    type = fields.String(
+        required=True, metadata={"description": "which kind of error, as docs/api.md lists them"}
+    )
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "what is wrong, for people"})
     errors: Any = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),

@@ -1,6 +1,6 @@
 /** Shows the API's description; everything comes from this server, and nothing is sent to another. */
 window.SwaggerUIBundle({
-  url: "swagger.json",
+  url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,

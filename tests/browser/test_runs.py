@@ -69,6 +69,7 @@ async def test_a_run_is_paused_and_resumed(client: Client, open_tab: OpenTab) ->
     await tab.button("Resume").click()
     await expect(tab.facts).to_contain_text("Running")
     await expect(other.button("Pause")).to_be_visible()
+    await expect(tab.log).to_contain_text(f"tick {len(written) + 1}")
     await tab.button("Pause").click()
     await tab.button("Stop").click()
     await expect(tab.facts).to_contain_text("StoppedSIGTERM")

@@ -1,0 +1,173 @@
+"""The API's description as OpenAPI 3.1, translated from Swagger 2.0: a function of documents.
+
+https://spec.openapis.org/oas/v3.1.1.html; what the stream says is added, which Swagger 2.0 has no
+words for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.handlers.swagger import DEFINITIONS, Document
+from server.models import RunState
+
+VERSION = "3.1.0"
+PROBLEM_TYPE = "application/problem+json"
+EVENTS_TYPE = "text/event-stream"
+TEXT_TYPE = "text/plain"
+COMPONENTS = "#/components/schemas/"
+
+TEXT = {"type": "string", "description": "The exact bytes; most of them are UTF-8."}
+EVENTS = {
+    "type": "string",
+    "description": "Events of type `message`. Each one's data is a StreamFrame, as JSON; the id of"
+    " one with output is its `next`.",
+    "x-event-data": {"$ref": f"{COMPONENTS}StreamFrame"},
+}
+
+KEPT = ("tags", "summary", "description", "operationId")
+OUTSIDE = ("name", "in", "required", "description")
+"""What a parameter has beside its schema."""
+
+_OFFSET = {"type": "integer", "minimum": 0}
+_TIME = {"type": "number", "description": "Unix seconds"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+
+
+def translated(document: Mapping[str, Any]) -> Document:
+    """Return a document of Swagger 2.0 (`swagger.valid`) as one of OpenAPI 3.1."""
+    schemas = {name: _schema(schema) for name, schema in document["definitions"].items()}
+    return {
+        "openapi": VERSION,
+        "info": document["info"],
+        "servers": [{"url": document["basePath"]}],
+        "paths": {
+            path: {method: _operation(operation) for method, operation in methods.items()}
+            for path, methods in document["paths"].items()
+        },
+        "components": {"schemas": schemas | _frames()},
+    }
+
+
+def _operation(operation: Mapping[str, Any]) -> Document:
+    told: Document = {name: operation[name] for name in KEPT if name in operation}
+    parameters = operation["parameters"]
+    told["parameters"] = [_parameter(one) for one in parameters if one["in"] != "body"]
+    for body in parameters:
+        if body["in"] == "body":
+            content = _content(operation["consumes"], _schema(body["schema"]))
+            told["requestBody"] = {"required": body["required"], "content": content}
+    told["responses"] = {
+        status: _answer(answer, operation["produces"])
+        for status, answer in operation["responses"].items()
+    }
+    return told
+
+
+def _parameter(parameter: Mapping[str, Any]) -> Document:
+    """Tell a parameter; what it is like is its schema's now."""
+    told = {name: parameter[name] for name in OUTSIDE if name in parameter}
+    schema = {name: value for name, value in parameter.items() if name not in OUTSIDE}
+    return told | {"schema": _schema(schema)}
+
+
+def _answer(answer: Mapping[str, Any], produces: Sequence[str]) -> Document:
+    told: Document = {"description": answer["description"]}
+    if "headers" in answer:
+        told["headers"] = {name: _header(one) for name, one in answer["headers"].items()}
+    if "schema" in answer:
+        is_problem = answer["schema"] == {"$ref": f"{DEFINITIONS}Problem"}
+        media_types = [one for one in produces if (one == PROBLEM_TYPE) is is_problem]
+        told["content"] = _content(media_types, _schema(answer["schema"]))
+    return told
+
+
+def _header(header: Mapping[str, Any]) -> Document:
+    schema = {name: value for name, value in header.items() if name != "description"}
+    return {"description": header["description"], "schema": _schema(schema)}
+
+
+def _content(media_types: Sequence[str], schema: Document) -> Document:
+    schemas = {TEXT_TYPE: TEXT, EVENTS_TYPE: EVENTS}
+    return {one: {"schema": schemas.get(one, schema)} for one in media_types}
+
+
+def _schema(schema: Mapping[str, Any]) -> Document:
+    """Translate a schema: what may be null is a matter of types, an example is one of several."""
+    told = {name: value for name, value in schema.items() if name != "x-nullable"}
+    if "$ref" in told:
+        told["$ref"] = COMPONENTS + told["$ref"].removeprefix(DEFINITIONS)
+    if "example" in told:
+        told["examples"] = [told.pop("example")]
+    for name in ("items", "additionalProperties"):
+        if isinstance(told.get(name), Mapping):
+            told[name] = _schema(told[name])
+    if "allOf" in told:
+        told["allOf"] = [_schema(one) for one in told["allOf"]]
+    if "properties" in told:
+        told["properties"] = {name: _schema(one) for name, one in told["properties"].items()}
+    return _or_null(told) if schema.get("x-nullable") else told
+
+
+def _or_null(schema: Document) -> Document:
+    if "allOf" in schema:
+        one = schema.pop("allOf")
+        return schema | {"anyOf": [*one, {"type": "null"}]}
+    schema["type"] = [schema["type"], "null"]
+    if "enum" in schema:
+        schema["enum"] = [*schema["enum"], None]
+    return schema
+
+
+def _frame(name: str, description: str, **properties: object) -> Document:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["type", *properties],
+        "properties": {"type": {"type": "string", "const": name}, **properties},
+    }
+
+
+def _frames() -> Document:
+    """Return the schemas of what the stream says in the format json, and as events."""
+    frames = {
+        "RunFrame": _frame(
+            "run",
+            "The run, at first and whenever its state changed.",
+            run={"$ref": f"{COMPONENTS}Run"},
+        ),
+        "OutputFrame": _frame(
+            "output",
+            "Output from `offset` up to `next`; to go on from there is to ask for that offset.",
+            offset=_OFFSET,
+            next=_OFFSET,
+            line={"type": "integer", "minimum": 1, "description": "the first byte's line"},
+            time=_TIME,
+            text={"type": "string", "description": "invalid bytes are U+FFFD"},
+        ),
+        "AliveFrame": _frame("alive", "All is well; nothing was said for 5 s.", time=_TIME),
+        "EndFrame": _frame(
+            "end",
+            "How the run ended; the last frame.",
+            state={"type": "string", "enum": [state.value for state in RunState if state.final]},
+            exitcode={"type": ["integer", "null"]},
+            signal=_TEXT_OR_NULL,
+            reason=_TEXT_OR_NULL,
+            output_bytes=_OFFSET,
+            output_lines=_OFFSET,
+        ),
+        "RefusedFrame": _frame(
+            "refused",
+            "Why the viewer is not served; the last frame.",
+            status={"type": "integer", "enum": [404, 503]},
+            detail={"type": "string"},
+        ),
+    }
+    mapping = {
+        schema["properties"]["type"]["const"]: COMPONENTS + name for name, schema in frames.items()
+    }
+    frames["StreamFrame"] = {
+        "description": "A message of the stream in the format json, and the data of an event.",
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
+    return frames
