@@ -3,9 +3,11 @@
 The only module that knows that library: it is untyped, and its warnings end here.
 """
 
+import copy
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
@@ -160,6 +162,18 @@ def _by_field(messages: Any) -> dict[str, list[str]]:
     return by_field
 
 
+@contextmanager
+def _unspent(app: web.Application) -> Iterator[None]:
+    """Leave handlers as they are: the library uses up what tells of them, with the first app."""
+    views = {route.handler for route in app.router.routes()}
+    told = {view: view.__dict__["__apispec__"] for view in views if hasattr(view, "__apispec__")}
+    for view, spec in told.items():
+        view.__dict__["__apispec__"] = copy.deepcopy(spec)
+    yield
+    for view, spec in told.items():
+        view.__dict__["__apispec__"] = spec
+
+
 def set_up_documentation(
     app: web.Application, *, version: str, prefix: str, base_path: str
 ) -> None:
@@ -168,7 +182,7 @@ def set_up_documentation(
     The first is Swagger 2.0, the only version that the library writes, the second OpenAPI 3.1.
     Clients find the paths under `base_path`.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _unspent(app):
         warnings.simplefilter("ignore", web.NotAppKeyWarning)
         setup_aiohttp_apispec(
             app,
