@@ -31,6 +31,7 @@ from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
 from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
+from server.services.chunks import Chunks
 from server.services.commands import CommandService
 from server.services.faults import Faults
 from server.services.launch import Launch
@@ -149,7 +150,7 @@ async def service(
             active,
             repositories.commands,
             repositories.runs,
-            repositories.outputs,
+            Chunks(repositories.outputs),
             stop_grace_seconds=settings.stop_grace_seconds,
         )
         retention = Retention(

@@ -1,28 +1,31 @@
 """The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from aiohttp import hdrs, web
 
-from server.handlers import schemas, sse
-from server.handlers.keys import RUNS, VIEWERS
+from server.errors import TailrunError
+from server.handlers import negotiation, schemas, sending, sse
+from server.handlers.keys import COMMANDS, RUNS, VIEWERS
 from server.handlers.openapi import operation
 from server.handlers.parameters import query, run_id
 from server.handlers.problems import InvalidInputError
 from server.handlers.telling import start_offset
-from server.output.cursor import StreamFormat, frames
+from server.models import Run
+from server.output.cursor import Pace, StreamFormat, frames
 from server.output.lines import parse_lines
 from server.output.ranges import UnsatisfiableRangeError, parse_range
 from server.output.source import Output
-from server.services.archive import ArchivedOutput, stored
+from server.services.archive import ArchivedOutput
 
-SLAB_BYTES = 256 * 1024
-
-FOLLOWED = {"X-Accel-Buffering": "no"}
+FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
 """nginx shall not wait for the end before it passes on what comes."""
+
+STARTS = ("offset", "tail", "lines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +56,74 @@ class _Part:
 )
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""
-    run, asked = run_id(request), query(request)
-    if asked["format"] == "sse" or (asked["follow"] and _wants_events(request)):
+    asked = query(request)
+    events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
+    if asked["format"] == "sse" or (asked["follow"] and events):
         return await sse.answer(request, asked)
-    await request.app[RUNS].get(run)
+    run = (await request.app[RUNS].get(run_id(request))).run
     if asked["follow"]:
-        return await _follow(request, run, asked)
-    async with request.app[RUNS].output(run) as output:
-        part = await _part(output, asked, request.headers.get(hdrs.RANGE))
-        if (
-            isinstance(output, ArchivedOutput)
-            and part.content_range is None
-            and "zstd" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-        ):
-            return await _send(
-                request, stored(output, part.start, part.end), {"Content-Encoding": "zstd"}
-            )
-        headers = {"Content-Length": str(part.end - part.start), "Accept-Ranges": "bytes"}
-        if part.content_range is not None:
-            headers["Content-Range"] = part.content_range
-        return await _send(request, _plain(output, part), headers, status=part.status)
+        return await _follow(request, run.id, asked)
+    async with request.app[RUNS].output(run.id) as output:
+        part = await _part(request, run, output)
+        zstd = _takes_zstd(request, output, part)
+        response = await _response(request, run, part, zstd=zstd)
+        if sending.bodiless(request, response):
+            return await sending.send_head(request, response)
+        with request.app[VIEWERS].admit(run.id, request) as place:
+            pieces = _pieces(output, part, place.pace, zstd=zstd)
+            return await sending.send(request, place, response, pieces)
 
 
-async def _part(output: Output, asked: dict[str, Any], range_header: str | None) -> _Part:
-    size = output.size
+async def _response(
+    request: web.Request, run: Run, part: _Part, *, zstd: bool
+) -> web.StreamResponse:
+    """Make the answer; what does not change any more has a tag, and is not sent again."""
+    headers = {"Vary": "Accept-Encoding", "Accept-Ranges": "bytes"}
+    if run.state.final:
+        headers["ETag"] = tag = negotiation.entity_tag(run.id, run.output_bytes, zstd=zstd)
+        if negotiation.has_it_already(request.headers.get(hdrs.IF_NONE_MATCH, ""), tag):
+            return sending.text_answer(304, headers)
+    headers["Content-Disposition"] = await _disposition(request, run)
+    if zstd:
+        headers["Content-Encoding"] = "zstd"
+    else:
+        headers["Content-Length"] = str(part.end - part.start)
+    if part.content_range is not None:
+        headers["Content-Range"] = part.content_range
+    return sending.text_answer(part.status, headers)
+
+
+async def _disposition(request: web.Request, run: Run) -> str:
+    """Name an output by its command; without the database, which one that is live does without."""
+    name = f"run {run.id}"
+    if run.state.final:
+        with suppress(TailrunError):
+            name = (await request.app[COMMANDS].get(run.command_id)).command.name
+    return negotiation.disposition(name, run.start_time)
+
+
+def _takes_zstd(request: web.Request, output: Output, part: _Part) -> bool:
+    """Tell whether a part is sent as it is stored; an empty one is no frame, and no encoding."""
+    return (
+        isinstance(output, ArchivedOutput)
+        and part.content_range is None
+        and part.start < part.end
+        and negotiation.accepts_zstd(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+    )
+
+
+async def _part(request: web.Request, run: Run, output: Output) -> _Part:
+    asked, size = query(request), output.size
     if asked["lines"] is not None:
         return await _lines(output, asked["lines"])
-    if asked["offset"] is None and asked["tail"] is None and range_header is not None:
+    range_header = request.headers.get(hdrs.RANGE)
+    tag = negotiation.entity_tag(run.id, size, zstd=False) if run.state.final else None
+    whole = all(asked[name] is None for name in STARTS)
+    if (
+        whole
+        and range_header is not None
+        and negotiation.range_holds(request.headers.get(hdrs.IF_RANGE), tag)
+    ):
         return _range(range_header, size)
     return _Part(min(await start_offset(output, asked), size), size)
 
@@ -106,47 +150,32 @@ def _range(header: str, size: int) -> _Part:
     return _Part(start, end, 206, f"bytes {start}-{end - 1}/{size}")
 
 
-async def _plain(output: Output, part: _Part) -> AsyncIterator[bytes]:
+def _pieces(output: Output, part: _Part, pace: Pace, *, zstd: bool) -> AsyncIterator[bytes]:
+    if zstd and isinstance(output, ArchivedOutput):
+        return output.compressed(part.start, part.end, lambda: pace.slab_bytes)
+    return _plain(output, part, pace)
+
+
+async def _plain(output: Output, part: _Part, pace: Pace) -> AsyncIterator[bytes]:
     offset = part.start
     while offset < part.end:
-        data = await output.read(offset, min(SLAB_BYTES, part.end - offset))
+        data = await output.read(offset, min(pace.slab_bytes, part.end - offset))
         offset += len(data)
         yield data
 
 
-def _wants_events(request: web.Request) -> bool:
-    """Tell whether it is an EventSource that asks."""
-    accepted = request.headers.get(hdrs.ACCEPT, "").split(",")
-    return any(one.partition(";")[0].strip().lower() == sse.MEDIA_TYPE for one in accepted)
-
-
 async def _follow(request: web.Request, run: UUID, asked: Mapping[str, Any]) -> web.StreamResponse:
-    async def payloads() -> AsyncIterator[bytes]:
+    async def payloads(pace: Pace) -> AsyncIterator[bytes]:
         service = request.app[RUNS]
         live = service.live(run)
         async with service.followed(run) as output:
             start = await start_offset(output, asked)
-            async for frame in frames(output, StreamFormat.RAW, start):
+            async for frame in frames(output, StreamFormat.RAW, start, pace=pace):
                 yield frame.payload
         await service.ended(run, live)
 
-    with request.app[VIEWERS].admit(run, request):
-        return await _send(request, payloads(), FOLLOWED)
-
-
-async def _send(
-    request: web.Request,
-    pieces: AsyncIterator[bytes],
-    headers: Mapping[str, str],
-    *,
-    status: int = 200,
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=status, headers={**headers, "Vary": "Accept-Encoding"})
-    response.content_type = "text/plain"
-    response.charset = "utf-8"
-    await response.prepare(request)
-    if request.method != hdrs.METH_HEAD:
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
-    return response
+    response = sending.text_answer(200, FOLLOWED)
+    if sending.bodiless(request, response):
+        return await sending.send_head(request, response)
+    with request.app[VIEWERS].admit(run, request) as place:
+        return await sending.send(request, place, response, payloads(place.pace))

@@ -18,7 +18,7 @@ from server.handlers.render import base_path
 from server.handlers.schemas import MAX_OFFSET
 from server.handlers.telling import Telling
 from server.handlers.viewers import Place
-from server.output.cursor import Frame, StreamFormat
+from server.output.cursor import Frame, Pace, StreamFormat
 
 MEDIA_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
@@ -80,11 +80,12 @@ class _Events:
 
     def __init__(self, response: web.StreamResponse) -> None:
         self.response = response
+        self.pace = Pace()
         self._place: Place | None = None
 
     async def take(self, place: Place) -> None:
         """Take a viewer's place, and tell an EventSource when to come back after a cut."""
-        self._place = place
+        self._place, self.pace = place, place.pace
         place.break_silence(telling.ALIVE_SECONDS, self._tell_alive)
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)
 
@@ -108,6 +109,8 @@ class _Events:
         await self.tell(telling.alive())
 
     async def _write(self, event: bytes) -> None:
-        if self._place is not None:
-            self._place.spoken()
-        await self.response.write(event)
+        sending = self.response.write(event)
+        if self._place is None:
+            await sending
+        else:
+            await self._place.send(len(event), sending)

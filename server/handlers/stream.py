@@ -19,12 +19,21 @@ from server.handlers.problems import told
 from server.handlers.render import base_path
 from server.handlers.telling import Telling
 from server.handlers.viewers import CLOSE_SECONDS, Place
-from server.output.cursor import Frame, StreamFormat
+from server.output.cursor import Frame, Pace, StreamFormat
 from server.services.outcome import close_reason
 from server.services.tasks import end
 
 MAX_MESSAGE_BYTES = 4096
 """A viewer has nothing to say; what it says is read and forgotten, up to this size."""
+
+MESSAGES_A_SECOND = 20
+MESSAGES_AT_ONCE = 100
+"""A viewer that says more, pings among it, is closed (code 1008)."""
+
+TOO_MUCH = f"a viewer may send {MESSAGES_A_SECOND} messages a second"
+
+CLOSING_SECONDS = 86400.0
+"""For a viewer to answer the close frame, as long as it takes what comes before: see Viewers."""
 
 NOT_FOUND_CODE = 4404
 """The close code for a run that does not exist, or no longer; those of 4000 up are ours."""
@@ -33,7 +42,8 @@ MAX_REASON_BYTES = 123
 """What a close frame has room for (RFC 6455, section 5.5)."""
 
 DESCRIPTION = """A WebSocket. `offset` starts at a byte, `tail` at the last lines, neither at the
-start. `text`: whole lines without the last newline, an unfinished line after 250 ms of silence.
+start. `text`: whole lines without the last newline, an unfinished line after 250 ms of silence or
+500 ms in all. No message is larger than 1 MiB.
 `json`: objects of type `run`, `output`, `alive`, `end` and `refused`. `raw`: binary messages, the
 exact bytes. The close frame has code 1000 and the run's end (`exit 0`, `signal SIGKILL`, `stopped`,
 `timed out`, `lost`); 1001 when the server goes down: come back with the last offset; 1013 when the
@@ -89,7 +99,12 @@ async def _stream(request: web.Request, find: Find) -> web.StreamResponse:
     Browsers do not let a page read the status of a refused handshake.
     """
     asked = query(request)
-    websocket = web.WebSocketResponse(compress=asked["deflate"], max_msg_size=MAX_MESSAGE_BYTES)
+    websocket = web.WebSocketResponse(
+        compress=asked["deflate"],
+        max_msg_size=MAX_MESSAGE_BYTES,
+        autoping=False,
+        timeout=CLOSING_SECONDS,
+    )
     sink = _Socket(websocket, StreamFormat(asked["format"]))
     try:
         run = await find(request)
@@ -107,12 +122,28 @@ async def _stream(request: web.Request, find: Find) -> web.StreamResponse:
     return websocket
 
 
+class Allowance:
+    """How many messages a viewer may send: a bucket that is filled as time goes by."""
+
+    def __init__(self) -> None:
+        self._left = float(MESSAGES_AT_ONCE)
+        self._filled_at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Take one; False when there is none."""
+        passed = 0.0 if self._filled_at is None else now - self._filled_at
+        self._filled_at = now
+        self._left = min(self._left + passed * MESSAGES_A_SECOND, MESSAGES_AT_ONCE) - 1
+        return self._left >= 0
+
+
 class _Socket:
     """A Sink that is a WebSocket."""
 
     def __init__(self, websocket: web.WebSocketResponse, stream_format: StreamFormat) -> None:
         self.websocket = websocket
         self.format = stream_format
+        self.pace = Pace()
         self._place: Place | None = None
 
     def take(self, place: Place, ping_seconds: float) -> None:
@@ -120,8 +151,9 @@ class _Socket:
 
         A page cannot see pings. That nobody answers one proves nothing: it may wait behind output.
         """
-        self._place = place
+        self._place, self.pace = place, place.pace
         place.websocket = self.websocket
+        place.peer.listen_little()
         if self.format is StreamFormat.JSON:
             place.break_silence(telling.ALIVE_SECONDS, self._tell_alive)
         else:
@@ -141,15 +173,24 @@ class _Socket:
         kind, detail = told(request, error)
         await self.tell(telling.refused(kind.status, detail))
         code = NOT_FOUND_CODE if kind.status == 404 else WSCloseCode.TRY_AGAIN_LATER
-        await self.websocket.close(code=code, message=_reason(detail))
+        await self.close(code, detail)
 
     async def _tell_alive(self) -> None:
         await self.tell(telling.alive())
 
-    async def _send(self, payload: bytes, opcode: WSMsgType) -> None:
+    async def close(self, code: int, reason: str) -> None:
+        """Close; who is behind is waited for, until it has come to the close frame."""
         if self._place is not None:
-            self._place.spoken()
-        await self.websocket.send_frame(payload, opcode)
+            self._place.closing = True
+        message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
+        await self.websocket.close(code=code, message=message)
+
+    async def _send(self, payload: bytes, opcode: WSMsgType) -> None:
+        sending = self.websocket.send_frame(payload, opcode)
+        if self._place is None:
+            await sending
+        else:
+            await self._place.send(len(payload), sending)
 
 
 class _Viewer:
@@ -166,12 +207,31 @@ class _Viewer:
         task = asyncio.create_task(self._tell(asked), name=f"view {self._run_id}")
         task.add_done_callback(self._told)
         try:
-            async for _ in self._sink.websocket:
-                pass
+            flooded = await self._hear()
         finally:
             await end(task)
             with suppress(asyncio.CancelledError, ConnectionError):
                 task.result()
+        if flooded:
+            await self._hang_up()
+
+    async def _hear(self) -> bool:
+        """Take what the viewer says until it leaves; True when it says too much."""
+        allowance, clock = Allowance(), asyncio.get_running_loop().time
+        async for message in self._sink.websocket:
+            if not allowance.take(clock()):
+                return True
+            if message.type is WSMsgType.PING:
+                await self._sink.websocket.pong(message.data)
+        return False
+
+    async def _hang_up(self) -> None:
+        """Close without listening any more: whoever floods may not even see that."""
+        if self._request.transport is not None:
+            self._request.transport.pause_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._sink.close(WSCloseCode.POLICY_VIOLATION, TOO_MUCH)
 
     async def _tell(self, asked: Mapping[str, Any]) -> None:
         try:
@@ -180,15 +240,10 @@ class _Viewer:
             await self._sink.refuse(self._request, error)
         else:
             reason = close_reason(run.state, run.exitcode, run.signal)
-            await self._sink.websocket.close(code=WSCloseCode.OK, message=reason.encode())
+            await self._sink.close(WSCloseCode.OK, reason)
 
     def _told(self, task: "asyncio.Task[None]") -> None:
         """Break off when telling failed: the viewer must not wait for what will not come."""
         transport = self._request.transport
         if not task.cancelled() and task.exception() is not None and transport is not None:
             transport.abort()
-
-
-def _reason(detail: str) -> bytes:
-    """Cut a text for a close frame, between characters."""
-    return detail.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from server.handlers.render import run_json
 from server.models import Run
-from server.output.cursor import Frame, StreamFormat, frames
+from server.output.cursor import Frame, Pace, StreamFormat, frames
 from server.output.source import Output
 from server.services.live import LiveRun, RunView
 from server.services.runs import RunService
@@ -22,6 +22,11 @@ END_FIELDS = ("state", "exitcode", "signal", "reason", "output_bytes", "output_l
 
 class Sink(Protocol):
     """Where a viewer is told: a WebSocket, or an answer of server-sent events."""
+
+    @property
+    def pace(self) -> Pace:
+        """How much it is sent at a time."""
+        ...
 
     async def send(self, frame: Frame) -> None:
         """Send output; returns once more may be sent."""
@@ -83,13 +88,16 @@ class Telling:
             await self._tell_run(await self._service.get(self._run_id))
             changes = asyncio.create_task(self._tell_changes(live, change))
             try:
-                async for frame in frames(output, self._format, await start_offset(output, asked)):
-                    await self._sink.send(frame)
+                await self._tell_output(output, await start_offset(output, asked))
             finally:
                 await end(changes)
             run = await self._service.ended(self._run_id, live)
         await self._sink.tell({"type": "end"} | _end_json(run))
         return run
+
+    async def _tell_output(self, output: Output, offset: int) -> None:
+        async for frame in frames(output, self._format, offset, pace=self._sink.pace):
+            await self._sink.send(frame)
 
     async def _tell_run(self, view: RunView) -> None:
         await self._sink.tell({"type": "run", "run": run_json(view, self._base)})

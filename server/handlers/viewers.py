@@ -5,17 +5,22 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
 
 from server.errors import LimitReachedError
+from server.handlers.peer import Peer, TcpPeer
+from server.output.cursor import Pace
 
 SWEEP_SECONDS = 1.0
 
 CLOSE_SECONDS = 1.0
 """How long viewers have to answer the server's good-bye."""
+
+MAX_HEARD_BYTES = 256 * 1024
+"""What a WebSocket viewer may say between two sweeps, in whatever frames."""
 
 GOODBYE = b"the server is shutting down"
 
@@ -26,26 +31,51 @@ logger = logging.getLogger(__name__)
 class Place:
     """The place of one viewer; `websocket` is set once its handshake is done.
 
-    `speak` says something to a viewer that was sent nothing for `silence_seconds`.
+    `pace` tells how much it is sent at a time. `speak` says something to a viewer that was sent
+    nothing for `silence_seconds`. Of one that is `closing` nothing but its good-bye is awaited.
     """
 
     transport: asyncio.WriteTransport
+    peer: Peer
     task: asyncio.Task[object]
     websocket: web.WebSocketResponse | None = None
-    waiting_bytes: int = 0
+    pace: Pace = field(default_factory=Pace)
+    closing: bool = False
+    acknowledged: int = 0
+    heard_bytes: int = 0
     progress_at: float = 0.0
     spoken_at: float = 0.0
     silence_seconds: float = 0.0
     speak: Callable[[], Awaitable[object]] | None = None
 
-    def spoken(self) -> None:
-        """Tell that the viewer was just sent something."""
-        self.spoken_at = asyncio.get_running_loop().time()
+    async def send(self, size: int, sending: Awaitable[object]) -> None:
+        """Send so many bytes; how long the viewer takes for them tells how many it is sent next."""
+        began = self.spoken_at = asyncio.get_running_loop().time()
+        await sending
+        self.pace.took(size, asyncio.get_running_loop().time() - began)
+
+    def progressed(self) -> bool:
+        """Tell whether the peer has acknowledged anything since the last look, or has nothing to.
+
+        That is the one sign of life: a slow viewer gives it, however far behind it is, and a ping
+        that waits behind output is no matter. A pong would prove no more.
+        """
+        if not self.peer.outstanding():
+            return not self.closing
+        before, self.acknowledged = self.acknowledged, self.peer.acknowledged()
+        return self.acknowledged != before
+
+    def is_flooding(self) -> bool:
+        """Tell whether a WebSocket viewer has said too much since the last look."""
+        if self.websocket is None:
+            return False
+        before, self.heard_bytes = self.heard_bytes, self.peer.received()
+        return self.heard_bytes - before > MAX_HEARD_BYTES and before > 0
 
     def break_silence(self, silence_seconds: float, speak: Callable[[], Awaitable[object]]) -> None:
         """Have `speak` called whenever the viewer was sent nothing for so long."""
         self.silence_seconds, self.speak = silence_seconds, speak
-        self.spoken()
+        self.spoken_at = asyncio.get_running_loop().time()
 
     def is_due(self, now: float) -> bool:
         """Tell whether something should be said; not to who has not yet taken what was."""
@@ -66,11 +96,13 @@ class Viewers:
         max_per_run: int,
         stall_seconds: float,
         on_dropped: Callable[[], None],
+        peer_of: Callable[[asyncio.WriteTransport, float], Peer] = TcpPeer,
     ) -> None:
         self._max_viewers = max_viewers
         self._max_per_run = max_per_run
         self._stall_seconds = stall_seconds
         self._on_dropped = on_dropped
+        self._peer_of = peer_of
         self._places: dict[int, Place] = {}
         self._per_run: Counter[UUID] = Counter()
 
@@ -91,8 +123,12 @@ class Viewers:
         task, transport = asyncio.current_task(), request.transport
         if task is None or transport is None:
             raise ConnectionResetError("the viewer is gone already")
+        try:
+            peer = self._peer_of(transport, self._stall_seconds)
+        except OSError as error:
+            raise ConnectionResetError("the viewer is gone already") from error
         now = asyncio.get_running_loop().time()
-        place = self._places[id(task)] = Place(transport, task, progress_at=now)
+        place = self._places[id(task)] = Place(transport, peer, task, progress_at=now)
         self._per_run[run_id] += 1
         try:
             yield place
@@ -126,7 +162,7 @@ class Viewers:
     async def _speak(self, place: Place) -> None:
         if place.speak is None:
             return
-        place.spoken()
+        place.spoken_at = asyncio.get_running_loop().time()
         try:
             await place.speak()
         except ConnectionError:
@@ -136,19 +172,27 @@ class Viewers:
             place.transport.abort()
 
     def sweep(self, now: float) -> None:
-        """Drop the viewers that are gone or have taken nothing for `stall_seconds`.
-
-        aiohttp's heartbeat does not free a peer whose socket buffer is full; abort() does.
-        """
+        """Drop the viewers that are gone, that flood, or took nothing for `stall_seconds`."""
         for place in list(self._places.values()):
-            waiting = place.transport.get_write_buffer_size()
-            if waiting == 0 or waiting != place.waiting_bytes:
-                place.waiting_bytes, place.progress_at = waiting, now
-            stalled = now - place.progress_at >= self._stall_seconds
-            if stalled or place.transport.is_closing():
-                if stalled:
-                    self._on_dropped()
-                place.transport.abort()
+            if place.transport.is_closing():
+                place.task.cancel()
+                continue
+            try:
+                self._look_at(place, now)
+            except OSError:
+                _cut_off(place)
+
+    def _look_at(self, place: Place, now: float) -> None:
+        if place.is_flooding():
+            _cut_off(place)
+        elif place.progressed():
+            place.progress_at = now
+        elif now - place.progress_at >= self._stall_seconds:
+            if place.peer.outstanding():
+                self._on_dropped()
+                _cut_off(place)
+            else:
+                place.transport.close()
                 place.task.cancel()
 
     async def close(self, _app: web.Application) -> None:
@@ -163,8 +207,7 @@ class Viewers:
                     if place.websocket is not None:
                         group.create_task(place.websocket.close(code=1001, message=GOODBYE))
         for place in places:
-            place.transport.abort()
-            place.task.cancel()
+            _cut_off(place)
 
     def _check_room(self, run_id: UUID) -> None:
         if len(self._places) >= self._max_viewers:
@@ -173,3 +216,8 @@ class Viewers:
             raise LimitReachedError(
                 f"The run has {self._max_per_run} viewers: TAILRUN_MAX_VIEWERS_PER_RUN."
             )
+
+
+def _cut_off(place: Place) -> None:
+    place.transport.abort()
+    place.task.cancel()

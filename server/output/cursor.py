@@ -8,7 +8,14 @@ from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import NamedTuple
 
-from server.output.frames import cut_characters, cut_lines, json_output, to_text
+from server.output.frames import (
+    JSON_SAFE_BYTES,
+    MESSAGE_BYTES,
+    cut_characters,
+    cut_lines,
+    json_output,
+    to_text,
+)
 from server.output.lines import newlines
 from server.output.shared import Encoded, SharedFrames
 from server.output.source import Output, SharesFrames
@@ -16,8 +23,17 @@ from server.output.source import Output, SharesFrames
 SLAB_BYTES = 256 * 1024
 """Output in one frame, at most."""
 
+FIRST_SLAB_BYTES = 32 * 1024
+"""Output in one frame for a viewer that has not shown yet that it takes more."""
+
+QUICK_SECONDS = 0.1
+"""A viewer that takes a full frame within so long is sent larger ones."""
+
 SILENCE_SECONDS = 0.25
 """An unfinished line goes out, as text, after so long without growth."""
+
+UNFINISHED_SECONDS = 0.5
+"""An unfinished line goes out, as text, so long after its first unsent byte, growing or not."""
 
 
 class StreamFormat(StrEnum):
@@ -36,38 +52,65 @@ class Frame(NamedTuple):
     next: int
 
 
+class Pace:
+    """How much output a frame may carry: little, until its viewer shows that it takes more.
+
+    One that takes nothing holds so little, and one that is slow is told something often.
+    """
+
+    def __init__(self, least_bytes: int = FIRST_SLAB_BYTES, most_bytes: int = SLAB_BYTES) -> None:
+        self.slab_bytes = self._least_bytes = least_bytes
+        self._most_bytes = most_bytes
+
+    def took(self, size: int, seconds: float) -> None:
+        """Tell that a frame of `size` bytes was taken within so long."""
+        if seconds > QUICK_SECONDS:
+            self.slab_bytes = self._least_bytes
+        elif 2 * size >= self.slab_bytes:
+            self.slab_bytes = min(2 * self.slab_bytes, self._most_bytes)
+
+
+class Patience(NamedTuple):
+    """How long an unfinished line is held back: without growth, and at all."""
+
+    silence_seconds: float = SILENCE_SECONDS
+    unfinished_seconds: float = UNFINISHED_SECONDS
+
+
 def frames(
     output: Output,
     stream_format: StreamFormat,
     offset: int,
     *,
-    silence_seconds: float = SILENCE_SECONDS,
-    slab_bytes: int = SLAB_BYTES,
+    pace: Pace | None = None,
+    patience: Patience = Patience(),  # noqa: B008  it is immutable
 ) -> AsyncGenerator[Frame, None]:
     r"""Iterate over the frames of the output from `offset` on, up to its end, as it grows.
 
-    - `TEXT`: whole lines, one or more, without the last ``\n``. An unfinished line goes out after
-      `silence_seconds` without growth, at the end, or as soon as it fills a slab; the ``\n`` that
-      ends it later makes no message of its own.
+    - `TEXT`: whole lines, one or more, without the last ``\n``. An unfinished line goes out when
+      `patience` ends, at the end, or as soon as it fills a slab; the ``\n`` that ends it later
+      makes no message of its own.
     - `JSON`: see `json_output`; cut between characters, and between lines when the slab was full.
     - `RAW`: the exact bytes.
 
-    `slab_bytes` bounds the output in one frame; it takes at least one character (4 bytes).
+    `pace` bounds the output in one frame, at each time anew; it takes at least one character
+    (4 bytes). No payload is larger than MESSAGE_BYTES.
     """
+    pace = Pace() if pace is None else pace
     if stream_format is StreamFormat.TEXT:
-        return _text(output, offset, silence_seconds, slab_bytes)
+        return _text(output, offset, pace, patience)
     if stream_format is StreamFormat.JSON:
-        return _json(output, offset, slab_bytes)
-    return _raw(output, offset, slab_bytes)
+        return _json(output, offset, pace)
+    return _raw(output, offset, pace)
 
 
-async def _raw(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[Frame, None]:
+async def _raw(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
     while True:
         await output.grown(offset)
         frame = shared.get(StreamFormat.RAW, offset)
         if frame is None:
-            data, _ = await _slab(output, offset, slab_bytes)
+            data, _ = await _slab(output, offset, pace.slab_bytes)
             if not data:
                 return
             frame = Encoded(data, offset + len(data))
@@ -76,7 +119,7 @@ async def _raw(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[F
         offset = frame.next
 
 
-async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[Frame, None]:
+async def _json(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
     await output.grown(offset)  # only lines that are there are counted
     line = await output.lines_before(offset) + 1
@@ -85,6 +128,7 @@ async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[
         await output.grown(seen)
         frame = shared.get(StreamFormat.JSON, offset)
         if frame is None:
+            slab_bytes = pace.slab_bytes
             data, final = await _slab(output, offset, slab_bytes)
             if not data:
                 return
@@ -92,9 +136,9 @@ async def _json(output: Output, offset: int, slab_bytes: int) -> AsyncGenerator[
             if cut == 0:
                 seen = offset + len(data)
                 continue
-            payload = json_output(offset, line, await output.time_at(offset), data[:cut])
-            frame = Encoded(payload, offset + cut, newlines(data))
+            frame = _encode_json(offset, line, await output.time_at(offset), data[:cut])
             shared.put(StreamFormat.JSON, offset, frame)
+            del data  # it may take long until the frame is taken
         yield Frame(frame.payload, text=True, next=frame.next)
         offset = seen = frame.next
         line += frame.newlines
@@ -107,23 +151,36 @@ def _cut_json(data: bytes, *, final: bool, full: bool) -> int:
     return len(data) if final else cut_characters(data)
 
 
+def _encode_json(offset: int, line: int, seen_at: float, data: bytes) -> Encoded:
+    """Encode output; of what gets too large as JSON (six bytes for a NUL) the first part."""
+    payload = json_output(offset, line, seen_at, data)
+    if len(payload) > MESSAGE_BYTES:
+        data = data[:JSON_SAFE_BYTES]
+        data = data[: cut_lines(data) or cut_characters(data)]
+        payload = json_output(offset, line, seen_at, data)
+    return Encoded(payload, offset + len(data), newlines(data))
+
+
 async def _text(
-    output: Output, offset: int, silence_seconds: float, slab_bytes: int
+    output: Output, offset: int, pace: Pace, patience: Patience
 ) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
-    seen, torn, quiet = offset, False, False
+    seen, torn, due = offset, False, False
+    unfinished = _Unfinished(patience)
     while True:
-        patience = silence_seconds if seen > offset and not quiet else None
-        quiet = not await _grown_within(output, seen, patience)
+        waited = unfinished.seconds() if seen > offset and not due else None
+        quiet = not await _grown_within(output, seen, waited)
         frame = None if torn else shared.get(StreamFormat.TEXT, offset)
         if frame is None:
+            slab_bytes = pace.slab_bytes
             data, final = await _slab(output, offset, slab_bytes)
             if not data:
                 return
             if torn and data.startswith(b"\n"):
                 offset, seen, torn = offset + 1, offset + 1, False
                 continue
-            cut = _cut_text(data, final=final, due=quiet or len(data) == slab_bytes)
+            due = quiet or unfinished.overdue(offset)
+            cut = _cut_text(data, final=final, due=due or len(data) == slab_bytes)
             if cut == 0:
                 seen = offset + len(data)
                 continue
@@ -131,8 +188,32 @@ async def _text(
             frame = Encoded(to_text(data[: cut if torn else cut - 1]), offset + cut)
             if not torn:
                 shared.put(StreamFormat.TEXT, offset, frame)
+            del data
         yield Frame(frame.payload, text=True, next=frame.next)
         offset = seen = frame.next
+        due = False
+
+
+class _Unfinished:
+    """For how long the line that is unfinished now has been held back."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._offset = -1
+        self._since = 0.0
+
+    def overdue(self, offset: int) -> bool:
+        """Tell whether what is unsent, which starts at `offset`, was held back long enough."""
+        now = asyncio.get_running_loop().time()
+        if offset != self._offset:
+            self._offset, self._since = offset, now
+        return now - self._since >= self._patience.unfinished_seconds
+
+    def seconds(self) -> float:
+        """Return how long to wait for growth."""
+        held = asyncio.get_running_loop().time() - self._since
+        left = max(0.0, self._patience.unfinished_seconds - held)
+        return min(self._patience.silence_seconds, left)
 
 
 def _cut_text(data: bytes, *, final: bool, due: bool) -> int:

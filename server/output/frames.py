@@ -4,6 +4,12 @@ import codecs
 
 import orjson
 
+MESSAGE_BYTES = 1024 * 1024
+"""A message to a viewer has at most so many bytes: clients' default bound is often this."""
+
+JSON_SAFE_BYTES = (MESSAGE_BYTES - 1024) // 6
+"""Output of which a JSON frame is never larger: a control character takes six bytes as JSON."""
+
 INCOMPLETE_BYTES = 3
 """A UTF-8 character that lacks its end has at most so many bytes (RFC 3629, section 3)."""
 

@@ -1,14 +1,10 @@
 """A finished run's output, read back from the chunks in the database."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
-import zstandard
-
-from server.errors import RunNotFoundError
 from server.models import Chunk, Run
 from server.output import lines
-from server.repositories.output import OutputRepository
+from server.services.chunks import Chunks
 
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
@@ -18,18 +14,14 @@ fetches one alone, for the first byte to come soon."""
 class ArchivedOutput:
     """The output of a finished run; an `Output` that has ended.
 
-    It holds one chunk decompressed and at most FETCH_CHUNKS + 2 compressed, whatever the size of
-    the output. Each viewer has its own.
+    It holds where a few chunks are, and none of their bytes: a viewer may wait for long.
     """
 
-    def __init__(self, run: Run, outputs: OutputRepository) -> None:
+    def __init__(self, run: Run, chunks: Chunks) -> None:
         self._run = run
-        self._outputs = outputs
+        self._chunks = chunks
         self._begun = False
-        self._fetched: list[Chunk] = []
-        self._chunk: Chunk | None = None
-        self._previous: Chunk | None = None
-        self._data = b""
+        self._known: list[Chunk] = []
 
     @property
     def size(self) -> int:
@@ -50,14 +42,15 @@ class ArchivedOutput:
             return b""
         chunk = await self._chunk_at(offset)
         start = offset - chunk.byte_offset
-        return self._data[start : start + limit]
+        return (await self._chunks.plain(self._run.id, chunk))[start : start + limit]
 
     async def lines_before(self, offset: int) -> int:
         """Return the number of newlines in [0, offset)."""
         if offset >= self.size:
             return self._run.output_lines
         chunk = await self._chunk_at(offset)
-        return chunk.first_line - 1 + self._data.count(b"\n", 0, offset - chunk.byte_offset)
+        data = await self._chunks.plain(self._run.id, chunk)
+        return chunk.first_line - 1 + data.count(b"\n", 0, offset - chunk.byte_offset)
 
     async def line_offset(self, line: int) -> int:
         """Return where line `line` (from 1) starts; the size when there is no such line."""
@@ -65,11 +58,11 @@ class ArchivedOutput:
             return 0
         if line > self._run.output_lines + 1:
             return self.size
-        chunk = await self._outputs.chunk_of_newline(self._run.id, line - 1)
+        chunk = await self._chunks.find_newline(self._run.id, line - 1)
         if chunk is None:
             return self.size
-        await self._hold(chunk)
-        return chunk.byte_offset + lines.after_newline(self._data, line - chunk.first_line)
+        data = await self._chunks.plain(self._run.id, chunk)
+        return chunk.byte_offset + lines.after_newline(data, line - chunk.first_line)
 
     async def tail_offset(self, count: int) -> int:
         """Return where the last `count` lines start; an unfinished last line counts as one."""
@@ -83,61 +76,43 @@ class ArchivedOutput:
         """Return when the byte was archived, in Unix seconds."""
         if self.size == 0:
             return self._run.start_time.timestamp()
-        offset = min(offset, self.size - 1)
-        previous = self._previous
-        if previous is not None and _contains(previous, offset):
-            return previous.written_at.timestamp()
-        return (await self._chunk_at(offset)).written_at.timestamp()
+        return (await self._chunk_at(min(offset, self.size - 1))).written_at.timestamp()
 
-    async def stored_from(self, offset: int) -> list[Chunk]:
-        """Return chunks as stored (zstd frames); the first one contains `offset`.
+    async def compressed(
+        self, start: int, end: int, piece_bytes: Callable[[], int]
+    ) -> AsyncIterator[bytes]:
+        """Iterate over [start, end) as zstd frames: whole chunks as they are stored, cut ones anew.
 
-        Raises:
-            RunNotFoundError: the run was deleted meanwhile.
+        They come in pieces of up to `piece_bytes()`. Nothing is held while a piece is sent.
         """
-        limit = FETCH_CHUNKS if self._begun else 1
-        self._begun = True
-        chunks = await self._outputs.chunks(self._run.id, offset, limit)
-        if not chunks:
-            raise RunNotFoundError("The run was deleted while its output was read.")
-        return chunks
+        while start < end:
+            chunk = await self._chunk_at(start)
+            stop = min(end, chunk.byte_offset + chunk.byte_count)
+            position, size = 0, 1
+            while position < size:
+                frame = await self._frame(chunk, start, stop)
+                piece, size = frame[position : position + piece_bytes()], len(frame)
+                position += len(piece)
+                del frame
+                yield piece
+            start = stop
+
+    async def _frame(self, chunk: Chunk, start: int, end: int) -> bytes:
+        if (start, end) == (chunk.byte_offset, chunk.byte_offset + chunk.byte_count):
+            return await self._chunks.stored(self._run.id, chunk)
+        return await self._chunks.part(self._run.id, chunk, start, end)
 
     async def _chunk_at(self, offset: int) -> Chunk:
-        if self._chunk is not None and _contains(self._chunk, offset):
-            return self._chunk
-        found = next((chunk for chunk in self._fetched if _contains(chunk, offset)), None)
+        """Find a chunk; of those known the one before stays, for times asked for later."""
+        found = next((chunk for chunk in self._known if _contains(chunk, offset)), None)
         if found is None:
-            self._fetched = await self.stored_from(offset)
-            found = self._fetched[0]
-        self._fetched = [chunk for chunk in self._fetched if chunk is not found]
-        return await self._hold(found)
-
-    async def _hold(self, chunk: Chunk) -> Chunk:
-        self._data = await asyncio.to_thread(_decompress, chunk)
-        self._previous, self._chunk = self._chunk, chunk
-        return chunk
+            limit = FETCH_CHUNKS if self._begun else 1
+            self._begun = True
+            fetched = await self._chunks.find(self._run.id, offset, limit)
+            self._known = [*self._known[-1:], *fetched]
+            found = fetched[0]
+        return found
 
 
 def _contains(chunk: Chunk, offset: int) -> bool:
     return chunk.byte_offset <= offset < chunk.byte_offset + chunk.byte_count
-
-
-def _decompress(chunk: Chunk) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(chunk.data, max_output_size=chunk.byte_count)
-
-
-async def stored(output: ArchivedOutput, start: int, end: int) -> AsyncIterator[bytes]:
-    """Yield [start, end) as zstd frames: whole chunks as they are stored, cut ones anew."""
-    offset = start
-    while offset < end:
-        for chunk in await output.stored_from(offset):
-            if offset >= end:
-                return
-            chunk_end = chunk.byte_offset + chunk.byte_count
-            if offset == chunk.byte_offset and chunk_end <= end:
-                yield chunk.data
-            else:
-                data = await asyncio.to_thread(_decompress, chunk)
-                cut = data[offset - chunk.byte_offset : end - chunk.byte_offset]
-                yield await asyncio.to_thread(zstandard.compress, cut, 1)
-            offset = chunk_end

@@ -9,11 +9,11 @@ from server.models import Run, RunState
 from server.output.frames import cut_characters
 from server.output.source import Output
 from server.repositories.commands import CommandRepository
-from server.repositories.output import OutputRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
 from server.services.active import ActiveRuns
 from server.services.archive import ArchivedOutput
+from server.services.chunks import Chunks
 from server.services.live import LiveRun, RunView
 from server.services.runner import Runner
 
@@ -27,7 +27,7 @@ class RunService:
         active: ActiveRuns,
         commands: CommandRepository,
         runs: RunRepository,
-        outputs: OutputRepository,
+        chunks: Chunks,
         *,
         stop_grace_seconds: float,
     ) -> None:
@@ -35,7 +35,7 @@ class RunService:
         self._active = active
         self._commands = commands
         self._runs = runs
-        self._outputs = outputs
+        self._chunks = chunks
         self._stop_grace_seconds = stop_grace_seconds
 
     async def start(self, command_id: UUID) -> RunView:
@@ -180,7 +180,7 @@ class RunService:
             with live.log.acquire() as log:
                 yield log
         else:
-            yield ArchivedOutput(await self._runs.get(run_id), self._outputs)
+            yield ArchivedOutput(await self._runs.get(run_id), self._chunks)
 
     @asynccontextmanager
     async def followed(self, run_id: UUID) -> AsyncIterator[Output]:

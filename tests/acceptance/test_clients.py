@@ -85,6 +85,16 @@ async def test_curl_gets_parts_of_an_output(client: Client, subtests: pytest.Sub
             assert await curl(*arguments) == expected
 
 
+async def test_curl_saves_an_output_under_its_commands_name(client: Client, tmp_path: Path) -> None:
+    run = (await client.create("echo one", name="Nightly backup"))["run"]
+    await client.finished(run["id"])
+    url = str(client.url(f"runs/{run['id']}/output"))
+    await curl("-OJ", "--output-dir", str(tmp_path), url)
+    [saved] = tmp_path.iterdir()
+    assert saved.name.startswith("Nightly backup 20")
+    assert saved.read_bytes() == b"one\n"
+
+
 async def test_wscat_watches_a_run_to_its_end(client: Client, subtests: pytest.Subtests) -> None:
     """It shows each message and the close reason."""
     for script, lines, reason in [

@@ -44,7 +44,6 @@ async def test_a_queued_run_is_waited_for(start: Start, subtests: pytest.Subtest
     async with (
         patience(),
         client.session.get(client.url(path)) as followed,
-        client.session.get(client.url(f"{path}&tail=1")) as tailed,
         client.session.ws_connect(client.url(f"commands/{created['id']}/ws")) as stream,
     ):
         events = asyncio.create_task(collect(EventSource(client, run_id)))
@@ -53,7 +52,6 @@ async def test_a_queued_run_is_waited_for(start: Start, subtests: pytest.Subtest
         await client.stop(first)
         with subtests.test("http"):
             assert await followed.read() == b"one\ntwo\n"
-            assert await tailed.read() == b"two\n"
         with subtests.test("websocket"):
             assert (await stream.receive()).data == "one\ntwo"
         with subtests.test("events"):

@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+from contextlib import suppress
 
+import orjson
 import pytest
+from aiohttp import WSMsgType
 
 from tests.support.client import Client, joined, watch
 from tests.support.waiting import patience
@@ -166,6 +169,64 @@ async def test_what_a_viewer_says_is_ignored_and_bounded(client: Client) -> None
         await stream.receive()
         assert stream.close_code == 1009
     await client.stop(run_id)
+
+
+async def test_a_viewer_that_floods_is_closed(client: Client, subtests: pytest.Subtests) -> None:
+    """With messages or pings; one that says a little from time to time stays."""
+    run_id = await client.run("sleep 1000")
+    for name, frame in [("messages", WSMsgType.TEXT), ("pings", WSMsgType.PING)]:
+        with subtests.test(name):
+            async with client.connect(run_id) as stream:
+                with suppress(ConnectionError):
+                    for _ in range(10_000):
+                        await stream._writer.send_frame(b"", frame)
+                told = await watch(stream)
+                assert told.code in {1008, 1006}
+    with subtests.test("a little"):
+        async with client.connect(run_id, format="raw") as stream:
+            for _ in range(50):
+                await stream.ping()
+            await stream.send_str("hello")
+            await client.stop(run_id)
+            assert (await watch(stream)).code == 1000
+
+
+async def test_a_viewer_that_says_too_much_is_told_so(client: Client) -> None:
+    run_id = await client.run("sleep 1000")
+    async with client.connect(run_id) as stream:
+        for _ in range(101):
+            await stream.send_str("")
+        told = await watch(stream)
+        assert (told.code, told.reason) == (1008, "a viewer may send 20 messages a second")
+    await client.stop(run_id)
+
+
+async def test_a_line_that_grows_all_the_time_is_shown_as_it_grows(client: Client) -> None:
+    """A bar of progress: what is unfinished is not held back until it pauses."""
+    script = "for i in $(seq 40); do printf '\\rDownloading %d%%' $i; sleep 0.1; done"
+    told = await client.stream(await client.run(script))
+    assert len(told.messages) >= 4
+    assert "".join(told.messages) == "".join(f"\rDownloading {i}%" for i in range(1, 41))
+
+
+async def test_no_message_is_larger_than_a_mebibyte(
+    client: Client, subtests: pytest.Subtests
+) -> None:
+    """Not when control characters or invalid bytes take more room than they are."""
+    for name, byte in [("NUL", r"\0"), ("ESC", r"\033"), ("invalid", r"\377")]:
+        run_id = await client.run(f"head -c 2000000 /dev/zero | tr '\\0' '{byte}'")
+        await client.finished(run_id)
+        for stream_format in ["json", "text", "raw"]:
+            with subtests.test(name, format=stream_format):
+                url = client.url(f"runs/{run_id}/ws").with_query(format=stream_format)
+                async with client.session.ws_connect(url, max_msg_size=2**20) as stream:
+                    told = await watch(stream)
+                assert told.code == 1000
+                if stream_format == "json":
+                    text = joined([orjson.loads(message) for message in told.messages])
+                    assert len(text) == 2_000_000
+                else:
+                    assert sum(map(len, told.messages)) == 2_000_000
 
 
 async def test_a_forged_control_message_stays_output(client: Client) -> None:

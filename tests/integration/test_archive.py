@@ -12,7 +12,8 @@ import zstandard
 from server.errors import RunNotFoundError
 from server.repositories.database import Database
 from server.services import archiver
-from server.services.archive import ArchivedOutput, stored
+from server.services.archive import ArchivedOutput
+from server.services.chunks import Chunks
 from server.services.tasks import end
 from tests.integration.archive_harness import Site
 
@@ -34,7 +35,7 @@ async def archived(site: Site, data: bytes) -> ArchivedOutput:
     run.write(data)
     run.end()
     assert await run.followed()
-    return ArchivedOutput(await site.stored(run.id), site.outputs)
+    return ArchivedOutput(await site.stored(run.id), Chunks(site.outputs))
 
 
 OUTPUTS = {
@@ -82,7 +83,8 @@ async def test_lines_are_found(site: Site, data: bytes) -> None:
 async def test_any_part_is_sent_as_zstd(site: Site, data: bytes) -> None:
     output, size = await archived(site, data), len(data)
     for start, stop in [(0, size), (0, size // 3), (size // 3, size), (100, 200), (1, 2), (5, 5)]:
-        frames = b"".join([frame async for frame in stored(output, start, min(stop, size))])
+        pieces = output.compressed(start, min(stop, size), lambda: 64)
+        frames = b"".join([piece async for piece in pieces])
         reader = zstandard.ZstdDecompressor().stream_reader(frames, read_across_frames=True)
         assert reader.read() == data[start:stop]
 
@@ -94,7 +96,7 @@ async def test_each_byte_has_the_time_of_its_chunk(site: Site) -> None:
         await run.archived()
     run.end()
     assert await run.followed()
-    output = ArchivedOutput(await site.stored(run.id), site.outputs)
+    output = ArchivedOutput(await site.stored(run.id), Chunks(site.outputs))
     times = [await output.time_at(offset) for offset in range(8)]
     assert times == sorted(times)
     assert len(set(times[:4])) == len(set(times[4:])) == 1
@@ -105,7 +107,7 @@ async def test_without_output_the_time_is_the_start(site: Site) -> None:
     run = await site.run()
     run.end()
     assert await run.followed()
-    output = ArchivedOutput(await site.stored(run.id), site.outputs)
+    output = ArchivedOutput(await site.stored(run.id), Chunks(site.outputs))
     assert await output.time_at(0) == run.live.run.start_time.timestamp()
 
 
@@ -117,5 +119,25 @@ async def test_output_that_was_deleted_is_not_read(site: Site) -> None:
     with pytest.raises(RunNotFoundError):
         await output.read(4999, 1)
     with pytest.raises(RunNotFoundError):
-        [frame async for frame in stored(output, 0, 5000)]
+        [piece async for piece in output.compressed(0, 5000, lambda: 64)]
     assert await output.line_offset(1) == 0
+
+
+async def test_what_is_kept_of_all_outputs_is_bounded(site: Site) -> None:
+    """What was let go is read again; viewers of one run share what is kept."""
+    outputs = [random.Random(seed).randbytes(2000) for seed in range(3)]
+    runs = []
+    chunks = Chunks(site.outputs, kept_bytes=450)
+    for data in outputs:
+        run = await site.run()
+        run.write(data)
+        run.end()
+        assert await run.followed()
+        runs.append(await site.stored(run.id))
+    readers = [ArchivedOutput(run, chunks) for run in runs for _ in range(3)]
+    read = [b"" for _ in readers]
+    while any(len(data) < 2000 for data in read):
+        for number, reader in enumerate(readers):
+            read[number] += await reader.read(len(read[number]), 37)
+            assert chunks.kept_bytes <= 450
+    assert read == [data for data in outputs for _ in range(3)]

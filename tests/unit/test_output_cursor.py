@@ -5,10 +5,10 @@ from itertools import accumulate, pairwise
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.output.cursor import Frame, StreamFormat, frames
+from server.output.cursor import SLAB_BYTES, Frame, Pace, Patience, StreamFormat, frames
 from server.output.shared import SharedFrames
 
 SILENCE = 0
@@ -94,8 +94,8 @@ def follow(
             output,
             stream_format,
             offset,
-            slab_bytes=slab_bytes,
-            silence_seconds=silence_seconds,
+            pace=Pace(slab_bytes, slab_bytes),
+            patience=Patience(silence_seconds, math.inf),
         )
         return [frame async for frame in cursor]
 
@@ -308,7 +308,7 @@ async def test_a_long_output_lets_other_tasks_have_their_turn(stream_format: Str
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    count = len([None async for _ in frames(output, stream_format, 0, slab_bytes=8)])
+    count = len([None async for _ in frames(output, stream_format, 0, pace=Pace(8, 8))])
     task.cancel()
     assert len(turns) >= count == 100
 
@@ -324,3 +324,41 @@ class Unshared(ScriptedOutput):
 @pytest.mark.parametrize("stream_format", StreamFormat)
 def test_an_output_need_not_share_frames(stream_format: StreamFormat) -> None:
     CHECKS[stream_format](follow(Unshared(b"one\ntwo\n"), stream_format), b"one\ntwo\n", 0)
+
+
+HEAVY = st.sampled_from([b"\0", b"\x1b", b"\xff", b"\n", b"a", "€".encode(), b"\xf0\x9f"])
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(HEAVY, st.integers(1, 200_000)), max_size=8))
+def test_no_payload_is_larger_than_a_message_may_be(stretches: list[tuple[bytes, int]]) -> None:
+    """However much larger than the output its encoding gets."""
+    data = b"".join(piece * (count // len(piece)) for piece, count in stretches)
+    for stream_format in StreamFormat:
+        output = ScriptedOutput(data, [len(data) + 1], read_bytes=2**20)
+        found = follow(output, stream_format, slab_bytes=SLAB_BYTES)
+        assert all(len(frame.payload) <= 2**20 for frame in found)
+        CHECKS[stream_format](found, data, 0)
+
+
+async def test_an_unfinished_line_that_grows_is_not_held_back_for_long() -> None:
+    """Although there is never a silence."""
+    output = ScriptedOutput(b"x" * 100, [1])
+    patience = Patience(silence_seconds=math.inf, unfinished_seconds=0)
+    found = [frame async for frame in frames(output, StreamFormat.TEXT, 0, patience=patience)]
+    assert len(found) == 100
+
+
+def test_a_viewer_is_sent_more_as_it_takes_more_and_little_when_it_is_slow() -> None:
+    pace = Pace(32, 256)
+    for size, seconds, expected in [
+        (32, 0.0, 64),
+        (10, 0.0, 64),
+        (64, 0.05, 128),
+        (128, 0.0, 256),
+        (256, 0.0, 256),
+        (10, 3.0, 32),
+        (32, 0.2, 32),
+    ]:
+        pace.took(size, seconds)
+        assert pace.slab_bytes == expected

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from server.app import build_app
 from server.errors import LimitReachedError
 from server.handlers import keys
-from server.handlers.viewers import Viewers
+from server.handlers.viewers import Place, Viewers
 from server.settings import Settings
 from tests.support.waiting import patience
 
@@ -24,21 +24,36 @@ STALL_SECONDS = 15.0
 
 
 class Connection:
-    """A transport with so many bytes in its buffer; and the request that came over it."""
+    """A transport, its peer, and the request that came over it."""
 
     def __init__(self) -> None:
-        self.waiting_bytes = 0
+        self.sent = 0
+        self.taken = 0
+        self.said = 0
         self.aborted = False
+        self.closed = False
         self.request: Any = SimpleNamespace(transport=self)
 
     def get_write_buffer_size(self) -> int:
-        return self.waiting_bytes
+        return self.sent - self.taken
 
     def is_closing(self) -> bool:
-        return self.aborted
+        return self.aborted or self.closed
 
     def abort(self) -> None:
         self.aborted = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def outstanding(self) -> int:
+        return self.sent - self.taken
+
+    def acknowledged(self) -> int:
+        return self.taken
+
+    def received(self) -> int:
+        return self.said
 
 
 class Watching:
@@ -46,10 +61,12 @@ class Watching:
 
     def __init__(self, **bounds: int) -> None:
         self.dropped = 0
+        self.places: list[Place] = []
         self.viewers = Viewers(
             **({"max_viewers": 9, "max_per_run": 9} | bounds),
             stall_seconds=STALL_SECONDS,
             on_dropped=self._count,
+            peer_of=cast("Any", lambda transport, _: transport),
         )
 
     def _count(self) -> None:
@@ -57,7 +74,8 @@ class Watching:
 
     async def enter(self, connection: Connection, run: UUID = RUN) -> "asyncio.Task[None]":
         async def watch() -> None:
-            with self.viewers.admit(run, connection.request):
+            with self.viewers.admit(run, connection.request) as place:
+                self.places.append(place)
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(watch())
@@ -127,10 +145,16 @@ class Arrivals:
 async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(bound: str) -> None:
     """By the first frame: browsers cannot read a status."""
     count = 5
-    arrivals, watching = Arrivals(count), Watching(**{bound: 1})
+    arrivals = Arrivals(count)
+    viewers = Viewers(
+        max_viewers=1 if bound == "max_viewers" else 9,
+        max_per_run=1 if bound == "max_per_run" else 9,
+        stall_seconds=STALL_SECONDS,
+        on_dropped=lambda: None,
+    )
     app = build_app(Settings())
-    app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), watching.viewers
-    app.on_shutdown.append(watching.viewers.close)
+    app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), viewers
+    app.on_shutdown.append(viewers.close)
     async with TestClient(TestServer(app)) as client, patience():
         path = f"/api/v1/runs/{RUN}/ws?format=json"
         streams = await asyncio.gather(*(client.ws_connect(path) for _ in range(count)))
@@ -157,8 +181,8 @@ async def test_a_viewer_that_is_gone_already_is_not_counted() -> None:
 async def test_a_viewer_that_takes_nothing_is_dropped_once() -> None:
     watching, connection = Watching(), Connection()
     task = await watching.enter(connection)
-    connection.waiting_bytes, start = 100_000, watching.now()
-    for seconds in range(1, 16):
+    connection.sent, start = 100_000, watching.now()
+    for seconds in range(1, 15):
         watching.viewers.sweep(start + seconds)
         assert not connection.aborted
     watching.viewers.sweep(start + 16.1)
@@ -178,25 +202,59 @@ async def test_a_viewer_that_has_nothing_to_take_stays() -> None:
     await watching.leave(task)
 
 
-@given(buffered=st.lists(st.integers(0, 10), max_size=60))
-def test_only_who_takes_nothing_for_so_long_is_dropped(buffered: list[int]) -> None:
-    """Whatever waits for it at each second."""
+@given(steps=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60))
+def test_only_who_takes_nothing_of_what_waits_is_dropped(steps: list[tuple[int, int]]) -> None:
+    """However little it takes, and however far it is behind."""
 
     async def scenario() -> None:
         watching, connection = Watching(), Connection()
         task = await watching.enter(connection)
-        start, same, before = watching.now(), 0, 0
-        for second, waiting in enumerate(buffered):
-            connection.waiting_bytes = waiting
+        start, nothing = watching.now(), 0
+        for second, (sent, taken) in enumerate(steps):
+            connection.sent += sent
+            took = min(connection.sent - connection.taken, taken)
+            connection.taken += took
             watching.viewers.sweep(start + second)
-            same = same + 1 if waiting == before != 0 else 0
-            before = waiting
-            if same >= STALL_SECONDS:
+            nothing = 0 if took or connection.sent == connection.taken else nothing + 1
+            if nothing >= STALL_SECONDS + 1:
                 break
-        assert connection.aborted == (same >= STALL_SECONDS)
+        if connection.aborted:
+            assert nothing >= STALL_SECONDS
+        assert connection.aborted or nothing <= STALL_SECONDS
         await watching.leave(task)
 
     asyncio.run(scenario())
+
+
+async def test_one_that_never_answers_the_close_frame_is_let_go_uncounted() -> None:
+    """Once it has taken everything; while it takes, it is waited for."""
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    watching.places[0].closing = True
+    connection.sent, start = 1000, watching.now()
+    for second in range(100):
+        connection.taken += 10
+        watching.viewers.sweep(start + second)
+        assert not connection.is_closing()
+    watching.viewers.sweep(start + 99 + STALL_SECONDS)
+    assert (connection.closed, connection.aborted, watching.dropped) == (True, False, 0)
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_one_that_floods_is_cut_off() -> None:
+    """In frames of any kind; what it says in a second is bounded, not what it says in a day."""
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection)
+    watching.places[0].websocket = cast("Any", object())
+    for second in range(100):
+        connection.said += 50_000
+        watching.viewers.sweep(watching.now() + second)
+        assert not connection.aborted
+    connection.said += 10_000_000
+    watching.viewers.sweep(watching.now() + 100)
+    assert connection.aborted
+    await asyncio.wait([task])
 
 
 async def test_a_viewer_whose_connection_closes_is_let_go_uncounted() -> None:

@@ -1,0 +1,105 @@
+"""What the kernel knows of a viewer's connection: how much of what was sent has been taken.
+
+See tcp(7) and, for the fields of TCP_INFO, linux/tcp.h.
+"""
+
+import asyncio
+import fcntl
+import socket
+import struct
+import termios
+from typing import Protocol
+
+UNSENT_BYTES = 128 * 1024
+"""What the kernel takes of a viewer's output beyond what is on its way (TCP_NOTSENT_LOWAT).
+
+Without it up to 4 MiB wait there, and what is said last, a ping too, waits behind them."""
+
+KEEPALIVE_IDLE_SECONDS = 20
+KEEPALIVE_INTERVAL_SECONDS = 5
+KEEPALIVE_PROBES = 3
+"""A peer whose host is gone is noticed even where nothing is ever sent to it."""
+
+UNWATCHED_SECONDS = 30
+"""How much later than a viewer a connection is ended that takes nothing and is watched no more."""
+
+RECEIVE_BYTES = 16 * 1024
+"""A WebSocket viewer has little to say: so much of it, at most, is parsed at a time."""
+
+_TCP_NOTSENT_LOWAT = 25
+_INFO_BYTES = 136
+_BYTES_ACKED_AND_RECEIVED = struct.Struct("=QQ")
+_BYTES_ACKED_OFFSET = 120
+_OUTSTANDING = struct.Struct("=i")
+
+
+class Peer(Protocol):
+    """How far the peer of a connection has come."""
+
+    def outstanding(self) -> int:
+        """Return how many bytes were sent and not acknowledged."""
+        ...
+
+    def acknowledged(self) -> int:
+        """Return how many bytes the peer has acknowledged since it connected."""
+        ...
+
+    def received(self) -> int:
+        """Return how many bytes the peer has sent since it connected."""
+        ...
+
+    def listen_little(self) -> None:
+        """Have little of what the peer says wait here."""
+        ...
+
+
+class TcpPeer:
+    """The peer of a TCP connection.
+
+    Raises:
+        OSError: the connection is gone.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport, patience_seconds: float) -> None:
+        self._transport = transport
+        self._socket: socket.socket = transport.get_extra_info("socket")
+        self._bound(patience_seconds)
+
+    def outstanding(self) -> int:
+        """Return what waits here, and in the kernel (SIOCOUTQ) for its acknowledgement."""
+        answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(_OUTSTANDING.size))
+        in_kernel: int = _OUTSTANDING.unpack(answer)[0]
+        return in_kernel + self._transport.get_write_buffer_size()
+
+    def acknowledged(self) -> int:
+        """Return `tcpi_bytes_acked`."""
+        return self._counted()[0]
+
+    def received(self) -> int:
+        """Return `tcpi_bytes_received`."""
+        return self._counted()[1]
+
+    def listen_little(self) -> None:
+        """Bound what is received and not yet read."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+
+    def _counted(self) -> tuple[int, int]:
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+        acked, received = _BYTES_ACKED_AND_RECEIVED.unpack_from(info, _BYTES_ACKED_OFFSET)
+        return acked, received
+
+    def _bound(self, patience_seconds: float) -> None:
+        """Keep little for the peer, and have the kernel end what is left when nobody watches it.
+
+        That is an answer whose last bytes are never taken, some time after it would be dropped
+        (TCP_USER_TIMEOUT).
+        """
+        self._transport.set_write_buffer_limits(high=0)
+        for option, value in [
+            (_TCP_NOTSENT_LOWAT, UNSENT_BYTES),
+            (socket.TCP_USER_TIMEOUT, round(1000 * (patience_seconds + UNWATCHED_SECONDS))),
+            (socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS),
+            (socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS),
+            (socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
+        ]:
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,37 @@
+"""Output as the body of an answer, through the one door: a place among the viewers."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import hdrs, web
+
+from server.handlers.viewers import Place
+
+
+def text_answer(status: int, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Make an answer whose body is output."""
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_type, response.charset = "text/plain", "utf-8"
+    return response
+
+
+async def send(
+    request: web.Request, place: Place, response: web.StreamResponse, pieces: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    """Send an answer piece by piece; the next is made once the viewer has taken the one before."""
+    await response.prepare(request)
+    async for piece in pieces:
+        await place.send(len(piece), response.write(piece))
+    await response.write_eof()
+    return response
+
+
+async def send_head(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Send an answer without its body: to HEAD, or to who has it already."""
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def bodiless(request: web.Request, response: web.StreamResponse) -> bool:
+    """Tell whether an answer has no body."""
+    return request.method == hdrs.METH_HEAD or response.status == 304

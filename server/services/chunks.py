@@ -1,0 +1,133 @@
+"""The chunks of finished runs on their way to viewers: kept for all of them, within one bound."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
+
+import zstandard
+
+from server.errors import RunNotFoundError
+from server.models import Chunk
+from server.repositories.output import OutputRepository
+
+KEPT_BYTES = 12 * 1024 * 1024
+"""What is kept of all finished runs' output, for all viewers together."""
+
+AT_A_TIME = 2
+"""Readings under way. Each holds some MiB; more would be no faster, and take all connections."""
+
+Key = tuple[UUID, int, str]
+Make = Callable[[bytes], Awaitable[bytes]]
+
+
+class Chunks:
+    """Chunks as stored, and decompressed; those used last are kept.
+
+    A viewer holds none itself, only the chunks without their data (`Chunk.data` is empty): one
+    that waits to be sent something costs nothing, and many that read the same run read it once.
+    """
+
+    def __init__(self, outputs: OutputRepository, *, kept_bytes: int = KEPT_BYTES) -> None:
+        self._outputs = outputs
+        self._limit_bytes = kept_bytes
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._bytes = 0
+        self._turn = asyncio.Semaphore(AT_A_TIME)
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much is kept at the moment."""
+        return self._bytes
+
+    async def find(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
+        """Return up to `limit` chunks, without data; the first one contains `offset`.
+
+        Raises:
+            RunNotFoundError: the run was deleted meanwhile.
+        """
+        async with self._turn:
+            return await self._fetch(run_id, offset, limit)
+
+    async def find_newline(self, run_id: UUID, newline: int) -> Chunk | None:
+        """Return the chunk, without data, that holds a newline (from 1) of a run, if one does."""
+        async with self._turn:
+            chunk = await self._outputs.chunk_of_newline(run_id, newline)
+        return None if chunk is None else self._take(run_id, chunk)
+
+    async def stored(self, run_id: UUID, chunk: Chunk) -> bytes:
+        """Return a chunk as it is stored: a zstd frame."""
+        return await self._get((run_id, chunk.byte_offset, "stored"), chunk, self._nothing)
+
+    async def plain(self, run_id: UUID, chunk: Chunk) -> bytes:
+        """Return the output in a chunk."""
+
+        async def make(data: bytes) -> bytes:
+            return await asyncio.to_thread(_decompress, data, chunk.byte_count)
+
+        return await self._get((run_id, chunk.byte_offset, "plain"), chunk, make)
+
+    async def part(self, run_id: UUID, chunk: Chunk, start: int, end: int) -> bytes:
+        """Return [start, end) of the output, which lies in a chunk, as a zstd frame of its own."""
+
+        async def make(data: bytes) -> bytes:
+            return await asyncio.to_thread(_cut, data, chunk, start, end)
+
+        return await self._get((run_id, chunk.byte_offset, f"{start}-{end}"), chunk, make)
+
+    async def _get(
+        self, key: Key, chunk: Chunk, make: Callable[[bytes], Awaitable[bytes]]
+    ) -> bytes:
+        found = self._look(key)
+        if found is not None:
+            return found
+        async with self._turn:
+            found = self._look(key)
+            if found is None:
+                found = await make(await self._stored(key[0], chunk))
+                self._keep(key, found)
+            return found
+
+    async def _stored(self, run_id: UUID, chunk: Chunk) -> bytes:
+        """Return a chunk's frame; one that was let go is fetched again."""
+        key = (run_id, chunk.byte_offset, "stored")
+        found = self._look(key)
+        if found is None:
+            await self._fetch(run_id, chunk.byte_offset, 1)
+            found = self._kept[key]
+        return found
+
+    async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
+        chunks = await self._outputs.chunks(run_id, offset, limit)
+        if not chunks:
+            raise RunNotFoundError("The run was deleted while its output was read.")
+        return [self._take(run_id, chunk) for chunk in reversed(chunks)][::-1]
+
+    def _take(self, run_id: UUID, chunk: Chunk) -> Chunk:
+        self._keep((run_id, chunk.byte_offset, "stored"), chunk.data)
+        return replace(chunk, data=b"")
+
+    async def _nothing(self, data: bytes) -> bytes:
+        return data
+
+    def _look(self, key: Key) -> bytes | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def _keep(self, key: Key, data: bytes) -> None:
+        """Keep what was just made, and let go of what was used longest ago."""
+        self._bytes += len(data) - len(self._kept.pop(key, b""))
+        self._kept[key] = data
+        while self._bytes > self._limit_bytes and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+
+
+def _decompress(data: bytes, byte_count: int) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=byte_count)
+
+
+def _cut(data: bytes, chunk: Chunk, start: int, end: int) -> bytes:
+    plain = _decompress(data, chunk.byte_count)
+    return zstandard.compress(plain[start - chunk.byte_offset : end - chunk.byte_offset], 1)
