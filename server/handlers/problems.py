@@ -11,6 +11,7 @@ from aiohttp import web
 
 from server import errors
 from server.handlers.gate import BodyTimeoutError
+from server.handlers.near import near
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +194,9 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.Respons
         name: error.headers[name] for name in ("Allow", "Content-Range") if name in error.headers
     }
     if error.status == 404:
-        detail = f"There is nothing at {shown(request.path)}."
+        meant = near(request.path, (one.canonical for one in request.app.router.resources()))
+        hint = "" if meant is None else f" Did you mean {meant}?"
+        detail = f"There is nothing at {shown(request.path)}.{hint}"
     elif error.status == 405:
         detail = (
             f"{shown(request.path)} does not take {request.method}; it takes {headers['Allow']}."

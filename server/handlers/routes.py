@@ -41,12 +41,10 @@ def add_undocumented_routes(app: web.Application) -> None:
     """Add HEAD, the other slash forms, the page and what belongs to it."""
     router = app.router
     for method, path, handler in ROUTES:
-        if method == "GET" and not path.endswith("/ws"):
-            router.add_route("HEAD", f"{API}/{path}", handler)
-    for method, path, handler in ROUTES:
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         router.add_route(method, f"{API}/{other}", handler)
         if method == "GET" and not path.endswith("/ws"):
+            router.add_route("HEAD", f"{API}/{path}", handler)
             router.add_route("HEAD", f"{API}/{other}", handler)
     router.add_get("/healthz", pages.ping)
     router.add_get("/readyz", pages.ready)

@@ -214,6 +214,9 @@ async def test_a_method_that_a_route_does_not_take_is_refused(client: Client) ->
 async def test_a_path_that_is_none_is_not_found(client: Client) -> None:
     refused = await client.call("GET", "nothing", status=404)
     assert refused["title"] == "Not Found"
+    assert refused["type"] == "/docs/api.md#no-such-path"
+    refused = await client.call("GET", f"command/{NOBODY}", status=404)
+    assert refused["detail"].endswith(f" Did you mean /api/v1/commands/{NOBODY}?")
 
 
 async def test_files_beside_the_page_are_not_served(

@@ -121,11 +121,16 @@ async def assert_followed_line_by_line(site: Site, tmp_path: Path) -> None:
         "curl", "-ksSN", "--http1.1", str(url), stdout=asyncio.subprocess.PIPE
     )
     assert curl.stdout is not None
-    async with patience():
-        assert await curl.stdout.readline() == b"first\n"
+    try:
+        async with patience():
+            assert await curl.stdout.readline() == b"first\n"
+            gate.touch()
+            assert await curl.stdout.read() == b"last\n"
+    finally:
         gate.touch()
-        assert await curl.stdout.read() == b"last\n"
-        assert await curl.wait() == 0
+        if curl.returncode is None:
+            curl.terminate()
+        await curl.communicate()
 
 
 class Event(NamedTuple):

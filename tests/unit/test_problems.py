@@ -65,7 +65,8 @@ CASES: list[tuple[Exception, int, str]] = [
 
 async def answer(error: Exception) -> tuple[web.StreamResponse, dict[str, Any]]:
     """Return what a request is answered with whose handler fails."""
-    response = await problems(make_mocked_request("GET", "/asked"), failing(error))
+    request = make_mocked_request("GET", "/asked", app=web.Application())
+    response = await problems(request, failing(error))
     assert isinstance(response, web.Response)
     assert response.content_type == "application/problem+json"
     assert isinstance(response.body, bytes)
