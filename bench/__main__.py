@@ -12,6 +12,7 @@ from bench.aged import aged
 from bench.crowd import crowd
 from bench.fresh import fresh
 from bench.growth import growth
+from bench.held import held
 from bench.large import large
 from bench.late import late
 from bench.latency import latency
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "memory": memory,
     "listing": listing,
     "growth": growth,
+    "held": held,
     "fresh": fresh,
 }
 

@@ -51,11 +51,11 @@ class Session:
         return [sys.executable, "-I", "-S", str(path), str(template)]
 
     @contextmanager
-    def tailrun(self, **settings: str) -> Iterator[Tailrun]:
+    def tailrun(self, *, module: str = "server", **settings: str) -> Iterator[Tailrun]:
         """Run a service in a new directory, which is removed afterwards."""
         directory = self.directory / "state"
         try:
-            with Tailrun(directory, **settings) as service:
+            with Tailrun(directory, module=module, **settings) as service:
                 yield service
         finally:
             shutil.rmtree(directory, ignore_errors=True)

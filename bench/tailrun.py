@@ -47,7 +47,8 @@ class Cpu(NamedTuple):
 class Tailrun:
     """A running service; a context manager that leaves no process behind."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, *, module: str = "server", **settings: str) -> None:
+        self._module = module
         self.state_dir = directory
         self._log = directory.with_suffix(".log")
         self._settings = settings
@@ -71,7 +72,7 @@ class Tailrun:
         inherited = {n: v for n, v in os.environ.items() if not n.startswith("TAILRUN_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server"],
+                [sys.executable, "-m", self._module],
                 cwd=machine.ROOT,
                 env=inherited | {f"TAILRUN_{name}": value for name, value in own.items()},
                 stdout=subprocess.PIPE,

@@ -119,7 +119,12 @@ async def _serve(
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
     """Serve the application's connections; yields the address."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        auto_decompress=False,  # a megabyte may become a gigabyte: handlers/guard.py refuses it
+    )
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101  it is set up

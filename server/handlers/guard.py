@@ -159,6 +159,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     refused = None if _is_public(request) else origin_refusal(asked)
     if refused is not None:
         return problem(403, refused, slug="origin-refused")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        return problem(415, "A body must not be compressed: send it without Content-Encoding.")
     if request.body_exists and request.content_type != "application/json":
         return problem(415, "A body must be JSON, sent as Content-Type: application/json.")
     return await handler(request)

@@ -5,6 +5,7 @@ The only module that knows that library: it is untyped, and its warnings end her
 
 import copy
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from server.handlers import openapi31, swagger
 from server.handlers.openapi31 import PROBLEM_TYPE
 from server.handlers.problems import NAMED_FIELDS, InvalidInputError
 from server.handlers.schemas import ProblemSchema
+
+MAX_CONTAINERS = 1000
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -125,6 +129,7 @@ class _Parser(AIOHTTPParser):
         if not body:
             return {}
         try:
+            _refuse_many_containers(body)
             read = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             told = "nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -135,6 +140,19 @@ class _Parser(AIOHTTPParser):
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         raise InvalidInputError(_by_field(error.messages)) from error
+
+
+def _refuse_many_containers(body: bytes) -> None:
+    """Refuse a body with so many lists and objects that reading it would hold the loop.
+
+    Raises:
+        InvalidInputError: it has more than MAX_CONTAINERS, not counting what stands in texts.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        bare = _TEXT.sub(b"", body)
+        if bare.count(b"[") + bare.count(b"{") > MAX_CONTAINERS:
+            text = f"It has more than {MAX_CONTAINERS} lists and objects; no body here needs them."
+            raise InvalidInputError({"body": [text]})
 
 
 def _refuse_many_unknown(read: object, schema: Schema) -> None:

@@ -1,6 +1,7 @@
 """Pages of other sites, and names that are not ours, are not let in."""
 
 import asyncio
+import gzip
 from urllib.parse import urlsplit
 
 import pytest
@@ -100,6 +101,19 @@ async def test_a_body_that_is_not_sent_as_json_is_refused(
             )
             assert "application/json" in refused["detail"]
     assert (await client.call("GET", "commands/?q=sent+otherwise"))["items"] == []
+
+
+async def test_a_compressed_body_is_refused(client: Client, subtests: pytest.Subtests) -> None:
+    """A small one may become a very large one."""
+    body = gzip.compress(b'{"name": "compressed", "script": "true"}')
+    for encoding in ["gzip", "deflate", "br", "zstd", "identity, gzip"]:
+        with subtests.test(encoding):
+            headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+            refused = await client.call(
+                "POST", "commands/", data=body, headers=headers, status=415, compress=False
+            )
+            assert "Content-Encoding" in refused["detail"]
+    assert (await client.call("GET", "commands/?q=compressed"))["items"] == []
 
 
 async def test_loopback_names_are_ours(client: Client, subtests: pytest.Subtests) -> None:
