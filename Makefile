@@ -16,12 +16,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PURE := server/output/frames.py,server/output/ranges.py,server/handlers/swagger.py,server/handlers/openapi31.py
 WSCAT := wscat@6.1.0
+OPENAPI_TYPESCRIPT := openapi-typescript@7.13.0
 
 .PHONY: run test torture bench lint constraints clean
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
-test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) browser faketime proxies
+test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
+		$(VENV)/.openapi-tools browser faketime proxies
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
@@ -102,4 +104,21 @@ $(VENV)/.$(WSCAT): | $(BIN)/pip
 	@echo "Installing $(WSCAT) …"
 	@npm install --loglevel=error --no-save --prefix $(VENV)/npm $(WSCAT) >/dev/null
 	@ln -sfn ../npm/node_modules/.bin/wscat $(BIN)/wscat
+	@touch $@
+
+$(VENV)/.$(OPENAPI_TYPESCRIPT): | $(BIN)/pip
+	$(call ensure,npm,nodejs npm)
+	@echo "Installing $(OPENAPI_TYPESCRIPT) …"
+	@npm install --loglevel=error --no-save --prefix $(VENV)/npm-openapi \
+		$(OPENAPI_TYPESCRIPT) typescript@5.9.3 >/dev/null
+	@ln -sfn ../npm-openapi/node_modules/.bin/openapi-typescript $(BIN)/openapi-typescript
+	@touch $@
+
+$(VENV)/.openapi-tools: tests/openapi-tools.txt | $(BIN)/pip
+	$(call ensure,java,default-jre-headless)
+	@echo "Installing what reads the API's description …"
+	@$(PYTHON) -m venv $(VENV)/openapi
+	@$(VENV)/openapi/bin/python -m pip --disable-pip-version-check -qq install --requirement $<
+	@for tool in spec-validator python-client generator-cli; do \
+		ln -sfn ../openapi/bin/openapi-$$tool $(BIN)/openapi-$$tool; done
 	@touch $@

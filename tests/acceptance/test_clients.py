@@ -4,9 +4,7 @@ import asyncio
 import json
 import os
 import re
-import shutil
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -14,28 +12,11 @@ from typing import IO
 import pytest
 
 from tests.support.client import Client
+from tests.support.programs import PATH, program, say
 from tests.support.service import ROOT
 from tests.support.waiting import patience
 
-BIN = Path(sys.executable).parent
-PATH = f"{BIN}:{os.environ['PATH']}"
 COUNT = "for i in $(seq 3); do echo line $i; sleep 0.1; done"
-
-
-def program(name: str) -> str:
-    """Return where a program is that these tests cannot do without."""
-    found = shutil.which(name, path=PATH)
-    assert found, f"There is no {name}. `make test` installs it; else put it on the PATH."
-    return found
-
-
-async def say(*command: str) -> str:
-    """Run a command; return what it says on stdout once it has ended well."""
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE)
-    async with patience():
-        said, _ = await process.communicate()
-    assert process.returncode == 0, (command, said)
-    return said.decode()
 
 
 async def curl(*arguments: str) -> str:
