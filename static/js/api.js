@@ -3,8 +3,8 @@ import { noteServerTime } from "./clock.js";
 import { reportServer } from "./server_state.js";
 
 const READ_MS = 10_000;
-/** What changes something is not given up sooner than the server gives up its database. */
-const WRITE_MS = 30_000;
+/** What changes something is not given up sooner than the server gives up its database; output takes its time. */
+const LONG_MS = 30_000;
 const PING_MS = 3000;
 
 /** A request that did not do what was asked: problem+json of the server, or no answer (status 0). */
@@ -27,6 +27,7 @@ export class Problem extends Error {
 }
 
 const LOST = { status: 0, title: "The server does not answer", detail: "The server does not answer." };
+const BROKEN = { status: 0, title: "The answer broke off", detail: "The answer broke off." };
 const SLOW = "It takes too long to answer.";
 
 /** The page may stand at any path, behind a proxy. @param {string} path below api/v1 @returns {string} */
@@ -111,7 +112,7 @@ function request(method, path, { body, signal, headers = {} } = {}) {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : WRITE_MS, valueOf);
+  return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : LONG_MS, valueOf);
 }
 
 /** @param {Record<string, string|number|boolean|null|undefined>} values */
@@ -140,6 +141,33 @@ export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { 
 
 /** @param {string} id */
 export const outputUrl = (id) => apiUrl(run(id) + "/output");
+
+/** @param {Response} response @returns {Promise<Uint8Array>} what came of its body, which may break off */
+async function bytesOf(response) {
+  if (!response.ok) throw noted(await problemOf(response));
+  const parts = [];
+  const reader = response.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+  } catch (error) {
+    const givenUp = error instanceof DOMException;
+    if (parts.length === 0) throw givenUp ? error : Object.assign(new Problem(BROKEN), { broken: true });
+  }
+  reportServer({ kind: "well" });
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/**
+ * @param {string} id
+ * @param {number} from offset
+ * @param {number} to offset of the first byte that is not wanted
+ * @param {{signal: AbortSignal}} options
+ * @returns {Promise<Uint8Array>} the bytes, or where the answer broke off the first of them
+ */
+export function readOutput(id, from, to, { signal }) {
+  const headers = { Range: `bytes=${from}-${to - 1}` };
+  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, bytesOf);
+}
 
 /**
  * A run's stream as JSON frames, over a WebSocket.

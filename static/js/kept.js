@@ -17,3 +17,12 @@ export function keep(name, value) {
     // a choice that is not kept is no reason to fail
   }
 }
+
+/** @param {string} name */
+export function forget(name) {
+  try {
+    localStorage.removeItem(`tailrun.${name}`);
+  } catch {
+    // what is not kept need not be forgotten
+  }
+}

@@ -35,8 +35,8 @@ async def test_a_killed_server_is_missed_and_taken_up_again_without_a_seam(
     shown = await tab.lines()
     assert shown == LINES[: len(shown)]
 
-    await service.start()
     await tab.button("Try now").click()
+    await service.start()
     await expect(banner).to_have_count(0)
     await expect(tab.output).to_contain_text(re.compile(r"Live, .*resumed at \d"))
     gate.open()

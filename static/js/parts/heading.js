@@ -15,10 +15,11 @@ export function Heading({ title, shown, beside, trail = [], children }) {
   useEffect(() => {
     document.title = `${title} · Tailrun`;
   }, [title]);
+  const words = shown ?? html`<bdi>${title}</bdi>`;
   return html`<header class="heading">
     <div class="heading__words">
       ${trail.length > 0 && html`<${Trail} links=${trail} />`}
-      <div class="heading__line"><h1 tabindex="-1" ref=${element}>${shown ?? html`<bdi>${title}</bdi>`}</h1>${beside}</div>
+      <div class="heading__line"><h1 tabindex="-1" ref=${element}>${words}</h1>${beside}</div>
     </div>
     ${children && html`<div class="heading__actions">${children}</div>`}
   </header>`;

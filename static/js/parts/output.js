@@ -1,15 +1,18 @@
 /** A run's output, with what can be done with it. */
 import { outputUrl } from "../api.js";
 import { copyText } from "../clipboard.js";
-import { bytes, counted, duration, whole } from "../format.js";
+import { duration, whole } from "../format.js";
 import { keep, kept } from "../kept.js";
 import { elapsed, isActive, outcome, reasonOf } from "../runs.js";
 import { useShortcuts } from "../shortcuts.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
-import { RunWatch, WATCH_START } from "../viewer/watch.js";
+import { WATCH_START } from "../viewer/start.js";
+import { RunWatch } from "../viewer/watch.js";
 import { Button } from "./button.js";
+import { EncodingChoice, useEncoding } from "./encoding.js";
 import { say, sayProblem } from "./notice.js";
 import { State } from "./state.js";
+import { RefusedNote, StreamSign, WayNote } from "./stream_sign.js";
 
 /** @typedef {import("../types.js").Run} Run */
 
@@ -19,7 +22,8 @@ import { State } from "./state.js";
  * @param {(run: Partial<Run>) => void} props.onRun news of the run that come with its stream
  */
 export function Output({ run, onRun }) {
-  const { watch, state, scroller, host } = useWatch(run, onRun);
+  const [encoding, chooseEncoding] = useEncoding(run.command_id);
+  const { watch, state, scroller, host } = useWatch(run, encoding, onRun);
   const [wrap, setWrap] = useState(kept("wrap") !== "off");
   const toggleWrap = () => {
     keep("wrap", wrap ? "off" : "on");
@@ -27,7 +31,7 @@ export function Output({ run, onRun }) {
   };
   const toggleFollow = () => (state.viewer.following ? watch.current.pause() : watch.current.follow());
   const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
-  const copy = () => copyText(watch.current.text()).then(() => say(copied), sayProblem);
+  const copy = () => watch.current.text().then(copyText).then(() => say(copied), sayProblem);
   useShortcuts([
     { key: "f", does: "Follow the output, or stay in place", run: toggleFollow },
     { key: "w", does: "Wrap long lines, or not", run: toggleWrap },
@@ -41,17 +45,20 @@ export function Output({ run, onRun }) {
     <div class="output__bar">
       <${StreamSign} run=${run} state=${state} />
       ${isActive(run) && html`<${FollowButton} following=${state.viewer.following} onToggle=${toggleFollow} />`}
+      <${EncodingChoice} encoding=${encoding} onChoose=${chooseEncoding} />
       <${Button} small brief kind="quiet" icon="wrap" words="Wrap" aria-pressed=${wrap} onClick=${toggleWrap} />
       <${Button} small brief kind="quiet" icon="copy" words="Copy" onClick=${copy} />
       <${Button} small brief kind="quiet" icon="download" words="Download"
         href=${outputUrl(run.id)} download=${`run-${run.id}.txt`} />
     </div>
+    <${WayNote} run=${run} />
     <div ref=${scroller} class=${`output__scroller ${wrap ? "output__scroller--wrap" : ""}`}
       tabindex="0" role="log" aria-live="off" aria-label="The run's output">
       <div class="output__content">
         <${CutNote} run=${run} state=${state} watch=${watch} />
         <${NothingNote} run=${run} state=${state} />
         <div ref=${host} class="output__rows"></div>
+        <${RefusedNote} state=${state} retry=${() => watch.current.retry()} />
         <${FullNote} run=${run} state=${state} watch=${watch} />
         <${EndNote} run=${run} state=${state} />
       </div>
@@ -60,13 +67,13 @@ export function Output({ run, onRun }) {
 }
 
 /** Watches the run for as long as the component is shown. */
-function useWatch(run, onRun) {
+function useWatch(run, encoding, onRun) {
   const [scroller, host, watch] = [useRef(null), useRef(null), useRef(null)];
   const [state, setState] = useState(WATCH_START);
   useEffect(() => {
-    watch.current = new RunWatch(run, scroller.current, host.current, { onState: setState, onRun });
+    watch.current = new RunWatch(run, scroller.current, host.current, encoding, { onState: setState, onRun });
     return () => watch.current.dispose();
-  }, [run.id]);
+  }, [run.id, encoding]);
   useEffect(() => watch.current.compare(run), [run]);
   return { watch, state, scroller, host };
 }
@@ -74,30 +81,6 @@ function useWatch(run, onRun) {
 /** Not following stands out, so that nobody waits at the place of an hour ago. */
 const FollowButton = ({ following, onToggle }) => html`<${Button} small brief kind=${following ? "quiet" : undefined}
   icon="follow" words="Follow" aria-pressed=${following} onClick=${onToggle} />`;
-
-/** Whether the stream is there, and where it was taken up again. */
-function StreamSign({ run, state }) {
-  const kind = state.stream.kind;
-  const at = state.stream.resumedAt;
-  const words = {
-    connecting: "Connecting…",
-    reconnecting: `Reconnecting… will resume at ${bytes(state.next)}`,
-    live: liveWords(run, state) + (at === undefined ? "" : `, resumed at ${bytes(at)}`),
-    held: `The viewer is full, at ${bytes(state.next)} of ${bytes(run.output_bytes)}`,
-    ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
-  }[kind];
-  const news = kind === "reconnecting" ? "Reconnecting" : at === undefined ? "" : `Resumed at ${bytes(at)}`;
-  return html`
-    <span class=${`sign sign--${kind}`}>${words}</span>
-    <span class="visually-hidden" role="status">${news}</span>
-  `;
-}
-
-function liveWords(run, state) {
-  if (!isActive(run)) return `Loading, ${bytes(state.next)} of ${bytes(run.output_bytes)}`;
-  if (run.state === "queued") return "Waiting to start";
-  return `${state.viewer.following ? "Live" : "Not following"}, ${bytes(state.next)}`;
-}
 
 function CutNote({ run, state, watch }) {
   if (!state.viewer.cut) return null;
@@ -131,7 +114,8 @@ function EndNote({ run, state }) {
 }
 
 function NothingNote({ run, state }) {
-  const words = state.viewer.empty && state.next === 0 && nothingWords(run);
+  const told = state.stream.kind === "live" || state.stream.kind === "ended";
+  const words = told && state.viewer.empty && state.next === 0 && nothingWords(run);
   return words && html`<p class="output__nothing">${words}</p>`;
 }
 

@@ -14,6 +14,9 @@ import { MissingScreen } from "./missing.js";
 
 const BLANK = { name: "", description: "", script: "" };
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
+const SCRIPT_HINT =
+  "A bash script (sh where there is no bash), or one in any language whose first line names its interpreter, " +
+  "such as #!/usr/bin/env python3.";
 const EXAMPLE = 'for i in 1 2 3; do\n  echo "line $i"\n  sleep 1\ndone';
 
 export function NewScreen() {
@@ -109,8 +112,7 @@ function Fields({ fields, errors }) {
   return html`
     <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
     <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
-    <${Field} name="script" label="Script" errors=${errors.script} control=${script}
-      hint="A bash script (sh where there is no bash), or one in any language whose first line names its interpreter, such as #!/usr/bin/env python3." />
+    <${Field} name="script" label="Script" errors=${errors.script} control=${script} hint=${SCRIPT_HINT} />
   `;
 }
 

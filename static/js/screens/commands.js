@@ -77,11 +77,12 @@ function CommandList({ list, search, reload, onMore }) {
 }
 
 function CommandRow({ command, reload }) {
-  const run = command.last_run;
+  const { last_run: run, description } = command;
+  const about = description ? html`<bdi>${description}</bdi>` : html`<code>${firstLine(command.script)}</code>`;
   return html`<li class="row command-row">
     <div class="command-row__what">
       <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}><bdi>${command.name}</bdi></a>
-      <p class="command-row__more">${command.description ? html`<bdi>${command.description}</bdi>` : html`<code>${firstLine(command.script)}</code>`}</p>
+      <p class="command-row__more">${about}</p>
     </div>
     <div class="command-row__run">${run ? html`<${LastRun} run=${run} of=${command.name} />` : html`<${State} />`}</div>
     <${RowAction} command=${command} run=${run} reload=${reload} />

@@ -36,7 +36,9 @@ export class Pending {
 
   /** @returns {boolean} whether more is welcome, for one that was told to wait */
   get hungry() {
-    return this.characters < this.bounds.characters / 2;
+    const { frames, bounds } = this;
+    const lines = frames.length ? frames.at(-1).line - frames[0].line : 0;
+    return this.characters < bounds.characters / 2 && lines < bounds.lines / 2;
   }
 
   /**

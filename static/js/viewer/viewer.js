@@ -13,8 +13,11 @@ import { FollowingScroll } from "./scroll.js";
 import { Terminal } from "./terminal.js";
 
 const BOUNDS = { rows: 20_000, cost: 4_000_000 };
+/** Of a run that has ended and is shown whole. */
+const WHOLE_BOUNDS = { rows: 110_000, cost: 40_000_000 };
 const PENDING_BOUNDS = { characters: 4_000_000, lines: 20_000 };
 const FRAME_MS = 8;
+const CALM_FRAME_MS = 30; // nothing else goes on then
 const SLICE = 4096;
 const FLOOD_CHARACTERS = 200_000;
 const FLOOD_PAUSE_MS = 100;
@@ -53,6 +56,8 @@ export class OutputViewer {
     this.live = null;
     this.started = false;
     this.cut = false;
+    /** Whether what comes waits for what is shown, so that nothing is ever skipped. */
+    this.calm = false;
     this.arrived = 0;
     this.frame = 0;
     this.timer = 0;
@@ -63,11 +68,22 @@ export class OutputViewer {
     if (!this.started) this.#start(frame);
     this.pending.push(frame);
     this.arrived += frame.text.length;
-    if (this.pending.over) {
+    if (this.pending.over && !this.calm) {
       if (this.scroll.following) this.#skip();
       else this.listener.onFull();
     }
     this.#schedule();
+    this.#tell();
+  }
+
+  /** @returns {boolean} whether more is welcome */
+  get hungry() {
+    return this.pending.hungry && !this.#blocked;
+  }
+
+  /** @param {boolean} whole whether all rows of a run are to stay */
+  bound(whole) {
+    this.rows.bounds = whole ? WHOLE_BOUNDS : BOUNDS;
   }
 
   #start(frame) {
@@ -144,12 +160,17 @@ export class OutputViewer {
     this.timer = 0;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.#show();
+      this.#show(this.calm ? CALM_FRAME_MS : FRAME_MS);
     });
   }
 
-  #show() {
-    const end = performance.now() + FRAME_MS;
+  /** Shows all that has come, at once. */
+  flush() {
+    this.#show(Number.POSITIVE_INFINITY);
+  }
+
+  #show(ms) {
+    const end = performance.now() + ms;
     this.live?.remove();
     while (!this.pending.empty && !this.#blocked && performance.now() < end) {
       this.rows.append(this.terminal.feed(this.pending.take(SLICE)));

@@ -1,8 +1,14 @@
-/** A run being watched: its stream and its viewer, and how each waits for the other. */
+/** A run being watched: where its output comes from, its viewer, and how each waits for the other. */
+import { isActive } from "../runs.js";
+import { RangeSource } from "./ranges.js";
 import { RunStream } from "./stream.js";
+import { WATCH_START } from "./start.js";
 import { OutputViewer } from "./viewer.js";
+import { passing } from "./ways.js";
 
 /**
+ * @typedef {import("../types.js").Run} Run
+ *
  * @typedef {object} WatchState
  * @property {import("./stream.js").StreamState} stream
  * @property {import("./viewer.js").ViewerState} viewer
@@ -11,47 +17,45 @@ import { OutputViewer } from "./viewer.js";
 
 /** Output up to this size is shown from its start; of more, the end. */
 const WHOLE_BYTES = 1_000_000;
+/** Of a run that has ended, no line of so many goes: about 100 MB of the browser's memory. */
+const WHOLE_LINES = 100_000;
 const TAIL_LINES = 2000;
 const FAR_BYTES = 4_000_000;
 const TELL_MS = 250;
+const SETTLED_MS = 4000; // a browser lets a page copy only so long after the press
+const START = { offset: 0, line: 1 };
+const STREAMED = "utf-8";
+/** Where no stream tells the end of a run that has ended, and none is needed. */
+const UNTOLD = new Set(["connecting", "reconnecting", "refused"]);
 
-/** @type {WatchState} */
-export const WATCH_START = {
-  stream: { kind: "connecting" },
-  viewer: { following: true, full: false, empty: true, drained: true, hungry: true, cut: false, firstLine: null },
-  next: 0,
-};
+/** @param {Run} run @returns {boolean} whether all of its output is shown */
+const isWhole = (run) => run.output_bytes <= WHOLE_BYTES && (isActive(run) || run.output_lines <= WHOLE_LINES);
 
 export class RunWatch {
   /**
-   * @param {import("../types.js").Run} run
+   * @param {Run} run
    * @param {HTMLElement} scroller
    * @param {HTMLElement} host
+   * @param {string} encoding a label of the Encoding Standard
    * @param {{onState: (state: WatchState) => void, onRun: (run: object) => void}} listener
    */
-  constructor(run, scroller, host, listener) {
-    this.listener = listener;
-    this.bytes = run.output_bytes;
-    this.state = { ...WATCH_START };
-    this.tellTimer = 0;
+  constructor(run, scroller, host, encoding, listener) {
+    Object.assign(this, { run, encoding, listener, state: { ...WATCH_START }, tellTimer: 0 });
     this.viewer = new OutputViewer(scroller, host, {
       onChange: (viewer) => this.#viewerChanged(viewer),
-      onFull: () => this.stream.hold(),
+      onFull: () => this.source.hold(),
     });
-    this.stream = new RunStream(run.id, run.output_bytes <= WHOLE_BYTES ? { offset: 0 } : { tail: TAIL_LINES }, {
-      onRun: listener.onRun,
-      onState: (stream) => this.#change({ stream }),
-      onOutput: (frame) => {
-        this.state.next = frame.next;
-        this.viewer.append(frame);
-      },
-    });
+    this.#begin(isWhole(run) ? START : "tail");
   }
 
-  /** The run as the server has it now. @param {import("../types.js").Run} run */
+  /** The run as the server has it now. @param {Run} run */
   compare(run) {
-    this.bytes = run.output_bytes;
-    this.stream.compare(run);
+    const ended = isActive(this.run) && !isActive(run);
+    this.run = run;
+    this.source.compare(run);
+    if (!ended) return;
+    if (UNTOLD.has(this.source.state)) this.#ask();
+    this.#showWhole();
   }
 
   pause() {
@@ -60,16 +64,21 @@ export class RunWatch {
 
   /** Follows the end; when it is far ahead of what is shown, goes there without what lies between. */
   follow() {
-    const behind = this.bytes - this.state.next;
-    if (this.stream.state === "held" && behind > FAR_BYTES) this.#restart({ tail: TAIL_LINES }, true);
+    const behind = this.run.output_bytes - this.state.next;
+    if (this.state.viewer.full && behind > FAR_BYTES) this.#restart("tail", true);
     else {
       this.viewer.follow(true);
-      this.#goOn();
+      this.source.goOn();
     }
   }
 
   fromStart() {
-    this.#restart({ offset: 0 }, false);
+    this.#restart(START, false);
+  }
+
+  /** Does not wait for the next try. */
+  retry() {
+    this.source.retry();
   }
 
   /** @param {import("./scroll.js").Place} place */
@@ -81,27 +90,67 @@ export class RunWatch {
     this.viewer.makeRoom();
   }
 
-  text() {
+  /** @returns {Promise<string>} what is shown, as plain text, once all is there */
+  async text() {
+    const until = performance.now() + SETTLED_MS;
+    while (!this.#arrived && performance.now() < until) await new Promise(requestAnimationFrame);
+    this.viewer.flush();
     return this.viewer.text();
   }
 
   dispose() {
     clearTimeout(this.tellTimer);
-    this.stream.close();
+    this.source.close();
     this.viewer.dispose();
   }
 
-  #restart(from, following) {
-    this.viewer.restart({ following });
-    this.stream.resume(from);
+  get #arrived() {
+    const { stream, viewer } = this.state;
+    return viewer.full || (stream.kind !== "loading" && stream.kind !== "connecting");
   }
 
-  #goOn() {
-    if (this.stream.state === "held") this.stream.resume();
+  /** @param {import("./ranges.js").Place} place */
+  #begin(place) {
+    const streamed = isActive(this.run) && this.encoding === STREAMED && passing.value !== "ranges";
+    this.viewer.calm = !isActive(this.run);
+    this.viewer.bound(!isActive(this.run) && isWhole(this.run));
+    const listener = {
+      onRun: (run) => this.listener.onRun(run),
+      onState: (stream) => this.#change({ stream }),
+      onOutput: (frame) => this.#take(frame),
+      hungry: () => this.viewer.hungry,
+      onNoWay: () => this.#ask(),
+    };
+    this.source?.close();
+    this.source = streamed
+      ? new RunStream(this.run, place === "tail" ? { tail: TAIL_LINES } : { offset: place.offset }, listener)
+      : new RangeSource(this.run, place, this.encoding, listener);
+  }
+
+  #take(frame) {
+    this.state.next = frame.next;
+    this.viewer.append(frame);
+  }
+
+  /** No frames come by any way: what there is is asked for, from where they ended. */
+  #ask() {
+    const { next, line } = this.source;
+    this.#begin(next === null ? "tail" : { offset: next, line });
+  }
+
+  #restart(place, following) {
+    this.viewer.restart({ following });
+    this.#begin(place);
+  }
+
+  /** Of a run that has ended nothing is left out for its speed. */
+  #showWhole() {
+    const { following, cut } = this.state.viewer;
+    if (following && cut && isWhole(this.run)) this.#restart(START, true);
   }
 
   #viewerChanged(viewer) {
-    if (viewer.hungry && !viewer.full) this.#goOn();
+    if (viewer.hungry && !viewer.full) this.source?.goOn();
     this.#change({ viewer });
   }
 
@@ -121,4 +170,7 @@ export class RunWatch {
 }
 
 const keyOf = ({ stream, viewer }) =>
-  [stream.kind, stream.resumedAt, viewer.following, viewer.full, viewer.empty, viewer.drained, viewer.cut].join();
+  [
+    ...[stream.kind, stream.resumedAt, stream.detail],
+    ...[viewer.following, viewer.full, viewer.empty, viewer.drained, viewer.cut],
+  ].join();
