@@ -51,7 +51,7 @@ async def stalled_viewer(client: Client, path: str) -> AsyncIterator[asyncio.Str
 
 async def test_a_stalled_viewer_disturbs_nobody_and_is_dropped(start: Start) -> None:
     """Neither the run nor another viewer; one over WebSocket, one over HTTP."""
-    client = await start(viewer_stall_seconds="1")
+    client = await start(viewer_stall_seconds="3")
     run_id = await client.run(MUCH_OUTPUT)
     async with (
         stalled_viewer(client, f"runs/{run_id}/ws?format=raw") as first,
@@ -85,7 +85,7 @@ async def test_a_thousand_viewers_do_not_notice_those_that_stall(
     viewers, stalled = 1000, 10
     bound, gate = str(viewers + stalled), tmp_path / "gate"
     service = (
-        await start(max_viewers=bound, max_viewers_per_run=bound, viewer_stall_seconds="1")
+        await start(max_viewers=bound, max_viewers_per_run=bound, viewer_stall_seconds="3")
     ).service
     async with (
         ClientSession(connector=TCPConnector(limit=0)) as session,

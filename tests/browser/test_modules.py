@@ -23,7 +23,6 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -144,7 +144,7 @@ async def test_51_half_open_connections_do_not_lock_a_newcomer_out() -> None:
 @pytest.mark.parametrize("sent", [b"", b"G", b"GET /ping HTTP/1.1\r\nHost: localhost\r\n"])
 async def test_headers_that_do_not_come_in_time_close_the_connection(sent: bytes) -> None:
     """Also those of a further request."""
-    async with Site(Gates(9, headers_seconds=0.2)).serving() as site:
+    async with Site(Gates(9, headers_seconds=0.5)).serving() as site:
         peer = await site.connect()
         peer.writer.write(sent)
         assert (await peer.closed())[:12] == (b"HTTP/1.1 408" if sent else b"")
@@ -156,7 +156,7 @@ async def test_headers_that_do_not_come_in_time_close_the_connection(sent: bytes
 
 
 async def test_an_idle_connection_that_was_of_use_stays() -> None:
-    async with Site(Gates(9, headers_seconds=0.2)).serving() as site:
+    async with Site(Gates(9, headers_seconds=0.5)).serving() as site:
         useful, useless = await site.connect(), await site.connect()
         assert await useful.ask() == b"200"
         for _ in range(3):
