@@ -26,6 +26,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.embedded import EmbeddedDatabase
 from server.repositories.output import OutputRepository
+from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
@@ -38,6 +39,7 @@ from server.services.launch import Launch
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.recovery import Recovery
+from server.services.requests import Requests
 from server.services.retention import Retention
 from server.services.runner import Runner
 from server.services.runs import RunService
@@ -145,12 +147,14 @@ async def service(
         tasks.start(viewers.watch(), "viewers")
         tasks.start(metrics.watch_loop(), "event loop lag")
         _tell_gauges(metrics, active, archiver, viewers)
+        requests = Requests(RequestRepository(database))
         run_service = RunService(
             runner,
             active,
             repositories.commands,
             repositories.runs,
             Chunks(repositories.outputs),
+            requests,
             stop_grace_seconds=settings.stop_grace_seconds,
         )
         retention = Retention(
@@ -163,7 +167,7 @@ async def service(
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
         app[keys.RUNS] = run_service
-        app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service)
+        app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service, requests)
         app[keys.READINESS] = Readiness(
             database,
             keeper,

@@ -41,6 +41,18 @@ class RunNotFollowedError(TailrunError):
     """The run has not ended, but this server does not follow it."""
 
 
+class RequestRepeatedError(ConflictError):
+    """A request of this key was answered before."""
+
+
+class RequestChangedError(TailrunError):
+    """The key of the request was used for another one."""
+
+
+class ArchiveDamagedError(TailrunError):
+    """The archive lacks bytes of a run's output, or has others in their place."""
+
+
 class InvalidCursorError(TailrunError):
     """The cursor was not made by this service."""
 

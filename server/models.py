@@ -86,6 +86,23 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What tells a request that comes again: its key, and a hash of what it asks for."""
+
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBefore:
+    """What was made for a request: a command, and its run, if one was asked for."""
+
+    fingerprint: bytes
+    command_id: UUID
+    run_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
     """How a run ended, to be stored with the last byte of its output."""
 
@@ -111,6 +128,15 @@ class Chunk:
     line_count: int
     written_at: datetime
     data: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of the byte after its last one."""
+        return self.byte_offset + self.byte_count
+
+    def contains(self, offset: int) -> bool:
+        """Tell whether the byte at an offset is in it."""
+        return self.byte_offset <= offset < self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from server.handlers import schemas
 from server.handlers.keys import COMMANDS, RUNS
 from server.handlers.openapi import operation
 from server.handlers.parameters import (
+    IDEMPOTENCY_KEY,
     body,
     command_change,
     command_id,
     compares,
     query,
     refuse_other_values,
+    request_key,
     versions,
 )
 from server.handlers.problems import problem
@@ -21,12 +23,19 @@ from server.handlers.render import (
     command_json,
     json_response,
     location,
+    replay,
     run_json,
     version_tag,
 )
 from server.services.commands import CommandView
 
 BODY_ERRORS = (400, 413, 415, 422)
+REPEATABLE = {
+    "name": IDEMPOTENCY_KEY,
+    "description": "1 to 255 visible ASCII characters of the client's choice. A request that comes"
+    " again with the same key within 24 hours makes nothing: it gets the first answer's command and"
+    " run, and the header `Idempotent-Replayed: true`.",
+}
 READ_ONLY = "Fields that are only read may be sent as they are."
 IF_MATCH = {
     "name": "If-Match",
@@ -62,16 +71,22 @@ async def list_commands(request: web.Request) -> web.Response:
     summary="Store a command and start it",
     description='With `"start": false` the command is only stored.',
     body=schemas.NewCommandBody,
+    headers=(REPEATABLE,),
     answers={201: ("The command, with the run that was started.", schemas.NewCommandSchema)},
     errors=(*BODY_ERRORS, 403, 503),
 )
 async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
-    view = await request.app[COMMANDS].create(**body(request))
+    fields = body(request)
+    view, replayed = await request.app[COMMANDS].create(
+        **fields, request=request_key(request, fields)
+    )
     return json_response(
         command_json(view, base_path(request), run_field="run"),
         status=201,
-        headers=location(request, f"commands/{view.command.id}") | version_tag(view),
+        headers=location(request, f"commands/{view.command.id}")
+        | version_tag(view)
+        | replay(replayed=replayed),
     )
 
 

@@ -1,17 +1,23 @@
 """What handlers read from a request, beyond what the schemas check."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from aiohttp import web
 
 from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
 from server.handlers.problems import InvalidInputError
 from server.handlers.render import version_of
 from server.handlers.schemas import COMPARED
-from server.models import CommandChange
+from server.models import CommandChange, RequestKey
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+KEY = re.compile(r"[!-~]{1,255}")
 
 
 def body(request: web.Request) -> dict[str, Any]:
@@ -78,6 +84,21 @@ def _same(given: object, told: object) -> bool:
         return datetime.fromisoformat(str(given)) == datetime.fromisoformat(str(told))
     except (ValueError, TypeError):
         return False
+
+
+def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKey | None:
+    """Return what tells the request when it comes again; None where it has no Idempotency-Key.
+
+    Raises:
+        InvalidInputError: the key is none.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not KEY.fullmatch(key):
+        raise InvalidInputError({IDEMPOTENCY_KEY: ["Give 1 to 255 visible ASCII characters."]})
+    asked = orjson.dumps([request.path, fields], option=orjson.OPT_SORT_KEYS)
+    return RequestKey(key, hashlib.sha256(asked).digest())
 
 
 def command_id(request: web.Request) -> UUID:

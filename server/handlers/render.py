@@ -40,6 +40,11 @@ def location(request: web.Request, path: str) -> dict[str, str]:
     return {"Location": f"{base_path(request)}{API}/{path}"}
 
 
+def replay(*, replayed: bool) -> dict[str, str]:
+    """Return the header of an answer that is given again."""
+    return {"Idempotent-Replayed": "true"} if replayed else {}
+
+
 def run_json(view: RunView, base: str) -> dict[str, Any]:
     """Write a run as schemas.RunSchema tells; its links begin with `base` (TAILRUN_BASE_PATH).
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.handlers import schemas
-from server.handlers.commands import BODY_ERRORS
+from server.handlers.commands import BODY_ERRORS, REPEATABLE
 from server.handlers.keys import RUNS, SETTINGS
 from server.handlers.openapi import operation
-from server.handlers.parameters import body, command_id, query, run_id
-from server.handlers.render import base_path, json_response, location, run_json
+from server.handlers.parameters import body, command_id, query, request_key, run_id
+from server.handlers.render import base_path, json_response, location, replay, run_json
 from server.repositories.page import Page
 from server.services.live import RunView
 
@@ -18,13 +18,15 @@ from server.services.live import RunView
     tag="runs",
     of="command",
     summary="Start a run of the command",
+    headers=(REPEATABLE,),
     answers={201: ("The run.", schemas.RunSchema)},
-    errors=(403, 404, 503),
+    errors=(403, 404, 422, 503),
 )
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
-    view = await request.app[RUNS].start(command_id(request))
-    return _run(request, view, status=201, headers=location(request, f"runs/{view.run.id}"))
+    view, replayed = await request.app[RUNS].start(command_id(request), request_key(request, {}))
+    headers = location(request, f"runs/{view.run.id}") | replay(replayed=replayed)
+    return _run(request, view, status=201, headers=headers)
 
 
 @operation(

@@ -2,14 +2,21 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from server.errors import CommandActiveError, CommandChangedError, CommandNotFoundError
-from server.models import Command, CommandChange, Run
+from server.errors import (
+    CommandActiveError,
+    CommandChangedError,
+    CommandNotFoundError,
+    RequestRepeatedError,
+)
+from server.models import Command, CommandChange, RequestKey, Run
+from server.repositories.connections import Row
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
+from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (
     COMMAND_COLUMNS,
     LISTED_COMMAND_COLUMNS,
@@ -24,15 +31,22 @@ from server.repositories.rows import (
 # All moments are told by the clock of this host, as its runs' are (repositories.runs): a first run
 # is as old as its command, whatever the server's clock says.
 ADD = f"""
-    INSERT INTO commands AS c (name, description, script, created_at, updated_at)
-    VALUES (%(name)s, %(description)s, %(script)s, %(now)s, %(now)s)
+    WITH request AS ({{request}})
+    INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
+    SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(now)s, %(now)s FROM request
     RETURNING {COMMAND_COLUMNS}
 """
 
 ADD_WITH_RUN = f"""
-    WITH c AS ({ADD}), r AS (
-        INSERT INTO commands_info AS r (commands_id, script, host, created_at, start_time, exitcode)
-        SELECT c.id, c.script, %(host)s, %(now)s, %(now)s, NULL FROM c
+    WITH request AS ({{request}}), c AS (
+        INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
+        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(now)s, %(now)s FROM request
+        RETURNING {COMMAND_COLUMNS}
+    ), r AS (
+        INSERT INTO commands_info AS r (
+            id, commands_id, script, host, created_at, start_time, state
+        )
+        SELECT %(run_id)s, c.id, c.script, %(host)s, %(now)s, %(now)s, 'queued' FROM c
         RETURNING {RUN_COLUMNS}
     )
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
@@ -122,32 +136,48 @@ class CommandRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, name: str, description: str | None, script: str) -> Command:
-        """Store a command."""
-        parameters = {
-            "name": name,
-            "description": description,
-            "script": script,
-            "now": datetime.now(UTC),
-        }
-        [row] = await self._database.fetch_all(ADD, parameters)
-        return command_of(row)
+    async def add(
+        self, name: str, description: str | None, script: str, *, request: RequestKey | None = None
+    ) -> Command:
+        """Store a command.
+
+        Raises:
+            RequestRepeatedError: the request was answered before.
+        """
+        fields = {"name": name, "description": description, "script": script, "run_id": None}
+        return command_of(await self._add(ADD, fields, request))
 
     async def add_with_run(
-        self, name: str, description: str | None, script: str, *, host: str
+        self,
+        name: str,
+        description: str | None,
+        script: str,
+        *,
+        host: str,
+        request: RequestKey | None = None,
     ) -> tuple[Command, Run]:
-        """Store a command and its first run, queued, in one statement."""
-        parameters = {
-            "name": name,
-            "description": description,
-            "script": script,
-            "host": host,
-            "now": datetime.now(UTC),
-        }
-        [row] = await self._database.fetch_all(ADD_WITH_RUN, parameters)
+        """Store a command and its first run, queued, in one statement.
+
+        Raises:
+            RequestRepeatedError: the request was answered before.
+        """
+        fields = {"name": name, "description": description, "script": script, "host": host}
+        row = await self._add(ADD_WITH_RUN, {**fields, "run_id": uuid4()}, request)
         command, run = command_and_run_of(row)
         assert run is not None  # noqa: S101  the statement has just inserted it
         return command, run
+
+    async def _add(self, sql: str, fields: Mapping[str, object], request: RequestKey | None) -> Row:
+        parameters = {
+            **fields,
+            "command_id": uuid4(),
+            "now": datetime.now(UTC),
+            **request_parameters(request),
+        }
+        rows = await self._database.fetch_all(sql.format(request=request_sql(request)), parameters)
+        if not rows:
+            raise RequestRepeatedError("The request was answered before.")
+        return rows[0]
 
     async def get(self, command_id: UUID) -> Command:
         """Return a command.

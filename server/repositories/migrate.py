@@ -3,6 +3,7 @@
 import asyncio
 import glob
 import os
+import re
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import make_dsn
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlBackend
@@ -27,6 +29,7 @@ CONNECT_SECONDS = 10
 
 _LOCK_KEY = int.from_bytes(b"tailrun", "big")
 _YOYO_TABLE = "_yoyo_migration"
+_OURS = re.compile(r"\d{4}\.")
 
 
 class _Backend(PostgresqlBackend):  # type: ignore[misc]
@@ -70,7 +73,8 @@ async def apply(url: str, directory: Path) -> None:
     it; whoever holds that may break yoyo's.
 
     Raises:
-        StartupError: the URL is none, or the directory holds no migration.
+        StartupError: the URL is none, the directory holds no migration, the database is not in
+            UTF-8, or a newer version has migrated it.
         DatabaseUnavailableError: the server cannot be reached, or another process has been
             migrating it for LOCK_SECONDS.
     """
@@ -82,17 +86,42 @@ def _apply(address: Address, directory: Path) -> None:
     if not migrations:
         raise StartupError(f"There are no migrations in {directory}. Install Tailrun again.")
     parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters}
-    with address.errors(), _advisory_lock(parameters), _Backend(parameters) as backend:
+    with address.errors(), _advisory_lock(parameters) as cursor, _Backend(parameters) as backend:
+        _check_encoding(address, cursor)
         # Not init_database: that tries out whether tables can be made in a transaction, by one that
         # must fail. PostgreSQL can do that, and its log shall tell of faults alone.
         backend.create_lock_table()
         backend.break_lock()
         with backend.lock():
-            backend.apply_migrations(backend.to_apply(migrations))
+            missing = backend.to_apply(migrations)
+            _check_version(address, backend, {migration.id for migration in migrations})
+            backend.apply_migrations(missing)
+
+
+def _check_encoding(address: Address, cursor: Cursor) -> None:
+    """Refuse a database that does not take every character."""
+    cursor.execute("SHOW server_encoding")
+    [(encoding,)] = cursor.fetchall()
+    if encoding != "UTF8":
+        raise StartupError(
+            f"{address} has the encoding {encoding}, which lacks characters that output may have."
+            " Use one that was made by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+def _check_version(address: Address, backend: _Backend, known: set[str]) -> None:
+    """Refuse a database that a newer version has migrated: what it holds is not known here."""
+    applied = {row[0] for row in backend.execute(f"SELECT migration_id FROM {_YOYO_TABLE}")}  # noqa: S608
+    unknown = sorted(name for name in applied - known if _OURS.match(name))
+    if unknown:
+        raise StartupError(
+            f"{address} was migrated by a newer version of Tailrun: this one does not know the"
+            f" migration {unknown[-1]}. Start that version, or name another database."
+        )
 
 
 @contextmanager
-def _advisory_lock(parameters: dict[str, str]) -> Iterator[None]:
+def _advisory_lock(parameters: dict[str, str]) -> Iterator[Cursor]:
     """Hold the lock of migrations; the end of its connection, however it comes, releases it."""
     with (
         closing(psycopg2.connect(make_dsn(**parameters))) as connection,
@@ -101,4 +130,4 @@ def _advisory_lock(parameters: dict[str, str]) -> Iterator[None]:
         connection.autocommit = True
         cursor.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}")
         cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
-        yield
+        yield cursor

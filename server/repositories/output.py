@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from server.errors import DatabaseRefusedError
+from server.errors import DatabaseRefusedError, RunNotFoundError
 from server.models import Advance, Chunk, Position
 from server.repositories.database import Database
 from server.repositories.rows import (
@@ -83,6 +83,8 @@ CHUNK_OF_NEWLINE = f"""
     ORDER BY first_line + line_count, byte_offset LIMIT 1
 """
 
+STORED = "SELECT FROM commands_info WHERE id = %(run_id)s"
+
 TIMES = """
     SELECT byte_offset, written_at FROM commands_info_output
     WHERE commands_info_id = %(run_id)s ORDER BY byte_offset
@@ -135,6 +137,15 @@ class OutputRepository:
         """Return when what is archived was first seen: offsets and Unix seconds, ascending."""
         rows = await self._database.fetch_all(TIMES, {"run_id": run_id})
         return [(offset, written_at.timestamp()) for offset, written_at in rows]
+
+    async def check_stored(self, run_id: UUID) -> None:
+        """Check that a run is stored, and not about to be purged.
+
+        Raises:
+            RunNotFoundError: it was deleted.
+        """
+        if await self._database.fetch_one(STORED, {"run_id": run_id}) is None:
+            raise RunNotFoundError("The run was deleted while its output was read.")
 
     async def chunk_of_newline(self, run_id: UUID, newline: int) -> Chunk | None:
         """Return the chunk that holds a run's newline of this number (from 1), if there is one."""

@@ -4,14 +4,20 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg2.errors import ForeignKeyViolation
 
-from server.errors import CommandNotFoundError, RunActiveError, RunNotFoundError
-from server.models import Position, Run, RunEnd, RunState
+from server.errors import (
+    CommandNotFoundError,
+    RequestRepeatedError,
+    RunActiveError,
+    RunNotFoundError,
+)
+from server.models import Position, RequestKey, Run, RunEnd, RunState
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
+from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (
     LISTED_RUN_COLUMNS,
     POSITION_COLUMNS,
@@ -23,8 +29,10 @@ from server.repositories.rows import (
 
 # The moment is ours: a server that was frozen may do this long after we gave it up.
 ADD = f"""
-    INSERT INTO commands_info AS r (commands_id, script, host, created_at, start_time, exitcode)
-    VALUES (%(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, NULL)
+    WITH request AS ({{request}})
+    INSERT INTO commands_info AS r (id, commands_id, script, host, created_at, start_time, state)
+    SELECT %(run_id)s, %(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, 'queued'
+    FROM request
     RETURNING {RUN_COLUMNS}
 """
 
@@ -48,6 +56,29 @@ ACTIVE = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r
     WHERE r.host = %(host)s AND r.state IN ('queued', 'running')
     ORDER BY r.created_at, r.id
+"""
+
+ACTIVE_OF_COMMAND = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE r.commands_id = %(command_id)s AND r.state IN ('queued', 'running')
+    ORDER BY r.created_at DESC, r.id DESC
+"""
+
+# The epoch fences whoever may own the run all the same.
+END_UNFOLLOWED = f"""
+    UPDATE commands_info AS r
+    SET state = 'lost', end_time = %(now)s, exitcode = NULL, signal = NULL, reason = %(reason)s,
+        epoch = r.epoch + 1
+    WHERE r.id = %(id)s AND r.epoch = %(epoch)s AND r.state IN ('queued', 'running')
+    RETURNING {RUN_COLUMNS}
+"""
+
+NOTE_DAMAGE = """
+    UPDATE commands_info
+    SET reason = CASE WHEN reason IS NULL THEN %(damage)s ELSE reason || '; ' || %(damage)s END
+    WHERE id = %(id)s AND end_time IS NOT NULL
+        AND (reason IS NULL OR position(%(damage)s IN reason) = 0)
+    RETURNING id
 """
 
 ACTIVE_ELSEWHERE = """
@@ -96,23 +127,31 @@ class RunRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, command_id: UUID, script: str, host: str) -> Run:
+    async def add(
+        self, command_id: UUID, script: str, host: str, *, request: RequestKey | None = None
+    ) -> Run:
         """Store a run of a command, queued, in its first epoch.
 
         Raises:
             CommandNotFoundError: there is no such command.
+            RequestRepeatedError: the request was answered before.
         """
         parameters = {
             "command_id": command_id,
+            "run_id": uuid4(),
             "script": script,
             "host": host,
             "now": datetime.now(UTC),
+            **request_parameters(request),
         }
+        sql = ADD.format(request=request_sql(request))
         try:
-            [row] = await self._database.fetch_all(ADD, parameters)
+            rows = await self._database.fetch_all(sql, parameters)
         except ForeignKeyViolation as exc:
             raise CommandNotFoundError(f"There is no command {command_id}.") from exc
-        return run_of(row)
+        if not rows:
+            raise RequestRepeatedError("The request was answered before.")
+        return run_of(rows[0])
 
     async def get(self, run_id: UUID) -> Run:
         """Return a run.
@@ -139,6 +178,29 @@ class RunRepository:
     async def active(self, host: str) -> Sequence[Run]:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def active_of_command(self, command_id: UUID) -> Sequence[Run]:
+        """Return a command's queued and running runs, newest first, of whatever host."""
+        rows = await self._database.fetch_all(ACTIVE_OF_COMMAND, {"command_id": command_id})
+        return [run_of(row) for row in rows]
+
+    async def end_unfollowed(self, run: Run, reason: str) -> Run | None:
+        """End a run that no server here follows, as lost; None when it has changed meanwhile.
+
+        Its epoch is raised: a server that follows it after all has no say any more.
+        """
+        parameters = {
+            "id": run.id,
+            "epoch": run.epoch,
+            "now": datetime.now(UTC),
+            "reason": reason,
+        }
+        row = await self._database.fetch_one(END_UNFOLLOWED, parameters)
+        return None if row is None else run_of(row)
+
+    async def note_damage(self, run_id: UUID, damage: str) -> None:
+        """Add to the reason of a run that has ended what is wrong with its archive, once."""
+        await self._database.fetch_one(NOTE_DAMAGE, {"id": run_id, "damage": damage})
 
     async def active_elsewhere(self, host: str) -> int:
         """Return how many runs of other hosts are queued or running."""

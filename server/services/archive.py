@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 from server.models import Chunk, Run
 from server.output import lines
-from server.services.chunks import Chunks
+from server.services.chunks import Chunks, damaged
 
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
@@ -15,6 +15,13 @@ class ArchivedOutput:
     """The output of a finished run; an `Output` that has ended.
 
     It holds where a few chunks are, and none of their bytes: a viewer may wait for long.
+
+    Each chunk is checked: that it follows the one before, and that its frame has the length, the
+    lines and the checksum it was stored with. Whoever reads gets all up to the first byte that is
+    not so.
+
+    Raises:
+        ArchiveDamagedError: from every method, where the archive is not what was stored.
     """
 
     def __init__(self, run: Run, chunks: Chunks) -> None:
@@ -42,7 +49,8 @@ class ArchivedOutput:
             return b""
         chunk = await self._chunk_at(offset)
         start = offset - chunk.byte_offset
-        return (await self._chunks.plain(self._run.id, chunk))[start : start + limit]
+        stop = start + min(limit, self.size - offset)
+        return (await self._chunks.plain(self._run.id, chunk))[start:stop]
 
     async def lines_before(self, offset: int) -> int:
         """Return the number of newlines in [0, offset)."""
@@ -87,7 +95,7 @@ class ArchivedOutput:
         """
         while start < end:
             chunk = await self._chunk_at(start)
-            stop = min(end, chunk.byte_offset + chunk.byte_count)
+            stop = min(end, chunk.end)
             position, size = 0, 1
             while position < size:
                 frame = await self._frame(chunk, start, stop)
@@ -98,21 +106,19 @@ class ArchivedOutput:
             start = stop
 
     async def _frame(self, chunk: Chunk, start: int, end: int) -> bytes:
-        if (start, end) == (chunk.byte_offset, chunk.byte_offset + chunk.byte_count):
+        if (start, end) == (chunk.byte_offset, chunk.end):
             return await self._chunks.stored(self._run.id, chunk)
         return await self._chunks.part(self._run.id, chunk, start, end)
 
     async def _chunk_at(self, offset: int) -> Chunk:
         """Find a chunk; of those known the one before stays, for times asked for later."""
-        found = next((chunk for chunk in self._known if _contains(chunk, offset)), None)
+        found = next((chunk for chunk in self._known if chunk.contains(offset)), None)
         if found is None:
             limit = FETCH_CHUNKS if self._begun else 1
             self._begun = True
             fetched = await self._chunks.find(self._run.id, offset, limit)
             self._known = [*self._known[-1:], *fetched]
             found = fetched[0]
+        if found.byte_offset != offset and any(chunk.end == offset for chunk in self._known):
+            raise damaged(offset)  # it overlaps the one before
         return found
-
-
-def _contains(chunk: Chunk, offset: int) -> bool:
-    return chunk.byte_offset <= offset < chunk.byte_offset + chunk.byte_count

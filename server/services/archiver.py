@@ -334,7 +334,7 @@ class Archiver:
             chunks=chunks,
             preview=await self._preview(log, start, to_offset, ended=ended),
             start_time=None if cursor.start_told or before is not None else live.run.start_time,
-            end=cursor.end_of() if ended else None,
+            end=_end(cursor, to_offset) if ended else None,
         )
 
     async def _chunks(self, log: RunLog, start: int, end: int, lines: int) -> tuple[Chunk, ...]:
@@ -414,6 +414,12 @@ def _done(cursor: _Cursor, result: Followed) -> None:
     cursor.done.set()
 
 
+def _end(cursor: _Cursor, offset: int) -> RunEnd:
+    if cursor.log.damaged:
+        return outcome.incomplete(offset, outcome.OUTPUT_CUT, cursor.end_of)
+    return cursor.end_of()
+
+
 def _without_output(cursor: _Cursor) -> Advance:
     """Make the step that ends a run without what is still to be archived of its output."""
     live = cursor.live
@@ -432,4 +438,4 @@ def _read_and_pack(start: int, end: int, descriptor: int) -> tuple[int, bytes]:
 
 
 def _pack(data: bytes) -> tuple[int, bytes]:
-    return newlines(data), zstandard.compress(data, ZSTD_LEVEL)
+    return newlines(data), zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True).compress(data)

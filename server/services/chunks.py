@@ -8,8 +8,9 @@ from uuid import UUID
 
 import zstandard
 
-from server.errors import RunNotFoundError
+from server.errors import ArchiveDamagedError
 from server.models import Chunk
+from server.output import lines
 from server.repositories.output import OutputRepository
 
 KEPT_BYTES = 12 * 1024 * 1024
@@ -46,6 +47,7 @@ class Chunks:
 
         Raises:
             RunNotFoundError: the run was deleted meanwhile.
+            ArchiveDamagedError: no chunk contains `offset`.
         """
         async with self._turn:
             return await self._fetch(run_id, offset, limit)
@@ -57,14 +59,24 @@ class Chunks:
         return None if chunk is None else self._take(run_id, chunk)
 
     async def stored(self, run_id: UUID, chunk: Chunk) -> bytes:
-        """Return a chunk as it is stored: a zstd frame."""
-        return await self._get((run_id, chunk.byte_offset, "stored"), chunk, self._nothing)
+        """Return a chunk as it is stored: a zstd frame, whose receiver compares its checksum.
+
+        Raises:
+            ArchiveDamagedError: it is none, or not as long as the chunk.
+        """
+        data = await self._get((run_id, chunk.byte_offset, "stored"), chunk, self._nothing)
+        _check_frame(data, chunk)
+        return data
 
     async def plain(self, run_id: UUID, chunk: Chunk) -> bytes:
-        """Return the output in a chunk."""
+        """Return the output in a chunk.
+
+        Raises:
+            ArchiveDamagedError: it is not what was stored.
+        """
 
         async def make(data: bytes) -> bytes:
-            return await asyncio.to_thread(_decompress, data, chunk.byte_count)
+            return await asyncio.to_thread(_decompress, data, chunk)
 
         return await self._get((run_id, chunk.byte_offset, "plain"), chunk, make)
 
@@ -95,13 +107,16 @@ class Chunks:
         found = self._look(key)
         if found is None:
             await self._fetch(run_id, chunk.byte_offset, 1)
-            found = self._kept[key]
+            found = self._look(key)
+        if found is None:
+            raise damaged(chunk.byte_offset)  # another chunk overlaps its place
         return found
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
         chunks = await self._outputs.chunks(run_id, offset, limit)
-        if not chunks:
-            raise RunNotFoundError("The run was deleted while its output was read.")
+        if not chunks or not chunks[0].contains(offset):
+            await self._outputs.check_stored(run_id)
+            raise damaged(offset)
         return [self._take(run_id, chunk) for chunk in reversed(chunks)][::-1]
 
     def _take(self, run_id: UUID, chunk: Chunk) -> Chunk:
@@ -124,10 +139,33 @@ class Chunks:
             self._bytes -= len(self._kept.popitem(last=False)[1])
 
 
-def _decompress(data: bytes, byte_count: int) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=byte_count)
+def damaged(offset: int) -> ArchiveDamagedError:
+    """Return the error of an archive that is good up to a byte."""
+    return ArchiveDamagedError(f"archive damaged at byte {offset}")
+
+
+def _check_frame(data: bytes, chunk: Chunk) -> None:
+    """Check, by its header alone, that a frame has its chunk's length."""
+    try:
+        size = zstandard.frame_content_size(data)
+    except zstandard.ZstdError as exc:
+        raise damaged(chunk.byte_offset) from exc
+    if size != chunk.byte_count:
+        raise damaged(chunk.byte_offset)
+
+
+def _decompress(data: bytes, chunk: Chunk) -> bytes:
+    """Return a chunk's bytes; zstd compares the checksum, which older chunks lack."""
+    _check_frame(data, chunk)
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=chunk.byte_count)
+    except zstandard.ZstdError as exc:
+        raise damaged(chunk.byte_offset) from exc
+    if lines.newlines(plain) != chunk.line_count:
+        raise damaged(chunk.byte_offset)
+    return plain
 
 
 def _cut(data: bytes, chunk: Chunk, start: int, end: int) -> bytes:
-    plain = _decompress(data, chunk.byte_count)
+    plain = _decompress(data, chunk)
     return zstandard.compress(plain[start - chunk.byte_offset : end - chunk.byte_offset], 1)

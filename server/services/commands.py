@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from server.models import Command, CommandChange
+from server.models import Command, CommandChange, MadeBefore, RequestKey
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.live import RunView
+from server.services.requests import Requests
 from server.services.runner import Runner
 from server.services.runs import RunService
 
@@ -39,21 +40,49 @@ class CommandView:
 class CommandService:
     """What users ask of commands."""
 
-    def __init__(self, commands: CommandRepository, runner: Runner, runs: RunService) -> None:
+    def __init__(
+        self,
+        commands: CommandRepository,
+        runner: Runner,
+        runs: RunService,
+        requests: Requests,
+    ) -> None:
+        self._requests = requests
         self._commands = commands
         self._runner = runner
         self._runs = runs
 
     async def create(
-        self, *, name: str, description: str | None, script: str, start: bool
-    ) -> CommandView:
-        """Store a command and start its first run, unless `start` is false."""
-        if not start:
-            return CommandView(await self._commands.add(name, description, script), None)
-        command, run = await self._commands.add_with_run(
-            name, description, script, host=self._runner.host
-        )
-        return CommandView(command, (await self._runner.take_up(run)).view)
+        self,
+        *,
+        name: str,
+        description: str | None,
+        script: str,
+        start: bool,
+        request: RequestKey | None = None,
+    ) -> tuple[CommandView, bool]:
+        """Store a command and start its first run, unless `start` is false.
+
+        Tells, too, whether this was done before, for a request of the same key.
+
+        Raises:
+            RequestChangedError: the key was used for another request.
+        """
+
+        async def make() -> CommandView:
+            if not start:
+                added = await self._commands.add(name, description, script, request=request)
+                return CommandView(added, None)
+            command, run = await self._commands.add_with_run(
+                name, description, script, host=self._runner.host, request=request
+            )
+            return CommandView(command, (await self._runner.take_up(run)).view)
+
+        return await self._requests.once(request, make, self._made_before)
+
+    async def _made_before(self, made: MadeBefore) -> CommandView:
+        run = None if made.run_id is None else await self._runs.resume(made.run_id)
+        return CommandView(await self._commands.get(made.command_id), run)
 
     async def get(self, command_id: UUID) -> CommandView:
         """Return a command.

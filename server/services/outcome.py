@@ -25,6 +25,12 @@ MEMORY_REACHED = "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
 OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be missing"
 KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
+UNFOLLOWED = "it was stopped, and what became of it is not known: its state directory has lost it"
+ANOTHERS = (
+    "it was stopped, and what became of it is not known: it belongs to another state directory,"
+    " whose server is not this one"
+)
+OUTPUT_CUT = "somebody other than Tailrun has cut it in its spool"
 SPOOL_LOST = "its spool is gone from the state directory"
 
 
@@ -52,9 +58,19 @@ def unconfirmed() -> RunEnd:
     return RunEnd(RunState.STOPPED, datetime.now(UTC), reason=UNCONFIRMED)
 
 
+def not_started(reason: str) -> RunEnd:
+    """Return the end of a run that the keeper refused to start."""
+    return RunEnd(RunState.FAILED, datetime.now(UTC), reason=f"could not be started: {reason}")
+
+
 def stopped_in_queue() -> RunEnd:
     """Return the end of a run that was stopped before it started."""
     return RunEnd(RunState.STOPPED, datetime.now(UTC), reason="it was stopped while queued")
+
+
+def unfollowed(*, ours: bool) -> str:
+    """Say why a run was ended that is stored as active, and that the server does not have."""
+    return UNFOLLOWED if ours else ANOTHERS
 
 
 def stored_end(run: Run) -> RunEnd:

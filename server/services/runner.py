@@ -19,9 +19,9 @@ from server.errors import (
 from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
-from server.keeper.protocol import KeeperError
+from server.keeper.protocol import KeeperError, KeeperRefusedError
 from server.keeper.spool import ProcessRecord, Spool
-from server.models import Advance, Command, Run, RunEnd
+from server.models import Advance, Command, RequestKey, Run, RunEnd
 from server.output.log import RunLog
 from server.output.watch import Watch
 from server.repositories.output import OutputRepository
@@ -89,13 +89,21 @@ class Runner:
         """The identity of the state directory, stored with each run."""
         return self._host
 
-    async def start(self, command: Command) -> LiveRun:
-        """Store a new run of the command and start it, or queue it when all places are taken."""
+    async def start(self, command: Command, request: RequestKey | None = None) -> LiveRun:
+        """Store a new run of the command and start it, or queue it when all places are taken.
+
+        Raises:
+            RequestRepeatedError: the request was answered before.
+        """
         self._active.admit(command.id)
-        return await self.take_up(await self._runs.add(command.id, command.script, self._host))
+        return await self.take_up(
+            await self._runs.add(command.id, command.script, self._host, request=request)
+        )
 
     async def take_up(self, run: Run) -> LiveRun:
-        """Start a run that is stored as queued."""
+        """Start a run that is stored as queued, unless that is done already."""
+        if (known := self._active.get(run.id)) is not None:
+            return known
         failpoint("run.stored")
         live = self._active.enqueue(run)
         if self._active.next is live:
@@ -289,6 +297,9 @@ class Runner:
             with self._metrics.spawn_seconds.time():
                 await self._keeper.start(self._launch.request(live.run))
             failpoint("run.started")
+        except KeeperRefusedError as error:
+            self._do(live, "end", self._end(live, outcome.not_started(str(error))))
+            return True
         except KeeperError as error:
             logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
             self._active.put_first(live)
@@ -385,13 +396,16 @@ class Runner:
 
     async def _lose(self, live: LiveRun) -> None:
         """Store that a run is lost, as soon as the database is there; no process of it goes on."""
-        end = outcome.spool_lost()
         with suppress(KeeperError):
             await self._keeper.stop(
                 str(live.run.id),
                 signal="SIGTERM",
                 grace_seconds=self._launch.limits.grace_seconds,
             )
+        await self._end(live, outcome.spool_lost())
+
+    async def _end(self, live: LiveRun, end: RunEnd) -> None:
+        """Store the end of a run that has no process, as soon as the database is there."""
         if await self._store_persistently(live, end):
             live.ended(end)
             await self._remove_spool(live)

@@ -1,21 +1,32 @@
 """Runs as users see them: the stored ones, overlaid with what is live here."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from server.errors import NoActiveRunError, RunNotFollowedError
-from server.models import Run, RunState
+from server.errors import (
+    ArchiveDamagedError,
+    DatabaseUnavailableError,
+    NoActiveRunError,
+    RunNotFollowedError,
+    RunNotFoundError,
+)
+from server.models import MadeBefore, RequestKey, Run, RunState
 from server.output.frames import cut_characters
 from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
+from server.services import outcome
 from server.services.active import ActiveRuns
 from server.services.archive import ArchivedOutput
 from server.services.chunks import Chunks
 from server.services.live import LiveRun, RunView
+from server.services.requests import Requests
 from server.services.runner import Runner
+
+logger = logging.getLogger(__name__)
 
 
 class RunService:
@@ -28,6 +39,7 @@ class RunService:
         commands: CommandRepository,
         runs: RunRepository,
         chunks: Chunks,
+        requests: Requests,
         *,
         stop_grace_seconds: float,
     ) -> None:
@@ -36,17 +48,44 @@ class RunService:
         self._commands = commands
         self._runs = runs
         self._chunks = chunks
+        self._requests = requests
         self._stop_grace_seconds = stop_grace_seconds
 
-    async def start(self, command_id: UUID) -> RunView:
-        """Start a run of the command.
+    async def start(
+        self, command_id: UUID, request: RequestKey | None = None
+    ) -> tuple[RunView, bool]:
+        """Start a run of the command; tell, too, whether a request of the same key did so before.
 
         Raises:
             CommandNotFoundError: there is no such command.
             LimitReachedError: the command has as many active runs as it may.
+            RequestChangedError: the key was used for another request.
             DatabaseUnavailableError: the run cannot be stored.
         """
-        return (await self._runner.start(await self._commands.get(command_id))).view
+
+        async def make() -> RunView:
+            command = await self._commands.get(command_id)
+            return (await self._runner.start(command, request)).view
+
+        async def again(made: MadeBefore) -> RunView:
+            if made.run_id is None:
+                raise RunNotFoundError("The request of this key started no run.")
+            return await self.resume(made.run_id)
+
+        return await self._requests.once(request, make, again)
+
+    async def resume(self, run_id: UUID) -> RunView:
+        """Return a run that was stored; start it where the answer to its storing was lost.
+
+        Raises:
+            RunNotFoundError: it was deleted.
+        """
+        live = self._active.get(run_id)
+        if live is not None:
+            return live.view
+        run = await self._runs.get(run_id)
+        unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self._runner.host
+        return (await self._runner.take_up(run)).view if unheard else self.overlay(run)
 
     async def get(self, run_id: UUID) -> RunView:
         """Return a run.
@@ -107,8 +146,22 @@ class RunService:
         view = await self.get(run_id)
         if view.run.state.final:
             raise NoActiveRunError(f"The run has ended already ({view.run.state}).")
+        if self._active.get(run_id) is None:
+            return await self._end_unfollowed(view.run)
         grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
         return (await self._runner.stop(run_id, signal=signal, grace_seconds=grace)).view
+
+    async def _end_unfollowed(self, run: Run) -> RunView:
+        """End a run that is stored as active and that this server does not have, as lost.
+
+        Its state directory is lost, or another server's. Whoever stops it wants it to end.
+        """
+        ours = run.host == self._runner.host
+        ended = await self._runs.end_unfollowed(run, outcome.unfollowed(ours=ours))
+        if ended is None:
+            raise NoActiveRunError("The run has changed meanwhile. Look at it again.")
+        logger.warning("run is ended as lost: nobody here follows it", extra={"run": run.id})
+        return RunView.stored(ended)
 
     async def signal(self, run_id: UUID, *, signal: str) -> RunView:
         """Send a signal to a run's process group; SIGSTOP pauses it, SIGCONT resumes it.
@@ -129,22 +182,27 @@ class RunService:
             CommandNotFoundError: there is no such command.
             NoActiveRunError: it has no active run.
         """
-        active = self._active.of_command(command_id)
-        if not active:
-            await self._commands.get(command_id)
+        await self._commands.get(command_id)
+        stored = [run.id for run in await self._runs.active_of_command(command_id)]
+        live = [live.run.id for live in self._active.of_command(command_id)]
+        stopped = []
+        for run_id in dict.fromkeys([*live, *stored]):
+            with suppress(NoActiveRunError, RunNotFoundError):  # it has just ended
+                stopped.append(await self.stop(run_id, signal=signal, grace_seconds=grace_seconds))
+        if not stopped:
             raise NoActiveRunError("The command has no active run.")
-        return [
-            await self.stop(live.run.id, signal=signal, grace_seconds=grace_seconds)
-            for live in active
-        ]
+        return stopped
 
     async def text(self, run_id: UUID, limit: int) -> tuple[str, bool]:
         """Return the first `limit` bytes of a run's output as text, and whether there is more."""
-        async with self.output(run_id) as output:
-            data = bytearray()
-            while len(data) < limit and len(data) < output.size:
-                data += await output.read(len(data), limit - len(data))
-            truncated = output.size > len(data)
+        data, truncated = bytearray(), False
+        try:
+            async with self.output(run_id) as output:
+                while len(data) < limit and len(data) < output.size:
+                    data += await output.read(len(data), limit - len(data))
+                truncated = output.size > len(data)
+        except ArchiveDamagedError:
+            truncated = True
         whole = cut_characters(bytes(data)) if truncated else len(data)
         return data[:whole].decode("utf-8", "replace"), truncated
 
@@ -174,13 +232,20 @@ class RunService:
 
         Raises:
             RunNotFoundError: there is no such run.
+            ArchiveDamagedError: from there on; the run's reason says so from now on.
         """
         live = self._active.get(run_id)
         if live is not None and live.log is not None:
             with live.log.acquire() as log:
                 yield log
-        else:
+            return
+        try:
             yield ArchivedOutput(await self._runs.get(run_id), self._chunks)
+        except ArchiveDamagedError as error:
+            logger.error("%s", error, extra={"run": run_id})  # noqa: TRY400  it is no defect
+            with suppress(DatabaseUnavailableError):
+                await self._runs.note_damage(run_id, str(error))
+            raise
 
     @asynccontextmanager
     async def followed(self, run_id: UUID) -> AsyncIterator[Output]:

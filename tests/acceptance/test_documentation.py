@@ -106,6 +106,9 @@ async def test_the_examples_are_accepted(
                 await client.call(operation.method, path, json=operation.body)
 
 
+BAD_KEY = {"headers": {"Idempotency-Key": "with blanks"}}
+
+
 async def provoke(client: Client, operation: Operation, status: int) -> int:
     """Call an operation so that it answers with an error of this status; return the status."""
     known = await id_for(client, operation, "true") if "{id}" in operation.path else NOBODY
@@ -120,7 +123,7 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         413: {"data": large(), "headers": JSON},
         415: {"data": b"{}", "headers": {"Content-Type": "text/plain"}},
         416: {"headers": {"Range": "bytes=1000000-"}},
-        422: {"json": {"colour": "red"}} if good else {"params": {"colour": "red"}},
+        422: {"json": {"colour": "red"}} if good else {"params": {"colour": "red"}, **BAD_KEY},
     }
     if status == 409 and operation.method == "DELETE":
         path = operation.path_of(await id_for(client, operation))

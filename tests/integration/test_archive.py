@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from server.errors import RunNotFoundError
+from server.errors import ArchiveDamagedError, RunNotFoundError
 from server.repositories.database import Database
 from server.services import archiver
 from server.services.archive import ArchivedOutput
@@ -115,6 +115,7 @@ async def test_output_that_was_deleted_is_not_read(site: Site) -> None:
     """Also when its reader had begun."""
     output = await archived(site, b"x" * 5000)
     assert await output.read(0, 9)
+    await site.database.fetch_all("DELETE FROM commands_info RETURNING 1")
     await site.database.fetch_all("DELETE FROM commands_info_output RETURNING 1")
     with pytest.raises(RunNotFoundError):
         await output.read(4999, 1)
@@ -141,3 +142,87 @@ async def test_what_is_kept_of_all_outputs_is_bounded(site: Site) -> None:
             read[number] += await reader.read(len(read[number]), 37)
             assert chunks.kept_bytes <= 450
     assert read == [data for data in outputs for _ in range(3)]
+
+
+def packed(data: bytes) -> str:
+    return f"'\\x{zstandard.compress(data).hex()}'::bytea"
+
+
+SHORT, OTHER = packed(b"x" * 30 + b"\n"), packed(b"line 999\n" + b"y" * 91)
+AT_300 = "WHERE byte_offset = 300"
+DAMAGES = {
+    "a frame that is too short": f"SET data = {SHORT} {AT_300}",
+    "a frame that is too long": f"SET byte_count = 99 {AT_300}",
+    "no frame": f"SET data = 'x' {AT_300}",
+    "a frame without its end": f"SET data = substring(data FROM 1 FOR 20) {AT_300}",
+    "a bit of its checksum": (
+        "SET data = set_bit(data, 8 * length(data) - 1,"
+        f" 1 - get_bit(data, 8 * length(data) - 1)) {AT_300}"
+    ),
+    "other lines": f"SET data = {OTHER} {AT_300}",
+    "a hole": f"SET byte_offset = 9000 {AT_300}",
+    "an overlap": f"SET byte_offset = 250 {AT_300}",
+}
+
+
+async def read_all(output: ArchivedOutput, read: bytearray) -> None:
+    while piece := await output.read(len(read), 64):
+        read += piece
+
+
+async def send_all(output: ArchivedOutput, frames: bytearray) -> None:
+    async for frame in output.compressed(0, output.size, lambda: 40):
+        frames += frame
+
+
+async def damage_archive(site: Site, damage: str) -> None:
+    await site.database.fetch_all(f"UPDATE commands_info_output {DAMAGES[damage]} RETURNING 1")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_archive_is_read_up_to_the_damage(site: Site, damage: str) -> None:
+    """And no further: never other bytes, never without end. What lies behind it can be read."""
+    data = OUTPUTS["many lines"]
+    output = await archived(site, data)
+    await damage_archive(site, damage)
+    read = bytearray()
+    with pytest.raises(ArchiveDamagedError, match="damaged at byte 300"):
+        await read_all(output, read)
+    assert read == data[:300]
+    again = ArchivedOutput(output._run, Chunks(site.outputs))
+    assert await again.read(500, 50) == data[500:550]
+
+
+@pytest.mark.parametrize(
+    "damage", ["a frame that is too short", "a hole", "an overlap", "no frame"]
+)
+async def test_what_is_damaged_is_not_sent_as_it_is_stored(site: Site, damage: str) -> None:
+    data = OUTPUTS["many lines"]
+    output = await archived(site, data)
+    await damage_archive(site, damage)
+    frames = bytearray()
+    with pytest.raises(ArchiveDamagedError, match="damaged at byte 300"):
+        await send_all(output, frames)
+    reader = zstandard.ZstdDecompressor().stream_reader(frames, read_across_frames=True)
+    assert reader.read() == data[:300]
+
+
+async def test_an_output_that_is_shorter_than_its_row_says_is_damaged_at_its_end(
+    site: Site,
+) -> None:
+    output = await archived(site, b"x" * 500)
+    await site.database.fetch_all(
+        "DELETE FROM commands_info_output WHERE byte_offset >= 400 RETURNING 1"
+    )
+    with pytest.raises(ArchiveDamagedError, match="damaged at byte 499"):
+        await output.tail_offset(1)
+    with pytest.raises(ArchiveDamagedError, match="damaged at byte 400"):
+        await output.read(400, 1)
+
+
+async def test_chunks_of_before_there_was_a_checksum_are_read(site: Site) -> None:
+    data = OUTPUTS["many lines"]
+    output = await archived(site, data)
+    older = f"SET data = {packed(data[300:400])} {AT_300}"
+    await site.database.fetch_all(f"UPDATE commands_info_output {older} RETURNING 1")
+    assert await output.read(300, 100) == data[300:400]

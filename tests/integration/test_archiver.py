@@ -202,6 +202,22 @@ async def test_a_spool_that_is_shorter_than_its_archive_ends_where_that_does(
     assert (stored.state, stored.output_bytes) == (RunState.SUCCEEDED, 8)
 
 
+async def test_an_output_that_was_cut_ends_where_it_was_and_says_so(site: Site) -> None:
+    """Somebody cut it before it was archived; what is left is kept."""
+    site.outputs.lose = lambda _call: True
+    run = await site.run()
+    run.write(b"one\ntwo\n")
+    os.truncate(site.spool.output_path(str(run.id)), 4)
+    run.end(3)
+    site.outputs.lose = lambda _call: False
+    assert await run.followed()
+    stored = await site.stored(run.id)
+    assert (stored.state, stored.output_bytes, stored.exitcode) == (RunState.LOST, 4, None)
+    assert "from byte 4 on is not stored (somebody" in str(stored.reason)
+    assert "exit 3" in str(stored.reason)
+    assert await site.output(run.id) == b"one\n"
+
+
 async def test_archiving_goes_on_where_the_last_server_stopped(site: Site) -> None:
     run = await site.run()
     run.write("one\n€".encode()[:-1])

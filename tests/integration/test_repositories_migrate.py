@@ -16,10 +16,16 @@ from server.repositories import migrate
 from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.resources import migrations_directory, static_directory
-from tests.support.postgres import execute
+from tests.support.postgres import execute, with_name
 
 MIGRATIONS = migrations_directory()
-TABLES = {"commands", "commands_info", "commands_info_output", "commands_info_deleted"}
+TABLES = {
+    "commands",
+    "commands_info",
+    "commands_info_output",
+    "commands_info_deleted",
+    "commands_requests",
+}
 PARTITIONS = 32
 
 
@@ -109,9 +115,33 @@ async def test_the_migrations_may_be_anywhere(empty_database_url: str, tmp_path:
     assert tables(empty_database_url) == TABLES
 
 
-async def test_the_rollback_removes_what_the_migration_made(database_url: str) -> None:
-    execute(database_url, (MIGRATIONS / "0001.tables.rollback.sql").read_text())
+async def test_the_rollbacks_remove_what_the_migrations_made(database_url: str) -> None:
+    for path in sorted(MIGRATIONS.glob("*.rollback.sql"), reverse=True):
+        execute(database_url, path.read_text())
     assert tables(database_url) == set()
+
+
+async def test_a_database_that_a_newer_version_has_migrated_is_refused(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    """What its rows hold may be unknown here. It is refused before anything is changed."""
+    newer = tmp_path / "newer"
+    shutil.copytree(MIGRATIONS, newer)
+    (newer / "0999.later.sql").write_text("SELECT 1")
+    await migrate.apply(empty_database_url, newer)
+    with pytest.raises(StartupError, match=r"newer version of Tailrun.*0999\.later"):
+        await migrate.apply(empty_database_url, MIGRATIONS)
+    await migrate.apply(empty_database_url, newer)
+
+
+async def test_a_database_that_lacks_characters_is_refused(postgres_url: str) -> None:
+    """Its first output with one of them could not be stored."""
+    name = "in_latin1"
+    made = f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+    execute(postgres_url, made)
+    with pytest.raises(StartupError, match="has the encoding LATIN1"):
+        await migrate.apply(with_name(postgres_url, name), MIGRATIONS)
+    execute(postgres_url, f"DROP DATABASE {name}")
 
 
 def test_files_are_found_in_a_checkout_and_in_a_wheel(

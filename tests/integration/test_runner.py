@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveRunError
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.spool import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database import Database
@@ -241,3 +243,33 @@ async def test_the_end_of_the_service_stops_what_runs_and_starts_nothing(
         assert (await site.runs.get(running.run.id)).state is RunState.STOPPED
         assert (await site.runs.get(queued.run.id)).state is RunState.QUEUED
         assert str(queued.run.id) not in site.spool.run_ids()
+
+
+async def test_a_run_that_the_keeper_refuses_ends_and_holds_up_nobody(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one whose script is larger than a message to it may be."""
+    start = KeeperClient.start
+
+    async def refuse(keeper: KeeperClient, request: StartRequest) -> bool:
+        if "guilty" in request.script:
+            raise KeeperRefusedError("its script is too large")
+        return await start(keeper, request)
+
+    monkeypatch.setattr(KeeperClient, "start", refuse)
+    await site.begin()
+    guilty, other = await site.start("true guilty"), await site.start("exit 5")
+    stored = await site.ended(guilty)
+    assert stored.state is RunState.FAILED
+    assert stored.reason == "could not be started: its script is too large"
+    assert (await site.ended(other)).exitcode == 5
+
+
+async def test_a_run_is_taken_up_once(site: Site) -> None:
+    """The answer to its storing was lost, and it was asked for again."""
+    run = await site.queued("exit 5")
+    await site.keeper.open()
+    site.tasks.start(site.archiver.run(), "archiver")
+    first, second = await site.runner.take_up(run), await site.runner.take_up(run)
+    assert first is second
+    assert (await site.ended(first)).exitcode == 5
