@@ -166,7 +166,7 @@ async def test_migrating_leaves_nothing_in_the_servers_log(
 
 
 async def test_the_pool_heals_when_the_server_was_restarted(server: EmbeddedDatabase) -> None:
-    database = Database(await server.start(), max_connections=4)
+    database = Database(await server.start(), max_connections=5)
     await database.open()
     # Several connections, idle while the server goes away.
     await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.05)") for _ in range(4)))
@@ -184,7 +184,7 @@ async def test_the_pool_heals_when_the_server_was_restarted(server: EmbeddedData
 async def test_a_server_that_takes_no_new_connection_does_not_hold_up_the_others(
     server: EmbeddedDatabase, directory: Path
 ) -> None:
-    database = Database(await server.start(), max_connections=2, statement_timeout_seconds=30)
+    database = Database(await server.start(), max_connections=3, statement_timeout_seconds=30)
     await database.open()
     os.kill(postmaster(directory), signal.SIGSTOP)
     try:

@@ -13,7 +13,7 @@ import pytest
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import libpq_version
 
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
 from server.repositories import libpq
 from server.repositories.binary import BinaryConnection
 from server.repositories.connections import Row
@@ -94,13 +94,15 @@ async def test_text_and_nothing_are_parameters_and_values(database: Database) ->
     assert await database.fetch_binary(sql, given) == [("it's %s", None, "ä€", "2")]
 
 
-@pytest.mark.parametrize("value", ["a\0b", 7, b"bytes", ("a tuple",)])
+@pytest.mark.parametrize(
+    "value", [pytest.param("a\0b", id="NUL"), 7, b"bytes", pytest.param(("a",), id="tuple")]
+)
 async def test_what_cannot_be_sent_is_refused_and_nothing_is_sent(
     database: Database, value: object
 ) -> None:
     assert await send(database, "SELECT 1") == [("1",)]
     connection = archive_connection(database)
-    with pytest.raises(psycopg2.DataError, match="cannot be sent"):
+    with pytest.raises(DatabaseRefusedError, match="cannot be sent"):
         await database.fetch_binary("SELECT %(value)s::text", {"value": value})
     assert archive_connection(database) is connection
 
@@ -110,7 +112,7 @@ async def test_what_cannot_be_sent_is_refused_and_nothing_is_sent(
     [
         ("23505", UniqueViolation),
         ("22P02", psycopg2.errors.InvalidTextRepresentation),
-        ("42XYZ", psycopg2.ProgrammingError),
+        ("42XYZ", psycopg2.errors.SyntaxErrorOrAccessRuleViolation),
         ("MY001", psycopg2.InternalError),
     ],
 )
@@ -119,15 +121,17 @@ async def test_an_error_is_psycopg2s_own_by_its_sqlstate(
 ) -> None:
     assert await send(database, "SELECT 1") == [("1",)]
     connection = archive_connection(database)
-    with pytest.raises(error, match="no way ä"):
+    with pytest.raises(DatabaseRefusedError, match="no way ä") as refused:
         await send(database, f"DO $$ BEGIN RAISE 'no way ä' USING ERRCODE = '{state}'; END $$")
+    assert type(refused.value.__cause__) is error
     assert await send(database, "SELECT 2") == [("2",)]
     assert archive_connection(database) is connection
 
 
 async def test_an_unknown_sqlstate_of_an_outages_class_is_an_outage(database: Database) -> None:
-    with pytest.raises(DatabaseUnavailableError, match="no way"):
+    with pytest.raises(DatabaseUnavailableError, match="no way") as away:
         await send(database, "DO $$ BEGIN RAISE 'no way' USING ERRCODE = '53XYZ'; END $$")
+    assert not isinstance(away.value, DatabaseRefusedError)
 
 
 @pytest.mark.parametrize("sql", ["COPY (SELECT 1) TO STDOUT", "COPY stored FROM STDIN", ""])
@@ -229,7 +233,7 @@ async def test_each_result_is_freed(
     counted = Database(database_url)
     await counted.open()
     await send(counted, "SELECT 1")
-    with pytest.raises(UniqueViolation):
+    with pytest.raises(DatabaseRefusedError):
         await send(counted, "DO $$ BEGIN RAISE USING ERRCODE = '23505'; END $$")
     with pytest.raises(DatabaseUnavailableError):
         await send(counted, "COPY (SELECT 1) TO STDOUT")

@@ -18,6 +18,7 @@ IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts",
 SECONDS = 300
 
 REPOSITORY = "tests/integration/test_repositories_output.py"
+BINARY = "tests/integration/test_repositories_binary.py"
 ARCHIVER = "tests/integration/test_archiver.py"
 LOG = "tests/integration/test_output_log.py"
 ENDS = "tests/integration/test_keeper_ends.py"
@@ -67,8 +68,22 @@ MUTANTS = (
         "an append that was given up is done later",
         "server/repositories/output.py",
         "SELECT 1 / (clock_timestamp() < %(deadline)s)::int",
-        "SELECT 1 WHERE %(deadline)s IS NOT NULL",
+        "SELECT 1 WHERE %(deadline)s::timestamptz IS NOT NULL",
         (REPOSITORY,),
+    ),
+    Mutant(
+        "a result of the archive's connection is not freed",
+        "server/repositories/binary.py",
+        "self._library.PQclear(result)",
+        "pass",
+        (BINARY,),
+    ),
+    Mutant(
+        "aiopg reads the answers to the archive's statements",
+        "server/repositories/binary.py",
+        "connection.raw.fileno()\n        self._loop.remove_reader(self._fileno)",
+        "connection.raw.fileno()",
+        (BINARY,),
     ),
     Mutant(
         "taking over does not raise the epoch",
