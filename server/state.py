@@ -4,18 +4,32 @@ import asyncio
 import fcntl
 import logging
 import os
+import pwd
+import re
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from server.errors import StartupError
+from server.files import read_small
 
 HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
 LOOK_SECONDS = 0.25
+
+OWN = (LOCK_FILE, HOST_FILE, "spool", "work", "trash", "keeper")
+"""What is ours in the directory. The embedded database sees to itself: for root it is another's."""
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+IDENTITY = re.compile(r"[!-~]{1,64}")
+_IDENTITY_MEND = (
+    "Free space or make it readable, put it back from a backup, or remove it: then another one is"
+    " made, and runs that were active under this one are not taken up."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,18 +73,23 @@ class StateDirectory:
 def state_directory(directory: Path) -> Iterator[StateDirectory]:
     """Hold the state directory for one server.
 
+    It and all in it are this user's alone: whoever may write there has runs started, and whoever
+    may read there reads their output. What an older version left open is closed.
+
     Raises:
-        StartupError: it cannot be written, or another server holds it.
+        StartupError: it cannot be used, belongs to somebody else, or another server holds it.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / LOCK_FILE).open("a+", encoding="ascii")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(directory)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(directory / LOCK_FILE, flags, 0o600)
     except OSError as error:
         raise StartupError(
             f"The state directory {directory} cannot be written: {error.strerror}."
             " Make it writable or set TAILRUN_STATE_DIR to another."
         ) from error
-    with lock:
+    with open(descriptor, "r+", encoding="ascii") as lock:  # noqa: PTH123  of a descriptor
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -81,9 +100,59 @@ def state_directory(directory: Path) -> Iterator[StateDirectory]:
         yield StateDirectory(directory, lock, _identity(directory / HOST_FILE))
 
 
+def _close_to_others(directory: Path) -> None:
+    """Take from others what they may do with the directory and what is ours in it."""
+    if directory.stat().st_mode & stat.S_IWOTH:
+        raise StartupError(
+            f"The state directory {directory} can be written by every user of this host. Look at"
+            f" what is in it, then `chmod 0700 {directory}`, or set TAILRUN_STATE_DIR to another."
+        )
+    _make_private(directory)
+    for name in OWN:
+        with suppress(FileNotFoundError):
+            _make_private(directory / name)
+
+
+def _make_private(path: Path) -> None:
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise StartupError(
+            f"{path} belongs to {_user_name(found.st_uid)}, and this server runs as"
+            f" {_user_name(os.geteuid())}. Start it as the former, or set TAILRUN_STATE_DIR to a"
+            " directory of the latter; one that is not there is made."
+        )
+    if found.st_mode & OTHERS:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+
+
 def _identity(path: Path) -> str:
-    if not path.exists():
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
-        temporary.replace(path)
-    return path.read_text(encoding="ascii").strip()
+    """Return the identity that the file holds; it is made where there is none."""
+    try:
+        if not os.path.lexists(path):
+            _make_identity(path)
+        host = read_small(path).removesuffix("\n")
+    except OSError as error:
+        raise StartupError(
+            f"The host's identity {path} cannot be had: {error.strerror}. {_IDENTITY_MEND}"
+        ) from error
+    if not IDENTITY.fullmatch(host):
+        raise StartupError(f"The host's identity {path} is none. {_IDENTITY_MEND}")
+    return host
+
+
+def _make_identity(path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
+        file.write(f"{uuid.uuid4()}\n")
+        file.flush()
+        os.fsync(file.fileno())  # or an empty file is what a crash leaves
+    temporary.replace(path)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

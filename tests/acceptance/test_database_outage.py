@@ -248,7 +248,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a small disk."""
     directory = tmp_path / "disk"
     directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(directory)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", str(directory)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("a disk can be mounted by root alone")
     try:

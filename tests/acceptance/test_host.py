@@ -168,7 +168,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 48 MiB where the service's state is to be."""
     directory = tmp_path / "state"
     directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(directory)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs", str(directory)]
     if os.getuid() != 0 or subprocess.run(command, check=False).returncode != 0:
         pytest.skip("only root may mount a disk")
     yield directory
