@@ -20,7 +20,7 @@ from webargs.aiohttpparser import AIOHTTPParser
 from server.handlers import openapi31, swagger
 from server.handlers.openapi31 import PROBLEM_TYPE
 from server.handlers.problems import NAMED_FIELDS, InvalidInputError
-from server.handlers.schemas import ProblemSchema
+from server.handlers.schemas import CommandSchema, NewCommandSchema, ProblemSchema
 
 MAX_CONTAINERS = 1000
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -42,12 +42,17 @@ ERRORS = {
     503: "The database or the keeper cannot be reached, or a bound is reached; try again.",
 }
 
+CREATED = {"Location": {"type": "string", "description": "the path of what was made"}}
+ETAG = {"ETag": {"type": "string", "description": "the command's version, for `If-Match`"}}
+
+VERSIONED = (CommandSchema, NewCommandSchema)
+"""The schemas of answers that tell a command's version."""
+
 ERROR_HEADERS = {
+    412: ETAG,
     416: {"Content-Range": {"type": "string", "description": "the output's size, `bytes */n`"}},
     503: {"Retry-After": {"type": "integer", "description": "after how many seconds to try again"}},
 }
-
-CREATED = {"Location": {"type": "string", "description": "the path of what was made"}}
 
 
 def operation(
@@ -112,8 +117,9 @@ def _responses(
         described[str(status)] = {"description": text}
         if schema is not None:
             described[str(status)]["schema"] = schema
-        if status == 201:
-            described[str(status)]["headers"] = CREATED
+        headers = (CREATED if status == 201 else {}) | (ETAG if schema in VERSIONED else {})
+        if headers:
+            described[str(status)]["headers"] = headers
     for status in errors:
         described[str(status)] = {"description": ERRORS[status], "schema": ProblemSchema}
         if status in ERROR_HEADERS:

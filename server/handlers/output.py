@@ -47,9 +47,13 @@ class _Part:
     " as stored to clients that accept the encoding zstd.",
     query=schemas.OutputQuery,
     produces=("text/plain", sse.MEDIA_TYPE),
-    headers=({"name": "Range", "description": "bytes=a-b, bytes=a- or bytes=-n"},),
+    headers=(
+        {"name": "Range", "description": "bytes=a-b, bytes=a- or bytes=-n"},
+        {"name": sse.LAST_EVENT_ID, "description": "the id of the last event that came"},
+    ),
     answers={
         200: ("The output.", None),
+        204: ("The reader of events has been told the end.", None),
         206: ("The range that was asked for.", None),
     },
     errors=(403, 404, 416, 422, 503),

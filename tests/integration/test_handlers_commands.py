@@ -61,6 +61,26 @@ async def test_a_command_is_replaced(api: Api) -> None:
     assert told == replaced
 
 
+async def test_a_command_is_changed_where_it_is_still_the_one_that_was_read(api: Api) -> None:
+    created = await api.create("true", name="first", start=False)
+    path = f"/api/v1/commands/{created['id']}"
+    async with api.client.get(path) as response:
+        read = response.headers["ETag"]
+    async with api.client.patch(path, json={"name": "second"}, headers={"If-Match": read}) as one:
+        changed, now = await one.json(), one.headers["ETag"]
+    assert (changed["name"], changed["script"]) == ("second", "true")
+    assert now != read
+    for method, body in [("PATCH", {"name": "third"}), ("PUT", BODY)]:
+        async with api.client.request(method, path, json=body, headers={"If-Match": read}) as late:
+            told = await late.json()
+            assert (late.status, late.headers["ETag"]) == (412, now)
+        assert told["type"].endswith("#command-changed")
+        assert told["command"]["name"] == "second"
+    body = {"name": "third", "id": NOBODY}
+    told = await api.problem("PATCH", path[8:], 422, "invalid-input", json=body)
+    assert [*told["errors"]] == ["id"]
+
+
 async def test_a_command_is_stopped_and_then_deleted(api: Api) -> None:
     created = await api.create("sleep 1000")
     path, run_id = f"commands/{created['id']}", created["run"]["id"]
@@ -77,6 +97,7 @@ async def test_what_is_not_there_is_named(api: Api, subtests: pytest.Subtests) -
     for method, path, body in [
         ("GET", "", None),
         ("PUT", "", BODY),
+        ("PATCH", "", {"name": "name"}),
         ("DELETE", "", None),
         ("POST", "/stop", None),
         ("POST", "/runs", None),
@@ -93,7 +114,8 @@ async def test_what_is_not_there_is_named(api: Api, subtests: pytest.Subtests) -
 
 async def test_a_wrong_body_is_refused(api: Api, subtests: pytest.Subtests) -> None:
     created = await api.create("true", start=False)
-    for method, path in [("POST", "commands/"), ("PUT", f"commands/{created['id']}")]:
+    one = f"commands/{created['id']}"
+    for method, path in [("POST", "commands/"), ("PUT", one), ("PATCH", one)]:
         cases: list[tuple[int, str, dict[str, Any]]] = [
             (400, "bad-request", {"data": b"{", "headers": JSON}),
             (415, "body-not-json", {"data": b"a=b", "headers": {"Content-Type": "text/plain"}}),

@@ -1,5 +1,6 @@
 """The routes of output and the stream: which part is asked for, and how it is written."""
 
+import json
 from typing import Any
 
 import aiohttp
@@ -87,6 +88,24 @@ async def test_an_output_is_followed(api: Api) -> None:
         assert "Content-Length" not in response.headers
         await api.call("POST", f"runs/{run_id}/stop", status=202)
         assert await response.read() == b""
+
+
+async def test_an_output_is_told_in_events(api: Api) -> None:
+    path = f"/api/v1/runs/{await archived(api)}/output?follow=true"
+    headers = {"Accept": "text/event-stream", "Last-Event-ID": "289"}
+    async with api.client.get(path, headers=headers) as response:
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+        events = (await response.text()).split("\n\n")
+    ids = [line for event in events for line in event.splitlines() if line.startswith("id: ")]
+    assert ids == [f"id: {len(NUMBERS)}", "id: end"]
+    [output] = [event for event in events if '"type":"output"' in event]
+    told = json.loads(output.partition("data: ")[2])
+    assert (told["offset"], told["text"]) == (289, NUMBERS[289:].decode())
+    headers["Last-Event-ID"] = "end"
+    async with api.client.get(path, headers=headers) as response:
+        assert response.status == 204
+    headers["Last-Event-ID"] = "x"
+    await api.problem("GET", path[8:], 422, "invalid-input", headers=headers)
 
 
 async def test_a_stream_is_written_in_each_format(api: Api) -> None:
