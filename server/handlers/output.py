@@ -1,6 +1,6 @@
 """The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -154,28 +154,30 @@ def _range(header: str, size: int) -> _Part:
     return _Part(start, end, 206, f"bytes {start}-{end - 1}/{size}")
 
 
-def _pieces(output: Output, part: _Part, pace: Pace, *, zstd: bool) -> AsyncIterator[bytes]:
+def _pieces(output: Output, part: _Part, pace: Pace, *, zstd: bool) -> AsyncGenerator[bytes, None]:
     if zstd and isinstance(output, ArchivedOutput):
         return output.compressed(part.start, part.end, lambda: pace.slab_bytes)
     return _plain(output, part, pace)
 
 
-async def _plain(output: Output, part: _Part, pace: Pace) -> AsyncIterator[bytes]:
+async def _plain(output: Output, part: _Part, pace: Pace) -> AsyncGenerator[bytes, None]:
     offset = part.start
     while offset < part.end:
-        data = await output.read(offset, min(pace.slab_bytes, part.end - offset))
-        offset += len(data)
-        yield data
+        ready = [await output.read(offset, min(pace.slab_bytes, part.end - offset))]
+        offset += len(ready[0])
+        yield ready.pop()
 
 
 async def _follow(request: web.Request, run: UUID, asked: Mapping[str, Any]) -> web.StreamResponse:
-    async def payloads(pace: Pace) -> AsyncIterator[bytes]:
+    async def payloads(pace: Pace) -> AsyncGenerator[bytes, None]:
         service = request.app[RUNS]
         live = service.live(run)
         async with service.followed(run) as output:
             start = await start_offset(output, asked)
             async for frame in frames(output, StreamFormat.RAW, start, pace=pace):
-                yield frame.payload
+                ready = [frame.payload]
+                del frame
+                yield ready.pop()
         await service.ended(run, live)
 
     response = sending.text_answer(200, FOLLOWED)

@@ -1,8 +1,11 @@
 """Output as the body of an answer, through the one door: a place among the viewers."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import cast
 
 from aiohttp import hdrs, web
+from aiohttp.http import StreamWriter
 
 from server.handlers.viewers import Place
 
@@ -14,13 +17,26 @@ def text_answer(status: int, headers: Mapping[str, str]) -> web.StreamResponse:
     return response
 
 
+async def begin(request: web.Request, response: web.StreamResponse, place: Place) -> StreamWriter:
+    """Send an answer's head; return where its body is written to."""
+    place.writer = await response.prepare(request)
+    return cast("StreamWriter", place.writer)
+
+
 async def send(
-    request: web.Request, place: Place, response: web.StreamResponse, pieces: AsyncIterator[bytes]
+    request: web.Request,
+    place: Place,
+    response: web.StreamResponse,
+    pieces: AsyncGenerator[bytes, None],
 ) -> web.StreamResponse:
     """Send an answer piece by piece; the next is made once the viewer has taken the one before."""
-    await response.prepare(request)
-    async for piece in pieces:
-        await place.send(len(piece), response.write(piece))
+    writer = await begin(request, response, place)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            size = len(piece)
+            await writer.write(piece, drain=False)
+            del piece
+            await place.taken(size)
     await response.write_eof()
     return response
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.http import StreamWriter
 
 from server.errors import TailrunError
-from server.handlers import telling
+from server.handlers import sending, telling
 from server.handlers.keys import RUNS, VIEWERS
 from server.handlers.parameters import run_id
 from server.handlers.problems import InvalidInputError, told
@@ -63,8 +64,7 @@ async def _tell(request: web.Request, asked: Mapping[str, Any], sink: "_Events")
     service = request.app[RUNS]
     run = (await service.get(run_id(request))).run.id
     with request.app[VIEWERS].admit(run, request) as place:
-        await sink.response.prepare(request)
-        await sink.take(place)
+        await sink.take(place, await sending.begin(request, sink.response, place))
         await Telling(service, run, sink, StreamFormat.JSON, base_path(request)).tell(asked)
 
 
@@ -82,16 +82,25 @@ class _Events:
         self.response = response
         self.pace = Pace()
         self._place: Place | None = None
+        self._writer: StreamWriter | None = None
 
-    async def take(self, place: Place) -> None:
+    async def take(self, place: Place, writer: StreamWriter) -> None:
         """Take a viewer's place, and tell an EventSource when to come back after a cut."""
-        self._place, self.pace = place, place.pace
+        self._place, self._writer, self.pace = place, writer, place.pace
         place.break_silence(telling.ALIVE_SECONDS, self._tell_alive)
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)
 
-    async def send(self, frame: Frame) -> None:
+    async def put(self, frame: Frame) -> int:
         """Send output; its id is where the following starts."""
-        await self._write(b"id: %d\ndata: %b\n\n" % (frame.next, frame.payload))
+        event = b"id: %d\ndata: %b\n\n" % (frame.next, frame.payload)
+        if self._writer is not None:
+            await self._writer.write(event, drain=False)
+        return len(event)
+
+    async def taken(self, size: int) -> None:
+        """Wait until more may be sent."""
+        if self._place is not None:
+            await self._place.taken(size)
 
     async def tell(self, value: Mapping[str, Any]) -> None:
         """Send an object that is no output."""
@@ -109,8 +118,5 @@ class _Events:
         await self.tell(telling.alive())
 
     async def _write(self, event: bytes) -> None:
-        sending = self.response.write(event)
-        if self._place is None:
-            await sending
-        else:
-            await self._place.send(len(event), sending)
+        await self.response.write(event)
+        await self.taken(len(event))

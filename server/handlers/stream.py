@@ -32,6 +32,9 @@ MESSAGES_AT_ONCE = 100
 
 TOO_MUCH = f"a viewer may send {MESSAGES_A_SECOND} messages a second"
 
+NEVER_BYTES = 2**62
+"""After so much aiohttp would wait for the viewer, and hold the frame meanwhile; we do it after."""
+
 CLOSING_SECONDS = 86400.0
 """For a viewer to answer the close frame, as long as it takes what comes before: see Viewers."""
 
@@ -104,12 +107,13 @@ async def _stream(request: web.Request, find: Find) -> web.StreamResponse:
         max_msg_size=MAX_MESSAGE_BYTES,
         autoping=False,
         timeout=CLOSING_SECONDS,
+        writer_limit=NEVER_BYTES,
     )
     sink = _Socket(websocket, StreamFormat(asked["format"]))
     try:
         run = await find(request)
         with request.app[VIEWERS].admit(run, request) as place:
-            await websocket.prepare(request)
+            place.writer = await websocket.prepare(request)
             sink.take(place, request.app[SETTINGS].ping_seconds)
             await _Viewer(request, run, sink).serve(asked)
     except TailrunError as error:
@@ -159,14 +163,23 @@ class _Socket:
         else:
             place.break_silence(ping_seconds, self.websocket.ping)
 
-    async def send(self, frame: Frame) -> None:
-        """Send output."""
-        await self._send(frame.payload, WSMsgType.TEXT if frame.text else WSMsgType.BINARY)
+    async def put(self, frame: Frame) -> int:
+        """Send output; returns how many bytes."""
+        opcode = WSMsgType.TEXT if frame.text else WSMsgType.BINARY
+        await self.websocket.send_frame(frame.payload, opcode)
+        return len(frame.payload)
+
+    async def taken(self, size: int) -> None:
+        """Wait until more may be sent."""
+        if self._place is not None:
+            await self._place.taken(size)
 
     async def tell(self, value: Mapping[str, Any]) -> None:
         """Send an object to a viewer of the json format; the other formats carry output alone."""
         if self.format is StreamFormat.JSON:
-            await self._send(orjson.dumps(value), WSMsgType.TEXT)
+            payload = orjson.dumps(value)
+            await self.websocket.send_frame(payload, WSMsgType.TEXT)
+            await self.taken(len(payload))
 
     async def refuse(self, request: web.Request, error: TailrunError) -> None:
         """Tell why the viewer is not served, and close."""
@@ -184,13 +197,6 @@ class _Socket:
             self._place.closing = True
         message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
         await self.websocket.close(code=code, message=message)
-
-    async def _send(self, payload: bytes, opcode: WSMsgType) -> None:
-        sending = self.websocket.send_frame(payload, opcode)
-        if self._place is None:
-            await sending
-        else:
-            await self._place.send(len(payload), sending)
 
 
 class _Viewer:

@@ -28,8 +28,12 @@ class Sink(Protocol):
         """How much it is sent at a time."""
         ...
 
-    async def send(self, frame: Frame) -> None:
-        """Send output; returns once more may be sent."""
+    async def put(self, frame: Frame) -> int:
+        """Send output; returns how many bytes, without waiting for them to be taken."""
+        ...
+
+    async def taken(self, size: int) -> None:
+        """Wait until more may be sent."""
         ...
 
     async def tell(self, value: Mapping[str, Any]) -> None:
@@ -97,7 +101,9 @@ class Telling:
 
     async def _tell_output(self, output: Output, offset: int) -> None:
         async for frame in frames(output, self._format, offset, pace=self._sink.pace):
-            await self._sink.send(frame)
+            size = await self._sink.put(frame)
+            del frame
+            await self._sink.taken(size)
 
     async def _tell_run(self, view: RunView) -> None:
         await self._sink.tell({"type": "run", "run": run_json(view, self._base)})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from server.errors import LimitReachedError
 from server.handlers.peer import Peer, TcpPeer
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Place:
-    """The place of one viewer; `websocket` is set once its handshake is done.
+    """The place of one viewer; `writer` and `websocket` are set once its answer has begun.
 
     `pace` tells how much it is sent at a time. `speak` says something to a viewer that was sent
     nothing for `silence_seconds`. Of one that is `closing` nothing but its good-bye is awaited.
@@ -38,6 +39,7 @@ class Place:
     transport: asyncio.WriteTransport
     peer: Peer
     task: asyncio.Task[object]
+    writer: AbstractStreamWriter | None = None
     websocket: web.WebSocketResponse | None = None
     pace: Pace = field(default_factory=Pace)
     closing: bool = False
@@ -48,10 +50,14 @@ class Place:
     silence_seconds: float = 0.0
     speak: Callable[[], Awaitable[object]] | None = None
 
-    async def send(self, size: int, sending: Awaitable[object]) -> None:
-        """Send so many bytes; how long the viewer takes for them tells how many it is sent next."""
+    async def taken(self, size: int) -> None:
+        """Wait until the kernel has what was just sent; the pace is how long that takes.
+
+        Who calls this holds no reference to what was sent: a viewer may let it wait for long.
+        """
         began = self.spoken_at = asyncio.get_running_loop().time()
-        await sending
+        if self.writer is not None:
+            await self.writer.drain()
         self.pace.took(size, asyncio.get_running_loop().time() - began)
 
     def progressed(self) -> bool:

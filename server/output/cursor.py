@@ -27,7 +27,10 @@ FIRST_SLAB_BYTES = 32 * 1024
 """Output in one frame for a viewer that has not shown yet that it takes more."""
 
 QUICK_SECONDS = 0.1
-"""A viewer that takes a full frame within so long is sent larger ones."""
+"""A viewer that takes each frame within so long is sent larger ones, after QUICK_BYTES."""
+
+QUICK_BYTES = 1024 * 1024
+"""More than the kernels on both sides take for one that reads nothing."""
 
 SILENCE_SECONDS = 0.25
 """An unfinished line goes out, as text, after so long without growth."""
@@ -61,13 +64,13 @@ class Pace:
     def __init__(self, least_bytes: int = FIRST_SLAB_BYTES, most_bytes: int = SLAB_BYTES) -> None:
         self.slab_bytes = self._least_bytes = least_bytes
         self._most_bytes = most_bytes
+        self._quick_bytes = 0
 
     def took(self, size: int, seconds: float) -> None:
         """Tell that a frame of `size` bytes was taken within so long."""
-        if seconds > QUICK_SECONDS:
-            self.slab_bytes = self._least_bytes
-        elif 2 * size >= self.slab_bytes:
-            self.slab_bytes = min(2 * self.slab_bytes, self._most_bytes)
+        self._quick_bytes = 0 if seconds > QUICK_SECONDS else self._quick_bytes + size
+        quick = self._quick_bytes > QUICK_BYTES
+        self.slab_bytes = self._most_bytes if quick else self._least_bytes
 
 
 class Patience(NamedTuple):
@@ -93,6 +96,8 @@ def frames(
     - `JSON`: see `json_output`; cut between characters, and between lines when the slab was full.
     - `RAW`: the exact bytes.
 
+    While a frame is sent, which may take long, nothing here refers to its bytes any more.
+
     `pace` bounds the output in one frame, at each time anew; it takes at least one character
     (4 bytes). No payload is larger than MESSAGE_BYTES.
     """
@@ -115,8 +120,11 @@ async def _raw(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame,
                 return
             frame = Encoded(data, offset + len(data))
             shared.put(StreamFormat.RAW, offset, frame)
-        yield Frame(frame.payload, text=False, next=frame.next)
+            del data
         offset = frame.next
+        ready = [Frame(frame.payload, text=False, next=offset)]
+        del frame
+        yield ready.pop()
 
 
 async def _json(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame, None]:
@@ -138,10 +146,12 @@ async def _json(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame
                 continue
             frame = _encode_json(offset, line, await output.time_at(offset), data[:cut])
             shared.put(StreamFormat.JSON, offset, frame)
-            del data  # it may take long until the frame is taken
-        yield Frame(frame.payload, text=True, next=frame.next)
+            del data
         offset = seen = frame.next
         line += frame.newlines
+        ready = [Frame(frame.payload, text=True, next=offset)]
+        del frame
+        yield ready.pop()
 
 
 def _cut_json(data: bytes, *, final: bool, full: bool) -> int:
@@ -189,9 +199,10 @@ async def _text(
             if not torn:
                 shared.put(StreamFormat.TEXT, offset, frame)
             del data
-        yield Frame(frame.payload, text=True, next=frame.next)
-        offset = seen = frame.next
-        due = False
+        offset, seen, due = frame.next, frame.next, False
+        ready = [Frame(frame.payload, text=True, next=offset)]
+        del frame
+        yield ready.pop()
 
 
 class _Unfinished:

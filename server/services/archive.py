@@ -1,6 +1,6 @@
 """A finished run's output, read back from the chunks in the database."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from server.models import Chunk, Run
 from server.output import lines
@@ -88,7 +88,7 @@ class ArchivedOutput:
 
     async def compressed(
         self, start: int, end: int, piece_bytes: Callable[[], int]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Iterate over [start, end) as zstd frames: whole chunks as they are stored, cut ones anew.
 
         They come in pieces of up to `piece_bytes()`. Nothing is held while a piece is sent.
@@ -99,10 +99,10 @@ class ArchivedOutput:
             position, size = 0, 1
             while position < size:
                 frame = await self._frame(chunk, start, stop)
-                piece, size = frame[position : position + piece_bytes()], len(frame)
-                position += len(piece)
+                ready, size = [frame[position : position + piece_bytes()]], len(frame)
+                position += len(ready[0])
                 del frame
-                yield piece
+                yield ready.pop()
             start = stop
 
     async def _frame(self, chunk: Chunk, start: int, end: int) -> bytes:

@@ -1,5 +1,6 @@
 import asyncio
 import math
+import sys
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
@@ -8,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.output.cursor import SLAB_BYTES, Frame, Pace, Patience, StreamFormat, frames
+from server.output.cursor import (
+    QUICK_BYTES,
+    SLAB_BYTES,
+    Frame,
+    Pace,
+    Patience,
+    StreamFormat,
+    frames,
+)
 from server.output.shared import SharedFrames
 
 SILENCE = 0
@@ -349,16 +358,26 @@ async def test_an_unfinished_line_that_grows_is_not_held_back_for_long() -> None
     assert len(found) == 100
 
 
-def test_a_viewer_is_sent_more_as_it_takes_more_and_little_when_it_is_slow() -> None:
+def test_a_viewer_is_sent_more_when_it_takes_much_quickly_and_little_when_it_is_slow() -> None:
     pace = Pace(32, 256)
     for size, seconds, expected in [
-        (32, 0.0, 64),
-        (10, 0.0, 64),
-        (64, 0.05, 128),
-        (128, 0.0, 256),
+        (QUICK_BYTES, 0.0, 32),
+        (1, 0.05, 256),
         (256, 0.0, 256),
         (10, 3.0, 32),
-        (32, 0.2, 32),
+        (QUICK_BYTES, 0.2, 32),
+        (QUICK_BYTES, 0.0, 32),
+        (32, 0.1, 256),
     ]:
         pace.took(size, seconds)
         assert pace.slab_bytes == expected
+
+
+async def test_nothing_refers_to_a_frame_that_is_being_sent() -> None:
+    """It may be sent for long."""
+    for stream_format in StreamFormat:
+        output = ScriptedOutput(b"one\xff\ntwo\n", read_bytes=3)
+        async for frame in frames(output, stream_format, 0):
+            payload = frame.payload
+            del frame
+            assert sys.getrefcount(payload) == 2
