@@ -15,12 +15,18 @@ setup(
     packages=[
         *find_packages(include=["server", "server.*"]),
         "server.static",
+        "server.docs",
         "server.migrations",
     ],
-    package_dir={"server.static": "static", "server.migrations": "migrations"},
+    package_dir={
+        "server.static": "static",
+        "server.docs": "docs",
+        "server.migrations": "migrations",
+    },
     package_data={
         "server": ["py.typed"],
         "server.static": ["**/*"],
+        "server.docs": ["*.md"],
         "server.migrations": ["*.sql"],
     },
     install_requires=[

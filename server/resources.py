@@ -10,6 +10,11 @@ def static_directory() -> Path:
     return _find("static")
 
 
+def docs_directory() -> Path:
+    """Return the directory of the documentation: what problems' types and pages refer to."""
+    return _find("docs")
+
+
 def migrations_directory() -> Path:
     """Return the directory of the SQL migrations."""
     return _find("migrations")

@@ -24,7 +24,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PROXIED_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """What X-Forwarded-Proto may say; some proxies name a handshake's scheme."""
 
-PUBLIC = ("/static/", "/swagger")
+PUBLIC = ("/static/", "/swagger", "/docs/")
 
 _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?",

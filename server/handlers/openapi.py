@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from aiohttp import web
@@ -212,7 +213,7 @@ def set_up_documentation(
             app,
             title="Tailrun",
             version=version,
-            url="/swagger/swagger.json",
+            url=None,
             in_place=True,
             basePath=base_path or "/",
             info={
@@ -222,14 +223,13 @@ def set_up_documentation(
         )
         app["_apispec_parser"] = _Parser()
         app["swagger_dict"] = document = swagger.valid(app["swagger_dict"])
-    body = json.dumps(openapi31.translated(document)).encode()
+    for name, told in {
+        "swagger.json": document,
+        "doc.json": document,  # as others call it
+        "openapi.json": openapi31.translated(document),
+    }.items():
+        app.router.add_get(f"/swagger/{name}", partial(_answer, json.dumps(told).encode() + b"\n"))
 
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json", charset="utf-8")
 
-    app.router.add_get("/swagger/openapi.json", answer)
-
-
-async def description(request: web.Request) -> web.Response:
-    """Answer the documentation, under the other name that it is looked for."""
-    return web.json_response(request.app["swagger_dict"])
+async def _answer(body: bytes, _request: web.Request) -> web.Response:
+    return web.Response(body=body, content_type="application/json", charset="utf-8")

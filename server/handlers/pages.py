@@ -1,5 +1,7 @@
 """What is served beside the API: the page, the documentation's page, the service's health."""
 
+from pathlib import Path
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -7,7 +9,7 @@ from server.handlers import schemas
 from server.handlers.keys import METRICS, READINESS
 from server.handlers.openapi import operation
 from server.handlers.render import json_response
-from server.resources import static_directory
+from server.resources import docs_directory, static_directory
 
 
 @operation(
@@ -43,15 +45,24 @@ async def page(_request: web.Request) -> web.FileResponse:
 
 async def asset(request: web.Request) -> web.FileResponse:
     """Answer a file of the page's or the documentation's; nothing beside them."""
-    root = static_directory()
+    return web.FileResponse(_file(static_directory(), request.match_info["path"]))
+
+
+async def guide(request: web.Request) -> web.FileResponse:
+    """Answer a page of the documentation as it is written; problems' types lead there."""
+    path = _file(docs_directory(), f"{request.match_info['name']}.md")
+    return web.FileResponse(path, headers={"Content-Type": "text/markdown; charset=utf-8"})
+
+
+def _file(root: Path, name: str) -> Path:
     try:
-        path = (root / request.match_info["path"]).resolve()
+        path = (root / name).resolve()
         found = path.is_relative_to(root) and path.is_file()
     except (OSError, ValueError):  # no name that a file can have
         found = False
     if not found:
         raise web.HTTPNotFound
-    return web.FileResponse(path)
+    return path
 
 
 async def documentation(_request: web.Request) -> web.FileResponse:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.handlers import commands, openapi, output, pages, runs, stream
+from server.handlers import commands, output, pages, runs, stream
 from server.handlers.render import API
 
 ROUTES = [
@@ -53,5 +53,5 @@ def add_undocumented_routes(app: web.Application) -> None:
     router.add_get("/swagger", pages.documentation_redirect)
     router.add_get("/swagger/", pages.documentation_redirect)
     router.add_get("/swagger/index.html", pages.documentation)
-    router.add_get("/swagger/doc.json", openapi.description)
+    router.add_get("/docs/{name}.md", pages.guide)
     router.add_get("/static/{path:.*}", pages.asset)

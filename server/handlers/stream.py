@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from marshmallow import Schema
 
 from server.errors import TailrunError
@@ -43,6 +43,12 @@ NOT_FOUND_CODE = 4404
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for (RFC 6455, section 5.5)."""
+
+NO_HANDSHAKE = (
+    "This is a WebSocket, and the request is no handshake of one. Where a proxy stands in between,"
+    " have it pass on the headers Upgrade and Connection; without a WebSocket the output is at"
+    " runs/{id}/output?follow=true."
+)
 
 DESCRIPTION = """A WebSocket. `offset` starts at a byte, `tail` at the last lines, neither at the
 start. `text`: whole lines without the last newline, an unfinished line after 250 ms of silence or
@@ -102,6 +108,8 @@ async def _stream(request: web.Request, find: Find) -> web.StreamResponse:
     Browsers do not let a page read the status of a refused handshake.
     """
     asked = query(request)
+    if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+        raise web.HTTPBadRequest(text=NO_HANDSHAKE)
     websocket = web.WebSocketResponse(
         compress=asked["deflate"],
         max_msg_size=MAX_MESSAGE_BYTES,

@@ -260,3 +260,14 @@ async def test_a_relative_redirect_leads_to_the_documentation(
             url = client.page_url(path)
             async with client.session.get(url, allow_redirects=False) as response:
                 assert not response.headers["Location"].startswith(("/", "http"))
+
+
+async def test_a_problems_type_leads_to_what_it_means(client: Client) -> None:
+    refused = await client.call("GET", f"runs/{NOBODY}", status=404)
+    path, _, slug = refused["type"].partition("#")
+    async with client.session.get(client.page_url(path)) as response:
+        assert response.content_type == "text/markdown"
+        assert f'<a id="{slug}"></a>' in await response.text()
+    for name in ["page.png", "nothing.md", "..%2fREADME.md", "..%2fsetup.md"]:
+        async with client.session.get(client.page_url(f"/docs/{name}")) as response:
+            assert response.status == 404, name

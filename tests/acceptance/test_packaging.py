@@ -64,6 +64,7 @@ def test_the_wheel_is_the_package_with_the_page_and_the_migrations(distributions
     described = {name for name in names if ".dist-info/" in name}
 
     beside = {f"server/{name}" for name in files("static") | files("migrations")}
+    beside |= {f"server/{name}" for name in files("docs") if name.endswith(".md")}
     assert names - described == files("server") | beside
     assert any(name.endswith("/licenses/LICENSE") for name in described)
 

@@ -280,6 +280,13 @@ async def test_events_resume_behind_a_proxy_that_is_set_up_halfway(
     await assert_events_resume(plain, tmp_path)
 
 
+async def test_a_handshake_that_a_proxy_has_undone_is_told_what_is_missing(plain: Site) -> None:
+    run_id = await plain.client.run("true")
+    headers = plain.headers(Upgrade="websocket") | {"Sec-Fetch-Site": "same-origin"}
+    refused = await plain.client.call("GET", f"runs/{run_id}/ws", headers=headers, status=400)
+    assert "have it pass on the headers Upgrade and Connection" in refused["detail"]
+
+
 async def test_other_sites_are_refused_behind_a_proxy_that_is_set_up_halfway(plain: Site) -> None:
     await assert_other_sites_are_refused(plain, await plain.client.run("true"))
 
