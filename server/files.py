@@ -2,10 +2,12 @@
 
 import errno
 import os
+import select
 import stat
 from pathlib import Path
 
 SMALL_BYTES = 64 * 1024
+WAIT_SECONDS = 5.0
 
 
 def read_small(path: Path, limit: int = SMALL_BYTES) -> str:
@@ -27,3 +29,23 @@ def read_small(path: Path, limit: int = SMALL_BYTES) -> str:
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"It is larger than {limit} bytes", str(path))
     return content.decode("utf-8", "replace")
+
+
+def read_line(path: Path, seconds: float = WAIT_SECONDS) -> str:
+    """Return the first line of a small file, or of a pipe that is written to within the time.
+
+    OSError: it cannot be read, is neither, is larger than SMALL_BYTES, or nothing comes.
+    """
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        return read_small(path).partition("\n")[0].strip()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        content = b""
+        while select.select([descriptor], [], [], seconds)[0]:
+            piece = os.read(descriptor, SMALL_BYTES)
+            content += piece
+            if not piece or b"\n" in content or len(content) > SMALL_BYTES:
+                return content.partition(b"\n")[0].decode("utf-8", "replace").strip()
+    finally:
+        os.close(descriptor)
+    raise OSError(errno.ETIMEDOUT, f"Nothing was written to it within {seconds:g} s", str(path))

@@ -21,7 +21,7 @@ from server.handlers import keys
 from server.logs import LoopErrors, set_up_logging
 from server.outlet import Outlet
 from server.services.tasks import Tasks
-from server.settings import Settings, read_settings
+from server.settings import Settings, database_password, read_settings
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""
@@ -59,7 +59,7 @@ def serve(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(given, os.environ)
         _check_address(settings)
         set_up_logging(settings.log_level, settings.log_format, errors)
-        environment = _take_environment()
+        environment = _take_environment(settings)
         return asyncio.run(_serve(_within_limits(settings), environment, output, leave))
     except TailrunError as error:
         errors.write(f"tailrun: {error}\n")
@@ -86,11 +86,15 @@ def _within_limits(settings: Settings) -> Settings:
     return dataclasses.replace(settings, max_connections=bound)
 
 
-def _take_environment() -> Mapping[str, str]:
-    """Return the environment, and keep its secrets from what this process starts."""
+def _take_environment(settings: Settings) -> Mapping[str, str]:
+    """Return the environment for scripts to have some of, and see to what libpq finds in it."""
     for name in SECRETS:
         os.environ.pop(name, None)
-    return dict(os.environ)
+    environment = dict(os.environ)
+    password = database_password(settings)
+    if password is not None:
+        os.environ["PGPASSWORD"] = password
+    return environment
 
 
 async def _serve(

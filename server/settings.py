@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from server.errors import StartupError
-from server.files import read_small
+from server.files import read_line
 from server.values import (
     Parser,
     absolute_path,
@@ -86,6 +86,9 @@ class Settings:
     )
     database_url_file: Path | None = _setting(
         None, absolute_path, "file that holds TAILRUN_DATABASE_URL, in its first line"
+    )
+    database_password_file: Path | None = _setting(
+        None, absolute_path, "file that holds the password to the database, in its first line"
     )
     on_shutdown: str = _setting(
         "leave", one_of("leave", "stop"), "what becomes of running runs when the server ends"
@@ -245,19 +248,35 @@ def _with_database_url(settings: Settings) -> Settings:
         raise StartupError(
             "TAILRUN_DATABASE_URL and TAILRUN_DATABASE_URL_FILE are both set. Unset one of them."
         )
+    url = _first_line(path, "TAILRUN_DATABASE_URL_FILE", "postgresql://user:password@host/name")
+    return dataclasses.replace(settings, database_url=url)
+
+
+def database_password(settings: Settings) -> str | None:
+    """Return the password that the file holds, if one is named.
+
+    Raises:
+        StartupError: it cannot be read, or holds none.
+    """
+    path = settings.database_password_file
+    if path is None:
+        return None
+    return _first_line(path, "TAILRUN_DATABASE_PASSWORD_FILE", "the password, and nothing else,")
+
+
+def _first_line(path: Path, setting: str, expected: str) -> str:
     try:
-        url = words(read_small(path).partition("\n")[0].strip())
+        return words(read_line(path))
     except OSError as error:
         raise StartupError(
-            f"TAILRUN_DATABASE_URL_FILE names {path}, which cannot be read: {error.strerror}."
+            f"{setting} names {path}, which cannot be read: {error.strerror}."
             " Make it readable, or name another."
         ) from error
     except ValueError:
         raise StartupError(
-            f"TAILRUN_DATABASE_URL_FILE names {path}, whose first line is no URL."
-            " Write postgresql://user:password@host:5432/name there."
+            f"{setting} names {path}, whose first line is empty or has control characters."
+            f" Write {expected} there."
         ) from None
-    return dataclasses.replace(settings, database_url=url)
 
 
 def _refuse_unknown_variables(known: Mapping[str, Any], environment: Mapping[str, str]) -> None:

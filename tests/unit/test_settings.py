@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import settings
+from server import files, settings
 from server.errors import StartupError
-from server.settings import MAX_BYTES, PREFIX, Settings, read_settings, show
+from server.settings import MAX_BYTES, PREFIX, Settings, database_password, read_settings, show
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "shell": ("/bin/bash", "/bin/bash"),
     "working_directory": ("/tmp", Path("/tmp")),  # noqa: S108
     "pass_environment": ("ONE,TWO", ("ONE", "TWO")),
+    "database_password_file": ("/somewhere", Path("/somewhere")),
     "database_connections": ("1000", 1000),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
@@ -199,24 +200,36 @@ def test_a_database_url_is_read_from_the_first_line_of_a_file(tmp_path: Path) ->
         )
 
 
-def test_a_file_that_holds_no_database_url_is_named_and_never_shown(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+@pytest.mark.parametrize("setting", ["DATABASE_URL_FILE", "DATABASE_PASSWORD_FILE"])
+def test_a_file_that_holds_no_secret_is_named_and_never_shown(tmp_path: Path, setting: str) -> None:
     (tmp_path / "empty").touch()
-    (tmp_path / "control").write_text("postgresql://user:hunter2\x07@host/name\n")
+    (tmp_path / "control").write_text("hunter2\x07\n")
     (tmp_path / "large").write_bytes(bytes(100_000))
     for name, reason in [
         ("missing", "No such file or directory"),
         (".", "Is a directory"),
-        ("pipe", "It is no regular file"),
+        ("/dev/null", "It is no regular file"),
         ("large", "It is larger than 65536 bytes"),
-        ("empty", "whose first line is no URL"),
-        ("control", "whose first line is no URL"),
+        ("empty", "whose first line is empty"),
+        ("control", "whose first line is empty or has control characters"),
     ]:
+        path = tmp_path / name
         with pytest.raises(StartupError) as refused:
-            read_settings([], {"TAILRUN_DATABASE_URL_FILE": str(tmp_path / name)})
-        assert f"TAILRUN_DATABASE_URL_FILE names {tmp_path / name}" in str(refused.value)
+            database_password(read_settings([], {PREFIX + setting: str(path)}))
+        assert str(refused.value).startswith(f"{PREFIX}{setting} names {path}, ")
         assert reason in str(refused.value)
         assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_is_read_from_a_pipe_or_missed_in_time() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, "p@ss/%?#wörd\n".encode())
+    variables = {"TAILRUN_DATABASE_PASSWORD_FILE": f"/dev/fd/{reading}"}
+    assert database_password(read_settings([], variables)) == "p@ss/%?#wörd"
+    with pytest.raises(OSError, match=r"Nothing was written to it within 0.01 s"):
+        files.read_line(Path(f"/dev/fd/{reading}"), 0.01)
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_database_url_is_given_once(tmp_path: Path) -> None:
