@@ -24,6 +24,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.embedded import EmbeddedDatabase
 from server.repositories.output import OutputRepository
+from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
@@ -152,7 +153,9 @@ async def measure(directory: Path, runs: int) -> list[str]:
         await look("filled")
         quiet = await used_for(service, asyncio.sleep(10))
         began = time.monotonic()
-        retention = Retention(RetentionRepository(database), days=KEPT_DAYS)
+        retention = Retention(
+            RetentionRepository(database), RequestRepository(database), days=KEPT_DAYS
+        )
         busy = await used_for(service, retention.sweep())
         seconds = time.monotonic() - began
         await look("nine tenths removed")

@@ -159,6 +159,7 @@ async def service(
         )
         retention = Retention(
             RetentionRepository(database),
+            RequestRepository(database),
             days=settings.retention_days,
             runs_per_command=settings.retention_runs_per_command,
             total_bytes=settings.retention_bytes,
@@ -173,6 +174,9 @@ async def service(
             keeper,
             archiver,
             faults,
+            retention,
+            repositories.runs,
+            host=state.host,
             state_dir=settings.state_dir,
             min_free_bytes=settings.min_free_bytes,
         )

@@ -28,7 +28,7 @@ async def ready(request: web.Request) -> web.Response:
     readiness = request.app[READINESS]
     parts = await readiness.check()
     status = 200 if all(found == "ok" for found in parts.values()) else 503
-    return json_response(parts | readiness.notes(), status=status)
+    return json_response(parts | await readiness.notes(), status=status)
 
 
 async def metrics(request: web.Request) -> web.Response:

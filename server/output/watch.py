@@ -48,6 +48,7 @@ class Watch:
         self._polled: set[RunLog] = set()
         self._poll: asyncio.TimerHandle | None = None
         self._said = False
+        self._failed = ""
         self._inotify = self._open()
         self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
 
@@ -116,16 +117,25 @@ class Watch:
         if OVERFLOW in told:
             told = set(self._watched)
         for descriptor in told & self._watched.keys():
-            self._watched[descriptor]()
+            self._look_at(self._watched[descriptor])
+
+    def _look_at(self, look: Callable[[], None]) -> None:
+        """Look at one log; what fails for it is its own, and is told once."""
+        try:
+            look()
+        except Exception as error:
+            if repr(error) != self._failed:
+                self._failed = repr(error)
+                logger.warning("an output cannot be looked at: %s", error)
 
     def _look_at_all(self) -> None:
         for log in self._logs:
-            log.refresh()
+            self._look_at(log.refresh)
         self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
 
     def _look(self) -> None:
         for log in self._polled:
-            log.refresh()
+            self._look_at(log.refresh)
         self._poll = self._loop.call_later(POLL_SECONDS, self._look) if self._polled else None
 
     def _say(self, error: OSError) -> None:

@@ -54,8 +54,6 @@ class Address:
     def errors(self) -> Iterator[None]:
         """Raise the driver's errors as the domain's.
 
-        A missing row that another one leads to passes as it is: a repository knows which one.
-
         Raises:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
@@ -75,8 +73,6 @@ class Address:
             raise
         except (*UNAVAILABLE, OSError) as exc:
             raise self._unavailable(exc) from exc
-        except psycopg2.errors.ForeignKeyViolation:
-            raise
         except psycopg2.DatabaseError as exc:
             if type(exc) is psycopg2.DatabaseError:
                 # Not one of its subclasses: libpq lost the connection in the middle of an answer.

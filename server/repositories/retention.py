@@ -18,12 +18,17 @@ TAILRUN_RETENTION_RUNS_PER_COMMAND, each would still have to be written anew.
 
 # ruff: noqa: S608  what is put into the SQL are names of tables and constants of this layer
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
+from server.errors import DatabaseRefusedError
 from server.repositories.database import Database
+from server.repositories.halving import in_parts
+
+logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 0.2
 """For the lock on a table that is written anew; who comes after it waits as well."""
@@ -33,49 +38,56 @@ REWRITE_SECONDS = 60.0
 SAMPLE_PAGES = 200
 """Pages of a table that are read to estimate how much of it is in use."""
 
-# What ended first goes first. A row that another server is deleting is left to it.
-DELETE_ENDED_BEFORE = """
+# What ended first goes first. Both clocks must agree that it is old, the database's and ours: one
+# of them may be set wrongly.
+OLD = """
+    end_time < least(%(moment)s, clock_timestamp() - (%(now)s - %(moment)s))
+"""
+ENDED_BEFORE = f"""
+    SELECT id FROM commands_info WHERE {OLD} AND id <> ALL(%(refused)s::uuid[])
+    ORDER BY end_time, id LIMIT %(limit)s
+"""
+
+COUNT_ENDED = f"""
+    SELECT count(*), count(*) FILTER (WHERE {OLD})
+    FROM commands_info WHERE end_time IS NOT NULL AND id <> ALL(%(refused)s::uuid[])
+"""
+
+# A row that another server is deleting is left to it.
+DELETE = """
     WITH deleted AS (
         DELETE FROM commands_info WHERE id IN (
-            SELECT id FROM commands_info WHERE end_time < %(moment)s
-            ORDER BY end_time, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        ) RETURNING 1
+            SELECT id FROM commands_info WHERE id = ANY(%(ids)s::uuid[]) AND end_time IS NOT NULL
+            ORDER BY id FOR UPDATE SKIP LOCKED
+        ) RETURNING final_bytes
     )
-    SELECT count(*) FROM deleted
+    SELECT count(*), coalesce(sum(final_bytes), 0) FROM deleted
 """
 
 ARCHIVED_BYTES = """
     SELECT coalesce(sum(final_bytes), 0) FROM commands_info WHERE end_time IS NOT NULL
 """
 
-DELETE_OLDEST = """
-    WITH oldest AS (
+OLDEST = """
+    SELECT id FROM (
         SELECT id, sum(final_bytes) OVER (ORDER BY end_time, id) - final_bytes AS bytes_before
         FROM (
-            SELECT id, end_time, final_bytes FROM commands_info WHERE end_time IS NOT NULL
+            SELECT id, end_time, final_bytes FROM commands_info
+            WHERE end_time IS NOT NULL AND id <> ALL(%(refused)s::uuid[])
             ORDER BY end_time, id LIMIT %(limit)s
         ) o
-    ), deleted AS (
-        DELETE FROM commands_info
-        WHERE id IN (SELECT id FROM oldest WHERE bytes_before < %(excess_bytes)s)
-        RETURNING final_bytes
-    )
-    SELECT count(*), coalesce(sum(final_bytes), 0) FROM deleted
+    ) b WHERE bytes_before < %(excess_bytes)s
 """
 
 CROWDED = """
     SELECT commands_id FROM commands_info GROUP BY commands_id HAVING count(*) > %(keep)s
 """
 
-DELETE_BEYOND = """
-    WITH deleted AS (
-        DELETE FROM commands_info WHERE id IN (
-            SELECT id FROM commands_info
-            WHERE commands_id = %(command_id)s AND end_time IS NOT NULL
-            ORDER BY created_at DESC, id DESC OFFSET %(keep)s LIMIT %(limit)s
-        ) RETURNING 1
-    )
-    SELECT count(*) FROM deleted
+BEYOND = """
+    SELECT id FROM (
+        SELECT id FROM commands_info WHERE commands_id = %(command_id)s AND end_time IS NOT NULL
+        ORDER BY created_at DESC, id DESC OFFSET %(keep)s
+    ) b WHERE id <> ALL(%(refused)s::uuid[]) LIMIT %(limit)s
 """
 
 # A batch has at most `limit` chunks, of however many runs. Whatever the planner thinks of tables
@@ -157,6 +169,8 @@ class RetentionRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._refused: set[UUID] = set()
+        self._told: set[UUID] = set()
 
     async def archived_bytes(self) -> int:
         """Return the bytes of output of all runs that have ended."""
@@ -167,11 +181,22 @@ class RetentionRepository:
         """Return the commands that have more than `keep` runs, active ones among them."""
         return [row[0] for row in await self._database.fetch_all(CROWDED, {"keep": keep})]
 
+    async def count_ended(self, moment: datetime) -> tuple[int, int]:
+        """Return how many runs have ended, and how many of them before a moment.
+
+        Those that once could not be deleted do not count.
+        """
+        parameters = {**_moment(moment), "refused": [*self._told]}
+        [(ended, old)] = await self._database.fetch_all(COUNT_ENDED, parameters)
+        return int(ended), int(old)
+
     async def delete_ended_before(self, moment: datetime, limit: int) -> int:
-        """Delete up to `limit` runs that ended before a moment; return how many."""
-        parameters = {"moment": moment, "limit": limit}
-        [(count,)] = await self._database.fetch_all(DELETE_ENDED_BEFORE, parameters)
-        return int(count)
+        """Delete up to `limit` runs that ended before a moment, by the database's clock too.
+
+        Returns how many.
+        """
+        count, _ = await self._delete(ENDED_BEFORE, {**_moment(moment), "limit": limit})
+        return count
 
     async def delete_beyond(self, command_id: UUID, keep: int, limit: int) -> int:
         """Delete up to `limit` runs of a command, all but the newest `keep` that have ended.
@@ -179,17 +204,39 @@ class RetentionRepository:
         Returns how many.
         """
         parameters = {"command_id": command_id, "keep": keep, "limit": limit}
-        [(count,)] = await self._database.fetch_all(DELETE_BEYOND, parameters)
-        return int(count)
+        count, _ = await self._delete(BEYOND, parameters)
+        return count
 
     async def delete_oldest(self, excess_bytes: int, limit: int) -> tuple[int, int]:
         """Delete up to `limit` runs that ended first, until `excess_bytes` of output are gone.
 
         Returns how many, and of how many bytes.
         """
-        parameters = {"excess_bytes": excess_bytes, "limit": limit}
-        [(count, freed_bytes)] = await self._database.fetch_all(DELETE_OLDEST, parameters)
-        return int(count), int(freed_bytes)
+        return await self._delete(OLDEST, {"excess_bytes": excess_bytes, "limit": limit})
+
+    def try_refused_again(self) -> None:
+        """Look again at the runs that could not be deleted, which are left out otherwise."""
+        self._refused.clear()
+
+    async def _delete(self, sql: str, parameters: Mapping[str, object]) -> tuple[int, int]:
+        """Delete the runs that a statement finds; those that the database refuses stay.
+
+        Returns how many were deleted, and of how many bytes.
+        """
+        found = await self._database.fetch_all(sql, {**parameters, "refused": [*self._refused]})
+
+        async def delete(ids: Sequence[UUID]) -> tuple[int, int]:
+            [(count, freed_bytes)] = await self._database.fetch_all(DELETE, {"ids": [*ids]})
+            return int(count), int(freed_bytes)
+
+        done = await in_parts([run_id for (run_id,) in found], delete, self._note_refused)
+        return sum(count for count, _ in done), sum(freed_bytes for _, freed_bytes in done)
+
+    def _note_refused(self, run_id: UUID, error: DatabaseRefusedError) -> None:
+        self._refused.add(run_id)
+        if run_id not in self._told:
+            self._told.add(run_id)
+            logger.warning("run cannot be deleted: %s", error, extra={"run": run_id})
 
     async def purge(self, limit: int) -> int:
         """Delete up to `limit` chunks of runs that were deleted.
@@ -224,3 +271,7 @@ class RetentionRepository:
             REWRITE.format(**names), timeout_seconds=REWRITE_SECONDS
         )
         return int(total_bytes)
+
+
+def _moment(moment: datetime) -> dict[str, object]:
+    return {"moment": moment, "now": datetime.now(UTC)}

@@ -10,6 +10,7 @@ from psycopg2.errors import ForeignKeyViolation
 
 from server.errors import (
     CommandNotFoundError,
+    DatabaseRefusedError,
     RequestRepeatedError,
     RunActiveError,
     RunNotFoundError,
@@ -147,7 +148,9 @@ class RunRepository:
         sql = ADD.format(request=request_sql(request))
         try:
             rows = await self._database.fetch_all(sql, parameters)
-        except ForeignKeyViolation as exc:
+        except DatabaseRefusedError as exc:
+            if not isinstance(exc.__cause__, ForeignKeyViolation):
+                raise
             raise CommandNotFoundError(f"There is no command {command_id}.") from exc
         if not rows:
             raise RequestRepeatedError("The request was answered before.")

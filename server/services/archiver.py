@@ -22,10 +22,10 @@ from server.output import frames
 from server.output.index import read_exactly
 from server.output.lines import newlines
 from server.output.log import RunLog
+from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.services import outcome
 from server.services.faults import Faults
-from server.services.halving import in_parts
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
 

@@ -1,14 +1,18 @@
 """Whether the service can do its work: each part by itself."""
 
+import asyncio
 import os
 import resource
 from pathlib import Path
 
+from server.errors import DatabaseUnavailableError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.repositories.database import Database
+from server.repositories.database import READY_SECONDS, Database
+from server.repositories.runs import RunRepository
 from server.services.archiver import Archiver
 from server.services.faults import Faults
+from server.services.retention import Retention
 
 MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is told; it catches up by itself."""
@@ -25,7 +29,10 @@ class Readiness:
         keeper: KeeperClient,
         archiver: Archiver,
         faults: Faults,
+        retention: Retention,
+        runs: RunRepository,
         *,
+        host: str,
         state_dir: Path,
         min_free_bytes: int,
     ) -> None:
@@ -33,6 +40,9 @@ class Readiness:
         self._keeper = keeper
         self._archiver = archiver
         self._faults = faults
+        self._retention = retention
+        self._runs = runs
+        self._host = host
         self._state_dir = state_dir
         self._min_free_bytes = min_free_bytes
 
@@ -46,9 +56,22 @@ class Readiness:
             "descriptors": self._check_descriptors(),
         }
 
-    def notes(self) -> dict[str, str]:
-        """Return what is wrong with single runs, which does not keep the service from its work."""
-        return {"runs": self._faults.problem()}
+    async def notes(self) -> dict[str, str]:
+        """Return what does not keep the service from its work, and somebody should know."""
+        return {
+            "runs": self._faults.problem(),
+            "retention": self._retention.problem(),
+            "elsewhere": await self._elsewhere(),
+        }
+
+    async def _elsewhere(self) -> str:
+        """Say how many active runs belong to another state directory, if any."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                others = await self._runs.active_elsewhere(self._host)
+        except (DatabaseUnavailableError, TimeoutError):
+            return "not known"
+        return "ok" if not others else f"{others} runs of another host identity are active"
 
     async def _check_keeper(self) -> str:
         try:

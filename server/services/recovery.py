@@ -9,12 +9,12 @@ from uuid import UUID
 from server.errors import DatabaseRefusedError
 from server.keeper.spool import ProcessRecord, Spool
 from server.models import Position, Run, RunState
+from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services import outcome
 from server.services.active import ActiveRuns
 from server.services.faults import Faults, cause, note
-from server.services.halving import in_parts
 from server.services.live import LiveRun
 from server.services.runner import Runner
 from server.services.tasks import for_ever

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from server.errors import DatabaseUnavailableError
+from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository, Space, Table
 from server.services.tasks import for_ever
 
@@ -30,7 +33,20 @@ MIN_EMPTY_BYTES = 1024 * 1024
 MAX_USED_BYTES = 256 * 1024 * 1024
 """In use of a table that is written anew, at most: it is locked for a second or two."""
 
+DAY_SECONDS = 24 * 3600.0
+
+SHARE = 0.1
+"""Of the runs that have ended, how many go in a day by their age, beyond the day before's."""
+
+KEYS_PER_STEP = 1000
+"""Keys of requests that one statement forgets, at most."""
+
 Result = TypeVar("Result")
+
+SURGE = (
+    "{old} of {ended} runs are older than TAILRUN_RETENTION_DAYS all at once: is a clock wrong?"
+    " They are kept until that was so for a day"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,17 +57,24 @@ class Retention:
     Runs go that ended more than `days` ago; that are not among the newest `runs_per_command` of
     their command that have ended; and, first those that ended first, until all that have ended
     have `total_bytes` of output at most. An active run never goes.
+
+    A clock that is set wrongly makes every run old at once. So what is to go by its age must be old
+    by the database's clock as well; and where it is more than a tenth of all runs, beyond what went
+    the day before, nothing goes until that was so for a day (of the monotonic clock).
     """
 
     def __init__(
         self,
         repository: RetentionRepository,
+        requests: RequestRepository,
         *,
         days: float = 0.0,
         runs_per_command: int = 0,
         total_bytes: int = 0,
     ) -> None:
         self._repository = repository
+        self._requests = requests
+        self._surge = Surge()
         self._days = days
         self._runs_per_command = runs_per_command
         self._total_bytes = total_bytes
@@ -69,11 +92,13 @@ class Retention:
         Raises:
             DatabaseUnavailableError: the database cannot be reached.
         """
+        self._repository.try_refused_again()
         removed = await self._remove_old()
         removed += await self._remove_beyond_count()
         removed += await self._remove_beyond_bytes()
         if removed:
             logger.info("retention removed %d runs", removed)
+        await _repeat(lambda: self._requests.forget(KEYS_PER_STEP))
         if await _repeat(lambda: self._repository.purge(CHUNKS_PER_STEP)):
             self._space_to_look_for = True
         if self._space_to_look_for:
@@ -83,7 +108,16 @@ class Retention:
         if not self._days:
             return 0
         moment = datetime.now(UTC) - timedelta(days=self._days)
-        return await _repeat(lambda: self._repository.delete_ended_before(moment, RUNS_PER_STEP))
+        ended, old = await self._repository.count_ended(moment)
+        if not self._surge.permits(old, ended, time.monotonic()):
+            return 0
+        removed = await _repeat(lambda: self._repository.delete_ended_before(moment, RUNS_PER_STEP))
+        self._surge.removed(removed, time.monotonic())
+        return removed
+
+    def problem(self) -> str:
+        """Say why runs that are too old are kept for now; `ok` when they are not."""
+        return self._surge.problem
 
     async def _remove_beyond_count(self) -> int:
         if not self._runs_per_command:
@@ -128,6 +162,37 @@ class Retention:
         else:
             about = {"table": table.name, "bytes": space.total_bytes - left}
             logger.info("space is given back", extra=about)
+
+
+class Surge:
+    """Tells whether so many runs are too old, so suddenly, that a clock may be wrong."""
+
+    def __init__(self) -> None:
+        self.problem = "ok"
+        self._since: float | None = None
+        self._removed: deque[tuple[float, int]] = deque()
+
+    def permits(self, old: int, ended: int, now: float) -> bool:
+        """Tell whether `old` of the runs that have `ended` may go now."""
+        while self._removed and self._removed[0][0] <= now - 2 * DAY_SECONDS:
+            self._removed.popleft()
+        today = sum(count for at, count in self._removed if at > now - DAY_SECONDS)
+        before = sum(count for _, count in self._removed) - today
+        if not old or old <= max(1, ended * SHARE) + before - today:
+            self._since, self.problem = None, "ok"
+            return True
+        if self._since is None:
+            self._since = now
+            self.problem = SURGE.format(old=old, ended=ended)
+            logger.warning("%s", self.problem)
+        return now - self._since >= DAY_SECONDS
+
+    def removed(self, count: int, now: float) -> None:
+        """Note that so many were removed; those that were held back were due the day before."""
+        if count:
+            held = self._since is not None
+            self._removed.append((now - DAY_SECONDS if held else now, count))
+            self._since, self.problem = None, "ok"
 
 
 def worth_rewriting(space: Space) -> bool:

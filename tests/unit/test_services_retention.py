@@ -10,6 +10,7 @@ from server.services.retention import (
     MAX_USED_BYTES,
     MIN_EMPTY_BYTES,
     MIN_PAUSE_SECONDS,
+    Surge,
     pause_seconds,
     worth_rewriting,
 )
@@ -40,3 +41,33 @@ def test_the_service_has_most_of_the_time(busy_seconds: float) -> None:
     pause = pause_seconds(busy_seconds)
     assert pause >= MIN_PAUSE_SECONDS
     assert busy_seconds <= BUSY_SHARE * (busy_seconds + pause) * (1 + 1e-9)
+
+
+def test_a_steady_rate_is_never_held_back_for_more_than_a_day() -> None:
+    """Each day as many runs end as are removed, more than the share; sweeps come each hour."""
+    surge, ended, old, held = Surge(), 2000, 0, 0
+    for hour in range(24 * 20):
+        now, old = hour * 3600.0, old + 40
+        if surge.permits(old, ended, now):
+            surge.removed(old, now)
+            old, held = 0, 0
+        held += 1
+        assert held <= 25
+    assert surge.problem == "ok"
+
+
+def test_a_surge_that_passes_removes_nothing() -> None:
+    """The clock was set right again within the day."""
+    surge = Surge()
+    for hour in range(20):
+        assert not surge.permits(90, 100, hour * 3600.0)
+    assert surge.permits(0, 100, 20 * 3600.0)
+    assert surge.problem == "ok"
+    assert not surge.permits(90, 100, 30 * 3600.0)
+    assert not surge.permits(90, 100, 53 * 3600.0)
+    assert surge.permits(90, 100, 54 * 3600.0)
+
+
+def test_a_few_runs_may_go_of_a_few() -> None:
+    assert Surge().permits(1, 1, 0.0)
+    assert not Surge().permits(2, 2, 0.0)
