@@ -84,6 +84,19 @@ class LoadLoop {
   }
 }
 
+/**
+ * What was shown stays until the next value is there, so that a search does not flicker.
+ * @template T
+ * @param {T|undefined} value
+ * @param {T|undefined} before what was shown when the screen was left
+ * @returns {T|undefined}
+ */
+export function useLast(value, before) {
+  const last = useRef(before);
+  if (value) last.current = value;
+  return last.current;
+}
+
 const ACTIVE_MS = 1500;
 const IDLE_MS = 4000;
 
@@ -94,20 +107,24 @@ const IDLE_MS = 4000;
  */
 export const pauseFor = (active) => (active ? ACTIVE_MS : IDLE_MS);
 
+const PAGE_ITEMS = 50;
+const MOST_ITEMS = 500; // that the server gives at a time
+
 /**
- * Loads the first pages of a list as one.
+ * Loads the first pages of a list as one, with as few requests as may be.
  * @template T
- * @param {(cursor: string|null) => Promise<{items: T[], next: string|null}>} loadPage
+ * @param {(page: {cursor: string|null, limit: number}) => Promise<{items: T[], next: string|null}>} loadPage
  * @param {number} pages
  * @returns {Promise<{items: T[], next: string|null}>}
  */
 export async function loadPages(loadPage, pages) {
   const items = [];
-  let next = null;
-  for (let page = 0; page < pages && (page === 0 || next); page += 1) {
-    const answer = await loadPage(next);
+  let cursor = null;
+  do {
+    const limit = Math.min(MOST_ITEMS, pages * PAGE_ITEMS - items.length);
+    const answer = await loadPage({ cursor, limit });
     items.push(...answer.items);
-    next = answer.next;
-  }
-  return { items, next };
+    cursor = answer.next;
+  } while (cursor && items.length < pages * PAGE_ITEMS);
+  return { items, next: cursor };
 }

@@ -52,7 +52,7 @@ export function go(path) {
 
 /** Goes there without a step in the history. @param {string} path */
 export function replacePath(path) {
-  history.replaceState(null, "", "#" + path);
+  history.replaceState(history.state, "", "#" + path);
   route.set(parseRoute(location.hash));
 }
 

@@ -25,6 +25,8 @@
  * @property {string} script
  * @property {string} created_at
  * @property {string} updated_at
+ * @property {string[]} warnings what will probably go wrong with the script
+ * @property {string} [etag] its version
  * @property {Run|null} last_run
  *
  * @typedef {{items: Command[], next: string|null}} CommandPage

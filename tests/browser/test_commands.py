@@ -5,7 +5,8 @@ from playwright.async_api import expect
 
 from tests.browser.gate import Gate
 from tests.support.browser import OpenTab
-from tests.support.client import Client
+from tests.support.client import Client, Start
+from tests.support.postgres import execute
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -183,3 +184,33 @@ async def test_everything_can_be_done_by_keyboard(
     await press("Enter")
     await expect(heading).to_have_text("Commands")
     await expect(tab.page.get_by_text("Deleted By hand, twice.")).to_be_visible()
+
+
+async def test_back_leads_to_the_same_place_of_a_long_list(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start()
+    execute(
+        database_url,
+        "INSERT INTO commands (name, script, created_at) SELECT 'Command ' || n, 'true',"
+        " now() - n * interval '1 second' FROM generate_series(1, 5000) n",
+    )
+    tab = await open_tab(client)
+    rows = tab.page.get_by_role("main").get_by_role("listitem")
+    for pages in range(1, 14):
+        await expect(rows).to_have_count(50 * pages)
+        await tab.button("Show more").click()
+    await expect(rows).to_have_count(700)
+    await rows.nth(640).scroll_into_view_if_needed()
+    top = await tab.page.evaluate("scrollY")
+    assert top > 10_000
+    await rows.nth(640).get_by_role("link", name="Command 641").click()
+    await expect(tab.page.get_by_role("heading", name="Command 641")).to_be_visible()
+    assert await tab.page.evaluate("scrollY") == 0
+    await tab.page.go_back()
+    await expect(rows.nth(640)).to_be_in_viewport()
+    assert await tab.page.evaluate("scrollY") == top
+    await tab.page.get_by_role("link", name="Runs", exact=True).click()
+    await tab.page.get_by_role("link", name="Commands", exact=True).click()
+    await expect(rows).to_have_count(50)
+    assert await tab.page.evaluate("scrollY") == 0

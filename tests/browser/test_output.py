@@ -126,7 +126,7 @@ async def test_hostile_output_is_inert(client: Client, open_tab: OpenTab) -> Non
     await expect(tab.log).to_contain_text("Succeeded")
     assert await tab.lines() == INERT
     assert await tab.log.locator("script, img, b, a, iframe, object, [onerror]").count() == 0
-    await expect(tab.page).to_have_title("<img src=/y onerror='hit = 3'> · Tailrun")
+    await expect(tab.page).to_have_title("Succeeded · <img src=/y onerror='hit = 3'> · Tailrun")
     await expect(tab.page.get_by_role("heading", level=1)).to_contain_text("<img src=/y")
     assert await tab.page.evaluate("typeof hit") == "undefined"
     assert await tab.page.evaluate("navigator.clipboard.readText()") == "mine"

@@ -1,7 +1,10 @@
 """Pictures of the page, kept in tests/artifacts; with `--write-docs-picture` the README's too."""
 
 import asyncio
+import os
 import shutil
+import signal
+from collections.abc import Awaitable, Callable
 
 import pytest
 from playwright.async_api import expect
@@ -74,6 +77,11 @@ class Looks:
         pages = [tab.page.locator("#page") for tab in self._tabs.values()]
         await asyncio.gather(*(expect(page).to_contain_text(words) for page in pages))
 
+    async def each(self, act: Callable[[Tab], Awaitable[object]]) -> None:
+        """Do the same in all of them, one after the other."""
+        for tab in self._tabs.values():
+            await act(tab)
+
     async def picture(self, screen: str) -> None:
         """Keep a picture of all of them; none may be wider than its screen."""
         await asyncio.gather(
@@ -88,7 +96,7 @@ class Looks:
 async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
     """Open the page in all its looks."""
     each = [(phone, dark) for phone in (False, True) for dark in (False, True)]
-    refused = [CONNECTION_REFUSED]
+    refused = [CONNECTION_REFUSED, "status of 4(03|12)", "WebSocket connection to .* failed"]
     return Looks(
         {
             (phone, dark): await open_tab(client, phone=phone, dark=dark, expected=refused)
@@ -130,6 +138,56 @@ async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: G
     await looks.show("Reconnecting")
     await looks.show("The server does not answer.")
     await looks.picture("reconnecting")
+
+
+async def test_what_goes_wrong_is_pictured(start: Start, open_tab: OpenTab) -> None:
+    client = await start(max_viewers_per_run="1")
+    looks = await open_looks(open_tab, client)
+    command = await client.create("echo started; exec sleep 1000", name="Guard the gate")
+    run = command["run"]["id"]
+    async with client.connect(run):
+        await looks.go(f"/runs/{run}", "MAX_VIEWERS_PER_RUN")
+        await looks.picture("refused")
+
+    edit = f"/commands/{command['id']}/edit"
+    await looks.go(edit, "Edit Guard the gate")
+    await looks.each(lambda tab: tab.field("Script").fill("echo mine\nexec sleep 2000"))
+    theirs = {"name": "Guard both gates", "description": None, "script": "echo theirs"}
+    await client.call("PUT", f"commands/{command['id']}", json=theirs)
+    await looks.each(lambda tab: tab.button("Save").click())
+    await looks.show("As you wrote it")
+    await looks.picture("conflict")
+    await looks.each(lambda tab: tab.button("Keep editing").click())
+    await looks.each(lambda tab: tab.button("Cancel").click())
+    await looks.show("What you typed is lost then.")
+    await looks.picture("leaving")
+    await looks.each(lambda tab: tab.button("Keep it").click())
+    await looks.go("/runs", "State")
+    await looks.go(edit, "did not save")
+    await looks.picture("draft")
+
+    await looks.go("/", "Guard both gates")
+    await looks.each(
+        lambda tab: tab.page.route("**/main.js", lambda route: route.fulfill(status=403))
+    )
+    await looks.each(lambda tab: tab.page.reload())
+    await looks.show("proxy_set_header Host $http_host;")
+    await looks.picture("not-started")
+    await client.stop(run)
+
+
+async def test_a_run_without_a_word_is_pictured(start: Start, open_tab: OpenTab) -> None:
+    client = await start()
+    looks = await open_looks(open_tab, client)
+    run = (await client.create("echo started; exec sleep 1000", name="Guard the gate"))["run"]["id"]
+    await looks.go(f"/runs/{run}", "Live")
+    os.kill(client.service.pid, signal.SIGSTOP)
+    try:
+        await looks.show("The server does not answer.")
+        await looks.show("No word for")
+        await looks.picture("silent")
+    finally:
+        os.kill(client.service.pid, signal.SIGCONT)
 
 
 async def test_the_pictured_deploy_is_a_run_like_any_other(

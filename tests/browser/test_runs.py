@@ -1,5 +1,7 @@
 """Runs in the page: stopped, paused, signalled, queued, bounded, deleted."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -22,6 +24,25 @@ async def test_a_run_is_stopped(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.log).to_contain_text("Stopped SIGTERM, after")
     await expect(tab.button("Stop")).to_have_count(0)
     assert (await client.get_run(run))["state"] == "stopped"
+
+
+async def test_the_tab_tells_the_runs_state(client: Client, open_tab: OpenTab, gate: Gate) -> None:
+    run = (await client.create(f"{gate.wait}; exit 1", name="Watched aside"))["run"]["id"]
+    tab = await open_tab(client, f"/runs/{run}")
+    icon = tab.page.locator("link[rel=icon]")
+    await expect(tab.page).to_have_title("Running · Watched aside · Tailrun")
+    running = await icon.get_attribute("href")
+    gate.open()
+    await expect(tab.page).to_have_title("Failed · Watched aside · Tailrun")
+    failed = await icon.get_attribute("href")
+    started = tab.facts.locator("time").first
+    stored = (await client.get_run(run))["start_time"]
+    await expect(started).to_have_attribute("datetime", stored)
+    await expect(started).to_have_text(re.compile(r"^\d+ \w+, \d\d:\d\d:\d\d$"))
+    await tab.go("/")
+    await expect(tab.page).to_have_title("Commands · Tailrun")
+    other = await icon.get_attribute("href")
+    assert len({running, failed, other}) == 3
 
 
 async def test_a_run_is_stopped_from_the_list(client: Client, open_tab: OpenTab) -> None:

@@ -5,10 +5,11 @@ import { Button } from "./button.js";
 /**
  * @param {object} props
  * @param {unknown} props.title words, or elements
+ * @param {boolean} [props.wide] for what is compared
  * @param {() => void} props.onClose
  * @param {unknown} props.children
  */
-export function Dialog({ title, onClose, children }) {
+export function Dialog({ title, wide = false, onClose, children }) {
   const element = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
@@ -16,7 +17,7 @@ export function Dialog({ title, onClose, children }) {
     return () => before instanceof HTMLElement && before.isConnected && before.focus();
   }, []);
   const onBackdrop = (event) => event.target === element.current && onClose();
-  return html`<dialog class="dialog" ref=${element} aria-labelledby="dialog-title"
+  return html`<dialog class=${wide ? "dialog dialog--wide" : "dialog"} ref=${element} aria-labelledby="dialog-title"
     onClose=${onClose} onClick=${onBackdrop}>
     <div class="dialog__inner">
       <h2 id="dialog-title">${title}</h2>

@@ -5,16 +5,20 @@ import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
  * @param {object} props
  * @param {string} props.title
  * @param {unknown} [props.shown] the title as elements, where only a part of it is a name
+ * @param {string} [props.tab] what the tab is called, where that is another
  * @param {unknown} [props.beside] after the title, such as a state
  * @param {[string, string][]} [props.trail] links above it: words and path
  * @param {unknown} [props.children] the actions
  */
-export function Heading({ title, shown, beside, trail = [], children }) {
+export function Heading({ title, shown, tab, beside, trail = [], children }) {
   const element = useRef(null);
-  useLayoutEffect(() => element.current.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => {
+    scrollTo(0, 0);
+    element.current.focus({ preventScroll: true });
+  }, []);
   useEffect(() => {
-    document.title = `${title} · Tailrun`;
-  }, [title]);
+    document.title = `${tab ?? title} · Tailrun`;
+  }, [tab, title]);
   const words = shown ?? html`<bdi>${title}</bdi>`;
   return html`<header class="heading">
     <div class="heading__words">

@@ -43,6 +43,7 @@ function CommandView({ command }) {
     <//>
     ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
     <${Script} script=${command.script} />
+    ${command.warnings?.map((warning) => html`<p class="warning" key=${warning}>${warning}</p>`)}
     <${History} command=${command} />
     ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
   `;
@@ -58,7 +59,7 @@ function Script({ script }) {
 
 function History({ command }) {
   const [pages, setPages] = useState(1);
-  const load = (options) => loadPages((cursor) => listRunsOf(command.id, { cursor }, options), pages);
+  const load = (options) => loadPages((page) => listRunsOf(command.id, page, options), pages);
   const { value, problem } = useFresh(load, [command.id, pages], (list) => pauseFor(list.items.some(isActive)));
   return html`<section class="section">
     <h2>Runs</h2>
@@ -84,7 +85,8 @@ function DeleteDialog({ command, onClose }) {
       setError(problem.status === 409 ? "It has a run that is going on. Stop the run first." : problem.message);
     }
   });
-  return html`<${Confirm} title=${html`Delete <bdi>${command.name}</bdi>?`} action="Delete" busy=${removing} error=${error}
+  const title = html`Delete <bdi>${command.name}</bdi>?`;
+  return html`<${Confirm} title=${title} action="Delete" busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
     <p>The command, all its runs and their output are removed. This cannot be undone.</p>
   <//>`;

@@ -1,10 +1,13 @@
 /** Making a command, and changing one. */
 import { useAction } from "../actions.js";
 import { createCommand, getCommand, replaceCommand } from "../api.js";
+import { draftOf, dropDraft, keepDraft } from "../draft.js";
 import { useFresh } from "../fresh.js";
 import { Button } from "../parts/button.js";
+import { BLANK, CommandFields, FormError, readFields, sameFields } from "../parts/command_fields.js";
+import { Conflict } from "../parts/conflict.js";
+import { Confirm } from "../parts/dialog.js";
 import { Waiting } from "../parts/empty.js";
-import { Field } from "../parts/field.js";
 import { Heading } from "../parts/heading.js";
 import { say } from "../parts/notice.js";
 import { go, toCommand, toCommands, toRun } from "../router.js";
@@ -12,21 +15,20 @@ import { useShortcuts } from "../shortcuts.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { MissingScreen } from "./missing.js";
 
-const BLANK = { name: "", description: "", script: "" };
-const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
-const SCRIPT_HINT =
-  "A bash script (sh where there is no bash), or one in any language whose first line names its interpreter, " +
-  "such as #!/usr/bin/env python3.";
-const EXAMPLE = 'for i in 1 2 3; do\n  echo "line $i"\n  sleep 1\ndone';
+/** @typedef {import("../parts/command_fields.js").CommandFields} Fields */
+
+const NEW = "new";
+const CHANGED_MEANWHILE = 412;
 
 export function NewScreen() {
-  const save = async (fields, start) => {
+  const save = async (fields, { start }) => {
     const command = await createCommand({ ...fields, start });
-    go(command.run ? toRun(command.run.id) : toCommand(command.id));
+    if (command.warnings?.length) say(command.warnings.join(" "), { wrong: true });
+    return command.run ? toRun(command.run.id) : toCommand(command.id);
   };
   return html`
     <${Heading} title="New command" trail=${[["Commands", toCommands()]]} />
-    <${CommandForm} fields=${BLANK} isNew back=${toCommands()} save=${save} />
+    <${CommandForm} name=${NEW} stored=${BLANK} back=${toCommands()} save=${save} />
   `;
 }
 
@@ -39,102 +41,133 @@ export function EditScreen({ id }) {
   );
   if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
   if (!command) return html`<${Waiting} problem=${problem} />`;
-  const save = async (fields) => {
-    await replaceCommand(id, fields);
+  return html`<${EditView} command=${command} />`;
+}
+
+function EditView({ command }) {
+  const [stored, setStored] = useState(command);
+  const [conflict, setConflict] = useState(null);
+  const store = async (fields, etag) => {
+    await replaceCommand(command.id, fields, etag);
     say(html`Saved <bdi>${fields.name}</bdi>.`);
-    go(toCommand(id));
+    return toCommand(command.id);
+  };
+  const save = async (fields, { etag }) => {
+    try {
+      return await store(fields, etag);
+    } catch (problem) {
+      if (problem.status !== CHANGED_MEANWHILE) throw problem;
+      setConflict({ theirs: await getCommand(command.id), mine: fields });
+      return null;
+    }
+  };
+  const [saveMine, busy] = useAction(async () => {
+    const path = await store(conflict.mine, conflict.theirs.etag);
+    dropDraft(command.id);
+    go(path);
+  });
+  const takeTheirs = () => {
+    dropDraft(command.id);
+    setStored(conflict.theirs);
+    setConflict(null);
   };
   const trail = [
     ["Commands", toCommands()],
-    [command.name, toCommand(id)],
+    [command.name, toCommand(command.id)],
   ];
   return html`
     <${Heading} title=${`Edit ${command.name}`} shown=${html`Edit <bdi>${command.name}</bdi>`} trail=${trail} />
-    <${CommandForm} fields=${command} back=${toCommand(id)} save=${save} />
+    <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} back=${toCommand(command.id)} save=${save} />
+    ${conflict && html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
+      onClose=${() => setConflict(null)} />`}
   `;
 }
 
 /**
+ * A form with what was typed into it before, if that was not saved.
  * @param {object} props
- * @param {{name: string, description: string|null, script: string}} props.fields
- * @param {boolean} [props.isNew]
+ * @param {string} props.name of its draft
+ * @param {Fields & {etag?: string}} props.stored
  * @param {string} props.back where leaving the form leads
- * @param {(fields: object, start: boolean) => Promise<void>} props.save
+ * @param {(fields: Fields, how: {start: boolean, etag: string|undefined}) => Promise<string|null>} props.save
+ * returns where it leads; null: it stays
  */
-function CommandForm({ fields, isNew = false, back, save }) {
+function CommandForm({ name, ...rest }) {
+  const [draft, setDraft] = useState(() => draftOf(name));
+  const discard = () => {
+    dropDraft(name);
+    setDraft(null);
+  };
+  return html`
+    ${draft && html`<p class="draft" role="status">
+      This is what you typed before, and did not save.
+      <${Button} small words="Start over" onClick=${discard} />
+    </p>`}
+    <${Form} key=${draft ? "draft" : "stored"} name=${name} draft=${draft} ...${rest} />
+  `;
+}
+
+function Form({ name, draft, stored, back, save }) {
   const [problem, setProblem] = useState(null);
+  const [leaving, setLeaving] = useState(false);
   const form = useRef(null);
+  const saved = useRef(false);
+  const etag = draft ? draft.etag : stored.etag;
+  const changed = () => form.current && !saved.current && !sameFields(readFields(form.current), stored);
   const [submit, busy] = useAction(async (start) => {
     setProblem(null);
     try {
-      await save(read(form.current), start);
+      const path = await save(readFields(form.current), { start, etag });
+      if (path === null) return;
+      saved.current = true;
+      dropDraft(name);
+      go(path);
     } catch (failure) {
       setProblem(failure);
     }
   });
+  const leave = () => {
+    dropDraft(name);
+    saved.current = true;
+    go(back);
+  };
+  const tryToLeave = () => (changed() ? setLeaving(true) : leave());
   useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
   useLayoutEffect(() => form.current.elements.name.focus(), []);
-  useLeaveGuard(() => form.current && !busy && changed(form.current, fields));
-  useShortcuts([
-    {
-      key: "Escape",
-      does: "Leave the form, if nothing was changed",
-      run: () => changed(form.current, fields) || go(back),
-    },
-  ]);
-  const main = isNew ? "Save and start" : "Save";
-  const onSubmit = (event) => {
-    event.preventDefault();
-    submit(isNew);
-  };
+  useLeaveGuard(() => changed() && !busy);
+  useShortcuts([{ key: "Escape", does: "Leave the form", run: tryToLeave }]);
+  const onInput = () => (changed() ? keepDraft(name, { fields: readFields(form.current), etag }) : dropDraft(name));
   const onKeyDown = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current.requestSubmit();
   };
-  return html`<form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown}>
-    <${Fields} fields=${fields} errors=${problem?.errors ?? {}} />
-    <${FormError} problem=${problem} />
-    <div class="form__actions">
-      <${Button} type="submit" kind="main" words=${busy ? "Saving…" : main} disabled=${busy} />
-      ${isNew && html`<${Button} words="Save only" disabled=${busy} onClick=${() => submit(false)} />`}
-      <${Button} kind="quiet" words="Cancel" href=${"#" + back} />
-      <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
-    </div>
-  </form>`;
-}
-
-function Fields({ fields, errors }) {
-  const name = (attributes) =>
-    html`<input ...${attributes} type="text" required defaultValue=${fields.name} ...${UNAIDED} />`;
-  const description = (attributes) =>
-    html`<input ...${attributes} type="text" autocomplete="off" defaultValue=${fields.description ?? ""} />`;
-  const script = (attributes) => html`<textarea ...${attributes} class="mono" required rows="12"
-    placeholder=${EXAMPLE} defaultValue=${fields.script} ...${UNAIDED}></textarea>`;
+  const onSubmit = (event) => {
+    event.preventDefault();
+    submit(name === NEW);
+  };
   return html`
-    <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
-    <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
-    <${Field} name="script" label="Script" errors=${errors.script} control=${script} hint=${SCRIPT_HINT} />
+    <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
+      <${CommandFields} fields=${draft?.fields ?? stored} errors=${problem?.errors ?? {}} />
+      <${FormError} problem=${problem} />
+      <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
+    </form>
+    ${leaving && html`<${LeaveDialog} onLeave=${leave} onClose=${() => setLeaving(false)} />`}
   `;
 }
 
-/** What is wrong with the form as a whole, or with a field that it does not show. */
-function FormError({ problem }) {
-  if (!problem) return null;
-  const others = Object.entries(problem.errors).filter(([field]) => !(field in BLANK));
-  if (others.length === 0 && Object.keys(problem.errors).length > 0) return null;
-  const texts = others.length ? others.map(([field, words]) => `${field}: ${words.join(" ")}`) : [problem.message];
-  return html`<p class="form-error" role="alert">${texts.join(" ")}</p>`;
+function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
+  const main = isNew ? "Save and start" : "Save";
+  return html`<div class="form__actions">
+    <${Button} type="submit" kind="main" words=${busy ? "Saving…" : main} disabled=${busy} />
+    ${isNew && html`<${Button} words="Save only" disabled=${busy} onClick=${onSaveOnly} />`}
+    <${Button} kind="quiet" words="Cancel" onClick=${onLeave} />
+    <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
+  </div>`;
 }
 
-function read(form) {
-  const { name, description, script } = form.elements;
-  return { name: name.value.trim(), description: description.value.trim() || null, script: script.value };
-}
-
-/** @returns {boolean} whether leaving would lose what was typed */
-function changed(form, fields) {
-  const now = read(form);
-  return Object.keys(BLANK).some((field) => (now[field] ?? "") !== (fields[field] ?? ""));
-}
+const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard it"
+  onConfirm=${onLeave} onClose=${onClose}>
+  <p>What you typed is lost then.</p>
+<//>`;
 
 /** The browser asks before the page is closed with something unsaved in it. */
 function useLeaveGuard(unsaved) {

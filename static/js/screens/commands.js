@@ -1,7 +1,7 @@
 /** All commands, with the state of their last run. */
 import { startAndWatch, stop, useAction } from "../actions.js";
 import { apiUrl, listCommands } from "../api.js";
-import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../fresh.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
@@ -9,6 +9,7 @@ import { Icon } from "../parts/icon.js";
 import { More } from "../parts/run_list.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
+import { usePlace } from "../place.js";
 import { replacePath, toCommand, toCommands, toNew, toRun } from "../router.js";
 import { firstLine, isActive } from "../runs.js";
 import { useShortcuts } from "../shortcuts.js";
@@ -19,11 +20,13 @@ const TYPING_PAUSE_MS = 200;
 /** @param {{query: URLSearchParams}} props */
 export function CommandsScreen({ query }) {
   const search = query.get("q") ?? "";
-  const [pages, setPages] = useState(1);
-  const load = (options) => loadPages((cursor) => listCommands({ q: search, cursor }, options), pages);
+  const [place, remember] = usePlace();
+  const [pages, setPages] = useState(place.pages);
+  const load = (options) => loadPages((page) => listCommands({ q: search, ...page }, options), pages);
   const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
   const { value, problem, reload } = useFresh(load, [search, pages], (list) => pauseFor(anyActive(list)));
-  const shown = useLast(value);
+  const shown = useLast(value, place.list);
+  remember({ pages, list: shown });
   const onMore = () => setPages(pages + 1);
   return html`
     <${Heading} title="Commands">
@@ -33,13 +36,6 @@ export function CommandsScreen({ query }) {
     ${!shown && html`<${Waiting} problem=${problem} />`}
     ${shown && html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${onMore} />`}
   `;
-}
-
-/** What was shown stays until the next list is there, so that a search does not flicker. */
-function useLast(value) {
-  const last = useRef(value);
-  if (value) last.current = value;
-  return last.current;
 }
 
 function Search({ value, onSearch }) {

@@ -1,5 +1,6 @@
 /** One run: its state, and its output live. */
 import { getCommand, getRun } from "../api.js";
+import { useFavicon } from "../favicon.js";
 import { pauseFor, useFresh } from "../fresh.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
@@ -9,7 +10,9 @@ import { State } from "../parts/state.js";
 import { Ago, Elapsed, Moment } from "../parts/time.js";
 import { go, toCommand, toCommands } from "../router.js";
 import { isActive, outcome, reasonOf, shortId, shownState, stateWord } from "../runs.js";
+import { serverState } from "../server_state.js";
 import { useShortcuts } from "../shortcuts.js";
+import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useState } from "../ui.js";
 import { MissingScreen } from "./missing.js";
 
@@ -52,9 +55,11 @@ function RunView({ run, onRun, reload }) {
     ["Commands", toCommands()],
     [name, toCommand(run.command_id)],
   ];
+  const tab = `${stateWord(shownState(run))} · ${name}`;
+  useFavicon(shownState(run));
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
-    <${Heading} title=${name} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
+    <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
     <${Facts} run=${run} />
     <${Output} run=${run} onRun=${onRun} />
     <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(shownState(run))}. ${outcome(run)}`}</p>
@@ -63,11 +68,12 @@ function RunView({ run, onRun, reload }) {
 
 function Facts({ run }) {
   const end = outcome(run);
+  const unheard = useStore(serverState).kind === "lost" && isActive(run);
   const [began, beganAt] = run.state === "queued" ? ["queued", run.created_at] : ["started", run.start_time];
   return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
-    <${Elapsed} run=${run} />
+    ${unheard ? html`<span class="muted">when last heard of</span>` : html`<${Elapsed} run=${run} />`}
     <span class="muted">${began} <${Moment} at=${beganAt} /> (<${Ago} at=${beganAt} />)</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
   </div>`;

@@ -1,10 +1,11 @@
 /** All runs, newest first, of all commands. */
 import { getCommand, listRuns } from "../api.js";
-import { loadPages, pauseFor, useFresh } from "../fresh.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../fresh.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { More, RunList } from "../parts/run_list.js";
+import { usePlace } from "../place.js";
 import { replacePath, toCommands, toRuns } from "../router.js";
 import { isActive, shortId, STATES, stateWord } from "../runs.js";
 import { html, useEffect, useState } from "../ui.js";
@@ -12,9 +13,12 @@ import { html, useEffect, useState } from "../ui.js";
 /** @param {{query: URLSearchParams}} props */
 export function RunsScreen({ query }) {
   const state = query.get("state") ?? "";
-  const [pages, setPages] = useState(1);
-  const load = (options) => loadPages((cursor) => listRuns({ state, cursor }, options), pages);
-  const { value, problem } = useFresh(load, [state, pages], (list) => pauseFor(list.items.some(isActive)));
+  const [place, remember] = usePlace();
+  const [pages, setPages] = useState(place.pages);
+  const load = (options) => loadPages((page) => listRuns({ state, ...page }, options), pages);
+  const { value: fresh, problem } = useFresh(load, [state, pages], (list) => pauseFor(list.items.some(isActive)));
+  const value = useLast(fresh, place.list);
+  remember({ pages, list: value });
   const nameOf = useNames(value?.items ?? []);
   return html`
     <${Heading} title="Runs"><${StateFilter} state=${state} /><//>

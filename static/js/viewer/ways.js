@@ -27,7 +27,10 @@ function openSocket(runId, from, { onFrame, onClose }) {
   };
 }
 
-/** One that is being opened is closed once it is open: the browser's console warns of less. @param {WebSocket} socket */
+/**
+ * One that is being opened is closed once it is open: the browser's console warns of less.
+ * @param {WebSocket} socket
+ */
 function closeQuietly(socket) {
   if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
   else socket.close();

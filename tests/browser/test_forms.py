@@ -1,0 +1,97 @@
+"""What is typed into a form is not lost: by going elsewhere, by leaving, by a second editor."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.browser import OpenTab
+from tests.support.client import Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHANGED = "status of 412"
+DRAFT = "This is what you typed before, and did not save."
+
+
+async def test_what_was_typed_is_there_again_after_going_elsewhere(
+    client: Client, open_tab: OpenTab
+) -> None:
+    tab = await open_tab(client, "/commands/new")
+    await tab.field("Name").fill("Half done")
+    await tab.field("Script").fill("echo half")
+    await tab.page.get_by_role("link", name="Runs", exact=True).click()
+    await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    await tab.page.go_back()
+    await expect(tab.field("Name")).to_have_value("Half done")
+    await expect(tab.field("Script")).to_have_value("echo half")
+    await expect(tab.page.get_by_text(DRAFT)).to_be_visible()
+    await tab.button("Save only").click()
+    await expect(tab.page.get_by_role("heading", name="Half done")).to_be_visible()
+    await tab.go("/commands/new")
+    await expect(tab.field("Name")).to_have_value("")
+    await expect(tab.page.get_by_text(DRAFT)).to_have_count(0)
+
+
+async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
+    client: Client, open_tab: OpenTab
+) -> None:
+    command = await client.create("echo stored", name="Guarded", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}/edit")
+    dialog = tab.page.get_by_role("dialog", name="Leave without saving?")
+    await tab.field("Script").fill("echo typed")
+    await tab.button("Cancel").click()
+    await dialog.get_by_role("button", name="Keep it").click()
+    await expect(tab.field("Script")).to_have_value("echo typed")
+    await tab.page.keyboard.press("Escape")
+    await dialog.get_by_role("button", name="Discard it").click()
+    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo stored")
+    await tab.go(f"/commands/{command['id']}/edit")
+    await expect(tab.field("Script")).to_have_value("echo stored")
+    await tab.field("Script").fill("echo typed again")
+    await tab.go(f"/commands/{command['id']}")
+    await tab.go(f"/commands/{command['id']}/edit")
+    await expect(tab.field("Script")).to_have_value("echo typed again")
+    await tab.button("Start over").click()
+    await expect(tab.field("Script")).to_have_value("echo stored")
+
+
+@pytest.mark.parametrize("choice", ["Save mine over it", "Take the stored one"])
+async def test_the_second_of_two_editors_sees_both_texts(
+    client: Client, open_tab: OpenTab, choice: str
+) -> None:
+    command = await client.create("echo first", name="Shared", start=False)
+    path = f"/commands/{command['id']}"
+    tab = await open_tab(client, f"{path}/edit", expected=[CHANGED])
+    await tab.field("Script").fill("echo mine")
+    theirs = {"name": "Shared, renamed", "description": None, "script": "echo theirs"}
+    await client.call("PUT", f"commands/{command['id']}", json=theirs)
+    await tab.button("Save").click()
+    dialog = tab.page.get_by_role("dialog", name="Somebody else changed this command")
+    stored = dialog.get_by_role("region", name="As it is stored now")
+    await expect(stored).to_contain_text("Name: Shared, renamed")
+    await expect(stored).to_contain_text("echo theirs")
+    await expect(dialog.get_by_role("region", name="As you wrote it")).to_contain_text("echo mine")
+    assert (await client.call("GET", f"commands/{command['id']}"))["script"] == "echo theirs"
+    await dialog.get_by_role("button", name="Keep editing").click()
+    await expect(tab.field("Script")).to_have_value("echo mine")
+    await tab.button("Save").click()
+    await dialog.get_by_role("button", name=choice).click()
+    await expect(dialog).to_have_count(0)
+    if choice == "Save mine over it":
+        await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo mine")
+        expected = "echo mine"
+    else:
+        await expect(tab.field("Script")).to_have_value("echo theirs")
+        await expect(tab.field("Name")).to_have_value("Shared, renamed")
+        expected = "echo theirs"
+    assert (await client.call("GET", f"commands/{command['id']}"))["script"] == expected
+
+
+async def test_what_will_go_wrong_with_a_script_is_said(client: Client, open_tab: OpenTab) -> None:
+    command = await client.create("#!/bin/bash\r\necho x\r\n", name="From Windows", start=False)
+    [warning] = command["warnings"]
+    tab = await open_tab(client, f"/commands/{command['id']}")
+    await expect(tab.page.get_by_text(warning)).to_be_visible()
+    await tab.go("/commands/new")
+    await expect(tab.field("Script")).to_have_accessible_description(re.compile("^A bash script"))
