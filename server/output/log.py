@@ -52,6 +52,7 @@ class RunLog:
         self._size = 0
         self._ended = False
         self._damaged = False
+        self._removed = False
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._reads_at_once = True
         self._index = LineIndex(self.in_thread)
@@ -79,6 +80,11 @@ class RunLog:
     def damaged(self) -> bool:
         """Whether bytes that were there are not there any more."""
         return self._damaged
+
+    @property
+    def removed(self) -> bool:
+        """Whether the output was removed and nothing tells that its run has ended."""
+        return self._removed and not self._ended
 
     @property
     def path(self) -> str:
@@ -124,14 +130,21 @@ class RunLog:
         """Look how far the output has grown and whether it has ended; wake those who wait.
 
         The exit record is looked for BEFORE the size is: when it is there, the size read
-        afterwards is final. An output that was removed without one has ended as well.
+        afterwards is final. One that was removed without a record has not ended: its keeper has it.
         """
         if self._ended:
             return
         exited = self._exited()
         status = os.fstat(self._opened())
-        self._ended = exited or status.st_nlink == 0
+        self._ended = exited
+        self._removed = status.st_nlink == 0
         self._take_size(status.st_size)
+
+    def give_up(self) -> None:
+        """Take the output as ended: it was removed, and no keeper has its run."""
+        if not self._ended:
+            self._ended = True
+            self._take_size(os.fstat(self._opened()).st_size)
 
     def grow(self) -> None:
         """Look how far the output has grown, and no more; wake those who wait."""

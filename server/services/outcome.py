@@ -1,6 +1,7 @@
 """From what the keeper recorded to how a run ended: a function of values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from server.keeper.spool import ExitRecord
@@ -51,6 +52,12 @@ def run_end(record: ExitRecord) -> RunEnd:
 def spool_lost() -> RunEnd:
     """Return the end of a run whose spool does not exist any more."""
     return RunEnd(RunState.LOST, datetime.now(UTC), reason=SPOOL_LOST)
+
+
+def cut(end: RunEnd, size: int) -> RunEnd:
+    """Return the end of a run whose output was cut at `size` by somebody else."""
+    told = f"its output was cut at byte {size} by another process"
+    return replace(end, reason=f"{end.reason}; {told}" if end.reason else told)
 
 
 def unconfirmed() -> RunEnd:

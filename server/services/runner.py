@@ -83,6 +83,7 @@ class Runner:
         self._metrics = metrics
         self._faults = faults
         self._following: set[asyncio.Task[None]] = set()
+        self._left: dict[UUID, RunLog] = {}
 
     @property
     def host(self) -> str:
@@ -234,7 +235,7 @@ class Runner:
         """Forget a run that was shown and is not ours; its viewers go on to its end."""
         self._active.remove(live)
         if live.log is not None:
-            self._do(live, "leave", self._see_off(live.log))
+            self._do(live, "leave", self._see_off(live.run.id, live.log))
 
     def lose(self, live: LiveRun) -> None:
         """End a run whose output is not there any more; what was archived stays."""
@@ -247,7 +248,12 @@ class Runner:
     def end_of(self, run: Run) -> RunEnd:
         """Tell how a run whose log has ended ended."""
         record = self._spool.read_exit(str(run.id))
-        return outcome.spool_lost() if record is None else outcome.run_end(record)
+        end = outcome.spool_lost() if record is None else outcome.run_end(record)
+        live = self._active.get(run.id)
+        if live is None or live.log is None:
+            return end
+        damaged = live.log.damaged or live.log.size < live.run.output_bytes
+        return outcome.cut(end, live.log.size) if damaged else end
 
     async def keep_keeper(self) -> None:
         """See to it that there is a keeper while runs are active, for ever.
@@ -261,9 +267,20 @@ class Runner:
         await for_ever(self._look_at_rows, seconds=ROWS_SECONDS, name="the look at rows")
 
     async def _look_for_keeper(self) -> None:
-        if self._active:
+        if self._active or self._left:
             with suppress(KeeperError):
                 await self._keeper.open()
+                await self._look_for_removed()
+
+    async def _look_for_removed(self) -> None:
+        """Give those logs up whose files were removed, once no keeper has their runs."""
+        logs = {live.run.id: live.log for live in self._active if live.log is not None}
+        removed = {id_: log for id_, log in (logs | self._left).items() if log.removed}
+        if removed:
+            kept = await self._keeper.runs()
+            for run_id, log in removed.items():
+                if str(run_id) not in kept:
+                    log.give_up()
 
     async def _look_at_rows(self) -> None:
         followed = [live.run.id for live in self._active if live.log is not None]
@@ -371,10 +388,12 @@ class Runner:
         except Exception as error:
             self._faults.count(live.run.id, "its spool is not removed", error)
 
-    async def _see_off(self, log: RunLog) -> None:
+    async def _see_off(self, run_id: UUID, log: RunLog) -> None:
+        self._left[run_id] = log
         try:
             await log.grown(sys.maxsize)
         finally:
+            del self._left[run_id]
             self._watch.remove(log)
             log.release()
 
@@ -395,14 +414,27 @@ class Runner:
             return
 
     async def _lose(self, live: LiveRun) -> None:
-        """Store that a run is lost, as soon as the database is there; no process of it goes on."""
-        with suppress(KeeperError):
-            await self._keeper.stop(
-                str(live.run.id),
-                signal="SIGTERM",
-                grace_seconds=self._launch.limits.grace_seconds,
-            )
-        await self._end(live, outcome.spool_lost())
+        """Store that a run is lost, once no process of it goes on.
+
+        A keeper that has it stops it when its spool is gone; in any case it records the run's end
+        in a spool that is whole.
+        """
+        run_id = str(live.run.id)
+        while await self._is_kept(run_id):
+            self._faults.put_off(live, "its output is not at its place", FileNotFoundError())
+            await asyncio.sleep(KEEPER_RETRY_SECONDS)
+        if self._spool.read_exit(run_id) and self._spool.output_path(run_id).is_file():
+            self.adopt(live)
+        else:
+            await self._end(live, outcome.spool_lost())
+
+    async def _is_kept(self, run_id: str) -> bool:
+        """Whether the keeper has a run, as far as is known."""
+        try:
+            return run_id in await self._keeper.runs()
+        except KeeperError as error:
+            logger.warning("run waits for the keeper: %s", error, extra={"run": run_id})
+            return True
 
     async def _end(self, live: LiveRun, end: RunEnd) -> None:
         """Store the end of a run that has no process, as soon as the database is there."""

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from server.keeper.spool import ExitRecord, Spool
 from server.output import index
 from server.output.cursor import StreamFormat, frames
+from server.output.index import OutputDamagedError
 from server.output.log import LogClosedError, RunLog
+from tests.support.strangers import STRANGERS
 
 MIB = 1024 * 1024
 
@@ -22,7 +24,7 @@ class Run:
     """A run's spool, and what its keeper would do there."""
 
     def __init__(self, root: Path) -> None:
-        self.spool = Spool(root)
+        self.spool = Spool.of(root)
         self.id = str(uuid4())
         self.spool.create(self.id, b"true")
         self.directory = self.spool.directory(self.id)
@@ -138,12 +140,52 @@ async def test_an_output_that_has_ended_grows_no_more(run: Run, log: RunLog) -> 
     assert log.size == 0
 
 
-async def test_an_output_removed_without_an_exit_record_has_ended(run: Run, log: RunLog) -> None:
+async def test_an_output_removed_without_an_exit_record_has_ended_once_it_is_given_up(
+    run: Run, log: RunLog
+) -> None:
+    """Until then its keeper may write on."""
     grow(run, log, b"kept")
-    run.spool.remove(run.id)
+    with run.spool.output_path(run.id).open("ab") as output:
+        run.spool.remove(run.id)
+        log.refresh()
+        assert (log.removed, log.ended) == (True, False)
+        output.write(b" on")
+    log.give_up()
+    log.give_up()
+    assert (log.removed, log.ended) == (False, True)
+    assert await log.read(0, 10) == b"kept on"
+
+
+async def test_what_is_no_record_of_an_end_is_no_end(run: Run, log: RunLog) -> None:
+    for make in STRANGERS.values():
+        make(run.directory / "exit.json")
+        log.refresh()
+        assert not log.ended
+        run.spool.trash.take(run.directory / "exit.json")
+    run.end()
     log.refresh()
     assert log.ended
-    assert await log.read(0, 10) == b"kept"
+
+
+async def test_a_log_opens_nothing_but_a_file(run: Run) -> None:
+    run.spool.output_path(run.id).unlink()
+    for kind in STRANGERS.keys() - {"hard link"}:
+        STRANGERS[kind](run.spool.output_path(run.id))
+        with pytest.raises(OSError, match=r"."):
+            RunLog(run.directory)
+        run.spool.trash.take(run.spool.output_path(run.id))
+
+
+async def test_an_ended_output_that_somebody_cut_is_what_is_left(run: Run, log: RunLog) -> None:
+    grow(run, log, b"0123456789")
+    run.end()
+    log.refresh()
+    os.truncate(run.spool.output_path(run.id), 5)
+    with pytest.raises(OutputDamagedError):
+        await log.read(7, 3)
+    assert (log.size, log.damaged) == (5, True)
+    assert await log.read(0, 10) == b"01234"
+    assert [frame.payload async for frame in frames(log, StreamFormat.RAW, 7)] == []
 
 
 async def test_a_log_without_an_output_is_refused(tmp_path: Path) -> None:

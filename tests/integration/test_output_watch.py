@@ -13,6 +13,7 @@ from server.output.cursor import StreamFormat, frames
 from server.output.log import RunLog
 from server.output.watch import Watch
 from tests.integration.test_output_log import Run
+from tests.support.waiting import until
 
 WRITER = """
 import sys
@@ -90,7 +91,7 @@ async def test_an_exit_record_moved_into_place_ends_a_log(tmp_path: Path, watch:
     with RunLog(run.directory) as log:
         watch.add(log)
         temporary = run.directory / "exit.tmp"
-        temporary.write_text("{}", encoding="ascii")
+        temporary.write_text('{"exitcode": 0}', encoding="ascii")
         run.write(b"last words")
         await log.grown(0)
         assert not log.ended
@@ -99,13 +100,18 @@ async def test_an_exit_record_moved_into_place_ends_a_log(tmp_path: Path, watch:
         assert log.ended
 
 
-async def test_a_removed_output_ends_its_log(tmp_path: Path, watch: Watch) -> None:
+async def test_the_end_of_a_log_whose_directory_was_removed_is_seen_in_a_new_one(
+    tmp_path: Path, watch: Watch
+) -> None:
     run = Run(tmp_path)
     with RunLog(run.directory) as log:
         watch.add(log)
         run.spool.remove(run.id)
+        await until(lambda: log.removed)
+        run.directory.mkdir()
+        run.end()
         await log.grown(0)
-        assert log.ended
+        assert (log.ended, log.removed) == (True, False)
         watch.remove(log)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveRunError
+from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.spool import ExitRecord
@@ -132,17 +133,12 @@ async def test_output_that_is_gone_makes_a_run_lost(site: Site) -> None:
 async def test_a_run_is_lost_when_the_database_is_there_again(
     site: Site, outage: Outage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its output goes while the database is away; the service goes on."""
-    monkeypatch.setattr(faults, "PAUSE_SECONDS", (0.01,))
+    """It goes while a keeper is asked for the run; the service goes on."""
     monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
     run = await site.queued()
-    site.spool.create(str(run.id), b"true")
-    output = site.spool.output_path(str(run.id))
-    output.unlink()
-    output.symlink_to(output)
+    await store(site, run)
     await site.begin()
     outage.begin()
-    output.unlink()
     await until(lambda: "run cannot be ended yet" in caplog.text)
     live = site.active.get(run.id)
     assert live is not None
@@ -273,3 +269,73 @@ async def test_a_run_is_taken_up_once(site: Site) -> None:
     first, second = await site.runner.take_up(run), await site.runner.take_up(run)
     assert first is second
     assert (await site.ended(first)).exitcode == 5
+
+
+async def test_a_run_whose_spool_is_removed_is_stopped_and_never_lost(site: Site) -> None:
+    await site.begin()
+    site.tasks.start(site.runner.keep_keeper(), "keeper")
+    live = await site.start("echo one; exec sleep 1000")
+    run_id = str(live.run.id)
+    process = await until(lambda: site.spool.read_process(run_id))
+    await until(lambda: live.run.output_bytes == 4)
+    site.spool.trash.take(site.spool.directory(run_id))
+    site.spool.trash.empty()
+    stored = await site.ended(live)
+    assert (stored.state, stored.output_bytes) == (RunState.STOPPED, 4)
+    assert "its spool was removed" in str(stored.reason)
+    assert processes.read(process.pid) is None
+
+
+async def test_a_run_whose_output_is_removed_goes_on_over_a_restart(
+    database: Database, tmp_path: Path
+) -> None:
+    """Its keeper has the output, and puts it back at the end."""
+    async with a_site(database, tmp_path / "state") as first:
+        await first.begin()
+        script = 'echo one; while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; exit 3'
+        live = await first.start(script)
+        run_id = str(live.run.id)
+        await until(lambda: live.run.output_bytes == 4)
+        first.spool.output_path(run_id).unlink()
+        await first.tasks.cancel()
+        async with a_site(database, tmp_path / "state") as second:
+            await second.begin()
+            found = second.active.get(live.run.id)
+            assert found is not None
+            await until(lambda: found.fault)
+            (second.spool.work(run_id) / "go").touch()
+            stored = await second.ended(found)
+    assert (stored.exitcode, stored.output_bytes, stored.reason) == (3, 4, None)
+
+
+async def test_the_log_of_a_run_that_nobody_has_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEEPER_RETRY_SECONDS", 0.01)
+    run = await site.queued()
+    await store(site, run)
+    await site.keeper.open()
+    site.spool.create(str(run.id), b"true")
+    site.spool.output_path(str(run.id)).write_bytes(b"one\n")
+    await site.begin()
+    live = site.active.get(run.id)
+    assert live is not None
+    site.tasks.start(site.runner.keep_keeper(), "keeper")
+    site.spool.remove(str(run.id))
+    await until(lambda: live.run.state.final)
+    stored = await site.runs.get(run.id)
+    assert (stored.state, stored.output_bytes) == (RunState.LOST, 4)
+
+
+async def test_an_output_that_was_cut_ends_where_it_ends(site: Site) -> None:
+    run = await site.queued()
+    await store(site, run, b"one\ntwo\n")
+    site.spool.create(str(run.id), b"true")
+    site.spool.output_path(str(run.id)).write_bytes(b"one\n")
+    site.spool.write_exit(str(run.id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
+    await site.begin()
+    live = site.active.get(run.id)
+    assert live is not None
+    stored = await site.ended(live)
+    assert (stored.output_bytes, stored.exitcode) == (8, 0)
+    assert stored.reason == "its output was cut at byte 4 by another process"
