@@ -22,6 +22,7 @@ from bench.marks import MARKS
 from bench.memory import memory
 from bench.samples import Sample, number
 from bench.session import Session
+from bench.stalled import stalled
 from bench.starts import starts
 from bench.throughput import throughput
 
@@ -37,6 +38,7 @@ MEASURES: dict[str, Callable[[Session], Iterator[Sample]]] = {
     "many": many,
     "large": large,
     "memory": memory,
+    "stalled": stalled,
     "listing": listing,
     "growth": growth,
     "held": held,

@@ -158,12 +158,16 @@ class Tailrun:
 
     def await_viewer(self) -> None:
         """Wait until somebody watches."""
-        watched = False
-        while not watched:
+        while self.metric("tailrun_viewers") != 1:
             time.sleep(POLL_SECONDS)
-            with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
-                connection.request("GET", "/metrics")
-                watched = b"\ntailrun_viewers 1.0" in connection.getresponse().read()
+
+    def metric(self, name: str) -> int:
+        """Return one of the service's figures, a whole one."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as connection:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        [value] = [line.split()[1] for line in lines if line.split()[0] == name]
+        return int(float(value))
 
     def archived_at(self, run_id: str, closed_at: float) -> float:
         """Return when a run was archived to its end; its stream was closed at `closed_at`.

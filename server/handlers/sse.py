@@ -4,6 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -111,7 +112,8 @@ class _Events:
         """Tell why the viewer is not served: for good, or until it comes back later."""
         kind, detail = told(request, error)
         event = orjson.dumps(telling.refused(kind.status, detail))
-        field = f"id: {END_ID}" if kind.status == 404 else f"retry: {REFUSED_RETRY_MILLISECONDS}"
+        later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
+        field = f"retry: {REFUSED_RETRY_MILLISECONDS}" if later else f"id: {END_ID}"
         await self._write(b"%b\ndata: %b\n\n" % (field.encode(), event))
 
     async def _tell_alive(self) -> None:

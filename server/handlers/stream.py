@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,8 @@ NEVER_BYTES = 2**62
 CLOSING_SECONDS = 86400.0
 """For a viewer to answer the close frame, as long as it takes what comes before: see Viewers."""
 
-NOT_FOUND_CODE = 4404
-"""The close code for a run that does not exist, or no longer; those of 4000 up are ours."""
+FINAL_CODES = 4000
+"""Close codes of ours (RFC 6455, section 7.4.2), of which the rest is a status: 4404, 4410."""
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for (RFC 6455, section 5.5)."""
@@ -56,7 +57,7 @@ start. `text`: whole lines without the last newline, an unfinished line after 25
 `json`: objects of type `run`, `output`, `alive`, `end` and `refused`. `raw`: binary messages, the
 exact bytes. The close frame has code 1000 and the run's end (`exit 0`, `signal SIGKILL`, `stopped`,
 `timed out`, `lost`); 1001 when the server goes down: come back with the last offset; 1013 when the
-viewer cannot be served now, 4404 when there is no such run."""
+viewer cannot be served now, 4404 when there is no such run, 4410 when its archive is damaged."""
 
 ANSWERS: dict[int, tuple[str, type[Schema] | None]] = {
     101: ("The stream begins.", None),
@@ -193,7 +194,8 @@ class _Socket:
         """Tell why the viewer is not served, and close."""
         kind, detail = told(request, error)
         await self.tell(telling.refused(kind.status, detail))
-        code = NOT_FOUND_CODE if kind.status == 404 else WSCloseCode.TRY_AGAIN_LATER
+        later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
+        code = WSCloseCode.TRY_AGAIN_LATER if later else FINAL_CODES + kind.status
         await self.close(code, detail)
 
     async def _tell_alive(self) -> None:

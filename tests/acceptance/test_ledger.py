@@ -187,7 +187,11 @@ async def test_a_damaged_archive_is_served_up_to_the_damage_and_told(
     run = await client.get_run(run_id)
     assert "archive damaged at byte" in run["reason"]
     watched = await client.stream(run_id, format="json")
-    assert "end" not in {message["type"] for message in watched.messages}
+    told = [message for message in watched.messages if message["type"] != "output"]
+    assert [message["type"] for message in told] == ["run", "refused"]
+    assert (told[-1]["status"], watched.code) == (410, 4410)
+    async with client.session.get(client.url(f"runs/{run_id}/output?format=sse")) as response:
+        assert '"status":410' in (await response.text()).rpartition("id: end\n")[2]
     await client.call("GET", "ping")
     assert (await client.get_run(run_id))["reason"] == run["reason"]
 
