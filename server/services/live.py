@@ -127,16 +127,21 @@ class LiveRun:
         """Return the run with its end; call it once the log has ended.
 
         The end is a fact before it is stored: while the database is away it is told all the same.
+        While `end_of` cannot read it (OSError: descriptors are short, the disk fails) it is waited
+        for.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_STORED_SECONDS):
-                while not self.run.state.final:
-                    await self._change.wait()
-        if self.run.state.final or self.log is None:
-            return self.run
-        size = self.log.size
-        run = ended_run(self.run, end_of(self.run))
-        return replace(run, output_bytes=size, output_lines=await self.log.lines_before(size))
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_STORED_SECONDS):
+                    while not self.run.state.final:
+                        await self._change.wait()
+            if self.run.state.final or self.log is None:
+                return self.run
+            size = self.log.size
+            with suppress(OSError):
+                run = ended_run(self.run, end_of(self.run))
+                lines = await self.log.lines_before(size)
+                return replace(run, output_bytes=size, output_lines=lines)
 
     def _announce(self) -> None:
         change, self._change = self._change, asyncio.Event()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.client import Client
-from tests.support.waiting import patience
+from tests.support.waiting import patience, until
 
 JSON = {"Content-Type": "application/json"}
 BODIES = {"PUT": {"name": "test", "script": "true"}, "signal": {"signal": "SIGUSR1"}}
@@ -280,5 +280,5 @@ async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
             writer.close()
             assert answer.split()[1] == b"400"
     assert await client.call("GET", "ping") == {"status": "ok"}
-    assert "a request is no HTTP" in client.service.log
+    await until(lambda: "a request is no HTTP" in client.service.log)
     assert "secret" not in client.service.log

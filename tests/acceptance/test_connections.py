@@ -60,7 +60,7 @@ async def test_connections_leave_descriptors_for_all_else(tmp_path: Path) -> Non
     try:
         async with ended(service), aiohttp.ClientSession() as session:
             client = Client(session, await service.start("prlimit", "--nofile=400:400"))
-            assert "at most 254 connections are served at a time" in service.log
+            await until(lambda: "at most 254 connections are served at a time" in service.log)
             with half_open(service, 600):
                 await served(client)
                 run_id = await client.run("echo output; exit 3")

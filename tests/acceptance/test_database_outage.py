@@ -189,7 +189,7 @@ async def test_a_database_that_is_frozen_holds_up_nothing_else(
         while time.monotonic() - frozen_at < 4 * TIMEOUT_SECONDS:
             await load.go_on(5_000)
         await refused(client)
-        assert "did not answer in time" in client.service.log
+        await until(lambda: "did not answer in time" in client.service.log)
         assert await late_wakes(client) <= late_before + 1
         database.thaw()
         await until_runs_start(client)
@@ -234,7 +234,7 @@ async def test_a_database_that_was_made_read_only_takes_no_runs_and_shows_all(
         execute(server, "ALTER DATABASE postgres SET default_transaction_read_only = on", throw_out)
         await load.go_on()
         await refused(client)
-        assert "read-only" in client.service.log
+        await until(lambda: "read-only" in client.service.log)
         assert len((await client.call("GET", "runs/"))["items"]) == 4
         await load.end_all(0, 1)
         execute(server, "ALTER DATABASE postgres RESET default_transaction_read_only")
@@ -304,4 +304,4 @@ async def test_the_embedded_database_is_started_again_when_it_died(tmp_path: Pat
             await until_runs_start(client)
             await load.end_all(2, 3)
             await load.assert_archived()
-        assert "the embedded database has died" in service.log
+        await until(lambda: "the embedded database has died" in service.log)

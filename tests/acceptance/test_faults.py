@@ -11,7 +11,7 @@ from server.keeper.failpoints import VARIABLE
 from tests.support.client import Client
 from tests.support.postgres import execute
 from tests.support.service import Service
-from tests.support.waiting import until_true
+from tests.support.waiting import until, until_true
 
 OUTPUT = b"".join(b"%d\n" % number for number in range(1, 2001))
 
@@ -111,7 +111,7 @@ async def test_a_step_that_fails_once_is_taken_again(
         await pair.assert_exact(run_id)
     monkeypatch.delenv(VARIABLE)
     assert await service.terminate() == 0
-    assert "failpoint" in service.log or "Input/output error" in service.log
+    await until(lambda: "failpoint" in service.log or "Input/output error" in service.log)
     await service.start()
     for run_id in run_ids:
         await pair.assert_exact(run_id)
@@ -229,4 +229,4 @@ async def test_a_run_whose_row_is_deleted_is_stopped(
             return response.status == 404
 
     await until_true(gone)
-    assert "its row was deleted" in service.log
+    await until(lambda: "its row was deleted" in service.log)

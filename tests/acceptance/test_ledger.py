@@ -13,7 +13,7 @@ import pytest
 from server.keeper.client import KeeperClient
 from tests.support.client import Client, Start
 from tests.support.postgres import execute
-from tests.support.waiting import until_true
+from tests.support.waiting import until, until_true
 
 
 def query(url: str, sql: str) -> list[tuple[Any, ...]]:
@@ -47,7 +47,7 @@ async def test_a_run_whose_state_directory_is_lost_can_be_ended(start: Start) ->
     command_id, run_id = created["id"], created["run"]["id"]
     await archived(client, run_id, 4)
     await lose_state(client)
-    assert "runs of another host identity: 1" in client.service.log
+    await until(lambda: "runs of another host identity: 1" in client.service.log)
     watched = await client.stream(run_id, format="json")
     assert [message["type"] for message in watched.messages if message["type"] != "alive"][-1] in {
         "output",

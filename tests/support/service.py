@@ -43,7 +43,7 @@ class Service:
 
     @property
     def log(self) -> str:
-        """What the server has written to its stderr, in all of its lives."""
+        """What the server has written to its stderr, in all of its lives; it may come late."""
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
 
     def set(self, **settings: str) -> None:

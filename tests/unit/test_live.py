@@ -1,0 +1,43 @@
+"""A live run's end, as its viewers are told it."""
+
+import errno
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from server.models import Run, RunEnd, RunState
+from server.services import live as module
+from server.services.live import LiveRun
+from tests.support.waiting import patience
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Log:
+    size = 5
+
+    async def lines_before(self, _: int) -> int:
+        return 2
+
+
+async def test_an_end_that_cannot_be_read_now_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "END_STORED_SECONDS", 0)
+    state = RunState.RUNNING
+    run = Run(uuid4(), uuid4(), state, NOW, NOW, None, None, None, None, "true", 0, 0, 1, "host")
+    live = LiveRun(run)
+    live.started(cast("Any", Log()), NOW, stopping=False, paused=False)
+    failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "I/O error")]
+
+    def end_of(_: Run) -> RunEnd:
+        if failures:
+            raise failures.pop()
+        return RunEnd(RunState.FAILED, NOW, exitcode=3)
+
+    async with patience():
+        ended = await live.finished(end_of)
+    assert (ended.state, ended.exitcode) == (RunState.FAILED, 3)
+    assert (ended.output_bytes, ended.output_lines) == (5, 2)
