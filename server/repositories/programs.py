@@ -136,21 +136,25 @@ def _reachable(programs: Path, owner: os.stat_result) -> Path:
 
 
 def _can_run(programs: Path, owner: os.stat_result) -> bool:
-    """Tell whether a user can run the programs, with all their libraries."""
-    with suppress(OSError):
-        return all(
-            subprocess.run(
+    """Tell whether a user can run the programs, with all their libraries.
+
+    OSError: they could not be tried, for want of a process, say.
+    """
+    for program in ("postgres", "initdb"):
+        try:
+            tried = subprocess.run(
                 [programs / program, "--version"],
                 cwd="/",
                 env={"LC_ALL": "C"},
                 capture_output=True,
                 check=False,
                 **_as(owner),
-            ).returncode
-            == 0
-            for program in ("postgres", "initdb")
-        )
-    return False
+            )
+        except (PermissionError, FileNotFoundError):
+            return False
+        if tried.returncode > 0:  # a library cannot be read
+            return False
+    return True
 
 
 def _copy(site: Path, sources: Iterable[Path], target: Path) -> None:

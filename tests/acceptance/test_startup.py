@@ -1,11 +1,16 @@
 """A start that cannot be: the message names the thing and the mend, and nothing else is shown."""
 
 import asyncio
+import os
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from server.state import HOST_FILE
 from tests.integration.keeper_harness import a_host, without_cgroups
 from tests.support.client import Client, Start
 from tests.support.postgres import with_name
@@ -176,3 +181,41 @@ async def test_the_embedded_database_survives_a_killed_server(embedded: Client) 
 async def test_sigint_ends_the_server_as_sigterm_does(start: Start) -> None:
     client = await start()
     assert await client.service.interrupt() == 0
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 1 MiB where the service's state is to be."""
+    directory = tmp_path / "state"
+    directory.mkdir()
+    options = "size=1m,mode=0700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)], check=True)
+    yield directory
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a disk")
+async def test_a_disk_that_is_full_is_named_with_the_mend(
+    tiny_disk: Path, database_url: str
+) -> None:
+    """Too full for a database, then for the identity of the host."""
+    said = await refusal(Service(tiny_disk, None))
+    assert f"The database in {tiny_disk / 'database'} cannot be made: " in said
+    assert "No space left on device" in said
+    assert "Free space there, or set TAILRUN_STATE_DIR" in said
+    (tiny_disk / HOST_FILE).unlink()
+    with suppress(OSError), (tiny_disk / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(4096))
+    said = await refusal(Service(tiny_disk, database_url))
+    assert f"The host's identity {tiny_disk / HOST_FILE} cannot be had: No space left" in said
+    assert "Free space" in said
+
+
+async def test_a_damaged_identity_is_named_with_the_mend(service: Service) -> None:
+    service.state_dir.mkdir()
+    (service.state_dir / HOST_FILE).touch()
+    said = await refusal(service)
+    assert f"{service.state_dir / HOST_FILE} is none" in said
+    assert "remove it" in said
+    (service.state_dir / HOST_FILE).unlink()
