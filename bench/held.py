@@ -51,7 +51,7 @@ def held(session: Session) -> Iterator[Sample]:
     file = session.directory / "held"
     file.write_bytes(bytes(LAYOUT.size))
     os.environ[HELD] = str(file)
-    with session.tailrun(module="bench.watched") as service:
+    with session.tailrun(module="bench.watched", ON_SHUTDOWN="stop") as service:
         with closing(service.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(FILL, {"n": size // 24, "commands": session.sized(COMMANDS)})
             connection.commit()
@@ -162,6 +162,9 @@ def _outputs(service: Tailrun, size: int) -> dict[str, Request]:
     run = service.finish(f"yes {'x' * 99} | head -n {lines * 10}")
     output = f"{API}/runs/{run}/output"
     accept = {"Accept-Encoding": ",".join(["gzip;q=0.1"] * (HEADER_BYTES // 11))}
+    live = service.run(f"yes {'x' * 99} | head -n {lines * 10}; exec sleep 1000")
+    service.until(live, lambda run: run["output_bytes"] == lines * 1000)
+    watched = f"{API}/runs/{live}/output"
     infos = {
         "info: text": f"yes {'ю' * 40} | head -c {size * 2}",
         "info: NUL": f"head -c {size * 2} /dev/zero",
@@ -169,6 +172,8 @@ def _outputs(service: Tailrun, size: int) -> dict[str, Request]:
         "info: newlines": f"yes '' | head -c {size * 2}",
     }
     return {
+        "lines far away, 50 MB live": Request("GET", f"{watched}?lines={lines * 10}-"),
+        "the last lines of 50 MB live": Request("GET", f"{watched}?tail={lines}"),
         "lines far away, 50 MB archived": Request("GET", f"{output}?lines={lines * 10}-"),
         "the last lines of 50 MB": Request("GET", f"{output}?tail={lines}"),
         "all of 50 MB": Request("GET", output),

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
-from server.handlers.problems import InvalidInputError
+from server.handlers.problems import InvalidInputError, shown
 from server.handlers.render import version_of
 from server.handlers.schemas import COMPARED
 from server.models import CommandChange, RequestKey
@@ -118,5 +118,5 @@ def _id(request: web.Request, thing: str, error: type[NotFoundError]) -> UUID:
     except ValueError:
         value = None
     if value is None or str(value) != text.lower():
-        raise error(f"There is no {thing} {text!r}; ids are UUIDs such as those of the list.")
+        raise error(f"There is no {thing} {shown(text)}; ids are UUIDs such as those of the list.")
     return value
