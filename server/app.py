@@ -268,12 +268,14 @@ async def _take_up_or_show(
     """Take up the runs; while the database is away those whose spools are here can be watched.
 
     Raises:
-        StartupError: it is away, and there is nothing to be watched.
+        StartupError: it is away, or the spools cannot be read, and there is nothing to be watched.
     """
     try:
         await take_up()
-    except DatabaseUnavailableError as error:
+    except (DatabaseUnavailableError, OSError) as error:
         if not recovery.show():
+            if isinstance(error, OSError):
+                raise StartupError(f"The runs cannot be taken up: {error}.") from error
             problem = str(error).removesuffix(".")
             raise StartupError(f"{problem}. Start it, or correct TAILRUN_DATABASE_URL.") from error
         logger.warning("started without the database, for the runs that go on: %s", error)
@@ -283,7 +285,7 @@ async def _take_up_or_show(
 async def _take_up_later(take_up: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(DATABASE_RETRY_SECONDS)
-        with suppress(DatabaseUnavailableError, OSError):
+        with suppress(DatabaseUnavailableError, OSError):  # told when the first try failed
             await take_up()
             logger.info("the database is there, and the runs are taken up")
             return

@@ -258,6 +258,7 @@ class Archiver:
         """Write a batch; a run whose row is refused is put off, and taken out of the batch."""
 
         async def append(steps: Sequence[tuple[_Cursor, Advance]]) -> set[UUID]:
+            failpoint("archive.append")
             return await self._outputs.append([advance for _, advance in steps])
 
         def refused(step: tuple[_Cursor, Advance], error: DatabaseRefusedError) -> None:
@@ -274,6 +275,7 @@ class Archiver:
         # No cursor has changed up to here, so that after a lost call all is simply done again.
         for cursor, advance in batch.items():
             try:
+                failpoint("archive.settled")
                 if advance.run_id in moved:
                     self._settle(cursor, advance)
                 else:
@@ -358,6 +360,7 @@ class Archiver:
 
     async def _pack(self, log: RunLog, start: int, end: int) -> tuple[int, bytes]:
         """Return the number of newlines in [start, end), and those bytes compressed."""
+        failpoint("archive.packed")
         if end - start >= THREAD_BYTES:
             return await log.in_thread(partial(_read_and_pack, start, end), self._threads)
         data = b""

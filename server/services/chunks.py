@@ -9,6 +9,7 @@ from uuid import UUID
 import zstandard
 
 from server.errors import ArchiveDamagedError
+from server.keeper.failpoints import failpoint
 from server.models import Chunk
 from server.output import lines
 from server.repositories.output import OutputRepository
@@ -113,6 +114,7 @@ class Chunks:
         return found
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
+        failpoint("output.read")
         chunks = await self._outputs.chunks(run_id, offset, limit)
         if not chunks or not chunks[0].contains(offset):
             await self._outputs.check_stored(run_id)

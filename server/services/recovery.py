@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from server.errors import DatabaseRefusedError
+from server.keeper.failpoints import failpoint
 from server.keeper.spool import ProcessRecord, Spool
 from server.models import Position, Run, RunState
 from server.repositories.halving import in_parts
@@ -57,6 +58,7 @@ class Recovery:
         """
         for run_id in self._spool.run_ids():
             try:
+                failpoint("recovery.shown")
                 self._show(run_id)
             except Exception as error:
                 note(run_id, f"run cannot be shown: {cause(error)}", error)
@@ -83,6 +85,7 @@ class Recovery:
         """
         stored = await runs.active(self._host)
         positions, refused = await self._take_over(runs, stored)
+        failpoint("recovery.taken_over")
         spooled = set(self._spool.run_ids())
         orphans = spooled - {str(run.id) for run in stored}
         known = await outputs.positions([UUID(run_id) for run_id in orphans])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from server.errors import DatabaseUnavailableError
+from server.keeper.failpoints import failpoint
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository, Space, Table
 from server.services.tasks import for_ever
@@ -92,6 +93,7 @@ class Retention:
         Raises:
             DatabaseUnavailableError: the database cannot be reached.
         """
+        failpoint("retention.sweep")
         self._repository.try_refused_again()
         removed = await self._remove_old()
         removed += await self._remove_beyond_count()

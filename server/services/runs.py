@@ -12,6 +12,7 @@ from server.errors import (
     RunNotFollowedError,
     RunNotFoundError,
 )
+from server.keeper.failpoints import failpoint
 from server.models import MadeBefore, RequestKey, Run, RunState
 from server.output.frames import cut_characters
 from server.output.source import Output
@@ -132,6 +133,7 @@ class RunService:
             RunNotFoundError: there is no such run.
             RunActiveError: it is active.
         """
+        failpoint("run.delete")
         await self._runs.delete(run_id)
 
     async def stop(
@@ -234,6 +236,7 @@ class RunService:
             RunNotFoundError: there is no such run.
             ArchiveDamagedError: from there on; the run's reason says so from now on.
         """
+        failpoint("output.opened")
         live = self._active.get(run_id)
         if live is not None and live.log is not None:
             with live.log.acquire() as log:

@@ -1,12 +1,14 @@
 """A fault in what is done for one run is that run's alone: the other does not notice."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from server.keeper import processes
 from server.keeper.failpoints import VARIABLE
 from tests.support.client import Client
 from tests.support.postgres import execute
@@ -88,8 +90,13 @@ async def pair(service: Service, session: aiohttp.ClientSession, tmp_path: Path)
         "run.started",
         "run.shown",
         "run.followed",
+        "archive.packed",
         "archive.read",
         "archive.read:2",
+        "archive.append",
+        "archive.append:2",
+        "archive.settled",
+        "archive.settled:2",
         "archive.committed",
         "archive.committed:2",
         "run.ended",
@@ -117,6 +124,123 @@ async def test_a_step_that_fails_once_is_taken_again(
         await pair.assert_exact(run_id)
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        "keeper.spool_made",
+        "keeper.spawned",
+        "keeper.process_recorded",
+        "keeper.ended",
+        "keeper.output_completed",
+        "keeper.end_recorded",
+    ],
+)
+async def test_a_step_of_the_keeper_that_fails_is_one_runs_alone(
+    service: Service,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    """That one ends, and says why, or is exact as well; nothing of it goes on."""
+    monkeypatch.setenv(VARIABLE, f"{point}=error")
+    pair = Pair(Client(session, await service.start()), tmp_path)
+    run_ids = await pair.begin()
+    pair.go_on()
+    runs = [await pair.ended(run_id) for run_id in run_ids]
+    guilty = [run for run in runs if run["reason"] is not None]
+    assert len(guilty) <= 1
+    for run in runs:
+        if run in guilty:
+            assert run["state"] in {"failed", "lost"}
+            assert OUTPUT.startswith(await pair.client.output(run["id"]))
+        else:
+            await pair.assert_exact(run["id"])
+    assert {run["id"] for run in guilty}.isdisjoint(processes.owners().values())
+    monkeypatch.delenv(VARIABLE)
+    assert await service.terminate() == 0
+    await service.start()
+    await pair.assert_exact(await pair.client.run(pair.script))
+
+
+@pytest.mark.parametrize("point", ["output.opened", "output.read", "run.delete"])
+async def test_a_request_that_fails_is_that_request_alone(
+    service: Service,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    """It is answered 500 or broken off; asked again, it is answered."""
+    monkeypatch.setenv(VARIABLE, f"{point}=error")
+    pair = Pair(Client(session, await service.start()), tmp_path)
+    run_ids = await pair.begin()
+    pair.go_on()
+    for run_id in run_ids:
+        await pair.ended(run_id)
+    method, path = ("DELETE", "") if point == "run.delete" else ("GET", "/output")
+    url = pair.client.url(f"runs/{run_ids[0]}{path}")
+    with suppress(aiohttp.ClientError):
+        async with session.request(method, url) as response:
+            await response.read()
+            assert response.status == 500
+    for run_id in run_ids:
+        await pair.assert_exact(run_id)
+    async with session.request(method, url) as response:
+        assert response.ok
+
+
+async def test_a_run_whose_start_fails_once_it_is_stored_starts_with_the_next_server(
+    service: Service,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asked was told 500. Within a minute it would end as one that was not confirmed."""
+    monkeypatch.setenv(VARIABLE, "run.stored=error")
+    pair = Pair(Client(session, await service.start()), tmp_path)
+    body = {"name": "guilty", "script": pair.script}
+    await pair.client.call("POST", "commands/", json=body, status=500)
+    other = await pair.client.run(pair.script)
+    pair.go_on()
+    await pair.assert_exact(other)
+    monkeypatch.delenv(VARIABLE)
+    assert await service.terminate() == 0
+    await service.start()
+    for run in (await pair.client.call("GET", "runs/"))["items"]:
+        await pair.assert_exact(run["id"])
+
+
+async def test_a_sweep_that_fails_ends_nothing(
+    service: Service,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VARIABLE, "retention.sweep=error")
+    pair = Pair(Client(session, await service.start()), tmp_path)
+    await until(lambda: "retention waits" in service.log)
+    run_ids = await pair.begin()
+    pair.go_on()
+    for run_id in run_ids:
+        await pair.assert_exact(run_id)
+
+
+async def test_a_start_whose_taking_over_fails_shows_the_runs_and_tries_again(
+    pair: Pair, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_ids = await pair.begin()
+    for run_id in run_ids:
+        await archived_half(pair, run_id)
+    await service.kill()
+    monkeypatch.setenv(VARIABLE, "recovery.taken_over=error,recovery.shown=error,run.shown=error")
+    await service.start()
+    await until(lambda: "the runs are taken up" in service.log)
+    pair.go_on()
+    for run_id in run_ids:
+        await pair.assert_exact(run_id)
+
+
 ROW_FAULTS = {
     "a trigger that raises": (
         """CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS
@@ -131,6 +255,11 @@ ROW_FAULTS = {
         ADD CONSTRAINT small CHECK (id <> '{run}' OR output_bytes < 5000) NOT VALID""",
         "ALTER TABLE commands_info DROP CONSTRAINT small",
         "small",
+    ),
+    "an offset that was set back": (
+        "UPDATE commands_info SET output_bytes = 0, output_lines = 0 WHERE id = '{run}'",
+        "UPDATE commands_info SET output_bytes = 3893, output_lines = 1000 WHERE output_bytes = 0",
+        "duplicate key",
     ),
     "a stray chunk": (
         "INSERT INTO commands_info_output VALUES ('{run}', 3893, 1, 1, 0, now(), 'x')",
