@@ -1,5 +1,6 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
 import { noteServerTime } from "./clock.js";
+import { once } from "./once.js";
 import { reportServer } from "./server_state.js";
 
 const READ_MS = 10_000;
@@ -115,6 +116,10 @@ function request(method, path, { body, signal, headers = {} } = {}) {
   return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : LONG_MS, valueOf);
 }
 
+/** Makes something, and the same again where the answer was lost. @param {string} path @param {object} body */
+const make = (path, body) =>
+  once(path + JSON.stringify(body), (key) => request("POST", path, { body, headers: { "Idempotency-Key": key } }));
+
 /** @param {Record<string, string|number|boolean|null|undefined>} values */
 function query(values) {
   const kept = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
@@ -126,12 +131,12 @@ const run = (id) => `/runs/${encodeURIComponent(id)}`;
 
 export const listCommands = (values, options) => request("GET", "/commands/" + query(values), options);
 export const getCommand = (id, options) => request("GET", command(id), options);
-export const createCommand = (fields) => request("POST", "/commands/", { body: fields });
+export const createCommand = (fields) => make("/commands/", fields);
 /** @param {string} [etag] the version that is replaced; 412 where it is another by now */
 export const replaceCommand = (id, fields, etag) =>
   request("PUT", command(id), { body: fields, headers: etag ? { "If-Match": etag } : {} });
 export const deleteCommand = (id) => request("DELETE", command(id));
-export const startRun = (id) => request("POST", command(id) + "/runs", { body: {} });
+export const startRun = (id) => make(command(id) + "/runs", {});
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
 export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
 export const getRun = (id, options) => request("GET", run(id), options);

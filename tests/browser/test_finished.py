@@ -6,6 +6,7 @@ from playwright.async_api import expect
 from tests.browser.gate import Gate
 from tests.support.browser import OpenTab
 from tests.support.client import Client
+from tests.support.waiting import until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,3 +100,25 @@ async def test_output_is_read_in_the_encoding_that_a_person_chooses(
     await expect(tab.log).not_to_contain_text(text)
     await tab.page.reload()
     await expect(choice).to_have_value("utf-8")
+
+
+async def test_in_another_encoding_the_end_of_what_is_being_written_has_its_lines_numbers(
+    client: Client, open_tab: OpenTab, gate: Gate
+) -> None:
+    many = 'for i in $(seq 30000); do echo "строка $i, и это очень длинная строка"; done'
+    run = await client.run(f"({many}) | iconv -t cp1251; {gate.wait}; echo end")
+    tab = await open_tab(client)
+
+    async def written() -> bool:
+        return bool((await client.get_run(run))["output_bytes"] > 1_000_000)
+
+    await until_true(written)
+    await tab.go(f"/runs/{run}")
+    await tab.page.get_by_role("combobox", name="Encoding").select_option("windows-1251")
+    last = tab.log.locator("[data-line='30000']")
+    await expect(last).to_have_text("строка 30000, и это очень длинная строка")
+    gate.open()
+    await expect(tab.log).to_contain_text("Succeeded")
+    await expect(tab.log.locator("[data-line]").last).to_have_text("end")
+    first = int((await tab.lines())[0].split(",")[0].split()[1])
+    await expect(tab.log.locator("[data-line]").first).to_have_attribute("data-line", str(first))

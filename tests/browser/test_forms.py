@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.browser import OpenTab
 from tests.support.client import Client
@@ -54,6 +54,31 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     await expect(tab.field("Script")).to_have_value("echo typed again")
     await tab.button("Start over").click()
     await expect(tab.field("Script")).to_have_value("echo stored")
+
+
+async def test_what_is_saved_again_after_a_lost_answer_is_made_once(
+    client: Client, open_tab: OpenTab
+) -> None:
+    tab = await open_tab(client, "/commands/new", expected=["net::ERR_FAILED"])
+
+    async def lose_the_answer(route: Route) -> None:
+        if route.request.method == "POST":
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await tab.page.route("**/api/v1/commands/", lose_the_answer)
+    await tab.field("Name").fill("Made at once")
+    await tab.field("Script").fill("echo once")
+    await tab.button("Save and start").click()
+    await expect(tab.page.get_by_role("alert")).to_have_text("The server does not answer.")
+    await tab.page.unroute("**/api/v1/commands/")
+    await tab.button("Save and start").click()
+    await expect(tab.log).to_contain_text("once")
+    made = (await client.call("GET", "commands/?q=Made+at+once"))["items"]
+    assert len(made) == 1
+    assert len((await client.call("GET", f"commands/{made[0]['id']}/runs"))["items"]) == 1
 
 
 @pytest.mark.parametrize("choice", ["Save mine over it", "Take the stored one"])

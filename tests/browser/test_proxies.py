@@ -44,6 +44,22 @@ async def test_the_page_works_at_a_path_of_its_own(
         await tab.close()
 
 
+async def test_behind_a_proxy_that_is_not_set_up_at_all_the_page_works_over_http(
+    client: Client, browser: Browser, tmp_path: Path
+) -> None:
+    run = (await client.create("echo seen; exec sleep 1000", name="Behind"))["run"]["id"]
+    async with nginx(tmp_path / "nginx", client.service.address, "") as address:
+        refused = ["WebSocket connection to .* failed"]
+        tab = await new_tab(browser, address, phone=False, dark=False, expected=refused)
+        await tab.go(f"/runs/{run}")
+        await expect(tab.output).to_contain_text("WebSockets do not pass here")
+        await expect(tab.log).to_contain_text("seen")
+        await tab.button("Stop").click()
+        await expect(tab.facts).to_contain_text("Stopped")
+        assert tab.problems == []
+        await tab.close()
+
+
 async def test_a_page_whose_scripts_are_refused_says_what_to_do(
     client: Client, open_tab: OpenTab
 ) -> None:

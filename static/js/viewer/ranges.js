@@ -14,6 +14,7 @@ import { backOff, tryAgain } from "../server_state.js";
 /** A part, and as much of the end as is read where the whole is too much. */
 const PART_BYTES = 512 * 1024;
 const NEWLINE = 10;
+const UTF16 = "utf-16le";
 /** So often is a part that breaks off before its first byte asked for. */
 const TRIES = 3;
 
@@ -58,7 +59,8 @@ export class RangeSource {
     this.decoder = new TextDecoder(this.encoding);
     this.unaligned = place === "tail";
     const start = Math.max(0, this.run.output_bytes - PART_BYTES);
-    this.at = place === "tail" ? start - (start % 2) : place.offset; // of UTF-16 no half is cut off
+    this.at = place === "tail" ? start - (start % 2) : place.offset;
+    if (this.encoding === UTF16) this.at += this.at % 2; // the first half of a line's end ends a line for the server
     this.line = place === "tail" ? 1 : place.line;
     if (this.at === 0) this.unaligned = false;
     this.#tell({ kind: "loading" });

@@ -40,7 +40,7 @@ export class RunStream {
   constructor(run, from, listener) {
     Object.assign(this, { runId: run.id, from, listener, state: "connecting", heardAt: null, resumedAt: undefined });
     Object.assign(this, { disconnect: () => {}, timer: 0, failures: 0, handshakes: 0, broken: false, openedAt: 0 });
-    Object.assign(this, { line: 1, way: passing.value, settledAt: 0 });
+    Object.assign(this, { last: null, way: passing.value, settledAt: 0 });
     this.onTryAgain = () => this.retry();
     tryAgain.addEventListener("now", this.onTryAgain);
     this.unwatch = serverState.watch(({ kind }) => kind === "lost" && this.state === "live" && this.#lost());
@@ -51,6 +51,11 @@ export class RunStream {
   /** @returns {number|null} the offset to go on from; null: none is known yet */
   get next() {
     return "offset" in this.from ? this.from.offset : null;
+  }
+
+  /** @returns {number} the number of the line that the byte at `next` belongs to */
+  get line() {
+    return this.last ? this.last.line + this.last.text.split("\n").length - 1 : 1;
   }
 
   /** Lets go of the stream for as long as its output has no place. */
@@ -66,6 +71,7 @@ export class RunStream {
 
   /** Goes on elsewhere. @param {From} from */
   resume(from) {
+    if (from !== this.from) this.last = null;
     this.from = from;
     this.broken = false;
     this.#tell({ kind: "connecting" });
@@ -119,7 +125,7 @@ export class RunStream {
 
   #output(frame) {
     this.from = { offset: frame.next };
-    this.line = frame.line + frame.text.split("\n").length - 1;
+    this.last = frame;
     this.listener.onOutput(frame);
   }
 

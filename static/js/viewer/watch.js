@@ -111,7 +111,8 @@ export class RunWatch {
 
   /** @param {import("./ranges.js").Place} place */
   #begin(place) {
-    const streamed = isActive(this.run) && this.encoding === STREAMED && passing.value !== "ranges";
+    const frames = isActive(this.run) && passing.value !== "ranges";
+    const streamed = frames && (this.encoding === STREAMED || place === "tail");
     this.viewer.calm = !isActive(this.run);
     this.viewer.bound(!isActive(this.run) && isWhole(this.run));
     const listener = {
@@ -128,6 +129,11 @@ export class RunWatch {
   }
 
   #take(frame) {
+    if (this.source instanceof RunStream && this.encoding !== STREAMED) {
+      // only a frame tells the number of a line in what is still being written
+      this.#begin({ offset: frame.offset, line: frame.line });
+      return;
+    }
     this.state.next = frame.next;
     this.viewer.append(frame);
   }
