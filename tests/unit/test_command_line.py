@@ -1,6 +1,8 @@
 """The command line: what it refuses before anything is touched."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,15 @@ def test_loopback_addresses_and_what_is_called_insecure_pass(
     state_dir = ["--state-dir", f"{tmp_path}/file"]
     said = refusal(capfd, monkeypatch, "--host", host, *state_dir, *insecure)
     assert "state directory" in said
+
+
+def test_the_entry_loads_nothing_before_it_has_hidden_its_memory() -> None:
+    """What it loads takes time, in which a run that goes on could look into it."""
+    program = (
+        "import ctypes, os, sys, server.__main__ as entry\n"
+        "assert not {'aiohttp', 'asyncio', 'server.serving', 'server.settings'} & {*sys.modules}\n"
+        "entry.hide_memory()\n"
+        "assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE\n"
+        "assert os.stat('/proc/self/environ').st_uid == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
