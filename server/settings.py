@@ -33,7 +33,7 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 MAX_MEMORY_BYTES = 2**63 - 1
-MAX_BYTES = 2**60
+MAX_BYTES = 2**62
 """Of a disk, and of all output: the database counts in 63 bits, and adds."""
 
 MAX_PROCESSES = 2**22
