@@ -394,3 +394,6 @@ class ProblemSchema(Schema):
         values=fields.List(fields.String()),
         metadata={"description": "what is wrong, by field"},
     )
+    command = fields.Nested(
+        CommandSchema, metadata={"description": "with 412: the command as it is now"}
+    )

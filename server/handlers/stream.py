@@ -74,7 +74,7 @@ Find = Callable[[web.Request], Awaitable[UUID]]
     description=DESCRIPTION,
     query=schemas.StreamQuery,
     answers=ANSWERS,
-    errors=(403, 404, 422, 503),
+    errors=(403, 422, 503),
 )
 async def stream_run(request: web.Request) -> web.StreamResponse:
     """Stream a run."""
@@ -88,7 +88,7 @@ async def stream_run(request: web.Request) -> web.StreamResponse:
     description=DESCRIPTION,
     query=schemas.StreamQuery,
     answers=ANSWERS,
-    errors=(403, 404, 422, 503),
+    errors=(403, 422, 503),
 )
 async def stream_command(request: web.Request) -> web.StreamResponse:
     """Stream a command's newest run."""

@@ -103,7 +103,6 @@ async def test_what_is_not_there_is_named(api: Api, subtests: pytest.Subtests) -
         ("POST", "/runs", None),
         ("GET", "/runs", None),
         ("GET", "/info", None),
-        ("GET", "/ws", None),
     ]:
         for wrong in [NOBODY, "x"]:
             with subtests.test(f"{method} {path}", id=wrong):

@@ -152,6 +152,16 @@ async def test_the_newest_run_of_a_command_is_streamed(api: Api) -> None:
         assert await told(stream) == [again["id"]]
 
 
+@pytest.mark.parametrize("thing", ["commands", "runs"])
+async def test_a_stream_of_what_is_not_there_is_refused_by_a_frame(api: Api, thing: str) -> None:
+    """A page cannot read the status of a handshake."""
+    path = f"/api/v1/{thing}/00000000-0000-4000-8000-000000000000/ws?format=json"
+    async with api.client.ws_connect(path) as stream:
+        refused = await stream.receive_json()
+        assert (refused["type"], refused["status"]) == ("refused", 404)
+        assert (await stream.receive()).data == 4404
+
+
 async def test_a_wrong_part_is_refused(api: Api, subtests: pytest.Subtests) -> None:
     run_id = await archived(api)
     both = ["offset=-1", "tail=x", "colour=red", f"offset={2**64}"]

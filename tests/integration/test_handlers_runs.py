@@ -105,7 +105,6 @@ async def test_what_is_not_there_is_named(api: Api, subtests: pytest.Subtests) -
         ("POST", "/stop", None),
         ("POST", "/signal", {"signal": "SIGINT"}),
         ("GET", "/output", None),
-        ("GET", "/ws", None),
     ]:
         with subtests.test(f"{method} {path}"):
             await api.problem(method, f"runs/{NOBODY}{path}", 404, "run-not-found", json=body)
