@@ -3,24 +3,14 @@
 import asyncio
 import errno
 import logging
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
-from itertools import pairwise
 from uuid import UUID
-
-import zstandard
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
-from server.models import Advance, Chunk, Position, RunEnd
-from server.output import frames
-from server.output.index import read_exactly
-from server.output.lines import newlines
+from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
 from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
@@ -28,22 +18,11 @@ from server.services import outcome
 from server.services.faults import Faults
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
-
-CHUNK_BYTES = 1024 * 1024
-"""Output in one chunk, at most: one zstd frame, one row."""
+from server.services.packing import CHUNK_BYTES, Packing
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 """Output in one statement, at most; what is beyond waits in the spool for the next. Sending the
 statement holds the event loop: 8 MiB that do not compress, for up to 29 ms; 4 MiB, for up to 6."""
-
-ZSTD_LEVEL = 1
-THREADS = len(os.sched_getaffinity(0))
-NICENESS = 10
-"""Of the threads that compress: whoever waits for output, and the server itself, come first
-(measured with 15: viewers of json got 8 and 54 % more a second, the archive no less)."""
-
-THREAD_BYTES = 64 * 1024
-"""Output from which reading and compressing are left to a thread."""
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the last one repeats."""
@@ -114,7 +93,7 @@ class Archiver:
         self._outputs = outputs
         self._flush_bytes = flush_bytes
         self._flush_seconds = flush_seconds
-        self._preview_bytes = preview_bytes
+        self._packing = Packing(preview_bytes)
         self._metrics = metrics
         self._faults = faults
         self._behind_since: float | None = None
@@ -122,7 +101,6 @@ class Archiver:
         self._grown = dict[UUID, _Cursor]()
         self._due = asyncio.Event()
         self._first_grown = asyncio.Event()
-        self._threads = ThreadPoolExecutor(THREADS, "archive", partial(os.nice, NICENESS))
 
     async def follow(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> Followed:
         """Archive a run to its end, or until it is ours no more.
@@ -324,7 +302,7 @@ class Archiver:
             return None
         # A spool that lost its last bytes with the power is shorter than what is archived.
         to_offset = max(start, min(size, start + room))
-        chunks = await self._chunks(log, start, to_offset, lines)
+        chunks = await self._packing.chunks(log, start, to_offset, lines)
         ended = ended and to_offset >= size
         failpoint("archive.read")
         return Advance(
@@ -334,55 +312,9 @@ class Archiver:
             to_offset=to_offset,
             to_lines=lines + sum(chunk.line_count for chunk in chunks),
             chunks=chunks,
-            preview=await self._preview(log, start, to_offset, ended=ended),
+            preview=await self._packing.preview(log, start, to_offset, ended=ended),
             start_time=None if cursor.start_told or before is not None else live.run.start_time,
             end=_end(cursor, to_offset) if ended else None,
-        )
-
-    async def _chunks(self, log: RunLog, start: int, end: int, lines: int) -> tuple[Chunk, ...]:
-        """Make the chunks of [start, end), which follows `lines` newlines; all at the same time."""
-        parts = list(pairwise([*range(start, end, CHUNK_BYTES), end]))
-        packed = await asyncio.gather(*(self._pack(log, *part) for part in parts))
-        chunks = []
-        for (offset, part_end), (line_count, data) in zip(parts, packed, strict=True):
-            written_at = await log.time_at(part_end - 1)
-            chunk = Chunk(
-                byte_offset=offset,
-                byte_count=part_end - offset,
-                first_line=lines + 1,
-                line_count=line_count,
-                written_at=datetime.fromtimestamp(written_at, UTC),
-                data=data,
-            )
-            chunks.append(chunk)
-            lines += line_count
-        return tuple(chunks)
-
-    async def _pack(self, log: RunLog, start: int, end: int) -> tuple[int, bytes]:
-        """Return the number of newlines in [start, end), and those bytes compressed."""
-        failpoint("archive.packed")
-        if end - start >= THREAD_BYTES:
-            return await log.in_thread(partial(_read_and_pack, start, end), self._threads)
-        data = b""
-        while len(data) < end - start:
-            data += await log.read(start + len(data), end - start - len(data))
-        return _pack(data)
-
-    async def _preview(self, log: RunLog, start: int, end: int, *, ended: bool) -> str:
-        """Return the text that [start, end) adds to the first `preview_bytes` of the output.
-
-        A character that is split by `start` was left out before and is part of this text; one
-        split by `end` is left to the next. What the log's end leaves incomplete comes with it.
-        """
-        limit = min(end, self._preview_bytes)
-        if start > limit or (start == limit and not ended):
-            return ""
-        back = max(0, start - 3)
-        data = await log.read(back, limit - back)
-        first = frames.cut_characters(data[: start - back])
-        last = len(data) if ended and end <= limit else frames.cut_characters(data)
-        return (
-            data[first:last].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         )
 
     def _settle(self, cursor: _Cursor, advance: Advance) -> None:
@@ -434,11 +366,3 @@ def _without_output(cursor: _Cursor) -> Advance:
         to_lines=cursor.lines,
         end=outcome.incomplete(cursor.offset, live.fault, cursor.end_of),
     )
-
-
-def _read_and_pack(start: int, end: int, descriptor: int) -> tuple[int, bytes]:
-    return _pack(read_exactly(start, end, descriptor))
-
-
-def _pack(data: bytes) -> tuple[int, bytes]:
-    return newlines(data), zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True).compress(data)

@@ -11,7 +11,7 @@ import zstandard
 
 from server.errors import ArchiveDamagedError, RunNotFoundError
 from server.repositories.database import Database
-from server.services import archiver
+from server.services import packing
 from server.services.archive import ArchivedOutput
 from server.services.chunks import Chunks
 from server.services.tasks import end
@@ -23,7 +23,7 @@ async def site(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Site]:
     """Provide an Archiver that makes small chunks, so that an output has many."""
-    monkeypatch.setattr(archiver, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(packing, "CHUNK_BYTES", 100)
     site = Site(database, tmp_path)
     yield site
     await end(site.archiving)

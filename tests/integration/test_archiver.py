@@ -12,7 +12,7 @@ from server.models import RunState
 from server.output.frames import cut_characters
 from server.repositories.database import Database
 from server.repositories.runs import RunRepository
-from server.services import archiver
+from server.services import archiver, packing
 from server.services.tasks import end
 from tests.integration.archive_harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute
@@ -114,7 +114,7 @@ async def test_reading_ahead_of_lost_calls_neither_loses_nor_doubles(
 ) -> None:
     """Of runs that have ended with many batches still to be archived."""
     monkeypatch.setattr(archiver, "BATCH_BYTES", 3000)
-    monkeypatch.setattr(archiver, "CHUNK_BYTES", 700)
+    monkeypatch.setattr(packing, "CHUNK_BYTES", 700)
     generator = random.Random(seed)
     site.outputs.lose = lambda _call: generator.random() < 0.3
     runs = [await site.run() for _ in range(3)]
