@@ -79,10 +79,10 @@ MUTANTS = (
         (BINARY,),
     ),
     Mutant(
-        "aiopg reads the answers to the archive's statements",
+        "the archive's socket is watched between calls",
         "server/repositories/binary.py",
-        "connection.raw.fileno()\n        self._loop.remove_reader(self._fileno)",
-        "connection.raw.fileno()",
+        "if answered is not None:\n            self._loop.remove_reader(self._fileno)",
+        "if answered is not None:",
         (BINARY,),
     ),
     Mutant(
