@@ -76,7 +76,7 @@ class Place:
         if self.websocket is None:
             return False
         before, self.heard_bytes = self.heard_bytes, self.peer.received()
-        return self.heard_bytes - before > MAX_HEARD_BYTES and before > 0
+        return self.heard_bytes - before > MAX_HEARD_BYTES
 
     def break_silence(self, silence_seconds: float, speak: Callable[[], Awaitable[object]]) -> None:
         """Have `speak` called whenever the viewer was sent nothing for so long."""
@@ -131,10 +131,12 @@ class Viewers:
             raise ConnectionResetError("the viewer is gone already")
         try:
             peer = self._peer_of(transport, self._stall_seconds)
+            heard_bytes = peer.received()
         except OSError as error:
             raise ConnectionResetError("the viewer is gone already") from error
         now = asyncio.get_running_loop().time()
-        place = self._places[id(task)] = Place(transport, peer, task, progress_at=now)
+        place = Place(transport, peer, task, heard_bytes=heard_bytes, progress_at=now)
+        self._places[id(task)] = place
         self._per_run[run_id] += 1
         try:
             yield place
@@ -185,7 +187,7 @@ class Viewers:
                 continue
             try:
                 self._look_at(place, now)
-            except OSError:
+            except (OSError, ValueError):  # its descriptor is closed
                 _cut_off(place)
 
     def _look_at(self, place: Place, now: float) -> None:
