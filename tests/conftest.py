@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +12,9 @@ from hypothesis import settings
 from tests.support import waiting
 
 pytest_plugins = ["tests.support.postgres", "tests.support.outage"]
+
+PREFIX = "tailrun-tests-"
+KEPT_SECONDS = 86400.0
 
 # Each example may take as long as it takes: this machine may be busy with something else.
 settings.register_profile("tailrun", deadline=None)
@@ -24,12 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
     which has a user of its own, could not go on.
     """
     if config.option.basetemp is None:
-        config.option.basetemp = tempfile.mkdtemp(prefix="tailrun-tests-")
+        for kept in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if time.time() - kept.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(kept, ignore_errors=True)
+        config.option.basetemp = tempfile.mkdtemp(prefix=PREFIX)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep the directory only of a session that failed."""
+    """Keep the directory only of a session that failed, for a day."""
     if exitstatus == pytest.ExitCode.OK:
         shutil.rmtree(session.config.option.basetemp)
 
