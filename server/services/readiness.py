@@ -62,7 +62,18 @@ class Readiness:
             "runs": self._faults.problem(),
             "retention": self._retention.problem(),
             "elsewhere": await self._elsewhere(),
+            "keeper_descriptors": await self._keeper_descriptors(),
         }
+
+    async def _keeper_descriptors(self) -> str:
+        """Say when the keeper, which an earlier server may have started, may open fewer files."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            soft, _ = resource.prlimit((await self._keeper.open()).pid, resource.RLIMIT_NOFILE)
+        except (KeeperError, OSError):
+            return "not known"
+        fewer = soft != resource.RLIM_INFINITY and soft < limit
+        return f"the keeper has {soft}, and the server {limit}" if fewer else "ok"
 
     async def _elsewhere(self) -> str:
         """Say how many active runs belong to another state directory, if any."""

@@ -159,6 +159,13 @@ async def test_sigterm_ends_a_start_that_waits_for_a_silent_database(tmp_path: P
     await service.end_keeper()
 
 
+async def keeper_descriptors(service: Service) -> str:
+    """Return what /readyz says of the keeper's bound; it is no reason not to be ready."""
+    async with aiohttp.ClientSession() as session, session.get(f"{service.address}/readyz") as got:
+        assert got.status == 200
+        return str((await got.json())["keeper_descriptors"])
+
+
 async def test_the_bound_on_open_files_is_raised_for_server_and_keeper(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -172,6 +179,10 @@ async def test_the_bound_on_open_files_is_raised_for_server_and_keeper(
         raised = min(65536, hard)
         for pid in (service.pid, keeper):
             assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (raised, hard)
+        assert await keeper_descriptors(service) == "ok"
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (300, hard))
+        told = await keeper_descriptors(service)
+        assert told == f"the keeper has 300, and the server {raised}"
         assert await service.terminate() == 0
     finally:
         await service.kill()
