@@ -54,6 +54,11 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.DatabaseUnavailableError: Kind(
         503, "database-unavailable", "The database cannot be reached at the moment. Try again."
     ),
+    errors.DatabaseRefusedError: Kind(
+        503,
+        "database-refused",
+        "The database refuses it now; the server's log says why. Try again.",
+    ),
     errors.KeeperUnavailableError: Kind(
         503, "keeper-unavailable", "The keeper cannot be reached at the moment. Try again."
     ),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.keeper.spool import ExitRecord
-from server.models import RunState
+from server.models import RunEnd, RunState
 from server.services import outcome
 
 CAUSES = [None, "stop", "timeout", "output_limit", "disk_full", "a cause of a newer keeper"]
@@ -153,3 +153,27 @@ def test_the_close_reason_fits_a_close_frame(record: ExitRecord) -> None:
     end = outcome.run_end(record)
     reason = outcome.close_reason(end.state, end.exitcode, end.signal)
     assert 0 < len(reason.encode()) <= 123
+
+
+def test_a_run_whose_output_is_given_up_is_lost_and_says_how_it_ended() -> None:
+    record = ExitRecord(exitcode=7, ended_at=9.0)
+    end = outcome.incomplete(5, "its row is refused", lambda: outcome.run_end(record))
+    assert (end.state, end.exitcode, end.end_time.timestamp()) == (RunState.LOST, None, 9.0)
+    assert end.reason == (
+        "its output from byte 5 on is not stored (its row is refused); it ended with: exit 7"
+    )
+
+
+def test_a_run_that_is_given_up_ends_even_where_its_record_cannot_be_read() -> None:
+    def fail() -> RunEnd:
+        raise ValueError("no record")
+
+    end = outcome.incomplete(5, "its spool is odd", fail)
+    assert (end.state, end.exitcode) == (RunState.LOST, None)
+    assert "with: lost" in str(end.reason)
+
+
+@pytest.mark.parametrize("moment", [1e300, -1e300, float("nan"), float("inf")])
+def test_a_record_of_no_moment_ends_a_run_now(moment: float) -> None:
+    before = datetime.now(UTC)
+    assert outcome.run_end(ExitRecord(exitcode=0, ended_at=moment)).end_time >= before
