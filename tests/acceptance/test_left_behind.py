@@ -57,3 +57,25 @@ async def test_a_run_that_fills_its_directory_while_it_is_removed_ends_alone(
     for run_id in await asyncio.gather(*(client.run(script) for _ in range(3))):
         assert (await client.finished(run_id))["state"] == "succeeded"
         assert await client.output(run_id) == b"ok\n"
+
+
+async def test_what_runs_in_the_background_is_told_and_ended(client: Client) -> None:
+    run_id = await client.run("nohup sleep 1000 & echo started")
+    run = await client.finished(run_id)
+    assert run["state"] == "succeeded"
+    assert run["reason"] == "1 background process was ended with it"
+    assert await client.output(run_id) == b"started\n"
+
+
+async def test_a_server_starts_though_the_keepers_socket_was_removed(start: Start) -> None:
+    client = await start()
+    run_id = await client.run(
+        'echo out; while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; exit 3'
+    )
+    state_dir = client.service.state_dir
+    await client.service.kill()
+    (state_dir / "keeper" / "socket").unlink()
+    await client.service.start()
+    (state_dir / "work" / run_id / "go").touch()
+    run = await client.finished(run_id)
+    assert (run["exitcode"], run["output_bytes"]) == (3, 4)

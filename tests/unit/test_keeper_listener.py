@@ -12,6 +12,7 @@ import pytest
 
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import decode, encode, socket_address
+from tests.support.strangers import STRANGERS
 
 
 class Service:
@@ -37,7 +38,9 @@ class Service:
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    service = Service(tmp_path)
+    directory = tmp_path / "keeper"
+    directory.mkdir()
+    service = Service(directory)
     await service.listener.open()
     yield service
     await service.listener.close()
@@ -101,3 +104,38 @@ async def test_closing_sees_the_clients_off(service: Service) -> None:
     assert await reader.read() == b""
     assert not (service.directory / "socket").exists()
     writer.close()
+
+
+@pytest.mark.parametrize("kind", ["nothing", *STRANGERS])
+async def test_a_socket_that_was_removed_or_replaced_is_there_again(
+    service: Service, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    reader, writer = await service.connect()
+    path = service.directory / "socket"
+    await service.listener.look()
+    assert caplog.text == ""
+    path.unlink()
+    if kind != "nothing":
+        STRANGERS[kind](path)
+    await service.listener.look()
+    assert "it is there again" in caplog.text
+    assert (await ask(service, "x"))["ok"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    writer.write(encode({"id": 1, "op": "y"}))
+    assert decode(await reader.readline())["asked"] == "y"
+    writer.close()
+
+
+async def test_a_socket_that_cannot_be_bound_anew_is_tried_again(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    (service.directory / "socket").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chmod", refuse)
+        await service.listener.look()
+    assert "cannot listen anew: no room" in caplog.text
+    await service.listener.look()
+    assert (await ask(service, "x"))["ok"]

@@ -1,10 +1,11 @@
 """Runs and the keeper in the test's own loop, where a failure can be made to happen."""
 
+import asyncio
 import errno
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.cgroup import Group, Groups
+from server.keeper.output import OutputFiles
 from server.keeper.process import Keeper
 from server.keeper.protocol import KeeperError
 from server.keeper.pump import Pump
-from server.keeper.run import Status
-from server.keeper.spool import Spool
+from server.keeper.run import Run, Status
+from server.keeper.spool import ExitRecord, ProcessRecord, Spool
 from tests.support.waiting import until
 
 
@@ -191,3 +193,103 @@ async def test_a_run_that_cannot_enter_its_group_is_not_started(
     assert Spool.of(tmp_path).output_path(run_id).read_bytes() == b""
     answer = await keeper._answer({"op": "memory"})
     assert answer["problem"].startswith(problem)
+
+
+def broken(*_: object, **__: object) -> None:
+    raise OSError(errno.EIO, "broken")
+
+
+async def test_an_end_that_cannot_be_recorded_is_recorded_in_a_new_spool(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while; what is in the old one is in the trash."""
+    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    spool = Spool.of(tmp_path)
+    message = start_message("echo out; exit 3")
+    run_id = str(message["run_id"])
+    write_exit, place = Spool.write_exit, tmp_path / "spool" / run_id
+
+    def write_to_another(spool: Spool, run_id: str, record: ExitRecord) -> None:
+        if os.path.samestat(place.stat(), first):
+            broken()
+        write_exit(spool, run_id, record)
+
+    monkeypatch.setattr(Spool, "write_exit", write_to_another)
+    monkeypatch.setattr(Run, "live", begin_later(live := asyncio.Event()))
+    await keeper._answer(message)
+    first = place.stat()
+    live.set()
+    end = await until(lambda: spool.read_exit(run_id))
+    assert (end.exitcode, end.output_bytes) == (3, 4)
+    assert spool.output_path(run_id).read_bytes() == b"out\n"
+
+
+async def test_an_output_that_cannot_be_completed_does_not_keep_the_end(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(OutputFiles, "finish", broken)
+    message = start_message("exit 3")
+    await keeper._answer(message)
+    end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
+    assert (end.exitcode, end.output_error) == (3, "[Errno 5] broken")
+
+
+async def test_no_end_is_recorded_where_there_is_no_spool_any_more(
+    keeper: Keeper, tmp_path: Path
+) -> None:
+    message = start_message("sleep 1000")
+    await keeper._answer(message)
+    (tmp_path / "spool").rename(tmp_path / "gone")
+    run_id = str(message["run_id"])
+    await keeper._answer({"op": "stop", "run_id": run_id, "signal": "SIGTERM", "grace_seconds": 0})
+    await until(lambda: not keeper._runs)
+    assert not (tmp_path / "spool").exists()
+
+
+async def test_a_run_whose_start_fails_in_the_keeper_ends(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(Run, "start", fail)
+    message = start_message("true")
+    assert await keeper._answer(message) == {"started": True}
+    assert await keeper._answer({"op": "list"}) == {"runs": []}
+    end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
+    assert end.error == "the keeper failed: RuntimeError('out of order')"
+
+
+async def test_a_run_that_cannot_be_taken_up_is_lost_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool.of(tmp_path)
+    runs = [str(uuid.uuid4()) for _ in range(2)]
+    for run_id in runs:
+        spool.create(run_id, b"true")
+    read_process = Spool.read_process
+
+    def fail(spool: Spool, run_id: str) -> ProcessRecord | None:
+        if run_id == runs[0]:
+            raise RuntimeError("out of order")
+        return read_process(spool, run_id)
+
+    monkeypatch.setattr(Spool, "read_process", fail)
+    keeper = Keeper(tmp_path, 60, lambda _: None)
+    keeper._recover()
+    await until(lambda: all(spool.read_exit(run_id) for run_id in runs))
+    ends = [spool.read_exit(run_id) or ExitRecord() for run_id in runs]
+    assert [end.lost for end in ends] == [True, True]
+    assert "out of order" in str(ends[0].error)
+
+
+def begin_later(event: asyncio.Event) -> Callable[[Run], Coroutine[object, object, None]]:
+    """Return Run.live that waits for an event first."""
+    live = Run.live
+
+    async def wait_first(run: Run) -> None:
+        await event.wait()
+        await live(run)
+
+    return wait_first
