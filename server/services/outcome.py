@@ -70,6 +70,11 @@ def not_started(reason: str) -> RunEnd:
     return RunEnd(RunState.FAILED, datetime.now(UTC), reason=f"could not be started: {reason}")
 
 
+def row_gone() -> RunEnd:
+    """Return the end of a queued run whose row somebody deleted or ended."""
+    return RunEnd(RunState.LOST, datetime.now(UTC), reason="its row was deleted or ended")
+
+
 def stopped_in_queue() -> RunEnd:
     """Return the end of a run that was stopped before it started."""
     return RunEnd(RunState.STOPPED, datetime.now(UTC), reason="it was stopped while queued")

@@ -283,12 +283,19 @@ class Runner:
                     log.give_up()
 
     async def _look_at_rows(self) -> None:
-        followed = [live.run.id for live in self._active if live.log is not None]
-        positions = await self._outputs.positions(followed)
-        for run_id in followed:
-            position = positions.get(run_id)
-            if position is None or position.state.final:
-                self._archiver.look_at(run_id)
+        lives = list(self._active)
+        positions = await self._outputs.positions([live.run.id for live in lives])
+        for live in lives:
+            position = positions.get(live.run.id)
+            if position is not None and not position.state.final:
+                continue
+            if live.log is not None:
+                self._archiver.look_at(live.run.id)
+            elif self._active.is_queued(live):
+                logger.warning("run is not started: its row is gone", extra={"run": live.run.id})
+                self._active.take(live)
+                live.ended(outcome.row_gone())
+                self._forget(live)
 
     def _do(self, live: LiveRun, what: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Do something for one run as a task; a fault of it is that run's alone."""

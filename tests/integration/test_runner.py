@@ -339,3 +339,23 @@ async def test_an_output_that_was_cut_ends_where_it_ends(site: Site) -> None:
     stored = await site.ended(live)
     assert (stored.output_bytes, stored.exitcode) == (8, 0)
     assert stored.reason == "its output was cut at byte 4 by another process"
+
+
+async def test_a_queued_run_whose_row_is_deleted_is_not_started(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could see it run. The next of the queue has its turn."""
+    monkeypatch.setattr(module, "ROWS_SECONDS", 0.01)
+    async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
+        await site.begin()
+        first = await site.start("sleep 1000")
+        guilty, other = await site.start("exit 6"), await site.start("exit 5")
+        site.tasks.start(site.runner.watch_rows(), "rows of runs")
+        await database.fetch_all(
+            "DELETE FROM commands_info WHERE id = %(id)s RETURNING 1", {"id": guilty.run.id}
+        )
+        await until(lambda: site.active.get(guilty.run.id) is None)
+        assert guilty.run.state.final
+        await site.runner.stop(first.run.id, signal="SIGKILL", grace_seconds=0)
+        assert (await site.ended(other)).exitcode == 5
+        assert not site.spool.directory(str(guilty.run.id)).exists()
