@@ -88,8 +88,8 @@ MUTANTS = (
     Mutant(
         "taking over does not raise the epoch",
         "server/repositories/runs.py",
-        "epoch = r.epoch + 1",
-        "epoch = r.epoch",
+        "SET epoch = r.epoch + 1, host",
+        "SET epoch = r.epoch, host",
         (RUNS,),
     ),
     Mutant(
