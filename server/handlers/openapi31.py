@@ -158,7 +158,7 @@ def _frames() -> Document:
         "RefusedFrame": _frame(
             "refused",
             "Why the viewer is not served; the last frame.",
-            status={"type": "integer", "enum": [404, 503]},
+            status={"type": "integer", "enum": [404, 410, 503]},
             detail={"type": "string"},
         ),
     }

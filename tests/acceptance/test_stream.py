@@ -127,7 +127,7 @@ async def test_many_viewers_see_the_same(client: Client) -> None:
 async def test_an_unknown_run_is_told_by_the_first_frame(
     client: Client, subtests: pytest.Subtests
 ) -> None:
-    """A page cannot read the status of a handshake; a program may ask for the run."""
+    """A page cannot read the status of a handshake; what is none is told so."""
     created = await client.create("true", start=False)
     unknown = "00000000-0000-4000-8000-000000000000"
     for path in [f"runs/{unknown}/ws", f"commands/{unknown}/ws", f"commands/{created['id']}/ws"]:
@@ -141,7 +141,7 @@ async def test_an_unknown_run_is_told_by_the_first_frame(
                 ] * count
                 assert told.code == 4404
                 assert "no" in (told.reason or "")
-        await client.call("GET", path, status=404)
+        await client.call("GET", path, status=400)
 
 
 async def test_a_stream_that_is_no_handshake_is_refused(client: Client) -> None:

@@ -254,5 +254,5 @@ async def test_output_that_is_deleted_under_its_reader_is_broken_off(
             async with patience():
                 watched = await client.stream(run_id, format=stream_format)
             refused = [one for one in watched.messages if one["type"] == "refused"]
-            assert [one["status"] for one in refused] == [404] * count
-            assert watched.code == 4404
+            assert [one["status"] for one in refused] == [410] * count
+            assert watched.code == 4410
