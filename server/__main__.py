@@ -12,10 +12,16 @@ PR_SET_DUMPABLE = 4
 
 IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 STANDARD_DESCRIPTORS = 3
+WORDS = {
+    "serve": ("server.serving", "serve"),
+    "backup": ("server.backup", "back_up"),
+    "restore": ("server.backup", "restore"),
+}
+"""What may be asked for, by the command line's first word, and the function that does it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve; return the exit code.
+    """Do what the first word says; without one, serve. Return the exit code.
 
     All else is imported behind the first steps: it takes the better part of a second, in which a
     run that outlived the server before could read this one's environment.
@@ -25,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in IGNORED_SIGNALS:
         # Not SIG_IGN, which the runs would inherit.
         signal.signal(number, lambda *_: None)
-    return int(import_module("server.serving").serve(arguments))
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    module, function = WORDS[given.pop(0) if given and given[0] in WORDS else "serve"]
+    return int(getattr(import_module(module), function)(given))
 
 
 def hide_memory() -> None:

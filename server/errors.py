@@ -73,5 +73,13 @@ class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
 
 
+class BackupError(TailrunError):
+    """A backup cannot be made or restored; the message says why and how to mend it."""
+
+
 class StartupError(TailrunError):
     """The service cannot start; the message says what is wrong and how to mend it."""
+
+
+class StateDirectoryInUseError(StartupError):
+    """Another server holds the state directory."""

@@ -39,6 +39,7 @@ EX_CONFIG = 78
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 STDOUT, STDERR = 1, 2
+LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
 SECRETS = ("TAILRUN_DATABASE_URL",)
 
 logger = logging.getLogger(__name__)
@@ -135,12 +136,20 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         server = await _listen(app[keys.GATES].factory(runner.server), settings)
         try:
             port = server.sockets[0].getsockname()[1]
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            yield f"http://{host}:{port}"
+            yield f"http://{_reachable(settings.host)}:{port}"
         finally:
             server.close()
     finally:
         await runner.cleanup()
+
+
+def _reachable(host: str) -> str:
+    """Return the host of a URL that leads here from this machine.
+
+    The address that stands for all leads nowhere. The loop listens on IPv6 alone at `::`.
+    """
+    host = LOOPBACKS.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 class _Ending:

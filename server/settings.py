@@ -293,7 +293,9 @@ def _refuse_unknown_variables(known: Mapping[str, Any], environment: Mapping[str
 def _option_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tailrun",
-        description="Stores shell commands, runs them, and lets anyone watch a run live.",
+        usage="tailrun [serve | backup FILE | restore FILE] [--OPTION VALUE ...]",
+        description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
+        " unless it is told to back its database up into a file, or to restore that.",
         epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
         allow_abbrev=False,
     )

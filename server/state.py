@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from server.errors import StartupError
+from server.errors import StartupError, StateDirectoryInUseError
 from server.files import read_small
 
 HOST_FILE = "host-id"
@@ -70,14 +70,15 @@ class StateDirectory:
 
 
 @contextmanager
-def state_directory(directory: Path) -> Iterator[StateDirectory]:
-    """Hold the state directory for one server.
+def state_directory(directory: Path, identity: str | None = None) -> Iterator[StateDirectory]:
+    """Hold the state directory for one server; `identity` is for one that has none yet.
 
     It and all in it are this user's alone: whoever may write there has runs started, and whoever
     may read there reads their output. What an older version left open is closed.
 
     Raises:
-        StartupError: it cannot be used, belongs to somebody else, or another server holds it.
+        StateDirectoryInUseError: another server holds it.
+        StartupError: it cannot be used, or belongs to somebody else.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,11 +94,21 @@ def state_directory(directory: Path) -> Iterator[StateDirectory]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StartupError(
+            raise StateDirectoryInUseError(
                 f"Another Tailrun server uses the state directory {directory}."
                 " End it, or set TAILRUN_STATE_DIR to another directory."
             ) from error
-        yield StateDirectory(directory, lock, _identity(directory / HOST_FILE))
+        yield StateDirectory(directory, lock, _identity(directory / HOST_FILE, identity))
+
+
+def identity_in(directory: Path) -> str | None:
+    """Return the identity that a state directory has, or None; nothing is made.
+
+    Raises:
+        StartupError: it has one that cannot be read, or is none.
+    """
+    path = directory / HOST_FILE
+    return _identity(path, None) if os.path.lexists(path) else None
 
 
 def _close_to_others(directory: Path) -> None:
@@ -125,11 +136,11 @@ def _make_private(path: Path) -> None:
         path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
 
 
-def _identity(path: Path) -> str:
+def _identity(path: Path, identity: str | None) -> str:
     """Return the identity that the file holds; it is made where there is none."""
     try:
         if not os.path.lexists(path):
-            _make_identity(path)
+            _make_identity(path, identity or str(uuid.uuid4()))
         host = read_small(path).removesuffix("\n")
     except OSError as error:
         raise StartupError(
@@ -140,12 +151,12 @@ def _identity(path: Path) -> str:
     return host
 
 
-def _make_identity(path: Path) -> None:
+def _make_identity(path: Path, identity: str) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
-        file.write(f"{uuid.uuid4()}\n")
+        file.write(f"{identity}\n")
         file.flush()
         os.fsync(file.fileno())  # or an empty file is what a crash leaves
     temporary.replace(path)

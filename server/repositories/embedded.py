@@ -67,6 +67,8 @@ CWD = "/proc/self/cwd"
 """The data directory, for PostgreSQL: an absolute path, which it insists on, that leads through no
 other directory (proc(5))."""
 
+URL = "postgresql://postgres@/postgres?host={}&port=5432"
+
 MAX_REPORT_CHARACTERS = 2000
 
 _POLL_SECONDS = 0.05
@@ -100,7 +102,12 @@ class EmbeddedDatabase:
         """
         async with self._starting:
             await self._start_or_give_up()
-        return f"postgresql://postgres@/postgres?host={quote(self._host(), safe='')}&port=5432"
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, which may not run; see `start`."""
+        return URL.format(quote(self._host(), safe=""))
 
     async def _start_or_give_up(self) -> None:
         """Start the server in a thread, which gives up, and has ended, when this is cancelled."""

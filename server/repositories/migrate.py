@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,10 @@ LOCK_SECONDS = 60
 
 CONNECT_SECONDS = 10
 
+YOYO_TABLE = "_yoyo_migration"
+"""Where yoyo notes what it has applied."""
+
 _LOCK_KEY = int.from_bytes(b"tailrun", "big")
-_YOYO_TABLE = "_yoyo_migration"
 _OURS = re.compile(r"\d{4}\.")
 
 
@@ -43,7 +45,7 @@ class _Backend(PostgresqlBackend):  # type: ignore[misc]
     def __init__(self, parameters: Mapping[str, str]) -> None:
         rest = dict(parameters)
         name = rest.pop("dbname", None)
-        super().__init__(DatabaseURI("postgresql", *[None] * 4, name, rest), _YOYO_TABLE)
+        super().__init__(DatabaseURI("postgresql", *[None] * 4, name, rest), YOYO_TABLE)
 
     def copy(self) -> "_Backend":
         return _Backend({**self.uri.args, "dbname": self.uri.database})
@@ -111,13 +113,23 @@ def _check_encoding(address: Address, cursor: Cursor) -> None:
 
 def _check_version(address: Address, backend: _Backend, known: set[str]) -> None:
     """Refuse a database that a newer version has migrated: what it holds is not known here."""
-    applied = {row[0] for row in backend.execute(f"SELECT migration_id FROM {_YOYO_TABLE}")}  # noqa: S608
-    unknown = sorted(name for name in applied - known if _OURS.match(name))
-    if unknown:
+    applied = {row[0] for row in backend.execute(f"SELECT migration_id FROM {YOYO_TABLE}")}  # noqa: S608
+    newer = newest_unknown(applied, known)
+    if newer is not None:
         raise StartupError(
             f"{address} was migrated by a newer version of Tailrun: this one does not know the"
-            f" migration {unknown[-1]}. Start that version, or name another database."
+            f" migration {newer}. Start that version, or name another database."
         )
+
+
+def newest_unknown(applied: Iterable[str], known: Iterable[str]) -> str | None:
+    """Return the newest migration of ours that was applied and is not known here."""
+    return max((name for name in {*applied} - {*known} if _OURS.match(name)), default=None)
+
+
+def names(directory: Path) -> set[str]:
+    """Return the names of the migrations in a directory."""
+    return {migration.id for migration in read_migrations(glob.escape(str(directory)))}
 
 
 @contextmanager

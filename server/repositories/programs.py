@@ -92,6 +92,11 @@ def _as(owner: os.stat_result) -> _Identity:
     return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
 
 
+def path(program: str) -> Path:
+    """Return where a program of PostgreSQL is that this user runs."""
+    return _directory() / program
+
+
 def give_to_system_user(directory: Path) -> None:
     """Make the system user the owner of a directory (root only)."""
     user = _system_user()

@@ -178,6 +178,18 @@ async def test_the_embedded_database_survives_a_killed_server(embedded: Client) 
     assert not lock.exists()
 
 
+@pytest.mark.parametrize(("host", "loopback"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])  # noqa: S104
+async def test_the_address_that_is_told_leads_there(start: Start, host: str, loopback: str) -> None:
+    client = await start(host=host, insecure_no_auth="true")
+    assert client.service.address.startswith(f"http://{loopback}:")
+    assert await client.call("GET", "ping") == {"status": "ok"}
+
+
+async def test_the_word_for_what_is_done_by_default(service: Service) -> None:
+    service.set(host="192.0.2.1")
+    assert "TAILRUN_HOST is 192.0.2.1" in await refusal(service, "serve")
+
+
 async def test_sigint_ends_the_server_as_sigterm_does(start: Start) -> None:
     client = await start()
     assert await client.service.interrupt() == 0

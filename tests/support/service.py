@@ -70,16 +70,20 @@ class Service:
 
     async def refused(self, *arguments: str) -> tuple[int | None, str]:
         """Start a server that is to end by itself; return its exit code and what it says."""
-        process = await asyncio.create_subprocess_exec(
+        process = await self.begin(*arguments)
+        async with patience():
+            said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    async def begin(self, *arguments: str) -> Process:
+        """Start Tailrun with these arguments and the server's environment."""
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", *arguments),
             cwd=ROOT,
             env=self.environment,
             stdout=PIPE,
             stderr=STDOUT,
         )
-        async with patience():
-            said, _ = await process.communicate()
-        return process.returncode, said.decode()
 
     async def kill(self) -> None:
         """SIGKILL the server."""

@@ -1,0 +1,138 @@
+"""The command line of `tailrun backup` and `tailrun restore`."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.errors import BackupError, StateDirectoryInUseError, TailrunError
+from server.logs import set_up_logging
+from server.outlet import Outlet
+from server.repositories import backup, migrate
+from server.repositories.embedded import EmbeddedDatabase
+from server.resources import migrations_directory
+from server.settings import Settings, database_password, read_settings
+from server.state import identity_in, state_directory
+
+EX_CONFIG = 78
+"""sysexits.h(3head): something is configured wrongly."""
+
+STDERR = 2
+USAGE = "`tailrun {0}` takes a file, then options: tailrun {0} FILE --state-dir DIRECTORY"
+
+
+def back_up(arguments: Sequence[str]) -> int:
+    """Back the database up into a file; return the exit code."""
+    return _run("backup", arguments)
+
+
+def restore(arguments: Sequence[str]) -> int:
+    """Restore a backup into an empty database; return the exit code."""
+    return _run("restore", arguments)
+
+
+def _run(word: str, arguments: Sequence[str]) -> int:
+    errors = Outlet(STDERR)
+    try:
+        settings, file = _read(word, arguments)
+        set_up_logging(settings.log_level, settings.log_format, errors)
+        _prepare_environment(settings)
+        asyncio.run(_until_told_to_end(WORDS[word](settings, file)))
+    except TailrunError as error:
+        errors.write(f"tailrun: {error}\n")
+        return EX_CONFIG
+    except OSError as error:
+        place = error.filename or arguments[0]
+        errors.write(f"tailrun: The {word} failed: {place}: {error.strerror or error}.\n")
+        return EX_CONFIG
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        errors.write(f"tailrun: The {word} was broken off, and left nothing behind.\n")
+        return EX_CONFIG
+    finally:
+        errors.flush()
+    sys.stdout.write(f"Tailrun's {word} is done: {file}\n")
+    return 0
+
+
+def _read(word: str, arguments: Sequence[str]) -> tuple[Settings, Path]:
+    file, *options = arguments or ("",)
+    if file in ("-h", "--help"):
+        read_settings([file], os.environ)  # which says what there is, and ends
+    if not file or file.startswith("-"):
+        raise BackupError(USAGE.format(word))
+    return read_settings(options, os.environ), Path(file).absolute()
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """See to what libpq finds in the environment: all for a database that is named, else nothing.
+
+    The URL goes, as pg_dump inherits the rest.
+    """
+    os.environ.pop("TAILRUN_DATABASE_URL", None)
+    password = database_password(settings)
+    if settings.database_url is None:
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            del os.environ[name]
+    elif password is not None:
+        os.environ["PGPASSWORD"] = password
+
+
+async def _until_told_to_end(work: Coroutine[None, None, None]) -> None:
+    """Do the work; SIGTERM breaks it off as SIGINT does."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
+
+
+async def _back_up(settings: Settings, file: Path) -> None:
+    if settings.database_url is not None:
+        server = backup.Server(settings.database_url)
+        await backup.dump(server, identity_in(settings.state_dir), file)
+        return
+    directory = settings.state_dir / "database"
+    if not (directory / "PG_VERSION").exists():
+        raise BackupError(
+            f"There is no database in {settings.state_dir}. Set TAILRUN_STATE_DIR to the directory"
+            " of the server that is to be backed up, or TAILRUN_DATABASE_URL to its database."
+        )
+    host = identity_in(settings.state_dir)
+    try:
+        async with _embedded(settings) as server:
+            await backup.dump(server, host, file)
+    except StateDirectoryInUseError:  # its server has the database run
+        server = backup.Server(EmbeddedDatabase(directory).url, directory)
+        await backup.dump(server, host, file)
+
+
+async def _restore(settings: Settings, file: Path) -> None:
+    about = backup.read_about(file)
+    newer = migrate.newest_unknown(about.migrations, migrate.names(migrations_directory()))
+    if newer is not None:
+        raise BackupError(
+            f"{file} was made by a newer version of Tailrun: this one does not know the migration"
+            f" {newer}. Restore it with that version."
+        )
+    if settings.database_url is not None:
+        with state_directory(settings.state_dir, about.host):
+            await backup.restore(backup.Server(settings.database_url), file)
+        return
+    async with _embedded(settings, about.host) as server:
+        await backup.restore(server, file)
+
+
+@asynccontextmanager
+async def _embedded(settings: Settings, host: str | None = None) -> AsyncIterator[backup.Server]:
+    """Hold the state directory, as a server does, and have its database run."""
+    directory = settings.state_dir / "database"
+    database = EmbeddedDatabase(directory)
+    with state_directory(settings.state_dir, host):
+        try:
+            yield backup.Server(await database.start(), directory)
+        finally:
+            await database.stop()
+
+
+WORDS = {"backup": _back_up, "restore": _restore}
