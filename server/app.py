@@ -43,13 +43,13 @@ from server.services.requests import Requests
 from server.services.retention import Retention
 from server.services.runner import Runner
 from server.services.runs import RunService
-from server.services.sweeping import sweep
-from server.services.tasks import Tasks, end
+from server.services.tasks import Tasks, end, for_ever
 from server.settings import Settings
 from server.state import state_directory
 
 VERSION = metadata.version("tailrun")
 CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
+EMBEDDED_CHECK = "the look at the embedded database"
 EMBEDDED_CHECK_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
 CHILD_DEFAULTS = {
@@ -137,7 +137,7 @@ async def service(
         await _take_up_or_show(take_up, recovery, tasks)
         await stack.enter_async_context(_running(runner, archiver, tasks))
         tasks.start(recovery.end_unconfirmed(repositories.runs), "unconfirmed runs")
-        tasks.start(sweep(spool), "what runs left")
+        tasks.start(recovery.remove_remains(), "what runs left")
         viewers = Viewers(
             max_viewers=settings.max_viewers,
             max_per_run=settings.max_viewers_per_run,
@@ -199,7 +199,8 @@ async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
     embedded = EmbeddedDatabase(settings.state_dir / "database")
     try:
         url = await embedded.start()
-        keeping = tasks.start(_keep(embedded), "embedded database")
+        keep = for_ever(embedded.ensure, seconds=EMBEDDED_CHECK_SECONDS, name=EMBEDDED_CHECK)
+        keeping = tasks.start(keep, "embedded database")
         try:
             yield url
         finally:
@@ -215,20 +216,6 @@ def _database(url: str, settings: Settings, metrics: Metrics) -> Database:
         statement_timeout_seconds=settings.database_timeout_seconds,
         on_unavailable=metrics.database_errors.inc,
     )
-
-
-async def _keep(embedded: EmbeddedDatabase) -> None:
-    """Start the embedded database again when it died, for ever, however often that fails."""
-    problem = None
-    while True:
-        await asyncio.sleep(EMBEDDED_CHECK_SECONDS)
-        try:
-            await embedded.ensure()
-            problem = None
-        except (StartupError, OSError) as error:  # no descriptor to look with, for one
-            if str(error) != problem:
-                problem = str(error)
-                logger.warning("the embedded database cannot be seen to: %s", problem)
 
 
 @asynccontextmanager

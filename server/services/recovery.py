@@ -23,6 +23,9 @@ from server.services.tasks import for_ever
 UNCONFIRMED_SECONDS = 60.0
 """Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
 
+SWEEP_SECONDS = 60.0
+"""Between two tries to remove what could not be removed of a run when its end was stored."""
+
 UNKNOWN = "spool is kept: the database does not know its run (docs/operations.md)"
 ANOTHERS = "spool is kept: its run belongs to another host identity (docs/operations.md)"
 
@@ -181,6 +184,14 @@ class Recovery:
                     await self._end_unconfirmed(runs, run)
 
         await for_ever(end, seconds=UNCONFIRMED_SECONDS, name="the end of unconfirmed runs")
+
+    async def remove_remains(self) -> None:
+        """Remove what could not be removed of a run when its end was stored, for ever."""
+
+        async def sweep() -> None:
+            await asyncio.to_thread(self._spool.sweep)
+
+        await for_ever(sweep, seconds=SWEEP_SECONDS, name="the removal of what runs left")
 
     async def _end_unconfirmed(self, runs: RunRepository, run: Run) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, StartupError
 
 CANCEL_AGAIN_SECONDS = 0.1
 
@@ -64,18 +64,18 @@ async def for_ever(step: Callable[[], Awaitable[object]], *, seconds: float, nam
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
     What passes by itself (the database is away, no descriptor is left, the disk is full) is told
-    once, until a step comes through; the loop goes on.
+    once, until it is something else or a step comes through; the loop goes on.
     """
-    told = False
+    told = None
     while True:
         try:
             await step()
-        except (DatabaseUnavailableError, OSError) as error:
-            if not told:
-                logger.warning("%s waits: %s", name, error)
-            told = True
+        except (DatabaseUnavailableError, StartupError, OSError) as error:
+            if str(error) != told:
+                told = str(error)
+                logger.warning("%s failed, and is tried again: %s", name, told)
         else:
-            told = False
+            told = None
         await asyncio.sleep(seconds)
 
 

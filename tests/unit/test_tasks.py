@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, StartupError
 from server.services.tasks import Tasks, end, for_ever
 from tests.support.waiting import patience
 
@@ -98,23 +98,50 @@ async def test_what_is_done_for_one_run_dies_alone() -> None:
 async def test_a_loop_of_the_service_outlives_what_passes_by_itself(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It tells of it once, until a step comes through."""
-    taken, done = 0, asyncio.Event()
-    faults = {1: OSError(24, "no file left"), 2: DatabaseUnavailableError("away"), 4: OSError()}
+    """It tells of it once, until it is something else or a step comes through."""
+    starved, away, broken = (
+        OSError(24, "none"),
+        DatabaseUnavailableError("away"),
+        StartupError("bad"),
+    )
+    faults = [starved, starved, away, away, away, broken, None, broken, starved, None]
+    done = asyncio.Event()
 
     async def step() -> None:
-        nonlocal taken
-        taken += 1
-        if taken == 6:
+        if not faults:
             done.set()
-        if taken in faults:
-            raise faults[taken]
+        elif (fault := faults.pop(0)) is not None:
+            raise fault
 
     task = asyncio.create_task(for_ever(step, seconds=0, name="the sweep"))
     async with patience():
         await done.wait()
     await end(task)
-    assert caplog.text.count("the sweep waits") == 2
+    told = [
+        record.getMessage().partition("the sweep failed, and is")[2] for record in caplog.records
+    ]
+    assert told == [
+        f" tried again: {text}"
+        for text in ("[Errno 24] none", "away", "bad", "bad", "[Errno 24] none")
+    ]
+
+
+async def test_a_step_under_way_is_given_up_with_its_loop(caplog: pytest.LogCaptureFixture) -> None:
+    begun, given_up = asyncio.Event(), asyncio.Event()
+
+    async def step() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    task = asyncio.create_task(for_ever(step, seconds=0, name="the sweep"))
+    async with patience():
+        await begun.wait()
+        await end(task)
+    assert given_up.is_set()
+    assert not caplog.records
 
 
 async def test_a_defect_ends_a_loop_of_the_service() -> None:

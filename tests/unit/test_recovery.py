@@ -3,40 +3,61 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from server.keeper.spool import Spool
-from server.services import sweeping
+from server.services import recovery
+from server.services.active import ActiveRuns
+from server.services.faults import Faults
+from server.services.metrics import Metrics
+from server.services.recovery import Recovery
 from server.services.tasks import end
 from tests.support.waiting import until
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
+def recovery_of(spool: Spool) -> Recovery:
+    """Return a recovery that takes up no run."""
+    return Recovery(
+        host="host",
+        spool=spool,
+        active=ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1),
+        runner=cast("Any", None),
+        faults=Faults(Metrics()),
+    )
+
+
 async def test_what_cannot_be_removed_is_swept_away_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told of once; a sweep that fails is followed by another."""
-    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(recovery, "SWEEP_SECONDS", 0.01)
     spool = Spool.of(tmp_path)
     spool.create(RUN_ID, b"true")
-    refused = 0
+    refused = starved = 0
 
     def refuse(*_: object) -> None:
         nonlocal refused
         refused += 1
         raise OSError(16, "Device or resource busy")
 
+    def starve(*_: object) -> None:
+        nonlocal starved
+        starved += 1
+        raise OSError(24, "Too many open files")
+
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", refuse)
         spool.remove(RUN_ID)
-        sweep = asyncio.create_task(sweeping.sweep(spool))
+        sweep = asyncio.create_task(recovery_of(spool).remove_remains())
         await until(lambda: refused > 6)
-        patch.setattr(os, "scandir", refuse)
-        before = refused
-        await until(lambda: refused > before + 2)
+        patch.setattr(os, "scandir", starve)
+        await until(lambda: starved > 2)
     await until(lambda: not spool.run_ids())
     assert list(tmp_path.glob("*/*")) == []
     assert caplog.text.count("Device or resource busy") == 1
+    assert caplog.text.count("Too many open files") == 1
     await end(sweep)
