@@ -35,7 +35,7 @@ from server.services.archiver import Archiver
 from server.services.chunks import Chunks
 from server.services.commands import CommandService
 from server.services.faults import Faults
-from server.services.launch import Launch
+from server.services.launch import Launch, script_environment
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.recovery import Recovery
@@ -48,16 +48,9 @@ from server.settings import Settings
 from server.state import state_directory
 
 VERSION = metadata.version("tailrun")
-CHILD_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
 EMBEDDED_CHECK = "the look at the embedded database"
 EMBEDDED_CHECK_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
-CHILD_DEFAULTS = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "PYTHONUNBUFFERED": "1",
-    "TERM": "xterm",
-    "LANG": "C.UTF-8",
-}
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
@@ -312,7 +305,7 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
     return Launch(
         shell=settings.shell,
         directory=settings.working_directory,
-        environment=child_environment(settings, environment),
+        environment=script_environment(environment, settings.pass_environment),
         limits=Limits(
             timeout_seconds=settings.run_timeout_seconds or None,
             max_output_bytes=settings.max_output_bytes,
@@ -341,14 +334,3 @@ def build_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(problems.mark_begun)
     return app
-
-
-def child_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what scripts get of the server's environment: a few named variables, no secrets.
-
-    PYTHONUNBUFFERED keeps Python scripts, whose output goes to a pipe, from holding it back. TERM
-    is one that `clear` and `tput` know everywhere: without it, or with `dumb`, they fail.
-    """
-    inherited = {name: environment[name] for name in CHILD_VARIABLES if environment.get(name)}
-    passed = {name: environment[name] for name in settings.pass_environment if name in environment}
-    return {**CHILD_DEFAULTS, **inherited, **passed}

@@ -1,12 +1,22 @@
 """How scripts are started."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from server.keeper.protocol import StartRequest
 from server.keeper.spool import Limits
 from server.models import Run
+
+INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""Variables that scripts get as the server has them, unless they are empty."""
+
+DEFAULTS = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONUNBUFFERED": "1",  # or Python holds back what it writes to a pipe
+    "TERM": "xterm",  # without it, or with `dumb`, `clear` and `tput` fail
+    "LANG": "C.UTF-8",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +39,13 @@ class Launch:
             label=str(run.command_id),
             **asdict(self.limits),
         )
+
+
+def script_environment(environment: Mapping[str, str], further: Iterable[str]) -> dict[str, str]:
+    """Return what scripts get of the server's environment: a few named variables, no secrets.
+
+    `further` names variables that they get as well, empty ones too.
+    """
+    inherited = {name: environment[name] for name in INHERITED if environment.get(name)}
+    passed = {name: environment[name] for name in further if name in environment}
+    return {**DEFAULTS, **inherited, **passed}
