@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from server.models import Chunk, Run
 from server.output import lines
-from server.services.chunks import Chunks, damaged
+from server.services import codec
+from server.services.chunks import Chunks
 
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
@@ -120,5 +121,5 @@ class ArchivedOutput:
             self._known = [*self._known[-1:], *fetched]
             found = fetched[0]
         if found.byte_offset != offset and any(chunk.end == offset for chunk in self._known):
-            raise damaged(offset)  # it overlaps the one before
+            raise codec.damaged(offset)  # it overlaps the one before
         return found

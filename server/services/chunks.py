@@ -6,13 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
-import zstandard
-
-from server.errors import ArchiveDamagedError
 from server.keeper.failpoints import failpoint
 from server.models import Chunk
-from server.output import lines
 from server.repositories.output import OutputRepository
+from server.services import codec
 
 KEPT_BYTES = 12 * 1024 * 1024
 """What is kept of all finished runs' output, for all viewers together."""
@@ -66,7 +63,7 @@ class Chunks:
             ArchiveDamagedError: it is none, or not as long as the chunk.
         """
         data = await self._get((run_id, chunk.byte_offset, "stored"), chunk, self._nothing)
-        _check_frame(data, chunk)
+        codec.check(data, chunk)
         return data
 
     async def plain(self, run_id: UUID, chunk: Chunk) -> bytes:
@@ -77,7 +74,7 @@ class Chunks:
         """
 
         async def make(data: bytes) -> bytes:
-            return await asyncio.to_thread(_decompress, data, chunk)
+            return await asyncio.to_thread(codec.decompress, data, chunk)
 
         return await self._get((run_id, chunk.byte_offset, "plain"), chunk, make)
 
@@ -110,7 +107,7 @@ class Chunks:
             await self._fetch(run_id, chunk.byte_offset, 1)
             found = self._look(key)
         if found is None:
-            raise damaged(chunk.byte_offset)  # another chunk overlaps its place
+            raise codec.damaged(chunk.byte_offset)  # another chunk overlaps its place
         return found
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
@@ -118,7 +115,7 @@ class Chunks:
         chunks = await self._outputs.chunks(run_id, offset, limit)
         if not chunks or not chunks[0].contains(offset):
             await self._outputs.check_stored(run_id)
-            raise damaged(offset)
+            raise codec.damaged(offset)
         return [self._take(run_id, chunk) for chunk in reversed(chunks)][::-1]
 
     def _take(self, run_id: UUID, chunk: Chunk) -> Chunk:
@@ -141,33 +138,6 @@ class Chunks:
             self._bytes -= len(self._kept.popitem(last=False)[1])
 
 
-def damaged(offset: int) -> ArchiveDamagedError:
-    """Return the error of an archive that is good up to a byte."""
-    return ArchiveDamagedError(f"archive damaged at byte {offset}")
-
-
-def _check_frame(data: bytes, chunk: Chunk) -> None:
-    """Check, by its header alone, that a frame has its chunk's length."""
-    try:
-        size = zstandard.frame_content_size(data)
-    except zstandard.ZstdError as exc:
-        raise damaged(chunk.byte_offset) from exc
-    if size != chunk.byte_count:
-        raise damaged(chunk.byte_offset)
-
-
-def _decompress(data: bytes, chunk: Chunk) -> bytes:
-    """Return a chunk's bytes; zstd compares the checksum, which older chunks lack."""
-    _check_frame(data, chunk)
-    try:
-        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=chunk.byte_count)
-    except zstandard.ZstdError as exc:
-        raise damaged(chunk.byte_offset) from exc
-    if lines.newlines(plain) != chunk.line_count:
-        raise damaged(chunk.byte_offset)
-    return plain
-
-
-def _cut(data: bytes, chunk: Chunk, start: int, end: int) -> bytes:
-    plain = _decompress(data, chunk)
-    return zstandard.compress(plain[start - chunk.byte_offset : end - chunk.byte_offset], 1)
+def _cut(frame: bytes, chunk: Chunk, start: int, end: int) -> bytes:
+    plain = codec.decompress(frame, chunk)
+    return codec.compress(plain[start - chunk.byte_offset : end - chunk.byte_offset])

@@ -8,19 +8,17 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 
-import zstandard
-
 from server.keeper.failpoints import failpoint
 from server.models import Chunk
 from server.output import frames
 from server.output.index import OutputDamagedError, read_exactly
 from server.output.lines import newlines
 from server.output.log import RunLog
+from server.services import codec
 
 CHUNK_BYTES = 1024 * 1024
 """Output in one chunk, at most: one zstd frame, one row."""
 
-ZSTD_LEVEL = 1
 THREADS = len(os.sched_getaffinity(0))
 NICENESS = 10
 """Of the threads that compress: whoever waits for output, and the server itself, come first
@@ -99,5 +97,4 @@ def _read_and_pack(start: int, end: int, descriptor: int) -> tuple[int, bytes]:
 
 
 def _pack(data: bytes) -> tuple[int, bytes]:
-    compressor = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
-    return newlines(data), compressor.compress(data)
+    return newlines(data), codec.compress(data)

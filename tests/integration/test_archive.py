@@ -89,6 +89,15 @@ async def test_any_part_is_sent_as_zstd(site: Site, data: bytes) -> None:
         assert reader.read() == data[start:stop]
 
 
+async def test_whatever_is_sent_as_zstd_has_a_checksum(site: Site) -> None:
+    """Whole chunks and cut ones: their receiver finds out what was changed on the way."""
+    output = await archived(site, b"x" * 200)
+    for start, stop in [(0, 200), (3, 200), (3, 9)]:
+        frames = [piece async for piece in output.compressed(start, stop, lambda: 4096)]
+        assert frames
+        assert all(zstandard.get_frame_parameters(frame).has_checksum for frame in frames)
+
+
 async def test_each_byte_has_the_time_of_its_chunk(site: Site) -> None:
     run = await site.run()
     for text in [b"one\n", b"two\n"]:
