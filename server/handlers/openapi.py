@@ -35,6 +35,7 @@ ERRORS = {
     403: "Host or Origin is not let in.",
     404: "There is no such thing.",
     409: "Its state forbids it.",
+    410: "The archive is damaged where it was to be read.",
     412: "It was changed meanwhile; `command` is what it is now.",
     413: "The body is larger than the bound.",
     415: "The body is not application/json.",

@@ -56,7 +56,7 @@ class _Part:
         204: ("The reader of events has been told the end.", None),
         206: ("The range that was asked for.", None),
     },
-    errors=(403, 404, 416, 422, 503),
+    errors=(403, 404, 410, 416, 422, 503),
 )
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""

@@ -78,7 +78,7 @@ NOTE_DAMAGE = """
     UPDATE commands_info
     SET reason = CASE WHEN reason IS NULL THEN %(damage)s ELSE reason || '; ' || %(damage)s END
     WHERE id = %(id)s AND end_time IS NOT NULL
-        AND (reason IS NULL OR position(%(damage)s IN reason) = 0)
+        AND (reason IS NULL OR position(%(kind)s IN reason) = 0)
     RETURNING id
 """
 
@@ -201,9 +201,13 @@ class RunRepository:
         row = await self._database.fetch_one(END_UNFOLLOWED, parameters)
         return None if row is None else run_of(row)
 
-    async def note_damage(self, run_id: UUID, damage: str) -> None:
-        """Add to the reason of a run that has ended what is wrong with its archive, once."""
-        await self._database.fetch_one(NOTE_DAMAGE, {"id": run_id, "damage": damage})
+    async def note_damage(self, run_id: UUID, damage: str, *, kind: str) -> None:
+        """Add to the reason of a run that has ended what is wrong with its archive.
+
+        Nothing is added to a reason that tells of this kind of damage: readers may find any number.
+        """
+        parameters = {"id": run_id, "damage": damage, "kind": kind}
+        await self._database.fetch_one(NOTE_DAMAGE, parameters)
 
     async def active_elsewhere(self, host: str) -> int:
         """Return how many runs of other hosts are queued or running."""

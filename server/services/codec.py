@@ -7,6 +7,7 @@ from server.models import Chunk
 from server.output import lines
 
 LEVEL = 1
+DAMAGED = "archive damaged at byte"
 
 
 def compress(data: bytes) -> bytes:
@@ -46,4 +47,4 @@ def decompress(frame: bytes, chunk: Chunk) -> bytes:
 
 def damaged(offset: int) -> ArchiveDamagedError:
     """Return the error of an archive that is good up to a byte."""
-    return ArchiveDamagedError(f"archive damaged at byte {offset}")
+    return ArchiveDamagedError(f"{DAMAGED} {offset}")

@@ -19,7 +19,7 @@ from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
-from server.services import outcome
+from server.services import codec, outcome
 from server.services.active import ActiveRuns
 from server.services.archive import ArchivedOutput
 from server.services.chunks import Chunks
@@ -247,7 +247,7 @@ class RunService:
         except ArchiveDamagedError as error:
             logger.error("%s", error, extra={"run": run_id})  # noqa: TRY400  it is no defect
             with suppress(DatabaseUnavailableError):
-                await self._runs.note_damage(run_id, str(error))
+                await self._runs.note_damage(run_id, str(error), kind=codec.DAMAGED)
             raise
 
     @asynccontextmanager

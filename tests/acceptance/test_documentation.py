@@ -107,6 +107,7 @@ async def test_the_examples_are_accepted(
                 await client.call(operation.method, path, json=operation.body)
 
 
+ACCIDENTS = {410, 503}
 BAD_KEY = {"headers": {"Idempotency-Key": "with blanks"}}
 
 
@@ -155,9 +156,9 @@ async def large() -> AsyncIterator[bytes]:
 async def test_the_documented_errors_are_given(
     client: Client, operations: list[Operation], subtests: pytest.Subtests
 ) -> None:
-    """All but 503, which takes an accident: see test_viewers.py and test_outages.py."""
+    """All but those that take an accident: see test_ledger.py, test_viewers.py, test_outages.py."""
     for operation in operations:
-        for status in {int(text) for text in operation.told["responses"]} - {503}:
+        for status in {int(text) for text in operation.told["responses"]} - ACCIDENTS:
             if status >= 400:
                 with subtests.test(f"{operation.method} {operation.path}", status=status):
                     assert await provoke(client, operation, status) == status

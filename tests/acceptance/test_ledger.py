@@ -192,6 +192,8 @@ async def test_a_damaged_archive_is_served_up_to_the_damage_and_told(
     assert (told[-1]["status"], watched.code) == (410, 4410)
     async with client.session.get(client.url(f"runs/{run_id}/output?format=sse")) as response:
         assert '"status":410' in (await response.text()).rpartition("id: end\n")[2]
+    problem = await client.call("GET", f"runs/{run_id}/output?tail=1", status=410)
+    assert problem["type"].endswith("#archive-damaged")
     await client.call("GET", "ping")
     assert (await client.get_run(run_id))["reason"] == run["reason"]
 
