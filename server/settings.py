@@ -168,7 +168,7 @@ class Settings:
     ping_seconds: float = _setting(
         20.0,
         number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
-        "between pings to a WebSocket viewer",
+        "a WebSocket viewer of text or raw that was sent nothing for so long is pinged",
     )
     info_output_bytes: int = _setting(
         1 * MIB, whole(1, 64 * MIB), "output shown by commands/{id}/info"

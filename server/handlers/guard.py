@@ -24,6 +24,10 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PROXIED_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """What X-Forwarded-Proto may say; some proxies name a handshake's scheme."""
 
+HOST_REFUSED = "host-refused"
+ORIGIN_REFUSED = "origin-refused"
+"""Types of problems, as problems.py has them."""
+
 PUBLIC = ("/static/", "/swagger", "/docs/")
 
 _AUTHORITY = re.compile(
@@ -155,10 +159,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     settings, asked = request.app[SETTINGS], Asked.of(request)
     refused = host_refusal(asked, (*settings.allowed_hosts, settings.host))
     if refused is not None:
-        return problem(403, refused, slug="host-refused")
+        return problem(403, refused, slug=HOST_REFUSED)
     refused = None if _is_public(request) else origin_refusal(asked)
     if refused is not None:
-        return problem(403, refused, slug="origin-refused")
+        return problem(403, refused, slug=ORIGIN_REFUSED)
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         return problem(415, "A body must not be compressed: send it without Content-Encoding.")
     if request.body_exists and request.content_type != "application/json":

@@ -80,8 +80,6 @@ SLUGS: Mapping[int, str] = {
 }
 """The kinds of problems that are no error of the domain, by their status."""
 
-GUARD_SLUGS = ("host-refused", "origin-refused")
-
 
 class InvalidInputError(Exception):
     """A request whose fields are wrong; `by_field` tells what, of the first NAMED_FIELDS.

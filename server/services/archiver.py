@@ -1,7 +1,6 @@
 """The Archiver: a cursor on every live run's log that moves output into the database."""
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
+from server.keeper.records import PASSING_ERRORS
 from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
 from server.repositories.halving import in_parts
@@ -29,10 +29,7 @@ RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 UNREADABLE_ATTEMPTS = 3
 """After so many, the output of a run that has ended is given up, if it cannot be read; but not
-while it is STARVED."""
-
-STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""What passes by itself, however long it takes."""
+for a shortage, which passes by itself, however long it takes (PASSING_ERRORS)."""
 
 CLOSE_SECONDS = 2.0
 """How long the end of the service may wait for the last flush."""
@@ -268,8 +265,8 @@ class Archiver:
         """Put off a run whose output cannot be read; for good where it will not get better."""
         live = cursor.live
         self._put_off(cursor, "its output cannot be read now", error)
-        starved = isinstance(error, OSError) and error.errno in STARVED
-        if cursor.log.ended and live.attempts >= UNREADABLE_ATTEMPTS and not starved:
+        passes = isinstance(error, OSError) and error.errno in PASSING_ERRORS
+        if cursor.log.ended and live.attempts >= UNREADABLE_ATTEMPTS and not passes:
             live.given_up = True
 
     def _put_off(self, cursor: _Cursor, what: str, error: Exception) -> None:

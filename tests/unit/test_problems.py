@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import errors
+from server.handlers.guard import HOST_REFUSED, ORIGIN_REFUSED
 from server.handlers.problems import (
     DETAIL_CHARACTERS,
     DOCUMENT,
-    GUARD_SLUGS,
     KINDS,
     SLUGS,
     InvalidInputError,
@@ -182,8 +182,8 @@ def test_every_type_is_documented_and_no_other() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     section = text.partition("\n## Problems\n")[2].partition("\n## ")[0]
     told = re.findall(r'^\| <a id="([a-z-]+)"></a>`\1` \|', section, re.MULTILINE)
-    slugs = {kind.slug for kind in KINDS.values()} | set(SLUGS.values()) | set(GUARD_SLUGS)
-    assert sorted(told) == sorted(slugs | {"http-error"})
+    slugs = {kind.slug for kind in KINDS.values()} | set(SLUGS.values())
+    assert sorted(told) == sorted(slugs | {HOST_REFUSED, ORIGIN_REFUSED, "http-error"})
 
 
 async def test_what_tells_of_the_host_goes_to_the_log_alone(
