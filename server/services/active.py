@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 from server.errors import LimitReachedError
@@ -53,7 +54,7 @@ class ActiveRuns:
     def of_command(self, command_id: UUID) -> list[LiveRun]:
         """Return the command's active runs, newest first."""
         found = [live for live in self if live.run.command_id == command_id]
-        return sorted(found, key=lambda live: (live.run.created_at, live.run.id), reverse=True)
+        return sorted(found, key=_age, reverse=True)
 
     def admit(self, command_id: UUID) -> None:
         """Check that one more run of the command may be stored.
@@ -114,6 +115,13 @@ class ActiveRuns:
         self._queue.append(live)
         self.wake()
 
+    def put_in_order(self, live: LiveRun) -> None:
+        """Put a run that was taken in vain where it was: before all that were stored later."""
+        age = _age(live)
+        later = (place for place, one in enumerate(self._queue) if _age(one) > age)
+        self._queue.insert(next(later, len(self._queue)), live)
+        self.wake()
+
     def wake(self) -> None:
         """Have the queue looked at: the first may have its turn."""
         self._turn.set()
@@ -126,3 +134,7 @@ class ActiveRuns:
     def close(self) -> None:
         """Give no place to any run of the queue any more."""
         self._closed = True
+
+
+def _age(live: LiveRun) -> tuple[datetime, UUID]:
+    return live.run.created_at, live.run.id

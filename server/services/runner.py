@@ -496,7 +496,7 @@ class Runner:
         try:
             await self._runs.finish_queued(live.run.id, end)
         except DatabaseUnavailableError:
-            self._active.put_back(live)
+            self._active.put_in_order(live)
             raise
         live.ended(end)
         self._forget(live)

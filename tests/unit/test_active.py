@@ -40,6 +40,26 @@ def test_who_came_first_has_the_next_place() -> None:
     assert [active.is_queued(live) for live in (first, second, third)] == [False, True, True]
 
 
+def test_a_run_that_is_taken_in_vain_keeps_its_turn() -> None:
+    """Whatever became of those before and behind it."""
+    active = active_runs(places=1)
+    runs = [active.enqueue(a_run()) for _ in range(5)]
+    for live in runs[1:4]:
+        active.take(live)
+    for live in (runs[3], runs[1], runs[2]):
+        active.put_in_order(live)
+    active.take(runs[2])
+    active.remove(runs[0])
+    active.take(runs[0])
+    active.put_in_order(runs[2])
+    turns = []
+    while (first := active.next) is not None:
+        active.take(first)
+        active.remove(first)
+        turns.append(first)
+    assert turns == runs[1:]
+
+
 def test_an_adopted_run_has_a_place_beyond_the_bound() -> None:
     """Those of the queue wait until there are fewer than the bound."""
     active = active_runs(places=1)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.errors import DatabaseUnavailableError
 from server.keeper.protocol import KeeperError, StartRequest
 from server.keeper.spool import Limits, Spool
 from server.models import Run, RunState
@@ -38,35 +39,56 @@ def queued_run() -> Run:
     return Run(uuid4(), uuid4(), state, now, now, None, None, None, None, "true", 0, 0, 1, "host")
 
 
-async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is tried again now and then; nothing else is held up by it."""
-    monkeypatch.setattr(runner_module, "KEEPER_RETRY_SECONDS", 0.01)
-    keeper, tasks, unused = LostKeeper(), Tasks(), cast("Any", None)
-    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
-    runner = Runner(
+def a_runner(
+    directory: Path, active: ActiveRuns, tasks: Tasks, *, keeper: object = None, runs: object = None
+) -> Runner:
+    unused = cast("Any", None)
+    return Runner(
         host="host",
         launch=Launch(  # noqa: S604
             shell="/bin/sh",
-            directory=tmp_path,
+            directory=directory,
             environment={},
             limits=Limits(),
         ),
-        spool=Spool(tmp_path),
+        spool=Spool(directory),
         keeper=cast("Any", keeper),
         watch=unused,
         archiver=unused,
-        runs=unused,
+        runs=cast("Any", runs),
         outputs=unused,
         active=active,
         tasks=tasks,
         metrics=Metrics(),
         faults=Faults(Metrics()),
     )
+
+
+async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again now and then; nothing else is held up by it."""
+    monkeypatch.setattr(runner_module, "KEEPER_RETRY_SECONDS", 0.01)
+    keeper, tasks = LostKeeper(), Tasks()
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
+    runner = a_runner(tmp_path, active, tasks, keeper=keeper)
     dispatching = tasks.start(runner.dispatch(), "dispatch")
     live = await runner.take_up(queued_run())
     await until(lambda: keeper.calls >= 5)
     await end(dispatching)
     assert not tasks.failed.is_set()
     assert (live.run.state, active.queued, active.running) == (RunState.QUEUED, 1, 0)
+
+
+async def test_a_stop_that_cannot_be_stored_costs_a_queued_run_nothing(tmp_path: Path) -> None:
+    class Away:
+        async def finish_queued(self, *_: object) -> bool:
+            raise DatabaseUnavailableError("It is away.")
+
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=3)
+    runner = a_runner(tmp_path, active, Tasks(), runs=Away())
+    queued = [active.enqueue(queued_run()) for _ in range(3)]
+    with pytest.raises(DatabaseUnavailableError):
+        await runner.stop(queued[0].run.id, signal="SIGTERM", grace_seconds=1.0)
+    assert active.next is queued[0]
+    assert (active.queued, active.running) == (3, 0)
