@@ -1,9 +1,10 @@
 """The active runs of this host: those that have a place, and the queue of those that wait."""
 
 import asyncio
-from collections import deque
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from itertools import count
 from uuid import UUID
 
 from server.errors import LimitReachedError
@@ -16,13 +17,20 @@ class ActiveRuns:
 
     There are `max_concurrent_runs` places. Who finds none waits in the queue: first come, first
     served. A run that was adopted has a place even beyond the bound, as it runs already.
+
+    Many thousands may be queued, so no call but `archive_lag_bytes` and iteration looks at all.
     """
 
     def __init__(self, *, max_concurrent_runs: int, max_runs_per_command: int) -> None:
         self._max_concurrent_runs = max_concurrent_runs
         self._max_runs_per_command = max_runs_per_command
         self._runs: dict[UUID, LiveRun] = {}
-        self._queue: deque[LiveRun] = deque()
+        self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
+        # A run keeps its ticket: one that left the queue in vain comes back to where it was.
+        self._tickets: dict[UUID, int] = {}
+        self._next_ticket = count()
+        self._queue: list[int] = []
+        self._waiting: dict[int, LiveRun] = {}
         self._turn = asyncio.Event()
         self._closed = False
 
@@ -53,8 +61,10 @@ class ActiveRuns:
 
     def of_command(self, command_id: UUID) -> list[LiveRun]:
         """Return the command's active runs, newest first."""
-        found = [live for live in self if live.run.command_id == command_id]
-        return sorted(found, key=_age, reverse=True)
+        found = self._by_command.get(command_id, {})
+        return sorted(
+            found.values(), key=lambda live: (live.run.created_at, live.run.id), reverse=True
+        )
 
     def admit(self, command_id: UUID) -> None:
         """Check that one more run of the command may be stored.
@@ -63,7 +73,7 @@ class ActiveRuns:
             LimitReachedError: the command has as many active runs as it may.
         """
         bound = self._max_runs_per_command
-        if len(self.of_command(command_id)) >= bound:
+        if len(self._by_command.get(command_id, ())) >= bound:
             raise LimitReachedError(
                 f"The command has {bound} active runs, the bound"
                 " TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND; stop one or wait."
@@ -77,50 +87,51 @@ class ActiveRuns:
 
     def put(self, live: LiveRun) -> None:
         """Give a place to a run that runs already."""
-        self._runs[live.run.id] = live
+        run = live.run
+        self._runs[run.id] = self._by_command[run.command_id][run.id] = live
+        self._tickets[run.id] = next(self._next_ticket)
 
     def enqueue(self, run: Run) -> LiveRun:
         """Add a run at the end of the queue."""
         live = self.add(run)
         self.put_back(live)
+        self.wake()
         return live
 
     def remove(self, live: LiveRun) -> None:
-        """Forget a run; its place is free."""
-        self._runs.pop(live.run.id, None)
+        """Forget a run that is not queued; its place is free."""
+        run = live.run
+        if self._runs.pop(run.id, None) is not None:
+            del self._tickets[run.id]
+            of_command = self._by_command[run.command_id]
+            del of_command[run.id]
+            if not of_command:
+                del self._by_command[run.command_id]
         if self._queue:
             self.wake()
 
     def is_queued(self, live: LiveRun) -> bool:
         """Whether the run waits for a place."""
-        return live in self._queue
+        return self._tickets.get(live.run.id) in self._waiting
 
     @property
     def next(self) -> LiveRun | None:
         """The first of the queue, if there is a place for it."""
         if self._closed or not self._queue or self.running >= self._max_concurrent_runs:
             return None
-        return self._queue[0]
+        return self._waiting[self._queue[0]]
 
     def take(self, live: LiveRun) -> None:
         """Take a run out of the queue, and give it a place."""
-        self._queue.remove(live)
-
-    def put_first(self, live: LiveRun) -> None:
-        """Put a run whose place was of no use before all of the queue; `wake` when it may be."""
-        self._queue.appendleft(live)
+        ticket = self._tickets[live.run.id]
+        del self._waiting[ticket]
+        del self._queue[bisect_left(self._queue, ticket)]
 
     def put_back(self, live: LiveRun) -> None:
-        """Put a run at the end of the queue."""
-        self._queue.append(live)
-        self.wake()
-
-    def put_in_order(self, live: LiveRun) -> None:
-        """Put a run that was taken in vain where it was: before all that were stored later."""
-        age = _age(live)
-        later = (place for place, one in enumerate(self._queue) if _age(one) > age)
-        self._queue.insert(next(later, len(self._queue)), live)
-        self.wake()
+        """Queue a run that has a place, before all that came later; `wake` when it may be."""
+        ticket = self._tickets[live.run.id]
+        self._waiting[ticket] = live
+        insort(self._queue, ticket)
 
     def wake(self) -> None:
         """Have the queue looked at: the first may have its turn."""
@@ -134,7 +145,3 @@ class ActiveRuns:
     def close(self) -> None:
         """Give no place to any run of the queue any more."""
         self._closed = True
-
-
-def _age(live: LiveRun) -> tuple[datetime, UUID]:
-    return live.run.created_at, live.run.id

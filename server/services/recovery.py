@@ -136,6 +136,7 @@ class Recovery:
             self._runner.adopt(live, marks)
         elif live.run.state is RunState.QUEUED:
             self._active.put_back(live)
+            self._active.wake()
         else:
             self._runner.lose(live)
 
@@ -149,7 +150,9 @@ class Recovery:
         live = self._shown.pop(run.id, None)
         if live is None:
             return self._active.add(run)
+        self._active.remove(live)  # what its spool told of it may be wrong
         live.known(run)
+        self._active.put(live)
         return live
 
     def _run(self, run_id: str, process: ProcessRecord) -> Run:

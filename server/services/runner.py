@@ -326,7 +326,7 @@ class Runner:
             return True
         except KeeperError as error:
             logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
-            self._active.put_first(live)
+            self._active.put_back(live)
             live.waits()
             asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.wake)
             return False
@@ -495,8 +495,10 @@ class Runner:
         self._active.take(live)
         try:
             await self._runs.finish_queued(live.run.id, end)
-        except DatabaseUnavailableError:
-            self._active.put_in_order(live)
+        except BaseException:
+            self._active.put_back(live)
+            self._active.wake()
+            live.waits()  # whoever wants to stop it as well finds it in the queue again
             raise
         live.ended(end)
         self._forget(live)

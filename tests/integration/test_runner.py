@@ -1,8 +1,10 @@
 """The Runner: what it takes up after a restart, and what it does when something is missing."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -214,19 +216,24 @@ async def test_a_command_has_so_many_active_runs(site: Site) -> None:
         await site.runner.start(command)
 
 
-async def test_a_queued_run_whose_stop_cannot_be_stored_stays_queued(
+async def test_a_queued_run_whose_stop_cannot_be_stored_keeps_its_place(
     database: Database, tmp_path: Path, outage: Outage
 ) -> None:
+    """Everybody who wants to stop it hears of it."""
     async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
         await site.begin()
-        first, queued = await site.start("sleep 1000"), await site.start("exit 6")
+        first, second, third = [await site.start("sleep 1000") for _ in range(3)]
         outage.begin()
-        with pytest.raises(DatabaseUnavailableError):
-            await site.runner.stop(queued.run.id, signal="SIGTERM", grace_seconds=1)
-        assert (site.active.queued, queued.run.state) == (1, RunState.QUEUED)
+        stop = partial(site.runner.stop, signal="SIGTERM", grace_seconds=1)
+        refused = await asyncio.gather(
+            *[stop(second.run.id) for _ in range(2)], return_exceptions=True
+        )
+        assert [type(error) for error in refused] == [DatabaseUnavailableError] * 2
+        assert (site.active.queued, second.run.state) == (2, RunState.QUEUED)
         outage.end()
-        await site.runner.stop(first.run.id, signal="SIGTERM", grace_seconds=1)
-        assert (await site.ended(queued)).exitcode == 6
+        await stop(first.run.id)
+        await until(lambda: second.log is not None)
+        assert site.active.is_queued(third)
 
 
 async def test_the_end_of_the_service_stops_what_runs_and_starts_nothing(

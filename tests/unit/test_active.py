@@ -9,6 +9,7 @@ import pytest
 from server.errors import LimitReachedError
 from server.models import Run, RunState
 from server.services.active import ActiveRuns
+from server.services.live import LiveRun
 
 COMMAND = uuid4()
 
@@ -32,32 +33,68 @@ def test_who_came_first_has_the_next_place() -> None:
     active.remove(first)
     assert active.next is second
     active.take(second)
-    active.put_first(second)
-    assert active.next is second
-    active.take(second)
-    active.put_back(second)
-    assert active.next is third
-    assert [active.is_queued(live) for live in (first, second, third)] == [False, True, True]
+    assert active.next is None
+    assert [active.is_queued(live) for live in (first, second, third)] == [False, False, True]
 
 
-def test_a_run_that_is_taken_in_vain_keeps_its_turn() -> None:
-    """Whatever became of those before and behind it."""
+def test_a_run_that_left_the_queue_in_vain_comes_back_to_where_it_was() -> None:
+    """At its head, within it and at its end, in whatever order they come back."""
     active = active_runs(places=1)
-    runs = [active.enqueue(a_run()) for _ in range(5)]
-    for live in runs[1:4]:
+    runs = [active.enqueue(a_run()) for _ in range(6)]
+    left = [runs[index] for index in (0, 1, 3, 5)]
+    for live in left:
         active.take(live)
-    for live in (runs[3], runs[1], runs[2]):
-        active.put_in_order(live)
-    active.take(runs[2])
-    active.remove(runs[0])
-    active.take(runs[0])
-    active.put_in_order(runs[2])
-    turns = []
-    while (first := active.next) is not None:
-        active.take(first)
-        active.remove(first)
-        turns.append(first)
-    assert turns == runs[1:]
+    active.remove(left.pop(1))
+    for live in reversed(left):
+        active.put_back(live)
+    order = []
+    while (turn := active.next) is not None:
+        order.append(turn)
+        active.take(turn)
+        active.remove(turn)
+    assert order == [runs[index] for index in (0, 2, 3, 4, 5)]
+
+
+class CountedRun(LiveRun):
+    """A run that counts how often somebody looks at it."""
+
+    looks = 0
+
+    @property
+    def run(self) -> Run:
+        CountedRun.looks += 1
+        return self._counted
+
+    @run.setter
+    def run(self, run: Run) -> None:
+        self._counted = run
+
+    def __eq__(self, other: object) -> bool:
+        CountedRun.looks += 1
+        return self is other
+
+    __hash__ = LiveRun.__hash__
+
+
+def test_to_start_or_stop_a_run_looks_at_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many thousands are queued."""
+    active = active_runs(places=1)
+    others = [CountedRun(a_run(uuid4())) for _ in range(1000)]
+    for other in others:
+        active.put(other)
+        active.put_back(other)
+    monkeypatch.setattr(CountedRun, "looks", 0)
+    active.admit(COMMAND)
+    live = active.enqueue(a_run())
+    assert active.of_command(COMMAND) == [live]
+    assert active.is_queued(live)
+    active.take(live)
+    assert not active.is_queued(live)
+    active.put_back(live)
+    active.take(live)
+    active.remove(live)
+    assert CountedRun.looks == 0
+    assert active.next is others[0]
 
 
 def test_an_adopted_run_has_a_place_beyond_the_bound() -> None:
