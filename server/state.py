@@ -118,14 +118,16 @@ def _close_to_others(directory: Path) -> None:
             f"The state directory {directory} can be written by every user of this host. Look at"
             f" what is in it, then `chmod 0700 {directory}`, or set TAILRUN_STATE_DIR to another."
         )
-    _make_private(directory)
+    _make_private(directory.resolve())
     for name in OWN:
         with suppress(FileNotFoundError):
             _make_private(directory / name)
 
 
 def _make_private(path: Path) -> None:
-    found = path.stat()
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return  # what it leads to is not ours to change
     if found.st_uid != os.geteuid():
         raise StartupError(
             f"{path} belongs to {_user_name(found.st_uid)}, and this server runs as"

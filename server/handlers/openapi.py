@@ -146,6 +146,13 @@ class _Parser(AIOHTTPParser):
         _refuse_many_unknown(read, schema)
         return read
 
+    def load_querystring(self, req: web.Request, schema: Schema) -> Any:
+        repeated = [name for name in req.query if len(req.query.getall(name)) > 1]
+        if repeated:
+            named = {name: ["Give it once."] for name in repeated[:NAMED_FIELDS]}
+            raise InvalidInputError(named)
+        return super().load_querystring(req, schema)
+
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         raise InvalidInputError(_by_field(error.messages)) from error
 

@@ -23,7 +23,7 @@ def main() -> int:
     """Become the keeper of a state directory, unless there is one."""
     state_dir, idle_seconds, *kept = sys.argv[1:]
     lock, *pipes = map(int, kept[0].split(",")) if kept else (take_lock(Path(state_dir)),)
-    if lock < 0:
+    if (lock < 0 or not lock_directory(Path(state_dir))) and not kept:
         print(f"another keeper serves {state_dir}", file=sys.stderr)
         return os.EX_TEMPFAIL
     ready = None if kept else detach()
@@ -43,6 +43,19 @@ def take_lock(state_dir: Path) -> int:
     except BlockingIOError:
         return -1
     return lock
+
+
+def lock_directory(state_dir: Path) -> bool:
+    """Lock the state directory itself, for as long as the process lives; False: another has.
+
+    The lock's file may be removed under its holder, and the next keeper would make a new one.
+    """
+    directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def detach() -> int:

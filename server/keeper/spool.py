@@ -43,6 +43,7 @@ EXIT_SPACE = "exit.tmp"
 
 EXIT_SPACE_BYTES = 4096
 MAX_SCRIPT_BYTES = 256 * 1024 * 1024
+MAX_FIRST_LINE_BYTES = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -266,7 +267,8 @@ class Spool:
 
     def sweep(self) -> None:
         """Remove what earlier removals left, and the work directories of runs without a spool."""
-        without_spool = set(_run_ids(self._works)) - set(self.run_ids())
+        works = [] if self._works.is_symlink() else _run_ids(self._works)
+        without_spool = set(works) - set(self.run_ids())
         for run_id in without_spool | self._told:
             self.remove(run_id)
         self.trash.empty()
@@ -277,6 +279,15 @@ class Spool:
             return _read_text(self.work(run_id) / SCRIPT)
         except FileNotFoundError:
             return _read_text(self.directory(run_id) / SCRIPT)
+
+    def has_windows_line_ends(self, run_id: str) -> bool:
+        """Whether the script's first line ends with CRLF; False where it cannot be read."""
+        with (
+            suppress(OSError),
+            open(records.open_regular(self.work(run_id) / SCRIPT), "rb") as file,  # noqa: PTH123
+        ):
+            return file.readline(MAX_FIRST_LINE_BYTES).endswith(b"\r\n")
+        return False
 
     def read_process(self, run_id: str) -> ProcessRecord | None:
         """Return who the run's main process is; None before it was started."""

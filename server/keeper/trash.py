@@ -40,7 +40,7 @@ class Trash:
         Raises:
             OSError: it cannot be moved, not even after it was unlocked.
         """
-        self.root.mkdir(mode=0o700, exist_ok=True)
+        self._make_root()
         name = _new_name()
         try:
             try:
@@ -56,7 +56,7 @@ class Trash:
     def remove(self, name: str) -> None:
         """Remove something that was taken, and all that is in it; what stays is told once."""
         try:
-            root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+            root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError as error:
             self._tell(name, error)
             return
@@ -69,8 +69,15 @@ class Trash:
 
     def empty(self) -> None:
         """Remove all that is here."""
-        for name in _entries(self.root):
-            self.remove(name)
+        if not self.root.is_symlink():
+            for name in _entries(self.root):
+                self.remove(name)
+
+    def _make_root(self) -> None:
+        """Make the trash; a link at its name goes: where that leads is not ours."""
+        if self.root.is_symlink():
+            self.root.unlink()
+        self.root.mkdir(mode=0o700, exist_ok=True)
 
     def _remove(self, root: int, name: str, waiting: list[str]) -> None:
         """Remove one thing; what it has of directories is put beside it, and waits."""

@@ -31,6 +31,7 @@ ANOTHERS = (
     "it was stopped, and what became of it is not known: it belongs to another state directory,"
     " whose server is not this one"
 )
+WINDOWS_LINE_ENDS = "its script has Windows line ends (CRLF); save it with Unix ones (LF)"
 OUTPUT_CUT = "somebody other than Tailrun has cut it in its spool"
 SPOOL_LOST = "its spool is gone from the state directory"
 
@@ -56,7 +57,19 @@ def spool_lost() -> RunEnd:
 
 def cut(end: RunEnd, size: int) -> RunEnd:
     """Return the end of a run whose output was cut at `size` by somebody else."""
-    told = f"its output was cut at byte {size} by another process"
+    return _with(end, f"its output was cut at byte {size} by another process")
+
+
+def windows(end: RunEnd) -> RunEnd:
+    """Return the end of a run whose script's first line ends as Windows has it.
+
+    An exit code that is not 0 is probably due to that; `env` and shells say so in riddles.
+    """
+    failed = end.state is RunState.FAILED and end.exitcode is not None
+    return _with(end, WINDOWS_LINE_ENDS) if failed else end
+
+
+def _with(end: RunEnd, told: str) -> RunEnd:
     return replace(end, reason=f"{end.reason}; {told}" if end.reason else told)
 
 

@@ -249,6 +249,8 @@ class Runner:
         """Tell how a run whose log has ended ended."""
         record = self._spool.read_exit(str(run.id))
         end = outcome.spool_lost() if record is None else outcome.run_end(record)
+        if self._spool.has_windows_line_ends(str(run.id)):
+            end = outcome.windows(end)
         live = self._active.get(run.id)
         if live is None or live.log is None:
             return end

@@ -176,6 +176,13 @@ async def test_a_wrong_query_is_refused(client: Client, subtests: pytest.Subtest
             with subtests.test(query=query, path=path):
                 refused = await client.call("GET", f"{path}?{query}", status=422)
                 assert query.partition("=")[0] in str(refused)
+    for path in [
+        "commands/?q=a&q=b",
+        "runs/?limit=1&limit=1",
+        f"runs/{NOBODY}/output?tail=1&tail=2",
+    ]:
+        with subtests.test(path=path):
+            assert "Give it once." in str(await client.call("GET", path, status=422))
     for path in ["runs/?state=asleep", "runs/?command_id=x", "commands/?q=%00"]:
         with subtests.test(path=path):
             await client.call("GET", path, status=422)

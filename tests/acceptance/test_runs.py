@@ -40,6 +40,18 @@ async def test_a_script_that_cannot_be_started_says_why(client: Client) -> None:
     assert "/no/such/interpreter" in run["reason"]
 
 
+async def test_windows_line_ends_are_told_where_they_may_be_why(client: Client) -> None:
+    for script, told in {
+        "#!/usr/bin/env bash\r\necho\r\n": True,
+        "#!/bin/bash\r\necho\r\n": True,
+        "exit 3\r\n": True,
+        "echo fine\r\n": False,
+        r"printf 'a\r\n'; exit 3": False,
+    }.items():
+        run = await client.finished(await client.run(script))
+        assert ("Windows line ends" in (run["reason"] or "")) is told, script
+
+
 async def test_a_missing_working_directory_is_the_runs_reason(start: Start, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     client = await start(working_directory=str(missing))

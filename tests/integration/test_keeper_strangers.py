@@ -1,6 +1,8 @@
 """Runs whose spools are changed by somebody else: each ends, exactly; the keeper serves on."""
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from server.keeper import processes
 from server.keeper.protocol import KeeperRefusedError
 from server.keeper.spool import ProcessRecord
-from tests.integration.keeper_harness import Host, a_host, gone
+from tests.integration.keeper_harness import Host, a_host, gone, keeper_command
 from tests.support.strangers import STRANGERS
 from tests.support.waiting import until
 
@@ -193,6 +195,20 @@ async def test_the_socket_is_there_again_when_somebody_removed_it(host: Host) ->
         make(path)
         assert await host.client.runs() == {run_id}
         assert (await host.hello()).pid == pid
+
+
+async def test_there_is_one_keeper_though_somebody_removed_its_lock(host: Host) -> None:
+    """As `rm -r` of its directory does; a second one would take half of each run's output."""
+    run_id = await host.start("sleep 1000")
+    pid = (await host.hello()).pid
+    await host.client.close()
+    shutil.rmtree(host.state_dir / "keeper")
+    command = [*keeper_command(), str(host.state_dir), "60"]
+    second = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    await second.communicate()
+    assert second.returncode == os.EX_TEMPFAIL
+    assert await host.client.runs() == {run_id}
+    assert (await host.hello()).pid == pid
 
 
 async def test_what_was_left_in_the_background_is_counted(host: Host) -> None:

@@ -272,6 +272,18 @@ def test_a_removal_cut_short_leaves_a_run_that_has_ended_or_none(
     assert spool.run_ids() == []
 
 
+def test_where_a_link_in_place_of_the_work_directories_leads_to_is_not_swept(
+    spool: Spool, tmp_path: Path
+) -> None:
+    works = spool.work(RUN_ID).parent
+    (tmp_path / "elsewhere").mkdir()
+    works.rename(tmp_path / "elsewhere" / "work")
+    works.symlink_to(tmp_path / "elsewhere" / "work")
+    spool.trash.take(spool.directory(RUN_ID))
+    spool.sweep()
+    assert spool.work(RUN_ID).is_dir()
+
+
 def test_work_directories_of_removed_spools_are_swept_away(spool: Spool) -> None:
     """But for what others have put beside them."""
     kept = spool.work(RUN_ID).parent / "notes"

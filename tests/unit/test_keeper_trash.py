@@ -99,6 +99,20 @@ def test_what_a_link_leads_to_is_kept(trash: Trash, tmp_path: Path) -> None:
     assert list(trash.root.iterdir()) == []
 
 
+def test_where_a_link_in_its_place_leads_to_is_not_emptied(trash: Trash, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    trash.root.symlink_to(kept)
+    trash.empty()
+    trash.remove("file")
+    (tmp_path / "thing").mkdir()
+    trash.take(tmp_path / "thing")
+    trash.empty()
+    assert list(trash.root.iterdir()) == []
+    assert [path.name for path in kept.iterdir()] == ["file"]
+
+
 def test_what_cannot_be_removed_stays_and_is_told_once(
     trash: Trash, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,6 +64,23 @@ def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
     }
 
 
+def test_the_mode_of_what_a_link_leads_to_stays(tmp_path: Path) -> None:
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    for directory in (state, elsewhere):
+        directory.mkdir(mode=0o755)
+    for name in ("spool", "work", "trash", "keeper"):
+        (state / name).symlink_to(elsewhere)
+    host(state)
+    assert (mode(state), mode(elsewhere)) == (0o700, 0o755)
+
+
+def test_one_that_a_link_leads_to_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    (tmp_path / "link").symlink_to("state")
+    host(tmp_path / "link")
+    assert mode(tmp_path / "state") == 0o700
+
+
 def test_one_that_everybody_may_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     assert f"`chmod 0700 {tmp_path}`" in refusal(tmp_path)
