@@ -15,10 +15,18 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """A Tailrun server on a free port of the loopback interface."""
+    """A Tailrun server on a free port of the loopback interface, of the code in `tree`."""
 
-    def __init__(self, state_dir: Path, database_url: str | None, **settings: str) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        database_url: str | None,
+        tree: Path = ROOT,
+        /,
+        **settings: str,
+    ) -> None:
         self.state_dir = state_dir
+        self._tree = tree
         self._settings = {"port": "0", "state_dir": str(state_dir), **settings}
         if database_url is not None:
             self._settings["database_url"] = database_url
@@ -55,7 +63,7 @@ class Service:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(*prefix, sys.executable, "-m", "server"),
-                cwd=ROOT,
+                cwd=self._tree,
                 env=self.environment,
                 stdout=PIPE,
                 stderr=log,
@@ -79,7 +87,7 @@ class Service:
         """Start Tailrun with these arguments and the server's environment."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", *arguments),
-            cwd=ROOT,
+            cwd=self._tree,
             env=self.environment,
             stdout=PIPE,
             stderr=STDOUT,

@@ -1,0 +1,108 @@
+"""A newer version takes up what an older one left: its spools, its tables, its keeper, its runs."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import Hello
+from server.keeper.spool import Spool
+from tests.acceptance.conftest import ended
+from tests.acceptance.test_crashes import assert_whole, written
+from tests.support.client import Client, joined
+from tests.support.numbered import Numbered
+from tests.support.postgres import execute
+from tests.support.service import ROOT, Service
+
+PARTS = ("server", "migrations", "static", "docs")
+
+
+@pytest.fixture
+async def client(tmp_path: Path, database_url: str) -> AsyncIterator[Client]:
+    """Run a service from a tree of its own, which may be made another version."""
+    for part in PARTS:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, tmp_path / "tree" / part, ignore=ignored)
+    service = Service(tmp_path / "state", database_url, tmp_path / "tree", max_concurrent_runs="3")
+    async with ended(service), aiohttp.ClientSession() as session:
+        yield Client(session, await service.start())
+
+
+def make_older(client: Client, tree: Path, database_url: str) -> None:
+    """Leave what version 0001 would have: scripts in the spools, and one migration less."""
+    spool = Spool.of(client.service.state_dir)
+    for run_id in spool.run_ids():
+        (spool.work(run_id) / "script").rename(spool.directory(run_id) / "script")
+        (spool.directory(run_id) / "exit.tmp").unlink(missing_ok=True)
+        shutil.rmtree(spool.work(run_id))
+    execute(
+        database_url,
+        (tree / "migrations" / "0002.requests.rollback.sql").read_text(encoding="utf-8"),
+        "DELETE FROM _yoyo_migration WHERE migration_id = '0002.requests'",
+    )
+
+
+def make_newer(tree: Path) -> None:
+    """Change the keeper's code, as an upgrade in place does."""
+    with (tree / "server" / "keeper" / "spool.py").open("a", encoding="utf-8") as code:
+        code.write('NEWER = "than the keeper that runs"\n')
+
+
+async def test_a_newer_version_goes_on_with_the_runs_of_an_older_one(
+    client: Client, tmp_path: Path, database_url: str
+) -> None:
+    """One writes, one has something in the background, one is paused, one is queued."""
+    service, tree = client.service, tmp_path / "tree"
+    numbered = [Numbered(tmp_path, seed, exitcode=seed) for seed in range(4)]
+    scripts = [one.script for one in numbered]
+    scripts[1] = f"#!/bin/sh\nsleep 1000 &\n{as_file(tmp_path, scripts[1])}\n"
+    writing, leaving, paused, queued = [await client.run(script) for script in scripts]
+    await written(client, [writing, leaving, paused])
+    await client.call("POST", f"runs/{paused}/signal", json={"signal": "SIGSTOP"})
+    async with client.connect(writing, format="json") as stream:
+        seen = [await stream.receive_json() for _ in range(4)]
+    before = await keeper(service)
+
+    await service.kill()
+    make_older(client, tree, database_url)
+    make_newer(tree)
+    await service.start()
+
+    after = await keeper(service)
+    assert (after.pid, after.version != before.version) == (before.pid, True)
+    assert [(await client.get_run(run_id))["paused"] for run_id in (writing, paused)] == [
+        False,
+        True,
+    ]
+    assert (await client.get_run(queued))["state"] == "queued"
+    await client.call("POST", f"runs/{paused}/signal", json={"signal": "SIGCONT"})
+    for one in numbered:
+        one.end()
+    for run_id, one in zip((writing, leaving, paused, queued), numbered, strict=True):
+        await assert_whole(client, run_id, one)
+    resumed = await client.stream(writing, format="json", offset=str(seen[-1]["next"]))
+    assert (joined(seen) + joined(resumed.messages)).encode() == numbered[0].output
+    headers = {"Idempotency-Key": "after-the-upgrade"}
+    body = {"name": "new", "script": "echo new"}
+    made = [await client.call("POST", "commands/", json=body, headers=headers) for _ in range(2)]
+    assert made[0]["run"]["id"] == made[1]["run"]["id"]
+
+
+def as_file(directory: Path, script: str) -> Path:
+    """Make a script a file that can be executed."""
+    path = directory / "script"
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o700)
+    return path
+
+
+async def keeper(service: Service) -> Hello:
+    """Return who the keeper is, and of which version."""
+    client = KeeperClient(service.state_dir)
+    try:
+        return await client.open()
+    finally:
+        await client.close()
