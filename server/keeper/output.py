@@ -11,6 +11,7 @@ their names: what was removed or replaced is written on, and put back at its nam
 """
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -22,6 +23,10 @@ from server.keeper.trash import Trash, clear_flags
 
 MARKER = "\n[tailrun: {} bytes of output were left out here]\n"
 COPY_BYTES = 1024 * 1024
+
+HOLE_BYTES = 1024 * 1024 * 1024
+MAX_EXTENTS = 10_000
+"""So many pieces of an output are looked at, at most."""
 
 _SEGMENT = re.compile(rf"{TAIL}\.(0|[1-9][0-9]{{0,17}})")
 
@@ -64,9 +69,10 @@ class OutputFiles:
         self._head_bytes, self._tail_bytes = division(limits)
         self._output = open_regular(directory / OUTPUT, os.O_RDWR)
         self._segments: dict[int, int] = {}
-        self.output_bytes = os.fstat(self._output).st_size
-        self.changed = False
         try:
+            self.output_bytes = _without_hole(self._output)
+            self.changed = self.output_bytes != os.fstat(self._output).st_size
+            _resize(self._output, self.output_bytes)
             self._newest = self._find_newest()
             for number in (self._newest - 1, self._newest):
                 self._open_segment(number)
@@ -235,6 +241,27 @@ def _link(descriptor: int, path: Path) -> None:
         )
     finally:
         os.close(directory)
+
+
+def _without_hole(descriptor: int) -> int:
+    """Return the size of an output, without a large hole at its end: nobody has written that.
+
+    Somebody has lengthened it while no keeper was there to notice; to archive it would take hours.
+    A file system that compresses may make holes of zeros that were written, but not so large ones.
+    """
+    size = os.fstat(descriptor).st_size
+    end = 0
+    for _ in range(MAX_EXTENTS):
+        hole = os.lseek(descriptor, end, os.SEEK_HOLE) if end < size else size
+        if size - hole < HOLE_BYTES:
+            return size
+        try:
+            end = os.lseek(descriptor, hole, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return hole
+            raise
+    return size
 
 
 def _resize(descriptor: int, size: int) -> None:

@@ -123,6 +123,22 @@ async def test_the_next_keeper_takes_no_strangers_tail(host: Host) -> None:
     assert (end.cause, end.output_bytes, host.output(run_id)) == ("stop", 5, b"head\n")
 
 
+async def test_the_next_keeper_takes_no_hole_for_output(host: Host) -> None:
+    """It was made while no keeper was there; to archive it would take hours."""
+    run_id = await host.start(f"echo before; {GO_ON} echo after; exit 3")
+    await host.wrote(run_id, b"before\n")
+    await host.kill_keeper()
+    lengthen(host.spool.output_path(run_id))
+    await host.hello()
+    go(host, run_id)
+    end = await host.ended(run_id)
+    assert (end.lost, end.output_changed) == (True, True)
+    output = host.output(run_id)
+    assert output.startswith(b"before\n")
+    assert output.endswith(b"\0after\n")
+    assert len(output) == end.output_bytes < 1 << 20
+
+
 async def test_a_run_whose_spool_is_removed_is_stopped_and_its_end_recorded(host: Host) -> None:
     run_id = await host.start(
         "trap 'echo last; exit 3' TERM; echo out; while :; do sleep 0.02; done"
