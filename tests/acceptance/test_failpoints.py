@@ -80,6 +80,8 @@ class Case:
         ("archive.read", False),
         ("archive.read", True),
         ("archive.read:2", True),
+        ("archive.append", True),
+        ("archive.append:2", True),
         ("archive.committed", False),
         ("archive.committed", True),
         ("archive.committed:2", True),
