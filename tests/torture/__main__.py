@@ -1,6 +1,6 @@
 """The torture's command line: breaks a Tailrun for some minutes and tells what it found.
 
-    python -m tests.torture --minutes 5 --seed 1 --faults server,keeper,database,freeze,renew
+    python -m tests.torture --minutes 5 --seed 1 --faults server,keeper,database,victims
     python -m tests.torture --minutes 15 --faults database --outage 300
 
 Exit code 1: a promise was broken. What there is to be seen is kept, and named.

@@ -1,6 +1,7 @@
 """What a torture says to whichever server serves: patiently, for servers come and go."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -35,7 +36,13 @@ class Api:
         """Return where a path of the API is, as soon as a server serves."""
         return URL(f"{await self._site.address()}/api/v1/{path}")
 
-    async def ask(self, method: str, path: str, body: object = None) -> bytes:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Ask once.
 
         Raises:
@@ -45,7 +52,7 @@ class Api:
         try:
             async with (
                 asyncio.timeout(ANSWER_SECONDS),
-                self.session.request(method, url, json=body) as response,
+                self.session.request(method, url, json=body, headers=headers) as response,
             ):
                 answer = await response.read()
         except (TimeoutError, OSError, aiohttp.ClientError) as error:

@@ -86,7 +86,7 @@ class Faults:
     def _failpoints(self) -> str:
         if "server" not in self._kinds or self._random.random() < 0.7:
             return ""
-        points = FAILPOINTS if "keeper" in self._kinds else FAILPOINTS[:5]
+        points = FAILPOINTS if "keeper" in self._kinds else FAILPOINTS[:6]
         return f"{self._random.choice(points)}:{self._random.randint(1, 8)}"
 
     async def _uptime(self, server: Server, over: asyncio.Event, mean_seconds: float) -> None:

@@ -28,6 +28,12 @@ RUNS = "tests/integration/test_repositories_runs.py"
 FAILPOINTS = "tests/acceptance/test_failpoints.py"
 TAKE_OVER = "tests/acceptance/test_take_over.py"
 RUNNER = "tests/unit/test_runner.py"
+SPOOL = "tests/unit/test_keeper_spool.py"
+TRASH = "tests/unit/test_keeper_trash.py"
+STRANGERS = "tests/integration/test_keeper_strangers.py"
+UNREADABLE = "tests/integration/test_archiver_unreadable.py"
+ARCHIVE = "tests/integration/test_archive.py"
+FAULTS = "tests/acceptance/test_faults.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,48 @@ MUTANTS = (
         "                    break  #",
         "                    continue  #",
         (RUNNER,),
+    ),
+    Mutant(
+        "a removal that fails is raised",
+        "server/keeper/spool.py",
+        "                self._tell(path, error)\n",
+        "                raise\n",
+        (SPOOL, TRASH),
+    ),
+    Mutant(
+        "what stands at the name of a record stays there",
+        "server/keeper/spool.py",
+        "                self.trash.take(stranger)\n",
+        "                pass\n",
+        (STRANGERS,),
+    ),
+    Mutant(
+        "a hole that somebody has made is archived",
+        "server/keeper/output.py",
+        "if size - hole < HOLE_BYTES:",
+        "if True:",
+        (STRANGERS,),
+    ),
+    Mutant(
+        "a row that is refused holds up the others",
+        "server/services/archiver.py",
+        "            del batch[step[0]]\n",
+        "            raise error\n",
+        (ARCHIVER, FAULTS),
+    ),
+    Mutant(
+        "an output that cannot be read holds up the others",
+        "server/services/archiver.py",
+        "            except Exception as error:\n                self._give_up_or_wait(",
+        "            except ZeroDivisionError as error:\n                self._give_up_or_wait(",
+        (UNREADABLE, FAULTS),
+    ),
+    Mutant(
+        "the length of an archived chunk is not compared",
+        "server/services/chunks.py",
+        "if size != chunk.byte_count:",
+        "if size < 0:",
+        (ARCHIVE,),
     ),
 )
 

@@ -30,9 +30,23 @@ awk 'BEGIN {{ x = {seed}
 sleep {pause}
 """
 
+HABITS = (
+    "mkdir build pipe",
+    "mkdir -p output",
+    "date > output",
+    "seq 5 | tee -a output > exit.json",
+    "mkfifo output run.json exit.json",
+    "echo 1 > run.json; ln -s / stop.json",
+    "echo important > result; chmod 500 .",
+    "touch locked; chattr +i locked 2>&- || true",
+    'seq 300 | xargs touch; rm -rf "$PWD"',
+    '(while mkdir -p "$PWD"/a/b; do sleep 0.05; done) >&- 2>&- &',
+)
+"""What scripts do beside themselves, in good faith: nobody is to notice."""
+
 FRAME = """\
 echo $$ >>"starts/$TAILRUN_RUN_ID"
-{background}{body}{unfinished}: >"ends/$TAILRUN_RUN_ID"
+{habit}{background}{body}{unfinished}: >"ends/$TAILRUN_RUN_ID"
 {end}
 """
 
@@ -57,6 +71,7 @@ class Plan:
     exitcode: int | None
     signal: str | None
     stop_after: float | None
+    habit: str | None = None
 
     @classmethod
     def draw(cls, name: str, random: random.Random) -> "Plan":
@@ -84,6 +99,7 @@ class Plan:
             exitcode=None if signalled else random.choice([0, 0, 1, 7, 137, 255]),
             signal=random.choice(["KILL", "TERM", "HUP", "USR1"]) if signalled else None,
             stop_after=random.uniform(0, 4) if random.random() < 0.1 else None,
+            habit=random.choice(HABITS) if random.random() < 0.2 else None,
         )
 
     @property
@@ -97,6 +113,7 @@ class Plan:
             payload=self.payload,
         )
         return FRAME.format(
+            habit=f'(cd "$(dirname "$0")" && {self.habit})\n' if self.habit else "",
             background="sleep 600 &\n" if self.background else "",
             body=body,
             unfinished=f"printf '{UNFINISHED}'\n" if self.unfinished else "",

@@ -1,7 +1,9 @@
 """The reckoning: what must hold when everything has ended."""
 
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 
+import aiohttp
 import psycopg2
 
 from server.keeper import processes
@@ -9,6 +11,7 @@ from server.keeper.spool import Spool
 from tests.support.waiting import until
 from tests.torture.load import Load
 from tests.torture.site import Site
+from tests.torture.victims import Victims
 
 END_SECONDS = 20.0
 
@@ -29,27 +32,38 @@ AUDIT = """
 """What is wrong in the tables, a row each: run, what."""
 
 
-async def reckon(site: Site, load: Load, database_url: str) -> None:
+async def reckon(site: Site, load: Load, victims: Victims, database_url: str) -> None:
     """Check the whole, and end the server."""
-    await load.check_strays()
+    await load.check_strays(but=victims.command_ids)
     load.check_told()
     for run_id, text in _audit(database_url):
-        site.tally.violation(f"the tables, run {run_id}: {text}")
+        if text.startswith("state") or run_id not in victims.run_ids:
+            site.tally.violation(f"the tables, run {run_id}: {text}")
+    await _check_readiness(site)
     await site.end_server()
     spool = Spool.of(site.state_dir)
-    if left := spool.run_ids():
+    if left := set(spool.run_ids()) - victims.deleted:
         site.tally.violation(f"spools are left: {left}")
-    await _check_processes(site, load)
+    await _check_processes(site, load.runs.keys() | victims.run_ids)
     for log in (site.log, site.state_dir / "keeper" / "log"):
         if "Traceback" in log.read_text(encoding="utf-8"):
             site.tally.violation(f"{log} shows a traceback")
 
 
-async def _check_processes(site: Site, load: Load) -> None:
+async def _check_readiness(site: Site) -> None:
+    """Check that no run is put off any more."""
+    url = f"{await site.address()}/readyz"
+    async with aiohttp.request("GET", url) as response:
+        ready = await response.json()
+    if ready["runs"] != "ok":
+        site.tally.violation(f"/readyz: {ready}")
+
+
+async def _check_processes(site: Site, run_ids: AbstractSet[str]) -> None:
     """Check that nothing is left of any run."""
 
     def left() -> set[str]:
-        return set(processes.owners().values()) & load.runs.keys()
+        return set(processes.owners().values()) & run_ids
 
     try:
         await until(lambda: not left(), END_SECONDS)

@@ -18,6 +18,7 @@ FAILPOINTS = (
     "run.stored",
     "run.started",
     "archive.read",
+    "archive.append",
     "archive.committed",
     "run.ended",
     "keeper.spool_made",

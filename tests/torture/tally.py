@@ -21,6 +21,7 @@ ORDER = (
     "runs stopped",
     "runs cut short with their keeper",
     "runs that ended without a server",
+    "victims",
     "lines",
     "lines told to viewers",
     "viewers",

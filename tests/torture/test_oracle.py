@@ -21,6 +21,7 @@ PLAN = replace(
     background=False,
     exitcode=7,
     signal=None,
+    habit=None,
 )
 START, END = 100.0, 110.0
 STARTING = "could not be started: the keeper ended while it was starting the run"

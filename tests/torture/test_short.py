@@ -18,3 +18,4 @@ async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
     assert tally.violations == []
     assert tally.counts["kills of the server"] > 0
     assert tally.counts["lines"] > 1000
+    assert tally.counts["victims"] > 0

@@ -17,11 +17,13 @@ from tests.torture.oracle import History
 from tests.torture.reckoning import reckon
 from tests.torture.site import Site
 from tests.torture.tally import Tally
+from tests.torture.victims import Victims
 from tests.torture.viewers import Viewer
 
-KINDS = ("server", "keeper", "database", "freeze", "renew")
+KINDS = ("server", "keeper", "database", "freeze", "renew", "victims")
 RUNS = 24
 VIEWERS = 4
+VICTIMS = 4
 REPORT_SECONDS = 30.0
 
 OUTAGE_SECONDS = 5.0
@@ -79,24 +81,34 @@ class Torture:
                 self._kinds,
                 outage_seconds=self._outage_seconds,
             )
-            await self._break(seconds, api, site, load, faults)
+            victims = Victims(
+                api, site, url, self._random("victims"), outage_seconds=self._outage_seconds
+            )
+            await self._break(seconds, api, site, load, victims, faults)
             self._tally.count("kills of the keeper", len(history.keeper_deaths))
-            await reckon(site, load, url)
+            await reckon(site, load, victims, url)
 
     def _random(self, part: str) -> random.Random:
         return random.Random(f"{self._seed} {part}")
 
     async def _break(
-        self, seconds: float, api: Api, site: Site, load: Load, faults: Faults
+        self,
+        seconds: float,
+        api: Api,
+        site: Site,
+        load: Load,
+        victims: Victims,
+        faults: Faults,
     ) -> None:
         over = self._over
         viewers = [Viewer(api, load, self._tally, self._random(f"{n}")) for n in range(VIEWERS)]
+        making = [victims.make] * VICTIMS if "victims" in self._kinds else []
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._tell(load))
             breaking = [group.create_task(loop(over)) for loop in faults.loops()]
             working = [
                 group.create_task(work(over))
-                for work in (load.start, load.check, *(viewer.watch for viewer in viewers))
+                for work in (load.start, load.check, *(viewer.watch for viewer in viewers), *making)
             ]
             await asyncio.sleep(seconds)
             over.set()
