@@ -14,7 +14,9 @@ PYTHON ?= $(or $(firstword $(foreach python,python3 python3.13 python3.12 python
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-PURE := server/output/frames.py,server/output/ranges.py,server/handlers/swagger.py,server/handlers/openapi31.py
+PURE := server/values.py,server/output/frames.py,server/output/lines.py,server/output/ranges.py
+PURE := $(PURE),server/services/codec.py,server/handlers/near.py,server/handlers/negotiation.py
+PURE := $(PURE),server/handlers/openapi31.py,server/handlers/swagger.py
 WSCAT := wscat@6.1.0
 OPENAPI_TYPESCRIPT := openapi-typescript@7.13.0
 
