@@ -10,7 +10,8 @@ inherit it, and there are programs that close every descriptor there might be.""
 RESERVE = 128
 """For what is no connection: libraries, inotify, the keeper, the log, the embedded database."""
 
-KEEPER_PER_RUN = 4
+KEEPER_PER_RUN = 6
+"""As the keeper counts, which inherits the bound: RUN_DESCRIPTORS in server/keeper/process.py."""
 
 logger = logging.getLogger(__name__)
 

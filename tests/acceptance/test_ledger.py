@@ -246,3 +246,16 @@ async def test_a_key_is_for_one_request(start: Start) -> None:
             status=422,
         )
         assert "Idempotency-Key" in problem["errors"]
+
+
+async def test_a_key_of_what_was_deleted_makes_nothing(start: Start) -> None:
+    client = await start()
+    headers, body = {"Idempotency-Key": "mine-2"}, {"name": "once", "script": "true"}
+    created = await client.call("POST", "commands/", json=body, headers=headers)
+    await client.finished(created["run"]["id"])
+    await client.call("DELETE", f"runs/{created['run']['id']}")
+    problem = await client.call("POST", "commands/", json=body, headers=headers, status=404)
+    assert problem["type"].endswith("run-not-found")
+    await client.call("DELETE", f"commands/{created['id']}")
+    await client.call("POST", "commands/", json=body, headers=headers, status=404)
+    assert (await client.call("GET", "commands/"))["items"] == []
