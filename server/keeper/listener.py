@@ -126,7 +126,7 @@ class Listener:
             message = decode(line)
             answer["id"] = message.get("id")
             answer |= {"ok": True, **await self._answer(message)}
-        except (KeeperRefusedError, LookupError, TypeError, ValueError) as error:
+        except (KeeperRefusedError, TypeError, ValueError) as error:
             answer |= {"ok": False, "refused": True, "error": str(error) or type(error).__name__}
         except (KeeperError, OSError) as error:
             answer |= {"ok": False, "error": str(error) or type(error).__name__}

@@ -16,6 +16,7 @@ from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
+from server.keeper.records import string, value_of
 from server.keeper.run import Run, Status, finish_unkept, inherited, unseen
 from server.keeper.spool import STOP, ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
@@ -88,9 +89,10 @@ class Keeper:
         return self._runs.keys() == {run_id}
 
     async def _answer(self, message: Message) -> Message:
-        operation = self._operations.get(message.get("op", ""))
+        name = value_of(message, "op", string)
+        operation = self._operations.get(name)
         if operation is None:
-            raise KeeperError(f"unknown operation {message.get('op')!r}")
+            raise KeeperError(f"unknown operation {name!r}")
         return await operation(message)
 
     async def _hello(self, _: Message) -> Message:
@@ -124,15 +126,17 @@ class Keeper:
         return {"started": True}
 
     async def _stop(self, message: Message) -> Message:
-        run = self._runs.get(message["run_id"])
-        name = processes.signal_name(processes.signal_number(message["signal"]))
+        run = self._runs.get(value_of(message, "run_id", string))
+        number = processes.signal_number(value_of(message, "signal", string))
+        name = processes.signal_name(number)
         values = {"cause": "stop", **message, "signal": name, "requested_at": time.time()}
         record = records.build(StopRecord, values, STOP)
         return {"stopping": run is not None and run.stop(record)}
 
     async def _signal(self, message: Message) -> Message:
-        run = self._runs.get(message["run_id"])
-        return {"sent": run is not None and run.signal(message["signal"])}
+        run = self._runs.get(value_of(message, "run_id", string))
+        name = value_of(message, "signal", string)
+        return {"sent": run is not None and run.signal(name)}
 
     async def _list(self, _: Message) -> Message:
         return {"runs": [run.run_id for run in self._runs.values() if run.active]}

@@ -10,8 +10,12 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MAX_RECORD_BYTES = 64 * 1024
 
@@ -25,7 +29,7 @@ MAX_SECONDS = 1e10
 
 Check = Callable[[Any], bool]
 Checks = Mapping[str, Check]
-_Kind = TypeVar("_Kind")
+_Kind = TypeVar("_Kind", bound="DataclassInstance")
 
 
 def whole(low: int = 0, high: int = 2**63 - 1) -> Check:
@@ -81,14 +85,31 @@ def build(kind: type[_Kind], values: Mapping[str, Any], checks: Checks) -> _Kind
     Raises:
         ValueError: a field is wrong; or is missing, and has no default.
     """
-    known = {name: values[name] for name in checks if name in values}
-    for name, value in known.items():
-        if not checks[name](value):
-            raise ValueError(f"the field {name!r} has a wrong value")
-    try:
-        return kind(**known)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    required = {
+        entry.name
+        for entry in fields(kind)
+        if entry.default is MISSING and entry.default_factory is MISSING
+    }
+    return kind(
+        **{
+            name: value_of(values, name, check)
+            for name, check in checks.items()
+            if name in values or name in required
+        }
+    )
+
+
+def value_of(values: Mapping[str, Any], name: str, check: Check) -> Any:
+    """Return a field's value.
+
+    Raises:
+        ValueError: it is missing, or wrong.
+    """
+    if name not in values:
+        raise ValueError(f"the field {name!r} is missing")
+    if not check(values[name]):
+        raise ValueError(f"the field {name!r} has a wrong value")
+    return values[name]
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

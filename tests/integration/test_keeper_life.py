@@ -428,6 +428,19 @@ async def test_requests_that_make_no_sense_are_answered(host: Host) -> None:
     writer.write(b'{"id":3,"op":"start","run_id":"../x","script":"","shell":"sh",')
     writer.write(b'"directory":"/","environment":{}}\n')
     assert b"not a run id" in await reader.readline()
+    for request, error in (
+        (b"{}", b"the field 'op' is missing"),
+        (b'{"op":[]}', b"the field 'op' has a wrong value"),
+        (b'{"op":"start","script":""}', b"the field 'run_id' is missing"),
+        (b'{"op":"stop","signal":"SIGTERM"}', b"the field 'run_id' is missing"),
+        (b'{"op":"stop","run_id":"x"}', b"the field 'signal' is missing"),
+        (b'{"op":"stop","run_id":"x","signal":"SIGTERM"}', b"the field 'grace_seconds' is missing"),
+        (b'{"op":"signal","signal":"SIGHUP"}', b"the field 'run_id' is missing"),
+        (b'{"op":"signal","run_id":{},"signal":"SIGHUP"}', b"the field 'run_id' has a wrong value"),
+        (b'{"op":"signal","run_id":"x"}', b"the field 'signal' is missing"),
+    ):
+        writer.write(request + b"\n")
+        assert error in await reader.readline()
     writer.close()
     await writer.wait_closed()
 
