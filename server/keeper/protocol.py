@@ -31,6 +31,9 @@ RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
 RUN_DIRECTORY_VARIABLE = "TAILRUN_RUN_DIRECTORY"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
+SERVERS_FILES = frozenset({"client.py", "connection.py"})
+"""What of this package the server alone uses: to change it is no reason to renew the keeper."""
+
 
 class KeeperError(Exception):
     """The keeper cannot be reached, or cannot do it now."""
@@ -109,9 +112,11 @@ def socket_address(directory: int) -> str:
     return f"/proc/self/fd/{directory}/{SOCKET_NAME}"
 
 
-def code_version() -> str:
-    """Return a checksum of the keeper's code as it is on disk now."""
+def code_version(directory: Path = Path(__file__).parent) -> str:
+    """Return a checksum of the keeper's code as it is on disk now, without the server's share."""
     checksum = 0
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        checksum = zlib.crc32(path.read_bytes(), checksum)
+    for path in sorted(directory.rglob("*.py")):
+        name = str(path.relative_to(directory))
+        if name not in SERVERS_FILES:
+            checksum = zlib.crc32(name.encode() + path.read_bytes(), checksum)
     return f"{checksum:08x}"

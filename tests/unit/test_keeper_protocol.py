@@ -1,13 +1,17 @@
 """Messages between the keeper and its client."""
 
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.protocol import StartRequest, code_version, decode, encode
+from server.keeper import protocol
+from server.keeper.protocol import SERVERS_FILES, StartRequest, code_version, decode, encode
 from server.keeper.spool import Limits
 
 values = st.none() | st.booleans() | st.integers() | st.text()
@@ -58,7 +62,7 @@ def test_the_limits_are_those_of_the_request(request: StartRequest) -> None:
 
 
 def test_a_start_request_that_lacks_a_field_names_it() -> None:
-    with pytest.raises(ValueError, match="script"):
+    with pytest.raises(ValueError, match=r"^the field 'script' is missing$"):
         StartRequest.from_message({"run_id": "x"})
 
 
@@ -86,6 +90,43 @@ def test_a_start_request_with_a_wrong_field_names_it(field: str, value: object) 
         StartRequest.from_message(message | {field: value})
 
 
-def test_the_version_is_that_of_the_code() -> None:
-    assert code_version() == code_version()
-    assert len(code_version()) == 8
+@pytest.mark.parametrize(
+    ("name", "renewed"),
+    [
+        ("process.py", True),
+        ("run/pump.py", True),
+        ("run/new.py", True),
+        ("run/client.py", True),
+        ("client.py", False),
+        ("connection.py", False),
+        ("__pycache__/process.pyc", False),
+    ],
+)
+def test_the_version_changes_with_the_keepers_code_alone(
+    tmp_path: Path, name: str, *, renewed: bool
+) -> None:
+    for file in ("process.py", "client.py", "run/pump.py", name):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("one")
+    if name == "run/new.py":
+        (tmp_path / name).unlink()
+    before = code_version(tmp_path)
+    (tmp_path / name).write_text("two")
+    assert (code_version(tmp_path) != before) is renewed
+
+
+def test_the_version_changes_with_a_files_name(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("")
+    before = code_version(tmp_path)
+    (tmp_path / "one.py").rename(tmp_path / "two.py")
+    assert code_version(tmp_path) != before
+
+
+def test_the_keeper_uses_nothing_of_the_servers_share() -> None:
+    code = "import sys, server.keeper.__main__, server.keeper.process; print(*sys.modules)"
+    used = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    package = Path(protocol.__file__).parent
+    for name in SERVERS_FILES:
+        assert (package / name).is_file()
+        assert f"server.keeper.{name.removesuffix('.py')}" not in used
+    assert "server.keeper.protocol" in used
