@@ -59,6 +59,29 @@ async def stored(client: Client, run_id: str) -> None:
     await until(lambda: not spool.exists())
 
 
+async def test_a_run_that_has_ended_is_not_stopped_before_its_end_is_stored(
+    start: Start, outage: Outage, tmp_path: Path
+) -> None:
+    """A stop that is accepted and changes nothing would not be true."""
+    client = await start()
+    gate = tmp_path / "gate"
+    run_id = await client.run(f"echo up; while ! [ -e {gate} ]; do sleep 0.02; done; exit 3")
+    async with client.connect(run_id) as stream:
+        assert (await stream.receive()).data == "up"
+        outage.begin()
+        gate.touch()
+        async with patience():
+            assert (await watch(stream)).reason == "exit 3"
+    for path in [f"runs/{run_id}/stop", f"runs/{run_id}/signal"]:
+        body = {"signal": "SIGTERM"}
+        refused = await client.call("POST", path, json=body, status=409)
+        assert refused["type"].endswith("no-active-run")
+    outage.end()
+    await stored(client, run_id)
+    run = await client.get_run(run_id)
+    assert (run["state"], run["exitcode"]) == ("failed", 3)
+
+
 async def test_what_needs_the_database_says_that_it_is_away(
     start: Start, outage: Outage, subtests: pytest.Subtests
 ) -> None:

@@ -214,3 +214,17 @@ async def test_back_leads_to_the_same_place_of_a_long_list(
     await tab.page.get_by_role("link", name="Commands", exact=True).click()
     await expect(rows).to_have_count(50)
     assert await tab.page.evaluate("scrollY") == 0
+
+
+async def test_names_of_either_direction_stand_apart_from_the_words_around_them(
+    client: Client, open_tab: OpenTab
+) -> None:
+    name = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED} 1"
+    command = await client.create("true", name=name)
+    await client.finished(command["run"]["id"])
+    tab = await open_tab(client)
+    for path in ["/", f"/commands/{command['id']}", f"/runs/{command['run']['id']}", "/runs"]:
+        await tab.go(path)
+        shown = tab.page.get_by_text(name, exact=True).first
+        await expect(shown).to_be_visible()
+        assert await shown.evaluate("shown => shown.closest('bdi') !== null"), path
