@@ -72,14 +72,18 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-# $(call ensure,PROGRAMS,PACKAGES): one of the programs is there, by Debian's packages if need be.
+# $(call ensure,PROGRAMS,PACKAGES,UNITS): one of the programs is there, by Debian's packages if need
+# be. Services that come with them are not started, nor at the next boot: tests run their own.
 define ensure
 	@for program in $1; do command -v $$program >/dev/null && exit; done; \
 	echo "Installing $2 with apt-get …"; \
 	[ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
 	apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
-	{ $$apt update && $$apt install --yes --no-install-recommends $2; } \
-		>$(VENV)/apt.log 2>&1 && exit; \
+	units=; [ ! -d /run/systemd/system ] || units="$3"; \
+	{ [ -z "$$units" ] || $$sudo systemctl mask $$units; \
+		$$apt update && $$apt install --yes --no-install-recommends $2; code=$$?; \
+		[ -z "$$units" ] || { $$sudo systemctl unmask $$units; $$sudo systemctl disable $$units; }; \
+		[ $$code = 0 ]; } >$(VENV)/apt.log 2>&1 && exit; \
 	tail -n 3 $(VENV)/apt.log; \
 	echo "This needs $(firstword $1). Please install it (Debian and Ubuntu: apt-get install $2)."; \
 	exit 1
@@ -93,9 +97,9 @@ faketime: | $(BIN)/pip
 	$(call ensure,faketime,faketime)
 
 proxies: | $(BIN)/pip
-	$(call ensure,nginx /usr/sbin/nginx,nginx-light)
-	$(call ensure,haproxy /usr/sbin/haproxy,haproxy)
-	$(call ensure,caddy,caddy)
+	$(call ensure,nginx /usr/sbin/nginx,nginx-light,nginx)
+	$(call ensure,haproxy /usr/sbin/haproxy,haproxy,haproxy)
+	$(call ensure,caddy,caddy,caddy)
 	$(call ensure,openssl,openssl)
 
 websocketd: | $(BIN)/pip

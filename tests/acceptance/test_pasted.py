@@ -1,0 +1,109 @@
+"""What the documents have for a shell does what they say when it is pasted, block by block."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from server.repositories.embedded import EmbeddedDatabase
+from tests.support.service import ROOT, Service
+from tests.support.terminal import Terminal, blocks, terminal
+
+pytestmark = pytest.mark.timeout(300)
+
+PASTED = ("README.md", "docs/api.md", "docs/operations.md")
+
+ELSEWHERE = (
+    "apt-get install ",
+    "make test\n",
+    "make torture",
+    "python3 -m venv /opt/",
+    "docker run",
+)
+"""How blocks begin that are for another machine, or lead here again."""
+
+ADDRESS = r"serves http://127\.0\.0\.1:(\d+)/ "
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+async def port(state_dir: Path) -> AsyncIterator[str]:
+    """Have README's first command serve, in a terminal of its own; return the port."""
+    settings = {"TAILRUN_STATE_DIR": str(state_dir), "TAILRUN_PORT": "0"}
+    async with terminal(ROOT, **settings) as first:
+        [run] = [block for block in blocks(ROOT / "README.md") if block.startswith("make run")]
+        match = await first.begin(run, ADDRESS)
+        yield match[1]
+        await first.interrupt()
+    await Service(state_dir, None).end_keeper()
+    await EmbeddedDatabase(state_dir / "database").stop()
+
+
+@pytest.fixture
+async def second(tmp_path: Path) -> AsyncIterator[Terminal]:
+    """Open another terminal, in a directory where npx finds wscat, as it would in its cache."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    (directory / "node_modules").symlink_to(ROOT / ".venv/npm/node_modules")
+    async with terminal(directory) as opened:
+        yield opened
+
+
+def of(document: str) -> list[str]:
+    """Return the blocks of a document that are for here."""
+    return [block for block in blocks(ROOT / document) if not block.startswith(ELSEWHERE)]
+
+
+def test_every_block_is_pasted_or_known_to_be_for_elsewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("tests/*/*.md")]
+    every = [block for document in documents for block in blocks(document)]
+    pasted = [block for document in PASTED for block in of(document)]
+    assert sorted(every) == sorted(pasted + [one for one in every if one.startswith(ELSEWHERE)])
+
+
+async def see(terminal: Terminal, block: str) -> str:
+    """Paste a block; no request of it is refused."""
+    seen = await terminal.paste(block)
+    assert "/docs/api.md#" not in seen
+    return seen
+
+
+async def test_the_readme_can_be_pasted(port: str, second: Terminal) -> None:
+    serve, store, watch, again = (block.replace("8000", port) for block in of("README.md"))
+    assert serve == "make run\n"
+    assert '"run":{' in await see(second, store)
+    await second.begin(watch, r"line 3\n")
+    await second.interrupt()
+    seen = await see(second, again)
+    assert '"output":"' in seen
+    assert '"stopping":true' in seen
+
+
+async def test_the_examples_of_the_api_can_be_pasted(port: str, second: Terminal) -> None:
+    store, follow, watch, again, parts = (
+        block.replace("8000", port) for block in of("docs/api.md")
+    )
+    await see(second, store)
+    assert "line 1\nline 2\nline 3\nline 4\nline 5\n" in await see(second, follow)
+    assert 'Disconnected (code: 1000, reason: "exit 0")' in await see(second, watch)
+    assert '"stopping":true' in await see(second, again)
+    seen = await see(second, parts)
+    for part in ("\nline 4\nline 5\n<0$ ", "\nline 1\nlin<0$ ", "\nline 2\nline 3\n<0$ "):
+        assert part in seen
+
+
+async def test_backup_and_restore_can_be_pasted(
+    port: str, second: Terminal, state_dir: Path, tmp_path: Path
+) -> None:
+    """Beside the server, with directories of this test for those of the host."""
+    assert port
+    for block in of("docs/operations.md"):
+        here = block.replace("/var/lib/tailrun", str(state_dir))
+        await see(second, here.replace("/var/backups", str(tmp_path)))
+    restored = state_dir.with_name("state-restored") / "database"
+    assert (tmp_path / "tailrun.backup").stat().st_size > 0
+    assert (restored / "PG_VERSION").exists()
