@@ -10,12 +10,10 @@ import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
+from server.repositories.connections import TooLateError
 
 READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
 """It is a standby now, or was made read-only (SQLSTATE 25006)."""
-
-TOO_LATE = psycopg2.errors.DivisionByZero
-"""A statement's deadline was over when the server took it up (`connections.IN_TIME`)."""
 
 UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, READ_ONLY)
 """What says nothing of the statement: the server is away, full, out of connections or starved (all
@@ -64,7 +62,7 @@ class Address:
             yield
         except TimeoutError as exc:
             raise DatabaseUnavailableError(f"{self} did not answer in time.") from exc
-        except TOO_LATE as exc:
+        except TooLateError as exc:
             raise DatabaseUnavailableError(f"{self} took up what it was sent too late.") from exc
         except asyncio.CancelledError as exc:
             # aiopg makes a statement's cancellation by the server into one of the task.
@@ -74,8 +72,8 @@ class Address:
         except (*UNAVAILABLE, OSError) as exc:
             raise self._unavailable(exc) from exc
         except psycopg2.DatabaseError as exc:
-            if type(exc) is psycopg2.DatabaseError:
-                # Not one of its subclasses: libpq lost the connection in the middle of an answer.
+            if exc.pgcode is None and type(exc) is psycopg2.DatabaseError:
+                # No word of the server: libpq lost the connection in the middle of an answer.
                 raise self._unavailable(exc) from exc
             raise DatabaseRefusedError(f"The database refuses it: {_primary(exc)}") from exc
 

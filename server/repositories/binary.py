@@ -26,9 +26,9 @@ from server.repositories.connections import Parameters, Row, connected
 class BinaryConnection:
     """Runs single statements; a parameter is text, a time, None, or a list of bytes (bytea[]).
 
-    What comes back is text, as PostgreSQL writes it. A statement itself must do what IN_TIME does,
-    with `%(deadline)s`. A call that is given up ends the connection: its socket is shut down, and
-    nothing more is sent or read.
+    What comes back is text, as PostgreSQL writes it. A statement itself must check its deadline,
+    `%(deadline)s`, as CHECK_DEADLINE does. A call that is given up ends the connection: its socket
+    is shut down, and nothing more is sent or read.
     """
 
     clock = 0.0

@@ -8,16 +8,25 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 import aiopg
+import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
 
-IN_TIME = "SELECT 1 / (clock_timestamp() < '{deadline}')::int; "
+CHECK_DEADLINE = "SELECT commands_check_deadline('{deadline}'); "
 """Precedes each statement of a `TextConnection`. A server that was frozen goes on with what it was
 sent minutes ago, and given up by us: a run that was refused would be stored, one that has another
 owner now taken from it. So the server is told until when a statement holds; after that it fails,
 in its transaction."""
+
+
+TOO_LATE = "TR001"
+"""The SQLSTATE of a statement whose deadline has passed (migrations/0003.deadlines.sql)."""
+
+
+class TooLateError(psycopg2.OperationalError):
+    """The server took a statement up after its deadline, and did nothing."""
 
 
 class Connection(Protocol):
@@ -37,8 +46,8 @@ class Connection(Protocol):
 
         Raises:
             TimeoutError: the answer did not come in time; close the connection.
-            DivisionByZero: the server took it up after `deadline` and did nothing (the driver's
-                own error, as are all others).
+            TooLateError: the server took it up after `deadline` and did nothing.
+            psycopg2.Error: it failed otherwise.
         """
 
     def close(self) -> None:
@@ -76,10 +85,15 @@ class TextConnection:
     async def execute(
         self, sql: str, parameters: Parameters, *, deadline: datetime | None, timeout_seconds: float
     ) -> list[Row]:
-        """Run a statement, after IN_TIME."""
-        in_time = "" if deadline is None else IN_TIME.format(deadline=deadline.isoformat())
+        """Run a statement, after CHECK_DEADLINE."""
+        check = "" if deadline is None else CHECK_DEADLINE.format(deadline=deadline.isoformat())
         async with self._connection.cursor() as cursor:
-            await cursor.execute(in_time + sql, parameters, timeout=timeout_seconds)
+            try:
+                await cursor.execute(check + sql, parameters, timeout=timeout_seconds)
+            except psycopg2.DatabaseError as exc:
+                if exc.pgcode == TOO_LATE:
+                    raise TooLateError(str(exc)) from exc
+                raise
             return list(await cursor.fetchall())
 
     def close(self) -> None:

@@ -8,9 +8,15 @@ from functools import partial
 
 from server.errors import DatabaseUnavailableError
 from server.repositories import libpq
-from server.repositories.address import READ_ONLY, TOO_LATE, Address
+from server.repositories.address import READ_ONLY, Address
 from server.repositories.binary import BinaryConnection
-from server.repositories.connections import Connection, Parameters, Row, TextConnection
+from server.repositories.connections import (
+    Connection,
+    Parameters,
+    Row,
+    TextConnection,
+    TooLateError,
+)
 from server.repositories.pool import Pool
 
 READY_SECONDS = 2.0
@@ -99,7 +105,7 @@ class Database:
     ) -> list[Row]:
         try:
             with _cancellable(), self._address.errors():
-                with suppress(TOO_LATE):
+                with suppress(TooLateError):
                     return await self._execute(pool, sql, parameters, timeout_seconds)
                 # Nothing was done. Where a clock was set or a machine slept, a new connection
                 # compares the clocks anew.
@@ -135,7 +141,7 @@ class Database:
         async with pool.connection() as connection:
             try:
                 yield connection
-            except (TimeoutError, READ_ONLY, TOO_LATE):
+            except (TimeoutError, READ_ONLY, TooLateError):
                 connection.close()
                 self._pool.clear()
                 self._binary_pool.clear()

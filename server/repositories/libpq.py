@@ -19,6 +19,7 @@ import psycopg2.errors
 from psycopg2.extensions import libpq_version
 
 from server.errors import StartupError
+from server.repositories.connections import TOO_LATE, TooLateError
 
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "PQclear": (None, c_void_p),
@@ -100,7 +101,7 @@ def rows(library: ctypes.CDLL, result: int) -> list[tuple[str | None, ...]]:
     """Return a result's rows, values as PostgreSQL writes them; None is NULL.
 
     Raises:
-        psycopg2.Error: it is a failure; the class is psycopg2's for its SQLSTATE.
+        psycopg2.Error: it is a failure; of which class, `error` says.
     """
     if library.PQresultStatus(result) not in DONE:
         state = library.PQresultErrorField(result, SQLSTATE)
@@ -113,10 +114,12 @@ def rows(library: ctypes.CDLL, result: int) -> list[tuple[str | None, ...]]:
 
 
 def error(message: bytes, state: str | None = None) -> psycopg2.Error:
-    """Return psycopg2's exception for an SQLSTATE; without one, the connection is lost."""
+    """Return the exception for an SQLSTATE, mostly psycopg2's own; without, it is lost."""
     text = message.decode(errors="replace")
     if state is None:
         return psycopg2.OperationalError(text)
+    if state == TOO_LATE:
+        return TooLateError(text)
     for known in (state, f"{state[:2]}000"):  # a user's own, or of a newer server: by its class
         try:
             return psycopg2.errors.lookup(known)(text)

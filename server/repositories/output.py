@@ -25,7 +25,7 @@ from server.repositories.rows import (
 # written anew, so a run whose preview is full costs little.
 APPEND = """
     WITH in_time AS MATERIALIZED (
-        SELECT 1 / (clock_timestamp() < %(deadline)s)::int
+        SELECT commands_check_deadline(%(deadline)s)
     ), advance AS (
         SELECT a.* FROM in_time, json_to_recordset(%(advances)s::json) AS a (
             run_id uuid, epoch int, from_offset bigint, to_offset bigint, to_lines bigint,

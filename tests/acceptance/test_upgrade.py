@@ -32,16 +32,18 @@ async def client(tmp_path: Path, database_url: str) -> AsyncIterator[Client]:
 
 
 def make_older(client: Client, tree: Path, database_url: str) -> None:
-    """Leave what version 0001 would have: scripts in the spools, and one migration less."""
+    """Leave what version 0001 would have: scripts in the spools, and no later migration."""
     spool = Spool.of(client.service.state_dir)
     for run_id in spool.run_ids():
         (spool.work(run_id) / "script").rename(spool.directory(run_id) / "script")
         (spool.directory(run_id) / "exit.tmp").unlink(missing_ok=True)
         shutil.rmtree(spool.work(run_id))
+    later = sorted((tree / "migrations").glob("*.rollback.sql"), reverse=True)[:-1]
+    rollbacks = [path.read_text(encoding="utf-8") for path in later]
     execute(
         database_url,
-        (tree / "migrations" / "0002.requests.rollback.sql").read_text(encoding="utf-8"),
-        "DELETE FROM _yoyo_migration WHERE migration_id = '0002.requests'",
+        *rollbacks,
+        "DELETE FROM _yoyo_migration WHERE NOT migration_id LIKE '0001%'",
     )
 
 

@@ -37,7 +37,8 @@ async def as_binary(database: Database, sql: str) -> list[Row]:
 EACH_FETCH = pytest.mark.parametrize("fetch", [as_text, as_binary])
 """Through aiopg's cursor, and through libpq: a call behaves alike."""
 
-WITHIN_DEADLINE = "SELECT 1 / (clock_timestamp() < {deadline})::int"
+CHECKED = "SELECT 1 FROM commands_check_deadline(%(deadline)s)"
+"""What looks at its deadline itself, as the archive's statement does."""
 
 
 def pools(database: Database) -> list[Pool]:
@@ -323,7 +324,7 @@ async def test_what_was_given_up_is_not_done_later(database_url: str, database: 
 async def test_a_clock_that_was_set_costs_another_connection_alone(
     database: Database, fetch: Fetch
 ) -> None:
-    sql = "SELECT 1" if fetch is as_text else WITHIN_DEADLINE.format(deadline="%(deadline)s")
+    sql = "SELECT 1" if fetch is as_text else CHECKED
     assert await fetch(database, sql) == [(1,)]
     for pool in pools(database):
         for connection in pool._idle:
@@ -336,11 +337,26 @@ async def test_a_clock_that_was_set_costs_another_connection_alone(
 
 @EACH_FETCH
 async def test_a_server_that_is_always_late_is_unavailable(
-    database: Database, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+    database_url: str, database: Database, fetch: Fetch
 ) -> None:
-    monkeypatch.setattr("server.repositories.connections.IN_TIME", "SELECT 1 / 0; ")
-    sql = "SELECT 1" if fetch is as_text else WITHIN_DEADLINE.format(deadline="'2001-01-01'")
+    execute(
+        database_url,
+        "ALTER FUNCTION commands_check_deadline RENAME TO commands_check",
+        "CREATE FUNCTION commands_check_deadline(deadline TIMESTAMPTZ) RETURNS VOID"
+        " RETURN commands_check(deadline - interval '1 day')",
+    )
     with pytest.raises(DatabaseUnavailableError, match="too late"):
+        await fetch(database, "SELECT 1" if fetch is as_text else CHECKED)
+
+
+@pytest.mark.parametrize("state", ["22012", "P0001", "MY001"])
+@EACH_FETCH
+async def test_what_a_row_is_refused_with_is_never_taken_for_an_outage(
+    database: Database, fetch: Fetch, state: str
+) -> None:
+    """Neither a division by zero, nor an SQLSTATE of somebody's own, as triggers may raise."""
+    sql = f"DO $$ BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'; END $$"
+    with pytest.raises(DatabaseRefusedError, match=r"refuses it: .*not this one"):
         await fetch(database, sql)
 
 

@@ -73,7 +73,7 @@ MUTANTS = (
     Mutant(
         "an append that was given up is done later",
         "server/repositories/output.py",
-        "SELECT 1 / (clock_timestamp() < %(deadline)s)::int",
+        "SELECT commands_check_deadline(%(deadline)s)",
         "SELECT 1 WHERE %(deadline)s::timestamptz IS NOT NULL",
         (REPOSITORY,),
     ),

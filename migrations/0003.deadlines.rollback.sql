@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS commands_check_deadline;
