@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -187,8 +186,6 @@ async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]  # libpq would read it, and it is meant for another
     embedded = EmbeddedDatabase(settings.state_dir / "database")
     try:
         url = await embedded.start()

@@ -8,19 +8,16 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from server.environment import take_environment
 from server.errors import BackupError, StateDirectoryInUseError, TailrunError
 from server.logs import set_up_logging
-from server.outlet import Outlet
+from server.outlet import STDERR, Outlet
 from server.repositories import backup, migrate
 from server.repositories.embedded import EmbeddedDatabase
 from server.resources import migrations_directory
-from server.settings import Settings, database_password, read_settings
+from server.settings import Settings, read_settings
 from server.state import identity_in, state_directory
 
-EX_CONFIG = 78
-"""sysexits.h(3head): something is configured wrongly."""
-
-STDERR = 2
 USAGE = "`tailrun {0}` takes a file, then options: tailrun {0} FILE --state-dir DIRECTORY"
 
 
@@ -39,18 +36,18 @@ def _run(word: str, arguments: Sequence[str]) -> int:
     try:
         settings, file = _read(word, arguments)
         set_up_logging(settings.log_level, settings.log_format, errors)
-        _prepare_environment(settings)
+        take_environment(settings)
         asyncio.run(_until_told_to_end(WORDS[word](settings, file)))
     except TailrunError as error:
         errors.write(f"tailrun: {error}\n")
-        return EX_CONFIG
+        return os.EX_CONFIG
     except OSError as error:
         place = error.filename or arguments[0]
         errors.write(f"tailrun: The {word} failed: {place}: {error.strerror or error}.\n")
-        return EX_CONFIG
+        return os.EX_CONFIG
     except (asyncio.CancelledError, KeyboardInterrupt):
         errors.write(f"tailrun: The {word} was broken off, and left nothing behind.\n")
-        return EX_CONFIG
+        return os.EX_CONFIG
     finally:
         errors.flush()
     sys.stdout.write(f"Tailrun's {word} is done: {file}\n")
@@ -64,20 +61,6 @@ def _read(word: str, arguments: Sequence[str]) -> tuple[Settings, Path]:
     if not file or file.startswith("-"):
         raise BackupError(USAGE.format(word))
     return read_settings(options, os.environ), Path(file).absolute()
-
-
-def _prepare_environment(settings: Settings) -> None:
-    """See to what libpq finds in the environment: all for a database that is named, else nothing.
-
-    The URL goes, as pg_dump inherits the rest.
-    """
-    os.environ.pop("TAILRUN_DATABASE_URL", None)
-    password = database_password(settings)
-    if settings.database_url is None:
-        for name in [name for name in os.environ if name.startswith("PG")]:
-            del os.environ[name]
-    elif password is not None:
-        os.environ["PGPASSWORD"] = password
 
 
 async def _until_told_to_end(work: Coroutine[None, None, None]) -> None:

@@ -6,6 +6,8 @@ import select
 import threading
 from contextlib import suppress
 
+STDOUT, STDERR = 1, 2
+
 MAX_TEXTS = 1000
 """That wait to be written; what comes while so many do is dropped, and counted."""
 

@@ -16,12 +16,13 @@ from aiohttp import web
 
 from server import descriptors
 from server.app import VERSION, service
+from server.environment import take_environment
 from server.errors import StartupError, TailrunError
 from server.handlers import keys
 from server.logs import LoopErrors, set_up_logging
-from server.outlet import Outlet
+from server.outlet import STDERR, STDOUT, Outlet
 from server.services.tasks import Tasks
-from server.settings import Settings, database_password, read_settings
+from server.settings import Settings, read_settings
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""
@@ -33,14 +34,9 @@ AT_ONCE = 32
 """Connections that are accepted before others are turned out for them (asyncio calls that its
 backlog): their descriptors come out of the reserve."""
 
-EX_CONFIG = 78
-"""sysexits.h(3head): something is configured wrongly."""
-
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-STDOUT, STDERR = 1, 2
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
-SECRETS = ("TAILRUN_DATABASE_URL",)
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +56,15 @@ def serve(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(given, os.environ)
         _check_address(settings)
         set_up_logging(settings.log_level, settings.log_format, errors)
-        environment = _take_environment(settings)
+        environment = take_environment(settings)
         return asyncio.run(_serve(_within_limits(settings), environment, output, leave))
     except TailrunError as error:
         errors.write(f"tailrun: {error}\n")
-        return EX_CONFIG
+        return os.EX_CONFIG
     except OSError as error:
         about = f"{error.filename}: " if error.filename is not None else ""
         errors.write(f"tailrun: The start failed: {about}{error.strerror or error}.\n")
-        return EX_CONFIG
+        return os.EX_CONFIG
     finally:
         output.flush()
         errors.flush()
@@ -85,17 +81,6 @@ def _within_limits(settings: Settings) -> Settings:
         others=settings.max_concurrent_runs + settings.database_connections,
     )
     return dataclasses.replace(settings, max_connections=bound)
-
-
-def _take_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment for scripts to have some of, and see to what libpq finds in it."""
-    for name in SECRETS:
-        os.environ.pop(name, None)
-    environment = dict(os.environ)
-    password = database_password(settings)
-    if password is not None:
-        os.environ["PGPASSWORD"] = password
-    return environment
 
 
 async def _serve(

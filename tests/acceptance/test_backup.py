@@ -19,7 +19,6 @@ import pytest
 from server.errors import BackupError
 from server.repositories import backup
 from server.repositories.embedded import EmbeddedDatabase
-from server.serving import EX_CONFIG
 from server.state import HOST_FILE
 from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start
@@ -39,7 +38,7 @@ async def done(service: Service, *arguments: str) -> str:
 async def refusal(service: Service, *arguments: str) -> str:
     """Return what a word says that refuses to do its work."""
     code, said = await service.refused(*arguments)
-    assert code == EX_CONFIG, said
+    assert code == os.EX_CONFIG, said
     assert said.startswith("tailrun: "), said
     assert said.count("\n") == 1, said
     return said
@@ -268,7 +267,7 @@ async def test_a_backup_that_is_broken_off_leaves_the_one_before(
         process.send_signal(signal.SIGTERM)
         async with patience():
             said, _ = await process.communicate()
-        assert process.returncode == EX_CONFIG
+        assert process.returncode == os.EX_CONFIG
         assert said == b"tailrun: The backup was broken off, and left nothing behind.\n"
         assert dumping(process.pid) == []
     assert file.read_text() == "the one before"

@@ -16,8 +16,6 @@ from tests.support.client import Client, Start
 from tests.support.postgres import with_name
 from tests.support.service import Service
 
-EX_CONFIG = 78
-
 
 async def refusals(*starts: tuple[Service, tuple[str, ...]]) -> list[str]:
     """Return what several starts, at the same time, are refused with."""
@@ -27,7 +25,7 @@ async def refusals(*starts: tuple[Service, tuple[str, ...]]) -> list[str]:
 async def refusal(service: Service, *arguments: str) -> str:
     """Return what a start is refused with: one line, no traceback."""
     code, said = await service.refused(*arguments)
-    assert code == EX_CONFIG, said
+    assert code == os.EX_CONFIG, said
     assert said.startswith("tailrun: "), said
     assert said.count("\n") == 1, said
     return said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.serving import EX_CONFIG, serve
+from server.serving import serve
 
 
 def refusal(
@@ -17,7 +17,7 @@ def refusal(
     monkeypatch.setattr("server.serving.set_up_logging", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("TAILRUN_")]:
         monkeypatch.delenv(name)
-    assert serve(arguments) == EX_CONFIG
+    assert serve(arguments) == os.EX_CONFIG
     said = capfd.readouterr()
     assert said.out == ""
     assert said.err.startswith("tailrun: ")
