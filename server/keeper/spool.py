@@ -8,6 +8,7 @@
         stop.json         StopRecord, written before the first signal
         exit.json         ExitRecord; once it is there, `output` will not grow any more
         exit.tmp          space for that, kept free: the disk may be full when the run ends
+        given-up          somebody wants it ended though its output cannot be stored
     STATE_DIR/work/<run_id>/    0700; the run's own, which may leave in it what it likes
         script            the script as run, executable (before: in the spool)
     STATE_DIR/trash/            what is being removed (see trash.py)
@@ -40,6 +41,7 @@ PROCESS_RECORD = "run.json"
 STOP_RECORD = "stop.json"
 EXIT_RECORD = "exit.json"
 EXIT_SPACE = "exit.tmp"
+GIVEN_UP = "given-up"
 
 EXIT_SPACE_BYTES = 4096
 MAX_SCRIPT_BYTES = 256 * 1024 * 1024
@@ -305,6 +307,18 @@ class Spool:
     def read_exit(self, run_id: str) -> ExitRecord | None:
         """Return how the run ended; None while it has not."""
         return read_exit(self.directory(run_id))
+
+    def give_up(self, run_id: str) -> None:
+        """Note, for later servers too, that a run is to end even if its output cannot be stored.
+
+        OSError: it could not be noted.
+        """
+        with suppress(FileExistsError):
+            _write(self.directory(run_id) / GIVEN_UP, b"")
+
+    def is_given_up(self, run_id: str) -> bool:
+        """Whether that was noted."""
+        return os.path.lexists(self.directory(run_id) / GIVEN_UP)
 
     def write_process(self, run_id: str, record: ProcessRecord) -> None:
         """Record who the run's main process is."""

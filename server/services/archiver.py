@@ -290,7 +290,7 @@ class Archiver:
         last byte.
         """
         log, live = cursor.log, cursor.live
-        if live.given_up and log.ended:
+        if live.given_up and live.fault is not None and log.ended:
             return None if before is not None else _without_output(cursor)
         ended, size = log.ended, log.size
         start = cursor.offset if before is None else before.to_offset

@@ -150,6 +150,8 @@ class Runner:
             raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
         if stopping or (live.log is not None and live.fault is not None):
             live.stop_requested()
+            if live.given_up:
+                self._give_up(live)
         elif live.log is None and not live.run.state.final:
             await self._end_without_process(live)
         else:
@@ -229,6 +231,7 @@ class Runner:
         self._watch.add(log)
         paused = process is not None and _is_paused(process)
         live.started(log, start_time, stopping=stop is not None, paused=paused)
+        live.given_up = self._spool.is_given_up(run_id)
         return log
 
     def leave(self, live: LiveRun) -> None:
@@ -477,6 +480,14 @@ class Runner:
             return True
         position = (await self._outputs.positions([run.id])).get(run.id)
         return position is not None and position.epoch == run.epoch and position.state.final
+
+    def _give_up(self, live: LiveRun) -> None:
+        """Take the last step for a run that is put off now; or have the next server take it."""
+        try:
+            self._spool.give_up(str(live.run.id))
+        except OSError as error:
+            logger.warning("cannot note that it is given up: %s", error, extra={"run": live.run.id})
+        self._archiver.look_at(live.run.id)
 
     async def _end_without_process(self, live: LiveRun) -> None:
         """End a run that is put off and has no process, on somebody's demand."""

@@ -310,6 +310,30 @@ async def test_a_run_that_is_put_off_can_be_ended(pair: Pair, database_url: str)
     await pair.client.call("DELETE", f"runs/{guilty}")
 
 
+async def test_a_run_that_was_given_up_ends_with_the_next_server(
+    pair: Pair, service: Service, database_url: str
+) -> None:
+    """The first one is killed before it could store anything of the run."""
+    guilty, other = await pair.begin()
+    await archived_half(pair, guilty)
+    refused, let, reason = ROW_FAULTS["a trigger that raises"]
+    execute(
+        database_url,
+        refused.format(run=guilty),
+        ROW_FAULTS["a stray chunk"][0].format(run=guilty),
+    )
+    pair.go_on()
+    await pair.put_off(guilty, reason)
+    await pair.assert_exact(other)
+    await pair.client.stop(guilty)
+    await service.kill()
+    execute(database_url, let)
+    await service.start()
+    run = await pair.ended(guilty)
+    assert (run["state"], run["output_bytes"]) == ("lost", 3893)
+    assert "from byte 3893 on is not stored" in run["reason"]
+
+
 async def test_a_run_whose_row_is_refused_does_not_keep_a_server_from_starting(
     pair: Pair, service: Service, database_url: str
 ) -> None:
