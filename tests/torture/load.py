@@ -65,7 +65,7 @@ class Load:
     async def start(self, over: asyncio.Event) -> None:
         """Start runs until the event is set."""
         while not over.is_set():
-            if len(self.open) < self._size:
+            if len(self.open) + len(self._unsure) < self._size:
                 await self._start_one()
             else:
                 await asyncio.sleep(LOOK_SECONDS / 10)

@@ -23,6 +23,9 @@ def victim(*, output: bytes = PLAN.output, starts: int = 1, **fields: Any) -> Vi
     return Victim(run, output, complete=True, starts=starts)
 
 
+UNREAD = replace(victim(), complete=False)
+
+
 def lost(**fields: Any) -> Victim:
     return victim(**{"state": "lost", "exitcode": None, "reason": "why"} | fields)
 
@@ -45,6 +48,7 @@ def test_what_may_be_is_no_violation() -> None:
     [
         (victim(state="running"), "still active"),
         (victim(starts=2), "started 2 times"),
+        (UNREAD, "cannot be read"),
         (victim(output=HALF), "has no reason"),
         (victim(output=HALF, reason="why"), "it is not lost"),
         (victim(exitcode=0, reason="why"), "it ended as"),

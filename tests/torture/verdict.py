@@ -43,6 +43,8 @@ def violations(plan: Plan, victim: Victim, *, whole: bool) -> Iterator[str]:
         return
     if victim.starts > 1:
         yield f"it was started {victim.starts} times"
+    if not victim.complete:
+        yield "its output cannot be read"
     if _exact(plan, victim):
         return
     if not reason:

@@ -29,6 +29,7 @@ PATIENCE_SECONDS = 20.0
 
 END_SECONDS = 60.0
 LOOK_SECONDS = 0.3
+DAMAGED = "archive damaged at byte"
 PREFIX = "victim"
 
 
@@ -217,7 +218,7 @@ class Victims:
             return
         if not plan.output.startswith(output):
             self._violation(run["id"], f"({plan.name}) other bytes are read from the archive")
-        told = "archive damaged at byte" in (run["reason"] or "")
+        told = DAMAGED in (run["reason"] or "")
         if not told and (not complete or len(output) != before["output_bytes"]):
             self._violation(run["id"], f"({plan.name}) damage is not told: {run}")
         self._site.tally.count(f"victims {'damaged, told' if told else 'exact'}")
@@ -225,24 +226,31 @@ class Victims:
     async def _read(self, run_id: str) -> tuple[bytes, bool]:
         """Return what of the output can be read, and whether the answer was complete.
 
-        An answer that broke off is asked for again: the server may have been killed.
+        An answer that broke off is asked for again, unless the run tells of damage: the server may
+        have been killed, or the database be away.
         """
-        for _ in range(5):
-            got, complete = bytearray(), False
-            with suppress(TimeoutError, OSError, aiohttp.ClientError):
-                url = await self._api.url(f"runs/{run_id}/output")
-                async with (
-                    asyncio.timeout(ANSWER_SECONDS),
-                    self._api.session.get(url, headers={"Accept-Encoding": "identity"}) as response,
-                ):
-                    if response.ok:
-                        async for piece in response.content.iter_any():
-                            got += piece
-                        complete = True
-            if complete:
-                break
+        ends_at = time.monotonic() + END_SECONDS + self._outage_seconds
+        while True:
+            output, complete = await self._read_once(run_id)
+            run = await self._look(run_id)
+            told = run is None or DAMAGED in (run["reason"] or "")
+            if complete or told or time.monotonic() > ends_at:
+                return output, complete
             await asyncio.sleep(LOOK_SECONDS)
-        return bytes(got), complete
+
+    async def _read_once(self, run_id: str) -> tuple[bytes, bool]:
+        got = bytearray()
+        with suppress(TimeoutError, OSError, aiohttp.ClientError):
+            url = await self._api.url(f"runs/{run_id}/output")
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._api.session.get(url, headers={"Accept-Encoding": "identity"}) as response,
+            ):
+                if response.ok:
+                    async for piece in response.content.iter_any():
+                        got += piece
+                    return bytes(got), True
+        return bytes(got), False
 
     def _violation(self, run_id: str, text: str) -> None:
         self._site.tally.violation(f"victim {run_id}: {text}")
