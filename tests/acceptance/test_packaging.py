@@ -14,6 +14,8 @@ from zipfile import ZipFile
 
 import aiohttp
 import pytest
+from packaging.metadata import Metadata
+from trove_classifiers import classifiers as CLASSIFIERS  # noqa: N812  it is a constant
 
 from tests.support.service import ROOT, Service, environment_without_settings
 
@@ -81,6 +83,44 @@ def test_the_source_distribution_has_what_it_takes_to_build_and_test(distributio
 
 def test_the_command_tells_its_options(installed: Path, tmp_path: Path) -> None:
     assert "--state-dir" in run(installed / "tailrun", "--help", directory=tmp_path)
+
+
+def test_the_metadata_is_what_an_index_takes(
+    distributions: Path, subtests: pytest.Subtests
+) -> None:
+    """Of both, with README as the description; no setting of a tool for development is in it."""
+    [wheel], [archive] = distributions.glob("*.whl"), distributions.glob("*.tar.gz")
+    with ZipFile(wheel) as unpacked, tarfile.open(archive) as source:
+        [name] = [name for name in unpacked.namelist() if name.endswith(".dist-info/METADATA")]
+        inside = source.extractfile(f"{archive.name.removesuffix('.tar.gz')}/PKG-INFO")
+        assert inside is not None
+        written = {"wheel": unpacked.read(name), "source distribution": inside.read()}
+    for kind, content in written.items():
+        with subtests.test(kind):
+            metadata = Metadata.from_email(content, validate=True)
+            assert (metadata.name, str(metadata.requires_python)) == ("tailrun", ">=3.11")
+            assert metadata.description_content_type == "text/markdown"
+            assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
+            assert metadata.classifiers
+            assert all(classifier in CLASSIFIERS for classifier in metadata.classifiers)
+
+
+async def test_what_is_in_the_wheel_is_served(installed: Path, tmp_path: Path) -> None:
+    """The page with all that it loads, the guide that problems lead to, and backup and restore."""
+    service = Service(tmp_path / "state", None)
+    async with (
+        served(installed / "tailrun", service) as address,
+        aiohttp.ClientSession(address) as session,
+    ):
+        for path in files("static"):
+            async with session.get(f"/{path}") as response:
+                assert response.status == 200, path
+        assert '<a id="run-not-found"></a>' in await answer(session.get("/docs/api.md"))
+        backup = tmp_path / "backup"
+        state = f"--state-dir={service.state_dir}"
+        run(installed / "tailrun", "backup", backup, state, directory=tmp_path)
+    restored = f"--state-dir={tmp_path / 'restored'}"
+    run(installed / "tailrun", "restore", backup, restored, directory=tmp_path)
 
 
 async def test_the_command_serves_the_page_and_runs_commands(
