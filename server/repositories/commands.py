@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from server.errors import (
@@ -13,6 +14,7 @@ from server.errors import (
     RequestRepeatedError,
 )
 from server.models import Command, CommandChange, RequestKey, Run
+from server.repositories.batches import Batches
 from server.repositories.connections import Row
 from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
@@ -50,6 +52,24 @@ ADD_WITH_RUN = f"""
         RETURNING {RUN_COLUMNS}
     )
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
+"""
+
+# Without a key, those that come at the same time are one statement and one commit.
+ADD_WITH_RUNS = f"""
+    WITH given (command_id, run_id, name, description, script, host, now) AS (
+        VALUES {{rows}}
+    ), c AS (
+        INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
+        SELECT command_id, name, description, script, now, now FROM given
+        RETURNING {COMMAND_COLUMNS}
+    ), r AS (
+        INSERT INTO commands_info AS r (
+            id, commands_id, script, host, created_at, start_time, state
+        )
+        SELECT run_id, command_id, script, host, now, now, 'queued' FROM given
+        RETURNING {RUN_COLUMNS}
+    )
+    SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c JOIN r ON r.commands_id = c.id
 """
 
 LAST_RUN = """
@@ -130,11 +150,25 @@ DELETE_SECONDS = 600.0
 """For the deletion of a command with all its runs; their output follows."""
 
 
+class _New(NamedTuple):
+    """A command that is to be stored, with its first run."""
+
+    command_id: UUID
+    run_id: UUID
+    name: str
+    description: str | None
+    script: str
+    host: str
+
+
 class CommandRepository:
     """The table `commands`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._batches = Batches(
+            self._add_all, _size, timeout_seconds=database.statement_timeout_seconds
+        )
 
     async def add(
         self, name: str, description: str | None, script: str, *, request: RequestKey | None = None
@@ -161,11 +195,19 @@ class CommandRepository:
         Raises:
             RequestRepeatedError: the request was answered before.
         """
+        if request is None:
+            return await self._batches.do(_New(uuid4(), uuid4(), name, description, script, host))
         fields = {"name": name, "description": description, "script": script, "host": host}
         row = await self._add(ADD_WITH_RUN, {**fields, "run_id": uuid4()}, request)
-        command, run = command_and_run_of(row)
-        assert run is not None  # noqa: S101  the statement has just inserted it
-        return command, run
+        return _added(row)
+
+    async def _add_all(self, batch: Sequence["_New"]) -> Sequence[tuple[Command, Run]]:
+        now = datetime.now(UTC)
+        parameters = {str(number): (*new, now) for number, new in enumerate(batch)}
+        sql = ADD_WITH_RUNS.format(rows=", ".join(f"%({number})s" for number in parameters))
+        rows = await self._database.fetch_all(sql, parameters)
+        added = {row[0]: _added(row) for row in rows}
+        return [added[new.command_id] for new in batch]
 
     async def _add(self, sql: str, fields: Mapping[str, object], request: RequestKey | None) -> Row:
         parameters = {
@@ -269,6 +311,17 @@ class CommandRepository:
             limit,
             lambda item: SortKey(item[0].created_at, item[0].id),
         )
+
+
+def _added(row: Row) -> tuple[Command, Run]:
+    command, run = command_and_run_of(row)
+    assert run is not None  # noqa: S101  the statement has just inserted it
+    return command, run
+
+
+def _size(new: _New) -> int:
+    """Return about how many bytes a new command has."""
+    return len(new.script) + len(new.description or "")
 
 
 def _pattern(words: Sequence[str]) -> str:

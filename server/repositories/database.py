@@ -46,7 +46,7 @@ class Database:
         on_unavailable: Callable[[], None] = lambda: None,
     ) -> None:
         self._address = Address.parse(url)
-        self._timeout_seconds = statement_timeout_seconds
+        self.statement_timeout_seconds = statement_timeout_seconds
         self._on_unavailable = on_unavailable
         pool = partial(Pool, self._address.parameters, timeout_seconds=statement_timeout_seconds)
         self._pool = pool(TextConnection.connect, max_connections=max_connections - 1)
@@ -93,12 +93,12 @@ class Database:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
         """
-        timeout_seconds = timeout_seconds or self._timeout_seconds
+        timeout_seconds = timeout_seconds or self.statement_timeout_seconds
         return await self._fetch(self._pool, sql, parameters or {}, timeout_seconds)
 
     async def fetch_binary(self, sql: str, parameters: Parameters) -> list[Row]:
         """Run one statement as `fetch_all` does, through the `BinaryConnection`: see there."""
-        return await self._fetch(self._binary_pool, sql, parameters, self._timeout_seconds)
+        return await self._fetch(self._binary_pool, sql, parameters, self.statement_timeout_seconds)
 
     async def _fetch(
         self, pool: Pool, sql: str, parameters: Parameters, timeout_seconds: float

@@ -13,6 +13,7 @@ from server.errors import (
     CommandActiveError,
     CommandChangedError,
     CommandNotFoundError,
+    DatabaseRefusedError,
     InvalidCursorError,
 )
 from server.models import Advance, Chunk, CommandChange, RunEnd, RunState
@@ -47,6 +48,41 @@ async def test_a_command_is_stored_as_it_was_given(commands: CommandRepository) 
     assert command.created_at.utcoffset() == timedelta(0)
     assert await commands.get(command.id) == command
     assert await commands.get_with_last_run(command.id) == (command, None)
+
+
+async def test_commands_that_come_at_the_same_time_each_get_their_own(
+    commands: CommandRepository, runs: RunRepository
+) -> None:
+    texts = [None, "it's %(x)s", "ä 🎈"]
+    added = await asyncio.gather(
+        *(
+            commands.add_with_run(f"name {number}", texts[number % 3], f"echo {number}", host="h")
+            for number in range(100)
+        )
+    )
+    for number, (command, run) in enumerate(added):
+        assert (command.name, command.description) == (f"name {number}", texts[number % 3])
+        assert command.script == run.script == f"echo {number}"
+        assert await commands.get_with_last_run(command.id) == (command, replace(run, script=""))
+        assert await runs.get(run.id) == run
+
+
+async def test_a_command_that_is_refused_costs_those_of_the_same_moment_nothing(
+    commands: CommandRepository,
+) -> None:
+    results = await asyncio.gather(
+        *(
+            commands.add_with_run(name, None, "true", host="h")
+            for name in ("a", "b", "c" * 65, "d")
+        ),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, DatabaseRefusedError) for result in results] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_a_command_with_its_first_run_is_stored_at_once(

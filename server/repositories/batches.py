@@ -1,0 +1,99 @@
+"""What many callers ask for at the same time, done in one statement and one commit."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError
+from server.repositories.halving import in_parts
+
+BATCH_ITEMS = 64
+BATCH_BYTES = 1024 * 1024
+"""More than that is never added to a batch: to write a statement holds the event loop."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batches(Generic[Item, Result]):
+    """Collects what comes while a statement is under way, and has it done by the next one.
+
+    Nobody waits for others to come: who finds no statement under way is served at once, and no
+    task is needed: the first of those who wait acts for all. `act` returns a result for each item,
+    in their order; `size` tells an item's bytes. An item that the database refuses fails alone.
+    """
+
+    def __init__(
+        self,
+        act: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        size: Callable[[Item], int],
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        self._act = act
+        self._size = size
+        self._timeout_seconds = timeout_seconds
+        self._turn = asyncio.Lock()
+        self._waiting = deque[tuple[Item, asyncio.Future[Result]]]()
+
+    async def do(self, item: Item) -> Result:
+        """Return what became of an item, once it is committed.
+
+        Raises:
+            DatabaseUnavailableError: the statement failed, or no turn came in time.
+            DatabaseRefusedError: the database refuses this item.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._turn.acquire()
+        except BaseException as error:
+            future.cancel()  # nobody acts for who has gone
+            if isinstance(error, TimeoutError):
+                raise DatabaseUnavailableError("The database did not answer in time.") from error
+            raise
+        try:
+            if not future.done():
+                await self._act_for(self._next())
+        finally:
+            self._turn.release()
+        return await future
+
+    def _next(self) -> "list[tuple[Item, asyncio.Future[Result]]]":
+        """Take the batch that is first in the queue: one item at least."""
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        room = BATCH_BYTES
+        while self._waiting and len(batch) < BATCH_ITEMS and room > 0:
+            item, future = self._waiting.popleft()
+            if not future.done():
+                room -= self._size(item)
+                batch.append((item, future))
+        return batch
+
+    async def _act_for(self, batch: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
+        """Have a batch done, and tell each of those who wait."""
+
+        async def act(part: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
+            results = await self._act([item for item, _ in part])
+            for (_, future), result in zip(part, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+        def refused(
+            waiting: "tuple[Item, asyncio.Future[Result]]", error: DatabaseRefusedError
+        ) -> None:
+            if not waiting[1].done():
+                waiting[1].set_exception(error)
+
+        try:
+            await in_parts(batch, act, refused)
+        except BaseException as error:
+            gone = isinstance(error, asyncio.CancelledError)
+            told = DatabaseUnavailableError("The statement was given up.") if gone else error
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(told)
+            if gone:
+                raise
