@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 
 from aiohttp import web
 
 from server.descriptors import raise_limit_of
 from server.errors import DatabaseUnavailableError, StartupError
-from server.handlers import connections, guard, keys, openapi, problems, routes
-from server.handlers.gate import Gates
-from server.handlers.render import API
+from server.handlers import keys
+from server.handlers.application import build_app
 from server.handlers.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
@@ -46,7 +44,6 @@ from server.services.tasks import Tasks, end, for_ever
 from server.settings import Settings
 from server.state import state_directory
 
-VERSION = metadata.version("tailrun")
 EMBEDDED_CHECK = "the look at the embedded database"
 EMBEDDED_CHECK_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
@@ -315,19 +312,3 @@ def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
             max_run_memory_bytes=settings.max_run_memory_bytes or None,
         ),
     )
-
-
-def build_app(settings: Settings) -> web.Application:
-    """Build the application: its routes, its middlewares, its documentation."""
-    app = web.Application(
-        middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
-        client_max_size=settings.max_body_bytes,
-    )
-    app[keys.SETTINGS] = settings
-    app[keys.GATES] = Gates(settings.max_connections)
-    routes.add_routes(app)
-    openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
-    routes.add_undocumented_routes(app)
-    app.on_response_prepare.append(guard.add_headers)
-    app.on_response_prepare.append(problems.mark_begun)
-    return app

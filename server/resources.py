@@ -1,6 +1,12 @@
-"""Where the files beside the code are: in an installed wheel, or in a checkout."""
+"""What comes with the code: its version, and where the files beside it are.
 
+Those are in an installed wheel, or in a checkout.
+"""
+
+from importlib import metadata
 from pathlib import Path
+
+VERSION = metadata.version("tailrun")
 
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -1,6 +1,6 @@
 """The description of the routes, as the application makes it."""
 
-from server.app import build_app
+from server.handlers.application import build_app
 from server.settings import Settings
 
 

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.app import build_app
 from server.errors import LimitReachedError
 from server.handlers import keys
+from server.handlers.application import build_app
 from server.handlers.viewers import Place, Viewers
 from server.settings import Settings
 from tests.support.waiting import patience

@@ -1,0 +1,25 @@
+"""The application: what every request passes, and the routes that it comes to."""
+
+from aiohttp import web
+
+from server.handlers import connections, guard, keys, openapi, problems, routes
+from server.handlers.gate import Gates
+from server.handlers.render import API
+from server.resources import VERSION
+from server.settings import Settings
+
+
+def build_app(settings: Settings) -> web.Application:
+    """Build the application: its routes, its middlewares, its documentation."""
+    app = web.Application(
+        middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
+        client_max_size=settings.max_body_bytes,
+    )
+    app[keys.SETTINGS] = settings
+    app[keys.GATES] = Gates(settings.max_connections)
+    routes.add_routes(app)
+    openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
+    routes.add_undocumented_routes(app)
+    app.on_response_prepare.append(guard.add_headers)
+    app.on_response_prepare.append(problems.mark_begun)
+    return app
