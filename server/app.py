@@ -250,8 +250,9 @@ async def _take_up_or_show(
         if not recovery.show():
             if isinstance(error, OSError):
                 raise StartupError(f"The runs cannot be taken up: {error}.") from error
-            problem = str(error).removesuffix(".")
-            raise StartupError(f"{problem}. Start it, or correct TAILRUN_DATABASE_URL.") from error
+            problem = str(error)
+            problem += "" if problem.endswith((".", "?")) else "."
+            raise StartupError(f"{problem} Start it, or correct TAILRUN_DATABASE_URL.") from error
         logger.warning("started without the database, for the runs that go on: %s", error)
         tasks.start(_take_up_later(take_up), "return of the database")
 

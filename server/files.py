@@ -34,10 +34,11 @@ def read_small(path: Path, limit: int = SMALL_BYTES) -> str:
 def read_line(path: Path, seconds: float = WAIT_SECONDS) -> str:
     """Return the first line of a small file, or of a pipe that is written to within the time.
 
+    Blanks at its ends are part of it: they may be a password's.
     OSError: it cannot be read, is neither, is larger than SMALL_BYTES, or nothing comes.
     """
     if not stat.S_ISFIFO(path.stat().st_mode):
-        return read_small(path).partition("\n")[0].strip()
+        return _first_line(read_small(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         content = b""
@@ -45,7 +46,11 @@ def read_line(path: Path, seconds: float = WAIT_SECONDS) -> str:
             piece = os.read(descriptor, SMALL_BYTES)
             content += piece
             if not piece or b"\n" in content or len(content) > SMALL_BYTES:
-                return content.partition(b"\n")[0].decode("utf-8", "replace").strip()
+                return _first_line(content.decode("utf-8", "replace"))
     finally:
         os.close(descriptor)
     raise OSError(errno.ETIMEDOUT, f"Nothing was written to it within {seconds:g} s", str(path))
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0].removesuffix("\r")

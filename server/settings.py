@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -248,7 +248,8 @@ def _with_database_url(settings: Settings) -> Settings:
         raise StartupError(
             "TAILRUN_DATABASE_URL and TAILRUN_DATABASE_URL_FILE are both set. Unset one of them."
         )
-    url = _first_line(path, "TAILRUN_DATABASE_URL_FILE", "postgresql://user:password@host/name")
+    expected = "postgresql://user:password@host/name"
+    url = _first_line(path, "TAILRUN_DATABASE_URL_FILE", expected, clean=str.strip)
     return dataclasses.replace(settings, database_url=url)
 
 
@@ -264,9 +265,9 @@ def database_password(settings: Settings) -> str | None:
     return _first_line(path, "TAILRUN_DATABASE_PASSWORD_FILE", "the password, and nothing else,")
 
 
-def _first_line(path: Path, setting: str, expected: str) -> str:
+def _first_line(path: Path, setting: str, expected: str, clean: Callable[[str], str] = str) -> str:
     try:
-        return words(read_line(path))
+        return words(clean(read_line(path)))
     except OSError as error:
         raise StartupError(
             f"{setting} names {path}, which cannot be read: {error.strerror}."

@@ -1,6 +1,7 @@
 """Where a database is, in words that may be shown, and what becomes of the driver's errors."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,9 +44,11 @@ class Address:
             ) from None
 
     def __str__(self) -> str:
-        host = self.parameters.get("host", self.parameters.get("hostaddr", "the default host"))
-        port = self.parameters.get("port")
-        name = self.parameters.get("dbname", "of the user's name")
+        # What is not named libpq takes from the environment.
+        host = self.parameters.get("host") or self.parameters.get("hostaddr")
+        host = host or os.environ.get("PGHOST", "the default host")
+        port = self.parameters.get("port") or os.environ.get("PGPORT")
+        name = self.parameters.get("dbname") or os.environ.get("PGDATABASE", "of the user's name")
         return f"The database {name} at {host}" + (f" port {port}" if port else "")
 
     @contextmanager

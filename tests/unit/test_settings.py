@@ -221,6 +221,20 @@ def test_a_file_that_holds_no_secret_is_named_and_never_shown(tmp_path: Path, se
         assert "hunter2" not in str(refused.value)
 
 
+def test_a_password_may_begin_and_end_with_blanks(tmp_path: Path) -> None:
+    """Unlike a URL, which has none, and of which blanks alone are none."""
+    for name, content in [("unix", b" p@ss \nmore"), ("windows", b" p@ss \r\n")]:
+        (tmp_path / name).write_bytes(content)
+        variables = {"TAILRUN_DATABASE_PASSWORD_FILE": str(tmp_path / name)}
+        assert database_password(read_settings([], variables)) == " p@ss "
+    (tmp_path / "url").write_text(" postgresql://host/name \n")
+    variables = {"TAILRUN_DATABASE_URL_FILE": str(tmp_path / "url")}
+    assert read_settings([], variables).database_url == "postgresql://host/name"
+    (tmp_path / "url").write_text("  \n")
+    with pytest.raises(StartupError, match="whose first line is empty"):
+        read_settings([], variables)
+
+
 def test_a_secret_is_read_from_a_pipe_or_missed_in_time() -> None:
     reading, writing = os.pipe()
     os.write(writing, "p@ss/%?#wörd\n".encode())
