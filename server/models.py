@@ -61,7 +61,7 @@ class CommandChange:
     keep_description: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a command, as stored in `commands_info`.
 
@@ -74,13 +74,13 @@ class Run:
     state: RunState
     created_at: datetime
     start_time: datetime
-    end_time: datetime | None
-    exitcode: int | None
-    signal: str | None
-    reason: str | None
+    end_time: datetime | None = None
+    exitcode: int | None = None
+    signal: str | None = None
+    reason: str | None = None
     script: str
-    output_bytes: int
-    output_lines: int
+    output_bytes: int = 0
+    output_lines: int = 0
     epoch: int
     host: str
 

@@ -14,6 +14,7 @@ from server.repositories.rows import (
     CHUNK_COLUMNS,
     POSITION_COLUMNS,
     chunk_of,
+    end_parameters,
     position_of,
     storable,
 )
@@ -156,7 +157,6 @@ class OutputRepository:
 
 
 def _advance_row(advance: Advance) -> dict[str, object]:
-    end = advance.end
     return {
         "run_id": advance.run_id,
         "epoch": advance.epoch,
@@ -165,11 +165,7 @@ def _advance_row(advance: Advance) -> dict[str, object]:
         "to_lines": advance.to_lines,
         "preview": storable(advance.preview),
         "start_time": advance.start_time,
-        "state": end and end.state,
-        "end_time": end and end.end_time,
-        "exitcode": end and end.exitcode,
-        "signal": end and end.signal,
-        "reason": end and end.reason and storable(end.reason),
+        **end_parameters(advance.end),
     }
 
 

@@ -1,33 +1,50 @@
 """Rows as the domain's values, and the columns they are read from."""
 
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from server.models import Chunk, Command, Position, Run, RunState
+from server.models import Chunk, Command, Position, Run, RunEnd, RunState
 from server.repositories.connections import Row
 
-COMMAND_COLUMNS = "c.id, c.name, c.description, c.script, c.created_at, c.updated_at, false, false"
-COMMAND_WIDTH = 8
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LISTED_BYTES = 4096
 """What a list holds of a text at most: a page of whole scripts would be hundreds of megabytes."""
 
-LISTED_COMMAND_COLUMNS = (
-    f"c.id, c.name, left(c.description, {LISTED_BYTES}), left(c.script, {LISTED_BYTES}),"
-    f" c.created_at, c.updated_at, coalesce(octet_length(c.description) > {LISTED_BYTES}, false),"
-    f" octet_length(c.script) > {LISTED_BYTES}"
+
+def _columns(kind: "type[DataclassInstance]", table: str, **other: str) -> str:
+    """Name the column of each field, in order; `other`, what is read for fields not called so."""
+    names = [entry.name for entry in fields(kind)]
+    return ", ".join(other.get(name, f"{table}.{name}") for name in names)
+
+
+COMMAND_COLUMNS = _columns(Command, "c", description_truncated="false", script_truncated="false")
+COMMAND_WIDTH = len(fields(Command))
+
+LISTED_COMMAND_COLUMNS = _columns(
+    Command,
+    "c",
+    description=f"left(c.description, {LISTED_BYTES})",
+    script=f"left(c.script, {LISTED_BYTES})",
+    description_truncated=f"coalesce(octet_length(c.description) > {LISTED_BYTES}, false)",
+    script_truncated=f"octet_length(c.script) > {LISTED_BYTES}",
 )
 
-RUN_COLUMNS = (
-    "r.id, r.commands_id, r.state, r.created_at, r.start_time, r.end_time, r.exitcode, r.signal,"
-    " r.reason, r.script, r.output_bytes, r.output_lines, r.epoch, r.host"
-)
+RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id")
 
-LISTED_RUN_COLUMNS = RUN_COLUMNS.replace("r.script", "''")
+LISTED_RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id", script="''")
 """Of a listed run nobody reads the script, and there may be hundreds."""
 
-CHUNK_COLUMNS = "byte_offset, byte_count, first_line, line_count, written_at, data"
+CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
 
-POSITION_COLUMNS = "r.id, r.epoch, r.output_bytes, r.output_lines, r.state"
+POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
+
+END_ASSIGNMENTS = ", ".join(f"{entry.name} = %({entry.name})s" for entry in fields(RunEnd))
+"""Writes the parameters of `end_parameters`."""
+
+_RUN_FIELDS = [entry.name for entry in fields(Run)]
 
 
 def command_of(row: Row) -> Command:
@@ -37,9 +54,9 @@ def command_of(row: Row) -> Command:
 
 def listed_command_of(row: Row) -> Command:
     """Return the command in a row of LISTED_COMMAND_COLUMNS, its texts of LISTED_BYTES at most."""
-    identifier, name, description, script, *rest = row
-    cut = None if description is None else _cut(description)
-    return Command(identifier, name, cut, _cut(script), *rest)
+    command = Command(*row)
+    description = None if command.description is None else _cut(command.description)
+    return replace(command, description=description, script=_cut(command.script))
 
 
 def _cut(text: str) -> str:
@@ -49,8 +66,8 @@ def _cut(text: str) -> str:
 
 def run_of(row: Row) -> Run:
     """Return the run in a row of RUN_COLUMNS."""
-    run_id, command_id, state, *rest = row
-    return Run(run_id, command_id, RunState.of(state), *rest)
+    values = dict(zip(_RUN_FIELDS, row, strict=True))
+    return Run(**values | {"state": RunState.of(values["state"])})
 
 
 def command_and_run_of(row: Row) -> tuple[Command, Run | None]:
@@ -69,14 +86,23 @@ def _run_if_any(row: Row) -> Run | None:
 
 def chunk_of(row: Row) -> Chunk:
     """Return the chunk in a row of CHUNK_COLUMNS."""
-    byte_offset, byte_count, first_line, line_count, written_at, data = row
-    return Chunk(byte_offset, byte_count, first_line, line_count, written_at, bytes(data))
+    chunk = Chunk(*row)
+    return replace(chunk, data=bytes(chunk.data))
 
 
 def position_of(row: Row) -> tuple[UUID, Position]:
     """Return the run's id and the position in a row of POSITION_COLUMNS."""
-    run_id, epoch, output_bytes, output_lines, state = row
-    return run_id, Position(epoch, output_bytes, output_lines, RunState.of(state))
+    position = Position(*row[1:])
+    return row[0], replace(position, state=RunState.of(position.state))
+
+
+def end_parameters(end: RunEnd | None) -> dict[str, object]:
+    """Return the parameters that store a run's end; without one, all are None."""
+    names = [entry.name for entry in fields(RunEnd)]
+    if end is None:
+        return dict.fromkeys(names)
+    reason = None if end.reason is None else storable(end.reason)
+    return {**{name: getattr(end, name) for name in names}, "reason": reason}
 
 
 def storable(text: str) -> str:

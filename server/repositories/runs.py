@@ -20,12 +20,13 @@ from server.repositories.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (
+    END_ASSIGNMENTS,
     LISTED_RUN_COLUMNS,
     POSITION_COLUMNS,
     RUN_COLUMNS,
+    end_parameters,
     position_of,
     run_of,
-    storable,
 )
 
 # The moment is ours: a server that was frozen may do this long after we gave it up.
@@ -104,10 +105,8 @@ TAKE_OVER = f"""
     RETURNING {POSITION_COLUMNS}
 """
 
-FINISH_QUEUED = """
-    UPDATE commands_info
-    SET state = %(state)s, end_time = %(end_time)s, exitcode = %(exitcode)s,
-        signal = %(signal)s, reason = %(reason)s
+FINISH_QUEUED = f"""
+    UPDATE commands_info SET {END_ASSIGNMENTS}
     WHERE id = %(id)s AND state = 'queued'
     RETURNING id
 """
@@ -238,14 +237,7 @@ class RunRepository:
 
     async def finish_queued(self, run_id: UUID, end: RunEnd) -> bool:
         """End a run that is still queued; False when it is not."""
-        parameters = {
-            "id": run_id,
-            "state": end.state,
-            "end_time": end.end_time,
-            "exitcode": end.exitcode,
-            "signal": end.signal,
-            "reason": None if end.reason is None else storable(end.reason),
-        }
+        parameters = {"id": run_id, **end_parameters(end)}
         return await self._database.fetch_one(FINISH_QUEUED, parameters) is not None
 
     async def delete(self, run_id: UUID) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from server.models import Run, RunEnd, RunState
@@ -150,11 +150,4 @@ class LiveRun:
 
 def ended_run(run: Run, end: RunEnd) -> Run:
     """Return the run as it is after its end."""
-    return replace(
-        run,
-        state=end.state,
-        end_time=end.end_time,
-        exitcode=end.exitcode,
-        signal=end.signal,
-        reason=end.reason,
-    )
+    return replace(run, **asdict(end))

@@ -164,13 +164,7 @@ class Recovery:
             state=RunState.RUNNING,
             created_at=started_at,
             start_time=started_at,
-            end_time=None,
-            exitcode=None,
-            signal=None,
-            reason=None,
             script=self._spool.read_script(run_id),
-            output_bytes=0,
-            output_lines=0,
             epoch=0,
             host=self._host,
         )

@@ -1,23 +1,17 @@
 """Places and the queue of those that wait for one."""
 
 import asyncio
-from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from server.errors import LimitReachedError
-from server.models import Run, RunState
+from server.models import Run
 from server.services.active import ActiveRuns
 from server.services.live import LiveRun
+from tests.support.runs import a_run
 
 COMMAND = uuid4()
-
-
-def a_run(command: UUID = COMMAND) -> Run:
-    now = datetime.now(UTC)
-    state = RunState.QUEUED
-    return Run(uuid4(), command, state, now, now, None, None, None, None, "true", 0, 0, 1, "host")
 
 
 def active_runs(places: int) -> ActiveRuns:
@@ -79,13 +73,13 @@ class CountedRun(LiveRun):
 def test_to_start_or_stop_a_run_looks_at_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many thousands are queued."""
     active = active_runs(places=1)
-    others = [CountedRun(a_run(uuid4())) for _ in range(1000)]
+    others = [CountedRun(a_run()) for _ in range(1000)]
     for other in others:
         active.put(other)
         active.put_back(other)
     monkeypatch.setattr(CountedRun, "looks", 0)
     active.admit(COMMAND)
-    live = active.enqueue(a_run())
+    live = active.enqueue(a_run(command_id=COMMAND))
     assert active.of_command(COMMAND) == [live]
     assert active.is_queued(live)
     active.take(live)
@@ -135,10 +129,10 @@ async def test_the_queue_is_looked_at_when_it_or_its_places_change() -> None:
 
 def test_a_commands_runs_are_bounded_and_told_newest_first() -> None:
     active = active_runs(places=1)
-    runs = [active.enqueue(a_run()) for _ in range(2)]
-    active.enqueue(a_run(uuid4()))
+    runs = [active.enqueue(a_run(command_id=COMMAND)) for _ in range(2)]
+    active.enqueue(a_run())
     active.admit(COMMAND)
-    runs.append(active.add(a_run()))
+    runs.append(active.add(a_run(command_id=COMMAND)))
     assert active.of_command(COMMAND) == runs[::-1]
     with pytest.raises(LimitReachedError, match="TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"):
         active.admit(COMMAND)

@@ -1,23 +1,21 @@
 """Runs that are put off: what is told of them, and when they are tried again."""
 
 import errno
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from server.errors import DatabaseRefusedError
-from server.models import Run, RunState
+from server.models import RunState
 from server.services import faults as module
 from server.services.faults import Faults
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
+from tests.support.runs import a_run
 
 
 def live_run() -> LiveRun:
-    now, state = datetime.now(UTC), RunState.RUNNING
-    run = Run(uuid4(), uuid4(), state, now, now, None, None, None, None, "true", 0, 0, 1, "host")
-    return LiveRun(run)
+    return LiveRun(a_run(RunState.RUNNING))
 
 
 @pytest.mark.parametrize(

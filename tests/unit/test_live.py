@@ -3,13 +3,13 @@
 import errno
 from datetime import UTC, datetime
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 
 from server.models import Run, RunEnd, RunState
 from server.services import live as module
 from server.services.live import LiveRun
+from tests.support.runs import a_run
 from tests.support.waiting import patience
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -26,9 +26,7 @@ async def test_an_end_that_cannot_be_read_now_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "END_STORED_SECONDS", 0)
-    state = RunState.RUNNING
-    run = Run(uuid4(), uuid4(), state, NOW, NOW, None, None, None, None, "true", 0, 0, 1, "host")
-    live = LiveRun(run)
+    live = LiveRun(a_run(RunState.RUNNING))
     live.started(cast("Any", Log()), NOW, stopping=False, paused=False)
     failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "I/O error")]
 

@@ -1,16 +1,14 @@
 """The Runner while its keeper refuses."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 
 from server.errors import DatabaseUnavailableError
 from server.keeper.protocol import KeeperError, StartRequest
 from server.keeper.spool import Limits, Spool
-from server.models import Run, RunState
+from server.models import RunState
 from server.services import runner as runner_module
 from server.services.active import ActiveRuns
 from server.services.faults import Faults
@@ -18,6 +16,7 @@ from server.services.launch import Launch
 from server.services.metrics import Metrics
 from server.services.runner import Runner
 from server.services.tasks import Tasks, end
+from tests.support.runs import a_run
 from tests.support.waiting import until
 
 
@@ -31,12 +30,6 @@ class LostKeeper:
         self.calls += 1
         assert self.calls < 100, "the Runner asks without end"
         raise KeeperError("the keeper is lost")
-
-
-def queued_run() -> Run:
-    now = datetime.now(UTC)
-    state = RunState.QUEUED
-    return Run(uuid4(), uuid4(), state, now, now, None, None, None, None, "true", 0, 0, 1, "host")
 
 
 def a_runner(
@@ -73,7 +66,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
     runner = a_runner(tmp_path, active, tasks, keeper=keeper)
     dispatching = tasks.start(runner.dispatch(), "dispatch")
-    live = await runner.take_up(queued_run())
+    live = await runner.take_up(a_run())
     await until(lambda: keeper.calls >= 5)
     await end(dispatching)
     assert not tasks.failed.is_set()
@@ -87,7 +80,7 @@ async def test_a_stop_that_cannot_be_stored_costs_a_queued_run_nothing(tmp_path:
 
     active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=3)
     runner = a_runner(tmp_path, active, Tasks(), runs=Away())
-    queued = [active.enqueue(queued_run()) for _ in range(3)]
+    queued = [active.enqueue(a_run()) for _ in range(3)]
     with pytest.raises(DatabaseUnavailableError):
         await runner.stop(queued[0].run.id, signal="SIGTERM", grace_seconds=1.0)
     assert active.next is queued[0]
