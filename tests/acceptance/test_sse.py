@@ -86,9 +86,9 @@ async def test_events_are_the_json_stream(client: Client, subtests: pytest.Subte
 async def test_events_have_the_offset_of_the_following_as_id(client: Client) -> None:
     run_id = await client.run("echo one; sleep 0.2; printf 'z\\303\\274rich\\377'")
     source = EventSource(client, run_id)
-    async for event in source.connection():
-        if event.data["type"] == "output":
-            assert event.last_id == str(event.data["next"])
+    outputs = [one async for one in source.connection() if one.data["type"] == "output"]
+    assert [one.last_id for one in outputs] == [str(one.data["next"]) for one in outputs]
+    assert outputs[-1].last_id == "12"
     assert source.last_id == "end"
 
 
