@@ -15,10 +15,11 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from server.keeper.records import PASSING_ERRORS, open_regular
-from server.keeper.spool import OUTPUT, TAIL, Limits
+from server.keeper.spool import CHANGED, OUTPUT, TAIL, Limits
 from server.keeper.trash import Trash, clear_flags
 
 MARKER = "\n[tailrun: {} bytes of output were left out here]\n"
@@ -71,8 +72,8 @@ class OutputFiles:
         self._segments: dict[int, int] = {}
         try:
             self.output_bytes = _without_hole(self._output)
-            self.changed = self.output_bytes != os.fstat(self._output).st_size
-            _resize(self._output, self.output_bytes)
+            self.changed = os.path.lexists(directory / CHANGED)
+            self._mend(self._output, self.output_bytes)
             self._newest = self._find_newest()
             for number in (self._newest - 1, self._newest):
                 self._open_segment(number)
@@ -199,8 +200,15 @@ class OutputFiles:
 
     def _mend(self, descriptor: int, size: int) -> None:
         if os.fstat(descriptor).st_size != size:
-            self.changed = True
+            self._note_change()
             _resize(descriptor, size)
+
+    def _note_change(self) -> None:
+        """Note that bytes may be missing, for a keeper that follows, too."""
+        self.changed = True
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        with suppress(OSError):
+            os.close(os.open(self._directory / CHANGED, flags, 0o600))
 
     async def _put_back(self) -> None:
         """Put the output at its name again, where it is not there any more."""

@@ -8,6 +8,7 @@
         stop.json         StopRecord, written before the first signal
         exit.json         ExitRecord; once it is there, `output` will not grow any more
         exit.tmp          space for that, kept free: the disk may be full when the run ends
+        changed           somebody else has cut or lengthened the output
         given-up          somebody wants it ended though its output cannot be stored
     STATE_DIR/work/<run_id>/    0700; the run's own, which may leave in it what it likes
         script            the script as run, executable (before: in the spool)
@@ -41,6 +42,7 @@ PROCESS_RECORD = "run.json"
 STOP_RECORD = "stop.json"
 EXIT_RECORD = "exit.json"
 EXIT_SPACE = "exit.tmp"
+CHANGED = "changed"
 GIVEN_UP = "given-up"
 
 EXIT_SPACE_BYTES = 4096

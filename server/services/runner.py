@@ -257,6 +257,9 @@ class Runner:
         live = self._active.get(run.id)
         if live is None or live.log is None:
             return end
+        kept = max(live.log.size, live.run.output_bytes)
+        if record is not None and record.output_bytes > kept and not live.log.damaged:
+            return outcome.incomplete(kept, outcome.OUTPUT_CUT, lambda: end)
         damaged = live.log.damaged or live.log.size < live.run.output_bytes
         return outcome.cut(end, live.log.size) if damaged else end
 

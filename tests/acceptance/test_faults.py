@@ -1,5 +1,6 @@
 """A fault in what is done for one run is that run's alone: the other does not notice."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.failpoints import VARIABLE
+from server.keeper.spool import Spool
 from tests.support.client import Client
 from tests.support.postgres import execute
 from tests.support.service import Service
@@ -308,6 +310,26 @@ async def test_a_run_that_is_put_off_can_be_ended(pair: Pair, database_url: str)
     assert await pair.client.output(guilty) == OUTPUT[:3893]
     await pair.assert_exact(other)
     await pair.client.call("DELETE", f"runs/{guilty}")
+
+
+async def test_an_output_that_is_cut_before_it_is_archived_is_no_whole_one(
+    pair: Pair, service: Service
+) -> None:
+    """Its run has ended, and no server is there: the record tells how much was written."""
+    guilty, other = await pair.begin()
+    await archived_half(pair, guilty)
+    await service.kill()
+    pair.go_on()
+    spool = Spool.of(service.state_dir)
+    await until(lambda: spool.read_exit(guilty) is not None)
+    os.truncate(spool.output_path(guilty), 5)
+    await service.start()
+    run = await pair.ended(guilty)
+    assert (run["state"], run["output_bytes"]) == ("lost", 3893)
+    assert "from byte 3893 on is not stored" in run["reason"]
+    assert "exit 7" in run["reason"]
+    assert await pair.client.output(guilty) == OUTPUT[:3893]
+    await pair.assert_exact(other)
 
 
 async def test_a_run_that_was_given_up_ends_with_the_next_server(

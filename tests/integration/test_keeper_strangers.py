@@ -123,6 +123,18 @@ async def test_the_next_keeper_takes_no_strangers_tail(host: Host) -> None:
     assert (end.cause, end.output_bytes, host.output(run_id)) == ("stop", 5, b"head\n")
 
 
+async def test_a_renewed_keeper_knows_that_an_output_was_changed(host: Host) -> None:
+    run_id = await host.start(f"echo before; {GO_ON} echo after; exit 3")
+    await host.wrote(run_id, b"before\n")
+    cut(host.spool.output_path(run_id))
+    await until(lambda: host.spool.output_path(run_id).stat().st_size == 7)
+    await host.client.renew()
+    go(host, run_id)
+    end = await host.ended(run_id)
+    assert (end.exitcode, end.output_changed) == (3, True)
+    assert host.output(run_id) == b"be\0\0\0\0\0after\n"
+
+
 async def test_the_next_keeper_takes_no_hole_for_output(host: Host) -> None:
     """It was made while no keeper was there; to archive it would take hours."""
     run_id = await host.start(f"echo before; {GO_ON} echo after; exit 3")
