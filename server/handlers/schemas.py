@@ -111,7 +111,8 @@ def _script(**options: Any) -> fields.String:
         **options,
         validate=[_not_blank, _encodable, _storable],
         metadata={
-            "description": "shell script, or any script with a #! line",
+            "description": "a bash script (sh where there is no bash), or one in any language whose"
+            " first line names its interpreter (#!)",
             "example": "for i in $(seq 10); do echo line $i; sleep 1; done",
         },
     )

@@ -55,7 +55,9 @@ async def test_its_documentation_is_where_it_was(client: Client) -> None:
     async with client.session.get(client.page_url("/swagger/index.html")) as response:
         assert response.status == 200
     async with client.session.get(client.page_url("/swagger/doc.json")) as response:
-        paths = (await response.json())["paths"]
+        told = await response.json()
+        paths, body = told["paths"], told["definitions"]["CommandBody"]
+    assert body["properties"]["script"]["description"].startswith("a bash script")
     for path in ("ping", "commands/", "commands/{id}", "commands/{id}/info", "commands/{id}/stop"):
         assert f"/api/v1/{path}" in paths
     assert Settings().port == 8000
