@@ -16,7 +16,7 @@ def build_app(settings: Settings) -> web.Application:
         client_max_size=settings.max_body_bytes,
     )
     app[keys.SETTINGS] = settings
-    app[keys.GATES] = Gates(settings.max_connections)
+    app[keys.GATES] = Gates(settings.max_connections, stall_seconds=settings.viewer_stall_seconds)
     routes.add_routes(app)
     openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
     routes.add_undocumented_routes(app)

@@ -1,4 +1,4 @@
-"""The bound on connections, as requests meet it."""
+"""The bounds on connections, and on what waits for them, as requests meet them."""
 
 from aiohttp import web
 
@@ -14,12 +14,17 @@ async def connections(request: web.Request, handler: Handler) -> web.StreamRespo
     """
     gates = request.app[keys.GATES]
     with gates.serving(request):
-        if not gates.full or request.path == "/healthz":
-            return await handler(request)
-        answer = problem(
-            503,
-            f"There are more connections than the bound TAILRUN_MAX_CONNECTIONS, {gates.bound}.",
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-        answer.force_close()
+        if gates.full and request.path != "/healthz":
+            return _refusal(
+                f"There are more connections than the bound TAILRUN_MAX_CONNECTIONS, {gates.bound}."
+            )
+        answer = await handler(request)
+        if not gates.has_room_for(answer):
+            return _refusal("Too many answers wait for clients that do not take them.")
         return answer
+
+
+def _refusal(detail: str) -> web.Response:
+    answer = problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    answer.force_close()
+    return answer

@@ -2,6 +2,7 @@
 
 aiohttp has neither: a connection that sends nothing, or half a request, stays for an hour. So each
 of its protocols stands behind one of ours, which sees what arrives; nothing private of it is used.
+Nor does it end a connection whose peer does not take the answer, which waits in memory.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from itertools import islice
 
 from aiohttp import web
+
+from server.handlers.peer import TcpConnection
 
 HEADERS_SECONDS = 10.0
 """From a connection, or the first byte of a further request, to the end of its headers."""
@@ -20,6 +23,14 @@ BODY_BYTES_PER_SECOND = 1000
 
 LINGER_SECONDS = 10.0
 """For the answer to a request whose body did not come; then the connection is cut."""
+
+STALL_SECONDS = 15.0
+"""An answer of which so long nothing is taken is given up; a viewer's is in viewers.py."""
+
+MAX_UNTAKEN_BYTES = 64 * 1024 * 1024
+"""Of answers that wait in memory for their clients, together; then no large one is begun."""
+
+LARGE_BYTES = 64 * 1024
 
 SWEEP_SECONDS = 1.0
 LOOKED_AT = 16
@@ -43,11 +54,16 @@ class Gate(asyncio.Protocol):
         self.waiting_since: float | None = self._loop.time()
         self.requested_at = 0.0
         self.received = 0
+        self._connection: TcpConnection | None = None
+        self._answered = False
+        self._acknowledged = 0
+        self._taking_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter a connection."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  for mypy
         self.transport = transport
+        self._connection = TcpConnection(transport)
         self._gates.enter(self)
         self._protocol.connection_made(transport)
 
@@ -78,7 +94,12 @@ class Gate(asyncio.Protocol):
     @property
     def is_writing(self) -> bool:
         """Whether the client has not yet taken all that it was sent."""
-        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return self.untaken_bytes > 0
+
+    @property
+    def untaken_bytes(self) -> int:
+        """How much waits in this process for the client."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     def begin(self, request: web.Request) -> None:
         """Note that a request's headers are there."""
@@ -88,6 +109,7 @@ class Gate(asyncio.Protocol):
     def end(self) -> None:
         """Note that a request has been answered."""
         self.request, self.received = None, 0
+        self._answered, self._taking_since = True, self._loop.time()
 
     def close(self) -> None:
         """Close the connection, which has no request; what is half there is answered."""
@@ -99,6 +121,22 @@ class Gate(asyncio.Protocol):
         if self.waiting_since is not None and self.received:
             self.transport.write(TOO_LATE)
         self.transport.close()
+
+    def check_taken(self, now: float, *, stall_seconds: float) -> None:
+        """End a connection whose peer has acknowledged nothing of an answer for so long."""
+        if not self._answered or self.request is not None:
+            return
+        assert self._connection is not None and self.transport is not None  # noqa: S101, PT018
+        try:
+            self._answered = self._connection.outstanding() > 0
+            before, self._acknowledged = self._acknowledged, self._connection.acknowledged()
+        except (OSError, ValueError):  # its descriptor is closed
+            self._answered = False
+            return
+        if self._acknowledged != before:
+            self._taking_since = now
+        elif self._answered and now - self._taking_since >= stall_seconds:
+            self.transport.abort()
 
     def check(self, now: float, *, headers_seconds: float, body_seconds: float) -> None:
         """End what has been waited for long enough."""
@@ -125,8 +163,12 @@ class Gates:
         *,
         headers_seconds: float = HEADERS_SECONDS,
         body_seconds: float = BODY_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+        max_untaken_bytes: int = MAX_UNTAKEN_BYTES,
     ) -> None:
         self.bound = bound
+        self._stall_seconds = stall_seconds
+        self._max_untaken_bytes = max_untaken_bytes
         self._headers_seconds = headers_seconds
         self._body_seconds = body_seconds
         self._gates: dict[asyncio.BaseTransport, Gate] = {}
@@ -140,12 +182,22 @@ class Gates:
         """Whether there are more connections than the bound."""
         return len(self) > self.bound
 
+    def has_room_for(self, answer: web.StreamResponse) -> bool:
+        """Whether an answer may wait in memory for its client, with those that wait already.
+
+        What is sent piece by piece does not, nor does what is small.
+        """
+        if not isinstance(answer, web.Response) or (answer.content_length or 0) <= LARGE_BYTES:
+            return True
+        untaken = sum(gate.untaken_bytes for gate in self._gates.values() if gate.request is None)
+        return untaken < self._max_untaken_bytes
+
     def factory(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], Gate]:
         """Return what makes the protocols of connections, in front of those of a server."""
         return lambda: Gate(self, server())
 
     async def watch(self) -> None:
-        """End requests that do not arrive, for ever."""
+        """End requests that do not arrive, and answers that are not taken, for ever."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(SWEEP_SECONDS, self._headers_seconds))
@@ -154,6 +206,7 @@ class Gates:
                 gate.check(
                     now, headers_seconds=self._headers_seconds, body_seconds=self._body_seconds
                 )
+                gate.check_taken(now, stall_seconds=self._stall_seconds)
 
     @contextmanager
     def serving(self, request: web.Request) -> Iterator[None]:

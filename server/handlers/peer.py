@@ -53,17 +53,12 @@ class Peer(Protocol):
         ...
 
 
-class TcpPeer:
-    """The peer of a TCP connection.
+class TcpConnection:
+    """What the kernel tells of a TCP connection; OSError and ValueError: it is gone."""
 
-    Raises:
-        OSError: the connection is gone.
-    """
-
-    def __init__(self, transport: asyncio.WriteTransport, patience_seconds: float) -> None:
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
         self._socket: socket.socket = transport.get_extra_info("socket")
-        self._bound(patience_seconds)
 
     def outstanding(self) -> int:
         """Return what waits here, and in the kernel (SIOCOUTQ) for its acknowledgement."""
@@ -79,14 +74,26 @@ class TcpPeer:
         """Return `tcpi_bytes_received`."""
         return self._counted()[1]
 
-    def listen_little(self) -> None:
-        """Bound what is received and not yet read."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
-
     def _counted(self) -> tuple[int, int]:
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
         acked, received = _BYTES_ACKED_AND_RECEIVED.unpack_from(info, _BYTES_ACKED_OFFSET)
         return acked, received
+
+
+class TcpPeer(TcpConnection):
+    """The peer of a viewer's connection, of which little waits here.
+
+    Raises:
+        OSError: the connection is gone.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport, patience_seconds: float) -> None:
+        super().__init__(transport)
+        self._bound(patience_seconds)
+
+    def listen_little(self) -> None:
+        """Bound what is received and not yet read."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
 
     def _bound(self, patience_seconds: float) -> None:
         """Keep little for the peer, and have the kernel end what is left when nobody watches it.

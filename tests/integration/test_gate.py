@@ -1,9 +1,11 @@
 """Connections: how many there may be, and how long a request may take to arrive."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -18,6 +20,9 @@ from tests.support.waiting import patience, until
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+
+LARGE_BYTES = 12_000_000
+"""More than the kernel keeps for a peer that takes nothing."""
 
 
 class Peer:
@@ -40,6 +45,11 @@ class Peer:
         await self.reader.readexactly(length)
         return head.split()[1]
 
+    def pause(self) -> None:
+        """Take nothing any more."""
+        assert isinstance(self.writer.transport, asyncio.Transport)
+        self.writer.transport.pause_reading()
+
     async def closed(self) -> bytes:
         """Return all that comes before the connection is closed."""
         try:
@@ -56,12 +66,16 @@ class Site:
         self.waiting = 0
         self.go = asyncio.Event()
         self.port = 0
+        self.path = Path()
         self._stack = AsyncExitStack()
 
     async def wait(self, _: web.Request) -> web.Response:
         self.waiting += 1
         await self.go.wait()
         return web.Response(text="gone")
+
+    async def file(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(self.path)
 
     async def connect(self) -> Peer:
         peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -75,6 +89,8 @@ class Site:
         app.router.add_get("/ping", answer)
         app.router.add_get("/healthz", answer)
         app.router.add_get("/wait", self.wait)
+        app.router.add_get("/large", large)
+        app.router.add_get("/file", self.file)
         app.router.add_post("/read", read)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -94,6 +110,10 @@ class Site:
 
 async def answer(_: web.Request) -> web.Response:
     return web.Response(text="pong")
+
+
+async def large(_: web.Request) -> web.Response:
+    return web.Response(body=bytes(LARGE_BYTES))
 
 
 async def read(request: web.Request) -> web.Response:
@@ -196,3 +216,46 @@ async def test_a_body_that_comes_at_a_fair_rate_has_its_time() -> None:
         assert await peer.answer() == b"408"
         seconds(gate.requested_at + 43.1)
         assert await peer.closed() == b""
+
+
+@pytest.mark.parametrize("path", ["large", "file"])
+async def test_an_answer_that_nobody_takes_is_given_up(path: str, tmp_path: Path) -> None:
+    """Those that are taken, however slowly, are not."""
+    async with Site(Gates(9, stall_seconds=1.5)).serving() as site:
+        site.path = tmp_path / "file"
+        site.path.touch()
+        os.truncate(site.path, LARGE_BYTES)
+        deaf, slow = await site.connect(), await site.connect()
+        for peer in (deaf, slow):
+            peer.writer.write(REQUEST % path.encode())
+        deaf.pause()
+        left = LARGE_BYTES
+        await slow.reader.readuntil(b"\r\n\r\n")
+        while len(site.gates) == 2:
+            left -= len(await slow.reader.read(4096))
+            await asyncio.sleep(0.01)  # so it takes half a minute for all
+        assert left > 0
+        while left:
+            left -= len(await slow.reader.readexactly(min(left, 2**20)))
+        assert await slow.ask() == b"200"
+
+
+async def test_no_large_answer_is_begun_while_too_many_wait() -> None:
+    async with Site(Gates(9, max_untaken_bytes=2 * LARGE_BYTES)).serving() as site:
+        deaf = [await site.connect() for _ in range(5)]
+        for peer in deaf:
+            peer.pause()
+            peer.writer.write(REQUEST % b"large")
+        another = await site.connect()
+
+        def waiting() -> int:
+            return sum(gate.is_writing for gate in site.gates._gates.values())
+
+        await until(lambda: waiting() == 3)
+        assert await another.ask("large") == b"503"
+        small = await site.connect()
+        assert await small.ask() == b"200"
+        for peer in deaf:
+            peer.writer.transport.abort()
+        await until(lambda: waiting() == 0)
+        assert await (await site.connect()).ask("large") == b"200"
