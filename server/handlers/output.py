@@ -1,5 +1,6 @@
 """The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
 
+import errno
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from server.handlers.problems import InvalidInputError
 from server.handlers.telling import start_offset
 from server.models import Run
 from server.output.cursor import Pace, StreamFormat, frames
+from server.output.index import OutputDamagedError
 from server.output.lines import parse_lines
 from server.output.ranges import UnsatisfiableRangeError, parse_range
 from server.output.source import Output
@@ -164,6 +166,8 @@ async def _plain(output: Output, part: _Part, pace: Pace) -> AsyncGenerator[byte
     offset = part.start
     while offset < part.end:
         ready = [await output.read(offset, min(pace.slab_bytes, part.end - offset))]
+        if not ready[0]:
+            raise OutputDamagedError(errno.EIO, f"The output ends at byte {offset} meanwhile")
         offset += len(ready[0])
         yield ready.pop()
 

@@ -4,12 +4,18 @@ For the archive's statement there is another (binary.py). Both are used alike.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
 import aiopg
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import (
+    PYDATETIMETZ,
+    TRANSACTION_STATUS_IDLE,
+    cursor,
+    new_type,
+    register_type,
+)
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
@@ -58,6 +64,25 @@ Connect = Callable[[str, float], Awaitable[Connection]]
 """Connects with libpq's connection string, and a time-out in seconds."""
 
 
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def _moment(value: str | bytes | None, cur: cursor) -> datetime | None:
+    """Read a timestamp; the first or last that there is, where PostgreSQL's is beyond Python's.
+
+    One such row, which somebody wrote, would fail every list that it is in.
+    """
+    try:
+        moment: datetime | None = PYDATETIMETZ(value, cur)
+    except (ValueError, OverflowError):
+        return FIRST if str(value).endswith("BC") else LAST
+    return moment
+
+
+MOMENT = new_type(PYDATETIMETZ.values, "MOMENT", _moment)
+
+
 async def connected(dsn: str, timeout_seconds: float) -> aiopg.Connection:
     """Return a connection that aiopg has made, with no question to the server but that."""
     return await aiopg.connect(dsn, timeout=timeout_seconds, enable_hstore=False, enable_json=False)
@@ -74,7 +99,9 @@ class TextConnection:
     @classmethod
     async def connect(cls, dsn: str, timeout_seconds: float) -> Self:
         """Connect."""
-        return cls(await connected(dsn, timeout_seconds))
+        connection = await connected(dsn, timeout_seconds)
+        register_type(MOMENT, connection.raw)
+        return cls(connection)
 
     @property
     def usable(self) -> bool:
@@ -87,14 +114,14 @@ class TextConnection:
     ) -> list[Row]:
         """Run a statement, after CHECK_DEADLINE."""
         check = "" if deadline is None else CHECK_DEADLINE.format(deadline=deadline.isoformat())
-        async with self._connection.cursor() as cursor:
+        async with self._connection.cursor() as answer:
             try:
-                await cursor.execute(check + sql, parameters, timeout=timeout_seconds)
+                await answer.execute(check + sql, parameters, timeout=timeout_seconds)
             except psycopg2.DatabaseError as exc:
                 if exc.pgcode == TOO_LATE:
                     raise TooLateError(str(exc)) from exc
                 raise
-            return list(await cursor.fetchall())
+            return list(await answer.fetchall())
 
     def close(self) -> None:
         """Close it."""

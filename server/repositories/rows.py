@@ -65,9 +65,10 @@ def _cut(text: str) -> str:
 
 
 def run_of(row: Row) -> Run:
-    """Return the run in a row of RUN_COLUMNS."""
+    """Return the run in a row of RUN_COLUMNS; a length below 0, which somebody wrote, is none."""
     values = dict(zip(_RUN_FIELDS, row, strict=True))
-    return Run(**values | {"state": RunState.of(values["state"])})
+    lengths = {name: max(values[name], 0) for name in ("output_bytes", "output_lines")}
+    return Run(**values | lengths | {"state": RunState.of(values["state"])})
 
 
 def command_and_run_of(row: Row) -> tuple[Command, Run | None]:

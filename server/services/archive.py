@@ -71,7 +71,8 @@ class ArchivedOutput:
         if chunk is None:
             return self.size
         data = await self._chunks.plain(self._run.id, chunk)
-        return chunk.byte_offset + lines.after_newline(data, line - chunk.first_line)
+        found = chunk.byte_offset + lines.after_newline(data, line - chunk.first_line)
+        return min(found, self.size)
 
     async def tail_offset(self, count: int) -> int:
         """Return where the last `count` lines start; an unfinished last line counts as one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -160,6 +160,47 @@ async def test_a_state_that_is_not_known_hides_no_run(start: Start, database_url
     assert (run["id"], run["state"]) == (run_id, "lost")
     [command] = (await client.call("GET", "commands/"))["items"]
     assert command["last_run"]["id"] == run_id
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "output_bytes = -5",
+        "output_bytes = 5",
+        "output_lines = -9000000000",
+        "start_time = '99999-01-01'",
+        "end_time = '0044-03-15 BC'",
+        "created_at = '-infinity'",
+        "created_at = 'infinity', end_time = '290000-01-01'",
+    ],
+)
+async def test_an_odd_row_hides_nothing_and_holds_nobody(
+    start: Start, database_url: str, odd: str
+) -> None:
+    """Also when a run of such a row is active, and when a server starts with it."""
+    client = await start()
+    ended, active = await client.run("seq 1000"), await client.run("echo; sleep 1000")
+    await client.finished(ended)
+    execute(database_url, f"UPDATE commands_info SET {odd} WHERE id = '{ended}'")  # noqa: S608
+    if "end_time" not in odd:
+        execute(database_url, f"UPDATE commands_info SET {odd} WHERE id = '{active}'")  # noqa: S608
+    for _ in range(2):
+        for path in ("runs/", "commands/"):
+            assert len((await client.call("GET", path))["items"]) == 2
+        await client.output(ended)
+        for query_ in ("tail=2", "lines=5-6", "lines=900-", "follow=true", "offset=3"):
+            async with client.session.get(client.url(f"runs/{ended}/output?{query_}")) as answer:
+                with suppress(aiohttp.ClientPayloadError):  # broken off at what is not there
+                    await answer.read()
+        assert (await client.stream(ended, format="json")).messages[-1]["type"] == "end"
+        await client.service.terminate()
+        await client.service.start()
+    await client.call("POST", f"runs/{active}/stop", json={"grace_seconds": 0}, status=202)
+
+    async def over() -> bool:
+        return (await client.get_run(active))["state"] in {"stopped", "lost"}
+
+    await until_true(over)
 
 
 async def read_identity(client: Client, run_id: str, got: bytearray) -> None:

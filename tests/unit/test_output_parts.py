@@ -1,0 +1,28 @@
+"""Parts of an output over HTTP."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.handlers.output import _Part, _plain
+from server.output.cursor import Pace
+from server.output.index import OutputDamagedError
+
+if TYPE_CHECKING:
+    from server.output.source import Output
+
+
+class Cut:
+    """An output that has become shorter since its size was looked at."""
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        return b"hello"[offset : offset + limit]
+
+
+async def test_a_part_that_is_gone_meanwhile_is_broken_off() -> None:
+    """It holds nobody up: to read on would find nothing, at once, for ever."""
+    output: Output = Cut()  # type: ignore[assignment]
+    pieces = _plain(output, _Part(2, 9), Pace())
+    assert await anext(pieces) == b"llo"
+    with pytest.raises(OutputDamagedError):
+        await anext(pieces)
