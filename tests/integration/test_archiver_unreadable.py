@@ -11,6 +11,7 @@ from server.repositories.database import Database
 from server.services import faults
 from server.services.tasks import end
 from tests.integration.archive_harness import Site
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -36,9 +37,11 @@ async def test_a_run_whose_spool_cannot_be_read_now_waits_alone(
         return read_exit(spool, run_id)
 
     monkeypatch.setattr(Spool, "read_exit", refuse)
-    for run in (waiting, other):
-        run.write(b"all of it\n")
-        run.end()
+    waiting.write(b"all of it\n")
+    waiting.end()
+    await until(lambda: refused > 0)
+    other.write(b"all of it\n")
+    other.end()
     await other.assert_whole()
     await waiting.assert_whole()
     assert refused >= 3
