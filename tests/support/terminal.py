@@ -4,8 +4,9 @@ import asyncio
 import os
 import pty
 import re
+import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.support.programs import PATH
@@ -102,5 +103,7 @@ async def terminal(directory: Path, **environment: str) -> AsyncIterator[Termina
         yield opened
     finally:
         asyncio.get_running_loop().remove_reader(ours)
+        with suppress(OSError):  # nothing is left that a hang-up might not end
+            os.killpg(os.tcgetpgrp(ours), signal.SIGTERM)
         os.close(ours)
         await process.wait()
