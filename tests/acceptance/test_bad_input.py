@@ -153,12 +153,10 @@ async def test_a_wrong_id_is_not_found(client: Client, subtests: pytest.Subtests
         ("POST", "commands/{}/stop"),
         ("POST", "commands/{}/runs"),
         ("GET", "commands/{}/runs"),
-        ("GET", "commands/{}/ws"),
         ("GET", "runs/{}"),
         ("POST", "runs/{}/stop"),
         ("POST", "runs/{}/signal"),
         ("GET", "runs/{}/output"),
-        ("GET", "runs/{}/ws"),
     ]
     wrong = [NOBODY, "x", "..%2f..%2fetc", "%2e%2e", "%00", f"%7b{NOBODY}%7d", NOBODY[:-1] + "%0a"]
     for method, path in routes:

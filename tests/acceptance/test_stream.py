@@ -130,7 +130,8 @@ async def test_an_unknown_run_is_told_by_the_first_frame(
     """A page cannot read the status of a handshake; what is none is told so."""
     created = await client.create("true", start=False)
     unknown = "00000000-0000-4000-8000-000000000000"
-    for path in [f"runs/{unknown}/ws", f"commands/{unknown}/ws", f"commands/{created['id']}/ws"]:
+    paths = [f"{of}/{wrong}/ws" for of in ("runs", "commands") for wrong in (unknown, "x", "%00")]
+    for path in [*paths, f"commands/{created['id']}/ws"]:
         for stream_format, count in [("json", 1), ("text", 0), ("raw", 0)]:
             with subtests.test(path=path, format=stream_format):
                 url = client.url(path).with_query(format=stream_format)
