@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -57,15 +56,18 @@ async def until_a_statement_sleeps(database: Database) -> None:
 @contextmanager
 def hurried(database: Database, seconds: float = 0.3) -> Iterator[None]:
     """Have calls given up so soon: those that are to be, as others may take longer."""
-    parts: list[Any] = [database, database._pool, database._binary_pool]
-    before = [part._timeout_seconds for part in parts]
-    for part in parts:
-        part._timeout_seconds = seconds
+
+    def set_timeouts(seconds: float) -> None:
+        database.statement_timeout_seconds = seconds
+        for pool in (database._pool, database._binary_pool):
+            pool._timeout_seconds = seconds
+
+    before = database.statement_timeout_seconds
+    set_timeouts(seconds)
     try:
         yield
     finally:
-        for part, patient in zip(parts, before, strict=True):
-            part._timeout_seconds = patient
+        set_timeouts(before)
 
 
 @asynccontextmanager
