@@ -103,12 +103,14 @@ class Viewers:
         stall_seconds: float,
         on_dropped: Callable[[], None],
         peer_of: Callable[[asyncio.WriteTransport, float], Peer] = TcpPeer,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._max_viewers = max_viewers
         self._max_per_run = max_per_run
         self._stall_seconds = stall_seconds
         self._on_dropped = on_dropped
         self._peer_of = peer_of
+        self._sweep_seconds = sweep_seconds
         self._places: dict[int, Place] = {}
         self._per_run: Counter[UUID] = Counter()
 
@@ -153,7 +155,7 @@ class Viewers:
         The service's owner cancels it.
         """
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self._sweep_seconds)
             self.sweep(asyncio.get_running_loop().time())
             await self.break_silence()
 

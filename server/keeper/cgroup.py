@@ -73,7 +73,7 @@ class Group:
         """Return the processes in it."""
         return pids(self.directory)
 
-    async def remove(self) -> None:
+    async def remove(self, pause_seconds: float = REMOVE_SECONDS) -> None:
         """Kill what is left in it, and remove it; with the last group goes the one they were in."""
         for _ in range(REMOVE_ROUNDS):
             for pid in self.pids():
@@ -83,7 +83,7 @@ class Group:
                 with suppress(OSError):
                     self.directory.parent.rmdir()
                 return
-            await asyncio.sleep(REMOVE_SECONDS)
+            await asyncio.sleep(pause_seconds)
         _log.warning("%s cannot be removed: it has the processes %s", self.directory, self.pids())
 
     def remove_empty(self) -> bool:

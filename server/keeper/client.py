@@ -23,6 +23,7 @@ from server.keeper.protocol import (
 from server.keeper.spool import PIPE, Spool
 
 OPEN_TIMEOUT_SECONDS = 10.0
+CALL_TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = 0.02
 IDLE_SECONDS = 60.0
 LOG_TAIL_BYTES = 2000
@@ -50,12 +51,16 @@ class KeeperClient:
         on_lost: Callable[[], None] = lambda: None,
         idle_seconds: float = IDLE_SECONDS,
         command: Sequence[str] = KEEPER_COMMAND,
+        open_timeout_seconds: float = OPEN_TIMEOUT_SECONDS,
+        call_timeout_seconds: float = CALL_TIMEOUT_SECONDS,
     ) -> None:
         state_dir = state_dir.absolute()
         self._spool = Spool.of(state_dir)
         self._directory = state_dir / "keeper"
         self._command = (*command, str(state_dir), str(idle_seconds))
         self._on_lost = on_lost
+        self._open_timeout_seconds = open_timeout_seconds
+        self._call_timeout_seconds = call_timeout_seconds
         self._opening = asyncio.Lock()
         self._connection: Connection | None = None
         self._held: list[int] = []
@@ -126,11 +131,12 @@ class KeeperClient:
 
     async def _connect_or(self, otherwise: Callable[[], Awaitable[None]]) -> Connection:
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._open_timeout_seconds):
                 while (connection := await self._connect()) is None:
                     await otherwise()
         except TimeoutError as error:
-            raise self._failure(f"no answer within {OPEN_TIMEOUT_SECONDS} s") from error
+            seconds = self._open_timeout_seconds
+            raise self._failure(f"no answer within {seconds} s") from error
         except OSError as error:
             raise self._failure(str(error)) from error
         return connection
@@ -149,7 +155,7 @@ class KeeperClient:
             return None
         finally:
             os.close(directory)
-        connection = Connection(reader, writer)
+        connection = Connection(reader, writer, self._call_timeout_seconds)
         try:
             await connection.greet(self._lost)
         except BaseException as error:

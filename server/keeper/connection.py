@@ -16,19 +16,20 @@ from server.keeper.protocol import (
     encode,
 )
 
-CALL_TIMEOUT_SECONDS = 30.0
-
 _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """Calls the keeper over a pair of streams; `on_lost` is called when it ends by itself."""
+    """Calls the keeper over a pair of streams; an answer is waited for `timeout_seconds`."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_seconds: float
+    ) -> None:
         self.hello = Hello(0, "", 0)
         self._on_lost: Callable[[], None] | None = None
         self._reader = reader
         self._writer = writer
+        self._timeout_seconds = timeout_seconds
         self._numbers = itertools.count(1)
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reading = asyncio.create_task(self._read(), name="keeper connection")
@@ -39,7 +40,10 @@ class Connection:
         return not self._reading.done()
 
     async def greet(self, on_lost: Callable[[], None]) -> None:
-        """Learn who the keeper is; KeeperError when it speaks another protocol."""
+        """Learn who the keeper is; KeeperError when it speaks another protocol.
+
+        `on_lost` is called when the connection ends by itself.
+        """
         answer = await self.call("hello")
         self.hello = Hello(answer["protocol"], answer["version"], answer["pid"])
         if self.hello.protocol != PROTOCOL:
@@ -63,12 +67,12 @@ class Connection:
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._calls[number] = future
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 self._writer.write(request)
                 await self._writer.drain()
                 answer = await future
         except (TimeoutError, ConnectionError) as error:
-            reason = str(error) or f"no answer within {CALL_TIMEOUT_SECONDS} s"
+            reason = str(error) or f"no answer within {self._timeout_seconds} s"
             raise KeeperError(f"the keeper is lost ({operation}: {reason})") from error
         finally:
             self._calls.pop(number, None)
@@ -81,9 +85,9 @@ class Connection:
         """Have the keeper renew itself; return once it has left this connection."""
         self._on_lost = None
         await self.call("renew")
-        done, _ = await asyncio.wait([self._reading], timeout=CALL_TIMEOUT_SECONDS)
+        done, _ = await asyncio.wait([self._reading], timeout=self._timeout_seconds)
         if not done:
-            raise KeeperError(f"the keeper did not renew itself within {CALL_TIMEOUT_SECONDS} s")
+            raise KeeperError(f"the keeper did not renew itself within {self._timeout_seconds} s")
 
     async def close(self) -> None:
         """Leave the keeper."""

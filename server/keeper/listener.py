@@ -36,10 +36,13 @@ class Listener:
         directory: Path,
         answer: Callable[[Message], Awaitable[Message]],
         on_change: Callable[[], None],
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._directory = directory
         self._answer = answer
         self._on_change = on_change
+        self._max_message_bytes = max_message_bytes
         self._server: asyncio.Server | None = None
         self._place: os.stat_result | None = None
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -69,7 +72,7 @@ class Listener:
         finally:
             os.close(directory)
         self._server = await asyncio.start_unix_server(
-            self._serve, sock=listening, limit=MAX_MESSAGE_BYTES
+            self._serve, sock=listening, limit=self._max_message_bytes
         )
 
     async def look(self) -> None:

@@ -128,7 +128,7 @@ SEARCH = f"""
     WITH newest AS MATERIALIZED (
         SELECT c.id, c.created_at FROM (
             SELECT * FROM commands c
-            WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT {SEARCH_NEWEST}
+            WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(newest)s
         ) c
         WHERE c.searched LIKE lower(%(pattern)s)
         ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
@@ -164,8 +164,9 @@ class _New(NamedTuple):
 class CommandRepository:
     """The table `commands`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, search_newest: int = SEARCH_NEWEST) -> None:
         self._database = database
+        self._search_newest = search_newest
         self._batches = Batches(
             self._add_all, _size, timeout_seconds=database.statement_timeout_seconds
         )
@@ -304,7 +305,11 @@ class CommandRepository:
         parameters: dict[str, object] = {**SortKey.parameters(cursor), "rows": limit + 1}
         words = storable(query).split()
         if words:
-            parameters |= {"longest": max(words, key=len), "pattern": _pattern(words)}
+            parameters |= {
+                "newest": self._search_newest,
+                "longest": max(words, key=len),
+                "pattern": _pattern(words),
+            }
         rows = await self._database.fetch_all(SEARCH if words else LIST, parameters)
         return Page.cut(
             [listed_command_and_run_of(row) for row in rows],

@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from server.errors import BackupError
-from server.repositories import backup
+from server.repositories import backup, programs
 from server.repositories.embedded import EmbeddedDatabase
 from server.state import HOST_FILE
 from tests.acceptance.conftest import ended
@@ -216,7 +216,7 @@ async def test_what_cannot_be_backed_up_is_named(
 async def test_a_server_that_is_newer_than_pg_dump_is_named(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.repositories.programs.VERSION", "17")
+    monkeypatch.setattr(programs, "VERSION", "17")
     with pytest.raises(BackupError, match="is PostgreSQL 18, and the pg_dump here is of 17"):
         await backup.dump(backup.Server(database_url), None, tmp_path / "backup")
     assert [*tmp_path.iterdir()] == []

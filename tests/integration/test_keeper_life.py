@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper import client as client_module
 from server.keeper import processes
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
+from server.keeper.listener import Listener, Message
 from server.keeper.protocol import KeeperError
 from tests.integration.keeper_harness import (
     Host,
@@ -366,15 +366,16 @@ async def test_losing_the_keeper_is_told_once_and_the_next_call_finds_another(
     assert lost == [True]
 
 
-async def test_a_silent_keeper_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_keeper_is_an_error(host: Host) -> None:
     pid = (await host.hello()).pid
-    monkeypatch.setattr("server.keeper.connection.CALL_TIMEOUT_SECONDS", 0.1)
+    client = KeeperClient(host.state_dir, call_timeout_seconds=0.1)
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(KeeperError, match=r"list: no answer within 0\.1 s"):
-            await host.client.runs()
+        with pytest.raises(KeeperError, match=r"hello: no answer within 0\.1 s"):
+            await client.runs()
     finally:
         os.kill(pid, signal.SIGCONT)
+        await client.close()
 
 
 @pytest.mark.parametrize(
@@ -386,14 +387,9 @@ async def test_a_silent_keeper_is_an_error(host: Host, monkeypatch: pytest.Monke
     ],
 )
 async def test_a_keeper_that_cannot_be_started_says_why(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    command: tuple[str, ...],
-    seconds: float,
-    error: str,
+    tmp_path: Path, command: tuple[str, ...], seconds: float, error: str
 ) -> None:
-    monkeypatch.setattr(client_module, "OPEN_TIMEOUT_SECONDS", seconds)
-    client = KeeperClient(tmp_path, command=command)
+    client = KeeperClient(tmp_path, command=command, open_timeout_seconds=seconds)
     with pytest.raises(KeeperError, match=error):
         await client.open()
     await client.close()
@@ -406,15 +402,19 @@ async def test_a_state_directory_that_cannot_be_made_says_so(tmp_path: Path) -> 
         await client.open()
 
 
-async def test_a_keeper_of_another_protocol_is_refused(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await host.hello()
-    monkeypatch.setattr("server.keeper.connection.PROTOCOL", 99)
-    client = KeeperClient(host.state_dir)
-    with pytest.raises(KeeperError, match="speaks protocol 1, not 99"):
+async def test_a_keeper_of_another_protocol_is_refused(tmp_path: Path) -> None:
+    async def answer(_: Message) -> Message:
+        return {"protocol": 99, "version": "of tomorrow", "pid": 7}
+
+    directory = tmp_path / "keeper"
+    directory.mkdir()
+    keeper = Listener(directory, answer, lambda: None)
+    await keeper.open()
+    client = KeeperClient(tmp_path)
+    with pytest.raises(KeeperError, match=r"\(pid 7\) speaks protocol 99, not 1"):
         await client.open()
     await client.close()
+    await keeper.close()
 
 
 async def test_requests_that_make_no_sense_are_answered(host: Host) -> None:

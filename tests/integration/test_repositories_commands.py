@@ -17,7 +17,7 @@ from server.errors import (
     InvalidCursorError,
 )
 from server.models import Advance, Chunk, CommandChange, RunEnd, RunState
-from server.repositories.commands import SEARCH, SEARCH_NEWEST, CommandRepository
+from server.repositories.commands import SEARCH_NEWEST, CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.page import SortKey
@@ -319,15 +319,9 @@ async def test_a_list_tells_each_commands_newest_run(
     "newest", [0, 4, SEARCH_NEWEST], ids=["by index", "by both", "among the newest"]
 )
 async def test_a_search_finds_the_text_in_name_or_description(
-    commands: CommandRepository,
-    query: str,
-    found: set[str],
-    newest: int,
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database, query: str, found: set[str], newest: int
 ) -> None:
-    limited = SEARCH.replace(f"LIMIT {SEARCH_NEWEST}", f"LIMIT {newest}")
-    assert (limited != SEARCH) == (newest != SEARCH_NEWEST)
-    monkeypatch.setattr("server.repositories.commands.SEARCH", limited)
+    commands = CommandRepository(database, search_newest=newest)
     for name in ("backup", "ärger", "100%", "a_b", "back\\slash"):
         await commands.add(name, None, "true")
     await commands.add("nightly", "a Backup of all", "true")
@@ -348,11 +342,8 @@ def test_a_cursor_keeps_its_key_to_the_microsecond() -> None:
 
 
 @pytest.mark.parametrize("newest", [0, 3, SEARCH_NEWEST])
-async def test_pages_of_a_search_hold_every_command_once(
-    commands: CommandRepository, newest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limited = SEARCH.replace(f"LIMIT {SEARCH_NEWEST}", f"LIMIT {newest}")
-    monkeypatch.setattr("server.repositories.commands.SEARCH", limited)
+async def test_pages_of_a_search_hold_every_command_once(database: Database, newest: int) -> None:
+    commands = CommandRepository(database, search_newest=newest)
     added = [await commands.add(f"{n % 2} of two", None, "true") for n in range(10)]
     seen, cursor = [], None
     while True:

@@ -14,6 +14,7 @@ import pytest
 from psycopg2.errors import UndefinedTable
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
+from server.repositories import pool as pool_module
 from server.repositories.commands import CommandRepository
 from server.repositories.connections import Row
 from server.repositories.database import Database
@@ -399,6 +400,6 @@ async def test_a_connection_that_is_being_made_is_closed_too(database_url: str) 
 async def test_a_connection_that_cannot_be_set_up_is_closed(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.repositories.pool.CANCEL_SECONDS", 1e9)
+    monkeypatch.setattr(pool_module, "CANCEL_SECONDS", 1e9)
     with pytest.raises(Exception, match="statement_timeout"):
         await Database(database_url).open()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server import serving
 from server.serving import serve
 
 
@@ -14,7 +15,7 @@ def refusal(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
 ) -> str:
     """Return what a start is refused with: one line on stderr."""
-    monkeypatch.setattr("server.serving.set_up_logging", lambda *_: None)
+    monkeypatch.setattr(serving, "set_up_logging", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("TAILRUN_")]:
         monkeypatch.delenv(name)
     assert serve(arguments) == os.EX_CONFIG

@@ -52,11 +52,10 @@ async def test_a_group_that_has_gone_has_nothing_to_tell_or_to_remove(tmp_path: 
 
 
 async def test_a_group_that_cannot_be_removed_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("server.keeper.cgroup.REMOVE_SECONDS", 0)
     (tmp_path / "cgroup.procs").write_text("")
-    await Group(tmp_path).remove()
+    await Group(tmp_path).remove(pause_seconds=0)
     assert f"{tmp_path} cannot be removed" in caplog.text
 
 

@@ -18,10 +18,10 @@ from tests.support.strangers import STRANGERS
 class Service:
     """A listener that answers with what it was asked, or fails when told."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **bounds: int) -> None:
         self.directory = directory
         self.changed = asyncio.Event()
-        self.listener = Listener(directory, self.answer, self.changed.set)
+        self.listener = Listener(directory, self.answer, self.changed.set, **bounds)
 
     async def answer(self, message: Message) -> Message:
         if message["op"] == "fail":
@@ -70,10 +70,9 @@ async def test_a_request_that_fails_does_not_end_the_service(
 
 
 async def test_a_client_that_breaks_off_is_dropped(
-    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("server.keeper.listener.MAX_MESSAGE_BYTES", 10)
-    await service.listener.close()
+    service = Service(tmp_path, max_message_bytes=10)
     await service.listener.open()
     reader, writer = await service.connect()
     writer.write(b"x" * 100)
@@ -81,6 +80,7 @@ async def test_a_client_that_breaks_off_is_dropped(
     assert not service.listener.connected
     assert "a client is dropped" in caplog.text
     writer.close()
+    await service.listener.close()
 
 
 async def test_clients_are_counted_and_told_of(service: Service) -> None:

@@ -135,7 +135,7 @@ def test_a_segment_that_cannot_be_made_changes_nothing(
     files = OutputFiles(directory, LIMITS, trash_of(directory))
     write(files, WHOLE[: HEAD_BYTES + TAIL_BYTES])
     with monkeypatch.context() as patch:
-        patch.setattr("server.keeper.output.os.open", refuse)
+        patch.setattr(os, "open", refuse)
         with pytest.raises(OSError, match="no room"):
             files.room(1)
     write(files, WHOLE[HEAD_BYTES + TAIL_BYTES :])

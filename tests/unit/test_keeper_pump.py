@@ -99,7 +99,7 @@ async def test_a_pipe_that_may_not_grow_serves_as_well(
         raise PermissionError
 
     pump = bench.pump()
-    monkeypatch.setattr("server.keeper.pump.fcntl.fcntl", refuse)
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
     for _ in range(2):
         bench.write(b"x" * PIPE_BYTES)
         pump.drain()

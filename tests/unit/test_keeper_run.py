@@ -8,10 +8,14 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from server.keeper import processes
+from server.keeper import family, processes, records
+from server.keeper import process as process_module
+from server.keeper import run as run_module
+from server.keeper import spool as spool_module
 from server.keeper.cgroup import Group, Groups
 from server.keeper.output import OutputFiles
 from server.keeper.process import Keeper
@@ -77,15 +81,16 @@ async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
 
 
 @pytest.mark.parametrize(
-    "refusing", ["spool._write", "spool.os.mkfifo", "process.Run", "output.os.open"]
+    ("module", "name"),
+    [(spool_module, "_write"), (os, "mkfifo"), (process_module, "Run"), (os, "open")],
 )
 async def test_a_run_whose_spool_cannot_be_made_whole_ends_with_an_error_and_an_output(
-    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     message = start_message("true")
     run_id = str(message["run_id"])
     with monkeypatch.context() as patch:
-        patch.setattr(f"server.keeper.{refusing}", no_room)
+        patch.setattr(module, name, no_room)
         assert await keeper._answer(message) == {"started": True}
     end = await until(lambda: Spool.of(tmp_path).read_exit(run_id))
     assert (end.error, end.lost) == ("its spool cannot be made: no room", False)
@@ -109,11 +114,11 @@ async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
     message = start_message("true")
     with monkeypatch.context() as patch:
-        patch.setattr("server.keeper.spool._write", no_room)
-        patch.setattr("server.keeper.records.write_whole", no_space)
+        patch.setattr(spool_module, "_write", no_room)
+        patch.setattr(records, "write_whole", no_space)
         await keeper._answer(message)
         await until(lambda: "cannot record its end: [Errno 28] no space" in caplog.text)
         assert keeper._idle is None
@@ -127,7 +132,7 @@ async def test_what_survives_a_stop_is_named_in_the_record_of_the_end(
 ) -> None:
     """As one that has become another user's would, which only root may signal."""
     monkeypatch.setattr(processes, "send", lambda *_: None)
-    monkeypatch.setattr("server.keeper.family.KILL_ROUNDS", 2)
+    monkeypatch.setattr(family, "KILL_ROUNDS", 2)
     message = start_message("setsid sleep 1000 & echo $!; wait")
     run_id = str(message["run_id"])
     spool = Spool.of(tmp_path)
@@ -203,7 +208,7 @@ async def test_an_end_that_cannot_be_recorded_is_recorded_in_a_new_spool(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while; what is in the old one is in the trash."""
-    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
     spool = Spool.of(tmp_path)
     message = start_message("echo out; exit 3")
     run_id = str(message["run_id"])
@@ -227,7 +232,7 @@ async def test_an_end_that_cannot_be_recorded_is_recorded_in_a_new_spool(
 async def test_an_output_that_cannot_be_completed_does_not_keep_the_end(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.keeper.run.RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
     monkeypatch.setattr(OutputFiles, "finish", broken)
     message = start_message("exit 3")
     await keeper._answer(message)

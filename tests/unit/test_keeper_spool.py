@@ -48,7 +48,7 @@ def test_a_spool_that_was_not_made_whole_is_not_made_again(
         raise OSError("no room")
 
     spool = Spool.of(tmp_path)
-    monkeypatch.setattr("server.keeper.spool.os.mkfifo", refuse)
+    monkeypatch.setattr(os, "mkfifo", refuse)
     with pytest.raises(OSError, match="no room"):
         spool.create(RUN_ID, b"script")
     assert spool.run_ids() == [RUN_ID]

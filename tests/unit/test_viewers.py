@@ -65,6 +65,7 @@ class Watching:
         self.viewers = Viewers(
             **({"max_viewers": 9, "max_per_run": 9} | bounds),
             stall_seconds=STALL_SECONDS,
+            sweep_seconds=0.001,
             on_dropped=self._count,
             peer_of=cast("Any", lambda transport, _: transport),
         )
@@ -267,8 +268,7 @@ async def test_a_viewer_whose_connection_closes_is_let_go_uncounted() -> None:
     assert watching.dropped == 0
 
 
-async def test_sweeping_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.handlers.viewers.SWEEP_SECONDS", 0.001)
+async def test_sweeping_goes_on_for_ever() -> None:
     watching, connection = Watching(), Connection()
     task = await watching.enter(connection)
     sweeping = asyncio.create_task(watching.viewers.watch())
