@@ -55,8 +55,8 @@ async def launch(
                 | {RUN_ID_VARIABLE: request.run_id, RUN_DIRECTORY_VARIABLE: str(work)},
                 start_new_session=True,
                 # With a function to call, Python forks and not vforks, which halves the rate of
-                # starts: so there is one only when a limit is to be set. It is safe: there are no
-                # threads.
+                # starts: so there is one only when a limit is to be set. It is safe: the one
+                # thread beside (pump.py) waits for work, or is within splice(2).
                 preexec_fn=limit,
             )
     finally:

@@ -16,6 +16,7 @@ from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
+from server.keeper.pump import loud_mover
 from server.keeper.records import string, value_of
 from server.keeper.run import Run, Status, finish_unkept, inherited, unseen
 from server.keeper.spool import STOP, ExitRecord, Limits, ProcessRecord, Spool, StopRecord
@@ -43,6 +44,7 @@ class Keeper:
         self._idle_seconds = idle_seconds
         self._execute = execute
         self._children = Children()
+        self._mover = loud_mover()
         self._groups = Groups(state_dir)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +111,7 @@ class Keeper:
             if not self._spool.create(request.run_id, request.script.encode()):
                 return {"started": False}
             failpoint("keeper.spool_made")
-            run = Run(request.run_id, request.limits, self._spool, self)
+            run = Run(request.run_id, request.limits, self._spool, self, self._mover)
         except OSError as error:
             if not self._spool.directory(request.run_id).is_dir():
                 raise
@@ -185,7 +187,7 @@ class Keeper:
 
     async def _give_up(self, run: Run, record: ExitRecord) -> None:
         """End a run that cannot be kept any more, and no other."""
-        run.abandon()
+        await run.abandon()
         self._end(run.run_id, record, run.limits)
         await run.remove_group()
         del self._runs[run.run_id]
@@ -225,7 +227,7 @@ class Keeper:
             self._lose(run_id, "the keeper ended while it was starting the run")
             return
         try:
-            run = Run(run_id, record.limits, self._spool, self)
+            run = Run(run_id, record.limits, self._spool, self, self._mover)
         except OSError as error:
             self._lose(run_id, f"its spool cannot be used: {error}", record.limits)
             return

@@ -2,6 +2,11 @@
 
 The bytes do not pass through Python: splice(2) moves them in the kernel. splice refuses a file
 opened with O_APPEND, so the pump has the only descriptor that writes, at the end.
+
+What a loud run writes is moved in a thread of a low priority, for all runs that are loud: the loop
+would be busy for a millisecond with each megabyte, and the kernel would let a process that is busy
+all the time wait. So a quiet run's line finds the loop idle, whatever others write, and however
+slow the disk takes it. The thread has nothing but a splice(2) to do; the loop keeps the accounts.
 """
 
 import array
@@ -14,6 +19,8 @@ import os
 import stat
 import termios
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from server.keeper.output import OutputFiles
@@ -23,6 +30,10 @@ from server.keeper.trash import Trash
 PIPE_BYTES = 64 * 1024
 LARGE_PIPE_BYTES = 1024 * 1024
 FREE_CHECK_BYTES = 16 * 1024 * 1024
+LOUD_BYTES = PIPE_BYTES // 2
+"""A run that has so much in its pipe is loud; what it has less of is moved at once."""
+
+NICENESS = 10
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +44,25 @@ def free_bytes(directory: Path) -> int:
     return facts.f_bavail * facts.f_frsize
 
 
+def loud_mover() -> Executor:
+    """Return where the output of loud runs is moved; its thread is started when there is one."""
+    return ThreadPoolExecutor(1, "loud", partial(os.nice, NICENESS))
+
+
 class Pump:
     """Moves one run's output; `on_bound` is called once, with the cause, when a bound is reached.
 
-    From then on what comes is thrown away, so that the run can go on to its end.
+    From then on what comes is thrown away, so that the run can go on to its end. `mover` is that of
+    `loud_mover`.
     """
 
     def __init__(
-        self, directory: Path, limits: Limits, trash: Trash, on_bound: Callable[[str], None]
+        self,
+        directory: Path,
+        limits: Limits,
+        trash: Trash,
+        on_bound: Callable[[str], None],
+        mover: Executor,
     ) -> None:
         self._directory = directory
         self._limits = limits
@@ -54,50 +76,125 @@ class Pump:
         self._unchecked_bytes = 0
         self._full = self.output.closed
         self._large = False
+        self._mover = mover
+        self._moving: asyncio.Future[int] | None = None
+        self._started = False
+        self._closed = False
+        self._must_mend = False
+
+    @property
+    def moving(self) -> bool:
+        """Whether the thread moves something just now, of which the accounts do not tell yet."""
+        return self._moving is not None
 
     def start(self) -> None:
         """Move from now on whatever comes."""
-        asyncio.get_running_loop().add_reader(self.pipe, self._move, LARGE_PIPE_BYTES)
+        self._started = True
+        asyncio.get_running_loop().add_reader(self.pipe, self._ready)
+
+    async def settle(self) -> None:
+        """Wait until the thread moves nothing; before the accounts must be right."""
+        while self._moving is not None:
+            await asyncio.wait([self._moving])
 
     def drain(self) -> None:
         """Move what is in the pipe now: no more, or one who writes without end would hold us."""
-        waiting = array.array("i", [0])
-        fcntl.ioctl(self.pipe, termios.FIONREAD, waiting)
-        left = waiting[0]
+        left = self._waiting()
         while left > 0 and (moved := self._move(left)):
             left -= moved
 
     def stop(self) -> None:
-        """Move no more by itself."""
+        """Move no more by itself; what is under way in the thread goes on."""
+        self._started = False
         asyncio.get_running_loop().remove_reader(self.pipe)
+
+    def mend(self) -> None:
+        """Mend the output, now or when what is under way has come through; see OutputFiles."""
+        self._must_mend = self.moving
+        if not self._must_mend:
+            self.output.mend()
 
     def close(self) -> None:
         """Give the files back; what is in the pipe goes with its last holder."""
-        if self.pipe >= 0:
+        if not self._closed:
             self.stop()
-            os.close(self.pipe)
-            self.output.close()
-            self.pipe = -1
+            self._closed = True
+            if not self.moving:
+                self._release()
+
+    def _release(self) -> None:
+        os.close(self.pipe)
+        self.output.close()
+        self.pipe = -1
+
+    def _waiting(self) -> int:
+        """Return how many bytes are in the pipe."""
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self.pipe, termios.FIONREAD, waiting)
+        return waiting[0]
+
+    def _ready(self) -> None:
+        """Move what is in the pipe: little at once, much in the thread."""
+        if self._full or self._waiting() < LOUD_BYTES:
+            self._move(LOUD_BYTES)
+            return
+        if (room := self._room(LARGE_PIPE_BYTES)) == 0:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.pipe)
+        self._moving = loop.run_in_executor(self._mover, self._splice, room)
+        self._moving.add_done_callback(self._moved)
+
+    def _moved(self, moving: "asyncio.Future[int]") -> None:
+        """Keep the accounts of what the thread has moved, and have more of it moved."""
+        self._moving = None
+        self._took(moving.result)
+        if self._closed:
+            self._release()
+            return
+        if self._must_mend:
+            with contextlib.suppress(OSError):  # it is looked at again
+                self.mend()
+        if self._started:
+            asyncio.get_running_loop().add_reader(self.pipe, self._ready)
 
     def _move(self, count: int) -> int:
-        """Move up to `count` bytes; return how many left the pipe."""
-        if self._full:
-            return self._discard(count)
+        """Move up to `count` bytes; return how many left the pipe, or were thrown away."""
+        room = 0 if self._full else self._room(count)
+        moved = self._took(lambda: self._splice(room)) if room else 0
+        return self._discard(count) if self._full else moved
+
+    def _room(self, count: int) -> int:
+        """Return how many of so many bytes may be moved; 0 when a bound is reached."""
         try:
-            if (room := self.output.room(count)) == 0:
-                self._reach("output_limit")
-                return self._discard(count)
-            moved = os.splice(self.pipe, self.output.descriptor, room, flags=os.SPLICE_F_NONBLOCK)
+            room = self.output.room(count)
+        except OSError as error:
+            self._fail(error)
+            return 0
+        if room == 0:
+            self._reach("output_limit")
+        return room
+
+    def _splice(self, count: int) -> int:
+        return os.splice(self.pipe, self.output.descriptor, count, flags=os.SPLICE_F_NONBLOCK)
+
+    def _took(self, splice: Callable[[], int]) -> int:
+        """Keep the accounts of a splice(2), which returned how much it moved, or failed."""
+        try:
+            moved = splice()
         except BlockingIOError:
             return 0
         except OSError as error:
-            _log.warning("cannot write the output in %s: %s", self._directory, error)
-            self._reach("disk_full")
-            return self._discard(count)
+            self._fail(error)
+            return 0
         self.output.wrote(moved)
         self._check_free(moved)
         self._enlarge(moved)
         return moved
+
+    def _fail(self, error: OSError) -> None:
+        _log.warning("cannot write the output in %s: %s", self._directory, error)
+        self._reach("disk_full")
 
     def _discard(self, count: int) -> int:
         with contextlib.suppress(BlockingIOError):

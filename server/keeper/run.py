@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,9 @@ class Status:
 class Run:
     """A run: its main process, its pump, its bounds, and how it is stopped."""
 
-    def __init__(self, run_id: str, limits: Limits, spool: Spool, orphanage: Orphanage) -> None:
+    def __init__(
+        self, run_id: str, limits: Limits, spool: Spool, orphanage: Orphanage, mover: Executor
+    ) -> None:
         self.run_id = run_id
         self.active = True
         self.limits = limits
@@ -68,7 +71,7 @@ class Run:
         self._orphanage = orphanage
         self._directory = spool.directory(run_id)
         self._place = self._directory.stat()
-        self._pump = Pump(self._directory, limits, spool.trash, self._reach)
+        self._pump = Pump(self._directory, limits, spool.trash, self._reach, mover)
         self._record: ProcessRecord | None = None
         self._family: Family | None = None
         self._group: Group | None = None
@@ -90,6 +93,8 @@ class Run:
         """
         if self._record is None or self._family is None:
             return not self.active
+        if self._pump.moving:
+            return False
         ended = Status(self._record.exitcode, self._record.signal)
         return not self.active or ended.known or self._family.has_leader
 
@@ -163,12 +168,14 @@ class Run:
         signalled = self._stop is not None
         if self._timeout is not None:
             self._timeout.cancel()
+        await self._pump.settle()
         self._pump.drain()
         left_behind = family.left_behind() if self._stop is None else 0
         survivors: list[str] = []
         if self._stop is not None:
             self._write_status(status)
             survivors = await family.end(self._overdue, signalled=signalled)
+            await self._pump.settle()
             self._pump.drain()
         await self._finish(
             ExitRecord(
@@ -219,7 +226,7 @@ class Run:
         if not self.active or self._family is None:
             return
         try:
-            self._pump.output.mend()
+            self._pump.mend()
             gone = not os.path.samestat(self._directory.lstat(), self._place)
         except FileNotFoundError:
             gone = True
@@ -227,9 +234,11 @@ class Run:
             _log.warning("run %s: its spool was removed", self.run_id)
             self._reach("spool_removed")
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Give the run up: kill it, and move no more of its output."""
         self.active = False
+        self._pump.stop()
+        await self._pump.settle()
         self._pump.close()
         if self._family is not None:
             self._family.kill()
@@ -264,6 +273,7 @@ class Run:
     async def _finish(self, record: ExitRecord) -> None:
         """Complete the output and record the end of the run."""
         self._pump.stop()
+        await self._pump.settle()
         failpoint("keeper.ended")
         await finish(self._spool, self.run_id, record, lambda: self._pump.output)
         failpoint("keeper.end_recorded")

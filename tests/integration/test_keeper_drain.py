@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from server.keeper.processes import boot_id
+from server.keeper.pump import loud_mover
 from server.keeper.run import Run, Status
 from server.keeper.spool import PIPE, Limits, ProcessRecord, Spool
 
@@ -29,7 +30,7 @@ async def test_what_is_still_in_the_pipe_is_kept(tmp_path: Path) -> None:
     """So a keeper finds runs that ended while there was none."""
     spool = Spool(tmp_path)
     assert spool.create(RUN_ID, b"true")
-    run = Run(RUN_ID, Limits(), spool, NoOrphans())
+    run = Run(RUN_ID, Limits(), spool, NoOrphans(), loud_mover())
     with (spool.directory(RUN_ID) / PIPE).open("wb", buffering=0) as pipe:
         pipe.write(b"last words\n")
         record = ProcessRecord(NO_PID, 1, boot_id(), time.time())

@@ -124,7 +124,8 @@ MUTANTS = (
     Mutant(
         "a run ends before its pipe is drained",
         "server/keeper/run.py",
-        "            self._timeout.cancel()\n        self._pump.drain()\n",
+        "            self._timeout.cancel()\n        await self._pump.settle()\n"
+        "        self._pump.drain()\n",
         "            self._timeout.cancel()\n",
         (DRAIN,),
     ),

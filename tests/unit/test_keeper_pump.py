@@ -4,13 +4,14 @@ import asyncio
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from server.keeper import pump as pump_module
-from server.keeper.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes
+from server.keeper.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes, loud_mover
 from server.keeper.spool import Limits
 from server.keeper.trash import Trash
 from tests.support.waiting import patience
@@ -22,12 +23,18 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.causes: list[str] = []
+        self.mover = loud_mover()
         os.mkfifo(directory / "pipe")
         (directory / "output").touch()
 
     def pump(self, limits: Limits | None = None) -> Pump:
+        trash = Trash(self.directory / "trash")
         return Pump(
-            self.directory, limits or Limits(), Trash(self.directory / "trash"), self.causes.append
+            self.directory,
+            limits or Limits(),
+            trash,
+            self.causes.append,
+            self.mover,
         )
 
     def write(self, data: bytes) -> None:
@@ -158,6 +165,92 @@ async def test_an_output_that_cannot_be_written_is_a_full_disk(
     pump.drain()
     assert bench.causes == ["disk_full"]
     assert "cannot write the output in" in caplog.text
+    pump.close()
+
+
+class Held:
+    """Holds the thread that moves what is loud."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._go = threading.Event()
+        bench.mover.submit(self._go.wait)
+
+    def release(self) -> None:
+        """Let it go on."""
+        self._go.set()
+
+
+async def test_a_loud_run_does_not_keep_a_quiet_one_waiting(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    held = Held(bench)
+    quiet_bench = Bench(tmp_path_factory.mktemp("quiet"))
+    quiet_bench.mover = bench.mover
+    loud, quiet = bench.pump(), quiet_bench.pump()
+    for pump in (loud, quiet):
+        pump.start()
+    bench.write(b"x" * PIPE_BYTES)
+    await settled(lambda: loud.moving)
+    quiet_bench.write(b"line\n")
+    await settled(lambda: quiet_bench.output == b"line\n")
+    assert (bench.output, loud.output.output_bytes) == (b"", 0)
+    held.release()
+    await loud.settle()
+    assert len(bench.output) == loud.output.output_bytes == PIPE_BYTES
+    for pump in (loud, quiet):
+        pump.close()
+
+
+async def test_what_the_thread_is_moving_is_not_mended_away(bench: Bench) -> None:
+    held = Held(bench)
+    pump = bench.pump()
+    pump.start()
+    bench.write(b"x" * PIPE_BYTES)
+    await settled(lambda: pump.moving)
+    with (bench.directory / "output").open("ab") as output:
+        output.write(bytes(2 * PIPE_BYTES))
+    pump.mend()
+    held.release()
+    await pump.settle()
+    assert (len(bench.output), pump.output.changed) == (PIPE_BYTES, True)
+    pump.close()
+
+
+async def test_files_stay_open_while_the_thread_uses_them(bench: Bench) -> None:
+    held = Held(bench)
+    pump = bench.pump()
+    pump.start()
+    bench.write(b"x" * PIPE_BYTES)
+    await settled(lambda: pump.moving)
+    pump.close()
+    assert pump.pipe >= 0
+    held.release()
+    await pump.settle()
+    assert (pump.pipe, len(bench.output)) == (-1, PIPE_BYTES)
+
+
+async def test_what_the_thread_cannot_write_is_a_full_disk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "splice", refuse)
+    pump = bench.pump()
+    pump.start()
+    bench.write(b"x" * PIPE_BYTES)
+    await settled(lambda: bench.causes == ["disk_full"])
+    pump.close()
+
+
+async def test_a_loud_run_is_bounded_to_the_byte(bench: Bench) -> None:
+    pump = bench.pump(Limits(max_output_bytes=PIPE_BYTES + 1))
+    pump.start()
+    for _ in range(2):
+        bench.write(b"x" * PIPE_BYTES)
+        await settled(lambda: pump.output.output_bytes >= PIPE_BYTES and not pump.moving)
+    await settled(lambda: bench.causes == ["output_limit"])
+    assert len(bench.output) == PIPE_BYTES + 1
     pump.close()
 
 
