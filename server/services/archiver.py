@@ -19,10 +19,17 @@ from server.services.faults import Faults
 from server.services.live import LiveRun
 from server.services.metrics import Metrics
 from server.services.packing import CHUNK_BYTES, Packing
+from server.services.processor import seconds_waited
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 """Output in one statement, at most; what is beyond waits in the spool for the next. Sending the
 statement holds the event loop: 8 MiB that do not compress, for up to 29 ms; 4 MiB, for up to 6."""
+
+RESTS = 3.0
+MAX_REST_SECONDS = 0.5
+"""After a large batch the archive rests for so long as the event loop had to wait for a processor
+meanwhile, times RESTS: its threads and the database are what it waited for, mostly, whatever their
+priority (sched(7), autogroups). On a machine that is not short of processors that is nothing."""
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the last one repeats."""
@@ -86,7 +93,9 @@ class Archiver:
         preview_bytes: int,
         metrics: Metrics,
         faults: Faults,
+        waited: Callable[[], float] = seconds_waited,
     ) -> None:
+        self._waited = waited
         self._outputs = outputs
         self._flush_bytes = flush_bytes
         self._flush_seconds = flush_seconds
@@ -194,8 +203,11 @@ class Archiver:
         self._due.clear()
         batch = await self._read({})
         while batch:
+            waited = self._waited()
             moved, following = await asyncio.gather(self._append(batch), self._read_on(batch))
             await self._settle_batch(batch, moved)
+            if _size(batch) >= CHUNK_BYTES:
+                await asyncio.sleep(rest_seconds(self._waited() - waited))
             batch = {cursor: step for cursor, step in following.items() if not cursor.waits}
         if self._grown:
             self._due.set()
@@ -224,8 +236,7 @@ class Archiver:
 
     async def _read_on(self, batch: _Batch) -> _Batch:
         """Read the next batch where this one was full; else, more is worth a pause."""
-        size = sum(advance.to_offset - advance.from_offset for advance in batch.values())
-        if size < BATCH_BYTES:
+        if _size(batch) < BATCH_BYTES:
             return {}
         return await self._read(batch)
 
@@ -339,6 +350,16 @@ class Archiver:
         if position.state.final:
             cursor.live.ended(advance.end or cursor.end_of())
             _done(cursor, Followed.ENDED)
+
+
+def rest_seconds(waited_seconds: float) -> float:
+    """Return how long to rest when the loop has waited so long for a processor."""
+    return min(RESTS * waited_seconds, MAX_REST_SECONDS)
+
+
+def _size(batch: _Batch) -> int:
+    """Return how much output is in a batch."""
+    return sum(advance.to_offset - advance.from_offset for advance in batch.values())
 
 
 def _done(cursor: _Cursor, result: Followed) -> None:
