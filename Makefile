@@ -30,7 +30,7 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
 	@echo "The pure modules:"
 	@$(BIN)/coverage report --include=$(PURE) --fail-under=100
 
-bench: $(VENV)/.bench-installed websocketd
+bench: $(VENV)/.bench-installed $(VENV)/.bench-peers websocketd
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed
@@ -70,6 +70,12 @@ $(VENV)/.test-installed: $(VENV)/.installed
 $(VENV)/.bench-installed: $(VENV)/.installed
 	@echo "Installing what the benchmark needs …"
 	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.bench-peers: bench/peers.txt | $(BIN)/pip
+	@echo "Installing what Tailrun is measured beside …"
+	@$(PYTHON) -m venv $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check -qq install --requirement $<
 	@touch $@
 
 # $(call ensure,PROGRAMS,PACKAGES,UNITS): one of the programs is there, by Debian's packages if need

@@ -2,9 +2,11 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import machine, report
@@ -51,7 +53,10 @@ def main() -> None:
     given = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EX_TERMINATED))  # so that all is cleared up
     samples: list[Sample] = []
-    with tempfile.TemporaryDirectory(prefix="tailrun-bench-", dir=given.directory) as directory:
+    with (
+        busy(given.busy),
+        tempfile.TemporaryDirectory(prefix="tailrun-bench-", dir=given.directory) as directory,
+    ):
         session = Session(
             directory=Path(directory),
             runs=given.runs,
@@ -63,11 +68,22 @@ def main() -> None:
                 samples.append(sample)
                 told = f"{sample.measure}: {sample.figure}, {sample.who}"
                 print(f"  {told}: {number(sample.value)} {sample.unit}", flush=True)
-    facts = {**machine.describe(), "scale": f"{given.scale:g}"}
+    facts = {**machine.describe(), "scale": f"{given.scale:g}", "busy loops": str(given.busy)}
     text = report.markdown(facts, samples, MARKS)
-    full = not given.measures and given.scale == 1
+    full = not given.measures and given.scale == 1 and given.busy == 0
     report.write(RESULTS, facts, samples, text, full=full)
     print(f"\n{text}\nwritten to {RESULTS}")
+
+
+@contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """Have so many processes compute for as long as this is entered."""
+    with ExitStack() as stack:
+        for _ in range(loops):
+            loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(loop.wait)
+            stack.callback(loop.kill)
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience", type=float, default=30.0, help="seconds to wait for a quiet machine (30)"
     )
+    parser.add_argument("--busy", type=int, default=0, help="busy loops beside all measures (0)")
     parser.add_argument("--directory", help="where state and files go, on the disk to be measured")
     return parser
 

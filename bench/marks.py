@@ -63,6 +63,33 @@ MARKS = (
             most=2,
         ),
         Mark(
+            measure="latency",
+            text="text: median, × cronstable",
+            over=("median", "tailrun text"),
+            under=("median", "cronstable"),
+            most=1.2,
+        ),
+        *(
+            Mark(
+                measure="latency",
+                text=f"text, beside a loud run: {figure}, × websocketd",
+                over=(figure, "tailrun text, beside a loud run"),
+                under=(figure, "websocketd, beside a loud run"),
+                most=2,
+            )
+            for figure in ("median", "99th percentile")
+        ),
+        *(
+            Mark(
+                measure="starts",
+                text=f"started and archived, × {who}",
+                over=("started and archived", "tailrun"),
+                under=("started and ended", who),
+                least=least,
+            )
+            for who, least in (("procrastinate", 1), ("cronstable", 0.7))
+        ),
+        Mark(
             measure="starts",
             text="started and archived, × bare asyncio",
             over=("started and archived", "tailrun"),

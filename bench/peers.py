@@ -1,11 +1,12 @@
 """What Tailrun is measured beside: the bare command, websocketd, and the bare relay."""
 
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -39,10 +40,26 @@ def has_websocketd() -> bool:
 @contextmanager
 def websocketd(command: Sequence[str]) -> Iterator[int]:
     """Run websocketd, which starts the command for each viewer; yields its port."""
-    port = _free_port()
+    port = free_port()
     arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal"]
-    with _serving(["websocketd", *arguments, *command]):
-        _await_port(port)
+    with serving(["websocketd", *arguments, *command]):
+        await_port(port)
+        yield port
+
+
+@contextmanager
+def websocketd_of(directory: Path, commands: Mapping[str, Sequence[str]]) -> Iterator[int]:
+    """Run one websocketd for several commands, each at the path of its name; yields its port."""
+    scripts = directory / "scripts"
+    scripts.mkdir(exist_ok=True)
+    for name, command in commands.items():
+        script = scripts / name
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n", encoding="utf-8")
+        script.chmod(0o755)
+    port = free_port()
+    arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal", f"--dir={scripts}"]
+    with serving(["websocketd", *arguments]):
+        await_port(port)
         yield port
 
 
@@ -58,15 +75,17 @@ def relay_aiohttp(command: Sequence[str]) -> AbstractContextManager[int]:
 
 @contextmanager
 def _module(name: str, command: Sequence[str]) -> Iterator[int]:
-    port = _free_port()
-    with _serving([sys.executable, "-m", name, str(port), *command]):
-        _await_port(port)
+    port = free_port()
+    with serving([sys.executable, "-m", name, str(port), *command]):
+        await_port(port)
         yield port
 
 
 @contextmanager
-def _serving(command: Sequence[str]) -> Iterator[None]:
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+def serving(command: Sequence[str], *, quiet: bool = False) -> Iterator[None]:
+    """Run a server for as long as this is entered; a `quiet` one's log is thrown away, too."""
+    errors = subprocess.DEVNULL if quiet else None
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
     try:
         yield
     finally:
@@ -74,13 +93,15 @@ def _serving(command: Sequence[str]) -> Iterator[None]:
         server.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
 
 
-def _await_port(port: int) -> None:
+def await_port(port: int) -> None:
+    """Wait until somebody listens."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -30,7 +30,7 @@ async def spooled(spool: Spool, run_id: str) -> None:
     """Run it with a spool, which is removed at the end."""
     spool.create(run_id, ECHO.encode())
     directory = spool.directory(run_id)
-    pid = await spawned(directory / SCRIPT, directory / OUTPUT)
+    pid = await spawned(spool.work(run_id) / SCRIPT, directory / OUTPUT)
     spool.write_process(run_id, ProcessRecord(pid, 0, "", time.time()))
     spool.write_exit(run_id, ExitRecord(exitcode=0))
     spool.remove(run_id)

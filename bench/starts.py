@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from bench import wire
+from bench import schedulers, wire
 from bench.samples import Sample
 from bench.session import Session, Taker
 from bench.spawn import ECHO, spawned, spooled, stored
@@ -41,6 +41,7 @@ def starts(session: Session) -> Iterator[Sample]:
             yield from _ours(taker, service, runs)
             taker.look()
             yield _watched(taker, service, runs)
+            yield from _schedulers(taker, session.directory, service, runs)
             yield from _bare(taker, session.directory, service, runs)
 
 
@@ -66,6 +67,17 @@ def _watched(taker: Taker, service: Tailrun, runs: int) -> Sample:
     return taker.sample(
         "watched to the archived end", "tailrun", runs / (time.monotonic() - start), "runs/s"
     )
+
+
+def _schedulers(taker: Taker, directory: Path, service: Tailrun, runs: int) -> Iterator[Sample]:
+    if not schedulers.are_there():
+        return
+    taker.look()
+    seconds = schedulers.cronstable_starts(directory, runs, AT_A_TIME)
+    yield taker.sample("started and ended", "cronstable", runs / seconds, "runs/s")
+    taker.look()
+    seconds = schedulers.procrastinate_starts(service, runs, AT_A_TIME)
+    yield taker.sample("started and ended", "procrastinate", runs / seconds, "runs/s")
 
 
 def _bare(taker: Taker, directory: Path, service: Tailrun, runs: int) -> Iterator[Sample]:

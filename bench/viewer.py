@@ -30,6 +30,7 @@ LOW_WATER_BYTES = 64 * 1024
 of a core that websocketd has better use for."""
 
 
+_SSE_LINE = re.compile(rb'"line":"([^"]*)"')
 _NEXT = re.compile(rb'"next":([0-9]+)')
 
 
@@ -39,8 +40,9 @@ class Job:
 
     `kind`: "raw", "json" or "text" of Tailrun's stream, "lines" (websocketd: a message a line,
     and the end of the connection as the end), "http" (a response's body) or "zstd" (the same,
-    compressed). `capacity` bounds what may come; a viewer of a raw or json stream that has no end
-    leaves when it has `until_bytes` of the output. `sha256` is the output's, where it is known.
+    compressed) or "sse" (cronstable's log of a job, which is started first). `capacity` bounds what
+    may come; a viewer of a raw or json stream that has no end leaves when it has `until_bytes` of
+    the output. `sha256` is the output's, where it is known.
     """
 
     port: int
@@ -128,6 +130,8 @@ def watch(job: Job) -> Result:
         if job.script is not None:
             run_id = post(connection, job.port, job.script)
             path = f"/api/v1/runs/{run_id}/ws?format={job.kind}"
+        if job.kind == "sse":
+            _start_job(job)
         head = _open(connection, capture, job, path)
         if job.kind == "lines" and not job.want_ticks:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, LOW_WATER_BYTES)
@@ -153,9 +157,18 @@ def post(connection: socket.socket, port: int, script: str) -> str:
     return run_id
 
 
+def _start_job(job: Job) -> None:
+    with socket.create_connection(("127.0.0.1", job.port)) as connection:
+        path = job.path.replace("/logs", "/start")
+        connection.sendall(wire.request("POST", path, f"127.0.0.1:{job.port}"))
+        answer = connection.recv(HEAD_BYTES)
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(answer.decode())
+
+
 def _open(connection: socket.socket, capture: Capture, job: Job, path: str) -> bytes:
     host = f"127.0.0.1:{job.port}"
-    if job.kind in {"http", "zstd"}:
+    if job.kind in {"http", "zstd", "sse"}:
         encoding = "zstd" if job.kind == "zstd" else "identity"
         asked = {"Connection": "close", "Accept_Encoding": encoding}
         connection.sendall(wire.request("GET", path, host, **asked))
@@ -235,6 +248,10 @@ def _pieces(kind: str, capture: Capture, head: bytes) -> Iterator[_Piece]:
         pieces = wire.http_payload(head, capture.buffer[start:end])
         for data in pieces if kind == "http" else _decompressed(pieces):
             yield _Piece(start, end, data)
+        return
+    if kind == "sse":
+        for found in _SSE_LINE.finditer(capture.buffer[:end], start):
+            yield _Piece(found.start(), found.end(), found[1] + b"\n")
         return
     for frame in wire.frames(capture.buffer, start, end):
         message = capture.buffer[frame.start : frame.end]
