@@ -90,7 +90,11 @@ class OutputFiles:
         return self._newest >= 0 and self.output_bytes > (self._head_bytes or 0)
 
     def room(self, count: int) -> int:
-        """Return how many of `count` bytes that have come may be written; 0: no more at all."""
+        """Return how many of `count` bytes that have come may be written; 0: no more at all.
+
+        A file that somebody has cut is given its size first: what is written now would hide it.
+        """
+        self._mend(self.descriptor, self._filled)
         bound = self._head_bytes if self._newest < 0 else self._tail_bytes
         if bound is None:
             return count

@@ -123,6 +123,18 @@ async def test_the_next_keeper_takes_no_strangers_tail(host: Host) -> None:
     assert (end.cause, end.output_bytes, host.output(run_id)) == ("stop", 5, b"head\n")
 
 
+async def test_a_cut_that_more_output_would_hide_is_noticed(host: Host) -> None:
+    """What comes next is written where it belongs, so the size alone tells nothing afterwards."""
+    run_id = await host.start(
+        f"echo before; {GO_ON} truncate -s 2 {host.spool.root}/$TAILRUN_RUN_ID/output; echo after"
+    )
+    await host.wrote(run_id, b"before\n")
+    go(host, run_id)
+    end = await host.ended(run_id)
+    assert (end.exitcode, end.output_changed) == (0, True)
+    assert host.output(run_id) == b"be\0\0\0\0\0after\n"
+
+
 async def test_a_renewed_keeper_knows_that_an_output_was_changed(host: Host) -> None:
     run_id = await host.start(f"echo before; {GO_ON} echo after; exit 3")
     await host.wrote(run_id, b"before\n")
