@@ -20,7 +20,7 @@ from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, KeeperRefusedError
-from server.keeper.spool import ProcessRecord, Spool
+from server.keeper.spool import ExitRecord, ProcessRecord, Spool
 from server.models import Advance, Command, RequestKey, Run, RunEnd
 from server.output.log import RunLog
 from server.output.watch import Watch
@@ -258,7 +258,7 @@ class Runner:
         if live is None or live.log is None:
             return end
         kept = max(live.log.size, live.run.output_bytes)
-        if record is not None and record.output_bytes > kept and not live.log.damaged:
+        if record is not None and not live.log.damaged and not _tells(record, kept):
             return outcome.incomplete(kept, outcome.OUTPUT_CUT, lambda: end)
         damaged = live.log.damaged or live.log.size < live.run.output_bytes
         return outcome.cut(end, live.log.size) if damaged else end
@@ -526,6 +526,14 @@ class Runner:
             self._metrics.runs_ended.labels(live.run.state).inc()
             about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}
             logger.info("run ended", extra=about)
+
+
+def _tells(record: ExitRecord, size: int) -> bool:
+    """Whether a record tells of an output of this size; where it was not completed, of any.
+
+    Less than is archived was written where a renewed keeper found another file at its name.
+    """
+    return record.output_bytes == size or record.output_error is not None
 
 
 def _is_paused(process: ProcessRecord) -> bool:

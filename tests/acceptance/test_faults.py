@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from server.keeper import processes
+from server.keeper.client import KeeperClient
 from server.keeper.failpoints import VARIABLE
 from server.keeper.spool import Spool
 from tests.support.client import Client
@@ -327,6 +328,26 @@ async def test_an_output_that_is_cut_before_it_is_archived_is_no_whole_one(
     run = await pair.ended(guilty)
     assert (run["state"], run["output_bytes"]) == ("lost", 3893)
     assert "from byte 3893 on is not stored" in run["reason"]
+    assert "exit 7" in run["reason"]
+    assert await pair.client.output(guilty) == OUTPUT[:3893]
+    await pair.assert_exact(other)
+
+
+async def test_an_output_that_was_replaced_before_the_keeper_renewed_itself_is_no_whole_one(
+    pair: Pair, service: Service
+) -> None:
+    """The keeper goes on in the file that it finds; the server has the one that was there."""
+    guilty, other = await pair.begin()
+    await archived_half(pair, guilty)
+    path = Spool.of(service.state_dir).output_path(guilty)
+    path.with_name("sed").write_bytes(b"else\n")
+    path.with_name("sed").replace(path)
+    keeper = KeeperClient(service.state_dir)
+    await keeper.renew()
+    await keeper.close()
+    pair.go_on()
+    run = await pair.ended(guilty)
+    assert run["state"] == "lost"
     assert "exit 7" in run["reason"]
     assert await pair.client.output(guilty) == OUTPUT[:3893]
     await pair.assert_exact(other)

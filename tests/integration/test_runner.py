@@ -54,7 +54,8 @@ async def test_a_run_that_ended_meanwhile_is_finished_by_its_record(site: Site) 
     for run in runs:
         site.spool.create(str(run.id), b"true")
         site.spool.output_path(str(run.id)).write_bytes(b"one\n")
-        site.spool.write_exit(str(run.id), ExitRecord(signal="SIGKILL", ended_at=NOW.timestamp()))
+        record = ExitRecord(signal="SIGKILL", ended_at=NOW.timestamp(), output_bytes=4)
+        site.spool.write_exit(str(run.id), record)
     await site.begin()
     for live in [site.active.get(run.id) for run in runs]:
         assert live is not None
@@ -339,7 +340,8 @@ async def test_an_output_that_was_cut_ends_where_it_ends(site: Site) -> None:
     await store(site, run, b"one\ntwo\n")
     site.spool.create(str(run.id), b"true")
     site.spool.output_path(str(run.id)).write_bytes(b"one\n")
-    site.spool.write_exit(str(run.id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
+    record = ExitRecord(exitcode=0, ended_at=NOW.timestamp(), output_bytes=8)
+    site.spool.write_exit(str(run.id), record)
     await site.begin()
     live = site.active.get(run.id)
     assert live is not None
