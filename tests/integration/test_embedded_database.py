@@ -237,6 +237,7 @@ async def test_any_directory_will_do(tmp_path: Path, name: str) -> None:
     try:
         url = await server.start()
         assert query(url, "SELECT 1") == 1
+        await migrate.apply(url, migrations_directory())
         database = Database(url)
         await database.open()
         assert await database.ready()
