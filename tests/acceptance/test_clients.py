@@ -13,7 +13,6 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.programs import PATH, program, say
-from tests.support.service import ROOT
 from tests.support.waiting import patience
 
 COUNT = "for i in $(seq 3); do echo line $i; sleep 0.1; done"
@@ -89,28 +88,6 @@ async def test_wscat_watches_a_run_to_its_end(client: Client, subtests: pytest.S
             assert any(reason in line for line in said), said
 
 
-async def test_the_documentations_examples_work_when_pasted(
-    client: Client, tmp_path: Path, subtests: pytest.Subtests
-) -> None:
-    """In a shell on a terminal; only the pauses are shorter here."""
-    for document, pause, expected in [
-        ("README.md", "0.03", ["line 1", "line 30"]),
-        (
-            "docs/api.md",
-            "0.2",
-            ["line 1", "line 5", "line 4\nline 5\n", "line 1\nlin", "line 2\nline 3"],
-        ),
-    ]:
-        with subtests.test(document):
-            [example] = re.findall(r"```sh\n(api=.*?)```", (ROOT / document).read_text(), re.DOTALL)
-            example = example.replace("127.0.0.1:8000", client.page_url("").authority)
-            example = example.replace("npx wscat", "wscat").replace("sleep 1", f"sleep {pause}")
-            said = await on_terminal("bash", "-euo", "pipefail", "-c", example, cwd=tmp_path)
-            assert "about:blank" not in said, said
-            for text in expected:
-                assert text in said
-
-
 async def wscat(client: Client, path: str) -> list[str]:
     """Watch with wscat to the end; return the lines that it shows."""
     url = str(client.url(path).with_scheme("ws"))
@@ -118,12 +95,11 @@ async def wscat(client: Client, path: str) -> list[str]:
     return [line.lstrip("> ").removeprefix("< ") for line in said.splitlines()]
 
 
-async def on_terminal(*command: str, cwd: Path | None = None) -> str:
+async def on_terminal(*command: str) -> str:
     """Run a command on a terminal, as people do; return what it shows once it has ended well."""
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(
         *command,
-        cwd=cwd,
         env={**os.environ, "PATH": PATH},
         stdin=theirs,
         stdout=theirs,
