@@ -11,7 +11,7 @@ RESERVE = 128
 """For what is no connection: libraries, inotify, the keeper, the log, the embedded database."""
 
 KEEPER_PER_RUN = 6
-"""As the keeper counts, which inherits the bound: RUN_DESCRIPTORS in server/keeper/process.py."""
+"""As the keeper counts, which inherits the bound: RUN_DESCRIPTORS in server/keeper/keeper.py."""
 
 logger = logging.getLogger(__name__)
 

@@ -83,7 +83,7 @@ def serve(
     import logging  # noqa: PLC0415
 
     from server.keeper import rlimits  # noqa: PLC0415
-    from server.keeper.process import Keeper  # noqa: PLC0415
+    from server.keeper.keeper import Keeper  # noqa: PLC0415
 
     def ready() -> None:
         for pipe in pipes:

@@ -3,7 +3,7 @@
     STATE_DIR/spool/<run_id>/   0700; its creation is the token that a run is started at most once
         pipe              FIFO: the run's stdout and stderr
         output            the bytes that the keeper moved out of the pipe
-        tail.<n>          output beyond the head, of which only the tail is kept (see output.py)
+        tail.<n>          output beyond the head, of which only the tail is kept (see run/output.py)
         run.json          ProcessRecord
         stop.json         StopRecord, written before the first signal
         exit.json         ExitRecord; once it is there, `output` will not grow any more
@@ -63,7 +63,7 @@ class Limits:
 
     `max_open_files` and `max_processes` are those of setrlimit(2): of each process of the run the
     one, of all processes of the user the other, which does not bind root. `max_run_memory_bytes` is
-    of all processes of the run together (see cgroup.py).
+    of all processes of the run together (see cgroups/group.py).
     """
 
     timeout_seconds: float | None = None

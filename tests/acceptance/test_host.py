@@ -17,7 +17,7 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.spool import Spool
-from tests.integration.keeper_harness import a_host
+from tests.integration.keeper.harness import a_host
 from tests.support import faketime
 from tests.support.client import Client, Start
 from tests.support.service import Service

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.state import HOST_FILE
-from tests.integration.keeper_harness import a_host, without_cgroups
+from tests.integration.keeper.harness import a_host, without_cgroups
 from tests.support.client import Client, Start
 from tests.support.postgres import with_name
 from tests.support.service import Service

@@ -21,16 +21,16 @@ REPOSITORY = "tests/integration/test_repositories_output.py"
 BINARY = "tests/integration/test_repositories_binary.py"
 ARCHIVER = "tests/integration/test_archiver.py"
 LOG = "tests/integration/test_output_log.py"
-ENDS = "tests/integration/test_keeper_ends.py"
-DRAIN = "tests/integration/test_keeper_drain.py"
-LIFE = "tests/integration/test_keeper_life.py"
+ENDS = "tests/integration/keeper/test_ends.py"
+DRAIN = "tests/integration/keeper/test_drain.py"
+LIFE = "tests/integration/keeper/test_life.py"
 RUNS = "tests/integration/test_repositories_runs.py"
 FAILPOINTS = "tests/acceptance/test_failpoints.py"
 TAKE_OVER = "tests/acceptance/test_take_over.py"
 RUNNER = "tests/unit/test_runner.py"
-SPOOL = "tests/unit/test_keeper_spool.py"
-TRASH = "tests/unit/test_keeper_trash.py"
-STRANGERS = "tests/integration/test_keeper_strangers.py"
+SPOOL = "tests/unit/keeper/test_spool.py"
+TRASH = "tests/unit/keeper/test_trash.py"
+STRANGERS = "tests/integration/keeper/test_strangers.py"
 UNREADABLE = "tests/integration/test_archiver_unreadable.py"
 ARCHIVE = "tests/integration/test_archive.py"
 FAULTS = "tests/acceptance/test_faults.py"
@@ -123,7 +123,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run ends before its pipe is drained",
-        "server/keeper/run.py",
+        "server/keeper/run/run.py",
         "            self._timeout.cancel()\n        await self._pump.settle()\n"
         "        self._pump.drain()\n",
         "            self._timeout.cancel()\n",
@@ -131,7 +131,7 @@ MUTANTS = (
     ),
     Mutant(
         "an end that was not seen is no reason to be lost",
-        "server/keeper/run.py",
+        "server/keeper/run/run.py",
         "lost=not status.known",
         "lost=False",
         (LIFE, FAILPOINTS),
@@ -180,7 +180,7 @@ MUTANTS = (
     ),
     Mutant(
         "a hole that somebody has made is archived",
-        "server/keeper/output.py",
+        "server/keeper/run/output.py",
         "if size - hole < HOLE_BYTES:",
         "if True:",
         (STRANGERS,),

@@ -23,7 +23,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from server.keeper.output import OutputFiles
+from server.keeper.run.output import OutputFiles
 from server.keeper.spool import PIPE, Limits
 from server.keeper.trash import Trash
 

@@ -93,19 +93,19 @@ def test_a_start_request_with_a_wrong_field_names_it(field: str, value: object) 
 @pytest.mark.parametrize(
     ("name", "renewed"),
     [
-        ("process.py", True),
+        ("keeper.py", True),
         ("run/pump.py", True),
         ("run/new.py", True),
         ("run/client.py", True),
         ("client.py", False),
         ("connection.py", False),
-        ("__pycache__/process.pyc", False),
+        ("__pycache__/keeper.pyc", False),
     ],
 )
 def test_the_version_changes_with_the_keepers_code_alone(
     tmp_path: Path, name: str, *, renewed: bool
 ) -> None:
-    for file in ("process.py", "client.py", "run/pump.py", name):
+    for file in ("keeper.py", "client.py", "run/pump.py", name):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("one")
     if name == "run/new.py":
@@ -123,7 +123,7 @@ def test_the_version_changes_with_a_files_name(tmp_path: Path) -> None:
 
 
 def test_the_keeper_uses_nothing_of_the_servers_share() -> None:
-    code = "import sys, server.keeper.__main__, server.keeper.process; print(*sys.modules)"
+    code = "import sys, server.keeper.__main__, server.keeper.keeper; print(*sys.modules)"
     used = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     package = Path(protocol.__file__).parent
     for name in SERVERS_FILES:

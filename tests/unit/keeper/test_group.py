@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper.cgroup import CLOSE_BYTES, Group
+from server.keeper.cgroups.group import CLOSE_BYTES, Group
 
 BOUND = 1 << 30
 KILLED = "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"

@@ -13,7 +13,7 @@ from server.keeper import processes
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import KeeperError
-from tests.integration.keeper_harness import (
+from tests.integration.keeper.harness import (
     Host,
     a_host,
     gone,

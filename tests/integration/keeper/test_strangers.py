@@ -11,7 +11,7 @@ import pytest
 from server.keeper import processes
 from server.keeper.protocol import KeeperRefusedError
 from server.keeper.spool import ProcessRecord
-from tests.integration.keeper_harness import Host, a_host, gone, keeper_command
+from tests.integration.keeper.harness import Host, a_host, gone, keeper_command
 from tests.support.strangers import STRANGERS
 from tests.support.waiting import until
 

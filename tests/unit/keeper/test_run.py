@@ -12,16 +12,17 @@ from types import ModuleType
 
 import pytest
 
-from server.keeper import family, processes, records
-from server.keeper import process as process_module
-from server.keeper import run as run_module
+from server.keeper import keeper as keeper_module
+from server.keeper import processes, records
 from server.keeper import spool as spool_module
-from server.keeper.cgroup import Group, Groups
-from server.keeper.output import OutputFiles
-from server.keeper.process import Keeper
+from server.keeper.cgroups.group import Group, Groups
+from server.keeper.keeper import Keeper
 from server.keeper.protocol import KeeperError
-from server.keeper.pump import Pump
-from server.keeper.run import Run, Status
+from server.keeper.run import family
+from server.keeper.run import run as run_module
+from server.keeper.run.output import OutputFiles
+from server.keeper.run.pump import Pump
+from server.keeper.run.run import Run, Status
 from server.keeper.spool import ExitRecord, ProcessRecord, Spool
 from tests.support.waiting import until
 
@@ -82,7 +83,7 @@ async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(spool_module, "_write"), (os, "mkfifo"), (process_module, "Run"), (os, "open")],
+    [(spool_module, "_write"), (os, "mkfifo"), (keeper_module, "Run"), (os, "open")],
 )
 async def test_a_run_whose_spool_cannot_be_made_whole_ends_with_an_error_and_an_output(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.keeper import processes
-from tests.integration.keeper_harness import Host, a_host, gone, looks_within_keeper
+from tests.integration.keeper.harness import Host, a_host, gone, looks_within_keeper
 from tests.support.waiting import until
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from server.keeper.output import MARKER
+from server.keeper.run.output import MARKER
 from server.keeper.spool import ExitRecord
-from tests.integration.keeper_harness import Host, a_host, keeper_command
+from tests.integration.keeper.harness import Host, a_host, keeper_command
 from tests.support.waiting import until
 
 MAX_OUTPUT_BYTES = 20_000

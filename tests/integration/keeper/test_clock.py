@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.keeper.client import KEEPER_COMMAND
-from tests.integration.keeper_harness import Host, a_host
+from tests.integration.keeper.harness import Host, a_host
 from tests.support import faketime
 
 HOUR = 3600

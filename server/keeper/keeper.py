@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from server.keeper import processes, records, rlimits
-from server.keeper.cgroup import Groups
+from server.keeper.cgroups.group import Groups
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
-from server.keeper.pump import loud_mover
 from server.keeper.records import string, value_of
-from server.keeper.run import Run, Status, finish_unkept, inherited, unseen
+from server.keeper.run.pump import loud_mover
+from server.keeper.run.run import Run, Status, finish_unkept, inherited, unseen
 from server.keeper.spool import STOP, ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
 UNSETTLED_SECONDS = 0.001

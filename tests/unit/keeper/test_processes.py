@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper import family as family_module
 from server.keeper import processes
-from server.keeper.family import Family
+from server.keeper.run import family as family_module
+from server.keeper.run.family import Family
 
 
 class NoOrphans:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.output import MARKER, OutputFiles, division, reopened
+from server.keeper.run.output import MARKER, OutputFiles, division, reopened
 from server.keeper.spool import Limits
 from server.keeper.trash import Trash
 

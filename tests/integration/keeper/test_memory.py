@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from server.keeper import processes
-from server.keeper.cgroup import Group, Groups
-from server.keeper.hierarchy import current
-from tests.integration.keeper_harness import Host, a_host, gone, without_cgroups
+from server.keeper.cgroups.group import Group, Groups
+from server.keeper.cgroups.place import current
+from tests.integration.keeper.harness import Host, a_host, gone, without_cgroups
 from tests.support.waiting import until
 
 MEBIBYTE = 1024 * 1024

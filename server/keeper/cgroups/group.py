@@ -1,6 +1,6 @@
 """A memory cgroup for each run that has a bound: all processes of the run share it (cgroups(7)).
 
-    <place>/tailrun-<state directory>/<run id>      see hierarchy.py for the place
+    <place>/tailrun-<state directory>/<run id>      see place.py
 
 A run's processes are born into its group and stay there, whatever they do to their parents,
 sessions and environments. It is no wall: whoever is the user of the keeper may move its processes.
@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.keeper import processes
-from server.keeper.hierarchy import CgroupError, Hierarchy, current, pids, write
+from server.keeper.cgroups.place import CgroupError, Hierarchy, current, pids, write
 
 CLOSE_BYTES = 64 * 1024  # what is asked for and refused may be several pages at once
 PROBE = "probe"

@@ -8,8 +8,8 @@ from pathlib import Path
 from subprocess import SubprocessError
 
 from server.keeper import rlimits
-from server.keeper.cgroup import Group
-from server.keeper.hierarchy import CgroupError
+from server.keeper.cgroups.group import Group
+from server.keeper.cgroups.place import CgroupError
 from server.keeper.protocol import RUN_DIRECTORY_VARIABLE, RUN_ID_VARIABLE, StartRequest
 from server.keeper.spool import PIPE, SCRIPT
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from server.keeper import processes
-from server.keeper.cgroup import Group
+from server.keeper.cgroups.group import Group
 from server.keeper.processes import Process
 
 LOOK_SECONDS = 0.05

@@ -14,15 +14,15 @@ from subprocess import SubprocessError
 from typing import TypeVar
 
 from server.keeper import processes
-from server.keeper.cgroup import Group, Groups
+from server.keeper.cgroups.group import Group, Groups
 from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
-from server.keeper.family import Family, Orphanage
-from server.keeper.launch import explain, launch
-from server.keeper.output import OutputFiles, reopened
 from server.keeper.protocol import StartRequest
-from server.keeper.pump import Pump, free_bytes
 from server.keeper.records import PASSING_ERRORS
+from server.keeper.run.family import Family, Orphanage
+from server.keeper.run.launch import explain, launch
+from server.keeper.run.output import OutputFiles, reopened
+from server.keeper.run.pump import Pump, free_bytes
 from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
 
 RECORD_RETRY_SECONDS = 1.0

@@ -13,8 +13,8 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.protocol import KeeperError
-from server.keeper.pump import FREE_CHECK_BYTES
-from tests.integration.keeper_harness import Host, a_host, gone
+from server.keeper.run.pump import FREE_CHECK_BYTES
+from tests.integration.keeper.harness import Host, a_host, gone
 from tests.support.waiting import until
 
 IGNORING = "trap '' TERM; echo ready; while :; do sleep 0.05; done"

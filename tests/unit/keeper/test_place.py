@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper import hierarchy
-from server.keeper.hierarchy import CgroupError, Hierarchy, find
+from server.keeper.cgroups import place as place_module
+from server.keeper.cgroups.place import CgroupError, Hierarchy, find
 
 V1 = "4:cpu,cpuacct:/a\n3:memory:/own\n1:name=systemd:/a\n0::/unified\n"
 V2 = "0::/own\n"
@@ -68,13 +68,13 @@ def test_a_mount_point_is_read_as_the_kernel_writes_it(text: str, blank: str) ->
     written = point.replace("\\", r"\134").replace(blank, f"\\{ord(blank):03o}")
     if blank == "\\":
         written = point.replace("\\", r"\134")
-    assert hierarchy._unescape(written) == point
+    assert place_module._unescape(written) == point
 
 
 @pytest.fixture
 def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make what looks like the cgroup of a unit on a machine that systemd runs."""
-    monkeypatch.setattr(hierarchy, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(place_module, "SYSTEMD", tmp_path)
     (tmp_path / "unit" / "server").mkdir(parents=True)
     return tmp_path / "unit"
 
@@ -83,10 +83,10 @@ def test_the_unit_is_the_place_once_systemd_has_delegated_it(unit: Path) -> None
     own = Hierarchy(2, unit / "server")
     for value in (None, b"0"):
         if value is not None:
-            os.setxattr(unit, hierarchy.DELEGATED, value)
+            os.setxattr(unit, place_module.DELEGATED, value)
         with pytest.raises(CgroupError, match=r"Delegate=yes and DelegateSubgroup="):
             own.place()
-    os.setxattr(unit, hierarchy.DELEGATED, b"1")
+    os.setxattr(unit, place_module.DELEGATED, b"1")
     assert own.place() == unit
     with pytest.raises(CgroupError, match="DelegateSubgroup="):
         Hierarchy(2, unit).place()
@@ -95,9 +95,9 @@ def test_the_unit_is_the_place_once_systemd_has_delegated_it(unit: Path) -> None
 def test_without_systemd_the_own_cgroup_is_the_place(
     unit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hierarchy, "SYSTEMD", unit / "nowhere")
+    monkeypatch.setattr(place_module, "SYSTEMD", unit / "nowhere")
     assert Hierarchy(2, unit).place() == unit
-    assert Hierarchy(2, unit / hierarchy.LEAF).place() == unit
+    assert Hierarchy(2, unit / place_module.LEAF).place() == unit
     assert Hierarchy(1, unit).place() == unit
 
 
@@ -130,11 +130,11 @@ def test_processes_move_to_a_leaf_before_memory_is_handed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel(tmp_path, "1\n2\n3\n")
-    monkeypatch.setattr(hierarchy, "write", kernel.write)
+    monkeypatch.setattr(place_module, "write", kernel.write)
     Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
     assert kernel.control.read_text() == "cpu memory\n"
     assert kernel.moved == ["1", "2", "3"]
-    assert (tmp_path / hierarchy.LEAF).is_dir()
+    assert (tmp_path / place_module.LEAF).is_dir()
     Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
     assert kernel.moved == ["1", "2", "3"]
 
@@ -147,7 +147,7 @@ def test_processes_that_do_not_move_are_told(
             raise OSError(errno.EBUSY, "busy")
 
     Kernel(tmp_path, "1\n")
-    monkeypatch.setattr(hierarchy, "write", busy)
+    monkeypatch.setattr(place_module, "write", busy)
     with pytest.raises(CgroupError, match="do not move"):
         Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
 
@@ -160,6 +160,6 @@ def test_a_cgroup_without_the_controller_is_told(tmp_path: Path) -> None:
 
 def test_a_refused_write_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cgroup\.procs"):
-        hierarchy.write(tmp_path / "none" / "cgroup.procs", "1")
+        place_module.write(tmp_path / "none" / "cgroup.procs", "1")
     with pytest.raises(OSError, match=r"\[Errno 28\].*/dev/full"):
-        hierarchy.write(Path("/dev/full"), "1")
+        place_module.write(Path("/dev/full"), "1")

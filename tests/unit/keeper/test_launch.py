@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.launch import command_line
+from server.keeper.run.launch import command_line
 
 
 @pytest.mark.parametrize(

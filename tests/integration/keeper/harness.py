@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from server.keeper import processes
+from server.keeper.cgroups.place import CgroupError, current
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
-from server.keeper.hierarchy import CgroupError, current
 from server.keeper.protocol import Hello, StartRequest
 from server.keeper.spool import ExitRecord, Spool
 from tests.support.waiting import until
