@@ -1,17 +1,17 @@
 /** The page: its frame, and the screen that the address names. */
-import { checkServer } from "./api.js";
+import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
+import { useShortcuts } from "./base/shortcuts.js";
+import { html, render, useState } from "./base/ui.js";
+import { CommandScreen } from "./commands/command_screen.js";
+import { CommandsScreen } from "./commands/commands_screen.js";
+import { EditScreen, NewScreen } from "./commands/form_screen.js";
 import { Banner } from "./parts/banner.js";
 import { Help } from "./parts/help.js";
+import { MissingScreen } from "./parts/missing.js";
 import { closeNotice, Notice } from "./parts/notice.js";
-import { go, toCommands, toNew, toRuns, useRoute } from "./router.js";
-import { CommandScreen } from "./screens/command.js";
-import { EditScreen, NewScreen } from "./screens/command_form.js";
-import { CommandsScreen } from "./screens/commands.js";
-import { MissingScreen } from "./screens/missing.js";
-import { RunScreen } from "./screens/run.js";
-import { RunsScreen } from "./screens/runs.js";
-import { useShortcuts } from "./shortcuts.js";
-import { html, render, useState } from "./ui.js";
+import { RunScreen } from "./runs/run_screen.js";
+import { RunsScreen } from "./runs/runs_screen.js";
+import { checkServer } from "./server/api.js";
 
 const SCREENS = {
   commands: CommandsScreen,

@@ -145,7 +145,7 @@ async def test_a_name_may_be_permitted(start: Start) -> None:
 
 
 async def test_the_own_pages_are_confined(client: Client, subtests: pytest.Subtests) -> None:
-    for path in ["/", "/swagger/index.html", "/static/js/api.js", "/api/v1/ping", "/nothing"]:
+    for path in ["/", "/swagger/index.html", "/static/js/main.js", "/api/v1/ping", "/nothing"]:
         with subtests.test(path):
             async with client.session.get(client.page_url(path)) as response:
                 assert "default-src 'self'" in response.headers["Content-Security-Policy"]

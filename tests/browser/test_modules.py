@@ -19,7 +19,7 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
     shutil.copytree(HERE / "modules", tmp_path / "modules")
     shutil.copy(HERE / "package.json", tmp_path)
     told = subprocess.run(
-        ["node", "--test", *sorted(map(str, tmp_path.glob("modules/*.mjs")))],
+        ["node", "--test", *sorted(map(str, tmp_path.glob("modules/**/*.test.mjs")))],
         cwd=tmp_path,
         capture_output=True,
         text=True,

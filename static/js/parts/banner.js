@@ -1,7 +1,7 @@
 /** The one calm line that tells when the server, or its database, is away. */
-import { serverState, tryNow } from "../server_state.js";
-import { useStore } from "../store.js";
-import { html } from "../ui.js";
+import { useStore } from "../base/store.js";
+import { html } from "../base/ui.js";
+import { serverState, tryNow } from "../server/state.js";
 import { Button } from "./button.js";
 
 export function Banner() {

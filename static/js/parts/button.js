@@ -1,5 +1,5 @@
 /** A button, or a link that looks like one. */
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
 import { Icon } from "./icon.js";
 
 /**

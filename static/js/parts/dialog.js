@@ -1,5 +1,5 @@
 /** A modal dialog on the browser's own <dialog>: it keeps the focus, Escape closes it, focus returns. */
-import { html, useLayoutEffect, useRef } from "../ui.js";
+import { html, useLayoutEffect, useRef } from "../base/ui.js";
 import { Button } from "./button.js";
 
 /**

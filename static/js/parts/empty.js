@@ -1,5 +1,5 @@
 /** What stands where there is nothing yet: what this place is for, and the first step. */
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
 
 /** @param {{title: string, children?: unknown}} props */
 export function Empty({ title, children }) {
@@ -17,7 +17,7 @@ export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${pro
 
 /**
  * A first load that failed: what the server said, where the banner does not say it.
- * @param {{problem: import("../api.js").Problem}} props
+ * @param {{problem: import("../server/api.js").Problem}} props
  */
 function Failed({ problem }) {
   const passing = problem.status === 0 || problem.status >= 500;

@@ -1,5 +1,5 @@
 /** A labelled field with its hint and what the server found wrong with it. */
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
 
 /**
  * @param {object} props

@@ -1,5 +1,5 @@
 /** The head of a screen: where it is, what it is, what can be done. It takes the focus when the screen opens. */
-import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../base/ui.js";
 
 /**
  * @param {object} props

@@ -1,7 +1,7 @@
 /** What the keyboard can do here. */
-import { activeShortcuts, shortcutsOn, turnShortcuts } from "../shortcuts.js";
-import { useStore } from "../store.js";
-import { html } from "../ui.js";
+import { activeShortcuts, shortcutsOn, turnShortcuts } from "../base/shortcuts.js";
+import { useStore } from "../base/store.js";
+import { html } from "../base/ui.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
 

@@ -1,5 +1,5 @@
 /** The few pictures the page uses, drawn on a 16 by 16 grid; always beside or inside something labelled. */
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
 
 const PATHS = {
   start: "M5 3.2v9.6a.6.6 0 0 0 .92.5l7.4-4.8a.6.6 0 0 0 0-1L5.92 2.7A.6.6 0 0 0 5 3.2z",

@@ -1,5 +1,5 @@
 /** A button that opens a small menu (the "menu button" pattern of the ARIA Authoring Practices Guide). */
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
 import { Button } from "./button.js";
 
 /**

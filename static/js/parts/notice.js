@@ -1,6 +1,6 @@
 /** Short messages that come and go at the foot of the page, and are read out. */
-import { Store, useStore } from "../store.js";
-import { html } from "../ui.js";
+import { Store, useStore } from "../base/store.js";
+import { html } from "../base/ui.js";
 
 const SHOWN_MS = 5000;
 

@@ -1,8 +1,8 @@
 /** A run's state: a small dot and a word, never a colour alone. */
-import { shownState, stateWord } from "../runs.js";
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
+import { shownState, stateWord } from "../model/run.js";
 
-/** @param {{run: import("../types.js").Run|null|undefined}} props no run: never started */
+/** @param {{run: import("../model/types.js").Run|null|undefined}} props no run: never started */
 export function State({ run }) {
   if (!run) return html`<span class="state state--none"><span class="state__dot"></span>Never run</span>`;
   const state = shownState(run);

@@ -1,8 +1,8 @@
 /** Times and durations that keep themselves true. */
-import { serverNow, useTick } from "../clock.js";
-import { ago, duration, exactTime, shortTime, ticking } from "../format.js";
-import { elapsed, isActive } from "../runs.js";
-import { html } from "../ui.js";
+import { html } from "../base/ui.js";
+import { elapsed, isActive } from "../model/run.js";
+import { serverNow, useTick } from "../server/clock.js";
+import { ago, duration, exactTime, shortTime, ticking } from "../words/format.js";
 
 const AGO_TICK_MS = 10_000;
 const DURATION_TICK_MS = 1000;
@@ -20,7 +20,7 @@ export function Moment({ at }) {
   return html`<time datetime=${at} title=${exactTime(time)}>${shortTime(time)}</time>`;
 }
 
-/** How long a run took, has been going, or waits. @param {{run: import("../types.js").Run}} props */
+/** How long a run took, has been going, or waits. @param {{run: import("../model/types.js").Run}} props */
 export function Elapsed({ run }) {
   const active = isActive(run);
   useTick(active ? DURATION_TICK_MS : null);

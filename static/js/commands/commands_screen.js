@@ -1,0 +1,124 @@
+/** All commands, with the state of their last run. */
+import { usePlace } from "../base/place.js";
+import { replacePath, toCommand, toCommands, toNew, toRun } from "../base/router.js";
+import { useShortcuts } from "../base/shortcuts.js";
+import { html, useEffect, useRef, useState } from "../base/ui.js";
+import { firstLine, isActive } from "../model/run.js";
+import { Button } from "../parts/button.js";
+import { Empty, Waiting } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { Icon } from "../parts/icon.js";
+import { State } from "../parts/state.js";
+import { Ago, Elapsed } from "../parts/time.js";
+import { startAndWatch, stop, useAction } from "../runs/actions.js";
+import { More } from "../runs/run_list.js";
+import { apiUrl, listCommands } from "../server/api.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../server/fresh.js";
+
+const TYPING_PAUSE_MS = 200;
+
+/** @param {{query: URLSearchParams}} props */
+export function CommandsScreen({ query }) {
+  const search = query.get("q") ?? "";
+  const [place, remember] = usePlace();
+  const [pages, setPages] = useState(place.pages);
+  const load = (options) => loadPages((page) => listCommands({ q: search, ...page }, options), pages);
+  const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
+  const { value, problem, reload } = useFresh(load, [search, pages], (list) => pauseFor(anyActive(list)));
+  const shown = useLast(value, place.list);
+  remember({ pages, list: shown });
+  const onMore = () => setPages(pages + 1);
+  return html`
+    <${Heading} title="Commands">
+      <${Search} value=${search} onSearch=${(words) => replacePath(toCommands(words))} />
+      <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
+    <//>
+    ${!shown && html`<${Waiting} problem=${problem} />`}
+    ${shown && html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${onMore} />`}
+  `;
+}
+
+function Search({ value, onSearch }) {
+  const [words, setWords] = useState(value);
+  const input = useRef(null);
+  useEffect(() => setWords(value), [value]);
+  useEffect(() => {
+    const timer = setTimeout(() => words !== value && onSearch(words), TYPING_PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [words]);
+  useShortcuts([{ key: "/", does: "Search the commands", run: () => input.current.focus() }]);
+  const onKeyDown = (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    if (words) setWords("");
+    else input.current.blur();
+  };
+  return html`<label class="search">
+    <span class="visually-hidden">Search the commands</span>
+    <${Icon} name="search" />
+    <input ref=${input} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${words}
+      onInput=${(event) => setWords(event.target.value)} onKeyDown=${onKeyDown} />
+    <kbd aria-hidden="true">/</kbd>
+  </label>`;
+}
+
+function CommandList({ list, search, reload, onMore }) {
+  if (list.items.length === 0) return search ? html`<${NothingFound} search=${search} />` : html`<${NoCommands} />`;
+  return html`
+    <ul class="rows command-list">
+      ${list.items.map((command) => html`<${CommandRow} key=${command.id} command=${command} reload=${reload} />`)}
+    </ul>
+    <${More} next=${list.next} onMore=${onMore} />
+  `;
+}
+
+function CommandRow({ command, reload }) {
+  const { last_run: run, description } = command;
+  const about = description ? html`<bdi>${description}</bdi>` : html`<code>${firstLine(command.script)}</code>`;
+  return html`<li class="row command-row">
+    <div class="command-row__what">
+      <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}><bdi>${command.name}</bdi></a>
+      <p class="command-row__more">${about}</p>
+    </div>
+    <div class="command-row__run">${run ? html`<${LastRun} run=${run} of=${command.name} />` : html`<${State} />`}</div>
+    <${RowAction} command=${command} run=${run} reload=${reload} />
+  </li>`;
+}
+
+function LastRun({ run, of }) {
+  return html`
+    <a class="above" href=${"#" + toRun(run.id)}>
+      <${State} run=${run} /><span class="visually-hidden">, the last run of <bdi>${of}</bdi></span>
+    </a>
+    <span class="command-row__time">
+      ${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}
+    </span>
+  `;
+}
+
+function RowAction({ command, run, reload }) {
+  const [start, starting] = useAction(() => startAndWatch(command.id));
+  const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
+  const active = run && isActive(run);
+  const words = active ? "Stop" : "Start";
+  return html`<${Button} brief kind="quiet" also="above" icon=${active ? "stop" : "start"} words=${words}
+    aria-label=${`${words} ${command.name}`} disabled=${starting || stopping || run?.stopping}
+    onClick=${active ? stopIt : start} />`;
+}
+
+const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
+  <p>The search looks at names and descriptions.</p>
+  <${Button} words="Show all commands" href=${"#" + toCommands()} />
+<//>`;
+
+const CURL = `curl ${apiUrl("/commands/")} -H 'Content-Type: application/json' \\
+  -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`;
+
+const NoCommands = () => html`<${Empty} title="No commands yet">
+  <p>
+    A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page
+    or from a terminal:
+  </p>
+  <pre class="example"><code>${CURL}</code></pre>
+  <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
+<//>`;

@@ -1,0 +1,40 @@
+/** Two people changed a command: both texts, and a choice. */
+import { html } from "../base/ui.js";
+import { Button } from "../parts/button.js";
+import { Dialog } from "../parts/dialog.js";
+
+/** @typedef {import("./fields.js").CommandFields} CommandFields */
+
+/**
+ * @param {object} props
+ * @param {CommandFields} props.theirs as it is stored now
+ * @param {CommandFields} props.mine
+ * @param {boolean} props.busy
+ * @param {() => void} props.onMine stores this one's text over the other's
+ * @param {() => void} props.onTheirs lets go of this one's
+ * @param {() => void} props.onClose goes on editing
+ */
+export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
+  return html`<${Dialog} wide title="Somebody else changed this command meanwhile" onClose=${onClose}>
+    <div class="versions">
+      <${Version} title="As it is stored now" fields=${theirs} other=${mine} />
+      <${Version} title="As you wrote it" fields=${mine} other=${theirs} />
+    </div>
+    <div class="dialog__actions">
+      <${Button} words="Keep editing" autofocus onClick=${onClose} />
+      <${Button} words="Take the stored one" onClick=${onTheirs} />
+      <${Button} kind="danger" words="Save mine over it" disabled=${busy} onClick=${onMine} />
+    </div>
+  <//>`;
+}
+
+function Version({ title, fields, other }) {
+  const about = ["name", "description"].filter((field) => (fields[field] ?? "") !== (other[field] ?? ""));
+  return html`<section class="version" aria-label=${title}>
+    <h3>${title}</h3>
+    ${about.map((field) => html`<p key=${field}>${LABELS[field]}: <bdi>${fields[field] || "none"}</bdi></p>`)}
+    <pre tabindex="0"><code>${fields.script}</code></pre>
+  </section>`;
+}
+
+const LABELS = { name: "Name", description: "Description" };

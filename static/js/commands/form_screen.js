@@ -1,0 +1,181 @@
+/** Making a command, and changing one. */
+import { go, toCommand, toCommands, toRun } from "../base/router.js";
+import { useShortcuts } from "../base/shortcuts.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
+import { Button } from "../parts/button.js";
+import { Confirm } from "../parts/dialog.js";
+import { Waiting } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { MissingScreen } from "../parts/missing.js";
+import { say } from "../parts/notice.js";
+import { useAction } from "../runs/actions.js";
+import { createCommand, getCommand, replaceCommand } from "../server/api.js";
+import { useFresh } from "../server/fresh.js";
+import { Conflict } from "./conflict.js";
+import { draftOf, dropDraft, keepDraft } from "./draft.js";
+import { BLANK, CommandFields, FormError, readFields, sameFields } from "./fields.js";
+
+/** @typedef {import("./fields.js").CommandFields} Fields */
+
+const NEW = "new";
+const CHANGED_MEANWHILE = 412;
+
+export function NewScreen() {
+  const save = async (fields, { start }) => {
+    const command = await createCommand({ ...fields, start });
+    if (command.warnings?.length) say(command.warnings.join(" "), { wrong: true });
+    return command.run ? toRun(command.run.id) : toCommand(command.id);
+  };
+  return html`
+    <${Heading} title="New command" trail=${[["Commands", toCommands()]]} />
+    <${CommandForm} name=${NEW} stored=${BLANK} back=${toCommands()} save=${save} />
+  `;
+}
+
+/** @param {{id: string}} props */
+export function EditScreen({ id }) {
+  const { value: command, problem } = useFresh(
+    (options) => getCommand(id, options),
+    [id],
+    () => null,
+  );
+  if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
+  if (!command) return html`<${Waiting} problem=${problem} />`;
+  return html`<${EditView} command=${command} />`;
+}
+
+function EditView({ command }) {
+  const [stored, setStored] = useState(command);
+  const [conflict, setConflict] = useState(null);
+  const store = async (fields, etag) => {
+    await replaceCommand(command.id, fields, etag);
+    say(html`Saved <bdi>${fields.name}</bdi>.`);
+    return toCommand(command.id);
+  };
+  const save = async (fields, { etag }) => {
+    try {
+      return await store(fields, etag);
+    } catch (problem) {
+      if (problem.status !== CHANGED_MEANWHILE) throw problem;
+      setConflict({ theirs: await getCommand(command.id), mine: fields });
+      return null;
+    }
+  };
+  const [saveMine, busy] = useAction(async () => {
+    const path = await store(conflict.mine, conflict.theirs.etag);
+    dropDraft(command.id);
+    go(path);
+  });
+  const takeTheirs = () => {
+    dropDraft(command.id);
+    setStored(conflict.theirs);
+    setConflict(null);
+  };
+  const trail = [
+    ["Commands", toCommands()],
+    [command.name, toCommand(command.id)],
+  ];
+  return html`
+    <${Heading} title=${`Edit ${command.name}`} shown=${html`Edit <bdi>${command.name}</bdi>`} trail=${trail} />
+    <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} back=${toCommand(command.id)} save=${save} />
+    ${conflict && html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
+      onClose=${() => setConflict(null)} />`}
+  `;
+}
+
+/**
+ * A form with what was typed into it before, if that was not saved.
+ * @param {object} props
+ * @param {string} props.name of its draft
+ * @param {Fields & {etag?: string}} props.stored
+ * @param {string} props.back where leaving the form leads
+ * @param {(fields: Fields, how: {start: boolean, etag: string|undefined}) => Promise<string|null>} props.save
+ * returns where it leads; null: it stays
+ */
+function CommandForm({ name, ...rest }) {
+  const [draft, setDraft] = useState(() => draftOf(name));
+  const discard = () => {
+    dropDraft(name);
+    setDraft(null);
+  };
+  return html`
+    ${draft && html`<p class="draft" role="status">
+      This is what you typed before, and did not save.
+      <${Button} small words="Start over" onClick=${discard} />
+    </p>`}
+    <${Form} key=${draft ? "draft" : "stored"} name=${name} draft=${draft} ...${rest} />
+  `;
+}
+
+function Form({ name, draft, stored, back, save }) {
+  const [problem, setProblem] = useState(null);
+  const [leaving, setLeaving] = useState(false);
+  const form = useRef(null);
+  const saved = useRef(false);
+  const etag = draft ? draft.etag : stored.etag;
+  const changed = () => form.current && !saved.current && !sameFields(readFields(form.current), stored);
+  const [submit, busy] = useAction(async (start) => {
+    setProblem(null);
+    try {
+      const path = await save(readFields(form.current), { start, etag });
+      if (path === null) return;
+      saved.current = true;
+      dropDraft(name);
+      go(path);
+    } catch (failure) {
+      setProblem(failure);
+    }
+  });
+  const leave = () => {
+    dropDraft(name);
+    saved.current = true;
+    go(back);
+  };
+  const tryToLeave = () => (changed() ? setLeaving(true) : leave());
+  useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
+  useLayoutEffect(() => form.current.elements.name.focus(), []);
+  useLeaveGuard(() => changed() && !busy);
+  useShortcuts([{ key: "Escape", does: "Leave the form", run: tryToLeave }]);
+  const onInput = () => (changed() ? keepDraft(name, { fields: readFields(form.current), etag }) : dropDraft(name));
+  const onKeyDown = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current.requestSubmit();
+  };
+  const onSubmit = (event) => {
+    event.preventDefault();
+    submit(name === NEW);
+  };
+  return html`
+    <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
+      <${CommandFields} fields=${draft?.fields ?? stored} errors=${problem?.errors ?? {}} />
+      <${FormError} problem=${problem} />
+      <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
+    </form>
+    ${leaving && html`<${LeaveDialog} onLeave=${leave} onClose=${() => setLeaving(false)} />`}
+  `;
+}
+
+function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
+  const main = isNew ? "Save and start" : "Save";
+  return html`<div class="form__actions">
+    <${Button} type="submit" kind="main" words=${busy ? "Saving…" : main} disabled=${busy} />
+    ${isNew && html`<${Button} words="Save only" disabled=${busy} onClick=${onSaveOnly} />`}
+    <${Button} kind="quiet" words="Cancel" onClick=${onLeave} />
+    <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
+  </div>`;
+}
+
+const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard it"
+  onConfirm=${onLeave} onClose=${onClose}>
+  <p>What you typed is lost then.</p>
+<//>`;
+
+/** The browser asks before the page is closed with something unsaved in it. */
+function useLeaveGuard(unsaved) {
+  const check = useRef(unsaved);
+  check.current = unsaved;
+  useEffect(() => {
+    const ask = (event) => check.current() && event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, []);
+}

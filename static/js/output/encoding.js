@@ -1,0 +1,28 @@
+/** In which encoding a command's output is read: a choice, kept in this browser for each command. */
+import { forget, keep, kept } from "../base/kept.js";
+import { html, useState } from "../base/ui.js";
+
+const UTF8 = "utf-8";
+/** Labels of the Encoding Standard, and what people call them. */
+const ENCODINGS = { [UTF8]: "UTF-8", "windows-1251": "Windows-1251", ibm866: "IBM866", "utf-16le": "UTF-16LE" };
+
+/**
+ * @param {string} commandId
+ * @returns {[string, (encoding: string) => void]}
+ */
+export function useEncoding(commandId) {
+  const name = `encoding.${commandId}`;
+  const [encoding, setEncoding] = useState(kept(name) in ENCODINGS ? kept(name) : UTF8);
+  const choose = (chosen) => {
+    if (chosen === UTF8) forget(name);
+    else keep(name, chosen);
+    setEncoding(chosen);
+  };
+  return [encoding, choose];
+}
+
+/** @param {{encoding: string, onChoose: (encoding: string) => void}} props */
+export const EncodingChoice = ({ encoding, onChoose }) => html`<select class="encoding" aria-label="Encoding"
+  title="Encoding" value=${encoding} onChange=${(event) => onChoose(event.target.value)}>
+  ${Object.entries(ENCODINGS).map(([label, words]) => html`<option key=${label} value=${label}>${words}</option>`)}
+</select>`;

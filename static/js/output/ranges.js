@@ -1,0 +1,159 @@
+/**
+ * A run's output read in parts over HTTP, as fast as there is room for it: of a run that has ended, of one that no
+ * stream reaches, and of one in another encoding than UTF-8, as frames tell text and not bytes.
+ */
+import { isActive } from "../model/run.js";
+import { readOutput } from "../server/api.js";
+import { backOff, tryAgain } from "../server/state.js";
+
+/**
+ * @typedef {import("../model/types.js").Run} Run
+ * @typedef {{offset: number, line: number}|"tail"} Place where to begin
+ */
+
+/** A part, and as much of the end as is read where the whole is too much. */
+const PART_BYTES = 512 * 1024;
+const NEWLINE = 10;
+const UTF16 = "utf-16le";
+/** So often is a part that breaks off before its first byte asked for. */
+const TRIES = 3;
+
+/** @param {Uint8Array} bytes @returns {number} */
+function newlinesIn(bytes) {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
+}
+
+export class RangeSource {
+  /**
+   * @param {Run} run
+   * @param {Place} place
+   * @param {string} encoding a label of the Encoding Standard
+   * @param {import("./stream.js").StreamListener} listener
+   */
+  constructor(run, place, encoding, listener) {
+    Object.assign(this, { run, encoding, listener, state: "loading", heardAt: performance.now() });
+    Object.assign(this, { timer: 0, failures: 0, breaks: 0, busy: false, abort: new AbortController() });
+    this.onTryAgain = () => this.retry();
+    tryAgain.addEventListener("now", this.onTryAgain);
+    this.resume(place);
+  }
+
+  /** @returns {number} the offset to go on from */
+  get next() {
+    return this.at;
+  }
+
+  /** Nothing to do: it reads only while there is room. */
+  hold() {}
+
+  /** There is room again. */
+  goOn() {
+    if (!this.timer) this.#read();
+  }
+
+  /** Goes on elsewhere. @param {Place} place */
+  resume(place) {
+    this.#leave();
+    this.decoder = new TextDecoder(this.encoding);
+    this.unaligned = place === "tail";
+    const start = Math.max(0, this.run.output_bytes - PART_BYTES);
+    this.at = place === "tail" ? start - (start % 2) : place.offset;
+    if (this.encoding === UTF16) this.at += this.at % 2; // the first half of a line's end ends a line for the server
+    this.line = place === "tail" ? 1 : place.line;
+    if (this.at === 0) this.unaligned = false;
+    this.#tell({ kind: "loading" });
+    this.#read();
+  }
+
+  /** Does not wait for the next try. */
+  retry() {
+    if (!this.timer) return;
+    this.#leave();
+    this.#read();
+  }
+
+  /** The run as the server has it now. @param {Run} run */
+  compare(run) {
+    this.run = run;
+    this.heardAt = performance.now();
+    if (this.state === "live") this.#tell({ kind: "live" });
+    this.goOn();
+  }
+
+  close() {
+    this.#leave();
+    tryAgain.removeEventListener("now", this.onTryAgain);
+  }
+
+  async #read() {
+    if (this.busy || this.state === "ended" || this.state === "gone") return;
+    const { signal } = (this.abort = new AbortController());
+    this.busy = true;
+    try {
+      while (this.at < this.run.output_bytes && this.listener.hungry()) await this.#part(signal);
+      if (this.at >= this.run.output_bytes) this.#caughtUp();
+    } catch (problem) {
+      if (!signal.aborted) this.#failed(problem);
+    } finally {
+      if (this.abort.signal === signal) this.busy = false;
+    }
+  }
+
+  async #part(signal) {
+    const end = Math.min(this.run.output_bytes, this.at + PART_BYTES);
+    const bytes = await readOutput(this.run.id, this.at, end, { signal });
+    if (signal.aborted) throw signal.reason;
+    this.failures = 0;
+    this.breaks = 0;
+    this.heardAt = performance.now();
+    this.#give(this.decoder.decode(bytes, { stream: true }), bytes);
+    if (this.state !== "live") this.#tell({ kind: isActive(this.run) ? "live" : "loading" });
+  }
+
+  /** The end of an output begins with the first whole line in it; its number is told by how many come after it. */
+  #give(text, bytes) {
+    if (this.unaligned) {
+      this.unaligned = false;
+      this.line = this.run.output_lines - newlinesIn(bytes) + 1;
+      const cut = text.indexOf("\n") + 1;
+      this.line += cut && 1;
+      text = text.slice(cut);
+    }
+    const [offset, next] = [this.at, this.at + bytes.length];
+    this.listener.onOutput({ offset, next, line: this.line, time: 0, text });
+    this.at = next;
+    this.line += text.split("\n").length - 1;
+  }
+
+  #caughtUp() {
+    if (isActive(this.run)) return this.#tell({ kind: "live" });
+    const rest = this.decoder.decode();
+    if (rest) this.#give(rest, new Uint8Array());
+    return this.#tell({ kind: "ended" });
+  }
+
+  #failed(problem) {
+    if (problem.status === 404) return this.#tell({ kind: "gone" });
+    this.failures += 1;
+    this.breaks += problem.broken ? 1 : 0;
+    const hopeless = this.breaks >= TRIES;
+    const detail = hopeless ? `The output cannot be read from byte ${this.at} on.` : problem.message;
+    this.timer = setTimeout(() => this.retry(), backOff(this.failures));
+    const refused = hopeless || (problem.status > 0 && !problem.broken);
+    return this.#tell(refused ? { kind: "refused", detail } : { kind: "reconnecting" });
+  }
+
+  #leave() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.abort.abort();
+    this.busy = false;
+  }
+
+  #tell(state) {
+    this.state = state.kind;
+    this.listener.onState({ ...state, heardAt: this.heardAt });
+  }
+}

@@ -1,0 +1,41 @@
+/** What the page says of a run's stream: one sign, from all that is known. Pure. */
+import { isActive } from "../model/run.js";
+import { bytes, counted } from "../words/format.js";
+
+/** A stream that lives says something every 5 s, if only `alive`; twice that is silence. */
+export const FRESH_MS = 10_000;
+
+/**
+ * @param {object} known
+ * @param {import("../model/types.js").Run} known.run
+ * @param {import("./watch.js").WatchState} known.state
+ * @param {boolean} known.lost the server is known not to answer
+ * @param {number} known.now by performance.now()
+ * @returns {{kind: string, words: string}} kind: of the stream, or "silent"
+ */
+export function signOf({ run, state, lost, now }) {
+  const { kind, heardAt, resumedAt } = state.stream;
+  const at = bytes(state.next);
+  const silence = heardAt === null ? 0 : now - heardAt;
+  const broken = kind === "reconnecting" || (kind === "live" && (lost || silence > FRESH_MS));
+  if (broken && silence > FRESH_MS) return { kind: "silent", words: `No word for ${seconds(silence)}, at ${at}` };
+  if (broken) return { kind: "reconnecting", words: `Reconnecting… will resume at ${at}` };
+  const words = {
+    connecting: "Connecting…",
+    live: liveWords(run, state) + (resumedAt === undefined ? "" : `, resumed at ${bytes(resumedAt)}`),
+    refused: `Refused, at ${at}. Trying again…`,
+    gone: "Deleted",
+    held: `The viewer is full, at ${at} of ${bytes(run.output_bytes)}`,
+    loading: `${state.viewer.full ? "The viewer is full, at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,
+    ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
+  }[kind];
+  return { kind, words };
+}
+
+const seconds = (ms) => `${Math.floor(ms / 1000)} s`;
+
+function liveWords(run, state) {
+  if (!isActive(run)) return `Loading, ${bytes(state.next)} of ${bytes(run.output_bytes)}`;
+  if (run.state === "queued") return "Waiting to start";
+  return `${state.viewer.following ? "Live" : "Not following"}, ${bytes(state.next)}`;
+}

@@ -1,0 +1,88 @@
+/** What can be done with a run: pause, stop and signal one that goes on, repeat and delete one that has ended. */
+import { copyText } from "../base/clipboard.js";
+import { go, toCommand } from "../base/router.js";
+import { useShortcuts } from "../base/shortcuts.js";
+import { html, useState } from "../base/ui.js";
+import { isActive, shortId } from "../model/run.js";
+import { Button } from "../parts/button.js";
+import { Confirm } from "../parts/dialog.js";
+import { Menu } from "../parts/menu.js";
+import { say, sayProblem } from "../parts/notice.js";
+import { deleteRun } from "../server/api.js";
+import { kill, pauseOrResume, send, startAndWatch, stop, useAction } from "./actions.js";
+
+/** @typedef {import("../model/types.js").Run} Run */
+
+const SIGNALS = [
+  { words: "Interrupt", detail: "SIGINT" },
+  { words: "Hang up", detail: "SIGHUP" },
+  { words: "User 1", detail: "SIGUSR1" },
+];
+
+/** @param {{run: Run, reload: () => void}} props */
+export const RunActions = ({ run, reload }) => html`
+  ${isActive(run) ? html`<${Controls} run=${run} reload=${reload} />` : html`<${Afterwards} run=${run} />`}
+  <${Button} brief icon="link" words="Copy link" onClick=${copyLink} />
+`;
+
+const copyLink = () => copyText(location.href).then(() => say("Copied the link to this run."), sayProblem);
+
+function Controls({ run, reload }) {
+  const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
+  return html`
+    ${run.stopping && html`<${KillButton} run=${run} reload=${reload} />`}
+    ${run.state === "running" && !run.stopping && html`<${PauseButton} run=${run} reload=${reload} />`}
+    <span class="joined">
+      <${Button} icon="stop" words="Stop" disabled=${stopping || run.stopping} onClick=${stopIt} />
+      ${run.state === "running" && html`<${SignalMenu} run=${run} reload=${reload} />`}
+    </span>
+  `;
+}
+
+function PauseButton({ run, reload }) {
+  const [toggle, busy] = useAction(() => pauseOrResume(run).then(reload));
+  const words = run.paused ? "Resume" : "Pause";
+  useShortcuts([{ key: "p", does: "Pause the run, or resume it", run: toggle }]);
+  return html`<${Button} kind=${run.paused ? "main" : undefined} icon=${run.paused ? "start" : "pause"} words=${words}
+    disabled=${busy} onClick=${toggle} />`;
+}
+
+function SignalMenu({ run, reload }) {
+  const [act] = useAction((action) => action().then(reload));
+  const items = SIGNALS.map((item) => ({ ...item, run: () => act(() => send(run, item.detail)) }));
+  items.push({ words: "Kill", detail: "SIGKILL", danger: true, run: () => act(() => kill(run.id)) });
+  return html`<${Menu} words="Send another signal" items=${items} />`;
+}
+
+function KillButton({ run, reload }) {
+  const [killIt, killing] = useAction(() => kill(run.id).then(reload));
+  return html`<${Button} kind="danger" also="late" words="Kill now" disabled=${killing} onClick=${killIt} />`;
+}
+
+function Afterwards({ run }) {
+  const [asking, setAsking] = useState(false);
+  const [start, starting] = useAction(() => startAndWatch(run.command_id));
+  useShortcuts([{ key: "s", does: "Run the command again", run: start }]);
+  return html`
+    <${Button} icon="start" words="Run again" disabled=${starting} onClick=${start} />
+    <${Button} kind="danger-quiet" words="Delete" onClick=${() => setAsking(true)} />
+    ${asking && html`<${DeleteDialog} run=${run} onClose=${() => setAsking(false)} />`}
+  `;
+}
+
+function DeleteDialog({ run, onClose }) {
+  const [error, setError] = useState("");
+  const [remove, removing] = useAction(async () => {
+    try {
+      await deleteRun(run.id);
+      say(`Deleted the run ${shortId(run.id)}.`);
+      go(toCommand(run.command_id));
+    } catch (problem) {
+      setError(problem.message);
+    }
+  });
+  return html`<${Confirm} title="Delete this run?" action="Delete" busy=${removing} error=${error}
+    onConfirm=${remove} onClose=${onClose}>
+    <p>The run and all it wrote are removed. The command stays. This cannot be undone.</p>
+  <//>`;
+}

@@ -1,0 +1,36 @@
+/** Runs as rows that lead to their output. */
+import { toRun } from "../base/router.js";
+import { html } from "../base/ui.js";
+import { outcome, reasonOf, shortId } from "../model/run.js";
+import { Button } from "../parts/button.js";
+import { State } from "../parts/state.js";
+import { Ago, Elapsed } from "../parts/time.js";
+import { bytes } from "../words/format.js";
+
+/**
+ * @param {object} props
+ * @param {import("../model/types.js").Run[]} props.runs
+ * @param {(run: import("../model/types.js").Run) => string} [props.nameOf] the command's name, in a list of several's runs
+ */
+export function RunList({ runs, nameOf }) {
+  return html`<ul class="rows run-list">
+    ${runs.map((run) => html`<${RunRow} key=${run.id} run=${run} name=${nameOf?.(run)} />`)}
+  </ul>`;
+}
+
+function RunRow({ run, name }) {
+  const end = [run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
+  const label = name ? html`<bdi>${name}</bdi>` : html`<span class="mono">${shortId(run.id)}</span>`;
+  return html`<li class="row run-row">
+    <span class="run-row__state"><${State} run=${run} /></span>
+    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${label}</a>
+    <span class="run-row__outcome" title=${end}>${end}</span>
+    <span class="run-row__size">${bytes(run.output_bytes)}</span>
+    <span class="run-row__elapsed"><${Elapsed} run=${run} /></span>
+    <span class="run-row__when"><${Ago} at=${run.start_time} /></span>
+  </li>`;
+}
+
+/** More of a list, when there is more. @param {{next: string|null, onMore: () => void}} props */
+export const More = ({ next, onMore }) =>
+  next && html`<div class="more"><${Button} words="Show more" onClick=${onMore} /></div>`;

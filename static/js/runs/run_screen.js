@@ -1,0 +1,80 @@
+/** One run: its state, and its output live. */
+import { go, toCommand, toCommands } from "../base/router.js";
+import { useShortcuts } from "../base/shortcuts.js";
+import { useStore } from "../base/store.js";
+import { html, useCallback, useEffect, useState } from "../base/ui.js";
+import { isActive, outcome, reasonOf, shortId, shownState, stateWord } from "../model/run.js";
+import { Output } from "../output/output.js";
+import { Waiting } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { MissingScreen } from "../parts/missing.js";
+import { State } from "../parts/state.js";
+import { Ago, Elapsed, Moment } from "../parts/time.js";
+import { getCommand, getRun } from "../server/api.js";
+import { pauseFor, useFresh } from "../server/fresh.js";
+import { serverState } from "../server/state.js";
+import { useFavicon } from "./favicon.js";
+import { RunActions } from "./run_actions.js";
+
+/** @typedef {import("../model/types.js").Run} Run */
+
+/** @param {{id: string}} props */
+export function RunScreen({ id }) {
+  const [run, setRun] = useState(null);
+  const { value, problem, reload } = useFresh(
+    (options) => getRun(id, options),
+    [id],
+    (fresh) => (isActive(fresh) ? pauseFor(true) : null),
+  );
+  const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
+  useEffect(() => value && learn(value), [value]);
+  const onRun = useCallback((news) => {
+    learn(news);
+    if (news.state && !isActive(news)) reload();
+  }, []);
+  if (problem?.status === 404) return html`<${MissingScreen} what="run" />`;
+  if (!run) return html`<${Waiting} problem=${problem} />`;
+  return html`<${RunView} run=${run} onRun=${onRun} reload=${reload} />`;
+}
+
+/** An end is never taken back by older news. @returns {Run} */
+function merge(now, news) {
+  const stale = now && !isActive(now) && isActive(news);
+  return stale ? now : { ...now, ...news };
+}
+
+function RunView({ run, onRun, reload }) {
+  const { value: command } = useFresh(
+    (options) => getCommand(run.command_id, options),
+    [run.command_id],
+    () => null,
+  );
+  const name = command?.name ?? "…";
+  useShortcuts([{ key: "Escape", does: "Back to the command", run: () => go(toCommand(run.command_id)) }]);
+  const trail = [
+    ["Commands", toCommands()],
+    [name, toCommand(run.command_id)],
+  ];
+  const tab = `${stateWord(shownState(run))} · ${name}`;
+  useFavicon(shownState(run));
+  const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
+  return html`<div class="run">
+    <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
+    <${Facts} run=${run} />
+    <${Output} run=${run} onRun=${onRun} />
+    <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(shownState(run))}. ${outcome(run)}`}</p>
+  </div>`;
+}
+
+function Facts({ run }) {
+  const end = outcome(run);
+  const unheard = useStore(serverState).kind === "lost" && isActive(run);
+  const [began, beganAt] = run.state === "queued" ? ["queued", run.created_at] : ["started", run.start_time];
+  return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
+    <${State} run=${run} />
+    ${end && html`<span class="facts__end">${end}</span>`}
+    ${unheard ? html`<span class="muted">when last heard of</span>` : html`<${Elapsed} run=${run} />`}
+    <span class="muted">${began} <${Moment} at=${beganAt} /> (<${Ago} at=${beganAt} />)</span>
+    ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
+  </div>`;
+}

@@ -1,0 +1,76 @@
+/** All runs, newest first, of all commands. */
+import { usePlace } from "../base/place.js";
+import { replacePath, toCommands, toRuns } from "../base/router.js";
+import { html, useEffect, useState } from "../base/ui.js";
+import { isActive, shortId, STATES, stateWord } from "../model/run.js";
+import { Button } from "../parts/button.js";
+import { Empty, Waiting } from "../parts/empty.js";
+import { Heading } from "../parts/heading.js";
+import { getCommand, listRuns } from "../server/api.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../server/fresh.js";
+import { More, RunList } from "./run_list.js";
+
+/** @param {{query: URLSearchParams}} props */
+export function RunsScreen({ query }) {
+  const state = query.get("state") ?? "";
+  const [place, remember] = usePlace();
+  const [pages, setPages] = useState(place.pages);
+  const load = (options) => loadPages((page) => listRuns({ state, ...page }, options), pages);
+  const { value: fresh, problem } = useFresh(load, [state, pages], (list) => pauseFor(list.items.some(isActive)));
+  const value = useLast(fresh, place.list);
+  remember({ pages, list: value });
+  const nameOf = useNames(value?.items ?? []);
+  return html`
+    <${Heading} title="Runs"><${StateFilter} state=${state} /><//>
+    ${!value && html`<${Waiting} problem=${problem} />`}
+    ${value?.items.length === 0 && html`<${NoRuns} state=${state} />`}
+    ${value?.items.length > 0 && html`<${RunList} runs=${value.items} nameOf=${nameOf} />`}
+    ${value && html`<${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`}
+  `;
+}
+
+function StateFilter({ state }) {
+  return html`<label class="filter">
+    <span>State</span>
+    <select value=${state} onChange=${(event) => replacePath(toRuns(event.target.value))}>
+      <option value="">All</option>
+      ${STATES.map((each) => html`<option key=${each} value=${each}>${stateWord(each)}</option>`)}
+    </select>
+  </label>`;
+}
+
+function NoRuns({ state }) {
+  if (!state) {
+    return html`<${Empty} title="No runs yet">
+      <p>Start a command, and each time it runs is listed here.</p>
+      <${Button} words="Go to the commands" href=${"#" + toCommands()} />
+    <//>`;
+  }
+  return html`<${Empty} title=${`No run is in the state “${stateWord(state).toLowerCase()}”`}>
+    <${Button} words="Show all runs" href=${"#" + toRuns()} />
+  <//>`;
+}
+
+/**
+ * The names of the runs' commands, each asked for once.
+ * @param {import("../model/types.js").Run[]} runs
+ * @returns {(run: import("../model/types.js").Run) => string}
+ */
+function useNames(runs) {
+  const [names, setNames] = useState(new Map());
+  const wanted = [...new Set(runs.map((run) => run.command_id))].filter((id) => !names.has(id));
+  useEffect(() => {
+    let current = true;
+    Promise.allSettled(wanted.map((id) => getCommand(id))).then((answers) => {
+      if (!current || answers.length === 0) return;
+      const found = answers.flatMap((answer) =>
+        answer.status === "fulfilled" ? [[answer.value.id, answer.value.name]] : [],
+      );
+      setNames((known) => new Map([...known, ...found]));
+    });
+    return () => {
+      current = false;
+    };
+  }, [wanted.join()]);
+  return (run) => names.get(run.command_id) ?? `Run ${shortId(run.id)}`;
+}

@@ -1,0 +1,189 @@
+/** The HTTP API as functions; every failure becomes a Problem. */
+import { noteServerTime } from "./clock.js";
+import { once } from "./once.js";
+import { reportServer } from "./state.js";
+
+const READ_MS = 10_000;
+/** What changes something is not given up sooner than the server gives up its database; output takes its time. */
+const LONG_MS = 30_000;
+const PING_MS = 3000;
+
+/** A request that did not do what was asked: problem+json of the server, or no answer (status 0). */
+export class Problem extends Error {
+  /**
+   * @param {{title?: string, status?: number, detail?: string, errors?: Record<string, unknown>}} body
+   * @param {number} retryAfterSeconds
+   */
+  constructor(body, retryAfterSeconds = 0) {
+    super(body.detail || body.title || "The request failed.");
+    this.status = body.status ?? 0;
+    this.title = body.title ?? "";
+    this.retryAfterSeconds = retryAfterSeconds;
+    /** @type {Record<string, string[]>} */
+    this.errors = {};
+    for (const [field, texts] of Object.entries(body.errors ?? {})) {
+      this.errors[field] = [texts].flat(2).map((text) => (typeof text === "string" ? text : JSON.stringify(text)));
+    }
+  }
+}
+
+const LOST = { status: 0, title: "The server does not answer", detail: "The server does not answer." };
+const BROKEN = { status: 0, title: "The answer broke off", detail: "The answer broke off." };
+const SLOW = "It takes too long to answer.";
+
+/** The page may stand at any path, behind a proxy. @param {string} path below api/v1 @returns {string} */
+export const apiUrl = (path) => new URL(`api/v1${path}`, document.baseURI).href;
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Problem>}
+ */
+export async function problemOf(response) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+  const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
+  const body = isJson ? await response.json().catch(() => ({})) : {};
+  const title = response.statusText || `Status ${response.status}`;
+  return new Problem({ title, ...body, status: response.status }, retryAfter);
+}
+
+/** @returns {Promise<boolean>} whether the server answers at all, and soon */
+export async function answers() {
+  try {
+    await fetch(apiUrl("/ping"), { signal: AbortSignal.timeout(PING_MS) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the server for a sign of life, for all that the page says of it. @returns {Promise<boolean>} */
+export async function checkServer() {
+  const well = await answers();
+  reportServer({ kind: well ? "well" : "lost" });
+  return well;
+}
+
+/**
+ * One try, with a bound on the time it may take.
+ * @template T
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {number} ms
+ * @param {(response: Response) => Promise<T>} take what to make of the answer, within that time
+ * @returns {Promise<T>} rejects with a Problem, or with an AbortError where the caller's signal asked for it
+ */
+export async function fetchWithin(url, init, ms, take) {
+  const bound = AbortSignal.timeout(ms);
+  const signal = init.signal ? AbortSignal.any([init.signal, bound]) : bound;
+  try {
+    const response = await fetch(url, { ...init, signal });
+    noteServerTime(response.headers.get("Date"));
+    return await take(response);
+  } catch (error) {
+    if (init.signal?.aborted || error instanceof Problem) throw error;
+    const slow = bound.aborted && (await answers());
+    reportServer(slow ? { kind: "busy", detail: SLOW } : { kind: "lost" });
+    throw new Problem(slow ? { ...LOST, detail: SLOW } : LOST);
+  }
+}
+
+/** @param {Response} response @returns {Promise<any>} the JSON; an object with its version in `etag` */
+async function valueOf(response) {
+  if (!response.ok) throw noted(await problemOf(response));
+  reportServer({ kind: "well" });
+  if (response.status === 204) return null;
+  const etag = response.headers.get("ETag");
+  return etag ? { ...(await response.json()), etag } : response.json();
+}
+
+/** @param {Problem} problem @returns {Problem} */
+function noted(problem) {
+  reportServer(problem.status === 503 ? { kind: "busy", detail: problem.message } : { kind: "well" });
+  return problem;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path below api/v1
+ * @param {{body?: object, signal?: AbortSignal, headers?: Record<string, string>}} [options]
+ */
+function request(method, path, { body, signal, headers = {} } = {}) {
+  const init = { method, signal, headers: { Accept: "application/json", ...headers } };
+  if (body !== undefined) {
+    init.headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
+  return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : LONG_MS, valueOf);
+}
+
+/** Makes something, and the same again where the answer was lost. @param {string} path @param {object} body */
+const make = (path, body) =>
+  once(path + JSON.stringify(body), (key) => request("POST", path, { body, headers: { "Idempotency-Key": key } }));
+
+/** @param {Record<string, string|number|boolean|null|undefined>} values */
+function query(values) {
+  const kept = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return kept.length ? "?" + new URLSearchParams(kept.map(([name, value]) => [name, String(value)])) : "";
+}
+
+const command = (id) => `/commands/${encodeURIComponent(id)}`;
+const run = (id) => `/runs/${encodeURIComponent(id)}`;
+
+export const listCommands = (values, options) => request("GET", "/commands/" + query(values), options);
+export const getCommand = (id, options) => request("GET", command(id), options);
+export const createCommand = (fields) => make("/commands/", fields);
+/** @param {string} [etag] the version that is replaced; 412 where it is another by now */
+export const replaceCommand = (id, fields, etag) =>
+  request("PUT", command(id), { body: fields, headers: etag ? { "If-Match": etag } : {} });
+export const deleteCommand = (id) => request("DELETE", command(id));
+export const startRun = (id) => make(command(id) + "/runs", {});
+export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
+export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
+export const getRun = (id, options) => request("GET", run(id), options);
+export const deleteRun = (id) => request("DELETE", run(id));
+export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { body: how });
+export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });
+
+/** @param {string} id */
+export const outputUrl = (id) => apiUrl(run(id) + "/output");
+
+/** @param {Response} response @returns {Promise<Uint8Array>} what came of its body, which may break off */
+async function bytesOf(response) {
+  if (!response.ok) throw noted(await problemOf(response));
+  const parts = [];
+  const reader = response.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+  } catch (error) {
+    const givenUp = error instanceof DOMException;
+    if (parts.length === 0) throw givenUp ? error : Object.assign(new Problem(BROKEN), { broken: true });
+  }
+  reportServer({ kind: "well" });
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/**
+ * @param {string} id
+ * @param {number} from offset
+ * @param {number} to offset of the first byte that is not wanted
+ * @param {{signal: AbortSignal}} options
+ * @returns {Promise<Uint8Array>} the bytes, or where the answer broke off the first of them
+ */
+export function readOutput(id, from, to, { signal }) {
+  const headers = { Range: `bytes=${from}-${to - 1}` };
+  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, bytesOf);
+}
+
+/**
+ * A run's stream as JSON frames, over a WebSocket.
+ * @param {string} id
+ * @param {{offset: number}|{tail: number}} from
+ */
+export function socketUrl(id, from) {
+  const url = new URL(apiUrl(`${run(id)}/ws${query({ format: "json", ...from })}`));
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
+}
+
+/** The same frames as Server-Sent Events. @param {string} id @param {{offset: number}|{tail: number}} from */
+export const eventsUrl = (id, from) => outputUrl(id) + query({ follow: true, format: "sse", ...from });

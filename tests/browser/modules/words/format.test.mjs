@@ -1,0 +1,30 @@
+/** Values as people read them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ago, bytes, counted, duration, ticking } from "../../js/words/format.js";
+
+test("sizes have three digits at most", () => {
+  const sizes = [0, 999, 1000, 12_345, 99_960, 999_960, 300e6];
+  assert.deepEqual(sizes.map(bytes), ["0 B", "999 B", "1.0 kB", "12.3 kB", "100 kB", "1.0 MB", "300 MB"]);
+});
+
+test("durations have two units at most", () => {
+  const durations = [5, 999, 1000, 59_949, 59_960, 125_000, 3_780_000, 90_000_000];
+  const words = ["5 ms", "999 ms", "1.0 s", "59.9 s", "1 min 0 s", "2 min 5 s", "1 h 3 min", "1 d 1 h"];
+  assert.deepEqual(durations.map(duration), words);
+});
+
+test("a running duration ticks in whole seconds", () => {
+  assert.deepEqual([-5, 999, 59_999, 60_000].map(ticking), ["0 s", "0 s", "59 s", "1 min 0 s"]);
+});
+
+test("times are told from now", () => {
+  assert.deepEqual(
+    [5000, 45_000, 120_000, 7_200_000, 86_400_000].map((now) => ago(0, now)),
+    ["just now", "45 s ago", "2 min ago", "2 h ago", "1 day ago"],
+  );
+});
+
+test("one is one", () => {
+  assert.deepEqual([counted(1, "line"), counted(20_000, "line")], ["1 line", "20,000 lines"]);
+});
