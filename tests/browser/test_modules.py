@@ -1,5 +1,6 @@
 """The page's pure modules, in Node: what needs no browser to be tested."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 from server.resources import static_directory
 
 HERE = Path(__file__).parent
+ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands"]
+"""Of the page's scripts, from the ground up; main.js stands on all of them."""
+
+IMPORT = re.compile(r'(?:from|import) "([./][^"]+)"')
 
 
 def test_the_pages_pure_modules(tmp_path: Path) -> None:
@@ -28,3 +33,19 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     assert "\n# fail 0\n" in told.stdout
     assert "\n# pass 0\n" not in told.stdout
+
+
+def test_the_pages_rooms_import_downwards_only() -> None:
+    scripts = static_directory() / "js"
+    rooms = {path.parent.name for path in scripts.glob("*/*.js")}
+    assert rooms == set(ROOMS)
+    found = 0
+    for script in scripts.glob("*/*.js"):
+        room = ROOMS.index(script.parent.name)
+        for path in IMPORT.findall(script.read_text()):
+            imported = (script.parent / path).resolve()
+            assert imported.is_file(), f"{script} imports {path}"
+            if imported.is_relative_to(scripts):
+                found += 1
+                assert ROOMS.index(imported.parent.name) <= room, f"{script} imports {path}"
+    assert found > 100
