@@ -76,7 +76,7 @@ def test_the_source_distribution_has_what_it_takes_to_build_and_test(distributio
     with tarfile.open(archive) as source:
         names = {name.partition("/")[2] for name in source.getnames()}
 
-    directories = ("server", "static", "migrations", "docs")
+    directories = ("server", "static", "migrations", "docs", "scripts")
     assert set().union(*map(files, directories)) <= names
     assert {"LICENSE", "Makefile", "README.md", "constraints.txt", "tests/conftest.py"} <= names
 
