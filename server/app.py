@@ -27,18 +27,18 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
-from server.services.active import ActiveRuns
 from server.services.archiver import Archiver
 from server.services.chunks import Chunks
 from server.services.commands import CommandService
 from server.services.faults import Faults
-from server.services.launch import Launch, script_environment
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
-from server.services.recovery import Recovery
 from server.services.requests import Requests
 from server.services.retention import Retention
-from server.services.runner import Runner
+from server.services.running.active import ActiveRuns
+from server.services.running.launch import Launch, script_environment
+from server.services.running.recovery import Recovery
+from server.services.running.runner import Runner
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end, for_ever
 from server.settings import Settings

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.handlers.keys import SETTINGS
 from server.services.commands import CommandView, warnings
-from server.services.live import RunView
+from server.services.running.live import RunView
 
 API = "/api/v1"
 

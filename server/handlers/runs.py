@@ -11,7 +11,7 @@ from server.handlers.openapi import operation
 from server.handlers.parameters import body, command_id, query, request_key, run_id
 from server.handlers.render import base_path, json_response, location, replay, run_json
 from server.repositories.page import Page
-from server.services.live import RunView
+from server.services.running.live import RunView
 
 
 @operation(

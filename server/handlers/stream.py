@@ -21,7 +21,7 @@ from server.handlers.render import base_path
 from server.handlers.telling import Telling
 from server.handlers.viewers import CLOSE_SECONDS, Place
 from server.output.cursor import Frame, Pace, StreamFormat
-from server.services.outcome import close_reason
+from server.services.running.outcome import close_reason
 from server.services.tasks import end
 
 MAX_MESSAGE_BYTES = 4096

@@ -10,7 +10,7 @@ from server.handlers.render import run_json
 from server.models import Run
 from server.output.cursor import Frame, Pace, StreamFormat, frames
 from server.output.source import Output
-from server.services.live import LiveRun, RunView
+from server.services.running.live import LiveRun, RunView
 from server.services.runs import RunService
 from server.services.tasks import end
 

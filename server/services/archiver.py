@@ -14,12 +14,12 @@ from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
 from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
-from server.services import outcome
 from server.services.faults import Faults
-from server.services.live import LiveRun
 from server.services.metrics import Metrics
 from server.services.packing import CHUNK_BYTES, Packing
 from server.services.processor import seconds_waited
+from server.services.running import outcome
+from server.services.running.live import LiveRun
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 """Output in one statement, at most; what is beyond waits in the spool for the next. Sending the

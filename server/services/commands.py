@@ -8,9 +8,9 @@ from uuid import UUID
 from server.models import Command, CommandChange, MadeBefore, RequestKey
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
-from server.services.live import RunView
 from server.services.requests import Requests
-from server.services.runner import Runner
+from server.services.running.live import RunView
+from server.services.running.runner import Runner
 from server.services.runs import RunService
 
 WINDOWS_LINE_ENDS = (

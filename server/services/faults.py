@@ -9,8 +9,8 @@ from itertools import islice
 from uuid import UUID
 
 from server.errors import TailrunError
-from server.services.live import LiveRun
 from server.services.metrics import Metrics
+from server.services.running.live import LiveRun
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Before a run that was put off is tried again; the last one repeats."""

@@ -19,13 +19,14 @@ from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
-from server.services import codec, outcome
-from server.services.active import ActiveRuns
+from server.services import codec
 from server.services.archive import ArchivedOutput
 from server.services.chunks import Chunks
-from server.services.live import LiveRun, RunView
 from server.services.requests import Requests
-from server.services.runner import Runner
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun, RunView
+from server.services.running.runner import Runner
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services import outcome
 from server.services.archiver import Archiver, Followed
 from server.services.faults import Faults
-from server.services.live import LiveRun
 from server.services.metrics import Metrics
+from server.services.running import outcome
+from server.services.running.live import LiveRun
 from tests.support.waiting import patience, until
 
 PREVIEW_BYTES = 200

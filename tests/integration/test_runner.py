@@ -17,8 +17,9 @@ from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.spool import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database import Database
-from server.services import faults, recovery
-from server.services import runner as module
+from server.services import faults
+from server.services.running import recovery
+from server.services.running import runner as module
 from tests.integration.runner_harness import Site, a_site
 from tests.support.outage import Outage
 from tests.support.waiting import until

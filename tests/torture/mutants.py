@@ -107,7 +107,7 @@ MUTANTS = (
     ),
     Mutant(
         "the spool is removed before the commit",
-        "server/services/runner.py",
+        "server/services/running/runner.py",
         "        record = self._spool.read_exit(str(run.id))\n",
         "        record = self._spool.read_exit(str(run.id))\n"
         "        self._spool.remove(str(run.id))\n",
@@ -159,7 +159,7 @@ MUTANTS = (
     ),
     Mutant(
         "a refused run is tried again without a pause",
-        "server/services/runner.py",
+        "server/services/running/runner.py",
         "                    break  #",
         "                    continue  #",
         (RUNNER,),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.services.outcome import OUTPUT_CHANGED
+from server.services.running.outcome import OUTPUT_CHANGED
 from tests.torture.plans import SHELL, Plan
 from tests.torture.verdict import Victim, violations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from server.services.outcome import OUTPUT_CHANGED
+from server.services.running.outcome import OUTPUT_CHANGED
 from tests.torture.plans import Plan
 
 ACTIVE = {"queued", "running"}

@@ -7,8 +7,8 @@ import pytest
 
 from server.errors import LimitReachedError
 from server.models import Run
-from server.services.active import ActiveRuns
-from server.services.live import LiveRun
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun
 from tests.support.runs import a_run
 
 COMMAND = uuid4()

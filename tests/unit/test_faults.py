@@ -9,8 +9,8 @@ from server.errors import DatabaseRefusedError
 from server.models import RunState
 from server.services import faults as module
 from server.services.faults import Faults
-from server.services.live import LiveRun
 from server.services.metrics import Metrics
+from server.services.running.live import LiveRun
 from tests.support.runs import a_run
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from server.models import Run, RunEnd, RunState
-from server.services import live as module
-from server.services.live import LiveRun
+from server.services.running import live as module
+from server.services.running.live import LiveRun
 from tests.support.runs import a_run
 from tests.support.waiting import patience
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from server.keeper.spool import ExitRecord
 from server.models import RunEnd, RunState
-from server.services import outcome
+from server.services.running import outcome
 
 CAUSES = [None, "stop", "timeout", "output_limit", "disk_full", "a cause of a newer keeper"]
 

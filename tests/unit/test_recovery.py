@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from server.keeper.spool import Spool
-from server.services import recovery
-from server.services.active import ActiveRuns
 from server.services.faults import Faults
 from server.services.metrics import Metrics
-from server.services.recovery import Recovery
+from server.services.running import recovery
+from server.services.running.active import ActiveRuns
+from server.services.running.recovery import Recovery
 from server.services.tasks import end
 from tests.support.waiting import until
 

@@ -9,12 +9,12 @@ from server.errors import DatabaseUnavailableError
 from server.keeper.protocol import KeeperError, StartRequest
 from server.keeper.spool import Limits, Spool
 from server.models import RunState
-from server.services import runner as runner_module
-from server.services.active import ActiveRuns
 from server.services.faults import Faults
-from server.services.launch import Launch
 from server.services.metrics import Metrics
-from server.services.runner import Runner
+from server.services.running import runner as runner_module
+from server.services.running.active import ActiveRuns
+from server.services.running.launch import Launch
+from server.services.running.runner import Runner
 from server.services.tasks import Tasks, end
 from tests.support.runs import a_run
 from tests.support.waiting import until

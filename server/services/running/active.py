@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.errors import LimitReachedError
 from server.models import Run
-from server.services.live import LiveRun
+from server.services.running.live import LiveRun
 
 
 class ActiveRuns:

@@ -13,11 +13,11 @@ from server.models import Position, Run, RunState
 from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services import outcome
-from server.services.active import ActiveRuns
 from server.services.faults import Faults, cause, note
-from server.services.live import LiveRun
-from server.services.runner import Runner
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun
+from server.services.running.runner import Runner
 from server.services.tasks import for_ever
 
 UNCONFIRMED_SECONDS = 60.0

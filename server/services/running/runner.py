@@ -26,13 +26,13 @@ from server.output.log import RunLog
 from server.output.watch import Watch
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services import outcome
-from server.services.active import ActiveRuns
 from server.services.archiver import Archiver, Followed
 from server.services.faults import Faults
-from server.services.launch import Launch
-from server.services.live import LiveRun
 from server.services.metrics import Metrics
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from server.services.running.launch import Launch
+from server.services.running.live import LiveRun
 from server.services.tasks import Tasks, for_ever
 
 KEEPER_RETRY_SECONDS = 1.0
