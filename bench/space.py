@@ -28,7 +28,7 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
-from server.services.retention import Retention
+from server.services.archive.retention import Retention
 
 RESULT = Path(__file__).with_name("results") / "space.md"
 RUNS = 1000

@@ -27,14 +27,14 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
-from server.services.archiver import Archiver
-from server.services.chunks import Chunks
+from server.services.archive.archiver import Archiver
+from server.services.archive.chunks import Chunks
+from server.services.archive.retention import Retention
 from server.services.commands import CommandService
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.requests import Requests
-from server.services.retention import Retention
 from server.services.running.active import ActiveRuns
 from server.services.running.launch import Launch, script_environment
 from server.services.running.recovery import Recovery

@@ -22,7 +22,7 @@ from server.output.index import OutputDamagedError
 from server.output.lines import parse_lines
 from server.output.ranges import UnsatisfiableRangeError, parse_range
 from server.output.source import Output
-from server.services.archive import ArchivedOutput
+from server.services.archive.reader import ArchivedOutput
 
 FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
 """nginx shall not wait for the end before it passes on what comes."""

@@ -10,9 +10,9 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database import READY_SECONDS, Database
 from server.repositories.runs import RunRepository
-from server.services.archiver import Archiver
+from server.services.archive.archiver import Archiver
+from server.services.archive.retention import Retention
 from server.services.faults import Faults
-from server.services.retention import Retention
 
 MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is told; it catches up by itself."""

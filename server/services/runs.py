@@ -19,9 +19,9 @@ from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
-from server.services import codec
-from server.services.archive import ArchivedOutput
-from server.services.chunks import Chunks
+from server.services.archive import codec
+from server.services.archive.chunks import Chunks
+from server.services.archive.reader import ArchivedOutput
 from server.services.requests import Requests
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns

@@ -16,7 +16,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services.archiver import Archiver, Followed
+from server.services.archive.archiver import Archiver, Followed
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running import outcome

@@ -13,7 +13,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services.archiver import Archiver
+from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns

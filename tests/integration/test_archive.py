@@ -11,9 +11,9 @@ import zstandard
 
 from server.errors import ArchiveDamagedError, RunNotFoundError
 from server.repositories.database import Database
-from server.services import packing
-from server.services.archive import ArchivedOutput
-from server.services.chunks import Chunks
+from server.services.archive import packing
+from server.services.archive.chunks import Chunks
+from server.services.archive.reader import ArchivedOutput
 from server.services.tasks import end
 from tests.integration.archive_harness import Site
 

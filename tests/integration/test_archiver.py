@@ -12,7 +12,7 @@ from server.models import RunState
 from server.output.frames import cut_characters
 from server.repositories.database import Database
 from server.repositories.runs import RunRepository
-from server.services import archiver, packing
+from server.services.archive import archiver, packing
 from server.services.tasks import end
 from tests.integration.archive_harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute

@@ -17,8 +17,8 @@ from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
-from server.services import retention as module
-from server.services.retention import Retention
+from server.services.archive import retention as module
+from server.services.archive.retention import Retention
 from tests.support.postgres import execute
 from tests.support.waiting import until, until_true
 

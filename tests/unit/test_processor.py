@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.services.archiver import MAX_REST_SECONDS, rest_seconds
-from server.services.processor import seconds_waited
+from server.services.archive.archiver import MAX_REST_SECONDS, rest_seconds
+from server.services.archive.processor import seconds_waited
 
 
 def test_this_thread_has_waited_no_time_or_some() -> None:

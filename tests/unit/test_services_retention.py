@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.repositories.retention import Space
-from server.services.retention import (
+from server.services.archive.retention import (
     BUSY_SHARE,
     MAX_USED_BYTES,
     MIN_EMPTY_BYTES,

@@ -14,10 +14,10 @@ from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
 from server.repositories.halving import in_parts
 from server.repositories.output import OutputRepository
+from server.services.archive.packing import CHUNK_BYTES, Packing
+from server.services.archive.processor import seconds_waited
 from server.services.faults import Faults
 from server.services.metrics import Metrics
-from server.services.packing import CHUNK_BYTES, Packing
-from server.services.processor import seconds_waited
 from server.services.running import outcome
 from server.services.running.live import LiveRun
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from server.keeper.failpoints import failpoint
 from server.models import Chunk
 from server.repositories.output import OutputRepository
-from server.services import codec
+from server.services.archive import codec
 
 KEPT_BYTES = 12 * 1024 * 1024
 """What is kept of all finished runs' output, for all viewers together."""

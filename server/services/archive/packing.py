@@ -14,7 +14,7 @@ from server.output import frames
 from server.output.index import OutputDamagedError, read_exactly
 from server.output.lines import newlines
 from server.output.log import RunLog
-from server.services import codec
+from server.services.archive import codec
 
 CHUNK_BYTES = 1024 * 1024
 """Output in one chunk, at most: one zstd frame, one row."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from server.models import Chunk, Run
 from server.output import lines
-from server.services import codec
-from server.services.chunks import Chunks
+from server.services.archive import codec
+from server.services.archive.chunks import Chunks
 
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
