@@ -11,9 +11,9 @@ from aiohttp import web
 
 from server.descriptors import raise_limit_of
 from server.errors import DatabaseUnavailableError, StartupError
-from server.handlers import keys
 from server.handlers.application import build_app
-from server.handlers.viewers import Viewers
+from server.handlers.http import keys
+from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.keeper.spool import Limits, Spool

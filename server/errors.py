@@ -1,4 +1,4 @@
-"""Domain exceptions. They know nothing of HTTP; handlers/problems.py maps them."""
+"""Domain exceptions. They know nothing of HTTP; handlers/http/problems.py maps them."""
 
 
 class TailrunError(Exception):

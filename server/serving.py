@@ -18,7 +18,7 @@ from server import descriptors
 from server.app import service
 from server.environment import take_environment
 from server.errors import StartupError, TailrunError
-from server.handlers import keys
+from server.handlers.http import keys
 from server.logs import LoopErrors, set_up_logging
 from server.outlet import STDERR, STDOUT, Outlet
 from server.resources import VERSION
@@ -114,7 +114,7 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         app,
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,
-        auto_decompress=False,  # a megabyte may become a gigabyte: handlers/guard.py refuses it
+        auto_decompress=False,  # 1 MB may become 1 GB: handlers/http/guard.py refuses it
     )
     await runner.setup()
     try:

@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from server.handlers import connections, guard, keys, openapi, problems, routes
-from server.handlers.gate import Gates
+from server.handlers import routes
+from server.handlers.http import connections, guard, keys, openapi, problems
+from server.handlers.http.gate import Gates
 from server.handlers.render import API
 from server.resources import VERSION
 from server.settings import Settings

@@ -4,9 +4,9 @@ from aiohttp import web
 
 from server.errors import CommandChangedError
 from server.handlers import schemas
-from server.handlers.keys import COMMANDS, RUNS
-from server.handlers.openapi import operation
-from server.handlers.parameters import (
+from server.handlers.http.keys import COMMANDS, RUNS
+from server.handlers.http.openapi import operation
+from server.handlers.http.parameters import (
     IDEMPOTENCY_KEY,
     body,
     command_change,
@@ -17,7 +17,7 @@ from server.handlers.parameters import (
     request_key,
     versions,
 )
-from server.handlers.problems import problem
+from server.handlers.http.problems import problem
 from server.handlers.render import (
     base_path,
     command_json,

@@ -10,11 +10,12 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from server.errors import TailrunError
-from server.handlers import negotiation, schemas, sending, sse
-from server.handlers.keys import COMMANDS, RUNS, VIEWERS
-from server.handlers.openapi import operation
-from server.handlers.parameters import query, run_id
-from server.handlers.problems import InvalidInputError
+from server.handlers import schemas, sse
+from server.handlers.http import negotiation, sending
+from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS
+from server.handlers.http.openapi import operation
+from server.handlers.http.parameters import query, run_id
+from server.handlers.http.problems import InvalidInputError
 from server.handlers.telling import start_offset
 from server.models import Run
 from server.output.cursor import Pace, StreamFormat, frames

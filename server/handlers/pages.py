@@ -6,8 +6,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.handlers import schemas
-from server.handlers.keys import METRICS, READINESS
-from server.handlers.openapi import operation
+from server.handlers.http.keys import METRICS, READINESS
+from server.handlers.http.openapi import operation
 from server.handlers.render import json_response
 from server.resources import docs_directory, static_directory
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from server.handlers.keys import SETTINGS
+from server.handlers.http.keys import SETTINGS
 from server.services.commands import CommandView, warnings
 from server.services.running.live import RunView
 

@@ -6,9 +6,9 @@ from aiohttp import web
 
 from server.handlers import schemas
 from server.handlers.commands import BODY_ERRORS, REPEATABLE
-from server.handlers.keys import RUNS, SETTINGS
-from server.handlers.openapi import operation
-from server.handlers.parameters import body, command_id, query, request_key, run_id
+from server.handlers.http.keys import RUNS, SETTINGS
+from server.handlers.http.openapi import operation
+from server.handlers.http.parameters import body, command_id, query, request_key, run_id
 from server.handlers.render import base_path, json_response, location, replay, run_json
 from server.repositories.page import Page
 from server.services.running.live import RunView

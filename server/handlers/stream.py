@@ -13,13 +13,13 @@ from marshmallow import Schema
 
 from server.errors import TailrunError
 from server.handlers import schemas, telling
-from server.handlers.keys import RUNS, SETTINGS, VIEWERS
-from server.handlers.openapi import operation
-from server.handlers.parameters import command_id, query, run_id
-from server.handlers.problems import told
+from server.handlers.http.keys import RUNS, SETTINGS, VIEWERS
+from server.handlers.http.openapi import operation
+from server.handlers.http.parameters import command_id, query, run_id
+from server.handlers.http.problems import told
+from server.handlers.http.viewers import CLOSE_SECONDS, Place
 from server.handlers.render import base_path
 from server.handlers.telling import Telling
-from server.handlers.viewers import CLOSE_SECONDS, Place
 from server.output.cursor import Frame, Pace, StreamFormat
 from server.services.running.outcome import close_reason
 from server.services.tasks import end

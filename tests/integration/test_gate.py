@@ -11,10 +11,10 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from server.handlers import keys
-from server.handlers.connections import connections
-from server.handlers.gate import Gates
-from server.handlers.problems import problems
+from server.handlers.http import keys
+from server.handlers.http.connections import connections
+from server.handlers.http.gate import Gates
+from server.handlers.http.problems import problems
 from server.services.tasks import end
 from tests.support.waiting import patience, until
 

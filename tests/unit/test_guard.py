@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from server.handlers.guard import LOOPBACK_NAMES, Asked, Authority, host_refusal, origin_refusal
+from server.handlers.http.guard import (
+    LOOPBACK_NAMES,
+    Asked,
+    Authority,
+    host_refusal,
+    origin_refusal,
+)
 
 names = st.text(string.ascii_letters + string.digits + "-.:[]@/#?%\\ ", max_size=30)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.handlers.near import near
+from server.handlers.http.near import near
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 TEMPLATES = ["/api/v1/commands/", "/api/v1/commands/{id}/info", "/api/v1/runs/{id}", "/healthz"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.handlers.negotiation import (
+from server.handlers.http.negotiation import (
     accepts_events,
     accepts_zstd,
     disposition,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.handlers.openapi31 import translated
+from server.handlers.http.openapi31 import translated
 
 INFO = {"title": "Things", "version": "1"}
 

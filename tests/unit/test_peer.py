@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server.handlers.peer import RECEIVE_BYTES, UNSENT_BYTES, TcpPeer
+from server.handlers.http.peer import RECEIVE_BYTES, UNSENT_BYTES, TcpPeer
 from tests.support.waiting import until
 
 

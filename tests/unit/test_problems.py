@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import errors
-from server.handlers.guard import HOST_REFUSED, ORIGIN_REFUSED
-from server.handlers.problems import (
+from server.handlers.http.guard import HOST_REFUSED, ORIGIN_REFUSED
+from server.handlers.http.problems import (
     DETAIL_CHARACTERS,
     DOCUMENT,
     KINDS,

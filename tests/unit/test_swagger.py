@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.handlers.swagger import valid
+from server.handlers.http.swagger import valid
 
 PROBLEM = {
     "type": "object",

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import LimitReachedError
-from server.handlers import keys
 from server.handlers.application import build_app
-from server.handlers.viewers import Place, Viewers
+from server.handlers.http import keys
+from server.handlers.http.viewers import Place, Viewers
 from server.settings import Settings
 from tests.support.waiting import patience
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from server import errors
-from server.handlers.gate import BodyTimeoutError
-from server.handlers.near import near
+from server.handlers.http.gate import BodyTimeoutError
+from server.handlers.http.near import near
 
 logger = logging.getLogger(__name__)
 

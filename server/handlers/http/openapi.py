@@ -18,9 +18,9 @@ from aiohttp_apispec import validation_middleware as _validation_middleware
 from marshmallow import Schema, ValidationError
 from webargs.aiohttpparser import AIOHTTPParser
 
-from server.handlers import openapi31, swagger
-from server.handlers.openapi31 import PROBLEM_TYPE
-from server.handlers.problems import NAMED_FIELDS, InvalidInputError
+from server.handlers.http import openapi31, swagger
+from server.handlers.http.openapi31 import PROBLEM_TYPE
+from server.handlers.http.problems import NAMED_FIELDS, InvalidInputError
 from server.handlers.schemas import CommandSchema, NewCommandSchema, ProblemSchema
 
 MAX_CONTAINERS = 1000

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from server.handlers import keys
-from server.handlers.problems import RETRY_AFTER_SECONDS, Handler, problem
+from server.handlers.http import keys
+from server.handlers.http.problems import RETRY_AFTER_SECONDS, Handler, problem
 
 
 @web.middleware

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
-from server.handlers.problems import InvalidInputError, shown
+from server.handlers.http.problems import InvalidInputError, shown
 from server.handlers.render import version_of
 from server.handlers.schemas import COMPARED
 from server.models import CommandChange, RequestKey

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from server.handlers.gate import Gates
-from server.handlers.viewers import Viewers
+from server.handlers.http.gate import Gates
+from server.handlers.http.viewers import Viewers
 from server.services.commands import CommandService
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from server.errors import LimitReachedError
-from server.handlers.peer import Peer, TcpPeer
+from server.handlers.http.peer import Peer, TcpPeer
 from server.output.cursor import Pace
 
 SWEEP_SECONDS = 1.0

@@ -7,7 +7,7 @@ words for.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.handlers.swagger import DEFINITIONS, Document
+from server.handlers.http.swagger import DEFINITIONS, Document
 from server.models import RunState
 
 VERSION = "3.1.0"

@@ -12,7 +12,7 @@ from itertools import islice
 
 from aiohttp import web
 
-from server.handlers.peer import TcpConnection
+from server.handlers.http.peer import TcpConnection
 
 HEADERS_SECONDS = 10.0
 """From a connection, or the first byte of a further request, to the end of its headers."""
