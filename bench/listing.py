@@ -24,11 +24,11 @@ from bench import machine
 from bench.samples import Sample
 from bench.session import Session, Taker, quiet_load
 from server.models import RunState
-from server.repositories import migrate
 from server.repositories.commands import CommandRepository
-from server.repositories.connections import Row
-from server.repositories.database import Database
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.database import migrate
+from server.repositories.database.connections import Row
+from server.repositories.database.database import Database
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.repositories.page import SortKey
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory

@@ -19,10 +19,10 @@ from typing import Any
 
 from bench import machine
 from server.models import Advance, Chunk, Run, RunEnd, RunState
-from server.repositories import migrate
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.database import migrate
+from server.repositories.database.database import Database
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository

@@ -16,7 +16,7 @@ from bench.spawn import ECHO, spawned, spooled, stored
 from bench.tailrun import Tailrun
 from server.keeper.spool import Spool
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 
 MEASURE = "starts"

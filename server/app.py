@@ -18,10 +18,10 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.keeper.spool import Limits, Spool
 from server.output.watch import Watch
-from server.repositories import migrate
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.database import migrate
+from server.repositories.database.database import Database
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository

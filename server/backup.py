@@ -12,8 +12,9 @@ from server.environment import take_environment
 from server.errors import BackupError, StateDirectoryInUseError, TailrunError
 from server.logs import set_up_logging
 from server.outlet import STDERR, Outlet
-from server.repositories import backup, migrate
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories import backup
+from server.repositories.database import migrate
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
 from server.settings import Settings, read_settings
 from server.state import identity_in, state_directory

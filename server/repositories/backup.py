@@ -23,9 +23,10 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from server.errors import BackupError
-from server.repositories import embedded, programs
-from server.repositories.address import Address
-from server.repositories.migrate import CONNECT_SECONDS, YOYO_TABLE
+from server.repositories.database.address import Address
+from server.repositories.database.migrate import CONNECT_SECONDS, YOYO_TABLE
+from server.repositories.embedded import programs
+from server.repositories.embedded import server as embedded
 
 ABOUT = "tailrun.json"
 DUMP = "database.dump"

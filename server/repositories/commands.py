@@ -14,9 +14,9 @@ from server.errors import (
     RequestRepeatedError,
 )
 from server.models import Command, CommandChange, RequestKey, Run
-from server.repositories.batches import Batches
-from server.repositories.connections import Row
-from server.repositories.database import Database
+from server.repositories.database.batches import Batches
+from server.repositories.database.connections import Row
+from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (

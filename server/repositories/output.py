@@ -9,7 +9,7 @@ import orjson
 
 from server.errors import DatabaseRefusedError, RunNotFoundError
 from server.models import Advance, Chunk, Position
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.rows import (
     CHUNK_COLUMNS,
     POSITION_COLUMNS,

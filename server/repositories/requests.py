@@ -7,7 +7,7 @@ or neither. Of two at a time the second waits for the first's transaction, and t
 from datetime import UTC, datetime, timedelta
 
 from server.models import MadeBefore, RequestKey
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 
 KEPT = timedelta(hours=24)
 """For so long a key is known; then it is one like any other."""

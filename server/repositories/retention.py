@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from server.errors import DatabaseRefusedError
-from server.repositories.database import Database
-from server.repositories.halving import in_parts
+from server.repositories.database.database import Database
+from server.repositories.database.halving import in_parts
 
 logger = logging.getLogger(__name__)
 

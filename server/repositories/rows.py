@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from server.models import Chunk, Command, Position, Run, RunEnd, RunState
-from server.repositories.connections import Row
+from server.repositories.database.connections import Row
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

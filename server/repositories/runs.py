@@ -16,7 +16,7 @@ from server.errors import (
     RunNotFoundError,
 )
 from server.models import Position, RequestKey, Run, RunEnd, RunState
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from server.errors import DatabaseUnavailableError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.repositories.database import READY_SECONDS, Database
+from server.repositories.database.database import READY_SECONDS, Database
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.archive.retention import Retention

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.embedded.server import EmbeddedDatabase
 from tests.support.client import Client, Start
 from tests.support.postgres import TEMPLATE, execute, with_name
 from tests.support.service import Service

@@ -17,8 +17,9 @@ import psycopg2
 import pytest
 
 from server.errors import BackupError
-from server.repositories import backup, programs
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories import backup
+from server.repositories.embedded import programs
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.state import HOST_FILE
 from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.embedded.server import EmbeddedDatabase
 from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start
 from tests.support.service import Service

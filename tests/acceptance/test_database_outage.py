@@ -14,7 +14,7 @@ import aiohttp
 import psycopg2
 import pytest
 
-from server.repositories import migrate
+from server.repositories.database import migrate
 from server.resources import migrations_directory
 from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start, Watched, watch

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.embedded.server import EmbeddedDatabase
 from tests.support.service import ROOT, Service
 from tests.support.terminal import Terminal, blocks, terminal
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.embedded.server import EmbeddedDatabase
 from tests.support.client import Client
 from tests.support.postgres import execute
 from tests.support.service import ROOT, Service

@@ -13,7 +13,7 @@ from server.keeper.spool import ExitRecord, Spool
 from server.models import Advance, Position, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver, Followed

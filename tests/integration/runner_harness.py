@@ -10,7 +10,7 @@ from server.keeper.spool import Limits, Spool
 from server.models import Command, Run
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver

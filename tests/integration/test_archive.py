@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from server.errors import ArchiveDamagedError, RunNotFoundError
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.services.archive import packing
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput

@@ -10,7 +10,7 @@ import pytest
 
 from server.models import RunState
 from server.output.frames import cut_characters
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.runs import RunRepository
 from server.services.archive import archiver, packing
 from server.services.tasks import end

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.keeper.spool import ExitRecord, Spool
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.services import faults
 from server.services.tasks import end
 from tests.integration.archive_harness import Site

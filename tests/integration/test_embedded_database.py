@@ -19,9 +19,10 @@ import psycopg2
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.repositories import migrate, programs
-from server.repositories.database import Database
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.database import migrate
+from server.repositories.database.database import Database
+from server.repositories.embedded import programs
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
@@ -94,7 +95,7 @@ async def test_it_is_found_again_after_its_owner_was_killed(
 ) -> None:
     program = (
         "import asyncio, os, pathlib, signal, sys\n"
-        "from server.repositories.embedded import EmbeddedDatabase\n"
+        "from server.repositories.embedded.server import EmbeddedDatabase\n"
         "asyncio.run(EmbeddedDatabase(pathlib.Path(sys.argv[1])).start())\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -18,7 +18,7 @@ from server.errors import (
 )
 from server.models import Advance, Chunk, CommandChange, RunEnd, RunState
 from server.repositories.commands import SEARCH_NEWEST, CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.page import SortKey
 from server.repositories.retention import RetentionRepository

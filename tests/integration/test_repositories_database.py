@@ -14,11 +14,11 @@ import pytest
 from psycopg2.errors import UndefinedTable
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
-from server.repositories import pool as pool_module
 from server.repositories.commands import CommandRepository
-from server.repositories.connections import Row
-from server.repositories.database import Database
-from server.repositories.pool import Pool
+from server.repositories.database import pool as pool_module
+from server.repositories.database.connections import Row
+from server.repositories.database.database import Database
+from server.repositories.database.pool import Pool
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_sleeps
 from tests.support.waiting import until
 

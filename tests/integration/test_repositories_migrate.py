@@ -12,9 +12,9 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from server import resources
 from server.errors import DatabaseUnavailableError, StartupError
-from server.repositories import migrate
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database import migrate
+from server.repositories.database.database import Database
 from server.resources import migrations_directory, static_directory
 from tests.support.postgres import execute, with_name
 

@@ -12,8 +12,8 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from server.errors import DatabaseUnavailableError
-from server.repositories.database import Database
-from server.repositories.names import targets
+from server.repositories.database.database import Database
+from server.repositories.database.names import targets
 from tests.support.waiting import until
 
 NAME = "database.invalid"

@@ -15,7 +15,7 @@ import pytest
 from server.errors import DatabaseUnavailableError
 from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_waits

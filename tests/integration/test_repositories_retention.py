@@ -11,7 +11,7 @@ import pytest
 from server.errors import DatabaseUnavailableError
 from server.models import Advance, Chunk, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.retention import RetentionRepository, Table
 from server.repositories.runs import RunRepository

@@ -17,7 +17,7 @@ from server.errors import (
 )
 from server.models import Advance, Command, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from tests.support.postgres import until_a_statement_waits

@@ -12,7 +12,7 @@ import pytest
 from server.models import Advance, Chunk, RequestKey, Run, RunEnd, RunState
 from server.repositories import retention as repository_module
 from server.repositories.commands import CommandRepository
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository

@@ -16,7 +16,7 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.spool import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
-from server.repositories.database import Database
+from server.repositories.database.database import Database
 from server.services import faults
 from server.services.running import recovery
 from server.services.running import runner as module

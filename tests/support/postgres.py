@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from server.repositories import migrate
-from server.repositories.database import Database
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.database import migrate
+from server.repositories.database.database import Database
+from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
 
 TEMPLATE = "tailrun_template"

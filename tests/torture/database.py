@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from server.keeper import processes
-from server.repositories import programs
-from server.repositories.embedded import EmbeddedDatabase
+from server.repositories.embedded import programs
+from server.repositories.embedded.server import EmbeddedDatabase
 from tests.support.postgres import execute
 
 

@@ -79,14 +79,14 @@ MUTANTS = (
     ),
     Mutant(
         "a result of the archive's connection is not freed",
-        "server/repositories/binary.py",
+        "server/repositories/database/binary.py",
         "self._library.PQclear(result)",
         "pass",
         (BINARY,),
     ),
     Mutant(
         "the archive's socket is watched between calls",
-        "server/repositories/binary.py",
+        "server/repositories/database/binary.py",
         "if answered is not None:\n            self._loop.remove_reader(self._fileno)",
         "if answered is not None:",
         (BINARY,),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.repositories.address import Address
+from server.repositories.database.address import Address
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
-from server.repositories import batches
-from server.repositories.batches import Batches
+from server.repositories.database import batches
+from server.repositories.database.batches import Batches
 
 
 class Table:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
-from server.repositories.halving import in_parts
+from server.repositories.database.halving import in_parts
 
 
 @given(st.integers(0, 40), st.sets(st.integers(0, 39), max_size=3))

@@ -12,7 +12,7 @@ from server.keeper.failpoints import failpoint
 from server.keeper.records import PASSING_ERRORS
 from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
-from server.repositories.halving import in_parts
+from server.repositories.database.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.services.archive.packing import CHUNK_BYTES, Packing
 from server.services.archive.processor import seconds_waited

@@ -10,7 +10,7 @@ from server.errors import DatabaseRefusedError
 from server.keeper.failpoints import failpoint
 from server.keeper.spool import ProcessRecord, Spool
 from server.models import Position, Run, RunState
-from server.repositories.halving import in_parts
+from server.repositories.database.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.faults import Faults, cause, note

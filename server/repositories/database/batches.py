@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
-from server.repositories.halving import in_parts
+from server.repositories.database.halving import in_parts
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024

@@ -20,7 +20,7 @@ from yoyo.backends.core.postgresql import PostgresqlBackend
 from yoyo.connections import DatabaseURI
 
 from server.errors import StartupError
-from server.repositories.address import Address
+from server.repositories.database.address import Address
 
 LOCK_SECONDS = 60
 """For another process to finish its migrations."""

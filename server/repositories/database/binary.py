@@ -19,8 +19,8 @@ import aiopg
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from server.repositories import libpq
-from server.repositories.connections import Parameters, Row, connected
+from server.repositories.database import libpq
+from server.repositories.database.connections import Parameters, Row, connected
 
 
 class BinaryConnection:

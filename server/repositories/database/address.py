@@ -11,7 +11,7 @@ import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
-from server.repositories.connections import TooLateError
+from server.repositories.database.connections import TooLateError
 
 READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
 """It is a standby now, or was made read-only (SQLSTATE 25006)."""

@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from functools import partial
 
 from server.errors import DatabaseUnavailableError
-from server.repositories import libpq
-from server.repositories.address import READ_ONLY, Address
-from server.repositories.binary import BinaryConnection
-from server.repositories.connections import (
+from server.repositories.database import libpq
+from server.repositories.database.address import READ_ONLY, Address
+from server.repositories.database.binary import BinaryConnection
+from server.repositories.database.connections import (
     Connection,
     Parameters,
     Row,
     TextConnection,
     TooLateError,
 )
-from server.repositories.pool import Pool
+from server.repositories.database.pool import Pool
 
 READY_SECONDS = 2.0
 """For the answer to whether the database is there."""

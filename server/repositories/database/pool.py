@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from server.repositories.connections import Connect, Connection
-from server.repositories.names import targets
+from server.repositories.database.connections import Connect, Connection
+from server.repositories.database.names import targets
 
 KEEPALIVE_SECONDS = 30
 """After so much silence the system looks whether a server on another host is still there."""

@@ -19,7 +19,7 @@ import psycopg2.errors
 from psycopg2.extensions import libpq_version
 
 from server.errors import StartupError
-from server.repositories.connections import TOO_LATE, TooLateError
+from server.repositories.database.connections import TOO_LATE, TooLateError
 
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "PQclear": (None, c_void_p),

@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from server.errors import StartupError
 from server.files import read_small
-from server.repositories import programs
+from server.repositories.embedded import programs
 
 START_SECONDS = 120.0
 """For the server to be ready, recovery after a crash included."""
