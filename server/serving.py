@@ -15,13 +15,13 @@ from typing import NoReturn
 from aiohttp import web
 
 from server import descriptors
-from server.app import service
 from server.environment import take_environment
 from server.errors import StartupError, TailrunError
 from server.handlers.http import keys
 from server.logs import LoopErrors, set_up_logging
 from server.outlet import STDERR, STDOUT, Outlet
 from server.resources import VERSION
+from server.serve import service
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
 

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
-from server.app import service
+from server.serve import service
 from server.settings import Settings
 from tests.support.service import Service
 from tests.support.waiting import patience
