@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_aiohttp import AiohttpClient
 
-from tests.integration.handlers_harness import Api, Serve, serving
+from tests.integration.handlers.harness import Api, Serve, serving
 
 
 @pytest.fixture

@@ -17,22 +17,22 @@ ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
 SECONDS = 300
 
-REPOSITORY = "tests/integration/test_repositories_output.py"
-BINARY = "tests/integration/test_repositories_binary.py"
-ARCHIVER = "tests/integration/test_archiver.py"
-LOG = "tests/integration/test_output_log.py"
+REPOSITORY = "tests/integration/repositories/test_output.py"
+BINARY = "tests/integration/repositories/database/test_binary.py"
+ARCHIVER = "tests/integration/services/archive/test_archiver.py"
+LOG = "tests/integration/output/test_log.py"
 ENDS = "tests/integration/keeper/test_ends.py"
 DRAIN = "tests/integration/keeper/test_drain.py"
 LIFE = "tests/integration/keeper/test_life.py"
-RUNS = "tests/integration/test_repositories_runs.py"
+RUNS = "tests/integration/repositories/test_runs.py"
 FAILPOINTS = "tests/acceptance/test_failpoints.py"
 TAKE_OVER = "tests/acceptance/test_take_over.py"
-RUNNER = "tests/unit/test_runner.py"
+RUNNER = "tests/unit/services/running/test_runner.py"
 SPOOL = "tests/unit/keeper/test_spool.py"
 TRASH = "tests/unit/keeper/test_trash.py"
 STRANGERS = "tests/integration/keeper/test_strangers.py"
-UNREADABLE = "tests/integration/test_archiver_unreadable.py"
-ARCHIVE = "tests/integration/test_archive.py"
+UNREADABLE = "tests/integration/services/archive/test_archiver_unreadable.py"
+ARCHIVE = "tests/integration/services/archive/test_reader.py"
 FAULTS = "tests/acceptance/test_faults.py"
 
 

@@ -20,7 +20,7 @@ from server.repositories.database.database import Database
 from server.services import faults
 from server.services.running import recovery
 from server.services.running import runner as module
-from tests.integration.runner_harness import Site, a_site
+from tests.integration.services.running.harness import Site, a_site
 from tests.support.outage import Outage
 from tests.support.waiting import until
 

@@ -28,7 +28,7 @@ from server.handlers.http.problems import (
     shown,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 CASES: list[tuple[Exception, int, str]] = [
     (errors.CommandNotFoundError("There is no command."), 404, "There is no command."),

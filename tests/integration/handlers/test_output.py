@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 import zstandard
 
-from tests.integration.handlers_harness import Api, Serve
+from tests.integration.handlers.harness import Api, Serve
 
 NUMBERS = b"".join(b"%d\n" % number for number in range(1, 101))
 HELD = "seq 100; exec sleep 1000"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.handlers_harness import Api, Serve
+from tests.integration.handlers.harness import Api, Serve
 from tests.support.outage import Outage
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

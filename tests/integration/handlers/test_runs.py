@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.integration.handlers_harness import Api, Serve
+from tests.integration.handlers.harness import Api, Serve
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

@@ -15,7 +15,7 @@ from server.services.archive import packing
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.tasks import end
-from tests.integration.archive_harness import Site
+from tests.integration.services.archive.harness import Site
 
 
 @pytest.fixture

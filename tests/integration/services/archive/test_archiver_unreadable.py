@@ -10,7 +10,7 @@ from server.keeper.spool import ExitRecord, Spool
 from server.repositories.database.database import Database
 from server.services import faults
 from server.services.tasks import end
-from tests.integration.archive_harness import Site
+from tests.integration.services.archive.harness import Site
 from tests.support.waiting import until
 
 

@@ -12,7 +12,7 @@ from server.output import watch as watch_module
 from server.output.cursor import StreamFormat, frames
 from server.output.log import RunLog
 from server.output.watch import Watch
-from tests.integration.test_output_log import Run
+from tests.integration.output.test_log import Run
 from tests.support.waiting import until
 
 WRITER = """

@@ -14,7 +14,7 @@ from server.repositories.database.database import Database
 from server.repositories.runs import RunRepository
 from server.services.archive import archiver, packing
 from server.services.tasks import end
-from tests.integration.archive_harness import PREVIEW_BYTES, LiveLog, Site
+from tests.integration.services.archive.harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
 
