@@ -24,7 +24,7 @@ PLAN = replace(
     habit=None,
 )
 START, END = 100.0, 110.0
-STARTING = "could not be started: the keeper ended while it was starting the run"
+STARTING = "its exit status could not be learned: the keeper ended while it was starting the run"
 
 
 def observed(*, output: bytes = PLAN.output, **fields: Any) -> Observed:

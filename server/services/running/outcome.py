@@ -24,7 +24,7 @@ CAUSE_REASONS = {
 
 MEMORY_REACHED = "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
 OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be missing"
-KEEPER_LOST = "its exit status could not be learned: the keeper was killed or the host restarted"
+KEEPER_LOST = "the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 UNFOLLOWED = "it was stopped, and what became of it is not known: its state directory has lost it"
 ANOTHERS = (
@@ -150,10 +150,11 @@ def _state(record: ExitRecord) -> RunState:
 
 def _reason(record: ExitRecord) -> str | None:
     reasons = []
-    if record.error is not None:
-        reasons.append(f"could not be started: {record.error}")
     if record.lost:
-        reasons.append(KEEPER_LOST)
+        # Its script may have run: the keeper tells what kept it from seeing the end, if anything.
+        reasons.append(f"its exit status could not be learned: {record.error or KEEPER_LOST}")
+    elif record.error is not None:
+        reasons.append(f"could not be started: {record.error}")
     if record.cause not in {None, "stop"}:
         reasons.append(CAUSE_REASONS.get(record.cause, f"the keeper ended it: {record.cause}"))
     if record.memory_reached:

@@ -52,6 +52,11 @@ records = st.builds(
         (ExitRecord(exitcode=0, cause="moon"), RunState.STOPPED, "moon"),
         (ExitRecord(lost=True), RunState.LOST, "keeper was killed"),
         (ExitRecord(lost=True, cause="stop"), RunState.LOST, "keeper was killed"),
+        (
+            ExitRecord(error="the keeper ended while it was starting the run", lost=True),
+            RunState.LOST,
+            "its exit status could not be learned: the keeper ended while it was starting the run",
+        ),
         (ExitRecord(error="no /bin/nothing"), RunState.FAILED, "not be started: no /bin/nothing"),
         (
             ExitRecord(signal="SIGKILL", memory_reached=True),
@@ -114,7 +119,9 @@ def test_nothing_is_passed_over(record: ExitRecord) -> None:
     reason = outcome.run_end(record).reason or ""
     for told in [record.error, *record.survivors]:
         assert told is None or told in reason
-    assert (outcome.KEEPER_LOST in reason) == record.lost
+    assert ("its exit status could not be learned" in reason) == record.lost
+    assert (outcome.KEEPER_LOST in reason) == (record.lost and record.error is None)
+    assert ("could not be started" in reason) == (record.error is not None and not record.lost)
     assert (outcome.MEMORY_REACHED in reason) == record.memory_reached
 
 
