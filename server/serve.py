@@ -163,6 +163,7 @@ async def service(
             keeper,
             archiver,
             faults,
+            active,
             retention,
             repositories.runs,
             host=state.host,

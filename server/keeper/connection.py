@@ -11,6 +11,7 @@ from server.keeper.protocol import (
     PROTOCOL,
     Hello,
     KeeperError,
+    KeeperFullError,
     KeeperRefusedError,
     decode,
     encode,
@@ -77,8 +78,7 @@ class Connection:
         finally:
             self._calls.pop(number, None)
         if not answer["ok"]:
-            refused = answer.get("refused", False)
-            raise (KeeperRefusedError if refused else KeeperError)(answer["error"])
+            raise _error(answer)
         return answer
 
     async def renew(self) -> None:
@@ -111,3 +111,9 @@ class Connection:
                     future.set_exception(KeeperError("the keeper is lost"))
             if self._on_lost is not None:
                 self._on_lost()
+
+
+def _error(answer: dict[str, Any]) -> KeeperError:
+    if answer.get("refused", False):
+        return KeeperRefusedError(answer["error"])
+    return (KeeperFullError if answer.get("full", False) else KeeperError)(answer["error"])

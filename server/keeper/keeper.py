@@ -15,7 +15,13 @@ from server.keeper.cgroups.group import Groups
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
-from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
+from server.keeper.protocol import (
+    PROTOCOL,
+    KeeperError,
+    KeeperFullError,
+    StartRequest,
+    code_version,
+)
 from server.keeper.records import string, value_of
 from server.keeper.run.pump import loud_mover
 from server.keeper.run.run import Run, Status, finish_unkept, inherited, unseen
@@ -105,7 +111,7 @@ class Keeper:
             raise KeeperError("the keeper is renewing itself; ask again")
         if not _descriptors_allow(len(self._runs) + 1):
             limit = rlimits.MAX_OPEN_FILES
-            raise KeeperError(f"{limit} open files (ulimit -Hn) allow for no further run")
+            raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")
         request = StartRequest.from_message(message)
         try:
             if not self._spool.create(request.run_id, request.script.encode()):

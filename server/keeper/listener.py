@@ -13,6 +13,7 @@ from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     SOCKET_NAME,
     KeeperError,
+    KeeperFullError,
     KeeperRefusedError,
     decode,
     encode,
@@ -131,6 +132,8 @@ class Listener:
             answer |= {"ok": True, **await self._answer(message)}
         except (KeeperRefusedError, TypeError, ValueError) as error:
             answer |= {"ok": False, "refused": True, "error": str(error) or type(error).__name__}
+        except KeeperFullError as error:
+            answer |= {"ok": False, "full": True, "error": str(error)}
         except (KeeperError, OSError) as error:
             answer |= {"ok": False, "error": str(error) or type(error).__name__}
         except Exception as error:

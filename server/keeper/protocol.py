@@ -1,8 +1,9 @@
 """What the keeper and its client say to each other: JSON, a line each, over a Unix socket.
 
 Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` or
-`{"id": n, "ok": false, "error": text, "refused": bool}`; answers may come out of order. What was
-refused would be so again: its fields are wrong.
+`{"id": n, "ok": false, "error": text, "refused": bool, "full": bool}`; answers may come out of
+order. What was refused would be so again: its fields are wrong. A keeper that is full has a bound
+of its own, which `error` tells. A flag that is missing is false.
 
     hello                                        -> protocol, version, pid
     start  the fields of a StartRequest          -> started (false: was started before)
@@ -37,6 +38,10 @@ SERVERS_FILES = frozenset({"client.py", "connection.py"})
 
 class KeeperError(Exception):
     """The keeper cannot be reached, or cannot do it now."""
+
+
+class KeeperFullError(KeeperError):
+    """The keeper takes no further run until one has ended; users may read why."""
 
 
 class KeeperRefusedError(KeeperError):

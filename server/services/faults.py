@@ -9,6 +9,7 @@ from itertools import islice
 from uuid import UUID
 
 from server.errors import TailrunError
+from server.keeper.protocol import KeeperError, KeeperFullError
 from server.services.metrics import Metrics
 from server.services.running.live import LiveRun
 
@@ -72,8 +73,10 @@ class Faults:
 
 def cause(error: BaseException) -> str:
     """Say why something failed, without paths and addresses: everybody may read it."""
-    if isinstance(error, TailrunError):
+    if isinstance(error, TailrunError | KeeperFullError):
         return str(error).removesuffix(".")
+    if isinstance(error, KeeperError):
+        return "it cannot be asked now (the server's log has the rest)"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__} (the server's log has the rest)"

@@ -13,6 +13,7 @@ from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.archive.retention import Retention
 from server.services.faults import Faults
+from server.services.running.active import ActiveRuns
 
 MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is told; it catches up by itself."""
@@ -29,6 +30,7 @@ class Readiness:
         keeper: KeeperClient,
         archiver: Archiver,
         faults: Faults,
+        active: ActiveRuns,
         retention: Retention,
         runs: RunRepository,
         *,
@@ -40,6 +42,7 @@ class Readiness:
         self._keeper = keeper
         self._archiver = archiver
         self._faults = faults
+        self._active = active
         self._retention = retention
         self._runs = runs
         self._host = host
@@ -60,6 +63,7 @@ class Readiness:
         """Return what does not keep the service from its work, and somebody should know."""
         return {
             "runs": self._faults.problem(),
+            "queue": self._active.obstacle.reason or "ok",
             "retention": self._retention.problem(),
             "elsewhere": await self._elsewhere(),
             "keeper_descriptors": await self._keeper_descriptors(),

@@ -260,6 +260,9 @@ async def test_an_embedded_database_that_is_being_started_again_is_stopped_with_
     assert postmaster(embedded.service) is None
 
 
+NO_KEEPER = "it waits for the keeper: it cannot be asked now (the server's log has the rest)"
+
+
 @contextmanager
 def no_keeper(client: Client, pid: int) -> Iterator[None]:
     """Kill the keeper, and see that no other can be started: a file is in its directory's place."""
@@ -284,7 +287,8 @@ async def test_without_a_keeper_runs_wait(start: Start) -> None:
         assert (await stream.receive()).data == "up"
     with no_keeper(client, pid):
         waiting, unwanted = [await client.run(f"echo {n}") for n in range(2)]
-        assert (await client.get_run(waiting))["state"] == "queued"
+        run = await client.get_run(waiting)
+        assert (run["state"], run["reason"]) == ("queued", NO_KEEPER)
         for path, body in [("stop", {}), ("signal", {"signal": "SIGUSR1"})]:
             refused = await client.call("POST", f"runs/{run_id}/{path}", json=body, status=503)
             assert refused["detail"] == "The keeper cannot be reached at the moment. Try again."
@@ -294,7 +298,8 @@ async def test_without_a_keeper_runs_wait(start: Start) -> None:
         assert "keeper" in parts["keeper"]
         await client.stop(unwanted)
         assert (await client.get_run(unwanted))["state"] == "stopped"
-    assert (await client.finished(waiting))["state"] == "succeeded"
+    run = await client.finished(waiting)
+    assert (run["state"], run["reason"]) == ("succeeded", None)
     assert await client.output(waiting) == b"0\n"
     await client.stop(run_id)
     assert (await client.finished(run_id))["state"] == "lost"

@@ -166,6 +166,31 @@ async def keeper_descriptors(service: Service) -> str:
         return str((await got.json())["keeper_descriptors"])
 
 
+async def test_runs_say_that_the_bound_on_open_files_keeps_them_in_the_queue(
+    tmp_path: Path, database_url: str
+) -> None:
+    """The first, which was tried, and the one behind it; both can be stopped."""
+    service = Service(tmp_path / "state", database_url)
+    try:
+        async with aiohttp.ClientSession() as session:
+            client = Client(session, await service.start("prlimit", "--nofile=64:64"))
+            run_ids = [await client.run("echo up") for _ in range(2)]
+            why = "it waits for the keeper: 64 open files (ulimit -Hn) allow for no further run"
+            for run_id in run_ids:
+                run = await client.get_run(run_id)
+                assert (run["state"], run["reason"]) == ("queued", why)
+            async with session.get(f"{service.address}/readyz") as response:
+                assert (response.status, (await response.json())["queue"]) == (200, why)
+            for run_id in run_ids:
+                await client.stop(run_id)
+                assert (await client.get_run(run_id))["reason"] == "it was stopped while queued"
+        assert await service.terminate() == 0
+        assert service.log.count("run waits for the keeper") == 1
+    finally:
+        await service.kill()
+        await service.end_keeper()
+
+
 async def test_the_bound_on_open_files_is_raised_for_server_and_keeper(
     tmp_path: Path, database_url: str
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.errors import LimitReachedError
 from server.models import Run
-from server.services.running.live import LiveRun
+from server.services.running.live import LiveRun, Obstacle
 
 
 class ActiveRuns:
@@ -24,6 +24,7 @@ class ActiveRuns:
     def __init__(self, *, max_concurrent_runs: int, max_runs_per_command: int) -> None:
         self._max_concurrent_runs = max_concurrent_runs
         self._max_runs_per_command = max_runs_per_command
+        self.obstacle = Obstacle()
         self._runs: dict[UUID, LiveRun] = {}
         self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
         # A run keeps its ticket: one that left the queue in vain comes back to where it was.
@@ -88,6 +89,7 @@ class ActiveRuns:
     def put(self, live: LiveRun) -> None:
         """Give a place to a run that runs already."""
         run = live.run
+        live.obstacle = self.obstacle
         self._runs[run.id] = self._by_command[run.command_id][run.id] = live
         self._tickets[run.id] = next(self._next_ticket)
 

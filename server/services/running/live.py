@@ -31,12 +31,20 @@ class RunView:
         return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
 
 
+@dataclass(slots=True)
+class Obstacle:
+    """What keeps every queued run from its start; None: nothing but the bound of places."""
+
+    reason: str | None = None
+
+
 class LiveRun:
     """An active run: its newest state, its log once it started, and who waits for a change.
 
     `log` is None while the run is queued. `stopping` tells that a stop was asked for, `paused`
     that its process group was sent SIGSTOP and not SIGCONT since. `fault` says what fails for it
     while it is put off, after so many `attempts`; `given_up`, that it was asked to end meanwhile.
+    `obstacle` is that of the queue which it may be in.
     """
 
     def __init__(self, run: Run) -> None:
@@ -47,6 +55,7 @@ class LiveRun:
         self.fault: str | None = None
         self.attempts = 0
         self.given_up = False
+        self.obstacle = Obstacle()
         self._change = asyncio.Event()
 
     @property
@@ -56,6 +65,8 @@ class LiveRun:
         run = self.run
         if self.fault is not None and not run.state.final:
             run = replace(run, reason=self.fault)
+        elif run.state is RunState.QUEUED and self.obstacle.reason is not None:
+            run = replace(run, reason=self.obstacle.reason)
         return RunView(run, self.stopping, self.paused, size)
 
     def started(self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool) -> None:

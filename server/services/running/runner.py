@@ -27,7 +27,7 @@ from server.output.watch import Watch
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver, Followed
-from server.services.faults import Faults
+from server.services.faults import Faults, cause
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
@@ -333,18 +333,27 @@ class Runner:
             self._do(live, "end", self._end(live, outcome.not_started(str(error))))
             return True
         except KeeperError as error:
-            logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
-            self._active.put_back(live)
-            live.waits()
-            asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.wake)
+            self._wait_for_keeper(live, error)
             return False
         except Exception as error:
             # It may have been started: it is asked for again, which starts it at most once.
             again = partial(self._start_again, live)
             self._put_off(live, "it cannot be started now", error, again)
             return True
+        self._active.obstacle.reason = None
         self.adopt(live)
         return True
+
+    def _wait_for_keeper(self, live: LiveRun, error: KeeperError) -> None:
+        """Queue a run again, and tell it and all that are behind it why they wait."""
+        reason = f"it waits for the keeper: {cause(error)}"
+        if self._active.obstacle.reason != reason:
+            # Once, and not with each attempt: the obstacle may last for days.
+            logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
+            self._active.obstacle.reason = reason
+        self._active.put_back(live)
+        live.waits()
+        asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.wake)
 
     def _start_again(self, live: LiveRun) -> None:
         self._do(live, "start", self._start(live))

@@ -12,7 +12,7 @@ import pytest
 from server.keeper import processes
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.listener import Listener, Message
-from server.keeper.protocol import KeeperError
+from server.keeper.protocol import KeeperError, KeeperFullError
 from tests.integration.keeper.harness import (
     Host,
     a_host,
@@ -68,7 +68,7 @@ async def test_no_more_runs_are_taken_than_there_are_descriptors_for(tmp_path: P
     async with a_host(tmp_path, command=command) as host:
         for _ in range(4):
             await host.start("sleep 1000")
-        with pytest.raises(KeeperError, match="90 open files"):
+        with pytest.raises(KeeperFullError, match="90 open files"):
             await host.start("sleep 1000")
 
 
