@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from server.signals import IGNORED_SIGNALS
+
 PR_SET_DUMPABLE = 4
 """prctl(2)."""
 
-IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 STANDARD_DESCRIPTORS = 3
 WORDS = {
     "serve": ("server.serving", "serve"),

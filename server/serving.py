@@ -24,6 +24,7 @@ from server.resources import VERSION
 from server.serve import service
 from server.services.tasks import Tasks
 from server.settings import Settings, read_settings
+from server.signals import ENDING_SIGNALS, IGNORED_SIGNALS
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""
@@ -35,8 +36,6 @@ AT_ONCE = 32
 """Connections that are accepted before others are turned out for them (asyncio calls that its
 backlog): their descriptors come out of the reserve."""
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
 
 logger = logging.getLogger(__name__)
