@@ -207,8 +207,8 @@ def test_a_file_that_holds_no_secret_is_named_and_never_shown(tmp_path: Path, se
     (tmp_path / "large").write_bytes(bytes(100_000))
     for name, reason in [
         ("missing", "No such file or directory"),
-        (".", "Is a directory"),
-        ("/dev/null", "It is no regular file"),
+        (".", "It is neither a file nor a pipe"),
+        ("/dev/null", "It is neither a file nor a pipe"),
         ("large", "It is larger than 65536 bytes"),
         ("empty", "whose first line is empty"),
         ("control", "whose first line is empty or has control characters"),

@@ -139,13 +139,16 @@ def test_an_identity_that_is_none_is_named_with_the_mend(tmp_path: Path, content
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("kind", ["directory", "pipe", "link to nothing", "large"])
+@pytest.mark.parametrize("kind", ["directory", "pipe", "link", "link to nothing", "large"])
 def test_an_identity_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, kind: str) -> None:
     path = tmp_path / HOST_FILE
     if kind == "directory":
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
+    elif kind == "link":  # whoever may write what it leads to could change the identity
+        (tmp_path / "elsewhere").write_text("an-identity\n")
+        path.symlink_to("elsewhere")
     elif kind == "link to nothing":
         path.symlink_to("nothing")
     else:

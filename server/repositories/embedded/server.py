@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from server.errors import StartupError
-from server.files import read_small
+from server.files import read_end, read_small
 from server.repositories.embedded import programs
 
 START_SECONDS = 120.0
@@ -215,11 +215,11 @@ class EmbeddedDatabase:
     def _launch_once(self) -> None:
         """Start the server; return, too, when a killed one's processes are still ending."""
         self._remove_stale_locks()
-        seen = self._log.stat().st_size if self._log.exists() else 0
+        seen = self._log.lstat().st_size if os.path.lexists(self._log) else 0
         report = self._run("pg_ctl", "start", "--silent", "--log=log")
         if report is None or self._postmaster() is not None:
             return
-        log = self._log.read_bytes()[seen:].decode("utf-8", "replace") if self._log.exists() else ""
+        log = read_end(self._log, seen) if os.path.lexists(self._log) else ""
         if _ORPHANS not in log:
             raise self._failure("cannot be started", log.strip() or report)
 

@@ -409,10 +409,34 @@ async def test_a_lock_that_is_no_file_is_named(server: EmbeddedDatabase, directo
     lock = directory / "postmaster.pid"
     os.mkfifo(lock)
     try:
-        with pytest.raises(StartupError, match=f"no regular file: {lock}"):
+        with pytest.raises(StartupError, match=f"not a regular file: {lock}"):
             await server.start()
     finally:
         lock.unlink()
+
+
+@pytest.mark.parametrize("name", ["PG_VERSION", "postmaster.pid", "log"])
+async def test_what_a_link_in_its_directory_leads_to_is_not_told(
+    server: EmbeddedDatabase, directory: Path, tmp_path: Path, name: str
+) -> None:
+    """For root the directory belongs to another user, who shall not read root's files by a link."""
+    await server.start()
+    await server.stop()
+    configuration, linked = directory / "postgresql.conf", directory / name
+    before = {path: path.read_bytes() for path in (configuration, linked) if path.exists()}
+    linked.unlink(missing_ok=True)
+    (tmp_path / "secret").write_text("hunter2\n")
+    linked.symlink_to(tmp_path / "secret")
+    configuration.write_bytes(before[configuration] + b"nonsense = 1\n")  # the log is looked at
+    try:
+        with pytest.raises(StartupError, match=f"symbolic links: {linked}") as refused:
+            await server.start()
+    finally:
+        linked.unlink()
+        for path, content in before.items():
+            path.write_bytes(content)
+    assert "hunter2" not in str(refused.value)
+    assert (tmp_path / "secret").read_text() == "hunter2\n"
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) -> None:
