@@ -40,7 +40,7 @@ from server.services.running.launch import Launch, script_environment
 from server.services.running.recovery import Recovery
 from server.services.running.runner import Runner
 from server.services.runs import RunService
-from server.services.tasks import Tasks, end, for_ever
+from server.services.tasks import Tasks, end, forever
 from server.settings import Settings
 from server.state import state_directory
 
@@ -187,7 +187,7 @@ async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
     embedded = EmbeddedDatabase(settings.state_dir / "database")
     try:
         url = await embedded.start()
-        keep = for_ever(embedded.ensure, seconds=EMBEDDED_CHECK_SECONDS, name=EMBEDDED_CHECK)
+        keep = forever(embedded.ensure, seconds=EMBEDDED_CHECK_SECONDS, name=EMBEDDED_CHECK)
         keeping = tasks.start(keep, "embedded database")
         try:
             yield url

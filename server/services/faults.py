@@ -30,9 +30,9 @@ class Faults:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._put_off: dict[UUID, LiveRun] = {}
+        self._postponed: dict[UUID, LiveRun] = {}
 
-    def put_off(self, live: LiveRun, what: str, error: BaseException) -> float:
+    def postpone(self, live: LiveRun, what: str, error: BaseException) -> float:
         """Tell, in the run's `reason`, the log and the metrics, that `what` failed for a run.
 
         The log hears of it once, until something else fails. Returns after how many seconds it is
@@ -40,35 +40,35 @@ class Faults:
         """
         text = f"{what}: {cause(error)}"
         if live.fault != text:
-            note(live.run.id, text, error)
+            log_fault(live.run.id, text, error)
         self._metrics.run_faults.inc()
-        live.put_off(text)
-        self._put_off[live.run.id] = live
+        live.mark_postponed(text)
+        self._postponed[live.run.id] = live
         pause = PAUSE_SECONDS[min(live.attempts, len(PAUSE_SECONDS)) - 1]
         return min(pause, GIVEN_UP_PAUSE_SECONDS) if live.given_up else pause
 
-    def mended(self, live: LiveRun) -> None:
+    def resolve(self, live: LiveRun) -> None:
         """Tell that what failed for a run has come through."""
-        if self._put_off.pop(live.run.id, None) is not None:
+        if self._postponed.pop(live.run.id, None) is not None:
             logger.info("run is followed again", extra={"run": live.run.id})
-            live.mended()
+            live.mark_resolved()
 
     def forget(self, live: LiveRun) -> None:
         """Tell that a run has ended, one way or another."""
-        self._put_off.pop(live.run.id, None)
+        self._postponed.pop(live.run.id, None)
 
-    def count(self, run_id: UUID, what: str, error: BaseException) -> None:
+    def report(self, run_id: UUID, what: str, error: BaseException) -> None:
         """Tell, in the log and the metrics, of a fault of a run that is not to be tried again."""
-        note(run_id, f"{what}: {cause(error)}", error)
+        log_fault(run_id, f"{what}: {cause(error)}", error)
         self._metrics.run_faults.inc()
 
     def problem(self) -> str:
         """Say how many runs are put off, and why the first of them are; `ok` when none is."""
-        if not self._put_off:
+        if not self._postponed:
             return "ok"
-        first = islice(self._put_off.items(), TOLD)
+        first = islice(self._postponed.items(), TOLD)
         told = "; ".join(f"{run_id}: {live.fault}" for run_id, live in first)
-        return f"{len(self._put_off)} put off, among them {told}"
+        return f"{len(self._postponed)} put off, among them {told}"
 
 
 def cause(error: BaseException) -> str:
@@ -82,7 +82,7 @@ def cause(error: BaseException) -> str:
     return f"{type(error).__name__} (the server's log has the rest)"
 
 
-def note(run_id: UUID | str, text: str, error: BaseException) -> None:
+def log_fault(run_id: UUID | str, text: str, error: BaseException) -> None:
     """Log a run's fault; where it is none that was foreseen, with where it came from."""
     foreseen = isinstance(error, TailrunError | OSError)
     about = {"run": run_id}

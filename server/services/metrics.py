@@ -62,7 +62,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     async def watch_loop(self) -> None:
-        """Measure the event loop's lag, for ever; the service's owner cancels it."""
+        """Measure the event loop's lag, forever; the service's owner cancels it."""
         loop = asyncio.get_running_loop()
         while True:
             asleep_at = loop.time()

@@ -31,7 +31,7 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
-    def start_for_one(
+    def start_for_run(
         self, work: Coroutine[Any, Any, Any], name: str, on_fault: Callable[[BaseException], None]
     ) -> "asyncio.Task[Any]":
         """Run what is done for one run as a task; `on_fault` is told of what it dies of."""
@@ -60,7 +60,7 @@ def _tell(on_fault: Callable[[BaseException], None], task: "asyncio.Task[Any]") 
         on_fault(error)
 
 
-async def for_ever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
+async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
     What passes by itself (the database is away, no descriptor is left, the disk is full) is told

@@ -282,7 +282,7 @@ class Archiver:
 
     def _put_off(self, cursor: _Cursor, what: str, error: Exception) -> None:
         """Leave out for a while a run for which a step failed; the others go on."""
-        pause = self._faults.put_off(cursor.live, what, error)
+        pause = self._faults.postpone(cursor.live, what, error)
         cursor.waits = True
         self._grown.pop(cursor.live.run.id, None)
         asyncio.get_running_loop().call_later(pause, self._take_up, cursor)
@@ -329,10 +329,10 @@ class Archiver:
         cursor.start_told = True
         self._metrics.archived_bytes.inc(advance.to_offset - advance.from_offset)
         cursor.offset, cursor.lines = advance.to_offset, advance.to_lines
-        cursor.live.archived(advance.to_offset, advance.to_lines)
-        self._faults.mended(cursor.live)
+        cursor.live.mark_archived(advance.to_offset, advance.to_lines)
+        self._faults.resolve(cursor.live)
         if advance.end is not None:
-            cursor.live.ended(advance.end)
+            cursor.live.mark_ended(advance.end)
             _done(cursor, Followed.ENDED)
 
     def _resync(self, cursor: _Cursor, advance: Advance, position: Position | None) -> None:
@@ -346,9 +346,9 @@ class Archiver:
             return
         cursor.start_told = True
         cursor.offset, cursor.lines = position.output_bytes, position.output_lines
-        cursor.live.archived(position.output_bytes, position.output_lines)
+        cursor.live.mark_archived(position.output_bytes, position.output_lines)
         if position.state.final:
-            cursor.live.ended(advance.end or cursor.end_of())
+            cursor.live.mark_ended(advance.end or cursor.end_of())
             _done(cursor, Followed.ENDED)
 
 

@@ -12,7 +12,7 @@ from server.errors import DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository, Space, Table
-from server.services.tasks import for_ever
+from server.services.tasks import forever
 
 SWEEP_SECONDS = 60.0
 """Between two sweeps."""
@@ -82,8 +82,8 @@ class Retention:
         self._space_to_look_for = True
 
     async def run(self) -> None:
-        """Sweep again and again, for ever; the service's owner cancels it."""
-        await for_ever(self.sweep, seconds=SWEEP_SECONDS, name="retention")
+        """Sweep again and again, forever; the service's owner cancels it."""
+        await forever(self.sweep, seconds=SWEEP_SECONDS, name="retention")
 
     async def sweep(self) -> None:
         """Remove what is beyond the bounds, and what is left of runs that were deleted.

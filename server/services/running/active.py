@@ -83,10 +83,10 @@ class ActiveRuns:
     def add(self, run: Run) -> LiveRun:
         """Add a run, and give it a place."""
         live = LiveRun(run)
-        self.put(live)
+        self.insert(live)
         return live
 
-    def put(self, live: LiveRun) -> None:
+    def insert(self, live: LiveRun) -> None:
         """Give a place to a run that runs already."""
         run = live.run
         live.obstacle = self.obstacle
@@ -96,8 +96,8 @@ class ActiveRuns:
     def enqueue(self, run: Run) -> LiveRun:
         """Add a run at the end of the queue."""
         live = self.add(run)
-        self.put_back(live)
-        self.wake()
+        self.requeue(live)
+        self.notify()
         return live
 
     def remove(self, live: LiveRun) -> None:
@@ -110,7 +110,7 @@ class ActiveRuns:
             if not of_command:
                 del self._by_command[run.command_id]
         if self._queue:
-            self.wake()
+            self.notify()
 
     def is_queued(self, live: LiveRun) -> bool:
         """Whether the run waits for a place."""
@@ -123,23 +123,23 @@ class ActiveRuns:
             return None
         return self._waiting[self._queue[0]]
 
-    def take(self, live: LiveRun) -> None:
+    def dequeue(self, live: LiveRun) -> None:
         """Take a run out of the queue, and give it a place."""
         ticket = self._tickets[live.run.id]
         del self._waiting[ticket]
         del self._queue[bisect_left(self._queue, ticket)]
 
-    def put_back(self, live: LiveRun) -> None:
-        """Queue a run that has a place, before all that came later; `wake` when it may be."""
+    def requeue(self, live: LiveRun) -> None:
+        """Queue a run that has a place, before all that came later; `notify` when it may be."""
         ticket = self._tickets[live.run.id]
         self._waiting[ticket] = live
         insort(self._queue, ticket)
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Have the queue looked at: the first may have its turn."""
         self._turn.set()
 
-    async def turn(self) -> None:
+    async def wait_for_turn(self) -> None:
         """Wait until the queue is to be looked at."""
         await self._turn.wait()
         self._turn.clear()

@@ -69,55 +69,57 @@ class LiveRun:
             run = replace(run, reason=self.obstacle.reason)
         return RunView(run, self.stopping, self.paused, size)
 
-    def started(self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool) -> None:
+    def mark_started(
+        self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool
+    ) -> None:
         """Tell that the run's process was started, where its output is, and what it is up to."""
         self.log = log
         self.stopping, self.paused = stopping, paused
         self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
-        self._announce()
+        self._notify()
 
-    def known(self, run: Run) -> None:
+    def mark_stored(self, run: Run) -> None:
         """Tell what the database knows of a run that was shown without it."""
         self.run = replace(run, state=RunState.RUNNING, start_time=self.run.start_time)
 
-    def waits(self) -> None:
+    def mark_queued(self) -> None:
         """Tell that the run could not be started yet."""
-        self._announce()
+        self._notify()
 
-    def put_off(self, fault: str) -> None:
+    def mark_postponed(self, fault: str) -> None:
         """Tell that something fails for the run, which is tried again."""
         self.attempts += 1
         if self.fault != fault:
             self.fault = fault
-            self._announce()
+            self._notify()
 
-    def mended(self) -> None:
+    def mark_resolved(self) -> None:
         """Tell that what failed for the run has come through."""
         self.fault, self.attempts, self.given_up = None, 0, False
-        self._announce()
+        self._notify()
 
-    def stop_requested(self) -> None:
+    def mark_stopping(self) -> None:
         """Tell that the run is to end; one that is put off, if need be without its output."""
         self.given_up = self.fault is not None
         if not self.stopping or self.paused:
             self.stopping, self.paused = True, False
-            self._announce()
+            self._notify()
 
-    def signalled(self, signal: str) -> None:
+    def mark_signalled(self, signal: str) -> None:
         """Tell that a signal was sent: SIGSTOP pauses a run, SIGCONT resumes it."""
         if signal in PAUSING and self.paused != PAUSING[signal]:
             self.paused = PAUSING[signal]
-            self._announce()
+            self._notify()
 
-    def archived(self, output_bytes: int, output_lines: int) -> None:
+    def mark_archived(self, output_bytes: int, output_lines: int) -> None:
         """Tell how far the run's archive reaches; no change that a viewer is told of."""
         self.run = replace(self.run, output_bytes=output_bytes, output_lines=output_lines)
 
-    def ended(self, end: RunEnd) -> None:
+    def mark_ended(self, end: RunEnd) -> None:
         """Tell the run's end, once it is stored."""
         self.stopping = self.paused = False
         self.run = ended_run(self.run, end)
-        self._announce()
+        self._notify()
 
     @property
     def change(self) -> asyncio.Event:
@@ -154,7 +156,7 @@ class LiveRun:
                 lines = await self.log.lines_before(size)
                 return replace(run, output_bytes=size, output_lines=lines)
 
-    def _announce(self) -> None:
+    def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()
         change.set()
 

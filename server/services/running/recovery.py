@@ -13,12 +13,12 @@ from server.models import Position, Run, RunState
 from server.repositories.database.halving import in_parts
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services.faults import Faults, cause, note
+from server.services.faults import Faults, cause, log_fault
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.live import LiveRun
 from server.services.running.runner import Runner
-from server.services.tasks import for_ever
+from server.services.tasks import forever
 
 UNCONFIRMED_SECONDS = 60.0
 """Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
@@ -64,7 +64,7 @@ class Recovery:
                 failpoint("recovery.shown")
                 self._show(run_id)
             except Exception as error:
-                note(run_id, f"run cannot be shown: {cause(error)}", error)
+                log_fault(run_id, f"run cannot be shown: {cause(error)}", error)
         return bool(self._shown)
 
     def _show(self, run_id: str) -> None:
@@ -72,7 +72,7 @@ class Recovery:
         if process is not None and process.label:
             live = LiveRun(self._run(run_id, process))
             self._runner.show(live)
-            self._active.put(live)
+            self._active.insert(live)
             self._shown[live.run.id] = live
 
     async def recover(self, runs: RunRepository, outputs: OutputRepository) -> None:
@@ -99,7 +99,7 @@ class Recovery:
             self._go_on(self._known(run), marks.get(run.id, ()))
         for run, error in refused:
             live = self._known(run)
-            self._faults.put_off(live, "its row cannot be written now", error)
+            self._faults.postpone(live, "its row cannot be written now", error)
             self._runner.take_over_later(live, self._go_on)
         for live in self._shown.values():
             self._runner.leave(live)
@@ -127,7 +127,7 @@ class Recovery:
             try:
                 marks[run.id] = await outputs.times(run.id)
             except (DatabaseRefusedError, ValueError, OverflowError) as error:
-                self._faults.count(run.id, "its times cannot be read", error)
+                self._faults.report(run.id, "its times cannot be read", error)
         return marks
 
     def _go_on(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
@@ -135,8 +135,8 @@ class Recovery:
         if self._spool.directory(str(live.run.id)).is_dir():
             self._runner.adopt(live, marks)
         elif live.run.state is RunState.QUEUED:
-            self._active.put_back(live)
-            self._active.wake()
+            self._active.requeue(live)
+            self._active.notify()
         else:
             self._runner.lose(live)
 
@@ -151,8 +151,8 @@ class Recovery:
         if live is None:
             return self._active.add(run)
         self._active.remove(live)  # what its spool told of it may be wrong
-        live.known(run)
-        self._active.put(live)
+        live.mark_stored(run)
+        self._active.insert(live)
         return live
 
     def _run(self, run_id: str, process: ProcessRecord) -> Run:
@@ -170,7 +170,7 @@ class Recovery:
         )
 
     async def end_unconfirmed(self, runs: RunRepository) -> None:
-        """End runs that were stored although we told that they could not be, for ever.
+        """End runs that were stored although we told that they could not be, forever.
 
         The database's answer was lost; nobody expects such a run to start by now.
         """
@@ -180,21 +180,21 @@ class Recovery:
                 if self._active.get(run.id) is None:
                     await self._end_unconfirmed(runs, run)
 
-        await for_ever(end, seconds=UNCONFIRMED_SECONDS, name="the end of unconfirmed runs")
+        await forever(end, seconds=UNCONFIRMED_SECONDS, name="the end of unconfirmed runs")
 
     async def remove_remains(self) -> None:
-        """Remove what could not be removed of a run when its end was stored, for ever."""
+        """Remove what could not be removed of a run when its end was stored, forever."""
 
         async def sweep() -> None:
             await asyncio.to_thread(self._spool.sweep)
 
-        await for_ever(sweep, seconds=SWEEP_SECONDS, name="the removal of what runs left")
+        await forever(sweep, seconds=SWEEP_SECONDS, name="the removal of what runs left")
 
     async def _end_unconfirmed(self, runs: RunRepository, run: Run) -> None:
         try:
             await runs.finish_queued(run.id, outcome.unconfirmed())
         except DatabaseRefusedError as error:
-            self._faults.count(run.id, "its row cannot be written", error)
+            self._faults.report(run.id, "its row cannot be written", error)
 
     async def _sweep(self, orphans: set[str], positions: Mapping[UUID, Position]) -> None:
         """Remove the spools of runs that are stored as finished, and keep all others.
@@ -215,4 +215,4 @@ class Recovery:
         try:
             await asyncio.to_thread(self._spool.remove, run_id)
         except Exception as error:
-            self._faults.count(UUID(run_id), "its spool is not removed", error)
+            self._faults.report(UUID(run_id), "its spool is not removed", error)

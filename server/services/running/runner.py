@@ -33,7 +33,7 @@ from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
-from server.services.tasks import Tasks, for_ever
+from server.services.tasks import Tasks, forever
 
 KEEPER_RETRY_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
@@ -108,16 +108,16 @@ class Runner:
         failpoint("run.stored")
         live = self._active.enqueue(run)
         if self._active.next is live:
-            self._active.take(live)
+            self._active.dequeue(live)
             await asyncio.shield(self._do(live, "start", self._start(live)))
         return live
 
     async def dispatch(self) -> None:
-        """Start queued runs as places become free, for ever; the service's owner cancels it."""
+        """Start queued runs as places become free, forever; the service's owner cancels it."""
         while True:
-            await self._active.turn()
+            await self._active.wait_for_turn()
             while (live := self._active.next) is not None:
-                self._active.take(live)
+                self._active.dequeue(live)
                 if not await self._start(live):
                     break  # and let the loop hear of the keeper's death
 
@@ -149,7 +149,7 @@ class Runner:
         except KeeperError as error:
             raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
         if stopping or (live.log is not None and live.fault is not None):
-            live.stop_requested()
+            live.mark_stopping()
             if live.given_up:
                 self._give_up(live)
         elif live.log is None and not live.run.state.final:
@@ -174,7 +174,7 @@ class Runner:
             raise KeeperUnavailableError(f"The signal could not be sent: {error}") from error
         if not sent:
             raise NoActiveRunError("The run has no process to send a signal to.")
-        live.signalled(name)
+        live.mark_signalled(name)
         return live
 
     async def stop_all(self, grace_seconds: float) -> None:
@@ -206,9 +206,11 @@ class Runner:
             self.lose(live)
             return
         except Exception as error:
-            self._put_off(live, "it cannot be followed now", error, lambda: self.adopt(live, marks))
+            self._postpone(
+                live, "it cannot be followed now", error, lambda: self.adopt(live, marks)
+            )
             return
-        self._faults.mended(live)
+        self._faults.resolve(live)
         logger.info("run is followed", extra={"run": run_id, "command": live.run.command_id})
         following = self._do(live, "follow", self._follow(live, log))
         self._following.add(following)
@@ -230,7 +232,7 @@ class Runner:
         )
         self._watch.add(log)
         paused = process is not None and _is_paused(process)
-        live.started(log, start_time, stopping=stop is not None, paused=paused)
+        live.mark_started(log, start_time, stopping=stop is not None, paused=paused)
         live.given_up = self._spool.is_given_up(run_id)
         return log
 
@@ -264,15 +266,15 @@ class Runner:
         return outcome.cut(end, live.log.size) if damaged else end
 
     async def keep_keeper(self) -> None:
-        """See to it that there is a keeper while runs are active, for ever.
+        """See to it that there is a keeper while runs are active, forever.
 
         A new keeper resolves the spools that one before it left behind.
         """
-        await for_ever(self._look_for_keeper, seconds=KEEPER_RETRY_SECONDS, name="the keeper")
+        await forever(self._look_for_keeper, seconds=KEEPER_RETRY_SECONDS, name="the keeper")
 
     async def watch_rows(self) -> None:
-        """Stop the runs whose rows somebody else has deleted or ended, for ever."""
-        await for_ever(self._look_at_rows, seconds=ROWS_SECONDS, name="the look at rows")
+        """Stop the runs whose rows somebody else has deleted or ended, forever."""
+        await forever(self._look_at_rows, seconds=ROWS_SECONDS, name="the look at rows")
 
     async def _look_for_keeper(self) -> None:
         if self._active or self._left:
@@ -301,17 +303,17 @@ class Runner:
                 self._archiver.look_at(live.run.id)
             elif self._active.is_queued(live):
                 logger.warning("run is not started: its row is gone", extra={"run": live.run.id})
-                self._active.take(live)
-                live.ended(outcome.row_gone())
+                self._active.dequeue(live)
+                live.mark_ended(outcome.row_gone())
                 self._forget(live)
 
     def _do(self, live: LiveRun, what: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Do something for one run as a task; a fault of it is that run's alone."""
         run_id = live.run.id
-        on_fault = partial(self._faults.count, run_id, f"its task failed ({what})")
-        return self._tasks.start_for_one(work, f"{what} {run_id}", on_fault)
+        on_fault = partial(self._faults.report, run_id, f"its task failed ({what})")
+        return self._tasks.start_for_run(work, f"{what} {run_id}", on_fault)
 
-    def _put_off(
+    def _postpone(
         self, live: LiveRun, what: str, error: Exception, again: Callable[[], object]
     ) -> None:
         """Try a step for a run again after a while, unless it has ended meanwhile."""
@@ -320,7 +322,7 @@ class Runner:
             if self._active.get(live.run.id) is live and not live.run.state.final:
                 again()
 
-        pause = self._faults.put_off(live, what, error)
+        pause = self._faults.postpone(live, what, error)
         asyncio.get_running_loop().call_later(pause, try_again)
 
     async def _start(self, live: LiveRun) -> bool:
@@ -338,7 +340,7 @@ class Runner:
         except Exception as error:
             # It may have been started: it is asked for again, which starts it at most once.
             again = partial(self._start_again, live)
-            self._put_off(live, "it cannot be started now", error, again)
+            self._postpone(live, "it cannot be started now", error, again)
             return True
         self._active.obstacle.reason = None
         self.adopt(live)
@@ -351,9 +353,9 @@ class Runner:
             # Once, and not with each attempt: the obstacle may last for days.
             logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
             self._active.obstacle.reason = reason
-        self._active.put_back(live)
-        live.waits()
-        asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.wake)
+        self._active.requeue(live)
+        live.mark_queued()
+        asyncio.get_running_loop().call_later(KEEPER_RETRY_SECONDS, self._active.notify)
 
     def _start_again(self, live: LiveRun) -> None:
         self._do(live, "start", self._start(live))
@@ -377,19 +379,19 @@ class Runner:
                 failpoint("run.followed")
                 return await self._archiver.follow(live, log, lambda: self.end_of(live.run))
             except Exception as error:
-                pause = self._faults.put_off(live, "it cannot be followed now", error)
+                pause = self._faults.postpone(live, "it cannot be followed now", error)
                 await asyncio.sleep(pause)
 
     async def _end_with_its_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
         """Stop a run whose row is gone or was ended by somebody else: nobody could see it run."""
         run_id = live.run.id
         logger.warning("run is stopped: %s", result.value, extra={"run": run_id})
-        live.stop_requested()
+        live.mark_stopping()
         await self._stop_process(live, log)
         if result is Followed.ENDED_ELSEWHERE:
             stored = await self._runs.get(run_id)
             if stored.end_time is not None:
-                live.ended(outcome.stored_end(stored))
+                live.mark_ended(outcome.stored_end(stored))
 
     async def _stop_process(self, live: LiveRun, log: RunLog) -> None:
         """Have the keeper stop a run, and wait for the end of its output."""
@@ -410,7 +412,7 @@ class Runner:
             failpoint("run.ended")
             await asyncio.to_thread(self._spool.remove, str(live.run.id))
         except Exception as error:
-            self._faults.count(live.run.id, "its spool is not removed", error)
+            self._faults.report(live.run.id, "its spool is not removed", error)
 
     async def _see_off(self, run_id: UUID, log: RunLog) -> None:
         self._left[run_id] = log
@@ -426,12 +428,12 @@ class Runner:
             try:
                 positions = await self._runs.take_over([live.run.id], self._host)
             except DatabaseUnavailableError as error:
-                pause = self._faults.put_off(live, "its row cannot be written now", error)
+                pause = self._faults.postpone(live, "its row cannot be written now", error)
                 await asyncio.sleep(pause)
                 continue
             if live.run.id in positions:
                 live.run = positions[live.run.id].of(live.run)
-                self._faults.mended(live)
+                self._faults.resolve(live)
                 found(live)
             else:
                 self._forget(live)
@@ -445,7 +447,7 @@ class Runner:
         """
         run_id = str(live.run.id)
         while await self._is_kept(run_id):
-            self._faults.put_off(live, "its output is not at its place", FileNotFoundError())
+            self._faults.postpone(live, "its output is not at its place", FileNotFoundError())
             await asyncio.sleep(KEEPER_RETRY_SECONDS)
         if self._spool.read_exit(run_id) and self._spool.output_path(run_id).is_file():
             self.adopt(live)
@@ -463,7 +465,7 @@ class Runner:
     async def _end(self, live: LiveRun, end: RunEnd) -> None:
         """Store the end of a run that has no process, as soon as the database is there."""
         if await self._store_persistently(live, end):
-            live.ended(end)
+            live.mark_ended(end)
             await self._remove_spool(live)
         self._forget(live)
 
@@ -474,7 +476,7 @@ class Runner:
             try:
                 return await self._store(live.run, end)
             except DatabaseRefusedError as error:
-                pause = self._faults.put_off(live, "its end cannot be stored now", error)
+                pause = self._faults.postpone(live, "its end cannot be stored now", error)
                 await asyncio.sleep(pause)
             except DatabaseUnavailableError as error:
                 if not told:
@@ -505,7 +507,7 @@ class Runner:
         """End a run that is put off and has no process, on somebody's demand."""
         end = outcome.given_up(live.fault)
         if await self._store(live.run, end):
-            live.ended(end)
+            live.mark_ended(end)
             await self._remove_spool(live)
         self._forget(live)
 
@@ -517,15 +519,15 @@ class Runner:
 
     async def _end_queued(self, live: LiveRun) -> None:
         end = outcome.stopped_in_queue()
-        self._active.take(live)
+        self._active.dequeue(live)
         try:
             await self._runs.finish_queued(live.run.id, end)
         except BaseException:
-            self._active.put_back(live)
-            self._active.wake()
-            live.waits()  # whoever wants to stop it as well finds it in the queue again
+            self._active.requeue(live)
+            self._active.notify()
+            live.mark_queued()  # whoever wants to stop it as well finds it in the queue again
             raise
-        live.ended(end)
+        live.mark_ended(end)
         self._forget(live)
 
     def _forget(self, live: LiveRun) -> None:

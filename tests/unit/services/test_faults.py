@@ -29,7 +29,7 @@ def live_run() -> LiveRun:
 def test_everybody_is_told_the_cause_and_no_path(error: Exception, told: str) -> None:
     live, faults = live_run(), Faults(Metrics())
     change = live.change
-    faults.put_off(live, "it cannot be followed now", error)
+    faults.postpone(live, "it cannot be followed now", error)
     assert change.is_set()
     assert str(live.view.run.reason).startswith(f"it cannot be followed now: {told}")
     assert "secret" not in str(live.view.run.reason)
@@ -41,21 +41,21 @@ def test_it_is_tried_again_less_and_less_often_and_told_once(
 ) -> None:
     live, metrics = live_run(), Metrics()
     faults = Faults(metrics)
-    pauses = [faults.put_off(live, "it fails", OSError(5, "so")) for _ in range(9)]
+    pauses = [faults.postpone(live, "it fails", OSError(5, "so")) for _ in range(9)]
     assert pauses == [*module.PAUSE_SECONDS, module.PAUSE_SECONDS[-1], module.PAUSE_SECONDS[-1]]
     assert len(caplog.records) == 1
     assert metrics.registry.get_sample_value("tailrun_run_faults_total") == 9
-    live.stop_requested()
-    assert faults.put_off(live, "it fails", OSError(5, "so")) == module.GIVEN_UP_PAUSE_SECONDS
-    faults.mended(live)
+    live.mark_stopping()
+    assert faults.postpone(live, "it fails", OSError(5, "so")) == module.GIVEN_UP_PAUSE_SECONDS
+    faults.resolve(live)
     assert (live.fault, live.given_up, live.view.run.reason) == (None, False, None)
-    assert faults.put_off(live, "it fails", OSError(5, "so")) == module.PAUSE_SECONDS[0]
+    assert faults.postpone(live, "it fails", OSError(5, "so")) == module.PAUSE_SECONDS[0]
 
 
 def test_who_is_put_off_is_named_as_long_as_it_is() -> None:
     lives, faults = [live_run() for _ in range(5)], Faults(Metrics())
     for live in lives:
-        faults.put_off(live, "it fails", OSError(5, "so"))
+        faults.postpone(live, "it fails", OSError(5, "so"))
     assert faults.problem().startswith("5 put off")
     assert str(lives[2].run.id) in faults.problem()
     assert str(lives[3].run.id) not in faults.problem()
@@ -66,6 +66,6 @@ def test_who_is_put_off_is_named_as_long_as_it_is() -> None:
 
 def test_a_defect_is_logged_with_where_it_came_from(caplog: pytest.LogCaptureFixture) -> None:
     faults = Faults(Metrics())
-    faults.count(uuid4(), "its task failed", ZeroDivisionError("here"))
+    faults.report(uuid4(), "its task failed", ZeroDivisionError("here"))
     [record] = caplog.records
     assert record.exc_info is not None

@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.services.tasks import Tasks, end, for_ever
+from server.services.tasks import Tasks, end, forever
 from tests.support.waiting import patience
 
 
@@ -88,7 +88,7 @@ async def test_what_is_done_for_one_run_dies_alone() -> None:
         raise RuntimeError("broken")
 
     tasks, faults = Tasks(), list[BaseException]()
-    task = tasks.start_for_one(die(), "digger", faults.append)
+    task = tasks.start_for_run(die(), "digger", faults.append)
     await asyncio.wait({task})
     await asyncio.sleep(0)
     assert [str(error) for error in faults] == ["broken"]
@@ -113,7 +113,7 @@ async def test_a_loop_of_the_service_outlives_what_passes_by_itself(
         elif (fault := faults.pop(0)) is not None:
             raise fault
 
-    task = asyncio.create_task(for_ever(step, seconds=0, name="the sweep"))
+    task = asyncio.create_task(forever(step, seconds=0, name="the sweep"))
     async with patience():
         await done.wait()
     await end(task)
@@ -136,7 +136,7 @@ async def test_a_step_under_way_is_given_up_with_its_loop(caplog: pytest.LogCapt
         finally:
             given_up.set()
 
-    task = asyncio.create_task(for_ever(step, seconds=0, name="the sweep"))
+    task = asyncio.create_task(forever(step, seconds=0, name="the sweep"))
     async with patience():
         await begun.wait()
         await end(task)
@@ -149,4 +149,4 @@ async def test_a_defect_ends_a_loop_of_the_service() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await for_ever(step, seconds=0, name="the sweep")
+        await forever(step, seconds=0, name="the sweep")

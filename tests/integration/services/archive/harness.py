@@ -112,7 +112,9 @@ class LiveLog:
         directory = site.spool.directory(str(run.id))
         self.log = RunLog(directory)
         self.live = LiveRun(run)
-        self.live.started(self.log, datetime(2026, 1, 2, tzinfo=UTC), stopping=False, paused=False)
+        self.live.mark_started(
+            self.log, datetime(2026, 1, 2, tzinfo=UTC), stopping=False, paused=False
+        )
         self.following = asyncio.create_task(
             site.archiver.follow(self.live, self.log, self._end_of)
         )

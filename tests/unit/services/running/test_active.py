@@ -22,11 +22,11 @@ def test_who_came_first_has_the_next_place() -> None:
     active = active_runs(places=1)
     first, second, third = [active.enqueue(a_run()) for _ in range(3)]
     assert active.next is first
-    active.take(first)
+    active.dequeue(first)
     assert (active.running, active.queued) == (1, 2)
     active.remove(first)
     assert active.next is second
-    active.take(second)
+    active.dequeue(second)
     assert active.next is None
     assert [active.is_queued(live) for live in (first, second, third)] == [False, False, True]
 
@@ -37,14 +37,14 @@ def test_a_run_that_left_the_queue_in_vain_comes_back_to_where_it_was() -> None:
     runs = [active.enqueue(a_run()) for _ in range(6)]
     left = [runs[index] for index in (0, 1, 3, 5)]
     for live in left:
-        active.take(live)
+        active.dequeue(live)
     active.remove(left.pop(1))
     for live in reversed(left):
-        active.put_back(live)
+        active.requeue(live)
     order = []
     while (turn := active.next) is not None:
         order.append(turn)
-        active.take(turn)
+        active.dequeue(turn)
         active.remove(turn)
     assert order == [runs[index] for index in (0, 2, 3, 4, 5)]
 
@@ -75,17 +75,17 @@ def test_to_start_or_stop_a_run_looks_at_no_other(monkeypatch: pytest.MonkeyPatc
     active = active_runs(places=1)
     others = [CountedRun(a_run()) for _ in range(1000)]
     for other in others:
-        active.put(other)
-        active.put_back(other)
+        active.insert(other)
+        active.requeue(other)
     monkeypatch.setattr(CountedRun, "looks", 0)
     active.admit(COMMAND)
     live = active.enqueue(a_run(command_id=COMMAND))
     assert active.of_command(COMMAND) == [live]
     assert active.is_queued(live)
-    active.take(live)
+    active.dequeue(live)
     assert not active.is_queued(live)
-    active.put_back(live)
-    active.take(live)
+    active.requeue(live)
+    active.dequeue(live)
     active.remove(live)
     assert CountedRun.looks == 0
     assert active.next is others[0]
@@ -112,14 +112,14 @@ def test_after_the_close_nobody_has_a_turn() -> None:
 
 async def test_the_queue_is_looked_at_when_it_or_its_places_change() -> None:
     active = active_runs(places=1)
-    turn = asyncio.create_task(active.turn())
+    turn = asyncio.create_task(active.wait_for_turn())
     running = active.add(a_run())
     active.remove(running)
     await asyncio.sleep(0)
     assert not turn.done()
     running, queued = active.add(a_run()), active.enqueue(a_run())
     await turn
-    turn = asyncio.create_task(active.turn())
+    turn = asyncio.create_task(active.wait_for_turn())
     await asyncio.sleep(0)
     assert not turn.done()
     active.remove(running)

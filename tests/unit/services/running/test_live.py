@@ -27,7 +27,7 @@ async def test_an_end_that_cannot_be_read_now_is_waited_for(
 ) -> None:
     monkeypatch.setattr(module, "END_STORED_SECONDS", 0)
     live = LiveRun(a_run(RunState.RUNNING))
-    live.started(cast("Any", Log()), NOW, stopping=False, paused=False)
+    live.mark_started(cast("Any", Log()), NOW, stopping=False, paused=False)
     failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "I/O error")]
 
     def end_of(_: Run) -> RunEnd:
