@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.keeper.spool import OUTPUT, SCRIPT, ExitRecord, ProcessRecord, Spool
+from server.keeper.records import ExitRecord, ProcessRecord
+from server.keeper.spool import OUTPUT, SCRIPT, Spool
 from server.models import Advance, Chunk, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.output import OutputRepository

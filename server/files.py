@@ -6,7 +6,7 @@ import select
 import stat
 from pathlib import Path
 
-from server.keeper.records import open_regular
+from server.keeper.files import open_regular
 
 SMALL_BYTES = 64 * 1024
 WAIT_SECONDS = 5.0

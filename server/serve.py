@@ -16,7 +16,8 @@ from server.handlers.http import keys
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.keeper.spool import Limits, Spool
+from server.keeper.records import Limits
+from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate

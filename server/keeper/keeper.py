@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from server.keeper import processes, records, rlimits
+from server.keeper import processes, rlimits
 from server.keeper.cgroups.group import Groups
+from server.keeper.checks import build, string, value_of
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
 from server.keeper.listener import Listener, Message
@@ -22,10 +23,10 @@ from server.keeper.protocol import (
     StartRequest,
     code_version,
 )
-from server.keeper.records import string, value_of
+from server.keeper.records import STOP, ExitRecord, Limits, ProcessRecord, StopRecord
 from server.keeper.run.pump import loud_mover
 from server.keeper.run.run import Run, Status, finish_unkept, inherited, unseen
-from server.keeper.spool import STOP, ExitRecord, Limits, ProcessRecord, Spool, StopRecord
+from server.keeper.spool import Spool
 
 UNSETTLED_SECONDS = 0.001
 LOOK_SECONDS = 1.0
@@ -138,7 +139,7 @@ class Keeper:
         number = processes.signal_number(value_of(message, "signal", string))
         name = processes.signal_name(number)
         values = {"cause": "stop", **message, "signal": name, "requested_at": time.time()}
-        record = records.build(StopRecord, values, STOP)
+        record = build(StopRecord, values, STOP)
         return {"stopping": run is not None and run.stop(record)}
 
     async def _signal(self, message: Message) -> Message:

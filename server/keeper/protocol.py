@@ -21,9 +21,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from server.keeper import records
-from server.keeper.records import string, text
-from server.keeper.spool import LIMITS, Limits
+from server.keeper.checks import Checks, build, mapping, string, text
+from server.keeper.records import LIMITS, Limits
 
 PROTOCOL = 1
 SOCKET_NAME = "socket"
@@ -72,16 +71,16 @@ class StartRequest(Limits):
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "StartRequest":
         """Read a request; ValueError when a field is missing or wrong."""
-        return records.build(cls, message, _START)
+        return build(cls, message, _START)
 
 
-_START: records.Checks = {
+_START: Checks = {
     **LIMITS,
     "run_id": string,
     "script": string,
     "shell": string,
     "directory": string,
-    "environment": records.mapping,
+    "environment": mapping,
     "label": text(1000),
 }
 

@@ -1,177 +1,191 @@
-"""Records on disk: JSON objects that are written whole or not at all, and read with suspicion.
+"""What the keeper notes of a run, for the server and for a keeper after it.
 
-Whoever has the same user can put anything at a record's name: a directory, a pipe that nobody
-writes to, a device without an end, values of other types. Nothing of that is a record, and to
-look at it never waits.
+Fields that a newer keeper has added are left out by an older one; those that an older one did not
+write have defaults. How they are read is told in files.py.
 """
 
-import errno
-import json
-import os
-import stat
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-MAX_RECORD_BYTES = 64 * 1024
-
-PASSING_ERRORS = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR}
+from server.keeper.checks import (
+    MAX_RECORD_BYTES,
+    MAX_SECONDS,
+    Checks,
+    build,
+    flag,
+    one_of,
+    optional,
+    seconds,
+    text,
+    texts,
+    whole,
 )
-"""Errors that tell of a shortage that passes, and nothing of the file."""
-
-MAX_SECONDS = 1e10
-"""More than any time or span in a record: three hundred years."""
-
-Check = Callable[[Any], bool]
-Checks = Mapping[str, Check]
-_Kind = TypeVar("_Kind", bound="DataclassInstance")
 
 
-def whole(low: int = 0, high: int = 2**63 - 1) -> Check:
-    """Accept a whole number within these bounds (True is none)."""
-    return lambda value: type(value) is int and low <= value <= high
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one run, enforced by the keeper; None is no bound.
 
+    A run that writes more than `max_output_bytes` is stopped; or, with "head_and_tail", goes on,
+    and of its output the beginning and the last `tail_bytes` are kept.
 
-def seconds(low: float = 0.0) -> Check:
-    """Accept a finite number of seconds."""
-    return lambda value: type(value) in {int, float} and low <= value <= MAX_SECONDS
-
-
-def text(max_length: int) -> Check:
-    """Accept a text that every consumer takes: without NUL, encodable."""
-    return lambda value: isinstance(value, str) and _is_plain(value) and len(value) <= max_length
-
-
-def string(value: object) -> bool:
-    """Accept any text."""
-    return isinstance(value, str)
-
-
-def one_of(values: Mapping[str, object]) -> Check:
-    """Accept one of these names."""
-    return lambda value: isinstance(value, str) and value in values
-
-
-def optional(check: Check) -> Check:
-    """Accept None as well."""
-    return lambda value: value is None or check(value)
-
-
-def flag(value: object) -> bool:
-    """Accept true and false."""
-    return isinstance(value, bool)
-
-
-def texts(value: object) -> bool:
-    """Accept a list of texts."""
-    return isinstance(value, list) and all(map(text(MAX_RECORD_BYTES), value))
-
-
-def mapping(value: object) -> bool:
-    """Accept texts by name."""
-    if not isinstance(value, dict):
-        return False
-    return all(isinstance(part, str) for pair in value.items() for part in pair)
-
-
-def build(kind: type[_Kind], values: Mapping[str, Any], checks: Checks) -> _Kind:
-    """Make a value of its fields; those that are not in `checks` are left out.
-
-    Raises:
-        ValueError: a field is wrong; or is missing, and has no default.
+    `max_open_files` and `max_processes` are those of setrlimit(2): of each process of the run the
+    one, of all processes of the user the other, which does not bind root. `max_run_memory_bytes` is
+    of all processes of the run together (see cgroups/group.py).
     """
-    required = {
-        entry.name
-        for entry in fields(kind)
-        if entry.default is MISSING and entry.default_factory is MISSING
-    }
-    return kind(
-        **{
-            name: value_of(values, name, check)
-            for name, check in checks.items()
-            if name in values or name in required
-        }
-    )
+
+    timeout_seconds: float | None = None
+    max_output_bytes: int | None = None
+    min_free_bytes: int = 0
+    grace_seconds: float = 10.0
+    output_policy: Literal["stop", "head_and_tail"] = "stop"
+    tail_bytes: int = 1024 * 1024
+    max_open_files: int | None = None
+    max_processes: int | None = None
+    max_run_memory_bytes: int | None = None
 
 
-def value_of(values: Mapping[str, Any], name: str, check: Check) -> Any:
-    """Return a field's value.
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """Who a run's main process is; a pid alone may be another process by now.
 
-    Raises:
-        ValueError: it is missing, or wrong.
+    `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
+    looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
+    ended while others of the run are still being ended. `memory_group` is the directory of the
+    run's cgroup, if it has one. `label` is what the client called the run by.
     """
-    if name not in values:
-        raise ValueError(f"the field {name!r} is missing")
-    if not check(values[name]):
-        raise ValueError(f"the field {name!r} has a wrong value")
-    return values[name]
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    started_at: float
+    limits: Limits = field(default_factory=Limits)
+    exitcode: int | None = None
+    signal: str | None = None
+    memory_group: str | None = None
+    label: str = ""
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Open a file that is a regular one, not a link to one, and never wait for it.
+@dataclass(frozen=True, slots=True)
+class StopRecord:
+    """That a run is to end, and why.
 
-    Raises:
-        OSError: it cannot be opened, or is something else.
+    That is "stop", "timeout", "output_limit", "disk_full" or "spool_removed".
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+    cause: str
+    signal: str
+    grace_seconds: float
+    requested_at: float = 0.0
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the object in a file; None when there is none, or anything else.
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """How a run ended.
 
-    Raises:
-        OSError: it cannot be read now, for a reason that passes.
+    `exitcode` and `signal` (a name, "SIGKILL") are never both set; neither is when the run
+    could not be started (`error` says why) or its end was not seen (`lost`). `cause` is that
+    of a StopRecord or None. `survivors` names processes that could not be ended. `left_out_bytes`
+    of the output were not kept: a marker line stands for them. `memory_reached`: a process was
+    killed because the run's memory reached its bound; not always the main one. `left_behind` is
+    how many processes went on in the background when the main one had ended, and were ended then.
+    `output_changed`: somebody else has cut or lengthened the output. `output_error` says why it
+    could not be completed.
     """
-    try:
-        descriptor = open_regular(path)
-    except OSError as error:
-        if error.errno in PASSING_ERRORS:
-            raise
+
+    exitcode: int | None = None
+    signal: str | None = None
+    cause: str | None = None
+    error: str | None = None
+    lost: bool = False
+    ended_at: float = 0.0
+    output_bytes: int = 0
+    survivors: list[str] = field(default_factory=list)
+    left_out_bytes: int = 0
+    memory_reached: bool = False
+    left_behind: int = 0
+    output_changed: bool = False
+    output_error: str | None = None
+
+
+LIMITS: Checks = {
+    "timeout_seconds": optional(seconds()),
+    "max_output_bytes": optional(whole()),
+    "min_free_bytes": whole(),
+    "grace_seconds": seconds(),
+    "output_policy": one_of({"stop": "", "head_and_tail": ""}),
+    "tail_bytes": whole(),
+    "max_open_files": optional(whole()),
+    "max_processes": optional(whole()),
+    "max_run_memory_bytes": optional(whole()),
+}
+_STATUS: Checks = {
+    "exitcode": optional(whole(0, 255)),
+    "signal": optional(text(20)),
+}
+_PROCESS: Checks = {
+    **_STATUS,
+    "pid": whole(1, 2**31 - 1),
+    "start_ticks": whole(),
+    "boot_id": text(100),
+    "started_at": seconds(),
+    "limits": lambda value: isinstance(value, Limits),
+    "memory_group": optional(text(4096)),
+    "label": text(1000),
+}
+STOP: Checks = {
+    "cause": text(100),
+    "signal": one_of(signal.Signals.__members__),
+    "grace_seconds": seconds(-MAX_SECONDS),
+    "requested_at": seconds(),
+}
+_EXIT: Checks = {
+    **_STATUS,
+    "cause": optional(text(100)),
+    "error": optional(text(MAX_RECORD_BYTES)),
+    "lost": flag,
+    "ended_at": seconds(),
+    "output_bytes": whole(),
+    "survivors": texts,
+    "left_out_bytes": whole(),
+    "memory_reached": flag,
+    "left_behind": whole(),
+    "output_changed": flag,
+    "output_error": optional(text(MAX_RECORD_BYTES)),
+}
+
+_Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)
+
+
+def process_record(values: Mapping[str, Any] | None) -> ProcessRecord | None:
+    """Make the record of a file's fields; None where there is none, or none of ours."""
+    if values is not None and isinstance(limits := values.get("limits", {}), dict):
+        with suppress(ValueError):
+            values = {**values, "limits": build(Limits, limits, LIMITS)}
+    return _record(ProcessRecord, values, _PROCESS)
+
+
+def stop_record(values: Mapping[str, Any] | None) -> StopRecord | None:
+    """Make the record of a file's fields; None where there is none, or none of ours."""
+    return _record(StopRecord, values, STOP)
+
+
+def exit_record(values: Mapping[str, Any] | None) -> ExitRecord | None:
+    """Make the record of a file's fields; None where there is none, or none of ours."""
+    # Every keeper writes all fields, so that an object without this one is somebody else's.
+    if values is None or "exitcode" not in values:
         return None
-    try:
-        data = os.read(descriptor, MAX_RECORD_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    return _object(data) if len(data) <= MAX_RECORD_BYTES else None
+    return _record(ExitRecord, values, _EXIT)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file by one with these bytes, so that a reader sees all of them or none.
-
-    They are written to the file of the suffix .tmp beside it, which may be there already: space
-    that was kept free is used. OSError: it could not be done; both are as they were, or .tmp is
-    not of use.
-    """
-    temporary = path.with_suffix(".tmp")
-    descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT)
-    try:
-        if os.fstat(descriptor).st_nlink != 1:
-            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), str(temporary))
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.ftruncate(descriptor, len(data))
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-
-
-def _object(data: bytes) -> dict[str, Any] | None:
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
+def _record(
+    kind: type[_Record], values: Mapping[str, Any] | None, checks: Checks
+) -> _Record | None:
+    if values is None or None not in (values.get("exitcode"), values.get("signal")):
         return None
-    return values if isinstance(values, dict) else None
-
-
-def _is_plain(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+    with suppress(ValueError):
+        return build(kind, values, checks)
+    return None

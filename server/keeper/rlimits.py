@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 
-from server.keeper.spool import Limits
+from server.keeper.records import Limits
 
 GIVEN_OPEN_FILES, MAX_OPEN_FILES = resource.getrlimit(RLIMIT_NOFILE)
 """The limits that the keeper was started with, the soft and the hard one."""

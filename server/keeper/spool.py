@@ -16,22 +16,21 @@
 
 Records are written beside their place and renamed into it, so that a reader sees all of a
 record or none. They are not synced to disk: after a power failure the runs are gone as well.
-How they are read is told in records.py.
+How they are read is told in files.py and records.py.
 """
 
 import json
 import logging
 import os
 import re
-import signal
 import stat
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 from server.keeper import records
-from server.keeper.records import flag, one_of, optional, seconds, text, texts, whole
+from server.keeper.files import PASSING_ERRORS, open_regular, read_object, write_whole
+from server.keeper.records import ExitRecord, ProcessRecord, StopRecord
 from server.keeper.trash import Trash
 
 SCRIPT = "script"
@@ -52,141 +51,6 @@ MAX_FIRST_LINE_BYTES = 4096
 _log = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of one run, enforced by the keeper; None is no bound.
-
-    A run that writes more than `max_output_bytes` is stopped; or, with "head_and_tail", goes on,
-    and of its output the beginning and the last `tail_bytes` are kept.
-
-    `max_open_files` and `max_processes` are those of setrlimit(2): of each process of the run the
-    one, of all processes of the user the other, which does not bind root. `max_run_memory_bytes` is
-    of all processes of the run together (see cgroups/group.py).
-    """
-
-    timeout_seconds: float | None = None
-    max_output_bytes: int | None = None
-    min_free_bytes: int = 0
-    grace_seconds: float = 10.0
-    output_policy: Literal["stop", "head_and_tail"] = "stop"
-    tail_bytes: int = 1024 * 1024
-    max_open_files: int | None = None
-    max_processes: int | None = None
-    max_run_memory_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessRecord:
-    """Who a run's main process is; a pid alone may be another process by now.
-
-    `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
-    looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
-    ended while others of the run are still being ended. `memory_group` is the directory of the
-    run's cgroup, if it has one. `label` is what the client called the run by.
-    """
-
-    pid: int
-    start_ticks: int
-    boot_id: str
-    started_at: float
-    limits: Limits = field(default_factory=Limits)
-    exitcode: int | None = None
-    signal: str | None = None
-    memory_group: str | None = None
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StopRecord:
-    """That a run is to end, and why.
-
-    That is "stop", "timeout", "output_limit", "disk_full" or "spool_removed".
-    """
-
-    cause: str
-    signal: str
-    grace_seconds: float
-    requested_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExitRecord:
-    """How a run ended.
-
-    `exitcode` and `signal` (a name, "SIGKILL") are never both set; neither is when the run
-    could not be started (`error` says why) or its end was not seen (`lost`). `cause` is that
-    of a StopRecord or None. `survivors` names processes that could not be ended. `left_out_bytes`
-    of the output were not kept: a marker line stands for them. `memory_reached`: a process was
-    killed because the run's memory reached its bound; not always the main one. `left_behind` is
-    how many processes went on in the background when the main one had ended, and were ended then.
-    `output_changed`: somebody else has cut or lengthened the output. `output_error` says why it
-    could not be completed.
-    """
-
-    exitcode: int | None = None
-    signal: str | None = None
-    cause: str | None = None
-    error: str | None = None
-    lost: bool = False
-    ended_at: float = 0.0
-    output_bytes: int = 0
-    survivors: list[str] = field(default_factory=list)
-    left_out_bytes: int = 0
-    memory_reached: bool = False
-    left_behind: int = 0
-    output_changed: bool = False
-    output_error: str | None = None
-
-
-LIMITS: records.Checks = {
-    "timeout_seconds": optional(seconds()),
-    "max_output_bytes": optional(whole()),
-    "min_free_bytes": whole(),
-    "grace_seconds": seconds(),
-    "output_policy": one_of({"stop": "", "head_and_tail": ""}),
-    "tail_bytes": whole(),
-    "max_open_files": optional(whole()),
-    "max_processes": optional(whole()),
-    "max_run_memory_bytes": optional(whole()),
-}
-_STATUS: records.Checks = {
-    "exitcode": optional(whole(0, 255)),
-    "signal": optional(text(20)),
-}
-_PROCESS: records.Checks = {
-    **_STATUS,
-    "pid": whole(1, 2**31 - 1),
-    "start_ticks": whole(),
-    "boot_id": text(100),
-    "started_at": seconds(),
-    "limits": lambda value: isinstance(value, Limits),
-    "memory_group": optional(text(4096)),
-    "label": text(1000),
-}
-STOP: records.Checks = {
-    "cause": text(100),
-    "signal": one_of(signal.Signals.__members__),
-    "grace_seconds": seconds(-records.MAX_SECONDS),
-    "requested_at": seconds(),
-}
-_EXIT: records.Checks = {
-    **_STATUS,
-    "cause": optional(text(100)),
-    "error": optional(text(records.MAX_RECORD_BYTES)),
-    "lost": flag,
-    "ended_at": seconds(),
-    "output_bytes": whole(),
-    "survivors": texts,
-    "left_out_bytes": whole(),
-    "memory_reached": flag,
-    "left_behind": whole(),
-    "output_changed": flag,
-    "output_error": optional(text(records.MAX_RECORD_BYTES)),
-}
-
-_Record = TypeVar("_Record", ProcessRecord, StopRecord, ExitRecord)
 
 
 class Spool:
@@ -288,23 +152,18 @@ class Spool:
         """Whether the script's first line ends with CRLF; False where it cannot be read."""
         with (
             suppress(OSError),
-            open(records.open_regular(self.work(run_id) / SCRIPT), "rb") as file,  # noqa: PTH123
+            open(open_regular(self.work(run_id) / SCRIPT), "rb") as file,  # noqa: PTH123
         ):
             return file.readline(MAX_FIRST_LINE_BYTES).endswith(b"\r\n")
         return False
 
     def read_process(self, run_id: str) -> ProcessRecord | None:
         """Return who the run's main process is; None before it was started."""
-        values = records.read_object(self.directory(run_id) / PROCESS_RECORD)
-        with suppress(ValueError):
-            if values is not None and isinstance(limits := values.get("limits", {}), dict):
-                values["limits"] = records.build(Limits, limits, LIMITS)
-        return _built(ProcessRecord, values, _PROCESS)
+        return records.process_record(read_object(self.directory(run_id) / PROCESS_RECORD))
 
     def read_stop(self, run_id: str) -> StopRecord | None:
         """Return why the run is being stopped; None when it is not."""
-        values = records.read_object(self.directory(run_id) / STOP_RECORD)
-        return _built(StopRecord, values, STOP)
+        return records.stop_record(read_object(self.directory(run_id) / STOP_RECORD))
 
     def read_exit(self, run_id: str) -> ExitRecord | None:
         """Return how the run ended; None while it has not."""
@@ -338,16 +197,16 @@ class Spool:
         """Write a record; what stands in its way and is none of ours is put into the trash."""
         data = json.dumps(asdict(record)).encode()
         try:
-            records.write_whole(path, data)
+            write_whole(path, data)
         except FileNotFoundError:
             raise
         except OSError as error:
-            if error.errno in records.PASSING_ERRORS:
+            if error.errno in PASSING_ERRORS:
                 raise
             _log.warning("in the way of a record: %s", error)
             for stranger in (path, path.with_suffix(".tmp")):
                 self.trash.take(stranger)
-            records.write_whole(path, data)
+            write_whole(path, data)
 
     def _make(self, directory: Path) -> None:
         """Make a directory; FileExistsError: it is there. What is none is put into the trash."""
@@ -381,19 +240,7 @@ def read_exit(directory: Path) -> ExitRecord | None:
     Raises:
         OSError: it cannot be read now, for a reason that passes.
     """
-    values = records.read_object(directory / EXIT_RECORD)
-    return None if values is None or "exitcode" not in values else _built(ExitRecord, values, _EXIT)
-
-
-def _built(
-    kind: type[_Record], values: dict[str, Any] | None, checks: records.Checks
-) -> _Record | None:
-    """Make a record; None when there is none, or none of ours."""
-    if values is None or None not in (values.get("exitcode"), values.get("signal")):
-        return None
-    with suppress(ValueError):
-        return records.build(kind, values, checks)
-    return None
+    return records.exit_record(read_object(directory / EXIT_RECORD))
 
 
 def _run_ids(directory: Path) -> list[str]:
@@ -425,5 +272,5 @@ def _keep_free(path: Path) -> None:
 
 
 def _read_text(path: Path) -> str:
-    with open(records.open_regular(path), "rb") as file:  # noqa: PTH123
+    with open(open_regular(path), "rb") as file:  # noqa: PTH123
         return file.read(MAX_SCRIPT_BYTES).decode(errors="replace")

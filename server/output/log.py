@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from server.keeper.records import PASSING_ERRORS, open_regular
+from server.keeper.files import PASSING_ERRORS, open_regular
 from server.keeper.spool import OUTPUT, read_exit
 from server.output.index import LineIndex, OutputDamagedError, read_exactly
 from server.output.shared import SharedFrames

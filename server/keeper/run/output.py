@@ -18,8 +18,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from server.keeper.records import PASSING_ERRORS, open_regular
-from server.keeper.spool import CHANGED, OUTPUT, TAIL, Limits
+from server.keeper.files import PASSING_ERRORS, open_regular
+from server.keeper.records import Limits
+from server.keeper.spool import CHANGED, OUTPUT, TAIL
 from server.keeper.trash import Trash, clear_flags
 
 MARKER = "\n[tailrun: {} bytes of output were left out here]\n"

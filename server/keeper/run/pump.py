@@ -23,8 +23,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from server.keeper.records import Limits
 from server.keeper.run.output import OutputFiles
-from server.keeper.spool import PIPE, Limits
+from server.keeper.spool import PIPE
 from server.keeper.trash import Trash
 
 PIPE_BYTES = 64 * 1024

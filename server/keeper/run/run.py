@@ -17,13 +17,14 @@ from server.keeper import processes
 from server.keeper.cgroups.group import Group, Groups
 from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
+from server.keeper.files import PASSING_ERRORS
 from server.keeper.protocol import StartRequest
-from server.keeper.records import PASSING_ERRORS
+from server.keeper.records import ExitRecord, Limits, ProcessRecord, StopRecord
 from server.keeper.run.family import Family, Orphanage
 from server.keeper.run.launch import explain, launch
 from server.keeper.run.output import OutputFiles, reopened
 from server.keeper.run.pump import Pump, free_bytes
-from server.keeper.spool import ExitRecord, Limits, ProcessRecord, Spool, StopRecord
+from server.keeper.spool import Spool
 
 RECORD_RETRY_SECONDS = 1.0
 RECORD_ATTEMPTS = 5

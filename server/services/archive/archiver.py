@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
-from server.keeper.records import PASSING_ERRORS
+from server.keeper.files import PASSING_ERRORS
 from server.models import Advance, Position, RunEnd
 from server.output.log import RunLog
 from server.repositories.database.halving import in_parts

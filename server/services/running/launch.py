@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from server.keeper.protocol import StartRequest
-from server.keeper.spool import Limits
+from server.keeper.records import Limits
 from server.models import Run
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from server.keeper.spool import ExitRecord
+from server.keeper.records import ExitRecord
 from server.models import Run, RunEnd, RunState
 
 CAUSE_STATES = {

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from server.errors import DatabaseRefusedError
 from server.keeper.failpoints import failpoint
-from server.keeper.spool import ProcessRecord, Spool
+from server.keeper.records import ProcessRecord
+from server.keeper.spool import Spool
 from server.models import Position, Run, RunState
 from server.repositories.database.halving import in_parts
 from server.repositories.output import OutputRepository

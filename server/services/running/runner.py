@@ -20,7 +20,8 @@ from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, KeeperRefusedError
-from server.keeper.spool import ExitRecord, ProcessRecord, Spool
+from server.keeper.records import ExitRecord, ProcessRecord
+from server.keeper.spool import Spool
 from server.models import Advance, Command, RequestKey, Run, RunEnd
 from server.output.log import RunLog
 from server.output.watch import Watch

@@ -16,7 +16,8 @@ from server.keeper import processes
 from server.keeper.cgroups.place import CgroupError, current
 from server.keeper.client import KEEPER_COMMAND, KeeperClient
 from server.keeper.protocol import Hello, StartRequest
-from server.keeper.spool import ExitRecord, Spool
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
 from tests.support.waiting import until
 
 

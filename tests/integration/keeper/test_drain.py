@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from server.keeper.processes import boot_id
+from server.keeper.records import Limits, ProcessRecord
 from server.keeper.run.pump import loud_mover
 from server.keeper.run.run import Run, Status
-from server.keeper.spool import PIPE, Limits, ProcessRecord, Spool
+from server.keeper.spool import PIPE, Spool
 
 RUN_ID = "12345678-1234-1234-1234-123456789abc"
 NO_PID = 2**22 + 1

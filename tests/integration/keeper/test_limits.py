@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from server.keeper.records import ExitRecord
 from server.keeper.run.output import MARKER
-from server.keeper.spool import ExitRecord
 from tests.integration.keeper.harness import Host, a_host, keeper_command
 from tests.support.waiting import until
 

@@ -10,7 +10,7 @@ import pytest
 
 from server.keeper import processes
 from server.keeper.protocol import KeeperRefusedError
-from server.keeper.spool import ProcessRecord
+from server.keeper.records import ProcessRecord
 from tests.integration.keeper.harness import Host, a_host, gone, keeper_command
 from tests.support.strangers import STRANGERS
 from tests.support.waiting import until

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.spool import ExitRecord, Spool
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
 from server.output import index
 from server.output.cursor import StreamFormat, frames
 from server.output.index import OutputDamagedError

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.keeper.records import Limits
 from server.keeper.run.output import MARKER, OutputFiles, division, reopened
-from server.keeper.spool import Limits
 from server.keeper.trash import Trash
 
 HEAD_BYTES = 6

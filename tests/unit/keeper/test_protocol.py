@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server.keeper import protocol
 from server.keeper.protocol import SERVERS_FILES, StartRequest, code_version, decode, encode
-from server.keeper.spool import Limits
+from server.keeper.records import Limits
 
 values = st.none() | st.booleans() | st.integers() | st.text()
 SIZES = st.integers(0, 2**63 - 1)

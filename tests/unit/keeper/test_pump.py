@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from server.keeper.records import Limits
 from server.keeper.run import pump as pump_module
 from server.keeper.run.pump import LARGE_PIPE_BYTES, PIPE_BYTES, Pump, free_bytes, loud_mover
-from server.keeper.spool import Limits
 from server.keeper.trash import Trash
 from tests.support.waiting import patience
 

@@ -13,17 +13,18 @@ from types import ModuleType
 import pytest
 
 from server.keeper import keeper as keeper_module
-from server.keeper import processes, records
+from server.keeper import processes
 from server.keeper import spool as spool_module
 from server.keeper.cgroups.group import Group, Groups
 from server.keeper.keeper import Keeper
 from server.keeper.protocol import KeeperError
+from server.keeper.records import ExitRecord, ProcessRecord
 from server.keeper.run import family
 from server.keeper.run import run as run_module
 from server.keeper.run.output import OutputFiles
 from server.keeper.run.pump import Pump
 from server.keeper.run.run import Run, Status
-from server.keeper.spool import ExitRecord, ProcessRecord, Spool
+from server.keeper.spool import Spool
 from tests.support.waiting import until
 
 
@@ -119,7 +120,7 @@ async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
     message = start_message("true")
     with monkeypatch.context() as patch:
         patch.setattr(spool_module, "_write", no_room)
-        patch.setattr(records, "write_whole", no_space)
+        patch.setattr(spool_module, "write_whole", no_space)
         await keeper._answer(message)
         await until(lambda: "cannot record its end: [Errno 28] no space" in caplog.text)
         assert keeper._idle is None

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.keeper.spool import (
-    EXIT_SPACE_BYTES,
-    ExitRecord,
-    Limits,
-    ProcessRecord,
-    Spool,
-    StopRecord,
-    read_exit,
-)
+from server.keeper.records import ExitRecord, Limits, ProcessRecord, StopRecord
+from server.keeper.spool import EXIT_SPACE_BYTES, Spool, read_exit
 from tests.support.strangers import STRANGERS
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -9,7 +9,8 @@ from uuid import UUID
 import zstandard
 
 from server.errors import DatabaseUnavailableError
-from server.keeper.spool import ExitRecord, Spool
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
 from server.models import Advance, Position, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.repositories.commands import CommandRepository

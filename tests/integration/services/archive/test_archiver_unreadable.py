@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper.spool import ExitRecord, Spool
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
 from server.repositories.database.database import Database
 from server.services import faults
 from server.services.tasks import end

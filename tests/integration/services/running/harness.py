@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from server.keeper.client import KeeperClient
-from server.keeper.spool import Limits, Spool
+from server.keeper.records import Limits
+from server.keeper.spool import Spool
 from server.models import Command, Run
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository

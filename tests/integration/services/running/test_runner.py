@@ -14,7 +14,7 @@ from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveR
 from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperRefusedError, StartRequest
-from server.keeper.spool import ExitRecord
+from server.keeper.records import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database.database import Database
 from server.services import faults

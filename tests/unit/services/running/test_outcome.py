@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keeper.spool import ExitRecord
+from server.keeper.records import ExitRecord
 from server.models import RunEnd, RunState
 from server.services.running import outcome
 

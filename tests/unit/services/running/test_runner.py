@@ -7,7 +7,8 @@ import pytest
 
 from server.errors import DatabaseUnavailableError
 from server.keeper.protocol import KeeperError, StartRequest
-from server.keeper.spool import Limits, Spool
+from server.keeper.records import Limits
+from server.keeper.spool import Spool
 from server.models import RunState
 from server.services.faults import Faults
 from server.services.metrics import Metrics
