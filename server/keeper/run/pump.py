@@ -3,10 +3,12 @@
 The bytes do not pass through Python: splice(2) moves them in the kernel. splice refuses a file
 opened with O_APPEND, so the pump has the only descriptor that writes, at the end.
 
-What a loud run writes is moved in a thread of a low priority, for all runs that are loud: the loop
-would be busy for a millisecond with each megabyte, and the kernel would let a process that is busy
-all the time wait. So a quiet run's line finds the loop idle, whatever others write, and however
-slow the disk takes it. The thread has nothing but a splice(2) to do; the loop keeps the accounts.
+What a loud run writes beside others is moved in a thread of a low priority, for all runs that are
+loud: the loop would be busy for a millisecond with each megabyte, and the kernel would let a
+process that is busy all the time wait. So a quiet run's line finds the loop idle, whatever others
+write, and however slow the disk takes it. The thread has nothing but a splice(2) to do; the loop
+keeps the accounts. A run that is alone has nobody to keep waiting: the loop moves what it writes,
+as to hand each megabyte over and back takes half as much of a processor again.
 """
 
 import array
@@ -54,7 +56,7 @@ class Pump:
     """Moves one run's output; `on_bound` is called once, with the cause, when a bound is reached.
 
     From then on what comes is thrown away, so that the run can go on to its end. `mover` is that of
-    `loud_mover`.
+    `loud_mover`; it is left alone while `is_sole` says that there is no other run.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Pump:
         trash: Trash,
         on_bound: Callable[[str], None],
         mover: Executor,
+        is_sole: Callable[[], bool],
     ) -> None:
         self._directory = directory
         self._limits = limits
@@ -78,6 +81,7 @@ class Pump:
         self._full = self.output.closed
         self._large = False
         self._mover = mover
+        self._is_sole = is_sole
         self._moving: asyncio.Future[int] | None = None
         self._started = False
         self._closed = False
@@ -135,7 +139,10 @@ class Pump:
         return waiting[0]
 
     def _ready(self) -> None:
-        """Move what is in the pipe: little at once, much in the thread."""
+        """Move what is in the pipe: little, or a sole run's, at once; much in the thread."""
+        if self._is_sole():
+            self._move(LARGE_PIPE_BYTES)
+            return
         if self._full or self._waiting() < LOUD_BYTES:
             self._move(LOUD_BYTES)
             return

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import TypeVar
@@ -72,7 +73,8 @@ class Run:
         self._orphanage = orphanage
         self._directory = spool.directory(run_id)
         self._place = self._directory.stat()
-        self._pump = Pump(self._directory, limits, spool.trash, self._reach, mover)
+        is_sole = partial(orphanage.is_sole, run_id)
+        self._pump = Pump(self._directory, limits, spool.trash, self._reach, mover, is_sole)
         self._record: ProcessRecord | None = None
         self._family: Family | None = None
         self._group: Group | None = None

@@ -24,6 +24,7 @@ class Bench:
         self.directory = directory
         self.causes: list[str] = []
         self.mover = loud_mover()
+        self.sole = False
         os.mkfifo(directory / "pipe")
         (directory / "output").touch()
 
@@ -35,6 +36,7 @@ class Bench:
             trash,
             self.causes.append,
             self.mover,
+            lambda: self.sole,
         )
 
     def write(self, data: bytes) -> None:
@@ -199,6 +201,18 @@ async def test_a_loud_run_does_not_keep_a_quiet_one_waiting(
     assert len(bench.output) == loud.output.output_bytes == PIPE_BYTES
     for pump in (loud, quiet):
         pump.close()
+
+
+async def test_a_loud_run_without_others_needs_no_thread(bench: Bench) -> None:
+    held = Held(bench)
+    bench.sole = True
+    pump = bench.pump()
+    pump.start()
+    bench.write(b"x" * PIPE_BYTES)
+    await settled(lambda: len(bench.output) == PIPE_BYTES)
+    assert not pump.moving
+    held.release()
+    pump.close()
 
 
 async def test_what_the_thread_is_moving_is_not_mended_away(bench: Bench) -> None:
