@@ -104,7 +104,7 @@ async def test_a_command_that_runs_is_not_deleted(
     await tab.button("Delete").click()
     dialog = tab.page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Delete").click()
-    await expect(dialog.get_by_role("alert")).to_contain_text("Stop the run first.")
+    await expect(dialog.get_by_role("alert")).to_contain_text("Stop it first.")
     gate.open()
     await client.finished(command["run"]["id"])
 

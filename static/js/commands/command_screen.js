@@ -82,7 +82,7 @@ function DeleteDialog({ command, onClose }) {
       say(html`Deleted <bdi>${command.name}</bdi>.`);
       go(toCommands());
     } catch (problem) {
-      setError(problem.status === 409 ? "It has a run that is going on. Stop the run first." : problem.message);
+      setError(problem.message);
     }
   });
   const title = html`Delete <bdi>${command.name}</bdi>?`;

@@ -39,7 +39,7 @@ export const sameFields = (one, other) =>
 
 /**
  * What is wrong with the form as a whole, or with a field that it does not show.
- * @param {{problem: import("../server/api.js").Problem|null}} props
+ * @param {{problem: import("../server/answers.js").Problem|null}} props
  */
 export function FormError({ problem }) {
   if (!problem) return null;

@@ -34,7 +34,7 @@ export class RangeSource {
    */
   constructor(run, place, encoding, listener) {
     Object.assign(this, { run, encoding, listener, state: "loading", heardAt: performance.now() });
-    Object.assign(this, { timer: 0, failures: 0, breaks: 0, busy: false, abort: new AbortController() });
+    Object.assign(this, { timer: 0, final: false, failures: 0, breaks: 0, busy: false, abort: new AbortController() });
     this.onTryAgain = () => this.retry();
     tryAgain.addEventListener("now", this.onTryAgain);
     this.resume(place);
@@ -50,7 +50,7 @@ export class RangeSource {
 
   /** There is room again. */
   goOn() {
-    if (!this.timer) this.#read();
+    if (!this.timer && !this.final) this.#read();
   }
 
   /** Goes on elsewhere. @param {Place} place */
@@ -69,7 +69,8 @@ export class RangeSource {
 
   /** Does not wait for the next try. */
   retry() {
-    if (!this.timer) return;
+    if (!this.timer && !this.final) return;
+    if (this.final) this.breaks = 0;
     this.#leave();
     this.#read();
   }
@@ -139,15 +140,17 @@ export class RangeSource {
     this.failures += 1;
     this.breaks += problem.broken ? 1 : 0;
     const hopeless = this.breaks >= TRIES;
-    const detail = hopeless ? `The output cannot be read from byte ${this.at} on.` : problem.message;
-    this.timer = setTimeout(() => this.retry(), backOff(this.failures));
-    const refused = hopeless || (problem.status > 0 && !problem.broken);
-    return this.#tell(refused ? { kind: "refused", detail } : { kind: "reconnecting" });
+    this.final = problem.final || hopeless;
+    if (!this.final) this.timer = setTimeout(() => this.retry(), backOff(this.failures));
+    if (!this.final && (problem.broken || !problem.answered)) return this.#tell({ kind: "reconnecting" });
+    const detail = hopeless ? `It breaks off at byte ${this.at} each time.` : problem.message;
+    return this.#tell({ kind: "refused", final: this.final, detail });
   }
 
   #leave() {
     clearTimeout(this.timer);
     this.timer = 0;
+    this.final = false;
     this.abort.abort();
     this.busy = false;
   }

@@ -14,7 +14,7 @@ export const FRESH_MS = 10_000;
  * @returns {{kind: string, words: string}} kind: of the stream, or "silent"
  */
 export function signOf({ run, state, lost, now }) {
-  const { kind, heardAt, resumedAt } = state.stream;
+  const { kind, heardAt, resumedAt, final } = state.stream;
   const at = bytes(state.next);
   const silence = heardAt === null ? 0 : now - heardAt;
   const broken = kind === "reconnecting" || (kind === "live" && (lost || silence > FRESH_MS));
@@ -23,7 +23,7 @@ export function signOf({ run, state, lost, now }) {
   const words = {
     connecting: "Connecting…",
     live: liveWords(run, state) + (resumedAt === undefined ? "" : `, resumed at ${bytes(resumedAt)}`),
-    refused: `Refused, at ${at}. Trying again…`,
+    refused: final ? `Refused, at ${at}` : `Refused, at ${at}. Trying again…`,
     gone: "Deleted",
     held: `The viewer is full, at ${at} of ${bytes(run.output_bytes)}`,
     loading: `${state.viewer.full ? "The viewer is full, at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,

@@ -11,9 +11,10 @@ import { notPassing, passing, WAYS } from "./ways.js";
  *
  * @typedef {object} StreamState
  * @property {"connecting"|"live"|"reconnecting"|"refused"|"gone"|"held"|"loading"|"ended"} kind
- * refused: for now; gone: the run was deleted
+ * gone: the run was deleted
  * @property {number} [resumedAt] the offset where a stream that had broken off went on
  * @property {string} [detail] why it is refused
+ * @property {boolean} [final] whether it is refused for good: it is not tried again by itself
  * @property {number|null} [heardAt] when the last word came, by performance.now()
  *
  * @typedef {object} StreamListener
@@ -28,8 +29,10 @@ const CHECK_MS = 1000;
 /** So many handshakes in a row, while HTTP answered: it is a proxy, and no accident. */
 const HANDSHAKES = 2;
 const GONE = 404;
-const CLOSE_GONE = 4404;
-const CLOSE_REFUSED = 1013;
+const UNAVAILABLE = 503;
+/** A close code of the server's for a status that is final: 4404, 4410. */
+const CLOSE_FINAL = 4000;
+const CLOSE_UNAVAILABLE = 1013;
 
 export class RunStream {
   /**
@@ -39,7 +42,7 @@ export class RunStream {
    */
   constructor(run, from, listener) {
     Object.assign(this, { runId: run.id, from, listener, state: "connecting", heardAt: null, resumedAt: undefined });
-    Object.assign(this, { disconnect: () => {}, timer: 0, failures: 0, handshakes: 0, broken: false, openedAt: 0 });
+    Object.assign(this, { disconnect: () => {}, timer: 0, failures: 0, handshakes: 0, broken: false, openedAt: 0, final: false });
     Object.assign(this, { last: null, way: passing.value, settledAt: 0 });
     this.onTryAgain = () => this.retry();
     tryAgain.addEventListener("now", this.onTryAgain);
@@ -80,7 +83,7 @@ export class RunStream {
 
   /** Does not wait for the next try. */
   retry() {
-    if (this.timer) this.#connect();
+    if (this.timer || this.final) this.#connect();
   }
 
   /** What the server has of the run now is not needed: it pushes. */
@@ -135,18 +138,19 @@ export class RunStream {
     this.listener.onRun(run);
   }
 
-  /** The server says why, and lets go: it is tried again, more and more rarely; not where the run is no more. */
+  /** The server says why, and closes: only where it is unavailable another try may help. */
   #refused({ status, detail }) {
     this.#leave();
     this.broken = true;
     if (status === GONE) return this.#tell({ kind: "gone" });
-    this.#later();
-    return this.#tell({ kind: "refused", detail });
+    this.final = status !== UNAVAILABLE;
+    if (!this.final) this.#later();
+    return this.#tell({ kind: "refused", final: this.final, detail });
   }
 
   #closed({ opened, code, reason }) {
-    if (code === CLOSE_GONE) this.#refused({ status: GONE });
-    else if (code === CLOSE_REFUSED) this.#refused({ status: 503, detail: reason || "The server lets no more in." });
+    if (code > CLOSE_FINAL) this.#refused({ status: code - CLOSE_FINAL, detail: reason });
+    else if (code === CLOSE_UNAVAILABLE) this.#refused({ status: UNAVAILABLE, detail: reason });
     else this.#lost(!opened);
   }
 
@@ -190,6 +194,7 @@ export class RunStream {
     clearTimeout(this.timer);
     this.timer = 0;
     this.openedAt = 0;
+    this.final = false;
     this.disconnect();
     this.disconnect = () => {};
   }

@@ -39,15 +39,15 @@ export function WayNote({ run }) {
 }
 
 /**
- * What the server said when it let nobody in, and what can be done.
+ * Why the server does not send the output, and what can be done.
  * @param {{state: WatchState, retry: () => void}} props
  */
 export function RefusedNote({ state, retry }) {
-  const { kind, detail } = state.stream;
+  const { kind, detail, final } = state.stream;
   if (kind === "gone") return html`<p class="output__note" role="alert">This run was deleted.</p>`;
   if (kind !== "refused") return null;
   return html`<p class="output__note" role="alert">
-    <span><strong>The output is not shown at the moment.</strong> ${detail}</span>
+    <span><strong>${final ? "The output cannot be read any further." : "The output is not shown at the moment."}</strong> ${detail}</span>
     <${Button} small words="Try again" onClick=${retry} />
   </p>`;
 }

@@ -177,6 +177,6 @@ export class RunWatch {
 
 const keyOf = ({ stream, viewer }) =>
   [
-    ...[stream.kind, stream.resumedAt, stream.detail],
+    ...[stream.kind, stream.resumedAt, stream.detail, stream.final],
     ...[viewer.following, viewer.full, viewer.empty, viewer.drained, viewer.cut],
   ].join();

@@ -17,10 +17,9 @@ export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${pro
 
 /**
  * A first load that failed: what the server said, where the banner does not say it.
- * @param {{problem: import("../server/api.js").Problem}} props
+ * @param {{problem: import("../server/answers.js").Problem}} props
  */
 function Failed({ problem }) {
-  const passing = problem.status === 0 || problem.status >= 500;
-  const words = passing ? "It appears here as soon as that works again." : problem.message;
+  const words = problem.final ? problem.message : "It appears here as soon as that works again.";
   return html`<${Empty} title="This could not be loaded"><p>${words}</p><//>`;
 }

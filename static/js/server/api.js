@@ -1,4 +1,5 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
+import { brokenOff, isJson, noAnswer, Problem, problemOf, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
 import { once } from "./once.js";
 import { reportServer } from "./state.js";
@@ -8,59 +9,23 @@ const READ_MS = 10_000;
 const LONG_MS = 30_000;
 const PING_MS = 3000;
 
-/** A request that did not do what was asked: problem+json of the server, or no answer (status 0). */
-export class Problem extends Error {
-  /**
-   * @param {{title?: string, status?: number, detail?: string, errors?: Record<string, unknown>}} body
-   * @param {number} retryAfterSeconds
-   */
-  constructor(body, retryAfterSeconds = 0) {
-    super(body.detail || body.title || "The request failed.");
-    this.status = body.status ?? 0;
-    this.title = body.title ?? "";
-    this.retryAfterSeconds = retryAfterSeconds;
-    /** @type {Record<string, string[]>} */
-    this.errors = {};
-    for (const [field, texts] of Object.entries(body.errors ?? {})) {
-      this.errors[field] = [texts].flat(2).map((text) => (typeof text === "string" ? text : JSON.stringify(text)));
-    }
-  }
-}
-
-const LOST = { status: 0, title: "The server does not answer", detail: "The server does not answer." };
-const BROKEN = { status: 0, title: "The answer broke off", detail: "The answer broke off." };
-const SLOW = "It takes too long to answer.";
-
 /** The page may stand at any path, behind a proxy. @param {string} path below api/v1 @returns {string} */
 export const apiUrl = (path) => new URL(`api/v1${path}`, document.baseURI).href;
 
 /**
- * @param {Response} response
- * @returns {Promise<Problem>}
+ * Asks the server for a sign of life, for all that the page says of it.
+ * @returns {Promise<boolean>} whether it is Tailrun that answers, and soon
  */
-export async function problemOf(response) {
-  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-  const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
-  const body = isJson ? await response.json().catch(() => ({})) : {};
-  const title = response.statusText || `Status ${response.status}`;
-  return new Problem({ title, ...body, status: response.status }, retryAfter);
-}
-
-/** @returns {Promise<boolean>} whether the server answers at all, and soon */
-export async function answers() {
-  try {
-    await fetch(apiUrl("/ping"), { signal: AbortSignal.timeout(PING_MS) });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Asks the server for a sign of life, for all that the page says of it. @returns {Promise<boolean>} */
 export async function checkServer() {
-  const well = await answers();
-  reportServer({ kind: well ? "well" : "lost" });
-  return well;
+  let problem = null;
+  try {
+    const response = await fetch(apiUrl("/ping"), { redirect: "manual", signal: AbortSignal.timeout(PING_MS) });
+    if (!response.ok || !isJson(response)) problem = await problemOf(response);
+  } catch {
+    problem = noAnswer();
+  }
+  reportServer(stateAfter(problem));
+  return problem === null || problem.status > 0;
 }
 
 /**
@@ -72,34 +37,33 @@ export async function checkServer() {
  * @param {(response: Response) => Promise<T>} take what to make of the answer, within that time
  * @returns {Promise<T>} rejects with a Problem, or with an AbortError where the caller's signal asked for it
  */
-export async function fetchWithin(url, init, ms, take) {
+async function fetchWithin(url, init, ms, take) {
   const bound = AbortSignal.timeout(ms);
   const signal = init.signal ? AbortSignal.any([init.signal, bound]) : bound;
   try {
-    const response = await fetch(url, { ...init, signal });
+    const response = await fetch(url, { ...init, signal, redirect: "manual" });
     noteServerTime(response.headers.get("Date"));
-    return await take(response);
+    const value = await take(response);
+    reportServer({ kind: "well" });
+    return value;
   } catch (error) {
-    if (init.signal?.aborted || error instanceof Problem) throw error;
-    const slow = bound.aborted && (await answers());
-    reportServer(slow ? { kind: "busy", detail: SLOW } : { kind: "lost" });
-    throw new Problem(slow ? { ...LOST, detail: SLOW } : LOST);
+    if (init.signal?.aborted) throw error;
+    const slow = bound.aborted && (await checkServer());
+    const problem = error instanceof Problem ? error : slow ? tooSlow() : noAnswer();
+    const state = stateAfter(problem);
+    // The page asks again for what it shows, and says so; what a person did is answered where it was done.
+    const asksAgain = (init.method ?? "GET") === "GET" && !problem.broken;
+    if (state.kind !== "busy" || asksAgain) reportServer(state);
+    throw problem;
   }
 }
 
 /** @param {Response} response @returns {Promise<any>} the JSON; an object with its version in `etag` */
 async function valueOf(response) {
-  if (!response.ok) throw noted(await problemOf(response));
-  reportServer({ kind: "well" });
   if (response.status === 204) return null;
+  if (!response.ok || !isJson(response)) throw await problemOf(response);
   const etag = response.headers.get("ETag");
   return etag ? { ...(await response.json()), etag } : response.json();
-}
-
-/** @param {Problem} problem @returns {Problem} */
-function noted(problem) {
-  reportServer(problem.status === 503 ? { kind: "busy", detail: problem.message } : { kind: "well" });
-  return problem;
 }
 
 /**
@@ -147,18 +111,20 @@ export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { 
 /** @param {string} id */
 export const outputUrl = (id) => apiUrl(run(id) + "/output");
 
+const PARTIAL_CONTENT = 206;
+
 /** @param {Response} response @returns {Promise<Uint8Array>} what came of its body, which may break off */
 async function bytesOf(response) {
-  if (!response.ok) throw noted(await problemOf(response));
+  // Anything else is a page of a proxy, or all of the output where a proxy dropped the range.
+  if (response.status !== PARTIAL_CONTENT) throw await problemOf(response);
   const parts = [];
   const reader = response.body.getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
   } catch (error) {
     const givenUp = error instanceof DOMException;
-    if (parts.length === 0) throw givenUp ? error : Object.assign(new Problem(BROKEN), { broken: true });
+    if (parts.length === 0) throw givenUp ? error : brokenOff();
   }
-  reportServer({ kind: "well" });
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 

@@ -6,7 +6,7 @@ import { backOff, tryAgain } from "./state.js";
  * @template T
  * @typedef {object} Fresh
  * @property {T|undefined} value the newest that was loaded; kept when a later load fails
- * @property {import("./api.js").Problem|null} problem of the last try
+ * @property {import("./answers.js").Problem|null} problem of the last try
  * @property {() => void} reload now
  */
 
@@ -61,14 +61,8 @@ class LoadLoop {
       if (signal.aborted) return;
       this.failures += 1;
       this.tell({ problem });
-      this.later(this.pauseAfter(problem));
+      if (!problem.final) this.later(Math.max(backOff(this.failures), (problem.retryAfterSeconds ?? 0) * 1000));
     }
-  }
-
-  /** @returns {number|null} nothing to wait for when the server has said a clear no */
-  pauseAfter(problem) {
-    const clearNo = problem.status >= 400 && problem.status < 500 && problem.status !== 429;
-    return clearNo ? null : Math.max(backOff(this.failures), (problem.retryAfterSeconds ?? 0) * 1000);
   }
 
   later(ms) {

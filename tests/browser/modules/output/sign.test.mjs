@@ -25,6 +25,7 @@ test("a stream of a server that does not answer is not live", () => {
 
 test("what is refused, deleted or has ended is not waited for", () => {
   assert.equal(sign({ kind: "refused", heardAt: 0 }).words, "Refused, at 206 B. Trying again…");
+  assert.equal(sign({ kind: "refused", final: true, heardAt: 0 }).words, "Refused, at 206 B");
   assert.equal(sign({ kind: "gone", heardAt: 0 }).words, "Deleted");
   assert.equal(sign({ kind: "ended", heardAt: 0 }, { lost: true }).words, "206 B, 3 lines");
 });

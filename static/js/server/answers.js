@@ -1,0 +1,71 @@
+/** What an answer says: whether it is Tailrun's at all, what went wrong, and whether asking again may help. Pure. */
+
+/** What a proxy answers that does not reach the server behind it. */
+const GATEWAY = [502, 503, 504];
+/** Of all that a client did wrong, what may go well the next time: a slow request, too many of them. */
+const PASSING = [408, 429];
+
+/** A request that did not do what was asked. */
+export class Problem extends Error {
+  /**
+   * @param {string} detail a sentence for people
+   * @param {object} [about]
+   * @param {number} [about.status] of Tailrun's answer; 0: it gave none
+   * @param {boolean} [about.answered] whether anybody answered, Tailrun or a proxy in its place
+   * @param {boolean} [about.broken] the answer broke off
+   * @param {number} [about.retryAfterSeconds]
+   * @param {Record<string, unknown>} [about.errors] texts by the field that they are about
+   */
+  constructor(detail, { status = 0, answered = status > 0, broken = false, retryAfterSeconds = 0, errors = {} } = {}) {
+    super(detail);
+    Object.assign(this, { status, answered, broken, retryAfterSeconds });
+    /** @type {Record<string, string[]>} */
+    this.errors = {};
+    for (const [field, texts] of Object.entries(errors)) {
+      this.errors[field] = [texts].flat(2).map((text) => (typeof text === "string" ? text : JSON.stringify(text)));
+    }
+  }
+
+  /** @returns {boolean} whether Tailrun said a clear no: the same request gets the same answer */
+  get final() {
+    return this.status >= 400 && this.status < 500 && !PASSING.includes(this.status);
+  }
+}
+
+export const noAnswer = () => new Problem("The server does not answer.");
+export const tooSlow = () => new Problem("It takes too long to answer.", { answered: true });
+export const brokenOff = () => new Problem("The answer broke off.", { answered: true, broken: true });
+
+/** @param {Response} response @returns {boolean} proxies answer with pages of their own */
+export const isJson = (response) => /json/.test(response.headers.get("Content-Type") ?? "");
+
+/**
+ * @param {Response} response which is not what was asked for
+ * @returns {Promise<Problem>}
+ */
+export async function problemOf(response) {
+  const { status, statusText } = response;
+  if (response.type === "opaqueredirect") {
+    // Tailrun redirects no request of the API.
+    return new Problem("A proxy sends this request elsewhere, as if you had to sign in again. Load the page again.", {
+      answered: true,
+    });
+  }
+  const body = isJson(response) ? await response.json().catch(() => null) : null;
+  if (body?.detail && status >= 400) {
+    const retryAfterSeconds = Number(response.headers.get("Retry-After")) || 0;
+    return new Problem(body.detail, { status, retryAfterSeconds, errors: body.errors });
+  }
+  if (GATEWAY.includes(status)) return noAnswer();
+  return new Problem(`A proxy answered instead of Tailrun: ${`${status} ${statusText}`.trim()}.`, { answered: true });
+}
+
+/**
+ * @param {Problem|null} problem null: the answer was what was asked for
+ * @returns {import("./state.js").ServerState} what it says of the server
+ */
+export function stateAfter(problem) {
+  if (problem === null || problem.final) return { kind: "well" };
+  if (!problem.answered) return { kind: "lost" };
+  return { kind: "busy", detail: problem.message };
+}
