@@ -29,6 +29,7 @@ from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import migrations_directory
 from server.services.archive.retention import Retention
+from server.settings.groups import RetentionSettings
 
 RESULT = Path(__file__).with_name("results") / "space.md"
 RUNS = 1000
@@ -154,7 +155,9 @@ async def measure(directory: Path, runs: int) -> list[str]:
         quiet = await used_for(service, asyncio.sleep(10))
         began = time.monotonic()
         retention = Retention(
-            RetentionRepository(database), RequestRepository(database), days=KEPT_DAYS
+            RetentionRepository(database),
+            RequestRepository(database),
+            RetentionSettings(days=KEPT_DAYS),
         )
         busy = await used_for(service, retention.sweep())
         seconds = time.monotonic() - began

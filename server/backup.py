@@ -16,7 +16,8 @@ from server.repositories import backup
 from server.repositories.database import migrate
 from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
-from server.settings import Settings, read_settings
+from server.settings.groups import Settings
+from server.settings.reading import read_settings
 from server.state import identity_in, state_directory
 
 USAGE = "`tailrun {0}` takes a file, then options: tailrun {0} FILE --state-dir DIRECTORY"
@@ -36,7 +37,7 @@ def _run(word: str, arguments: Sequence[str]) -> int:
     errors = Outlet(STDERR)
     try:
         settings, file = _read(word, arguments)
-        set_up_logging(settings.log_level, settings.log_format, errors)
+        set_up_logging(settings.log.level, settings.log.format, errors)
         take_environment(settings)
         asyncio.run(_until_told_to_end(WORDS[word](settings, file)))
     except TailrunError as error:
@@ -72,8 +73,8 @@ async def _until_told_to_end(work: Coroutine[None, None, None]) -> None:
 
 
 async def _back_up(settings: Settings, file: Path) -> None:
-    if settings.database_url is not None:
-        server = backup.Server(settings.database_url)
+    if settings.database.url is not None:
+        server = backup.Server(settings.database.url)
         await backup.dump(server, identity_in(settings.state_dir), file)
         return
     directory = settings.state_dir / "database"
@@ -99,9 +100,9 @@ async def _restore(settings: Settings, file: Path) -> None:
             f"{file} was made by a newer version of Tailrun: this one does not know the migration"
             f" {newer}. Restore it with that version."
         )
-    if settings.database_url is not None:
+    if settings.database.url is not None:
         with state_directory(settings.state_dir, about.host):
-            await backup.restore(backup.Server(settings.database_url), file)
+            await backup.restore(backup.Server(settings.database.url), file)
         return
     async with _embedded(settings, about.host) as server:
         await backup.restore(server, file)

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from server.settings import Settings, database_password
+from server.settings.groups import Settings
+from server.settings.reading import database_password
 
 SECRETS = ("TAILRUN_DATABASE_URL",)
 """Whoever is started inherits the rest."""
@@ -21,8 +22,8 @@ def take_environment(settings: Settings) -> Mapping[str, str]:
     for name in SECRETS:
         os.environ.pop(name, None)
     environment = dict(os.environ)
-    password = database_password(settings)
-    if settings.database_url is None:
+    password = database_password(settings.database)
+    if settings.database.url is None:
         for name in [name for name in os.environ if name.startswith("PG")]:
             del os.environ[name]
     elif password is not None:

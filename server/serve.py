@@ -16,7 +16,6 @@ from server.handlers.http import keys
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.keeper.records import Limits
 from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository
@@ -37,12 +36,12 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.requests import Requests
 from server.services.running.active import ActiveRuns
-from server.services.running.launch import Launch, script_environment
+from server.services.running.launch import Launch
 from server.services.running.recovery import Recovery
 from server.services.running.runner import Runner
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end, forever
-from server.settings import Settings
+from server.settings.groups import DatabaseSettings, Settings
 from server.state import state_directory
 
 EMBEDDED_CHECK = "the look at the embedded database"
@@ -80,7 +79,7 @@ async def service(
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
         spool = Spool.of(settings.state_dir)
         url = await stack.enter_async_context(_database_url(settings, tasks))
-        database = _database(url, settings, metrics)
+        database = _database(url, settings.database, metrics)
         stack.push_async_callback(database.close)
         keeper = await stack.enter_async_context(_keeper(settings))
         repositories = _Repositories(
@@ -88,21 +87,19 @@ async def service(
         )
         archiver = Archiver(
             repositories.outputs,
-            flush_bytes=settings.flush_bytes,
-            flush_seconds=settings.flush_seconds,
-            preview_bytes=settings.preview_bytes,
+            settings.archive,
             metrics=metrics,
             faults=faults,
         )
         watch = Watch()
         stack.callback(watch.close)
         active = ActiveRuns(
-            max_concurrent_runs=settings.max_concurrent_runs,
-            max_runs_per_command=settings.max_active_runs_per_command,
+            max_concurrent_runs=settings.runs.max_concurrent_runs,
+            max_runs_per_command=settings.runs.max_active_runs_per_command,
         )
         runner = Runner(
             host=state.host,
-            launch=_launch(settings, environment),
+            launch=Launch.of(settings.runs, settings.output, environment),
             spool=spool,
             keeper=keeper,
             watch=watch,
@@ -122,18 +119,13 @@ async def service(
             faults=faults,
         )
         stack.push_async_callback(tasks.cancel)
-        own = _database(url, settings, metrics)
+        own = _database(url, settings.database, metrics)
         take_up = partial(_take_up, url, own, recovery, database)
         await _take_up_or_show(take_up, recovery, tasks)
         await stack.enter_async_context(_running(runner, archiver, tasks))
         tasks.start(recovery.end_unconfirmed(repositories.runs), "unconfirmed runs")
         tasks.start(recovery.remove_remains(), "what runs left")
-        viewers = Viewers(
-            max_viewers=settings.max_viewers,
-            max_per_run=settings.max_viewers_per_run,
-            stall_seconds=settings.viewer_stall_seconds,
-            on_dropped=metrics.viewers_dropped.inc,
-        )
+        viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
         tasks.start(viewers.watch(), "viewers")
         tasks.start(metrics.watch_loop(), "event loop lag")
         _tell_gauges(metrics, active, archiver, viewers)
@@ -145,14 +137,12 @@ async def service(
             repositories.runs,
             Chunks(repositories.outputs),
             requests,
-            stop_grace_seconds=settings.stop_grace_seconds,
+            stop_grace_seconds=settings.runs.stop_grace_seconds,
         )
         retention = Retention(
             RetentionRepository(database),
             RequestRepository(database),
-            days=settings.retention_days,
-            runs_per_command=settings.retention_runs_per_command,
-            total_bytes=settings.retention_bytes,
+            settings.retention,
         )
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
@@ -169,12 +159,12 @@ async def service(
             repositories.runs,
             host=state.host,
             state_dir=settings.state_dir,
-            min_free_bytes=settings.min_free_bytes,
+            min_free_bytes=settings.output.min_free_bytes,
         )
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
-        if settings.on_shutdown == "stop":
-            app.on_shutdown.append(lambda _: runner.stop_all(settings.stop_grace_seconds))
+        if settings.runs.on_shutdown == "stop":
+            app.on_shutdown.append(lambda _: runner.stop_all(settings.runs.stop_grace_seconds))
         app.on_shutdown.append(viewers.close)
         yield app, tasks
 
@@ -182,8 +172,8 @@ async def service(
 @asynccontextmanager
 async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
     """Tell where the database is, starting the embedded one if no other is named."""
-    if settings.database_url is not None:
-        yield settings.database_url
+    if settings.database.url is not None:
+        yield settings.database.url
         return
     embedded = EmbeddedDatabase(settings.state_dir / "database")
     try:
@@ -198,11 +188,11 @@ async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
         await embedded.stop()
 
 
-def _database(url: str, settings: Settings, metrics: Metrics) -> Database:
+def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:
     return Database(
         url,
-        max_connections=settings.database_connections,
-        statement_timeout_seconds=settings.database_timeout_seconds,
+        max_connections=settings.connections,
+        statement_timeout_seconds=settings.timeout_seconds,
         on_unavailable=metrics.database_errors.inc,
     )
 
@@ -215,7 +205,7 @@ async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
         raise_limit_of((await keeper.open()).pid)
         if keeper.outdated:
             await keeper.renew()
-        problem = await keeper.memory_problem() if settings.max_run_memory_bytes else None
+        problem = await keeper.memory_problem() if settings.runs.max_run_memory_bytes else None
     except KeeperError as error:
         raise StartupError(f"The keeper could not be started: {error}") from error
     try:
@@ -295,23 +285,4 @@ def _tell_gauges(
         "archive_lag_seconds",
         "For how long archiving has failed.",
         lambda: archiver.lag_seconds,
-    )
-
-
-def _launch(settings: Settings, environment: Mapping[str, str]) -> Launch:
-    return Launch(
-        shell=settings.shell,
-        directory=settings.working_directory,
-        environment=script_environment(environment, settings.pass_environment),
-        limits=Limits(
-            timeout_seconds=settings.run_timeout_seconds or None,
-            max_output_bytes=settings.max_output_bytes,
-            min_free_bytes=settings.min_free_bytes,
-            grace_seconds=settings.stop_grace_seconds,
-            output_policy=settings.output_policy,
-            tail_bytes=settings.output_tail_bytes,
-            max_open_files=settings.max_open_files or None,
-            max_processes=settings.max_processes or None,
-            max_run_memory_bytes=settings.max_run_memory_bytes or None,
-        ),
     )

@@ -23,7 +23,8 @@ from server.outlet import STDERR, STDOUT, Outlet
 from server.resources import VERSION
 from server.serve import service
 from server.services.tasks import Tasks
-from server.settings import Settings, read_settings
+from server.settings.groups import HttpSettings, Settings
+from server.settings.reading import read_settings
 from server.signals import ENDING_SIGNALS, IGNORED_SIGNALS
 
 SHUTDOWN_SECONDS = 3.0
@@ -54,8 +55,8 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 
     try:
         settings = read_settings(given, os.environ)
-        _check_address(settings)
-        set_up_logging(settings.log_level, settings.log_format, errors)
+        _check_address(settings.http)
+        set_up_logging(settings.log.level, settings.log.format, errors)
         environment = take_environment(settings)
         return asyncio.run(_serve(_within_limits(settings), environment, output, leave))
     except TailrunError as error:
@@ -73,14 +74,15 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 def _within_limits(settings: Settings) -> Settings:
     """Return the settings with no more connections than there may be descriptors for."""
     limit = descriptors.raise_limit(
-        connections=settings.max_connections, runs=settings.max_concurrent_runs
+        connections=settings.http.max_connections, runs=settings.runs.max_concurrent_runs
     )
     bound = descriptors.for_connections(
         limit,
-        connections=settings.max_connections,
-        others=settings.max_concurrent_runs + settings.database_connections,
+        connections=settings.http.max_connections,
+        others=settings.runs.max_concurrent_runs + settings.database.connections,
     )
-    return dataclasses.replace(settings, max_connections=bound)
+    http = dataclasses.replace(settings.http, max_connections=bound)
+    return dataclasses.replace(settings, http=http)
 
 
 async def _serve(
@@ -118,10 +120,10 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101  it is set up
-        server = await _listen(app[keys.GATES].factory(runner.server), settings)
+        server = await _listen(app[keys.GATES].factory(runner.server), settings.http)
         try:
             port = server.sockets[0].getsockname()[1]
-            yield f"http://{_reachable(settings.host)}:{port}"
+            yield f"http://{_reachable(settings.http.host)}:{port}"
         finally:
             server.close()
     finally:
@@ -173,13 +175,13 @@ def _say_ignored(number: signal.Signals) -> None:
     logger.info("%s is ignored: settings are read at the start alone", number.name)
 
 
-async def _listen(factory: Callable[[], asyncio.Protocol], settings: Settings) -> asyncio.Server:
+async def _listen(factory: Callable[[], asyncio.Protocol], http: HttpSettings) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(factory, settings.host, settings.port, backlog=AT_ONCE)
+        server = await loop.create_server(factory, http.host, http.port, backlog=AT_ONCE)
     except (OSError, UnicodeError) as error:
         raise StartupError(
-            f"Cannot listen on {settings.host} port {settings.port}: {_reason(error)}."
+            f"Cannot listen on {http.host} port {http.port}: {_reason(error)}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
     for listening in server.sockets:
@@ -200,14 +202,14 @@ def _reason(error: OSError | UnicodeError) -> str:
     return told or os.strerror(error.errno or 0)
 
 
-def _check_address(settings: Settings) -> None:
+def _check_address(http: HttpSettings) -> None:
     """Refuse to let others run commands unless told to."""
     try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
+        loopback = ipaddress.ip_address(http.host).is_loopback
     except ValueError:
-        loopback = settings.host == "localhost"
-    if not loopback and not settings.insecure_no_auth:
+        loopback = http.host == "localhost"
+    if not loopback and not http.insecure_no_auth:
         raise StartupError(
-            f"TAILRUN_HOST is {settings.host}: whoever reaches it could run commands, as there is"
+            f"TAILRUN_HOST is {http.host}: whoever reaches it could run commands, as there is"
             " no authentication. Listen on 127.0.0.1, or say --insecure-no-auth."
         )

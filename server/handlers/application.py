@@ -7,19 +7,22 @@ from server.handlers.http import connections, guard, keys, openapi, problems
 from server.handlers.http.gate import Gates
 from server.handlers.render import API
 from server.resources import VERSION
-from server.settings import Settings
+from server.settings.groups import Settings
 
 
 def build_app(settings: Settings) -> web.Application:
     """Build the application: its routes, its middlewares, its documentation."""
+    http = settings.http
     app = web.Application(
         middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
-        client_max_size=settings.max_body_bytes,
+        client_max_size=http.max_body_bytes,
     )
     app[keys.SETTINGS] = settings
-    app[keys.GATES] = Gates(settings.max_connections, stall_seconds=settings.viewer_stall_seconds)
+    app[keys.GATES] = Gates(
+        http.max_connections, stall_seconds=settings.viewers.viewer_stall_seconds
+    )
     routes.add_routes(app)
-    openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=settings.base_path)
+    openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=http.base_path)
     routes.add_undocumented_routes(app)
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(problems.mark_begun)

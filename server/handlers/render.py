@@ -32,7 +32,7 @@ def json_response(
 
 def base_path(request: web.Request) -> str:
     """Return what stands before the paths that clients are told."""
-    return request.app[SETTINGS].base_path
+    return request.app[SETTINGS].http.base_path
 
 
 def location(request: web.Request, path: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ async def get_run(request: web.Request) -> web.Response:
 )
 async def get_info(request: web.Request) -> web.Response:
     """Answer a command's newest run with its output."""
-    service, limit = request.app[RUNS], request.app[SETTINGS].info_output_bytes
+    service, limit = request.app[RUNS], request.app[SETTINGS].http.info_output_bytes
     view = await service.latest(command_id(request))
     text, truncated = await service.text(view.run.id, limit)
     told = run_json(view, base_path(request))

@@ -123,7 +123,7 @@ async def _stream(request: web.Request, find: Find) -> web.StreamResponse:
         run = await find(request)
         with request.app[VIEWERS].admit(run, request) as place:
             place.writer = await websocket.prepare(request)
-            sink.take(place, request.app[SETTINGS].ping_seconds)
+            sink.take(place, request.app[SETTINGS].viewers.ping_seconds)
             await _Viewer(request, run, sink).serve(asked)
     except TailrunError as error:
         if not websocket.can_prepare(request):

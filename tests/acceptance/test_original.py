@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.settings import Settings
+from server.settings.groups import Settings
 from tests.support.client import Client, Start
 from tests.support.postgres import execute
 from tests.support.waiting import until_true
@@ -60,7 +60,7 @@ async def test_its_documentation_is_where_it_was(client: Client) -> None:
     assert body["properties"]["script"]["description"].startswith("a bash script")
     for path in ("ping", "commands/", "commands/{id}", "commands/{id}/info", "commands/{id}/stop"):
         assert f"/api/v1/{path}" in paths
-    assert Settings().port == 8000
+    assert Settings().http.port == 8000
 
 
 async def test_rows_with_the_columns_of_the_original_are_runs_that_have_ended(

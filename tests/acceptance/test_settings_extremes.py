@@ -1,7 +1,6 @@
 """Settings at the ends of what they take: the server starts, or says in one line why not."""
 
 import asyncio
-import dataclasses
 import os
 import re
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.settings import Settings
+from server.settings.reading import all_settings
 from tests.support.service import ROOT, Service
 from tests.support.waiting import patience
 
@@ -22,12 +21,12 @@ ALONE = ("database_timeout_seconds", "max_run_memory_bytes", "stop_grace_seconds
 def bounds() -> dict[str, tuple[str, str]]:
     """Return the least and the most that each setting that is a number takes, as it says itself."""
     found = {}
-    for field in dataclasses.fields(Settings):
+    for setting in all_settings():
         try:
-            field.metadata["parse"]("-1")
+            setting.parse("-1")
         except ValueError as error:
             if told := BOUNDS.search(str(error)):
-                found[field.name] = (told[1], told[2])
+                found[setting.name] = (told[1], told[2])
     del found["port"]
     return found
 
@@ -57,10 +56,9 @@ async def start(service: Service) -> tuple[int | None, str, str]:
 
 def test_every_number_has_both_bounds() -> None:
     numbers = {
-        field.name
-        for field in dataclasses.fields(Settings)
-        if isinstance(getattr(Settings(), field.name), int | float)
-        and not isinstance(getattr(Settings(), field.name), bool)
+        setting.name
+        for setting in all_settings()
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", setting.shown)
     }
     assert bounds().keys() == numbers - {"port"}
 

@@ -156,7 +156,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     browsers do not let another site's page read it, and behind a proxy that rewrites Host the
     page must come up to say what is wrong.
     """
-    settings, asked = request.app[SETTINGS], Asked.of(request)
+    settings, asked = request.app[SETTINGS].http, Asked.of(request)
     refused = host_refusal(asked, (*settings.allowed_hosts, settings.host))
     if refused is not None:
         return problem(403, refused, slug=HOST_REFUSED)

@@ -8,7 +8,7 @@ from server.services.commands import CommandService
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
-from server.settings import Settings
+from server.settings.groups import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
 COMMANDS = web.AppKey("commands", CommandService)

@@ -14,6 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.errors import LimitReachedError
 from server.handlers.http.peer import Peer, TcpPeer
 from server.output.cursor import Pace
+from server.settings.groups import ViewerSettings
 
 SWEEP_SECONDS = 1.0
 
@@ -97,17 +98,15 @@ class Viewers:
 
     def __init__(
         self,
+        settings: ViewerSettings,
         *,
-        max_viewers: int,
-        max_per_run: int,
-        stall_seconds: float,
         on_dropped: Callable[[], None],
         peer_of: Callable[[asyncio.WriteTransport, float], Peer] = TcpPeer,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
-        self._max_viewers = max_viewers
-        self._max_per_run = max_per_run
-        self._stall_seconds = stall_seconds
+        self._max_viewers = settings.max_viewers
+        self._max_per_run = settings.max_viewers_per_run
+        self._stall_seconds = settings.viewer_stall_seconds
         self._on_dropped = on_dropped
         self._peer_of = peer_of
         self._sweep_seconds = sweep_seconds

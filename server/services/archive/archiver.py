@@ -20,6 +20,7 @@ from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.live import LiveRun
+from server.settings.groups import ArchiveSettings
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 """Output in one statement, at most; what is beyond waits in the spool for the next. Sending the
@@ -87,19 +88,17 @@ class Archiver:
     def __init__(
         self,
         outputs: OutputRepository,
+        settings: ArchiveSettings,
         *,
-        flush_bytes: int,
-        flush_seconds: float,
-        preview_bytes: int,
         metrics: Metrics,
         faults: Faults,
         waited: Callable[[], float] = seconds_waited,
     ) -> None:
         self._waited = waited
         self._outputs = outputs
-        self._flush_bytes = flush_bytes
-        self._flush_seconds = flush_seconds
-        self._packing = Packing(preview_bytes)
+        self._flush_bytes = settings.flush_bytes
+        self._flush_seconds = settings.flush_seconds
+        self._packing = Packing(settings.preview_bytes)
         self._metrics = metrics
         self._faults = faults
         self._behind_since: float | None = None

@@ -13,6 +13,7 @@ from server.keeper.failpoints import failpoint
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository, Space, Table
 from server.services.tasks import forever
+from server.settings.groups import RetentionSettings
 
 SWEEP_SECONDS = 60.0
 """Between two sweeps."""
@@ -68,17 +69,14 @@ class Retention:
         self,
         repository: RetentionRepository,
         requests: RequestRepository,
-        *,
-        days: float = 0.0,
-        runs_per_command: int = 0,
-        total_bytes: int = 0,
+        settings: RetentionSettings,
     ) -> None:
         self._repository = repository
         self._requests = requests
         self._surge = Surge()
-        self._days = days
-        self._runs_per_command = runs_per_command
-        self._total_bytes = total_bytes
+        self._days = settings.days
+        self._runs_per_command = settings.runs_per_command
+        self._total_bytes = settings.bytes
         self._space_to_look_for = True
 
     async def run(self) -> None:
@@ -107,7 +105,7 @@ class Retention:
             await self._give_space_back()
 
     async def _remove_old(self) -> int:
-        if not self._days:
+        if self._days is None:
             return 0
         moment = datetime.now(UTC) - timedelta(days=self._days)
         ended, old = await self._repository.count_ended(moment)
@@ -122,7 +120,7 @@ class Retention:
         return self._surge.problem
 
     async def _remove_beyond_count(self) -> int:
-        if not self._runs_per_command:
+        if self._runs_per_command is None:
             return 0
         keep, removed = self._runs_per_command, 0
         for command_id in await self._repository.crowded(keep):
@@ -132,7 +130,7 @@ class Retention:
         return removed
 
     async def _remove_beyond_bytes(self) -> int:
-        if not self._total_bytes:
+        if self._total_bytes is None:
             return 0
         excess_bytes = await self._repository.archived_bytes() - self._total_bytes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from server.keeper.protocol import StartRequest
 from server.keeper.records import Limits
 from server.models import Run
+from server.settings.groups import OutputSettings, RunSettings
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """Variables that scripts get as the server has them, unless they are empty."""
@@ -27,6 +28,28 @@ class Launch:
     directory: Path
     environment: Mapping[str, str]
     limits: Limits
+
+    @classmethod
+    def of(
+        cls, runs: RunSettings, output: OutputSettings, environment: Mapping[str, str]
+    ) -> "Launch":
+        """Return how the settings have scripts started; `environment` is the server's own."""
+        return cls(
+            shell=runs.shell,
+            directory=runs.working_directory,
+            environment=script_environment(environment, runs.pass_environment),
+            limits=Limits(
+                timeout_seconds=runs.run_timeout_seconds,
+                max_output_bytes=output.max_output_bytes,
+                min_free_bytes=output.min_free_bytes,
+                grace_seconds=runs.stop_grace_seconds,
+                output_policy=output.output_policy,
+                tail_bytes=output.output_tail_bytes,
+                max_open_files=runs.max_open_files,
+                max_processes=runs.max_processes,
+                max_run_memory_bytes=runs.max_run_memory_bytes,
+            ),
+        )
 
     def request(self, run: Run) -> StartRequest:
         """Return what the keeper is asked for to start a run."""

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
 from server.serve import service
-from server.settings import Settings
+from server.settings.reading import read_settings
 from tests.support.service import Service
 from tests.support.waiting import patience
 
@@ -99,7 +99,9 @@ async def serving(
         async with AsyncExitStack() as stack:
 
             async def serve(**settings: Any) -> Api:
-                given = Settings(state_dir=state_dir, database_url=database_url, **settings)
+                named = {"state_dir": state_dir, "database_url": database_url, **settings}
+                variables = {f"TAILRUN_{name.upper()}": str(value) for name, value in named.items()}
+                given = read_settings([], variables)
                 app, tasks = await stack.enter_async_context(service(given, os.environ))
                 composed.append(tasks)
                 client: TestClient[Any, Any] = await aiohttp_client(TestServer(app))

@@ -22,6 +22,7 @@ from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.live import LiveRun
+from server.settings.groups import ArchiveSettings
 from tests.support.waiting import patience, until
 
 PREVIEW_BYTES = 200
@@ -65,9 +66,7 @@ class Site:
         self.faults = Faults(metrics)
         self.archiver = Archiver(
             self.outputs,
-            flush_bytes=4096,
-            flush_seconds=0,
-            preview_bytes=PREVIEW_BYTES,
+            ArchiveSettings(flush_bytes=4096, flush_seconds=0, preview_bytes=PREVIEW_BYTES),
             metrics=metrics,
             faults=self.faults,
         )

@@ -19,6 +19,7 @@ from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.services.archive import retention as module
 from server.services.archive.retention import Retention
+from server.settings.groups import RetentionSettings
 from tests.support.postgres import execute
 from tests.support.waiting import until, until_true
 
@@ -38,7 +39,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def retention(database: Database, **bounds: int) -> Retention:
-    return Retention(RetentionRepository(database), RequestRepository(database), **bounds)
+    settings = RetentionSettings(**bounds)
+    return Retention(RetentionRepository(database), RequestRepository(database), settings)
 
 
 async def fill(database: Database, *ages_days: float, chunks: int = 1) -> list[Run]:
@@ -97,9 +99,9 @@ async def test_the_oldest_are_removed_until_the_output_is_within_its_bound(
 ) -> None:
     monkeypatch.setattr(module, "RUNS_PER_STEP", 2)
     runs = await fill(database, *range(9, 0, -1))
-    await retention(database, total_bytes=4 * CHUNK_BYTES).sweep()
+    await retention(database, bytes=4 * CHUNK_BYTES).sweep()
     assert await left(database) == [run.id for run in runs[5:]]
-    await retention(database, total_bytes=4 * CHUNK_BYTES - 1).sweep()
+    await retention(database, bytes=4 * CHUNK_BYTES - 1).sweep()
     assert await left(database) == [run.id for run in runs[6:]]
 
 

@@ -23,6 +23,7 @@ from server.services.running.live import LiveRun
 from server.services.running.recovery import Recovery
 from server.services.running.runner import Runner
 from server.services.tasks import Tasks
+from server.settings.groups import ArchiveSettings
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -46,9 +47,7 @@ class Site:
         self.faults = Faults(metrics)
         self.archiver = Archiver(
             self.outputs,
-            flush_bytes=4096,
-            flush_seconds=0,
-            preview_bytes=100,
+            ArchiveSettings(flush_bytes=4096, flush_seconds=0, preview_bytes=100),
             metrics=metrics,
             faults=self.faults,
         )

@@ -1,7 +1,7 @@
 """The description of the routes, as the application makes it."""
 
 from server.handlers.application import build_app
-from server.settings import Settings
+from server.settings.groups import Settings
 
 
 def test_each_application_describes_all_of_its_routes() -> None:

@@ -16,11 +16,19 @@ from server.errors import LimitReachedError
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.viewers import Place, Viewers
-from server.settings import Settings
+from server.settings.groups import Settings, ViewerSettings
 from tests.support.waiting import patience
 
 RUN, OTHER = uuid4(), uuid4()
 STALL_SECONDS = 15.0
+
+
+def bounded(max_viewers: int = 9, max_viewers_per_run: int = 9) -> ViewerSettings:
+    return ViewerSettings(
+        max_viewers=max_viewers,
+        max_viewers_per_run=max_viewers_per_run,
+        viewer_stall_seconds=STALL_SECONDS,
+    )
 
 
 class Connection:
@@ -63,8 +71,7 @@ class Watching:
         self.dropped = 0
         self.places: list[Place] = []
         self.viewers = Viewers(
-            **({"max_viewers": 9, "max_per_run": 9} | bounds),
-            stall_seconds=STALL_SECONDS,
+            bounded(**bounds),
             sweep_seconds=0.001,
             on_dropped=self._count,
             peer_of=cast("Any", lambda transport, _: transport),
@@ -107,7 +114,7 @@ async def test_viewers_are_bounded_in_all() -> None:
 
 
 async def test_viewers_of_a_run_are_bounded() -> None:
-    watching = Watching(max_per_run=1)
+    watching = Watching(max_viewers_per_run=1)
     first, other = await watching.enter(Connection()), await watching.enter(Connection(), OTHER)
     with pytest.raises(LimitReachedError, match="MAX_VIEWERS_PER_RUN"):
         await watching.enter(Connection())
@@ -142,15 +149,13 @@ class Arrivals:
 
 
 @pytest.mark.filterwarnings("ignore::aiohttp.web.NotAppKeyWarning")  # as outside of tests
-@pytest.mark.parametrize("bound", ["max_viewers", "max_per_run"])
+@pytest.mark.parametrize("bound", ["max_viewers", "max_viewers_per_run"])
 async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(bound: str) -> None:
     """By the first frame: browsers cannot read a status."""
     count = 5
     arrivals = Arrivals(count)
     viewers = Viewers(
-        max_viewers=1 if bound == "max_viewers" else 9,
-        max_per_run=1 if bound == "max_per_run" else 9,
-        stall_seconds=STALL_SECONDS,
+        bounded(**{bound: 1}),
         on_dropped=lambda: None,
     )
     app = build_app(Settings())

@@ -38,6 +38,15 @@ def number(minimum: float, maximum: float, *, of: str) -> Parser:
     return parse
 
 
+def none_if_zero(parse: Parser) -> Parser:
+    """Take what another parser takes; 0 stands for no bound, and is read as None."""
+
+    def parse_bound(text: str) -> Any:
+        return parse(text) or None
+
+    return parse_bound
+
+
 def boolean(text: str) -> bool:
     """Take true or false."""
     if text.lower() not in {"true", "false", "1", "0"}:

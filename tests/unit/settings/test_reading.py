@@ -6,20 +6,29 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import files, settings
+from server import files
 from server.errors import StartupError
-from server.settings import MAX_BYTES, PREFIX, Settings, database_password, read_settings, show
+from server.settings import groups
+from server.settings.groups import MAX_BYTES, Settings
+from server.settings.reading import (
+    PREFIX,
+    RUN_VARIABLES,
+    Setting,
+    all_settings,
+    database_password,
+    read_settings,
+    show,
+)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
-FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
-READ_FIELDS = sorted(FIELDS.keys() - {"database_url_file"})
+SETTINGS = {setting.name: setting for setting in all_settings()}
+READ = sorted(SETTINGS.keys() - {"database_url_file"})
 """All whose text is the value itself."""
 
 # A text for each setting and what is read from it.
@@ -50,17 +59,24 @@ def example(name: str) -> tuple[str, object]:
     return EXAMPLES.get(name, ("5000", 5000))
 
 
-@pytest.mark.parametrize("name", READ_FIELDS)
+def value_of(settings: Settings, name: str) -> object:
+    """Return a setting by the name its users know."""
+    setting = SETTINGS[name]
+    group = settings if setting.group is None else getattr(settings, setting.group)
+    return getattr(group, setting.field)
+
+
+@pytest.mark.parametrize("name", READ)
 def test_a_setting_is_read_from_its_variable(name: str) -> None:
     text, value = example(name)
-    assert getattr(read_settings([], {PREFIX + name.upper(): text}), name) == value
+    assert value_of(read_settings([], {PREFIX + name.upper(): text}), name) == value
 
 
-@pytest.mark.parametrize("name", READ_FIELDS)
+@pytest.mark.parametrize("name", READ)
 def test_an_option_wins_over_its_variable(name: str) -> None:
     text, value = example(name)
     variables = {PREFIX + name.upper(): "not read at all"}
-    assert getattr(read_settings([f"--{name.replace('_', '-')}={text}"], variables), name) == value
+    assert value_of(read_settings([f"{SETTINGS[name].option}={text}"], variables), name) == value
 
 
 def test_without_any_the_defaults_hold() -> None:
@@ -69,12 +85,12 @@ def test_without_any_the_defaults_hold() -> None:
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().state_dir = Path("/")  # type: ignore[misc]
 
 
 def test_the_insecure_option_needs_no_value() -> None:
-    assert read_settings(["--insecure-no-auth"], {}).insecure_no_auth is True
-    assert read_settings(["--insecure-no-auth=false"], {}).insecure_no_auth is False
+    assert read_settings(["--insecure-no-auth"], {}).http.insecure_no_auth is True
+    assert read_settings(["--insecure-no-auth=false"], {}).http.insecure_no_auth is False
 
 
 @pytest.mark.parametrize(
@@ -157,22 +173,22 @@ def test_a_wrong_value_is_refused_with_what_it_takes(name: str, text: str, takes
         assert str(refused.value) == f"{source} is {text!r}; it takes {takes}."
 
 
-@given(st.sampled_from(sorted(FIELDS)), st.text())
+@given(st.sampled_from(sorted(SETTINGS)), st.text())
 def test_any_text_is_read_or_refused_by_name(name: str, text: str) -> None:
     variable = PREFIX + name.upper()
     try:
-        read = getattr(read_settings([], {variable: text}), name)
+        read = value_of(read_settings([], {variable: text}), name)
     except StartupError as refused:
         assert str(refused).startswith(variable)  # noqa: PT017
     else:
-        assert isinstance(read, str | int | float | Path | tuple)
+        assert isinstance(read, str | int | float | Path | tuple | None)
 
 
 @given(st.integers())
 def test_whole_numbers_are_taken_within_their_bounds(number: int) -> None:
     variables = {"TAILRUN_PORT": str(number)}
     if 0 <= number <= 65535:
-        assert read_settings([], variables).port == number
+        assert read_settings([], variables).http.port == number
     else:
         with pytest.raises(StartupError, match="TAILRUN_PORT"):
             read_settings([], variables)
@@ -182,7 +198,7 @@ def test_whole_numbers_are_taken_within_their_bounds(number: int) -> None:
 def test_seconds_are_taken_within_their_bounds(seconds: float) -> None:
     variables = {"TAILRUN_STOP_GRACE_SECONDS": repr(seconds)}
     if 0 <= seconds <= 86400:
-        assert read_settings([], variables).stop_grace_seconds == seconds
+        assert read_settings([], variables).runs.stop_grace_seconds == seconds
     else:
         with pytest.raises(StartupError, match="TAILRUN_STOP_GRACE_SECONDS"):
             read_settings([], variables)
@@ -195,7 +211,7 @@ def test_a_database_url_is_read_from_the_first_line_of_a_file(tmp_path: Path) ->
         ([f"--database-url-file={file}"], {}),
         ([], {"TAILRUN_DATABASE_URL_FILE": str(file)}),
     ]:
-        assert read_settings(arguments, variables).database_url == (
+        assert read_settings(arguments, variables).database.url == (
             "postgresql://user:p%40ss@host/name"
         )
 
@@ -215,7 +231,7 @@ def test_a_file_that_holds_no_secret_is_named_and_never_shown(tmp_path: Path, se
     ]:
         path = tmp_path / name
         with pytest.raises(StartupError) as refused:
-            database_password(read_settings([], {PREFIX + setting: str(path)}))
+            database_password(read_settings([], {PREFIX + setting: str(path)}).database)
         assert str(refused.value).startswith(f"{PREFIX}{setting} names {path}, ")
         assert reason in str(refused.value)
         assert "hunter2" not in str(refused.value)
@@ -226,10 +242,10 @@ def test_a_password_may_begin_and_end_with_blanks(tmp_path: Path) -> None:
     for name, content in [("unix", b" p@ss \nmore"), ("windows", b" p@ss \r\n")]:
         (tmp_path / name).write_bytes(content)
         variables = {"TAILRUN_DATABASE_PASSWORD_FILE": str(tmp_path / name)}
-        assert database_password(read_settings([], variables)) == " p@ss "
+        assert database_password(read_settings([], variables).database) == " p@ss "
     (tmp_path / "url").write_text(" postgresql://host/name \n")
     variables = {"TAILRUN_DATABASE_URL_FILE": str(tmp_path / "url")}
-    assert read_settings([], variables).database_url == "postgresql://host/name"
+    assert read_settings([], variables).database.url == "postgresql://host/name"
     (tmp_path / "url").write_text("  \n")
     with pytest.raises(StartupError, match="whose first line is empty"):
         read_settings([], variables)
@@ -239,7 +255,7 @@ def test_a_secret_is_read_from_a_pipe_or_missed_in_time() -> None:
     reading, writing = os.pipe()
     os.write(writing, "p@ss/%?#wörd\n".encode())
     variables = {"TAILRUN_DATABASE_PASSWORD_FILE": f"/dev/fd/{reading}"}
-    assert database_password(read_settings([], variables)) == "p@ss/%?#wörd"
+    assert database_password(read_settings([], variables).database) == "p@ss/%?#wörd"
     with pytest.raises(OSError, match=r"Nothing was written to it within 0.01 s"):
         files.read_line(Path(f"/dev/fd/{reading}"), 0.01)
     os.close(reading)
@@ -266,7 +282,7 @@ def test_a_password_on_the_command_line_is_refused(url: str) -> None:
     with pytest.raises(StartupError, match="--database-url-file") as refused:
         read_settings(["--database-url", url], {})
     assert "hunter2" not in str(refused.value)
-    assert read_settings([], {"TAILRUN_DATABASE_URL": url}).database_url == url
+    assert read_settings([], {"TAILRUN_DATABASE_URL": url}).database.url == url
 
 
 def test_a_wrong_database_url_is_not_shown() -> None:
@@ -276,26 +292,25 @@ def test_a_wrong_database_url_is_not_shown() -> None:
 
 
 def test_scripts_are_run_by_bash_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Path(Settings().shell).name == "bash"
+    assert Path(Settings().runs.shell).name == "bash"
     monkeypatch.setenv("PATH", "/nowhere")
-    assert Settings().shell == "/bin/sh"
+    assert Settings().runs.shell == "/bin/sh"
 
 
 def test_state_goes_where_the_user_keeps_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.setattr(settings.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(groups.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]
     assert Settings().state_dir == Path("/home/someone/.local/state/tailrun")
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert Settings().state_dir == Path("/state/tailrun")
-    monkeypatch.setattr(settings.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]
+    monkeypatch.setattr(groups.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]
     assert Settings().state_dir == Path("/var/lib/tailrun")
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "none"),
         ((), "none"),
         (True, "true"),
         (False, "false"),
@@ -314,10 +329,9 @@ def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[
         read_settings(["--help"], {})
     assert ended.value.code == 0
     told = " ".join(capsys.readouterr().out.split())
-    for name, field in FIELDS.items():
-        default = show(getattr(Settings(), name))
-        assert f"--{name.replace('_', '-')}" in told
-        assert f"{field.metadata['description']} (default: {default})" in told
+    for setting in SETTINGS.values():
+        assert setting.option in told
+        assert f"{setting.description} (default: {setting.shown})" in told
 
 
 PLACES = {
@@ -332,26 +346,26 @@ def test_the_readme_tells_every_setting() -> None:
     """In the order of the code, with its default and what it is."""
     table = README.read_text(encoding="utf-8").partition("| setting | default | what it is |\n")[2]
     told = [row for row in table.partition("\n\n")[0].splitlines() if not row.startswith("|--")]
-    expected = [_row(name, field) for name, field in FIELDS.items()]
+    expected = [_row(setting) for setting in SETTINGS.values()]
     assert told == expected
 
 
-def _row(name: str, field: dataclasses.Field[Any]) -> str:
-    default = PLACES.get(name, f"`{show(getattr(Settings(), name))}`")
-    return f"| `{PREFIX}{name.upper()}` | {default} | {field.metadata['description']} |"
+def _row(setting: Setting) -> str:
+    default = PLACES.get(setting.name, f"`{setting.shown}`")
+    return f"| `{setting.variable}` | {default} | {setting.description} |"
 
 
 def test_the_documents_name_only_settings_that_there_are() -> None:
     """TAILRUN_NAME stands for any."""
     for document in [README, *(README.parent / "docs").glob("*.md")]:
         named = set(re.findall(r"TAILRUN_[A-Z_]+", document.read_text(encoding="utf-8")))
-        known = {PREFIX + name.upper() for name in (*FIELDS, "name")} | settings.RUN_VARIABLES
+        known = {PREFIX + name.upper() for name in (*SETTINGS, "name")} | RUN_VARIABLES
         assert named <= known, document
 
 
 @pytest.mark.parametrize("text", ["", "/a", "/tools/tail-run_2/v1.0~"])
 def test_a_base_path_is_taken(text: str) -> None:
-    assert read_settings([], {"TAILRUN_BASE_PATH": text}).base_path == text
+    assert read_settings([], {"TAILRUN_BASE_PATH": text}).http.base_path == text
 
 
 @pytest.mark.parametrize(
@@ -365,7 +379,7 @@ def test_an_odd_base_path_is_refused(text: str) -> None:
 
 def unprefixed(path: Path) -> Iterator[str]:
     """Tell where a text in a module names a setting otherwise than one sets it."""
-    names = "|".join(name.upper() for name in FIELDS if "_" in name)
+    names = "|".join(name.upper() for name in SETTINGS if "_" in name)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for found in re.findall(rf"(?<![A-Z_])(?:{names})(?![A-Z_])", node.value):

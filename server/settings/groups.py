@@ -1,0 +1,259 @@
+"""All settings, in the groups that their readers take. What each is, and its default, stands here.
+
+A setting is the variable `TAILRUN_<NAME>` and the option `--<name>`: its group's prefix, if it has
+one, and its own name. `reading.py` reads them.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from server.settings.values import (
+    Parser,
+    absolute_path,
+    base_path,
+    boolean,
+    names,
+    none_if_zero,
+    number,
+    one_of,
+    whole,
+    words,
+)
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+MAX_MEMORY_BYTES = 2**63 - 1
+MAX_BYTES = 2**62
+"""Of a disk, and of all output: the database counts in 63 bits, and adds."""
+
+MAX_PROCESSES = 2**22
+"""The kernel's own bound, PID_MAX_LIMIT."""
+
+MANY = 1_000_000
+DAY_SECONDS = 86_400
+YEAR_SECONDS = 365 * DAY_SECONDS
+SHORTEST_SECONDS = 0.001
+
+OutputPolicy = Literal["stop", "head_and_tail"]
+
+
+def _default_state_dir() -> Path:
+    """Return where state lives: /var/lib for root, else the place of the XDG specification."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/tailrun")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "tailrun"
+
+
+def _default_shell() -> str:
+    """Return what people write scripts for: bash, where there is one."""
+    return shutil.which("bash") or "/bin/sh"
+
+
+def _setting(default: Any, parse: Parser, description: str, *, none: str = "none") -> Any:
+    """Declare a setting; `none` is the text that stands for a default of None."""
+    metadata = {"parse": parse, "description": description, "none": none}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _bound(parse: Parser, description: str) -> Any:
+    """Declare a bound that does not hold unless it is set: 0 is read as None."""
+    return _setting(None, none_if_zero(parse), description, none="0")
+
+
+def _group(kind: Callable[[], Any], prefix: str = "") -> Any:
+    return field(default_factory=kind, metadata={"prefix": prefix})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where the service listens, to whom it answers, and the bounds of a request."""
+
+    host: str = _setting("127.0.0.1", words, "address to listen on")
+    port: int = _setting(8000, whole(0, 65535), "port to listen on; 0 takes a free one")
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), names, "further host names, comma separated, that requests may be addressed to"
+    )
+    base_path: str = _setting(
+        "", base_path, "path that a proxy serves Tailrun under, such as /tools/tailrun"
+    )
+    insecure_no_auth: bool = _setting(
+        False,  # noqa: FBT003
+        boolean,
+        "listen on other than loopback addresses although anyone may run commands",
+    )
+    max_connections: int = _setting(
+        4000, whole(1, MANY), "connections of clients, viewers among them"
+    )
+    max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "request body")
+    info_output_bytes: int = _setting(
+        1 * MIB, whole(1, 64 * MIB), "output shown by commands/{id}/info"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Which PostgreSQL is used, and how."""
+
+    url: str | None = _setting(
+        None, words, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
+    )
+    url_file: Path | None = _setting(
+        None, absolute_path, "file that holds TAILRUN_DATABASE_URL, in its first line"
+    )
+    password_file: Path | None = _setting(
+        None, absolute_path, "file that holds the password to the database, in its first line"
+    )
+    connections: int = _setting(
+        8, whole(2, 1000), "connections to the database, one of them for the archive alone"
+    )
+    timeout_seconds: float = _setting(
+        10.0, number(SHORTEST_SECONDS, 3600, of="seconds"), "wait for an answer of the database"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How runs are started, their bounds, and what becomes of them at the end."""
+
+    shell: str = _setting(_default_shell, words, "what runs scripts that have no #! line")
+    working_directory: Path = _setting(Path.home, absolute_path, "where scripts start")
+    pass_environment: tuple[str, ...] = _setting(
+        (), names, "names, comma separated, of the server's variables that scripts get too"
+    )
+    max_concurrent_runs: int = _setting(
+        100, whole(1, MANY), "runs at a time; further ones are queued"
+    )
+    max_active_runs_per_command: int = _setting(
+        100, whole(1, MANY), "queued and running runs of one command"
+    )
+    max_open_files: int | None = _bound(
+        whole(0, 2**30), "descriptors of each process of a run; 0: no bound"
+    )
+    max_processes: int | None = _bound(
+        whole(0, MAX_PROCESSES),
+        "processes of the runs' user together; 0: no bound; does not bind root",
+    )
+    max_run_memory_bytes: int | None = _bound(
+        whole(0, MAX_MEMORY_BYTES),
+        "memory of all processes of one run together, by a cgroup; 0: no bound",
+    )
+    run_timeout_seconds: float | None = _bound(
+        number(0, YEAR_SECONDS, of="seconds"), "wall time of a run; 0: no bound"
+    )
+    stop_grace_seconds: float = _setting(
+        10.0, number(0, DAY_SECONDS, of="seconds"), "from SIGTERM to SIGKILL"
+    )
+    on_shutdown: str = _setting(
+        "leave", one_of("leave", "stop"), "what becomes of running runs when the server ends"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """How much a run may write, and what happens beyond it."""
+
+    max_output_bytes: int = _setting(
+        10 * GIB,
+        whole(1, MAX_BYTES),
+        "output of one run; what happens beyond it TAILRUN_OUTPUT_POLICY tells",
+    )
+    output_policy: OutputPolicy = _setting(
+        "stop",
+        one_of("stop", "head_and_tail"),
+        "a run that reaches its bound of output is stopped, or goes on, with its middle left out",
+    )
+    output_tail_bytes: int = _setting(
+        1 * MIB,
+        whole(4 * KIB, MAX_BYTES),
+        "of TAILRUN_MAX_OUTPUT_BYTES, what head_and_tail keeps of the end",
+    )
+    min_free_bytes: int = _setting(
+        512 * MIB,
+        whole(0, MAX_BYTES),
+        "free disk under the spool; below it runs that write are stopped",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerSettings:
+    """How many may watch, and when one that takes nothing is dropped."""
+
+    max_viewers: int = _setting(2000, whole(1, MANY), "viewers in all")
+    max_viewers_per_run: int = _setting(1000, whole(1, MANY), "viewers of one run")
+    viewer_stall_seconds: float = _setting(
+        15.0,
+        number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
+        "a viewer that takes nothing for so long is dropped",
+    )
+    ping_seconds: float = _setting(
+        20.0,
+        number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
+        "a WebSocket viewer of text or raw that was sent nothing for so long is pinged",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    """When output is archived, and how much of it is kept as text beside."""
+
+    preview_bytes: int = _setting(
+        64 * KIB, whole(0, 16 * MIB), "output kept as text in commands_info.output"
+    )
+    flush_bytes: int = _setting(
+        1 * MIB, whole(4 * KIB, 64 * MIB), "new output that is archived at once"
+    )
+    flush_seconds: float = _setting(
+        0.2, number(0, 60, of="seconds"), "new output is archived after so long"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """Which finished runs are removed."""
+
+    days: float | None = _bound(
+        number(0, 36_500, of="days"), "runs that ended so many days ago are removed; 0: none"
+    )
+    runs_per_command: int | None = _bound(
+        whole(0, 1000 * MANY), "finished runs kept of each command; 0: all"
+    )
+    bytes: int | None = _bound(
+        whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no bound"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What the server's own log tells, and how."""
+
+    level: str = _setting(
+        "info", one_of("debug", "info", "warning", "error"), "what the server's own log tells"
+    )
+    format: str = _setting("text", one_of("text", "json"), "how the server's own log is written")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The service's settings: what all of it needs to know, and a group for each part."""
+
+    state_dir: Path = _setting(
+        _default_state_dir,
+        absolute_path,
+        "spools, lock, keeper's socket, embedded database",
+    )
+    http: HttpSettings = _group(HttpSettings)
+    database: DatabaseSettings = _group(DatabaseSettings, "database_")
+    runs: RunSettings = _group(RunSettings)
+    output: OutputSettings = _group(OutputSettings)
+    viewers: ViewerSettings = _group(ViewerSettings)
+    archive: ArchiveSettings = _group(ArchiveSettings)
+    retention: RetentionSettings = _group(RetentionSettings, "retention_")
+    log: LogSettings = _group(LogSettings, "log_")

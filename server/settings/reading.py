@@ -1,0 +1,204 @@
+"""Reads the settings, once, from the environment and the command line."""
+
+import argparse
+import dataclasses
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from server.errors import StartupError
+from server.files import read_line
+from server.settings.groups import DatabaseSettings, Settings
+from server.settings.values import Parser, words
+
+PREFIX = "TAILRUN_"
+RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
+"""Set for every run; not settings, yet present when a run starts a Tailrun of its own."""
+
+SECRET = re.compile(r"://[^/@]*:[^@]*@|password\s*=", re.IGNORECASE)
+"""What a URL or a connection string with a password in it looks like."""
+
+
+class Setting(NamedTuple):
+    """One setting, as its users know it."""
+
+    name: str
+    """`max_viewers`: the variable TAILRUN_MAX_VIEWERS, the option `--max-viewers`."""
+
+    group: str | None
+    """The field of Settings that it is in; None: it is a field of Settings itself."""
+
+    field: str
+    default: object
+    shown: str
+    """The default as the README's table and `--help` show it."""
+
+    parse: Parser
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable it is read from."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def option(self) -> str:
+        """The option of the command line that wins over the variable."""
+        return "--" + self.name.replace("_", "-")
+
+
+def all_settings() -> Iterator[Setting]:
+    """Tell every setting, in the order of the README's table."""
+    defaults = Settings()
+    for one in dataclasses.fields(Settings):
+        value = getattr(defaults, one.name)
+        if "parse" in one.metadata:
+            yield _described(one, value, group=None, prefix="")
+            continue
+        for inner in dataclasses.fields(value):
+            found = getattr(value, inner.name)
+            yield _described(inner, found, group=one.name, prefix=one.metadata["prefix"])
+
+
+def _described(
+    one: dataclasses.Field[Any], default: object, *, group: str | None, prefix: str
+) -> Setting:
+    return Setting(
+        name=prefix + one.name,
+        group=group,
+        field=one.name,
+        default=default,
+        shown=one.metadata["none"] if default is None else show(default),
+        parse=one.metadata["parse"],
+        description=one.metadata["description"],
+    )
+
+
+def show(value: object) -> str:
+    """Write a default the way the README's table and `--help` show it."""
+    if value in ((), ""):
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read the settings; an option on the command line wins over its variable.
+
+    Raises:
+        StartupError: a setting is unknown or wrong; the message names it and what it takes.
+    """
+    settings = [*all_settings()]
+    _refuse_unknown_variables([one.variable for one in settings], environment)
+    given = vars(_option_parser(settings).parse_args(arguments))
+    _refuse_secret(given["database_url"])
+    values: defaultdict[str | None, dict[str, Any]] = defaultdict(dict)
+    for one in settings:
+        source, text = one.option, given[one.name]
+        if text is None:
+            source, text = one.variable, environment.get(one.variable)
+        if text is not None:
+            values[one.group][one.field] = _parsed(one, source, text)
+    alone = values.pop(None, {})
+    defaults = Settings()
+    groups = {
+        name: dataclasses.replace(getattr(defaults, name), **inner)
+        for name, inner in values.items()
+        if name is not None
+    }
+    read = Settings(**alone, **groups)
+    return dataclasses.replace(read, database=_with_url(read.database))
+
+
+def _parsed(setting: Setting, source: str, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        found = "not one" if setting.name == "database_url" else repr(text)  # it may be a secret
+        raise StartupError(f"{source} is {found}; it takes {error}.") from None
+
+
+def _refuse_secret(given: str | None) -> None:
+    """Refuse a password on the command line, which every user of the host can read (ps(1))."""
+    if given is not None and SECRET.search(given):
+        raise StartupError(
+            "--database-url has a password in it, and every user of this host can read command"
+            " lines. Set TAILRUN_DATABASE_URL, or name a file with --database-url-file."
+        )
+
+
+def _with_url(database: DatabaseSettings) -> DatabaseSettings:
+    """Return the settings with the URL that TAILRUN_DATABASE_URL_FILE holds, if one is named."""
+    if database.url_file is None:
+        return database
+    if database.url is not None:
+        raise StartupError(
+            "TAILRUN_DATABASE_URL and TAILRUN_DATABASE_URL_FILE are both set. Unset one of them."
+        )
+    expected = "postgresql://user:password@host/name"
+    url = _first_line(database.url_file, "TAILRUN_DATABASE_URL_FILE", expected, clean=str.strip)
+    return dataclasses.replace(database, url=url)
+
+
+def database_password(database: DatabaseSettings) -> str | None:
+    """Return the password that the file holds, if one is named.
+
+    Raises:
+        StartupError: it cannot be read, or holds none.
+    """
+    if database.password_file is None:
+        return None
+    path = database.password_file
+    return _first_line(path, "TAILRUN_DATABASE_PASSWORD_FILE", "the password, and nothing else,")
+
+
+def _first_line(path: Path, setting: str, expected: str, clean: Callable[[str], str] = str) -> str:
+    try:
+        return words(clean(read_line(path)))
+    except OSError as error:
+        raise StartupError(
+            f"{setting} names {path}, which cannot be read: {error.strerror}."
+            " Make it readable, or name another."
+        ) from error
+    except ValueError:
+        raise StartupError(
+            f"{setting} names {path}, whose first line is empty or has control characters."
+            f" Write {expected} there."
+        ) from None
+
+
+def _refuse_unknown_variables(known: Sequence[str], environment: Mapping[str, str]) -> None:
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable not in {*known, *RUN_VARIABLES}:
+            close = difflib.get_close_matches(variable, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise StartupError(
+                f"{variable} is no setting of Tailrun.{hint} `tailrun --help` lists them."
+            )
+
+
+def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tailrun",
+        usage="tailrun [serve | backup FILE | restore FILE] [--OPTION VALUE ...]",
+        description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
+        " unless it is told to back its database up into a file, or to restore that.",
+        epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
+        allow_abbrev=False,
+    )
+    for one in settings:
+        switch = isinstance(one.default, bool)  # needs no value
+        parser.add_argument(
+            one.option,
+            help=f"{one.description} (default: {one.shown})".replace("%", "%%"),
+            metavar="true|false" if switch else one.name.upper(),
+            nargs="?" if switch else None,
+            const="true" if switch else None,
+        )
+    return parser
