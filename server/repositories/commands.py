@@ -21,14 +21,14 @@ from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (
     COMMAND_COLUMNS,
-    LISTED_COMMAND_COLUMNS,
+    LAST_RUN,
     LISTED_RUN_COLUMNS,
     RUN_COLUMNS,
     command_and_run_of,
     command_of,
     listed_command_and_run_of,
-    storable,
 )
+from server.repositories.search import SEARCH_NEWEST, listing
 
 # All moments are told by the clock of this host, as its runs' are (repositories.runs): a first run
 # is as old as its command, whatever the server's clock says.
@@ -72,13 +72,6 @@ ADD_WITH_RUNS = f"""
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c JOIN r ON r.commands_id = c.id
 """
 
-LAST_RUN = """
-    LEFT JOIN LATERAL (
-        SELECT * FROM commands_info r WHERE r.commands_id = c.id
-        ORDER BY r.created_at DESC, r.id DESC LIMIT 1
-    ) r ON true
-"""
-
 GET = f"SELECT {COMMAND_COLUMNS} FROM commands c WHERE c.id = %(id)s"
 
 GET_WITH_LAST_RUN = f"""
@@ -108,42 +101,6 @@ DELETE = """
         ) RETURNING id
     )
     SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands WHERE id = %(id)s)
-"""
-
-# The parameters are literals when the planner sees them: a condition that is absent costs nothing.
-AFTER = "(%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))"
-
-LIST = f"""
-    SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
-        SELECT * FROM commands c
-        WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
-    ) c {LAST_RUN} ORDER BY c.created_at DESC, c.id DESC
-"""
-
-# What is common is found among the newest commands; what is rare, by the index of pieces, which
-# tells all there is, in no order. Either alone is slow at the other. The index is asked for the
-# longest word, which is the rarest, mostly: blanks between words may be others where they stand.
-SEARCH_NEWEST = 2000
-SEARCH = f"""
-    WITH newest AS MATERIALIZED (
-        SELECT c.id, c.created_at FROM (
-            SELECT * FROM commands c
-            WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(newest)s
-        ) c
-        WHERE c.searched LIKE lower(%(pattern)s)
-        ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
-    ), indexed AS MATERIALIZED (
-        SELECT c.id, c.created_at FROM commands c
-        WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER}
-            AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(longest)s), 3)
-            AND c.searched LIKE lower(%(pattern)s)
-    )
-    SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
-        SELECT * FROM newest WHERE (SELECT count(*) FROM newest) = %(rows)s
-        UNION ALL SELECT * FROM indexed
-        ORDER BY created_at DESC, id DESC LIMIT %(rows)s
-    ) found JOIN commands c ON c.id = found.id {LAST_RUN}
-    ORDER BY c.created_at DESC, c.id DESC
 """
 
 DELETE_SECONDS = 600.0
@@ -302,15 +259,9 @@ class CommandRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        parameters: dict[str, object] = {**SortKey.parameters(cursor), "rows": limit + 1}
-        words = storable(query).split()
-        if words:
-            parameters |= {
-                "newest": self._search_newest,
-                "longest": max(words, key=len),
-                "pattern": _pattern(words),
-            }
-        rows = await self._database.fetch_all(SEARCH if words else LIST, parameters)
+        sql, parameters = listing(query, newest=self._search_newest)
+        parameters |= {**SortKey.parameters(cursor), "rows": limit + 1}
+        rows = await self._database.fetch_all(sql, parameters)
         return Page.cut(
             [listed_command_and_run_of(row) for row in rows],
             limit,
@@ -327,15 +278,6 @@ def _added(row: Row) -> tuple[Command, Run]:
 def _size(new: _New) -> int:
     """Return about how many bytes a new command has."""
     return len(new.script) + len(new.description or "")
-
-
-def _pattern(words: Sequence[str]) -> str:
-    """Return the LIKE pattern of texts that contain these words in this order."""
-    return f"%{'%'.join(_escaped(word) for word in words)}%"
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _not_found(command_id: UUID) -> CommandNotFoundError:

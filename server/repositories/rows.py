@@ -37,6 +37,14 @@ RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id")
 LISTED_RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id", script="''")
 """Of a listed run nobody reads the script, and there may be hundreds."""
 
+LAST_RUN = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM commands_info r WHERE r.commands_id = c.id
+        ORDER BY r.created_at DESC, r.id DESC LIMIT 1
+    ) r ON true
+"""
+"""Joins a command `c` with its newest run `r`, which may be missing."""
+
 CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
 
 POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
