@@ -101,7 +101,7 @@ class Server:
         Raises:
             BackupError: it failed; the message is its own.
         """
-        url = self.url if self.directory is None else embedded.URL.format(quote(embedded.CWD, ""))
+        url = self.url if self.directory is None else embedded.URL.format(quote(programs.CWD, ""))
         rest = dict(Address.parse(url).parameters)
         password = rest.pop("password", None)
         environment = {**os.environ, "LC_ALL": "C"} | ({"PGPASSWORD": password} if password else {})

@@ -41,7 +41,7 @@ class TorturedDatabase:
 
     async def stop_immediately(self) -> None:
         """Have it drop everything; the next start recovers."""
-        arguments = ("stop", "--silent", "--pgdata=.", "--mode=immediate")
+        arguments = ("stop", "--silent", "--mode=immediate")
         await asyncio.to_thread(programs.run, "pg_ctl", *arguments, directory=self._directory)
 
     def kill(self) -> None:

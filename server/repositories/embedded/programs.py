@@ -28,6 +28,10 @@ SYSTEM_USER = "pgserver"
 CACHE = Path("/var/cache/tailrun")
 """Where root keeps a copy of the programs, for a user who cannot reach the package's."""
 
+CWD = "/proc/self/cwd"
+"""The data directory, for PostgreSQL: an absolute path, which it insists on, that leads through no
+other directory (proc(5))."""
+
 NEVER = threading.Event()
 """For what is not given up."""
 
@@ -40,7 +44,7 @@ logger = logging.getLogger(__name__)
 def run(
     program: str, *arguments: str, directory: Path, given_up: threading.Event = NEVER
 ) -> str | None:
-    """Run a program of PostgreSQL in a directory, as its owner; return what went wrong.
+    """Run a program of PostgreSQL on a data directory, as its owner; return what went wrong.
 
     It is interrupted once it is given up.
     """
@@ -48,7 +52,7 @@ def run(
     place = _directory() if os.geteuid() != 0 else _reachable(_directory(), owner)
     with tempfile.TemporaryFile() as report:
         process = subprocess.Popen(
-            [place / program, *arguments],
+            [place / program, *arguments, f"--pgdata={CWD}"],
             cwd=directory,
             env={"PATH": os.defpath, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,

@@ -11,22 +11,18 @@ read by everybody, warns when imported, and keeps a lock in /tmp that one user t
 """
 
 import asyncio
-import errno
 import logging
 import os
-import pwd
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from server.errors import StartupError
-from server.files import read_end, read_small
-from server.repositories.embedded import programs
+from server.files import read_end
+from server.repositories.embedded import postmaster, programs
+from server.repositories.embedded.cluster import prepare
+from server.repositories.embedded.problems import failure, unusable
 
 START_SECONDS = 120.0
 """For the server to be ready, recovery after a crash included."""
@@ -37,39 +33,7 @@ STOP_SECONDS = 30
 SOCKET_DIRECTORY_BYTES = 107 - len("/.s.PGSQL.5432")
 """The longest directory whose socket has a usable name (sun_path: unix(7))."""
 
-SOCKET_LOCK = ".s.PGSQL.5432.lock"
-
-CONFIGURATION = "tailrun.conf"
-SETTINGS = """\
-# Written by Tailrun at each start. To change a setting, put it behind the include of this file
-# in postgresql.conf, or use ALTER SYSTEM.
-
-# Reached through a socket in this directory alone, by the directory's owner and root alone.
-# The name is relative to the data directory, so its length does not matter to the server.
-listen_addresses = ''
-port = 5432
-unix_socket_directories = '.'
-unix_socket_permissions = 0700
-
-# Modest: a small host, one client.
-max_connections = 32
-shared_buffers = 64MB
-max_wal_size = 512MB
-autovacuum_max_workers = 2
-jit = off
-
-# The log is one file that is never rotated: what went wrong, nothing else.
-log_checkpoints = off
-log_min_messages = warning
-"""
-
-CWD = "/proc/self/cwd"
-"""The data directory, for PostgreSQL: an absolute path, which it insists on, that leads through no
-other directory (proc(5))."""
-
 URL = "postgresql://postgres@/postgres?host={}&port=5432"
-
-MAX_REPORT_CHARACTERS = 2000
 
 _POLL_SECONDS = 0.05
 _ORPHANS = "pre-existing shared memory block"
@@ -101,26 +65,28 @@ class EmbeddedDatabase:
             StartupError: it cannot be started; the message says why and how to mend it.
         """
         async with self._starting:
-            await self._start_or_give_up()
+            starting = asyncio.create_task(asyncio.to_thread(self._start))
+            try:
+                await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                # A thread cannot be cancelled: it is told, and has ended when this returns.
+                self._given_up.set()
+                await asyncio.wait({starting})
+                if not starting.cancelled():
+                    starting.exception()  # asyncio shall not call it one that nobody retrieved
+                self._given_up.clear()
+                raise
         return self.url
 
     @property
     def url(self) -> str:
         """The URL of the server, which may not run; see `start`."""
-        return URL.format(quote(self._host(), safe=""))
-
-    async def _start_or_give_up(self) -> None:
-        """Start the server in a thread, which gives up, and has ended, when this is cancelled."""
-        starting = asyncio.create_task(asyncio.to_thread(self._start))
-        try:
-            await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            self._given_up.set()
-            await asyncio.wait({starting})
-            if not starting.cancelled():
-                starting.exception()  # asyncio shall not call it one that nobody retrieved
-            self._given_up.clear()
-            raise
+        host = str(self._directory)
+        if len(os.fsencode(host)) > SOCKET_DIRECTORY_BYTES:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            host = f"/proc/self/fd/{self._descriptor}"
+        return URL.format(quote(host, safe=""))
 
     async def ensure(self) -> None:
         """Start the server again if it has died; costs next to nothing when it has not.
@@ -128,7 +94,7 @@ class EmbeddedDatabase:
         Raises:
             StartupError: it cannot be started again.
         """
-        if self._postmaster() is None:
+        if postmaster.pid_of(self._directory) is None:
             logger.warning("the embedded database has died; starting it again")
             await self.start()
 
@@ -140,177 +106,46 @@ class EmbeddedDatabase:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def _host(self) -> str:
-        """Return a name of the directory that is short enough for its socket's."""
-        if len(os.fsencode(self._directory)) <= SOCKET_DIRECTORY_BYTES:
-            return str(self._directory)
-        if self._descriptor is None:
-            self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        return f"/proc/self/fd/{self._descriptor}"
-
     def _start(self) -> None:
+        """Make and start the server if need be, and return when it is ready."""
         try:
-            self._prepare()
-            self._launch()
-        except OSError as exc:
-            raise StartupError(
-                f"The database's directory {self._directory} cannot be used ({exc.strerror}:"
-                f" {exc.filename}). {_mend(exc.strerror or '')}"
-            ) from exc
-
-    def _prepare(self) -> None:
-        """Make the cluster where there is none, and write its settings."""
-        if not (self._directory / "PG_VERSION").exists():
-            self._create()
-        version = read_small(self._directory / "PG_VERSION").strip()
-        if version != programs.VERSION:
-            raise StartupError(
-                f"The database in {self._directory} was made by PostgreSQL {version}, and this is"
-                f" {programs.VERSION}. Move it away, or bring it up with pg_upgrade."
-            )
-        owner = self._directory.stat()
-        temporary = self._directory / f"{CONFIGURATION}.new"
-        temporary.unlink(missing_ok=True)
-        # A new file: where it belongs to another user, there might be a link in its place.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            file.write(SETTINGS)
-        temporary.replace(self._directory / CONFIGURATION)
-
-    def _create(self) -> None:
-        """Make the cluster beside its place and move it there when it is whole."""
-        parent, prefix = self._directory.parent, f".{self._directory.name}-new-"
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left_over in parent.glob(f"{prefix}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        cluster = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        if os.geteuid() == 0:
-            programs.give_to_system_user(cluster)
-        arguments = ("--auth=trust", "--encoding=UTF8", "--username=postgres", "--locale=C")
-        unicode = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        report = self._run("initdb", *arguments, *unicode, directory=cluster)
-        if report is not None:
-            shutil.rmtree(cluster, ignore_errors=True)
-            raise self._failure("cannot be made", report)
-        with (cluster / "postgresql.conf").open("a", encoding="ascii") as configuration:
-            configuration.write(f"\ninclude_if_exists '{CONFIGURATION}'\n")
-        cluster.rename(self._directory)
+            prepare(self._directory, self._given_up)
+            deadline = time.monotonic() + START_SECONDS
+            while not postmaster.is_ready(self._directory):
+                if self._given_up.is_set():
+                    raise StartupError("The start of the database was given up.")
+                if time.monotonic() > deadline:
+                    raise StartupError(
+                        f"The database in {self._directory} is not ready after"
+                        f" {START_SECONDS:.0f} s. It may be recovering from a crash; see"
+                        f" {self._log}, and start again."
+                    )
+                if postmaster.pid_of(self._directory) is None:
+                    self._launch()
+                time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise unusable(self._directory, error) from error
 
     def _launch(self) -> None:
-        """Start the server if need be, and return when it is ready."""
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready():
-            if self._given_up.is_set():
-                raise StartupError("The start of the database was given up.")
-            if time.monotonic() > deadline:
-                raise StartupError(
-                    f"The database in {self._directory} is not ready after {START_SECONDS:.0f} s."
-                    f" It may be recovering from a crash; see {self._log}, and start again."
-                )
-            if self._postmaster() is None:
-                self._launch_once()
-            time.sleep(_POLL_SECONDS)
-
-    def _launch_once(self) -> None:
         """Start the server; return, too, when a killed one's processes are still ending."""
-        self._remove_stale_locks()
+        postmaster.remove_stale_locks(self._directory)
         seen = self._log.lstat().st_size if os.path.lexists(self._log) else 0
-        report = self._run("pg_ctl", "start", "--silent", "--log=log")
-        if report is None or self._postmaster() is not None:
+        report = self._control("start", "--log=log")
+        if report is None or postmaster.pid_of(self._directory) is not None:
             return
         log = read_end(self._log, seen) if os.path.lexists(self._log) else ""
         if _ORPHANS not in log:
-            raise self._failure("cannot be started", log.strip() or report)
-
-    def _remove_stale_locks(self) -> None:
-        """Remove lock files of a dead server whose pid is taken: PostgreSQL would respect them.
-
-        The pid may be another process's now (a container's come again and again), or the dead
-        server's own, as long as nobody has reaped it. Where no process has the pid, PostgreSQL
-        clears up itself; and whether a dead server's children still use the data, it sees from
-        their shared memory (PGSharedMemoryCreate in src/backend/port/sysv_shmem.c).
-        """
-        for lock in (self._directory / "postmaster.pid", self._directory / SOCKET_LOCK):
-            pid = next(_lines(lock), None)
-            if pid is None or self._is_ours(pid):
-                continue
-            if not pid.isascii() or not pid.isdigit() or Path("/proc", pid).exists():
-                lock.unlink(missing_ok=True)
+            raise failure(self._directory, "cannot be started", log.strip() or report)
 
     def _stop(self) -> None:
         for mode in ("fast", "immediate"):
-            if self._postmaster() is not None:
-                self._run(
-                    *("pg_ctl", "stop", "--silent", f"--mode={mode}", f"--timeout={STOP_SECONDS}")
-                )
+            if postmaster.pid_of(self._directory) is not None:
+                self._control("stop", f"--mode={mode}", f"--timeout={STOP_SECONDS}")
 
-    def _run(self, program: str, *arguments: str, directory: Path | None = None) -> str | None:
-        """Run a program of PostgreSQL on the data; return what went wrong, in one line."""
-        report = programs.run(
-            *(program, *arguments, f"--pgdata={CWD}"),
-            directory=directory or self._directory,
+    def _control(self, action: str, *options: str) -> str | None:
+        """Run pg_ctl; return what went wrong."""
+        return programs.run(
+            *("pg_ctl", action, "--silent", *options),
+            directory=self._directory,
             given_up=self._given_up,
         )
-        return None if report is None else " ".join(report.split())
-
-    def _failure(self, what: str, report: str) -> StartupError:
-        told = " ".join(report.split())[-MAX_REPORT_CHARACTERS:]
-        return StartupError(f"The database in {self._directory} {what}: {told} {_mend(told)}")
-
-    def _is_ready(self) -> bool:
-        status = [*_lines(self._directory / "postmaster.pid")][7:]
-        return self._postmaster() is not None and status == ["ready"]
-
-    def _postmaster(self) -> int | None:
-        """Return the server's pid if it runs."""
-        pid = next(_lines(self._directory / "postmaster.pid"), "")
-        return int(pid) if self._is_ours(pid) else None
-
-    def _is_ours(self, pid: str) -> bool:
-        """Tell whether a lock file's pid is a live PostgreSQL that works in this directory.
-
-        Which directory a process is in, root may not see in a container: then its user counts.
-        """
-        if not pid.isascii() or not pid.isdigit() or not _is_living_server(pid):
-            return False
-        with suppress(FileNotFoundError, ProcessLookupError):
-            directory = self._directory.stat()
-            if Path("/proc", pid).stat().st_uid != directory.st_uid:
-                return False
-            with suppress(PermissionError):
-                return os.path.samestat(Path("/proc", pid, "cwd").stat(), directory)
-            return True
-        return False
-
-
-def _lines(lock: Path) -> Iterator[str]:
-    """Return the lines of a lock file, none if there is none (src/include/utils/pidfile.h)."""
-    with suppress(FileNotFoundError):
-        yield from (line.strip() for line in read_small(lock).splitlines() or [""])
-
-
-def _is_living_server(pid: str) -> bool:
-    with suppress(OSError):
-        name, _, rest = Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(") ")
-        return name.endswith("(postgres") and not rest.startswith(("Z", "X"))
-    return False
-
-
-def _mend(problem: str) -> str:
-    """Say what helps against what PostgreSQL or the system reports."""
-    if os.strerror(errno.ENOSPC) in problem or os.strerror(errno.EDQUOT) in problem:
-        return "Free space there, or set TAILRUN_STATE_DIR to a place that has some."
-    if os.strerror(errno.EACCES) in problem or os.strerror(errno.ENOTDIR) in problem:
-        return (
-            f"Make it writable for {_user_name(os.geteuid())}, or set TAILRUN_STATE_DIR to another"
-            " directory."
-        )
-    return "Mend that and start again, or set TAILRUN_STATE_DIR to another directory."
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"

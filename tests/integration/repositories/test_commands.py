@@ -17,13 +17,14 @@ from server.errors import (
     InvalidCursorError,
 )
 from server.models import Advance, Chunk, CommandChange, RunEnd, RunState
-from server.repositories.commands import SEARCH_NEWEST, CommandRepository
+from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.page import SortKey
 from server.repositories.retention import RetentionRepository
 from server.repositories.rows import LISTED_BYTES
 from server.repositories.runs import RunRepository
+from server.repositories.search import SEARCH_NEWEST
 from tests.support.postgres import until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
