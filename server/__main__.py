@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from server.signals import IGNORED_SIGNALS
+from server.process.signals import IGNORED_SIGNALS
 
 PR_SET_DUMPABLE = 4
 """prctl(2)."""

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from server.environment import take_environment
 from server.errors import BackupError, StateDirectoryInUseError, TailrunError
-from server.logs import set_up_logging
-from server.outlet import STDERR, Outlet
+from server.process.environment import take_environment
+from server.process.logs import set_up_logging
+from server.process.outlet import STDERR, Outlet
 from server.repositories import backup
 from server.repositories.database import migrate
 from server.repositories.embedded.server import EmbeddedDatabase

@@ -9,7 +9,6 @@ from functools import partial
 
 from aiohttp import web
 
-from server.descriptors import raise_limit_of
 from server.errors import DatabaseUnavailableError, StartupError
 from server.handlers.application import build_app
 from server.handlers.http import keys
@@ -18,6 +17,7 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.keeper.spool import Spool
 from server.output.watch import Watch
+from server.process.descriptors import raise_limit_of
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database

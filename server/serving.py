@@ -14,18 +14,18 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from server import descriptors
-from server.environment import take_environment
 from server.errors import StartupError, TailrunError
 from server.handlers.http import keys
-from server.logs import LoopErrors, set_up_logging
-from server.outlet import STDERR, STDOUT, Outlet
+from server.process import descriptors
+from server.process.environment import take_environment
+from server.process.logs import LoopErrors, set_up_logging
+from server.process.outlet import STDERR, STDOUT, Outlet
+from server.process.signals import ENDING_SIGNALS, IGNORED_SIGNALS
 from server.resources import VERSION
 from server.serve import service
 from server.services.tasks import Tasks
 from server.settings.groups import HttpSettings, Settings
 from server.settings.reading import read_settings
-from server.signals import ENDING_SIGNALS, IGNORED_SIGNALS
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""

@@ -18,7 +18,7 @@ import pytest
 from tests.support.client import Client, Start
 from tests.support.service import ROOT, Service
 from tests.support.waiting import patience, until, until_true
-from tests.unit.test_outlet import fill
+from tests.unit.process.test_outlet import fill
 
 IGNORED = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.outlet import Outlet
+from server.process.outlet import Outlet
 
 
 @pytest.fixture
