@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from server.handlers import commands, output, pages, runs, stream
+from server.handlers import commands, health, output, pages, runs, stream
 from server.handlers.render import API
 
 ROUTES = [
-    ("GET", "ping", pages.ping),
+    ("GET", "ping", health.ping),
     ("GET", "commands/", commands.list_commands),
     ("POST", "commands/", commands.create_command),
     ("GET", "commands/{id}", commands.get_command),
@@ -46,9 +46,9 @@ def add_undocumented_routes(app: web.Application) -> None:
         if method == "GET" and not path.endswith("/ws"):
             router.add_route("HEAD", f"{API}/{path}", handler)
             router.add_route("HEAD", f"{API}/{other}", handler)
-    router.add_get("/healthz", pages.ping)
-    router.add_get("/readyz", pages.ready)
-    router.add_get("/metrics", pages.metrics)
+    router.add_get("/healthz", health.ping)
+    router.add_get("/readyz", health.ready)
+    router.add_get("/metrics", health.metrics)
     router.add_get("/", pages.page)
     router.add_get("/swagger", pages.documentation_redirect)
     router.add_get("/swagger/", pages.documentation_redirect)

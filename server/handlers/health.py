@@ -1,0 +1,35 @@
+"""Whether the service is well: up, ready, and its figures."""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from server.handlers import schemas
+from server.handlers.http.keys import METRICS, READINESS
+from server.handlers.http.openapi import operation
+from server.handlers.render import json_response
+
+
+@operation(
+    tag="service",
+    summary="Is the server up?",
+    answers={200: ("It is.", schemas.StatusSchema)},
+    errors=(403, 503),
+)
+async def ping(_request: web.Request) -> web.Response:
+    """Answer that the server is up."""
+    return json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer whether each part that the service needs can be reached."""
+    readiness = request.app[READINESS]
+    parts = await readiness.check()
+    status = 200 if all(found == "ok" for found in parts.values()) else 503
+    return json_response(parts | await readiness.notes(), status=status)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer the service's figures, for Prometheus."""
+    return web.Response(
+        body=request.app[METRICS].exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
