@@ -4,8 +4,8 @@ from aiohttp import web
 
 from server.handlers import routes
 from server.handlers.http import connections, guard, keys, openapi, problems
+from server.handlers.http.answers import API
 from server.handlers.http.gate import Gates
-from server.handlers.render import API
 from server.resources import VERSION
 from server.settings.groups import Settings
 

@@ -4,43 +4,17 @@ from aiohttp import web
 
 from server.errors import CommandChangedError
 from server.handlers import schemas
+from server.handlers.changes import command_change, compares, refuse_other_values
+from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import COMMANDS, RUNS
-from server.handlers.http.openapi import operation
-from server.handlers.http.parameters import (
-    IDEMPOTENCY_KEY,
-    body,
-    command_change,
-    command_id,
-    compares,
-    query,
-    refuse_other_values,
-    request_key,
-    versions,
-)
+from server.handlers.http.operation import operation
+from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key
 from server.handlers.http.problems import problem
-from server.handlers.render import (
-    base_path,
-    command_json,
-    json_response,
-    location,
-    replay,
-    run_json,
-    version_tag,
-)
+from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
+from server.handlers.render import command_json, run_json
 from server.services.commands import CommandView
 
-BODY_ERRORS = (400, 413, 415, 422)
-REPEATABLE = {
-    "name": IDEMPOTENCY_KEY,
-    "description": "1 to 255 visible ASCII characters of the client's choice. A request that comes"
-    " again with the same key within 24 hours makes nothing: it gets the first answer's command and"
-    " run, and the header `Idempotent-Replayed: true`.",
-}
 READ_ONLY = "Fields that are only read may be sent as they are."
-IF_MATCH = {
-    "name": "If-Match",
-    "description": "the ETag of the command that is to be changed; 412 when it is another by now",
-}
 
 
 @operation(
@@ -50,7 +24,6 @@ IF_MATCH = {
     " long texts lists hold the first 4 KiB.",
     query=schemas.CommandsQuery,
     answers={200: ("A page of commands.", schemas.CommandPageSchema)},
-    errors=(403, 422, 503),
 )
 async def list_commands(request: web.Request) -> web.Response:
     """Answer a page of commands."""
@@ -73,7 +46,6 @@ async def list_commands(request: web.Request) -> web.Response:
     body=schemas.NewCommandBody,
     headers=(REPEATABLE,),
     answers={201: ("The command, with the run that was started.", schemas.NewCommandSchema)},
-    errors=(*BODY_ERRORS, 403, 503),
 )
 async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
@@ -85,17 +57,15 @@ async def create_command(request: web.Request) -> web.Response:
         command_json(view, base_path(request), run_field="run"),
         status=201,
         headers=location(request, f"commands/{view.command.id}")
-        | version_tag(view)
+        | version_tag(view.command.updated_at)
         | replay(replayed=replayed),
     )
 
 
 @operation(
     tag="commands",
-    of="command",
     summary="Get a command",
     answers={200: ("The command, with its newest run.", schemas.CommandSchema)},
-    errors=(403, 404, 503),
 )
 async def get_command(request: web.Request) -> web.Response:
     """Answer a command."""
@@ -104,14 +74,12 @@ async def get_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
-    of="command",
     summary="Replace a command",
     description="Name and script, and the description if one is given; runs already started keep"
     f" their script. {READ_ONLY}",
     body=schemas.CommandBody,
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", schemas.CommandSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 412, 503),
 )
 async def replace_command(request: web.Request) -> web.Response:
     """Replace a command's fields."""
@@ -120,13 +88,11 @@ async def replace_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
-    of="command",
     summary="Change a command",
     description=f"What the body names, and nothing else. {READ_ONLY}",
     body=schemas.CommandPatchBody,
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", schemas.CommandSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 412, 503),
 )
 async def change_command(request: web.Request) -> web.Response:
     """Change some of a command's fields."""
@@ -135,10 +101,9 @@ async def change_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
-    of="command",
     summary="Delete a command with all its runs",
     answers={204: ("It is deleted.", None)},
-    errors=(403, 404, 409, 503),
+    errors=(409,),
 )
 async def delete_command(request: web.Request) -> web.Response:
     """Delete a command."""
@@ -148,11 +113,10 @@ async def delete_command(request: web.Request) -> web.Response:
 
 @operation(
     tag="commands",
-    of="command",
     summary="Stop the command's active runs",
     body=schemas.StopBody,
     answers={202: ("The runs that are ending.", schemas.RunsSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 409, 503),
+    errors=(409,),
 )
 async def stop_command(request: web.Request) -> web.Response:
     """Stop all active runs of a command."""
@@ -168,18 +132,22 @@ async def _change(request: web.Request) -> web.Response:
     if compares(fields):
         refuse_other_values(fields, command_json(await service.get(command), base_path(request)))
     try:
-        changed = await service.change(command, command_change(request), versions=versions(request))
+        changed = await service.change(
+            command, command_change(request), versions=permitted_versions(request)
+        )
     except CommandChangedError as error:
         current = await service.get(command)
         return problem(
             412,
             str(error),
             slug="command-changed",
-            headers=version_tag(current),
+            headers=version_tag(current.command.updated_at),
             members={"command": command_json(current, base_path(request))},
         )
     return _command(request, changed)
 
 
 def _command(request: web.Request, view: CommandView) -> web.Response:
-    return json_response(command_json(view, base_path(request)), headers=version_tag(view))
+    return json_response(
+        command_json(view, base_path(request)), headers=version_tag(view.command.updated_at)
+    )

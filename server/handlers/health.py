@@ -4,16 +4,15 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.handlers import schemas
+from server.handlers.http.answers import json_response
 from server.handlers.http.keys import METRICS, READINESS
-from server.handlers.http.openapi import operation
-from server.handlers.render import json_response
+from server.handlers.http.operation import operation
 
 
 @operation(
     tag="service",
     summary="Is the server up?",
     answers={200: ("It is.", schemas.StatusSchema)},
-    errors=(403, 503),
 )
 async def ping(_request: web.Request) -> web.Response:
     """Answer that the server is up."""

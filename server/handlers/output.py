@@ -13,7 +13,7 @@ from server.errors import TailrunError
 from server.handlers import schemas, sse
 from server.handlers.http import negotiation, sending
 from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS
-from server.handlers.http.openapi import operation
+from server.handlers.http.operation import Header, operation
 from server.handlers.http.parameters import query, run_id
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.telling import start_offset
@@ -43,7 +43,6 @@ class _Part:
 
 @operation(
     tag="runs",
-    of="run",
     summary="Get a run's output",
     description="The exact bytes. `offset`, `tail`, `lines` or the header `Range: bytes=a-b` ask"
     " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"
@@ -51,15 +50,15 @@ class _Part:
     query=schemas.OutputQuery,
     produces=("text/plain", sse.MEDIA_TYPE),
     headers=(
-        {"name": "Range", "description": "bytes=a-b, bytes=a- or bytes=-n"},
-        {"name": sse.LAST_EVENT_ID, "description": "the id of the last event that came"},
+        Header("Range", "bytes=a-b, bytes=a- or bytes=-n", errors=(416,)),
+        Header(sse.LAST_EVENT_ID, "the id of the last event that came", errors=(422,)),
     ),
     answers={
         200: ("The output.", None),
         204: ("The reader of events has been told the end.", None),
         206: ("The range that was asked for.", None),
     },
-    errors=(403, 404, 410, 416, 422, 503),
+    errors=(410,),
 )
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""

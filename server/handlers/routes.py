@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from server.handlers import commands, health, output, pages, runs, stream
-from server.handlers.render import API
+from server.handlers.http.answers import API
+from server.handlers.http.openapi import documented
 
 ROUTES = [
     ("GET", "ping", health.ping),
@@ -32,21 +33,21 @@ slash."""
 
 def add_routes(app: web.Application) -> None:
     """Add every route to the application; the documentation is made of those added first."""
-    router = app.router
-    for method, path, handler in ROUTES:
-        router.add_route(method, f"{API}/{path}", handler)
+    for method, path, operation in ROUTES:
+        app.router.add_route(method, f"{API}/{path}", documented(operation, path))
 
 
 def add_undocumented_routes(app: web.Application) -> None:
     """Add HEAD, the other slash forms, the page and what belongs to it."""
     router = app.router
-    for method, path, handler in ROUTES:
+    for method, path, operation in ROUTES:
+        handler = documented(operation, path)
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         router.add_route(method, f"{API}/{other}", handler)
         if method == "GET" and not path.endswith("/ws"):
             router.add_route("HEAD", f"{API}/{path}", handler)
             router.add_route("HEAD", f"{API}/{other}", handler)
-    router.add_get("/healthz", health.ping)
+    router.add_get("/healthz", health.ping.handler)
     router.add_get("/readyz", health.ready)
     router.add_get("/metrics", health.metrics)
     router.add_get("/", pages.page)

@@ -5,22 +5,20 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.handlers import schemas
-from server.handlers.commands import BODY_ERRORS, REPEATABLE
+from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import RUNS, SETTINGS
-from server.handlers.http.openapi import operation
-from server.handlers.http.parameters import body, command_id, query, request_key, run_id
-from server.handlers.render import base_path, json_response, location, replay, run_json
+from server.handlers.http.operation import operation
+from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key, run_id
+from server.handlers.render import run_json
 from server.repositories.page import Page
 from server.services.running.live import RunView
 
 
 @operation(
     tag="runs",
-    of="command",
     summary="Start a run of the command",
     headers=(REPEATABLE,),
     answers={201: ("The run.", schemas.RunSchema)},
-    errors=(403, 404, 422, 503),
 )
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
@@ -31,12 +29,10 @@ async def start_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="command",
     summary="List the command's runs",
     description="Newest first.",
     query=schemas.PageQuery,
     answers={200: ("A page of runs.", schemas.RunPageSchema)},
-    errors=(403, 404, 422, 503),
 )
 async def list_command_runs(request: web.Request) -> web.Response:
     """Answer a page of a command's history."""
@@ -49,7 +45,6 @@ async def list_command_runs(request: web.Request) -> web.Response:
     description="Of all commands, newest first.",
     query=schemas.RunsQuery,
     answers={200: ("A page of runs.", schemas.RunPageSchema)},
-    errors=(403, 422, 503),
 )
 async def list_runs(request: web.Request) -> web.Response:
     """Answer a page of all runs."""
@@ -58,10 +53,8 @@ async def list_runs(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="run",
     summary="Get a run",
     answers={200: ("The run.", schemas.RunSchema)},
-    errors=(403, 404, 503),
 )
 async def get_run(request: web.Request) -> web.Response:
     """Answer a run."""
@@ -70,11 +63,9 @@ async def get_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="command",
     summary="Get the command's newest run with its output as text",
     description="All that has been written, live too, up to the bound TAILRUN_INFO_OUTPUT_BYTES.",
     answers={200: ("The run.", schemas.RunInfoSchema)},
-    errors=(403, 404, 503),
 )
 async def get_info(request: web.Request) -> web.Response:
     """Answer a command's newest run with its output."""
@@ -87,10 +78,9 @@ async def get_info(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="run",
     summary="Delete a run with its output",
     answers={204: ("It is deleted.", None)},
-    errors=(403, 404, 409, 503),
+    errors=(409,),
 )
 async def delete_run(request: web.Request) -> web.Response:
     """Delete a run that has ended."""
@@ -100,13 +90,12 @@ async def delete_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="run",
     summary="Stop a run",
     description="The signal goes to the run's process group; after the grace period SIGKILL goes"
     " to all of its processes. Asking again is harmless.",
     body=schemas.StopBody,
     answers={202: ("The run, which is ending.", schemas.RunSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 409, 503),
+    errors=(409,),
 )
 async def stop_run(request: web.Request) -> web.Response:
     """Stop a run."""
@@ -116,12 +105,11 @@ async def stop_run(request: web.Request) -> web.Response:
 
 @operation(
     tag="runs",
-    of="run",
     summary="Send a signal to a run",
     description="To its process group. SIGSTOP pauses it, SIGCONT resumes it.",
     body=schemas.SignalBody,
     answers={202: ("The run.", schemas.RunSchema)},
-    errors=(*BODY_ERRORS, 403, 404, 409, 503),
+    errors=(409,),
 )
 async def signal_run(request: web.Request) -> web.Response:
     """Send a signal to a run."""

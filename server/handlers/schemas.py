@@ -379,22 +379,3 @@ class StatusSchema(Schema):
     """That the service is up."""
 
     status = fields.String(metadata={"example": "ok"})
-
-
-class ProblemSchema(Schema):
-    """An error, as RFC 9457 has it."""
-
-    type = fields.String(
-        required=True, metadata={"description": "which kind of error, as docs/api.md lists them"}
-    )
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True, metadata={"description": "what is wrong, for people"})
-    errors: Any = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        metadata={"description": "what is wrong, by field"},
-    )
-    command = fields.Nested(
-        CommandSchema, metadata={"description": "with 412: the command as it is now"}
-    )

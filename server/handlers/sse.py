@@ -14,11 +14,11 @@ from aiohttp.http import StreamWriter
 from server.errors import TailrunError
 from server.handlers import telling
 from server.handlers.http import sending
+from server.handlers.http.answers import base_path
 from server.handlers.http.keys import RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
 from server.handlers.http.problems import InvalidInputError, told
 from server.handlers.http.viewers import Place
-from server.handlers.render import base_path
 from server.handlers.schemas import MAX_OFFSET
 from server.handlers.telling import Telling
 from server.output.cursor import Frame, Pace, StreamFormat

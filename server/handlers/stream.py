@@ -13,12 +13,12 @@ from marshmallow import Schema
 
 from server.errors import TailrunError
 from server.handlers import schemas, telling
+from server.handlers.http.answers import base_path
 from server.handlers.http.keys import RUNS, SETTINGS, VIEWERS
-from server.handlers.http.openapi import operation
+from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.problems import told
 from server.handlers.http.viewers import CLOSE_SECONDS, Place
-from server.handlers.render import base_path
 from server.handlers.telling import Telling
 from server.output.cursor import Frame, Pace, StreamFormat
 from server.services.running.outcome import close_reason
@@ -61,7 +61,7 @@ viewer cannot be served now, 4404 when there is no such run, 4410 when its archi
 
 ANSWERS: dict[int, tuple[str, type[Schema] | None]] = {
     101: ("The stream begins.", None),
-    400: ("It is no WebSocket handshake.", schemas.ProblemSchema),
+    400: ("It is no WebSocket handshake.", ProblemSchema),
 }
 
 Find = Callable[[web.Request], Awaitable[UUID]]
@@ -69,12 +69,10 @@ Find = Callable[[web.Request], Awaitable[UUID]]
 
 @operation(
     tag="stream",
-    of="run",
     summary="Watch a run",
     description=DESCRIPTION,
     query=schemas.StreamQuery,
     answers=ANSWERS,
-    errors=(403, 422, 503),
 )
 async def stream_run(request: web.Request) -> web.StreamResponse:
     """Stream a run."""
@@ -83,12 +81,10 @@ async def stream_run(request: web.Request) -> web.StreamResponse:
 
 @operation(
     tag="stream",
-    of="command",
     summary="Watch the command's newest run",
     description=DESCRIPTION,
     query=schemas.StreamQuery,
     answers=ANSWERS,
-    errors=(403, 422, 503),
 )
 async def stream_command(request: web.Request) -> web.StreamResponse:
     """Stream a command's newest run."""

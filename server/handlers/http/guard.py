@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
+from server.handlers.http.answers import API
 from server.handlers.http.keys import SETTINGS
 from server.handlers.http.problems import Handler, problem, shown
-from server.handlers.render import API
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OTHER_SITES = frozenset({"cross-site", "same-site"})

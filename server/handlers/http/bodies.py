@@ -1,0 +1,96 @@
+"""The strict reading of a request's input: JSON or an error, each parameter once."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from aiohttp import web
+from marshmallow import Schema, ValidationError
+from webargs.aiohttpparser import AIOHTTPParser
+
+from server.handlers.http.problems import NAMED_FIELDS, InvalidInputError
+
+MAX_CONTAINERS = 1000
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+class StrictParser(AIOHTTPParser):
+    """Reads bodies and queries for aiohttp-apispec, which calls these methods."""
+
+    async def load_json(self, req: web.Request, schema: Schema) -> Any:
+        """Return what the body holds; {} where there is none.
+
+        Raises:
+            HTTPBadRequest: it is not JSON.
+            InvalidInputError: it has too many lists, objects or unknown fields.
+        """
+        body = await req.read()
+        if not body:
+            return {}
+        try:
+            _refuse_many_containers(body)
+            read = json.loads(body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            told = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            text = told.partition(";")[0]  # Python's advice follows, where a number is too long
+            raise web.HTTPBadRequest(text=f"The body is not JSON: {text}.") from error
+        _refuse_many_unknown(read, schema)
+        return read
+
+    def load_querystring(self, req: web.Request, schema: Schema) -> Any:
+        """Return the query's parameters.
+
+        Raises:
+            InvalidInputError: one is given twice.
+        """
+        repeated = [name for name in req.query if len(req.query.getall(name)) > 1]
+        if repeated:
+            named = {name: ["Give it once."] for name in repeated[:NAMED_FIELDS]}
+            raise InvalidInputError(named)
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        """Say what the schema refuses.
+
+        Raises:
+            InvalidInputError: always.
+        """
+        raise InvalidInputError(_by_field(error.messages)) from error
+
+
+def _refuse_many_containers(body: bytes) -> None:
+    """Refuse a body with so many lists and objects that reading it would hold the loop.
+
+    Raises:
+        InvalidInputError: it has more than MAX_CONTAINERS, not counting what stands in texts.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        bare = _TEXT.sub(b"", body)
+        if bare.count(b"[") + bare.count(b"{") > MAX_CONTAINERS:
+            text = f"It has more than {MAX_CONTAINERS} lists and objects; no body here needs them."
+            raise InvalidInputError({"body": [text]})
+
+
+def _refuse_many_unknown(read: object, schema: Schema) -> None:
+    """Refuse what has many unknown fields at once: marshmallow would tell them one by one."""
+    if not isinstance(read, dict) or len(read) <= len(schema.fields) + NAMED_FIELDS:
+        return
+    unknown = [name for name in read if name not in schema.fields]
+    named = {name: ["Unknown field."] for name in unknown[:NAMED_FIELDS]}
+    raise InvalidInputError(named, more=len(unknown) - len(named))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _by_field(messages: Any) -> dict[str, list[str]]:
+    """Flatten webargs' messages, which are by location and then by field."""
+    by_field: dict[str, list[str]] = {}
+    for found in messages.values():
+        for name, texts in (found if isinstance(found, dict) else {"body": found}).items():
+            field = "body" if name == "_schema" else name
+            by_field.setdefault(field, []).extend(
+                texts if isinstance(texts, list) else [str(texts)]
+            )
+    return by_field
