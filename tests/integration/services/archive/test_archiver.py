@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,27 @@ async def test_many_runs_are_archived_together(site: Site) -> None:
         run.end()
     for run in runs:
         await run.assert_whole()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+async def test_the_archive_rests_only_for_who_watches_a_quiet_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, watched: bool
+) -> None:
+    rests: list[float] = []
+
+    def no_rest(waited_seconds: float) -> float:
+        rests.append(waited_seconds)
+        return 0.0
+
+    monkeypatch.setattr(archiver, "rest_seconds", no_rest)
+    loud, quiet = await site.run(), await site.run()
+    with loud.log.acquire(), quiet.log.acquire() if watched else nullcontext():
+        loud.write(b"0123456789abcde\n" * (2 * archiver.BATCH_BYTES // 16))
+        loud.end()
+        await loud.assert_whole()
+    assert bool(rests) == watched
+    quiet.end()
+    await quiet.assert_whole()
 
 
 @pytest.mark.parametrize("seed", range(10))
