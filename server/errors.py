@@ -65,6 +65,10 @@ class DatabaseUnavailableError(TailrunError):
     """The database cannot be reached at the moment."""
 
 
+class DatabaseReadOnlyError(DatabaseUnavailableError):
+    """The database takes no changes at the moment: it is a standby, or was made read-only."""
+
+
 class DatabaseRefusedError(DatabaseUnavailableError):
     """The database is there and refuses a statement, mostly for what one of its rows holds."""
 

@@ -233,7 +233,7 @@ async def test_a_database_that_was_made_read_only_takes_no_runs_and_shows_all(
     async with Load(client, tmp_path) as load:
         execute(server, "ALTER DATABASE postgres SET default_transaction_read_only = on", throw_out)
         await load.go_on()
-        await refused(client)
+        assert "is read-only" in (await refused(client))["detail"]
         await until(lambda: "read-only" in client.service.log)
         assert len((await client.call("GET", "runs/"))["items"]) == 4
         await load.end_all(0, 1)

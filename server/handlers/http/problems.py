@@ -54,6 +54,9 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.DatabaseUnavailableError: Kind(
         503, "database-unavailable", "The database cannot be reached at the moment. Try again."
     ),
+    errors.DatabaseReadOnlyError: Kind(
+        503, "database-unavailable", "The database is read-only at the moment. Try again."
+    ),
     errors.DatabaseRefusedError: Kind(
         503,
         "database-refused",

@@ -10,7 +10,12 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import QueryCanceledError, parse_dsn
 
-from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
+from server.errors import (
+    DatabaseReadOnlyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    StartupError,
+)
 from server.repositories.database.connections import TooLateError
 
 READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
@@ -58,6 +63,7 @@ class Address:
         Raises:
             DatabaseUnavailableError: the server cannot be reached, did not answer in time, or
                 cannot do now what was asked.
+            DatabaseReadOnlyError: it takes no changes.
             DatabaseRefusedError: it refuses the statement: for a row's content, a constraint, a
                 trigger, a privilege, a table that is not there.
         """
@@ -84,7 +90,8 @@ class Address:
         reason = " ".join(str(exc).split())
         if password := self.parameters.get("password"):
             reason = reason.replace(password, "***")
-        return DatabaseUnavailableError(f"{self} is unavailable: {reason}")
+        kind = DatabaseReadOnlyError if isinstance(exc, READ_ONLY) else DatabaseUnavailableError
+        return kind(f"{self} is unavailable: {reason}")
 
 
 def _primary(exc: psycopg2.Error) -> str:

@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg2.errors import UndefinedTable
 
-from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
+from server.errors import (
+    DatabaseReadOnlyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    StartupError,
+)
 from server.repositories.commands import CommandRepository
 from server.repositories.database import pool as pool_module
 from server.repositories.database.connections import Row
@@ -235,10 +240,10 @@ async def test_a_database_that_was_made_read_only_is_unavailable_and_heals(
     await commands.add("name", None, "true")
     execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     await database.fetch_all("SET default_transaction_read_only = on; SELECT 1")
-    with pytest.raises(DatabaseUnavailableError, match="read-only"):
+    with pytest.raises(DatabaseReadOnlyError, match="read-only"):
         await commands.add("name", None, "true")
     assert len((await commands.list(limit=9)).items) == 1
-    with pytest.raises(DatabaseUnavailableError, match="read-only"):
+    with pytest.raises(DatabaseReadOnlyError, match="read-only"):
         await commands.add("name", None, "true")
     execute(
         database_url,

@@ -43,6 +43,11 @@ CASES: list[tuple[Exception, int, str]] = [
         "The database cannot be reached at the moment. Try again.",
     ),
     (
+        errors.DatabaseReadOnlyError("The database x at secret.example takes no changes."),
+        503,
+        "The database is read-only at the moment. Try again.",
+    ),
+    (
         errors.KeeperUnavailableError("No /secret/keeper/socket."),
         503,
         "The keeper cannot be reached at the moment. Try again.",
