@@ -6,12 +6,13 @@ That ends, or puts off, the following of this run alone; the service and its oth
 
 import logging
 from itertools import islice
+from typing import Protocol
 from uuid import UUID
 
 from server.errors import TailrunError
 from server.keeper.protocol import KeeperError, KeeperFullError
+from server.models import Run
 from server.services.metrics import Metrics
-from server.services.running.live import LiveRun
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Before a run that was put off is tried again; the last one repeats."""
@@ -25,14 +26,36 @@ TOLD = 3
 logger = logging.getLogger(__name__)
 
 
+class PostponableRun(Protocol):
+    """What faults need to know of an active run, and tell it."""
+
+    run: Run
+    """Its newest state."""
+
+    fault: str | None
+    """What fails for it while it is postponed."""
+
+    attempts: int
+    """How often in a row something has failed for it."""
+
+    given_up: bool
+    """Whether somebody asked it to end while it was postponed: then it may, without its output."""
+
+    def mark_postponed(self, fault: str) -> None:
+        """Count an attempt, and show users what fails."""
+
+    def mark_resolved(self) -> None:
+        """Show users that nothing fails any more."""
+
+
 class Faults:
     """The runs that are put off: what failed for them, and for how long they are left alone."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._postponed: dict[UUID, LiveRun] = {}
+        self._postponed: dict[UUID, PostponableRun] = {}
 
-    def postpone(self, live: LiveRun, what: str, error: BaseException) -> float:
+    def postpone(self, live: PostponableRun, what: str, error: BaseException) -> float:
         """Tell, in the run's `reason`, the log and the metrics, that `what` failed for a run.
 
         The log hears of it once, until something else fails. Returns after how many seconds it is
@@ -47,13 +70,13 @@ class Faults:
         pause = PAUSE_SECONDS[min(live.attempts, len(PAUSE_SECONDS)) - 1]
         return min(pause, GIVEN_UP_PAUSE_SECONDS) if live.given_up else pause
 
-    def resolve(self, live: LiveRun) -> None:
+    def resolve(self, live: PostponableRun) -> None:
         """Tell that what failed for a run has come through."""
         if self._postponed.pop(live.run.id, None) is not None:
             logger.info("run is followed again", extra={"run": live.run.id})
             live.mark_resolved()
 
-    def forget(self, live: LiveRun) -> None:
+    def forget(self, live: PostponableRun) -> None:
         """Tell that a run has ended, one way or another."""
         self._postponed.pop(live.run.id, None)
 

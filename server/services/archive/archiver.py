@@ -4,22 +4,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from enum import Enum
 from uuid import UUID
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.keeper.files import PASSING_ERRORS
-from server.models import Advance, Position, RunEnd
+from server.models import Advance, Position
 from server.output.log import RunLog
 from server.repositories.database.halving import in_parts
 from server.repositories.output import OutputRepository
+from server.services.archive.followed import EndOf, Followed, FollowedRun
 from server.services.archive.packing import CHUNK_BYTES, Packing
 from server.services.archive.processor import seconds_waited
 from server.services.faults import Faults
 from server.services.metrics import Metrics
-from server.services.running import outcome
-from server.services.running.live import LiveRun
 from server.settings.groups import ArchiveSettings
 
 BATCH_BYTES = 4 * CHUNK_BYTES
@@ -47,22 +45,13 @@ CLOSE_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
-class Followed(Enum):
-    """How the following of a run ended."""
-
-    ENDED = "the run has ended, and all of it is stored"
-    TAKEN = "another server owns the run now"
-    ENDED_ELSEWHERE = "somebody else has ended it in the database"
-    DELETED = "its row was deleted"
-
-
 class _Cursor:
     """How far one run is archived: `offset` bytes, `lines` newlines, and what is still to tell.
 
     `waits` while the run is put off; `result` is set with `done`.
     """
 
-    def __init__(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> None:
+    def __init__(self, live: FollowedRun, log: RunLog, end_of: EndOf) -> None:
         self.live = live
         self.log = log
         self.end_of = end_of
@@ -109,7 +98,7 @@ class Archiver:
         self._due = asyncio.Event()
         self._first_grown = asyncio.Event()
 
-    async def follow(self, live: LiveRun, log: RunLog, end_of: Callable[[], RunEnd]) -> Followed:
+    async def follow(self, live: FollowedRun, log: RunLog, end_of: EndOf) -> Followed:
         """Archive a run to its end, or until it is ours no more.
 
         `end_of` tells how the run ended; it is asked once the log has ended.
@@ -332,7 +321,7 @@ class Archiver:
             chunks=chunks,
             preview=await self._packing.preview(log, start, to_offset, ended=ended),
             start_time=None if cursor.start_told or before is not None else live.run.start_time,
-            end=_end(cursor, to_offset) if ended else None,
+            end=cursor.end_of(to_offset, None) if ended else None,
         )
 
     def _settle(self, cursor: _Cursor, advance: Advance) -> None:
@@ -358,7 +347,7 @@ class Archiver:
         cursor.offset, cursor.lines = position.output_bytes, position.output_lines
         cursor.live.mark_archived(position.output_bytes, position.output_lines)
         if position.state.final:
-            cursor.live.mark_ended(advance.end or cursor.end_of())
+            cursor.live.mark_ended(advance.end or cursor.end_of(cursor.offset, None))
             _done(cursor, Followed.ENDED)
 
 
@@ -377,12 +366,6 @@ def _done(cursor: _Cursor, result: Followed) -> None:
     cursor.done.set()
 
 
-def _end(cursor: _Cursor, offset: int) -> RunEnd:
-    if cursor.log.damaged:
-        return outcome.incomplete(offset, outcome.OUTPUT_CUT, cursor.end_of)
-    return cursor.end_of()
-
-
 def _without_output(cursor: _Cursor) -> Advance:
     """Make the step that ends a run without what is still to be archived of its output."""
     live = cursor.live
@@ -392,5 +375,5 @@ def _without_output(cursor: _Cursor) -> Advance:
         from_offset=cursor.offset,
         to_offset=cursor.offset,
         to_lines=cursor.lines,
-        end=outcome.incomplete(cursor.offset, live.fault, cursor.end_of),
+        end=cursor.end_of(cursor.offset, live.fault),
     )

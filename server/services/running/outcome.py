@@ -109,6 +109,11 @@ def given_up(fault: str | None) -> RunEnd:
     return RunEnd(RunState.LOST, datetime.now(UTC), reason=f"it was given up: {fault}")
 
 
+def archived(offset: int, missing: str | None, end_of: Callable[[], RunEnd]) -> RunEnd:
+    """Return the end of a run whose output is stored; up to `offset` alone, if some is missing."""
+    return end_of() if missing is None else incomplete(offset, missing, end_of)
+
+
 def incomplete(offset: int, fault: str | None, end_of: Callable[[], RunEnd]) -> RunEnd:
     """Return the end of a run whose output from `offset` on was given up, because of `fault`.
 

@@ -27,7 +27,8 @@ from server.output.log import RunLog
 from server.output.watch import Watch
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services.archive.archiver import Archiver, Followed
+from server.services.archive.archiver import Archiver
+from server.services.archive.followed import Followed
 from server.services.faults import Faults, cause
 from server.services.metrics import Metrics
 from server.services.running import outcome
@@ -375,10 +376,14 @@ class Runner:
             await self._remove_spool(live)
 
     async def _follow_persistently(self, live: LiveRun, log: RunLog) -> Followed:
+        def end_of(offset: int, fault: str | None) -> RunEnd:
+            missing = outcome.OUTPUT_CUT if fault is None and log.damaged else fault
+            return outcome.archived(offset, missing, lambda: self.end_of(live.run))
+
         while True:
             try:
                 failpoint("run.followed")
-                return await self._archiver.follow(live, log, lambda: self.end_of(live.run))
+                return await self._archiver.follow(live, log, end_of)
             except Exception as error:
                 pause = self._faults.postpone(live, "it cannot be followed now", error)
                 await asyncio.sleep(pause)

@@ -17,7 +17,8 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.services.archive.archiver import Archiver, Followed
+from server.services.archive.archiver import Archiver
+from server.services.archive.followed import Followed
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running import outcome
@@ -119,10 +120,14 @@ class LiveLog:
             site.archiver.follow(self.live, self.log, self._end_of)
         )
 
-    def _end_of(self) -> RunEnd:
-        record = self.site.spool.read_exit(str(self.id))
-        assert record is not None
-        return outcome.run_end(record)
+    def _end_of(self, offset: int, fault: str | None) -> RunEnd:
+        def recorded() -> RunEnd:
+            record = self.site.spool.read_exit(str(self.id))
+            assert record is not None
+            return outcome.run_end(record)
+
+        missing = outcome.OUTPUT_CUT if fault is None and self.log.damaged else fault
+        return outcome.archived(offset, missing, recorded)
 
     def write(self, data: bytes) -> None:
         with self.site.spool.output_path(str(self.id)).open("ab", buffering=0) as file:
