@@ -14,7 +14,7 @@ PR_SET_DUMPABLE = 4
 
 STANDARD_DESCRIPTORS = 3
 WORDS = {
-    "serve": ("server.serving", "serve"),
+    "serve": ("server.serve", "serve"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
 }

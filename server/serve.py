@@ -1,8 +1,9 @@
-"""The composition root: builds everything, in the order in which each needs the other."""
+"""The role of a server: builds everything, in the order in which each needs the other."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,13 @@ from aiohttp import web
 from server.errors import DatabaseUnavailableError, StartupError
 from server.handlers.application import build_app
 from server.handlers.http import keys
+from server.handlers.http.listening import check_address, listening
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.keeper.spool import Spool
 from server.output.watch import Watch
+from server.process import entry
 from server.process.descriptors import raise_limit_of
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
@@ -26,7 +29,7 @@ from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
-from server.resources import migrations_directory
+from server.resources import VERSION, migrations_directory
 from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -61,6 +64,24 @@ class _Repositories:
     commands: CommandRepository
     runs: RunRepository
     outputs: OutputRepository
+
+
+def serve(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to end; return the exit code."""
+    return entry.run(sys.argv[1:] if arguments is None else arguments, _serving)
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, environment: Mapping[str, str]
+) -> AsyncIterator[entry.Started]:
+    check_address(settings.http)
+    async with service(settings, environment) as (app, tasks), listening(app, settings.http) as at:
+        yield entry.Started(
+            f"Tailrun {VERSION} serves {at}/ (documentation: {at}/swagger/index.html,"
+            f" state: {settings.state_dir})\n",
+            tasks.failed,
+        )
 
 
 @asynccontextmanager

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from server import serving
-from server.serving import serve
+from server.process import entry
+from server.serve import serve
 
 
 def refusal(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
 ) -> str:
     """Return what a start is refused with: one line on stderr."""
-    monkeypatch.setattr(serving, "set_up_logging", lambda *_: None)
+    monkeypatch.setattr(entry, "set_up_logging", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("TAILRUN_")]:
         monkeypatch.delenv(name)
     assert serve(arguments) == os.EX_CONFIG
@@ -75,7 +75,7 @@ def test_the_entry_loads_nothing_before_it_has_hidden_its_memory() -> None:
     """What it loads takes time, in which a run that goes on could look into it."""
     program = (
         "import ctypes, os, sys, server.__main__ as entry\n"
-        "assert not {'aiohttp', 'asyncio', 'server.serving', 'server.errors'} & {*sys.modules}\n"
+        "assert not {'aiohttp', 'asyncio', 'server.serve', 'server.errors'} & {*sys.modules}\n"
         "entry.hide_memory()\n"
         "assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE\n"
         "assert os.stat('/proc/self/environ').st_uid == 0\n"

@@ -1,0 +1,93 @@
+"""How a role is entered and left: settings, log, environment and limits first; its end reported."""
+
+import asyncio
+import dataclasses
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NoReturn
+
+from server.errors import TailrunError
+from server.process import descriptors
+from server.process.ending import Ending
+from server.process.environment import take_environment
+from server.process.logs import LoopErrors, set_up_logging
+from server.process.outlet import STDERR, STDOUT, Outlet
+from server.settings.groups import Settings
+from server.settings.reading import read_settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a role tells when it has started."""
+
+    announcement: str
+    failed: asyncio.Event
+    """Set when a task dies that the role cannot go on without."""
+
+
+Role = Callable[[Settings, Mapping[str, str]], AbstractAsyncContextManager[Started]]
+"""Takes the settings, and the environment as it was without secrets; runs until it is left."""
+
+
+def run(arguments: Sequence[str], role: Role) -> int:
+    """Run a role until it is told to end, or cannot go on; return the exit code."""
+    output, errors = Outlet(STDOUT), Outlet(STDERR)
+
+    def leave() -> NoReturn:
+        """End at once, with all that is said: a thread may be waiting for a database, for long."""
+        output.flush()
+        errors.flush()
+        os._exit(0)
+
+    try:
+        settings = read_settings(arguments, os.environ)
+        set_up_logging(settings.log.level, settings.log.format, errors)
+        environment = take_environment(settings)
+        started = role(_within_limits(settings), environment)
+        return asyncio.run(_run(started, output, leave))
+    except TailrunError as error:
+        errors.write(f"tailrun: {error}\n")
+        return os.EX_CONFIG
+    except OSError as error:
+        about = f"{error.filename}: " if error.filename is not None else ""
+        errors.write(f"tailrun: The start failed: {about}{error.strerror or error}.\n")
+        return os.EX_CONFIG
+    finally:
+        output.flush()
+        errors.flush()
+
+
+async def _run(
+    role: AbstractAsyncContextManager[Started], output: Outlet, leave: Callable[[], NoReturn]
+) -> int:
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
+    ending = Ending()
+    try:
+        async with role as started:
+            output.write(started.announcement)
+            await ending.wait(started.failed)
+        return 1 if started.failed.is_set() else 0
+    except asyncio.CancelledError:
+        if not ending.told:
+            raise
+        logger.info("told to end while starting, and ended")
+        leave()
+
+
+def _within_limits(settings: Settings) -> Settings:
+    """Return the settings with no more connections than there may be descriptors for."""
+    limit = descriptors.raise_limit(
+        connections=settings.http.max_connections, runs=settings.runs.max_concurrent_runs
+    )
+    bound = descriptors.for_connections(
+        limit,
+        connections=settings.http.max_connections,
+        others=settings.runs.max_concurrent_runs + settings.database.connections,
+    )
+    http = dataclasses.replace(settings.http, max_connections=bound)
+    return dataclasses.replace(settings, http=http)
