@@ -44,6 +44,7 @@ from server.services.running.recovery import Recovery
 from server.services.running.runner import Runner
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end, forever
+from server.services.watching import Watching
 from server.settings.groups import DatabaseSettings, Settings
 from server.state import state_directory
 
@@ -169,6 +170,7 @@ async def service(
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
         app[keys.RUNS] = run_service
+        app[keys.WATCHING] = Watching(active, run_service)
         app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service, requests)
         app[keys.READINESS] = Readiness(
             database,

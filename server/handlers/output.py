@@ -1,10 +1,9 @@
 """The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
 
 import errno
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from aiohttp import hdrs, web
@@ -12,17 +11,18 @@ from aiohttp import hdrs, web
 from server.errors import TailrunError
 from server.handlers import schemas, sse
 from server.handlers.http import negotiation, sending
-from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS
+from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS, WATCHING
 from server.handlers.http.operation import Header, operation
 from server.handlers.http.parameters import query, run_id
 from server.handlers.http.problems import InvalidInputError
-from server.handlers.telling import start_offset
+from server.handlers.http.viewers import Place
 from server.models import Run
-from server.output.cursor import Pace, StreamFormat, frames
+from server.output.cursor import Frame, Pace, StreamFormat
 from server.output.index import OutputDamagedError
 from server.output.lines import parse_lines
 from server.output.ranges import UnsatisfiableRangeError, parse_range
 from server.output.source import Output
+from server.output.start import Start
 from server.services.archive.reader import ArchivedOutput
 
 FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
@@ -63,12 +63,13 @@ class _Part:
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""
     asked = query(request)
+    start = Start(asked["offset"], asked["tail"])
     events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
     if asked["format"] == "sse" or (asked["follow"] and events):
-        return await sse.answer(request, asked)
+        return await sse.answer(request, start)
     run = (await request.app[RUNS].get(run_id(request))).run
     if asked["follow"]:
-        return await _follow(request, run.id, asked)
+        return await _follow(request, run.id, start)
     async with request.app[RUNS].output(run.id) as output:
         part = await _part(request, run, output)
         zstd = _takes_zstd(request, output, part)
@@ -131,7 +132,7 @@ async def _part(request: web.Request, run: Run, output: Output) -> _Part:
         and negotiation.range_holds(request.headers.get(hdrs.IF_RANGE), tag)
     ):
         return _range(range_header, size)
-    return _Part(min(await start_offset(output, asked), size), size)
+    return _Part(min(await Start(asked["offset"], asked["tail"]).offset_in(output), size), size)
 
 
 async def _lines(output: Output, text: str) -> _Part:
@@ -172,20 +173,22 @@ async def _plain(output: Output, part: _Part, pace: Pace) -> AsyncGenerator[byte
         yield ready.pop()
 
 
-async def _follow(request: web.Request, run: UUID, asked: Mapping[str, Any]) -> web.StreamResponse:
-    async def payloads(pace: Pace) -> AsyncGenerator[bytes, None]:
-        service = request.app[RUNS]
-        live = service.live(run)
-        async with service.followed(run) as output:
-            start = await start_offset(output, asked)
-            async for frame in frames(output, StreamFormat.RAW, start, pace=pace):
-                ready = [frame.payload]
-                del frame
-                yield ready.pop()
-        await service.ended(run, live)
-
+async def _follow(request: web.Request, run: UUID, start: Start) -> web.StreamResponse:
     response = sending.text_answer(200, FOLLOWED)
     if sending.bodiless(request, response):
         return await sending.send_head(request, response)
     with request.app[VIEWERS].admit(run, request) as place:
-        return await sending.send(request, place, response, payloads(place.pace))
+        return await sending.send(request, place, response, _payloads(request, run, start, place))
+
+
+async def _payloads(
+    request: web.Request, run: UUID, start: Start, place: Place
+) -> AsyncGenerator[bytes, None]:
+    watching = request.app[WATCHING]
+    events = watching.watch(run, StreamFormat.RAW, start, pace=place.pace)
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Frame):
+                ready = [event.payload]
+                del event
+                yield ready.pop()

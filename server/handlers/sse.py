@@ -3,25 +3,23 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
-import orjson
 from aiohttp import hdrs, web
 from aiohttp.http import StreamWriter
 
 from server.errors import TailrunError
-from server.handlers import telling
+from server.handlers import messages
 from server.handlers.http import sending
 from server.handlers.http.answers import base_path
 from server.handlers.http.keys import RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
-from server.handlers.http.problems import InvalidInputError, told
+from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.viewers import Place
 from server.handlers.schemas import MAX_OFFSET
-from server.handlers.telling import Telling
-from server.output.cursor import Frame, Pace, StreamFormat
+from server.output.cursor import Frame, StreamFormat
+from server.output.start import Start
+from server.services.watching import Ended, Event
 
 MEDIA_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
@@ -38,88 +36,83 @@ END_ID = "end"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def answer(request: web.Request, asked: Mapping[str, Any]) -> web.StreamResponse:
+async def answer(request: web.Request, start: Start) -> web.StreamResponse:
     """Answer a run's stream as events, from `Last-Event-ID` on where that is given.
 
-    After its end an EventSource comes back, and is told by 204 to stay away.
+    After its end an EventSource comes back; 204 tells it to stay away.
     """
     last = request.headers.get(LAST_EVENT_ID, "")
     if last == END_ID:
         return web.Response(status=204)
     if last:
-        asked = {**asked, "offset": _offset(last), "tail": None}
+        start = Start(_offset(last))
     response = web.StreamResponse(headers=HEADERS)
     response.content_type, response.charset = MEDIA_TYPE, "utf-8"
-    sink = _Events(response)
+    stream = _Events(response, base_path(request))
     try:
         if request.method != hdrs.METH_HEAD:
-            await _tell(request, asked, sink)
+            run = (await request.app[RUNS].get(run_id(request))).run.id
+            with request.app[VIEWERS].admit(run, request) as place:
+                await stream.begin(place, await sending.begin(request, response, place))
+                await messages.send_events(
+                    request, run, StreamFormat.JSON, start, place, stream.write
+                )
         await response.prepare(request)
     except TailrunError as error:
         await response.prepare(request)
-        await sink.refuse(request, error)
+        await stream.refuse(request, error)
     await response.write_eof()
     return response
 
 
-async def _tell(request: web.Request, asked: Mapping[str, Any], sink: "_Events") -> None:
-    service = request.app[RUNS]
-    run = (await service.get(run_id(request))).run.id
-    with request.app[VIEWERS].admit(run, request) as place:
-        await sink.take(place, await sending.begin(request, sink.response, place))
-        await Telling(service, run, sink, StreamFormat.JSON, base_path(request)).tell(asked)
-
-
 def _offset(last: str) -> int:
-    """Read the offset that the last event's id tells."""
+    """Read the offset that the last event's id tells.
+
+    Raises:
+        InvalidInputError: it is none of ours.
+    """
     if last.isascii() and last.isdecimal() and len(last) < 20 and int(last) <= MAX_OFFSET:
         return int(last)
     raise InvalidInputError({LAST_EVENT_ID: ["It must be the id of an event of this run."]})
 
 
 class _Events:
-    """A Sink that is an answer of events."""
+    """Writes a run's events as those of an EventSource; links begin with `base`."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
-        self.response = response
-        self.pace = Pace()
+    def __init__(self, response: web.StreamResponse, base: str) -> None:
+        self._response = response
+        self._base = base
         self._place: Place | None = None
         self._writer: StreamWriter | None = None
 
-    async def take(self, place: Place, writer: StreamWriter) -> None:
+    async def begin(self, place: Place, writer: StreamWriter) -> None:
         """Take a viewer's place, and tell an EventSource when to come back after a cut."""
-        self._place, self._writer, self.pace = place, writer, place.pace
-        place.break_silence(telling.ALIVE_SECONDS, self._tell_alive)
+        self._place, self._writer = place, writer
+        place.break_silence(messages.ALIVE_SECONDS, self._write_alive)
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)
 
-    async def put(self, frame: Frame) -> int:
-        """Send output; its id is where the following starts."""
-        event = b"id: %d\ndata: %b\n\n" % (frame.next, frame.payload)
+    async def write(self, event: Event) -> int:
+        """Write an event; the id of one with output is where the following starts."""
+        if isinstance(event, Frame):
+            lines = b"id: %d\ndata: %b\n\n" % (event.next, event.payload)
+        else:
+            name = f"id: {END_ID}\n".encode() if isinstance(event, Ended) else b""
+            lines = name + b"data: %b\n\n" % messages.encode(event, self._base)
         if self._writer is not None:
-            await self._writer.write(event, drain=False)
-        return len(event)
-
-    async def taken(self, size: int) -> None:
-        """Wait until more may be sent."""
-        if self._place is not None:
-            await self._place.taken(size)
-
-    async def tell(self, value: Mapping[str, Any]) -> None:
-        """Send an object that is no output."""
-        name = f"id: {END_ID}\n".encode() if value["type"] == "end" else b""
-        await self._write(name + b"data: %b\n\n" % orjson.dumps(value))
+            await self._writer.write(lines, drain=False)
+        return len(lines)
 
     async def refuse(self, request: web.Request, error: TailrunError) -> None:
-        """Tell why the viewer is not served: for good, or until it comes back later."""
-        kind, detail = told(request, error)
-        event = orjson.dumps(telling.refused(kind.status, detail))
+        """Say why the viewer is not served: for good, or until it comes back later."""
+        kind, _, message = messages.refusal(request, error)
         later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
         field = f"retry: {REFUSED_RETRY_MILLISECONDS}" if later else f"id: {END_ID}"
-        await self._write(b"%b\ndata: %b\n\n" % (field.encode(), event))
+        await self._write(b"%b\ndata: %b\n\n" % (field.encode(), message))
 
-    async def _tell_alive(self) -> None:
-        await self.tell(telling.alive())
+    async def _write_alive(self) -> None:
+        await self._write(b"data: %b\n\n" % messages.encode(messages.alive(), self._base))
 
-    async def _write(self, event: bytes) -> None:
-        await self.response.write(event)
-        await self.taken(len(event))
+    async def _write(self, lines: bytes) -> None:
+        await self._response.write(lines)
+        if self._place is not None:
+            await self._place.taken(len(lines))

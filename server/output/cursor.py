@@ -4,7 +4,7 @@ A cursor holds an offset and nothing else; it may be dropped, or cancelled, at a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,6 +37,10 @@ SILENCE_SECONDS = 0.25
 
 UNFINISHED_SECONDS = 0.5
 """An unfinished line goes out, as text, so long after its first unsent byte, growing or not."""
+
+
+Grown = Callable[[int], Awaitable[None]]
+"""`Output.grown`, or what is to be awaited in its place; what that raises ends the frames."""
 
 
 class StreamFormat(StrEnum):
@@ -87,6 +91,7 @@ def frames(
     *,
     pace: Pace | None = None,
     patience: Patience = Patience(),  # noqa: B008  it is immutable
+    grown: Grown | None = None,
 ) -> AsyncGenerator[Frame, None]:
     r"""Iterate over the frames of the output from `offset` on, up to its end, as it grows.
 
@@ -99,20 +104,23 @@ def frames(
     While a frame is sent, which may take long, nothing here refers to its bytes any more.
 
     `pace` bounds the output in one frame, at each time anew; it takes at least one character
-    (4 bytes). No payload is larger than MESSAGE_BYTES.
+    (4 bytes). No payload is larger than MESSAGE_BYTES. `grown` stands in for the output's.
     """
     pace = Pace() if pace is None else pace
+    grown = output.grown if grown is None else grown
     if stream_format is StreamFormat.TEXT:
-        return _text(output, offset, pace, patience)
+        return _text(output, offset, pace, patience, grown)
     if stream_format is StreamFormat.JSON:
-        return _json(output, offset, pace)
-    return _raw(output, offset, pace)
+        return _json(output, offset, pace, grown)
+    return _raw(output, offset, pace, grown)
 
 
-async def _raw(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame, None]:
+async def _raw(
+    output: Output, offset: int, pace: Pace, grown: Grown
+) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
     while True:
-        await output.grown(offset)
+        await grown(offset)
         frame = shared.get(StreamFormat.RAW, offset)
         if frame is None:
             data, _ = await _slab(output, offset, pace.slab_bytes)
@@ -127,13 +135,15 @@ async def _raw(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame,
         yield ready.pop()
 
 
-async def _json(output: Output, offset: int, pace: Pace) -> AsyncGenerator[Frame, None]:
+async def _json(
+    output: Output, offset: int, pace: Pace, grown: Grown
+) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
-    await output.grown(offset)  # only lines that are there are counted
+    await grown(offset)  # only lines that are there are counted
     line = await output.lines_before(offset) + 1
     seen = offset
     while True:
-        await output.grown(seen)
+        await grown(seen)
         frame = shared.get(StreamFormat.JSON, offset)
         if frame is None:
             slab_bytes = pace.slab_bytes
@@ -172,14 +182,14 @@ def _encode_json(offset: int, line: int, seen_at: float, data: bytes) -> Encoded
 
 
 async def _text(
-    output: Output, offset: int, pace: Pace, patience: Patience
+    output: Output, offset: int, pace: Pace, patience: Patience, grown: Grown
 ) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
     seen, torn, due = offset, False, False
     unfinished = _Unfinished(patience)
     while True:
         waited = unfinished.seconds() if seen > offset and not due else None
-        quiet = not await _grown_within(output, seen, waited)
+        quiet = not await _grown_within(grown, seen, waited)
         frame = None if torn else shared.get(StreamFormat.TEXT, offset)
         if frame is None:
             slab_bytes = pace.slab_bytes
@@ -256,13 +266,13 @@ async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bo
     return b"".join(parts), ended and offset >= size
 
 
-async def _grown_within(output: Output, offset: int, seconds: float | None) -> bool:
+async def _grown_within(grown: Grown, offset: int, seconds: float | None) -> bool:
     if seconds is None:
-        await output.grown(offset)
+        await grown(offset)
         return True
     try:
         async with asyncio.timeout(seconds):
-            await output.grown(offset)
+            await grown(offset)
     except TimeoutError:
         return False
     return True

@@ -158,13 +158,21 @@ class RunLog:
     async def grown(self, offset: int) -> None:
         """Return as soon as `size` is above `offset`, or the output has ended."""
         while self._size <= offset and not self._ended:
-            self._opened()
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters[waiter] = offset
-            try:
-                await waiter
-            finally:
-                del self._waiters[waiter]
+            await self.grown_or_woken(offset)
+
+    async def grown_or_woken(self, offset: int) -> None:
+        """Wait until `size` is above `offset`, the output has ended, or `wake` was called."""
+        self._opened()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = offset
+        try:
+            await waiter
+        finally:
+            del self._waiters[waiter]
+
+    def wake(self) -> None:
+        """Have those who wait look again: what they may wait for besides output has come."""
+        self._wake(self._waiters)
 
     async def read(self, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset`; none at the end.

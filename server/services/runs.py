@@ -209,10 +209,6 @@ class RunService:
         whole = cut_characters(bytes(data)) if truncated else len(data)
         return data[:whole].decode("utf-8", "replace"), truncated
 
-    def live(self, run_id: UUID) -> LiveRun | None:
-        """Return the run if it is active here."""
-        return self._active.get(run_id)
-
     async def ended(self, run_id: UUID, live: LiveRun | None) -> Run:
         """Return a run with its end, once all of its output was read.
 
@@ -250,20 +246,6 @@ class RunService:
             with suppress(DatabaseUnavailableError):
                 await self._runs.note_damage(run_id, str(error), kind=codec.DAMAGED)
             raise
-
-    @asynccontextmanager
-    async def followed(self, run_id: UUID) -> AsyncIterator[Output]:
-        """Open a run's output for who goes on to its end: waits until the run has started.
-
-        Raises:
-            RunNotFoundError: there is no such run.
-        """
-        live = self.live(run_id)
-        if live is not None:
-            async for _ in live.until_started():
-                pass
-        async with self.output(run_id) as output:
-            yield output
 
     def overlay(self, run: Run) -> RunView:
         """View a stored run, as it is live when it is active here."""

@@ -8,11 +8,13 @@ from server.services.commands import CommandService
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
+from server.services.watching import Watching
 from server.settings.groups import Settings
 
 SETTINGS = web.AppKey("settings", Settings)
 COMMANDS = web.AppKey("commands", CommandService)
 RUNS = web.AppKey("runs", RunService)
+WATCHING = web.AppKey("watching", Watching)
 VIEWERS = web.AppKey("viewers", Viewers)
 METRICS = web.AppKey("metrics", Metrics)
 GATES = web.AppKey("gates", Gates)

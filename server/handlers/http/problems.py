@@ -181,8 +181,8 @@ def shown(text: str) -> str:
     return repr(cut(text, SHOWN_CHARACTERS))
 
 
-def told(request: web.Request, error: errors.TailrunError) -> tuple[Kind, str]:
-    """Tell an error of the domain: its kind and the detail that the client may see.
+def described(request: web.Request, error: errors.TailrunError) -> tuple[Kind, str]:
+    """Describe an error of the domain: its kind and the detail that the client may see.
 
     What tells of hosts and paths goes to the log alone.
     """
@@ -193,7 +193,7 @@ def told(request: web.Request, error: errors.TailrunError) -> tuple[Kind, str]:
 
 
 def _domain_problem(request: web.Request, error: errors.TailrunError) -> web.Response:
-    kind, detail = told(request, error)
+    kind, detail = described(request, error)
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
     return problem(kind.status, detail, slug=kind.slug, headers=retry)
 

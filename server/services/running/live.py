@@ -159,6 +159,8 @@ class LiveRun:
     def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()
         change.set()
+        if self.log is not None:
+            self.log.wake()
 
 
 def ended_run(run: Run, end: RunEnd) -> Run:

@@ -1,10 +1,9 @@
 """Who is watching: bounds, and the end of viewers that take nothing any more."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Never, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -139,12 +138,10 @@ class Arrivals:
         await self._all.wait()
         return SimpleNamespace(run=SimpleNamespace(id=run_id))
 
-    def live(self, _: UUID) -> None:
-        """Have no active run."""
-
-    @asynccontextmanager
-    async def output(self, _: UUID) -> AsyncIterator[None]:
+    async def watch(self, *_: object, **__: object) -> AsyncGenerator[Never, None]:
+        """Have nothing to tell, for ever."""
         await asyncio.Event().wait()
+        return
         yield
 
 
@@ -159,7 +156,8 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
         on_dropped=lambda: None,
     )
     app = build_app(Settings())
-    app[keys.RUNS], app[keys.VIEWERS] = cast("Any", arrivals), viewers
+    app[keys.RUNS] = app[keys.WATCHING] = cast("Any", arrivals)
+    app[keys.VIEWERS] = viewers
     app.on_shutdown.append(viewers.close)
     async with TestClient(TestServer(app)) as client, patience():
         path = f"/api/v1/runs/{RUN}/ws?format=json"

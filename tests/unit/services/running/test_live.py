@@ -18,6 +18,9 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 class Log:
     size = 5
 
+    def wake(self) -> None:
+        pass
+
     async def lines_before(self, _: int) -> int:
         return 2
 

@@ -1,0 +1,71 @@
+"""What viewers are sent of a run as JSON, and how events are sent. docs/api.md is the contract."""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+
+from server.errors import TailrunError
+from server.handlers.http.keys import WATCHING
+from server.handlers.http.problems import Kind, described
+from server.handlers.http.viewers import Place
+from server.handlers.render import run_json
+from server.output.cursor import StreamFormat
+from server.output.start import Start
+from server.services.watching import Alive, Ended, Event, RunChanged
+
+ALIVE_SECONDS = 5.0
+"""A viewer of json is sent something after so long, where there is no news."""
+
+END_FIELDS = ("state", "exitcode", "signal", "reason", "output_bytes", "output_lines")
+
+
+def encode(event: RunChanged | Ended | Alive, base: str) -> bytes:
+    """Return the JSON of an event that is no output; its links begin with `base`."""
+    match event:
+        case RunChanged(view):
+            return orjson.dumps({"type": "run", "run": run_json(view, base)})
+        case Alive(seconds):
+            return orjson.dumps({"type": "alive", "time": seconds})
+        case Ended(run):
+            end = {name: getattr(run, name) for name in END_FIELDS}
+            return orjson.dumps({"type": "end", **end})
+
+
+def alive() -> Alive:
+    """Return the sign of life of this moment."""
+    return Alive(time.time())
+
+
+def refusal(request: web.Request, error: TailrunError) -> tuple[Kind, str, bytes]:
+    """Describe why a viewer is not served, once no status of HTTP can: also as JSON."""
+    kind, detail = described(request, error)
+    return kind, detail, orjson.dumps({"type": "refused", "status": kind.status, "detail": detail})
+
+
+async def send_events(
+    request: web.Request,
+    run_id: UUID,
+    stream_format: StreamFormat,
+    start: Start,
+    place: Place,
+    write: Callable[[Event], Awaitable[int]],
+) -> None:
+    """Send a viewer all events of a run.
+
+    `write` returns how many bytes it wrote, without waiting for the viewer to take them. Only one
+    event is sent at a time, and nothing here holds its bytes while the viewer takes it.
+
+    Raises:
+        TailrunError: as `Watching.watch` does.
+    """
+    watching = request.app[WATCHING]
+    events = watching.watch(run_id, stream_format, start, pace=place.pace)
+    async with aclosing(events):
+        async for event in events:
+            size = await write(event)
+            del event
+            await place.taken(size)

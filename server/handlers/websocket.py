@@ -1,0 +1,164 @@
+"""One viewer at a WebSocket: what it is sent, while what it says is read and forgotten."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from uuid import UUID
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from server.errors import TailrunError
+from server.handlers import messages
+from server.handlers.http.viewers import CLOSE_SECONDS, Place
+from server.output.cursor import Frame, StreamFormat
+from server.output.start import Start
+from server.services.running.outcome import close_reason
+from server.services.tasks import end
+from server.services.watching import Ended, Event
+
+MESSAGES_A_SECOND = 20
+MESSAGES_AT_ONCE = 100
+"""A viewer that says more, pings among it, is closed (code 1008)."""
+
+TOO_MUCH = f"a viewer may send {MESSAGES_A_SECOND} messages a second"
+
+FINAL_CODES = 4000
+"""Close codes of ours (RFC 6455, section 7.4.2), of which the rest is a status: 4404, 4410."""
+
+MAX_REASON_BYTES = 123
+"""What a close frame has room for (RFC 6455, section 5.5)."""
+
+
+class Allowance:
+    """How many messages a viewer may send: a bucket that is filled as time goes by."""
+
+    def __init__(self) -> None:
+        self._left = float(MESSAGES_AT_ONCE)
+        self._filled_at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Take one; False when there is none."""
+        passed = 0.0 if self._filled_at is None else now - self._filled_at
+        self._filled_at = now
+        self._left = min(self._left + passed * MESSAGES_A_SECOND, MESSAGES_AT_ONCE) - 1
+        return self._left >= 0
+
+
+class Socket:
+    """Writes a run's events to a WebSocket; links begin with `base`.
+
+    `reason` says how the run ended, once that was written.
+    """
+
+    def __init__(
+        self, websocket: web.WebSocketResponse, stream_format: StreamFormat, base: str
+    ) -> None:
+        self.websocket = websocket
+        self.format = stream_format
+        self.reason = ""
+        self._base = base
+        self._place: Place | None = None
+
+    def take(self, place: Place, ping_seconds: float) -> None:
+        """Take a viewer's place; from now on it is sent something, however long nothing comes.
+
+        A page cannot see pings. That nobody answers one proves nothing: it may wait behind output.
+        """
+        self._place = place
+        place.websocket = self.websocket
+        place.peer.listen_little()
+        if self.format is StreamFormat.JSON:
+            place.break_silence(messages.ALIVE_SECONDS, self._write_alive)
+        else:
+            place.break_silence(ping_seconds, self.websocket.ping)
+
+    async def write(self, event: Event) -> int:
+        """Write an event, where the format has a message for it; return how many bytes."""
+        if isinstance(event, Frame):
+            opcode = WSMsgType.TEXT if event.text else WSMsgType.BINARY
+            await self.websocket.send_frame(event.payload, opcode)
+            return len(event.payload)
+        if isinstance(event, Ended):
+            self.reason = close_reason(event.run.state, event.run.exitcode, event.run.signal)
+        if self.format is not StreamFormat.JSON:
+            return 0
+        message = messages.encode(event, self._base)
+        await self.websocket.send_frame(message, WSMsgType.TEXT)
+        return len(message)
+
+    async def refuse(self, request: web.Request, error: TailrunError) -> None:
+        """Say why the viewer is not served, and close."""
+        kind, detail, message = messages.refusal(request, error)
+        if self.format is StreamFormat.JSON:
+            await self._write(message)
+        later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
+        code = WSCloseCode.TRY_AGAIN_LATER if later else FINAL_CODES + kind.status
+        await self.close(code, detail)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close; a viewer that is behind has until it has come to the close frame."""
+        if self._place is not None:
+            self._place.closing = True
+        message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
+        await self.websocket.close(code=code, message=message)
+
+    async def _write_alive(self) -> None:
+        await self._write(messages.encode(messages.alive(), self._base))
+
+    async def _write(self, message: bytes) -> None:
+        await self.websocket.send_frame(message, WSMsgType.TEXT)
+        if self._place is not None:
+            await self._place.taken(len(message))
+
+
+async def serve(
+    request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
+) -> None:
+    """Send a viewer all of a run, until that ends or the viewer leaves or says too much."""
+    sending = asyncio.create_task(
+        _send(request, run_id, socket, start, place), name=f"view {run_id}"
+    )
+    sending.add_done_callback(partial(_abort_after_a_fault, request.transport))
+    try:
+        is_flooding = await _hear(socket.websocket)
+    finally:
+        await end(sending)
+        with suppress(asyncio.CancelledError, ConnectionError):
+            sending.result()
+    if is_flooding:
+        if request.transport is not None:
+            request.transport.pause_reading()  # whoever floods may not even see the close frame
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await socket.close(WSCloseCode.POLICY_VIOLATION, TOO_MUCH)
+
+
+async def _send(
+    request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
+) -> None:
+    try:
+        await messages.send_events(request, run_id, socket.format, start, place, socket.write)
+    except TailrunError as error:
+        await socket.refuse(request, error)
+    else:
+        await socket.close(WSCloseCode.OK, socket.reason)
+
+
+def _abort_after_a_fault(
+    transport: asyncio.Transport | None, sending: "asyncio.Task[None]"
+) -> None:
+    """Cut the connection: the viewer must not wait for what will not come."""
+    if not sending.cancelled() and sending.exception() is not None and transport is not None:
+        transport.abort()
+
+
+async def _hear(websocket: web.WebSocketResponse) -> bool:
+    """Take what the viewer says until it leaves; True when it says too much."""
+    allowance, clock = Allowance(), asyncio.get_running_loop().time
+    async for message in websocket:
+        if not allowance.take(clock()):
+            return True
+        if message.type is WSMsgType.PING:
+            await websocket.pong(message.data)
+    return False

@@ -1,0 +1,19 @@
+"""Where in an output a reader begins."""
+
+from dataclasses import dataclass
+
+from server.output.source import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """At a byte's offset, at the last `tail` lines, or, without either, at the output's start."""
+
+    offset: int | None = None
+    tail: int | None = None
+
+    async def offset_in(self, output: Output) -> int:
+        """Return the offset that this is, as the output is now."""
+        if self.tail is not None:
+            return await output.tail_offset(self.tail)
+        return 0 if self.offset is None else self.offset

@@ -1,0 +1,123 @@
+"""What a viewer sees of a run, in order: the run, its output as it grows, its end."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from server.models import Run
+from server.output.cursor import Frame, Pace, StreamFormat, frames
+from server.output.log import RunLog
+from server.output.source import Output
+from server.output.start import Start
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun, RunView
+from server.services.runs import RunService
+
+
+@dataclass(frozen=True, slots=True)
+class RunChanged:
+    """The run as it is now: the first event, and again whenever its state has changed."""
+
+    view: RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run as it ended; the last event."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A sign of life for a viewer that was sent nothing for a while; `time` in Unix seconds."""
+
+    time: float
+
+
+Event = RunChanged | Frame | Ended
+"""What `watch` gives; whoever sends it says Alive where that comes to nothing for long."""
+
+
+class Watching:
+    """Lets viewers follow runs."""
+
+    def __init__(self, active: ActiveRuns, runs: RunService) -> None:
+        self._active = active
+        self._runs = runs
+
+    async def watch(
+        self, run_id: UUID, stream_format: StreamFormat, start: Start, *, pace: Pace
+    ) -> AsyncGenerator[Event, None]:
+        """Iterate over a run's events, from before it starts up to its end.
+
+        RunChanged comes in the format json alone, as the others carry nothing but output. While a
+        frame is sent, nothing here refers to its bytes. Whoever stops early closes the iterator
+        (`aclosing`), as it holds the output open.
+
+        Raises:
+            RunNotFoundError: there is no such run, or it was deleted meanwhile.
+            RunNotFollowedError: it has not ended, and this server does not follow it.
+            ArchiveDamagedError: its archive is damaged where it was to be read.
+        """
+        tells_changes = stream_format is StreamFormat.JSON
+        live = self._active.get(run_id)
+        if live is not None:
+            async for view in live.until_started():
+                if tells_changes:
+                    yield RunChanged(view)
+        async with self._runs.output(run_id) as output:
+            grown = _Changes(live, output).grown if tells_changes else output.grown
+            if tells_changes:
+                yield RunChanged(await self._runs.get(run_id))
+            offset = await start.offset_in(output)
+            complete = False
+            while not complete:
+                cursor = frames(output, stream_format, offset, pace=pace, grown=grown)
+                # A change ends the wait for output, and with it the cursor; the next goes on.
+                with suppress(_RunChangedError):
+                    async with aclosing(cursor):
+                        async for frame in cursor:
+                            offset = frame.next
+                            ready = [frame]
+                            del frame
+                            yield ready.pop()
+                    complete = True
+                if live is not None and not complete:
+                    yield RunChanged(live.view)
+            run = await self._runs.ended(run_id, live)
+        yield Ended(run)
+
+
+class _RunChangedError(Exception):
+    """The run has changed while its output was waited for."""
+
+
+class _Changes:
+    """Waits for output and for changes of its run together, without a task for each viewer.
+
+    It counts from when it is made. The change that ends the run is left to Ended.
+    """
+
+    def __init__(self, live: LiveRun | None, output: Output) -> None:
+        self._live = live
+        self._output = output
+        self._next = None if live is None else live.change
+
+    async def grown(self, offset: int) -> None:
+        """Return as the output's `grown` does.
+
+        Raises:
+            _RunChangedError: the run has changed meanwhile.
+        """
+        if self._live is None or not isinstance(self._output, RunLog):
+            await self._output.grown(offset)
+            return
+        while True:
+            if self._live.change is not self._next and not self._live.run.state.final:
+                self._next = self._live.change
+                raise _RunChangedError
+            if self._output.size > offset or self._output.ended:
+                return
+            await self._output.grown_or_woken(offset)
