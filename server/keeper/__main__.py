@@ -1,8 +1,7 @@
 """The keeper's command line: STATE_DIR IDLE_SECONDS; see client.py for who calls it.
 
 Exit statuses: 0 when the keeper serves (it goes on by itself), 75 when another one has the state
-directory. A third argument is the keeper's own, when it executes itself anew: the descriptors that
-it kept open, the lock's first.
+directory. Further arguments are the keeper's own, when it executes itself anew: see handover.py.
 """
 
 import contextlib
@@ -11,7 +10,14 @@ import fcntl
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.keeper.handover import Descriptors
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -22,14 +28,14 @@ RESTORED_SIGNALS = {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores them, and 
 def main() -> int:
     """Become the keeper of a state directory, unless there is one."""
     state_dir, idle_seconds, *kept = sys.argv[1:]
-    lock, *pipes = map(int, kept[0].split(",")) if kept else (take_lock(Path(state_dir)),)
+    lock = int(kept[0].partition(",")[0]) if kept else take_lock(Path(state_dir))
     if (lock < 0 or not lock_directory(Path(state_dir))) and not kept:
         print(f"another keeper serves {state_dir}", file=sys.stderr)
         return os.EX_TEMPFAIL
     ready = None if kept else detach()
     if not __package__:
         sys.path.append(str(Path(__file__).parents[2]))
-    serve(Path(state_dir), float(idle_seconds), lock, pipes, ready)
+    serve(Path(state_dir), float(idle_seconds), lock, kept, ready)
     return 0
 
 
@@ -74,7 +80,7 @@ def detach() -> int:
 
 
 def serve(
-    state_dir: Path, idle_seconds: float, lock: int, pipes: list[int], waiting: int | None
+    state_dir: Path, idle_seconds: float, lock: int, kept: list[str], waiting: int | None
 ) -> None:
     """Serve until there is nothing to do."""
     # asyncio does without TLS, and without OpenSSL the keeper is a quarter smaller.
@@ -83,23 +89,25 @@ def serve(
     import logging  # noqa: PLC0415
 
     from server.keeper import rlimits  # noqa: PLC0415
+    from server.keeper.handover import Handover  # noqa: PLC0415
     from server.keeper.keeper import Keeper  # noqa: PLC0415
 
     def ready() -> None:
-        for pipe in pipes:
-            os.close(pipe)
+        handover.close()
         if waiting is not None:
             with contextlib.suppress(BrokenPipeError):  # killed with the server that launched us
                 os.write(waiting, b"1")
             os.close(waiting)
 
-    os.set_inheritable(lock, False)  # noqa: FBT003
+    handover = Handover.received(kept)
+    if handover.open_files is not None:
+        rlimits.OPEN_FILES.given = handover.open_files
     become_keeper()
     rlimits.forbid_core_dumps()
     if sys.version_info < (3, 12):  # later ones wait by pidfd as they are
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s")
-    keeper = Keeper(state_dir, idle_seconds, lambda pipes: execute([lock, *pipes]))
+    keeper = Keeper(state_dir, idle_seconds, partial(execute, lock), handover)
     asyncio.run(keeper.serve(ready))
 
 
@@ -113,22 +121,21 @@ def become_keeper() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def execute(kept: list[int]) -> None:
-    """Execute the keeper's code anew in this process, with the descriptors kept open.
+def execute(lock: int, runs: "Mapping[str, Descriptors]") -> None:
+    """Execute the keeper's code anew in this process, with the files of the runs kept open.
 
     The same process stays the parent of its children. Signals that would end it wait until it
     handles them again. OSError: it could not be done, and nothing has changed.
     """
+    from server.keeper.handover import handed_over  # noqa: PLC0415
+
     given = len(sys.orig_argv) - len(sys.argv) + 1
-    command = [*sys.orig_argv[:given], *sys.argv[1:3], ",".join(map(str, kept))]
+    command = [*sys.orig_argv[:given], *sys.argv[1:3]]
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        for descriptor in kept:
-            os.set_inheritable(descriptor, True)  # noqa: FBT003
-        os.execv(sys.executable, command)  # noqa: S606
+        with handed_over(lock, runs) as arguments:
+            os.execv(sys.executable, [*command, *arguments])  # noqa: S606
     finally:
-        for descriptor in kept:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
 

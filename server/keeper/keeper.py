@@ -15,6 +15,7 @@ from server.keeper.cgroups.group import Groups
 from server.keeper.checks import build, string, value_of
 from server.keeper.children import Children, has_child
 from server.keeper.failpoints import failpoint
+from server.keeper.handover import Descriptors, Handover
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import (
     PROTOCOL,
@@ -40,16 +41,22 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """Starts, keeps and stops runs as its clients ask, until it was idle for `idle_seconds`.
 
-    `execute` replaces the process by its code as it is on disk now, with these descriptors open.
+    `execute` replaces the process by its code as it is on disk now, with the files of these runs
+    open, which it finds in `handover` then.
     """
 
     def __init__(
-        self, state_dir: Path, idle_seconds: float, execute: Callable[[list[int]], None]
+        self,
+        state_dir: Path,
+        idle_seconds: float,
+        execute: Callable[[dict[str, Descriptors]], None],
+        handover: Handover,
     ) -> None:
         self._version = code_version()
         self._spool = Spool.of(state_dir)
         self._idle_seconds = idle_seconds
         self._execute = execute
+        self._handover = handover
         self._children = Children()
         self._mover = loud_mover()
         self._groups = Groups(state_dir)
@@ -111,7 +118,7 @@ class Keeper:
         if self._renewing:
             raise KeeperError("the keeper is renewing itself; ask again")
         if not _descriptors_allow(len(self._runs) + 1):
-            limit = rlimits.MAX_OPEN_FILES
+            limit = rlimits.OPEN_FILES.most
             raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")
         request = StartRequest.from_message(message)
         try:
@@ -165,8 +172,8 @@ class Keeper:
             loop.call_later(UNSETTLED_SECONDS, self._renew_when_settled)
             return
         try:
-            with rlimits.given_open_files():
-                self._execute([run.pipe for run in self._runs.values() if run.active])
+            active = (run for run in self._runs.values() if run.active)
+            self._execute({run.run_id: run.descriptors() for run in active})
         except OSError:
             _log.exception("cannot renew")
             self._renewing = False
@@ -234,7 +241,14 @@ class Keeper:
             self._lose(run_id, "the keeper ended while it was starting the run")
             return
         try:
-            run = Run(run_id, record.limits, self._spool, self, self._mover)
+            run = Run(
+                run_id,
+                record.limits,
+                self._spool,
+                self,
+                self._mover,
+                self._handover.take(run_id),
+            )
         except OSError as error:
             self._lose(run_id, f"its spool cannot be used: {error}", record.limits)
             return

@@ -1,14 +1,23 @@
 """Limits of processes (setrlimit(2)): the keeper's own, and those that it gives to a run."""
 
 import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_NPROC
 
 from server.keeper.records import Limits
 
-GIVEN_OPEN_FILES, MAX_OPEN_FILES = resource.getrlimit(RLIMIT_NOFILE)
-"""The limits that the keeper was started with, the soft and the hard one."""
+
+@dataclass(slots=True)
+class OpenFiles:
+    """The limits of open files: the soft one, which runs are given, and the hard one."""
+
+    given: int
+    most: int
+
+
+OPEN_FILES = OpenFiles(*resource.getrlimit(RLIMIT_NOFILE))
+"""What the keeper was started with. It raises its own soft limit, and executes itself with that."""
 
 
 def forbid_core_dumps() -> None:
@@ -18,22 +27,11 @@ def forbid_core_dumps() -> None:
 
 def allow_open_files(count: int) -> bool:
     """Whether the keeper may have so many files open; its soft limit is raised when it must be."""
-    if not _within(count, MAX_OPEN_FILES):
+    if not _within(count, OPEN_FILES.most):
         return False
     if not _within(count, resource.getrlimit(RLIMIT_NOFILE)[0]):
-        resource.setrlimit(RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+        resource.setrlimit(RLIMIT_NOFILE, (OPEN_FILES.most, OPEN_FILES.most))
     return True
-
-
-@contextmanager
-def given_open_files() -> Iterator[None]:
-    """Put the soft limit back meanwhile, for a successor that must learn what was given."""
-    limits = resource.getrlimit(RLIMIT_NOFILE)
-    resource.setrlimit(RLIMIT_NOFILE, (GIVEN_OPEN_FILES, MAX_OPEN_FILES))
-    try:
-        yield
-    finally:
-        resource.setrlimit(RLIMIT_NOFILE, limits)
 
 
 def setter(limits: Limits) -> Callable[[], None] | None:
@@ -42,8 +40,8 @@ def setter(limits: Limits) -> Callable[[], None] | None:
     A limit above the keeper's hard one is that one, for only root could set it.
     """
     wanted = {}
-    if resource.getrlimit(RLIMIT_NOFILE)[0] != GIVEN_OPEN_FILES:
-        wanted[RLIMIT_NOFILE] = (GIVEN_OPEN_FILES, MAX_OPEN_FILES)
+    if resource.getrlimit(RLIMIT_NOFILE)[0] != OPEN_FILES.given:
+        wanted[RLIMIT_NOFILE] = (OPEN_FILES.given, OPEN_FILES.most)
     for kind, value in (
         (RLIMIT_NOFILE, limits.max_open_files),
         (RLIMIT_NPROC, limits.max_processes),

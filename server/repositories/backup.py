@@ -133,8 +133,8 @@ class _Pipes:
     """What goes into a program, and what comes out of it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None  # noqa: S101  both were asked for
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
 
     async def send(self, source: IO[bytes]) -> None:

@@ -271,7 +271,7 @@ class CommandRepository:
 
 def _added(row: Row) -> tuple[Command, Run]:
     command, run = command_and_run_of(row)
-    assert run is not None  # noqa: S101  the statement has just inserted it
+    assert run is not None
     return command, run
 
 

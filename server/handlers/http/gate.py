@@ -61,7 +61,7 @@ class Gate(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter a connection."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for mypy
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._connection = TcpConnection(transport)
         self._gates.enter(self)
@@ -114,7 +114,7 @@ class Gate(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection, which has no request; what is half there is answered."""
         self._gates.leave(self)
-        assert self.transport is not None  # noqa: S101  for mypy
+        assert self.transport is not None
         if self.is_writing:
             self.transport.abort()
             return
@@ -126,7 +126,7 @@ class Gate(asyncio.Protocol):
         """End a connection whose peer has acknowledged nothing of an answer for so long."""
         if not self._answered or self.request is not None:
             return
-        assert self._connection is not None and self.transport is not None  # noqa: S101, PT018
+        assert self._connection is not None and self.transport is not None  # noqa: PT018
         try:
             self._answered = self._connection.outstanding() > 0
             before, self._acknowledged = self._acknowledged, self._connection.acknowledged()
@@ -227,7 +227,7 @@ class Gates:
 
     def enter(self, gate: Gate) -> None:
         """Take a newcomer in, and turn out the longest idle if there are too many."""
-        assert gate.transport is not None  # noqa: S101  for mypy
+        assert gate.transport is not None
         self._gates[gate.transport] = gate
         if self.full and (longest := self._longest_idle()) is not None:
             longest.close()

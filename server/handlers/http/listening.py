@@ -58,7 +58,7 @@ async def listening(app: web.Application, http: HttpSettings) -> AsyncIterator[s
     )
     await runner.setup()
     try:
-        assert runner.server is not None  # noqa: S101  it is set up
+        assert runner.server is not None
         server = await _listen(app[keys.GATES].factory(runner.server), http)
         try:
             port = server.sockets[0].getsockname()[1]

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from server.keeper.files import PASSING_ERRORS, open_regular
+from server.keeper.handover import Descriptors
 from server.keeper.records import Limits
 from server.keeper.spool import CHANGED, OUTPUT, TAIL
 from server.keeper.trash import Trash, clear_flags
@@ -61,23 +62,33 @@ def reopened(directory: Path, limits: Limits, trash: Trash) -> "OutputFiles":
 class OutputFiles:
     """The files of a run's output; `descriptor` is where to write, after a look at `room`.
 
-    `output_bytes` is the size of `output`; `changed`, whether somebody else has cut or lengthened
-    it, so that bytes may be missing. OSError: they cannot be used.
+    They are opened by name, or are those that were `handed` over. `output_bytes` is the size of
+    `output`; `changed`, whether somebody else has cut or lengthened it, so that bytes may be
+    missing. OSError: they cannot be used.
     """
 
-    def __init__(self, directory: Path, limits: Limits, trash: Trash) -> None:
+    def __init__(
+        self, directory: Path, limits: Limits, trash: Trash, handed: Descriptors | None = None
+    ) -> None:
         self._directory = directory
         self._trash = trash
         self._head_bytes, self._tail_bytes = division(limits)
-        self._output = open_regular(directory / OUTPUT, os.O_RDWR)
         self._segments: dict[int, int] = {}
+        if handed is None:
+            self._output = open_regular(directory / OUTPUT, os.O_RDWR)
+        else:
+            self._output = handed.output
+            self._segments |= handed.segments
         try:
             self.output_bytes = _without_hole(self._output)
             self.changed = os.path.lexists(directory / CHANGED)
             self._mend(self._output, self.output_bytes)
-            self._newest = self._find_newest()
-            for number in (self._newest - 1, self._newest):
-                self._open_segment(number)
+            if handed is None:
+                self._newest = self._find_newest()
+                for number in (self._newest - 1, self._newest):
+                    self._open_segment(number)
+            else:
+                self._newest = max(self._segments, default=-1)
         except OSError:
             self.close()
             raise
@@ -117,6 +128,16 @@ class OutputFiles:
         """
         if not self._appending:
             self._mend(self._output, self.output_bytes)
+
+    def descriptors(self, pipe: int) -> Descriptors:
+        """Return the open files beside that of the pipe, as long as what was written.
+
+        OSError: somebody else has cut or lengthened the output, and it cannot be put right now.
+        """
+        self.mend()
+        if not self._appending:
+            self._mend(self.descriptor, self._filled)
+        return Descriptors(pipe, self._output, dict(self._segments))
 
     async def finish(self) -> tuple[int, int]:
         """Append the tail, and see that the output is at its name.

@@ -25,6 +25,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from server.keeper.handover import Descriptors
 from server.keeper.records import Limits
 from server.keeper.run.output import OutputFiles
 from server.keeper.spool import PIPE
@@ -67,13 +68,14 @@ class Pump:
         on_bound: Callable[[str], None],
         mover: Executor,
         is_sole: Callable[[], bool],
+        handed: Descriptors | None = None,
     ) -> None:
         self._directory = directory
         self._limits = limits
         self._on_bound = on_bound
-        self.pipe = _open_pipe(directory / PIPE)
+        self.pipe = _open_pipe(directory / PIPE) if handed is None else handed.pipe
         try:
-            self.output = OutputFiles(directory, limits, trash)
+            self.output = OutputFiles(directory, limits, trash, handed)
         except OSError:
             os.close(self.pipe)
             raise
@@ -118,6 +120,11 @@ class Pump:
         self._must_mend = self.moving
         if not self._must_mend:
             self.output.mend()
+
+    def descriptors(self) -> Descriptors:
+        """Return the open files, with the output as long as was written; see OutputFiles."""
+        assert not self.moving, "the output grows while its files are handed over"
+        return self.output.descriptors(self.pipe)
 
     def close(self) -> None:
         """Give the files back; what is in the pipe goes with its last holder."""

@@ -19,6 +19,7 @@ from server.keeper.cgroups.group import Group, Groups
 from server.keeper.children import Children, ended
 from server.keeper.failpoints import failpoint
 from server.keeper.files import PASSING_ERRORS
+from server.keeper.handover import Descriptors
 from server.keeper.protocol import StartRequest
 from server.keeper.records import ExitRecord, Limits, ProcessRecord, StopRecord
 from server.keeper.run.family import Family, Orphanage
@@ -64,7 +65,13 @@ class Run:
     """A run: its main process, its pump, its bounds, and how it is stopped."""
 
     def __init__(
-        self, run_id: str, limits: Limits, spool: Spool, orphanage: Orphanage, mover: Executor
+        self,
+        run_id: str,
+        limits: Limits,
+        spool: Spool,
+        orphanage: Orphanage,
+        mover: Executor,
+        handed: Descriptors | None = None,
     ) -> None:
         self.run_id = run_id
         self.active = True
@@ -74,7 +81,7 @@ class Run:
         self._directory = spool.directory(run_id)
         self._place = self._directory.stat()
         is_sole = partial(orphanage.is_sole, run_id)
-        self._pump = Pump(self._directory, limits, spool.trash, self._reach, mover, is_sole)
+        self._pump = Pump(self._directory, limits, spool.trash, self._reach, mover, is_sole, handed)
         self._record: ProcessRecord | None = None
         self._family: Family | None = None
         self._group: Group | None = None
@@ -83,10 +90,12 @@ class Run:
         self._due: asyncio.TimerHandle | None = None
         self._overdue = asyncio.Event()
 
-    @property
-    def pipe(self) -> int:
-        """The descriptor that keeps what is in the pipe."""
-        return self._pump.pipe
+    def descriptors(self) -> Descriptors:
+        """Return the run's open files, for a keeper that follows in this process.
+
+        OSError: somebody has changed the output's size, and it cannot be put right now.
+        """
+        return self._pump.descriptors()
 
     @property
     def settled(self) -> bool:

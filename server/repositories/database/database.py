@@ -156,7 +156,7 @@ def _cancellable() -> Iterator[None]:
     3.11 (https://github.com/python/cpython/issues/86296).
     """
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101  a coroutine runs in one
+    assert task is not None
     before = task.cancelling()
     try:
         yield

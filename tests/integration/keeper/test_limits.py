@@ -225,7 +225,7 @@ async def test_a_run_that_asks_for_no_limits_has_the_keepers_and_dumps_no_core(h
 async def test_the_keeper_raises_its_soft_limit_for_itself_alone(tmp_path: Path) -> None:
     command = ("/usr/bin/prlimit", "--nofile=80:1000", *keeper_command())
     async with a_host(tmp_path, command=command) as host:
-        before = [await host.start("exec sleep 1000") for _ in range(30)]
+        before = [await host.start("exec sleep 1000") for _ in range(100)]
         assert (await host.finish("ulimit -Sn; ulimit -Hn"))[1] == b"80\n1000\n"
         await host.client.renew()
         assert (await host.finish("ulimit -Sn; ulimit -Hn"))[1] == b"80\n1000\n"

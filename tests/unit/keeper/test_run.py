@@ -16,6 +16,7 @@ from server.keeper import keeper as keeper_module
 from server.keeper import processes
 from server.keeper import spool as spool_module
 from server.keeper.cgroups.group import Group, Groups
+from server.keeper.handover import Handover
 from server.keeper.keeper import Keeper
 from server.keeper.protocol import KeeperError
 from server.keeper.records import ExitRecord, ProcessRecord
@@ -64,7 +65,7 @@ def no_space(*_: object) -> None:
 
 @pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
-    return Keeper(tmp_path, 60, lambda _: None)
+    return Keeper(tmp_path, 60, lambda _: None, Handover())
 
 
 async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
@@ -283,7 +284,7 @@ async def test_a_run_that_cannot_be_taken_up_is_lost_alone(
         return read_process(spool, run_id)
 
     monkeypatch.setattr(Spool, "read_process", fail)
-    keeper = Keeper(tmp_path, 60, lambda _: None)
+    keeper = Keeper(tmp_path, 60, lambda _: None, Handover())
     keeper._recover()
     await until(lambda: all(spool.read_exit(run_id) for run_id in runs))
     ends = [spool.read_exit(run_id) or ExitRecord() for run_id in runs]
