@@ -25,8 +25,19 @@ class NoOrphans:
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     environment = {"TAILRUN_RUN_ID": "x", "PATH": os.environ["PATH"]}
-    command = ["sleep", "1000"]
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+    with subprocess.Popen(
+        ["cat"],
+        env=environment,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        # Popen returns in the midst of execve(2), before there is an environment to be read.
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
         yield process
         process.kill()
 
@@ -35,7 +46,7 @@ def test_a_process_is_described(sleeper: subprocess.Popen[bytes]) -> None:
     process = processes.read(sleeper.pid)
     assert process is not None
     assert (process.pid, process.group, process.session) == (sleeper.pid,) * 3
-    assert str(process) == f"pid {sleeper.pid} (sleep)"
+    assert str(process) == f"pid {sleeper.pid} (cat)"
     assert not process.ended
     assert processes.is_same(sleeper.pid, process.start_ticks)
     assert not processes.is_same(sleeper.pid, process.start_ticks + 1)
@@ -135,5 +146,5 @@ async def test_what_survives_is_named(
     family = Family("x", sleeper.pid, process.start_ticks, NoOrphans(), ours=True)
     overdue = asyncio.Event()
     overdue.set()
-    assert await family.end(overdue, signalled=False) == [f"pid {sleeper.pid} (sleep)"]
-    assert f"run x: not ended: pid {sleeper.pid} (sleep)" in caplog.text
+    assert await family.end(overdue, signalled=False) == [f"pid {sleeper.pid} (cat)"]
+    assert f"run x: not ended: pid {sleeper.pid} (cat)" in caplog.text
