@@ -64,7 +64,7 @@ async def get_run(request: web.Request) -> web.Response:
 @operation(
     tag="runs",
     summary="Get the command's newest run with its output as text",
-    description="All that has been written, live too, up to the bound TAILRUN_INFO_OUTPUT_BYTES.",
+    description="All that has been written, live too, up to the limit TAILRUN_INFO_OUTPUT_BYTES.",
     answers={200: ("The run.", schemas.RunInfoSchema)},
 )
 async def get_info(request: web.Request) -> web.Response:

@@ -25,7 +25,7 @@ def raise_limit(*, connections: int, runs: int) -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         except (OSError, ValueError) as error:
-            logger.warning("the bound on open files stays %s: %s", soft, error)
+            logger.warning("the limit on open files stays %s: %s", soft, error)
             return soft
     return limit
 
@@ -39,7 +39,7 @@ def for_connections(limit: int, *, connections: int, others: int) -> int:
     if bound < connections:
         logger.warning(
             "at most %s connections are served at a time, and not TAILRUN_MAX_CONNECTIONS, %s:"
-            " the bound on open files is %s (ulimit -Hn)",
+            " the limit on open files is %s (ulimit -Hn)",
             *(bound, connections, limit),
         )
     return bound
@@ -55,4 +55,4 @@ def raise_limit_of(pid: int) -> None:
         if soft != resource.RLIM_INFINITY and soft < limit[0]:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit[0], hard))
     except (OSError, ValueError) as error:
-        logger.warning("the keeper's bound on open files stays as it is: %s", error)
+        logger.warning("the keeper's limit on open files stays as it is: %s", error)

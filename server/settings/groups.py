@@ -135,18 +135,18 @@ class RunSettings:
         100, whole(1, MANY), "queued and running runs of one command"
     )
     max_open_files: int | None = _bound(
-        whole(0, 2**30), "descriptors of each process of a run; 0: no bound"
+        whole(0, 2**30), "descriptors of each process of a run; 0: no limit"
     )
     max_processes: int | None = _bound(
         whole(0, MAX_PROCESSES),
-        "processes of the runs' user together; 0: no bound; does not bind root",
+        "processes of the runs' user together; 0: no limit; does not apply to root",
     )
     max_run_memory_bytes: int | None = _bound(
         whole(0, MAX_MEMORY_BYTES),
-        "memory of all processes of one run together, by a cgroup; 0: no bound",
+        "memory of all processes of one run together, by a cgroup; 0: no limit",
     )
     run_timeout_seconds: float | None = _bound(
-        number(0, YEAR_SECONDS, of="seconds"), "wall time of a run; 0: no bound"
+        number(0, YEAR_SECONDS, of="seconds"), "wall time of a run; 0: no limit"
     )
     stop_grace_seconds: float = _setting(
         10.0, number(0, DAY_SECONDS, of="seconds"), "from SIGTERM to SIGKILL"
@@ -168,7 +168,7 @@ class OutputSettings:
     output_policy: OutputPolicy = _setting(
         "stop",
         one_of("stop", "head_and_tail"),
-        "a run that reaches its bound of output is stopped, or goes on, with its middle left out",
+        "a run that reaches its limit of output is stopped, or goes on, with its middle left out",
     )
     output_tail_bytes: int = _setting(
         1 * MIB,
@@ -226,7 +226,7 @@ class RetentionSettings:
         whole(0, 1000 * MANY), "finished runs kept of each command; 0: all"
     )
     bytes: int | None = _bound(
-        whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no bound"
+        whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no limit"
     )
 
 

@@ -123,7 +123,7 @@ async def test_a_run_that_takes_too_much_memory_ends_with_that_reason_and_others
     greedy = f"exec {sys.executable} -c \"print(len(b'x' * (200 << 20)))\""
     run = await client.finished(await client.run(greedy))
     assert (run["state"], run["exitcode"], run["signal"]) == ("failed", None, "SIGKILL")
-    assert run["reason"] == "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
+    assert run["reason"] == "its memory reached the limit TAILRUN_MAX_RUN_MEMORY_BYTES"
     assert (await client.get_run(other))["state"] == "running"
     await client.stop(other)
     assert (await client.finished(other))["reason"] is None

@@ -190,12 +190,12 @@ async def test_a_run_that_met_a_bound_says_which(start: Start, open_tab: OpenTab
     writer = await client.create("yes", name="Writer")
     sleeper = await client.run("exec sleep 1000")
     tab = await open_tab(client, f"/runs/{writer['run']['id']}")
-    await expect(tab.facts).to_contain_text("the bound TAILRUN_MAX_OUTPUT_BYTES.")
-    await expect(tab.log).to_contain_text("the bound TAILRUN_MAX_OUTPUT_BYTES.")
+    await expect(tab.facts).to_contain_text("the limit TAILRUN_MAX_OUTPUT_BYTES.")
+    await expect(tab.log).to_contain_text("the limit TAILRUN_MAX_OUTPUT_BYTES.")
     await tab.go(f"/runs/{sleeper}")
     await expect(tab.facts).to_contain_text("Timed out")
     await expect(tab.facts).to_contain_text(
-        "It ran longer than the bound TAILRUN_RUN_TIMEOUT_SECONDS."
+        "It ran longer than the limit TAILRUN_RUN_TIMEOUT_SECONDS."
     )
     await tab.go(f"/commands/{writer['id']}")
     row = tab.page.get_by_role("main").get_by_role("listitem")

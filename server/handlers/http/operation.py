@@ -15,11 +15,11 @@ ERRORS = {
     409: "Its state forbids it.",
     410: "The archive is damaged where it was to be read.",
     412: "It was changed meanwhile; `command` is what it is now.",
-    413: "The body is larger than the bound.",
+    413: "The body is larger than the limit.",
     415: "The body is not application/json.",
     416: "The range is outside of the output.",
     422: "Fields are wrong; `errors` names them.",
-    503: "The database or the keeper cannot be reached, or a bound is reached; try again.",
+    503: "The database or the keeper cannot be reached, or a limit is reached; try again.",
 }
 
 CREATED = {"Location": {"type": "string", "description": "the path of what was made"}}

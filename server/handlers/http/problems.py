@@ -211,7 +211,7 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.Respons
             f"{shown(request.path)} does not take {request.method}; it takes {headers['Allow']}."
         )
     elif error.status == 413:
-        detail = "The body is larger than the bound TAILRUN_MAX_BODY_BYTES."
+        detail = "The body is larger than the limit TAILRUN_MAX_BODY_BYTES."
     else:
         detail = error.text or error.reason
     return problem(error.status, detail, headers=headers)

@@ -221,11 +221,11 @@ class Viewers:
     def _check_room(self, run_id: UUID) -> None:
         if len(self._places) >= self._max_viewers:
             raise LimitReachedError(
-                f"No more viewers are served: the bound TAILRUN_MAX_VIEWERS is {self._max_viewers}."
+                f"No more viewers are served: the limit TAILRUN_MAX_VIEWERS is {self._max_viewers}."
             )
         if self._per_run[run_id] >= self._max_per_run:
             raise LimitReachedError(
-                "No more viewers of this run are served: the bound TAILRUN_MAX_VIEWERS_PER_RUN is"
+                "No more viewers of this run are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
                 f" {self._max_per_run}."
             )
 

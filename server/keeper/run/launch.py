@@ -83,7 +83,7 @@ def _limiter(request: StartRequest, group: Group | None) -> Iterator[Callable[[]
 def explain(error: Exception, request: StartRequest) -> str:
     """Say for the user why a script could not be started."""
     if isinstance(error, CgroupError):
-        return f"the bound TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {error}"
+        return f"the limit TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {error}"
     if isinstance(error, SubprocessError):
         return "the main process could not set its limits, or enter its cgroup"
     if not isinstance(error, OSError):

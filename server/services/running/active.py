@@ -76,7 +76,7 @@ class ActiveRuns:
         bound = self._max_runs_per_command
         if len(self._by_command.get(command_id, ())) >= bound:
             raise LimitReachedError(
-                f"The command has {bound} active runs, the bound"
+                f"The command has {bound} active runs, the limit"
                 " TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND; stop one or wait."
             )
 

@@ -16,13 +16,13 @@ CAUSE_STATES = {
 }
 
 CAUSE_REASONS = {
-    "output_limit": "its output reached the bound TAILRUN_MAX_OUTPUT_BYTES",
-    "disk_full": "the disk under the spool is full (bound TAILRUN_MIN_FREE_BYTES)",
-    "timeout": "it ran longer than the bound TAILRUN_RUN_TIMEOUT_SECONDS",
+    "output_limit": "its output reached the limit TAILRUN_MAX_OUTPUT_BYTES",
+    "disk_full": "the disk under the spool is full (limit TAILRUN_MIN_FREE_BYTES)",
+    "timeout": "it ran longer than the limit TAILRUN_RUN_TIMEOUT_SECONDS",
     "spool_removed": "its spool was removed while it ran",
 }
 
-MEMORY_REACHED = "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES"
+MEMORY_REACHED = "its memory reached the limit TAILRUN_MAX_RUN_MEMORY_BYTES"
 OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be missing"
 KEEPER_LOST = "the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
@@ -166,7 +166,7 @@ def _reason(record: ExitRecord) -> str | None:
         reasons.append(MEMORY_REACHED)
     if record.left_out_bytes:
         reasons.append(
-            f"{record.left_out_bytes} bytes of its output were left out: it reached the bound"
+            f"{record.left_out_bytes} bytes of its output were left out: it reached the limit"
             " TAILRUN_MAX_OUTPUT_BYTES"
         )
     if record.left_behind:

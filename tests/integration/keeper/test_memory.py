@@ -44,7 +44,7 @@ async def bounded(host: Host) -> bool:
         return True
     end, output = await host.finish("echo started", **BOUND)
     assert (end.exitcode, end.signal, output) == (None, None, b"")
-    assert end.error == f"the bound TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {problem}"
+    assert end.error == f"the limit TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {problem}"
     assert not may_make_cgroups(), problem
     return False
 
@@ -231,6 +231,6 @@ async def test_no_run_is_started_without_the_bound_that_it_must_have(tmp_path: P
         problem = await host.client.memory_problem()
         assert problem
         end, output = await host.finish("echo started", **BOUND)
-        assert end.error == f"the bound TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {problem}"
+        assert end.error == f"the limit TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {problem}"
         assert (end.exitcode, end.signal, output) == (None, None, b"")
         assert (await host.finish("echo started"))[1] == b"started\n"

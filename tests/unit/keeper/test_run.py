@@ -172,7 +172,7 @@ def closed(_: Group) -> Iterator[Callable[[], object]]:
     [
         (
             Group.entrance,
-            "the bound TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: [Errno 2] No such file",
+            "the limit TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: [Errno 2] No such file",
             "[Errno 2] No such file",
         ),
         (

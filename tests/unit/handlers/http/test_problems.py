@@ -61,7 +61,7 @@ CASES: list[tuple[Exception, int, str]] = [
     (
         web.HTTPRequestEntityTooLarge(1, 2),
         413,
-        "The body is larger than the bound TAILRUN_MAX_BODY_BYTES.",
+        "The body is larger than the limit TAILRUN_MAX_BODY_BYTES.",
     ),
     (web.HTTPBadRequest(text="The body is not JSON."), 400, "The body is not JSON."),
     (web.HTTPBadRequest(text=""), 400, "Bad Request"),

@@ -61,7 +61,7 @@ records = st.builds(
         (
             ExitRecord(signal="SIGKILL", memory_reached=True),
             RunState.FAILED,
-            "its memory reached the bound TAILRUN_MAX_RUN_MEMORY_BYTES",
+            "its memory reached the limit TAILRUN_MAX_RUN_MEMORY_BYTES",
         ),
         (
             ExitRecord(exitcode=0, memory_reached=True),
