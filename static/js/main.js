@@ -27,9 +27,9 @@ function Page() {
   const { screen, id, query } = useRoute();
   const [helping, setHelping] = useState(false);
   const shortcuts = [
-    { key: "?", does: "Show these keys", run: () => setHelping(true) },
-    { key: "c", does: "Commands", run: () => go(toCommands()) },
-    { key: "r", does: "Runs", run: () => go(toRuns()) },
+    { key: "?", does: "Show keyboard shortcuts", run: () => setHelping(true) },
+    { key: "c", does: "Go to the commands", run: () => go(toCommands()) },
+    { key: "r", does: "Go to the runs", run: () => go(toRuns()) },
     { key: "n", does: "New command", run: () => go(toNew()) },
     { key: "Escape", does: "Close a message, or go back", run: closeNotice },
   ];

@@ -72,7 +72,7 @@ async def test_of_a_large_one_the_end_is_shown_and_the_rest_can_be_had(
     await expect(tab.log).to_contain_text(f"Lines 1 to {first - 1:,} are not shown here.")
     await tab.button("Load from the start").click()
     await expect(tab.log.locator("[data-line]").first).to_have_text(f"{1:099}")
-    await expect(tab.log).to_contain_text("There is more.")
+    await expect(tab.log).to_contain_text("There is more output.")
     await tab.button("Show more").click()
     await expect(tab.log).to_contain_text("unfinished")
     assert (await tab.lines())[-2:] == shown[-2:]

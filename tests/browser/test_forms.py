@@ -11,7 +11,7 @@ from tests.support.client import Client
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHANGED = "status of 412"
-DRAFT = "This is what you typed before, and did not save."
+DRAFT = "Your unsaved changes were restored."
 
 
 async def test_what_was_typed_is_there_again_after_going_elsewhere(
@@ -41,10 +41,10 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     dialog = tab.page.get_by_role("dialog", name="Leave without saving?")
     await tab.field("Script").fill("echo typed")
     await tab.button("Cancel").click()
-    await dialog.get_by_role("button", name="Keep it").click()
+    await dialog.get_by_role("button", name="Keep editing").click()
     await expect(tab.field("Script")).to_have_value("echo typed")
     await tab.page.keyboard.press("Escape")
-    await dialog.get_by_role("button", name="Discard it").click()
+    await dialog.get_by_role("button", name="Discard").click()
     await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo stored")
     await tab.go(f"/commands/{command['id']}/edit")
     await expect(tab.field("Script")).to_have_value("echo stored")
@@ -52,7 +52,7 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     await tab.go(f"/commands/{command['id']}")
     await tab.go(f"/commands/{command['id']}/edit")
     await expect(tab.field("Script")).to_have_value("echo typed again")
-    await tab.button("Start over").click()
+    await tab.button("Discard them").click()
     await expect(tab.field("Script")).to_have_value("echo stored")
 
 
@@ -81,7 +81,7 @@ async def test_what_is_saved_again_after_a_lost_answer_is_made_once(
     assert len((await client.call("GET", f"commands/{made[0]['id']}/runs"))["items"]) == 1
 
 
-@pytest.mark.parametrize("choice", ["Save mine over it", "Take the stored one"])
+@pytest.mark.parametrize("choice", ["Overwrite with mine", "Use the stored version"])
 async def test_the_second_of_two_editors_sees_both_texts(
     client: Client, open_tab: OpenTab, choice: str
 ) -> None:
@@ -92,18 +92,18 @@ async def test_the_second_of_two_editors_sees_both_texts(
     theirs = {"name": "Shared, renamed", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
     await tab.button("Save").click()
-    dialog = tab.page.get_by_role("dialog", name="Somebody else changed this command")
-    stored = dialog.get_by_role("region", name="As it is stored now")
+    dialog = tab.page.get_by_role("dialog", name="Someone else changed this command")
+    stored = dialog.get_by_role("region", name="Stored version")
     await expect(stored).to_contain_text("Name: Shared, renamed")
     await expect(stored).to_contain_text("echo theirs")
-    await expect(dialog.get_by_role("region", name="As you wrote it")).to_contain_text("echo mine")
+    await expect(dialog.get_by_role("region", name="Your version")).to_contain_text("echo mine")
     assert (await client.call("GET", f"commands/{command['id']}"))["script"] == "echo theirs"
     await dialog.get_by_role("button", name="Keep editing").click()
     await expect(tab.field("Script")).to_have_value("echo mine")
     await tab.button("Save").click()
     await dialog.get_by_role("button", name=choice).click()
     await expect(dialog).to_have_count(0)
-    if choice == "Save mine over it":
+    if choice == "Overwrite with mine":
         await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo mine")
         expected = "echo mine"
     else:

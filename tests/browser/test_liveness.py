@@ -41,10 +41,10 @@ async def test_a_server_that_hangs_is_missed(start: Start, open_tab: OpenTab) ->
     banner = tab.page.get_by_text("The server does not answer.")
     await expect(tab.output).to_contain_text("Live")
     with stopped(client.service.pid):
-        await expect(tab.output).to_contain_text(re.compile(r"No word for 1\d s, at 8 B"))
+        await expect(tab.output).to_contain_text(re.compile(r"Nothing received for 1\d s, at 8 B"))
         await expect(tab.output).not_to_contain_text("Live")
         await expect(banner).to_be_visible()
-        await expect(tab.output).to_contain_text("No word for")
+        await expect(tab.output).to_contain_text("Nothing received for")
     await expect(banner).to_have_count(0)
     await expect(tab.output).to_contain_text("Live, 8 B, resumed at 8 B")
     assert await tab.lines() == ["started"]
@@ -82,7 +82,7 @@ async def test_a_viewer_that_is_refused_is_told_why(start: Start, open_tab: Open
     second = await open_tab(client, f"/runs/{run}")
     await expect(second.output.get_by_role("alert")).to_contain_text("MAX_VIEWERS_PER_RUN")
     await expect(second.output).to_contain_text("Refused, at 0 B. Trying again…")
-    await expect(second.output).not_to_contain_text("Nothing written yet")
+    await expect(second.output).not_to_contain_text("No output yet")
     await first.go("/")
     await second.output.get_by_role("button", name="Try again").click()
     await expect(second.output).to_contain_text("Live")
@@ -127,8 +127,8 @@ async def test_offline_the_sign_and_the_banner_say_the_same(
 @pytest.mark.parametrize(
     ("directives", "note"),
     [
-        (HOST, "WebSockets do not pass here"),
-        (NO_EVENTS, "Neither WebSockets nor event streams pass here"),
+        (HOST, "A proxy blocks WebSockets"),
+        (NO_EVENTS, "A proxy blocks WebSockets and event streams"),
     ],
 )
 async def test_where_a_proxy_lets_no_stream_pass_the_run_is_followed_all_the_same(

@@ -52,7 +52,7 @@ async def test_without_the_database_live_runs_go_on_and_the_banner_says_so(
     run = await client.run(f"echo before; {gate.wait}; echo meanwhile; {gate.wait}; echo after")
     watching = await open_tab(client, f"/runs/{run}")
     listing = await open_tab(client, expected=["status of 503"])
-    banner = listing.page.get_by_text("Not everything is available right now.")
+    banner = listing.page.get_by_text("Some things are unavailable.")
     await expect(watching.log).to_contain_text("before")
     await expect(listing.page.get_by_role("listitem")).to_have_count(1)
 

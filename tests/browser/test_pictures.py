@@ -155,15 +155,15 @@ async def test_what_goes_wrong_is_pictured(start: Start, open_tab: OpenTab) -> N
     theirs = {"name": "Guard both gates", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
     await looks.each(lambda tab: tab.button("Save").click())
-    await looks.show("As you wrote it")
+    await looks.show("Your version")
     await looks.picture("conflict")
     await looks.each(lambda tab: tab.button("Keep editing").click())
     await looks.each(lambda tab: tab.button("Cancel").click())
-    await looks.show("What you typed is lost then.")
+    await looks.show("Your changes will be lost.")
     await looks.picture("leaving")
-    await looks.each(lambda tab: tab.button("Keep it").click())
+    await looks.each(lambda tab: tab.button("Keep editing").click())
     await looks.go("/runs", "State")
-    await looks.go(edit, "did not save")
+    await looks.go(edit, "unsaved changes were restored")
     await looks.picture("draft")
 
     await looks.go("/", "Guard both gates")
@@ -184,7 +184,7 @@ async def test_a_run_without_a_word_is_pictured(start: Start, open_tab: OpenTab)
     os.kill(client.service.pid, signal.SIGSTOP)
     try:
         await looks.show("The server does not answer.")
-        await looks.show("No word for")
+        await looks.show("Nothing received for")
         await looks.picture("silent")
     finally:
         os.kill(client.service.pid, signal.SIGCONT)

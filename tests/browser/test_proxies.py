@@ -11,7 +11,7 @@ from tests.support.client import Client, Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOT_STARTED = "Tailrun's page did not start"
+NOT_STARTED = "The Tailrun page could not start"
 
 
 async def test_the_page_works_at_a_path_of_its_own(
@@ -52,7 +52,7 @@ async def test_behind_a_proxy_that_is_not_set_up_at_all_the_page_works_over_http
         refused = ["WebSocket connection to .* failed"]
         tab = await new_tab(browser, address, phone=False, dark=False, expected=refused)
         await tab.go(f"/runs/{run}")
-        await expect(tab.output).to_contain_text("WebSockets do not pass here")
+        await expect(tab.output).to_contain_text("A proxy blocks WebSockets")
         await expect(tab.log).to_contain_text("seen")
         await tab.button("Stop").click()
         await expect(tab.facts).to_contain_text("Stopped")

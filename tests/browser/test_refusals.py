@@ -118,7 +118,7 @@ async def test_what_a_proxy_forbids_is_told_as_the_proxys_no(
         await tab.field("Script").fill("true")
         await tab.button("Save only").click()
         await expect(tab.page.get_by_role("alert")).to_have_text(f"{PROXIED}403 Forbidden.")
-        await expect(tab.page.get_by_text("Not everything is available")).to_have_count(0)
+        await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)
         await expect(tab.field("Script")).to_have_value("true")
         assert tab.problems == []
         await tab.close()
@@ -131,7 +131,7 @@ async def test_where_a_proxy_wants_a_sign_in_the_page_says_so(
     async with nginx(tmp_path / "nginx", client.service.address, HOST + signed_out) as address:
         tab = await new_tab(browser, address, phone=False, dark=False, expected=[])
         await tab.go("/")
-        await expect(tab.page.get_by_text("as if you had to sign in again")).to_be_visible()
+        await expect(tab.page.get_by_text("because you have to sign in again")).to_be_visible()
         await expect(tab.page.get_by_text("The server does not answer.")).to_have_count(0)
         assert tab.problems == []
         await tab.close()
@@ -155,7 +155,7 @@ async def test_a_server_that_is_away_behind_a_proxy_is_missed_and_watched_again_
         await until(lambda: len(handshakes) > 3)  # one after each that failed
         await service.start()
         await expect(tab.output).to_contain_text("Live")
-        await expect(tab.output).not_to_contain_text("WebSockets do not pass here")
+        await expect(tab.output).not_to_contain_text("A proxy blocks WebSockets")
         gate.open()
         await expect(tab.log).to_contain_text("Succeeded")
         assert await tab.lines() == ["before", "after"]

@@ -71,7 +71,7 @@ function History({ command }) {
 }
 
 const NotRun = () => html`<${Empty} title="Not run yet">
-  <p>Start it and its output appears live. Every run stays here, with its exit code and all it wrote.</p>
+  <p>Start it to see its output live. Every run is kept here, with its exit code and its output.</p>
 <//>`;
 
 function DeleteDialog({ command, onClose }) {
@@ -88,6 +88,6 @@ function DeleteDialog({ command, onClose }) {
   const title = html`Delete <bdi>${command.name}</bdi>?`;
   return html`<${Confirm} title=${title} action="Delete" busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
-    <p>The command, all its runs and their output are removed. This cannot be undone.</p>
+    <p>The command, all its runs and their output will be deleted. This cannot be undone.</p>
   <//>`;
 }

@@ -107,7 +107,7 @@ function RowAction({ command, run, reload }) {
 }
 
 const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
-  <p>The search looks at names and descriptions.</p>
+  <p>The search covers names and descriptions.</p>
   <${Button} words="Show all commands" href=${"#" + toCommands()} />
 <//>`;
 

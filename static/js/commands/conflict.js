@@ -15,15 +15,15 @@ import { Dialog } from "../parts/dialog.js";
  * @param {() => void} props.onClose goes on editing
  */
 export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
-  return html`<${Dialog} wide title="Somebody else changed this command meanwhile" onClose=${onClose}>
+  return html`<${Dialog} wide title="Someone else changed this command" onClose=${onClose}>
     <div class="versions">
-      <${Version} title="As it is stored now" fields=${theirs} other=${mine} />
-      <${Version} title="As you wrote it" fields=${mine} other=${theirs} />
+      <${Version} title="Stored version" fields=${theirs} other=${mine} />
+      <${Version} title="Your version" fields=${mine} other=${theirs} />
     </div>
     <div class="dialog__actions">
       <${Button} words="Keep editing" autofocus onClick=${onClose} />
-      <${Button} words="Take the stored one" onClick=${onTheirs} />
-      <${Button} kind="danger" words="Save mine over it" disabled=${busy} onClick=${onMine} />
+      <${Button} words="Use the stored version" onClick=${onTheirs} />
+      <${Button} kind="danger" words="Overwrite with mine" disabled=${busy} onClick=${onMine} />
     </div>
   <//>`;
 }

@@ -100,8 +100,8 @@ function CommandForm({ name, ...rest }) {
   };
   return html`
     ${draft && html`<p class="draft" role="status">
-      This is what you typed before, and did not save.
-      <${Button} small words="Start over" onClick=${discard} />
+      Your unsaved changes were restored.
+      <${Button} small words="Discard them" onClick=${discard} />
     </p>`}
     <${Form} key=${draft ? "draft" : "stored"} name=${name} draft=${draft} ...${rest} />
   `;
@@ -164,9 +164,9 @@ function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
   </div>`;
 }
 
-const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard it"
+const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard" cancel="Keep editing"
   onConfirm=${onLeave} onClose=${onClose}>
-  <p>What you typed is lost then.</p>
+  <p>Your changes will be lost.</p>
 <//>`;
 
 /** The browser asks before the page is closed with something unsaved in it. */

@@ -33,13 +33,13 @@ export function Output({ run, onRun }) {
   const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
   const copy = () => watch.current.text().then(copyText).then(() => say(copied), sayProblem);
   useShortcuts([
-    { key: "f", does: "Follow the output, or stay in place", run: toggleFollow },
-    { key: "w", does: "Wrap long lines, or not", run: toggleWrap },
+    { key: "f", does: "Follow the output, or stop following", run: toggleFollow },
+    { key: "w", does: "Wrap long lines, or stop wrapping", run: toggleWrap },
     { key: "y", does: "Copy the output", run: copy },
-    { key: "PageUp", does: "A page back", run: () => watch.current.goTo("back") },
-    { key: "PageDown", does: "A page on", run: () => watch.current.goTo("on") },
-    { key: "Home", does: "First line shown", run: () => watch.current.goTo("start") },
-    { key: "End", does: "Last line", run: () => watch.current.goTo("end") },
+    { key: "PageUp", does: "Page up", run: () => watch.current.goTo("back") },
+    { key: "PageDown", does: "Page down", run: () => watch.current.goTo("on") },
+    { key: "Home", does: "Go to the first line shown", run: () => watch.current.goTo("start") },
+    { key: "End", does: "Go to the last line", run: () => watch.current.goTo("end") },
   ]);
   return html`<section class="output" aria-label="Output">
     <div class="output__bar">
@@ -96,7 +96,7 @@ function CutNote({ run, state, watch }) {
 function FullNote({ run, state, watch }) {
   if (!state.viewer.full) return null;
   return html`<p class="output__note">
-    <span>There is more.</span>
+    <span>There is more output.</span>
     <${Button} small words="Show more" onClick=${() => watch.current.more()} />
     <${Button} small words="Go to the end" onClick=${() => watch.current.follow()} />
     <${RawLink} run=${run} />
@@ -120,8 +120,8 @@ function NothingNote({ run, state }) {
 }
 
 function nothingWords(run) {
-  if (run.state === "queued") return "It waits for its turn. The output appears here as soon as it starts.";
-  if (run.paused) return "Nothing written yet, and the run is paused.";
-  if (isActive(run)) return "Nothing written yet. It appears here the moment it is.";
-  return run.output_bytes === 0 && "This run wrote nothing.";
+  if (run.state === "queued") return "The run is queued. Its output will appear here as soon as it starts.";
+  if (run.paused) return "No output yet; the run is paused.";
+  if (isActive(run)) return "No output yet. It will appear here as soon as it is written.";
+  return run.output_bytes === 0 && "This run wrote no output.";
 }

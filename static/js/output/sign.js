@@ -18,15 +18,15 @@ export function signOf({ run, state, lost, now }) {
   const at = bytes(state.next);
   const silence = heardAt === null ? 0 : now - heardAt;
   const broken = kind === "reconnecting" || (kind === "live" && (lost || silence > FRESH_MS));
-  if (broken && silence > FRESH_MS) return { kind: "silent", words: `No word for ${seconds(silence)}, at ${at}` };
+  if (broken && silence > FRESH_MS) return { kind: "silent", words: `Nothing received for ${seconds(silence)}, at ${at}` };
   if (broken) return { kind: "reconnecting", words: `Reconnecting… will resume at ${at}` };
   const words = {
     connecting: "Connecting…",
     live: liveWords(run, state) + (resumedAt === undefined ? "" : `, resumed at ${bytes(resumedAt)}`),
     refused: final ? `Refused, at ${at}` : `Refused, at ${at}. Trying again…`,
     gone: "Deleted",
-    held: `The viewer is full, at ${at} of ${bytes(run.output_bytes)}`,
-    loading: `${state.viewer.full ? "The viewer is full, at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,
+    held: `Stopped at ${at} of ${bytes(run.output_bytes)}`,
+    loading: `${state.viewer.full ? "Stopped at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,
     ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
   }[kind];
   return { kind, words };

@@ -11,8 +11,8 @@ import { passing } from "./ways.js";
 
 const TICK_MS = 1000;
 const WAY_WORDS = {
-  events: "WebSockets do not pass here, as a proxy keeps them; the run is followed over HTTP.",
-  ranges: "Neither WebSockets nor event streams pass here, as a proxy keeps them; the page asks for news.",
+  events: "A proxy blocks WebSockets: the output is streamed over HTTP instead.",
+  ranges: "A proxy blocks WebSockets and event streams: the page polls for output instead.",
 };
 
 /** @typedef {import("../model/types.js").Run} Run @typedef {import("./watch.js").WatchState} WatchState */
@@ -23,7 +23,7 @@ export function StreamSign({ run, state }) {
   useTick(state.stream.kind === "live" || state.stream.kind === "reconnecting" ? TICK_MS : null);
   const { kind, words } = signOf({ run, state, lost, now: performance.now() });
   const { resumedAt } = state.stream;
-  const news = { reconnecting: "Reconnecting", silent: "No word from the server" }[kind];
+  const news = { reconnecting: "Reconnecting", silent: "Nothing received from the server" }[kind];
   return html`
     <span class=${`sign sign--${kind}`}>${words}</span>
     <span class="visually-hidden" role="status">

@@ -19,7 +19,7 @@ const Bar = ({ words }) => html`<div class="banner">
 
 const lost = () =>
   navigator.onLine
-    ? html`<strong>The server does not answer.</strong> Runs go on without it. Trying again…`
-    : html`<strong>This browser is offline.</strong> Runs go on without it. Trying again…`;
+    ? html`<strong>The server does not answer.</strong> Runs continue without it. Trying again…`
+    : html`<strong>This browser is offline.</strong> Runs continue without it. Trying again…`;
 const busy = (detail) =>
-  html`<strong>Not everything is available right now.</strong> ${detail} Runs go on. Trying again…`;
+  html`<strong>Some things are unavailable.</strong> ${detail} Runs continue. Trying again…`;

@@ -31,18 +31,19 @@ export function Dialog({ title, wide = false, onClose, children }) {
  * @param {object} props
  * @param {unknown} props.title words, or elements
  * @param {string} props.action the button's words
+ * @param {string} [props.cancel] the words of the button that closes the dialog
  * @param {boolean} [props.busy]
  * @param {string} [props.error]
  * @param {() => void} props.onConfirm
  * @param {() => void} props.onClose
  * @param {unknown} props.children
  */
-export function Confirm({ title, action, busy, error, onConfirm, onClose, children }) {
+export function Confirm({ title, action, cancel = "Cancel", busy, error, onConfirm, onClose, children }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <div class="dialog__text">${children}</div>
     ${error && html`<p class="form-error" role="alert">${error}</p>`}
     <div class="dialog__actions">
-      <${Button} words="Keep it" autofocus onClick=${onClose} />
+      <${Button} words=${cancel} autofocus onClick=${onClose} />
       <${Button} kind="danger" words=${action} disabled=${busy} onClick=${onConfirm} />
     </div>
   <//>`;

@@ -20,6 +20,6 @@ export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${pro
  * @param {{problem: import("../server/answers.js").Problem}} props
  */
 function Failed({ problem }) {
-  const words = problem.final ? problem.message : "It appears here as soon as that works again.";
-  return html`<${Empty} title="This could not be loaded"><p>${words}</p><//>`;
+  const words = problem.final ? problem.message : "It will appear here as soon as the server can be reached again.";
+  return html`<${Empty} title="Could not load this page"><p>${words}</p><//>`;
 }

@@ -29,6 +29,6 @@ export function Heading({ title, shown, tab, beside, trail = [], children }) {
   </header>`;
 }
 
-const Trail = ({ links }) => html`<nav class="trail" aria-label="Where you are">
+const Trail = ({ links }) => html`<nav class="trail" aria-label="Breadcrumb">
   ${links.map(([words, path]) => html`<a key=${path} href=${"#" + path}><bdi>${words}</bdi></a>`)}
 </nav>`;

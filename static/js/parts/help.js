@@ -10,7 +10,7 @@ const SHORT_NAMES = { Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
 /** @param {{onClose: () => void}} props */
 export function Help({ onClose }) {
   const on = useStore(shortcutsOn);
-  return html`<${Dialog} title="Keyboard" onClose=${onClose}>
+  return html`<${Dialog} title="Keyboard shortcuts" onClose=${onClose}>
     <dl class="keys">
       ${activeShortcuts().map(
         ({ key, does }) => html`<div class="keys__row" key=${key}>
@@ -20,7 +20,7 @@ export function Help({ onClose }) {
       )}
     </dl>
     <label class="check">
-      <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} /> Single keys act
+      <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} /> Enable single-key shortcuts
     </label>
     <div class="dialog__actions"><${Button} words="Close" onClick=${onClose} /></div>
   <//>`;

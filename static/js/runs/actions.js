@@ -42,7 +42,7 @@ export async function pauseOrResume(run) {
 /** @param {import("../model/types.js").Run} run @param {string} signal such as "SIGINT" */
 export async function send(run, signal) {
   await signalRun(run.id, signal);
-  say(run.paused ? `Sent ${signal}. The run is paused and acts on it once it is resumed.` : `Sent ${signal}.`);
+  say(run.paused ? `Sent ${signal}. The run is paused and will receive it when it is resumed.` : `Sent ${signal}.`);
 }
 
 /** @param {string} runId */

@@ -75,7 +75,7 @@ function DeleteDialog({ run, onClose }) {
   const [remove, removing] = useAction(async () => {
     try {
       await deleteRun(run.id);
-      say(`Deleted the run ${shortId(run.id)}.`);
+      say(`Deleted run ${shortId(run.id)}.`);
       go(toCommand(run.command_id));
     } catch (problem) {
       setError(problem.message);
@@ -83,6 +83,6 @@ function DeleteDialog({ run, onClose }) {
   });
   return html`<${Confirm} title="Delete this run?" action="Delete" busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
-    <p>The run and all it wrote are removed. The command stays. This cannot be undone.</p>
+    <p>The run and its output will be deleted; the command is kept. This cannot be undone.</p>
   <//>`;
 }

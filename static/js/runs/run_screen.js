@@ -73,7 +73,7 @@ function Facts({ run }) {
   return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
-    ${unheard ? html`<span class="muted">when last heard of</span>` : html`<${Elapsed} run=${run} />`}
+    ${unheard ? html`<span class="muted">as of the last contact</span>` : html`<${Elapsed} run=${run} />`}
     <span class="muted">${began} <${Moment} at=${beganAt} /> (<${Ago} at=${beganAt} />)</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
   </div>`;

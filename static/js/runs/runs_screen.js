@@ -42,11 +42,11 @@ function StateFilter({ state }) {
 function NoRuns({ state }) {
   if (!state) {
     return html`<${Empty} title="No runs yet">
-      <p>Start a command, and each time it runs is listed here.</p>
+      <p>Start a command; each of its runs is listed here.</p>
       <${Button} words="Go to the commands" href=${"#" + toCommands()} />
     <//>`;
   }
-  return html`<${Empty} title=${`No run is in the state “${stateWord(state).toLowerCase()}”`}>
+  return html`<${Empty} title=${`No runs are in the state “${stateWord(state).toLowerCase()}”`}>
     <${Button} words="Show all runs" href=${"#" + toRuns()} />
   <//>`;
 }

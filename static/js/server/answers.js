@@ -33,7 +33,7 @@ export class Problem extends Error {
 }
 
 export const noAnswer = () => new Problem("The server does not answer.");
-export const tooSlow = () => new Problem("It takes too long to answer.", { answered: true });
+export const tooSlow = () => new Problem("The server takes too long to answer.", { answered: true });
 export const brokenOff = () => new Problem("The answer broke off.", { answered: true, broken: true });
 
 /** @param {Response} response @returns {boolean} proxies answer with pages of their own */
@@ -47,7 +47,7 @@ export async function problemOf(response) {
   const { status, statusText } = response;
   if (response.type === "opaqueredirect") {
     // Tailrun redirects no request of the API.
-    return new Problem("A proxy sends this request elsewhere, as if you had to sign in again. Load the page again.", {
+    return new Problem("A proxy redirects this request, probably because you have to sign in again. Reload the page.", {
       answered: true,
     });
   }

@@ -13,7 +13,7 @@ test("a word younger than ten seconds is life", () => {
 });
 
 test("for how long no word came is told", () => {
-  const silent = { kind: "silent", words: "No word for 12 s, at 206 B" };
+  const silent = { kind: "silent", words: "Nothing received for 12 s, at 206 B" };
   assert.deepEqual(sign({ kind: "live", heardAt: 88_000 }), silent);
   assert.deepEqual(sign({ kind: "reconnecting", heardAt: 88_000 }), silent);
 });
