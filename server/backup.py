@@ -39,7 +39,7 @@ def _run(word: str, arguments: Sequence[str]) -> int:
         settings, file = _read(word, arguments)
         set_up_logging(settings.log.level, settings.log.format, errors)
         take_environment(settings)
-        asyncio.run(_until_told_to_end(WORDS[word](settings, file)))
+        asyncio.run(_until_interrupted(WORDS[word](settings, file)))
     except TailrunError as error:
         errors.write(f"tailrun: {error}\n")
         return os.EX_CONFIG
@@ -65,7 +65,7 @@ def _read(word: str, arguments: Sequence[str]) -> tuple[Settings, Path]:
     return read_settings(options, os.environ), Path(file).absolute()
 
 
-async def _until_told_to_end(work: Coroutine[None, None, None]) -> None:
+async def _until_interrupted(work: Coroutine[None, None, None]) -> None:
     """Do the work; SIGTERM breaks it off as SIGINT does."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -1,4 +1,4 @@
-"""The state directory: made, locked and named."""
+"""The state directory: created, locked and given an identity."""
 
 import asyncio
 import fcntl
@@ -19,16 +19,16 @@ from server.files import read_small
 
 HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
-LOOK_SECONDS = 0.25
+CHECK_SECONDS = 0.25
 
 OWN = (LOCK_FILE, HOST_FILE, "spool", "work", "trash", "keeper")
-"""What is ours in the directory. The embedded database sees to itself: for root it is another's."""
+"""What is ours in the directory. Not the embedded database: for root another user owns it."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 IDENTITY = re.compile(r"[!-~]{1,64}")
 _IDENTITY_MEND = (
     "Free space or make it readable, put it back from a backup, or remove it: then another one is"
-    " made, and runs that were active under this one are not taken up."
+    " made, and runs that were active under this one are not adopted."
 )
 
 logger = logging.getLogger(__name__)
@@ -44,37 +44,35 @@ class StateDirectory:
 
     @property
     def held(self) -> bool:
-        """Whether the directory's lock is still the one that is held.
+        """Whether the directory's lock file is still the one that this server holds.
 
-        Who removes the lock of a server that hangs has another one take over.
+        An operator removes the lock of a server that hangs to let another take over.
         """
         try:
             found = (self.path / LOCK_FILE).stat()
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError as error:  # that tells nothing of who holds it
-            logger.warning("the lock %s cannot be looked at: %s", self.path / LOCK_FILE, error)
+        except OSError as error:  # it may still be ours
+            logger.warning("lock %s cannot be checked: %s", self.path / LOCK_FILE, error)
             return True
         return os.path.samestat(found, os.fstat(self.lock.fileno()))
 
     async def watch(self) -> None:
-        """End this process once it does not hold the directory any more.
-
-        It ends at once and tidies nothing up: all that it knows is another server's by now.
-        """
-        while self.held:  # noqa: ASYNC110  nothing tells of it
-            await asyncio.sleep(LOOK_SECONDS)
+        """End this process once it no longer holds the directory."""
+        while self.held:  # noqa: ASYNC110  no event announces it
+            await asyncio.sleep(CHECK_SECONDS)
         logger.critical("another server has taken over the state directory %s", self.path)
+        # Without cleaning up: the runs and their spools belong to the other server by now.
         logging.shutdown()
         os._exit(os.EX_TEMPFAIL)
 
 
 @contextmanager
 def state_directory(directory: Path, identity: str | None = None) -> Iterator[StateDirectory]:
-    """Hold the state directory for one server; `identity` is for one that has none yet.
+    """Hold the state directory for one server; `identity` is used if it has none yet.
 
-    It and all in it are this user's alone: whoever may write there has runs started, and whoever
-    may read there reads their output. What an older version left open is closed.
+    The directory and all in it are closed to other users: who may write there can start runs, and
+    who may read there can read their output.
 
     Raises:
         StateDirectoryInUseError: another server holds it.
@@ -102,17 +100,17 @@ def state_directory(directory: Path, identity: str | None = None) -> Iterator[St
 
 
 def identity_in(directory: Path) -> str | None:
-    """Return the identity that a state directory has, or None; nothing is made.
+    """Return the identity of a state directory, or None if it has none; nothing is created.
 
     Raises:
-        StartupError: it has one that cannot be read, or is none.
+        StartupError: it has one that cannot be read or is not valid.
     """
     path = directory / HOST_FILE
     return _identity(path, None) if os.path.lexists(path) else None
 
 
 def _close_to_others(directory: Path) -> None:
-    """Take from others what they may do with the directory and what is ours in it."""
+    """Remove other users' permissions from the directory and what is ours in it."""
     if directory.stat().st_mode & stat.S_IWOTH:
         raise StartupError(
             f"The state directory {directory} can be written by every user of this host. Look at"
@@ -127,29 +125,29 @@ def _close_to_others(directory: Path) -> None:
 def _make_private(path: Path) -> None:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        return  # what it leads to is not ours to change
+        return  # its target is not ours to change
     if found.st_uid != os.geteuid():
         raise StartupError(
             f"{path} belongs to {_user_name(found.st_uid)}, and this server runs as"
             f" {_user_name(os.geteuid())}. Start it as the former, or set TAILRUN_STATE_DIR to a"
-            " directory of the latter; one that is not there is made."
+            " directory of the latter; one that does not exist is created."
         )
     if found.st_mode & OTHERS:
         path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
 
 
 def _identity(path: Path, identity: str | None) -> str:
-    """Return the identity that the file holds; it is made where there is none."""
+    """Return the identity that the file holds; create it if there is none."""
     try:
         if not os.path.lexists(path):
             _make_identity(path, identity or str(uuid.uuid4()))
         host = read_small(path).removesuffix("\n")
     except OSError as error:
         raise StartupError(
-            f"The host's identity {path} cannot be had: {error.strerror}. {_IDENTITY_MEND}"
+            f"The host's identity {path} cannot be used: {error.strerror}. {_IDENTITY_MEND}"
         ) from error
     if not IDENTITY.fullmatch(host):
-        raise StartupError(f"The host's identity {path} is none. {_IDENTITY_MEND}")
+        raise StartupError(f"The host's identity {path} is not valid. {_IDENTITY_MEND}")
     return host
 
 
@@ -160,7 +158,7 @@ def _make_identity(path: Path, identity: str) -> None:
     with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
         file.write(f"{identity}\n")
         file.flush()
-        os.fsync(file.fileno())  # or an empty file is what a crash leaves
+        os.fsync(file.fileno())  # else a crash may leave an empty file
     temporary.replace(path)
 
 

@@ -1,23 +1,23 @@
-"""The process's bound on descriptors, and how many of them connections may take."""
+"""The process's limit on open files, and how many of them connections may take."""
 
 import logging
 import resource
 
 ENOUGH = 65_536
-"""What is asked for at least. Not all that may be had, which may be a thousand million: the runs
-inherit it, and there are programs that close every descriptor there might be."""
+"""The least that is asked for. Not the hard limit, which may be a thousand million: runs inherit
+the soft one, and some programs close every descriptor up to it."""
 
 RESERVE = 128
-"""For what is no connection: libraries, inotify, the keeper, the log, the embedded database."""
+"""For everything but connections: libraries, inotify, the keeper, the log, the database."""
 
 KEEPER_PER_RUN = 6
-"""As the keeper counts, which inherits the bound: RUN_DESCRIPTORS in server/keeper/keeper.py."""
+"""What the keeper, which inherits the limit, counts: RUN_DESCRIPTORS in server/keeper/keeper.py."""
 
 logger = logging.getLogger(__name__)
 
 
 def raise_limit(*, connections: int, runs: int) -> int:
-    """Raise the soft bound towards the hard one, as far as is of use; return it."""
+    """Raise the soft limit towards the hard one, as far as it is of use; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max(soft, ENOUGH, connections + runs + RESERVE, KEEPER_PER_RUN * runs + RESERVE)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -25,20 +25,20 @@ def raise_limit(*, connections: int, runs: int) -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         except (OSError, ValueError) as error:
-            logger.warning("the limit on open files stays %s: %s", soft, error)
+            logger.warning("limit on open files stays %s: %s", soft, error)
             return soft
     return limit
 
 
 def for_connections(limit: int, *, connections: int, others: int) -> int:
-    """Return how many connections to have at most, so that descriptors are left for all else.
+    """Return the most connections that leave descriptors for everything else.
 
-    `others` are those that the service takes beside its reserve: the runs' logs, the database's.
+    `others` is the number of descriptors for runs' logs and the database, beside the reserve.
     """
     bound = min(connections, max(1, limit - min(RESERVE + others, limit // 2)))
     if bound < connections:
         logger.warning(
-            "at most %s connections are served at a time, and not TAILRUN_MAX_CONNECTIONS, %s:"
+            "at most %s connections are served at a time, not TAILRUN_MAX_CONNECTIONS (%s):"
             " the limit on open files is %s (ulimit -Hn)",
             *(bound, connections, limit),
         )
@@ -46,7 +46,7 @@ def for_connections(limit: int, *, connections: int, others: int) -> int:
 
 
 def raise_limit_of(pid: int) -> None:
-    """Give another process of this user, such as a keeper from before, this one's bound."""
+    """Give another process of this user, such as a keeper that was already there, this limit."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""How a server ends: told by a signal, or because it cannot go on."""
+"""Stops a role: on a signal, or because it cannot go on."""
 
 import asyncio
 import logging
@@ -10,36 +10,40 @@ logger = logging.getLogger(__name__)
 
 
 class Ending:
-    """Hears the signals that end the server: a start is cancelled, a server is woken."""
+    """Handles the signals that end a role: one that is starting is cancelled, else `wait` returns.
+
+    It is made in the task that starts the role.
+    """
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
+        self._requested = asyncio.Event()
         self._starting = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for number in ENDING_SIGNALS:
-            loop.add_signal_handler(number, self._tell)
+            loop.add_signal_handler(number, self._request)
         for number in IGNORED_SIGNALS:
-            loop.add_signal_handler(number, _say_ignored, number)
+            loop.add_signal_handler(number, _log_ignored, number)
 
     @property
-    def told(self) -> bool:
-        """Whether it was told to end."""
-        return self._told.is_set()
+    def requested(self) -> bool:
+        """Whether a signal asked for the end."""
+        return self._requested.is_set()
 
     async def wait(self, failed: asyncio.Event) -> None:
-        """Wait, having started, until the server is told to end, or cannot go on."""
+        """Wait, having started, for a signal that ends the role, or for `failed`."""
         self._starting = None
-        events = [asyncio.create_task(event.wait()) for event in (self._told, failed)]
+        events = [asyncio.create_task(event.wait()) for event in (self._requested, failed)]
         await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
         for event in events:
             event.cancel()
 
-    def _tell(self) -> None:
-        self._told.set()
+    def _request(self) -> None:
+        self._requested.set()
         if self._starting is not None:
+            # Only once: a second signal must not interrupt the cleaning up after the first.
             self._starting.cancel()
             self._starting = None
 
 
-def _say_ignored(number: signal.Signals) -> None:
-    logger.info("%s is ignored: settings are read at the start alone", number.name)
+def _log_ignored(number: signal.Signals) -> None:
+    logger.info("%s ignored: settings are read only at the start", number.name)

@@ -1,4 +1,4 @@
-"""How a role is entered and left: settings, log, environment and limits first; its end reported."""
+"""Runs a role: settings, log, environment and limits first; a failure is reported in one line."""
 
 import asyncio
 import dataclasses
@@ -23,25 +23,27 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a role tells when it has started."""
+    """A role that has started."""
 
     announcement: str
+    """Written to stdout: where it can be reached."""
+
     failed: asyncio.Event
-    """Set when a task dies that the role cannot go on without."""
+    """Set when a task died without which the role cannot go on."""
 
 
 Role = Callable[[Settings, Mapping[str, str]], AbstractAsyncContextManager[Started]]
-"""Takes the settings, and the environment as it was without secrets; runs until it is left."""
+"""Takes the settings and the original environment without its secrets; runs until it is left."""
 
 
 def run(arguments: Sequence[str], role: Role) -> int:
-    """Run a role until it is told to end, or cannot go on; return the exit code."""
+    """Run a role until a signal ends it, or it cannot go on; return the exit code."""
     output, errors = Outlet(STDOUT), Outlet(STDERR)
 
     def leave() -> NoReturn:
-        """End at once, with all that is said: a thread may be waiting for a database, for long."""
         output.flush()
         errors.flush()
+        # Not an ordinary exit: it would wait for a thread that may wait long for a database.
         os._exit(0)
 
     try:
@@ -73,14 +75,14 @@ async def _run(
             await ending.wait(started.failed)
         return 1 if started.failed.is_set() else 0
     except asyncio.CancelledError:
-        if not ending.told:
+        if not ending.requested:
             raise
-        logger.info("told to end while starting, and ended")
+        logger.info("stopped while starting: a signal asked for the end")
         leave()
 
 
 def _within_limits(settings: Settings) -> Settings:
-    """Return the settings with no more connections than there may be descriptors for."""
+    """Return the settings with at most as many connections as there are descriptors for."""
     limit = descriptors.raise_limit(
         connections=settings.http.max_connections, runs=settings.runs.max_concurrent_runs
     )

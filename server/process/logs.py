@@ -10,7 +10,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from server.process.outlet import Outlet
 
-SAID_SECONDS = 1.0
+REPEAT_SECONDS = 1.0
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What accept(2) fails with for want of resources (asyncio then pauses accepting for a second)."""
 
@@ -65,35 +65,35 @@ def set_up_logging(level: str, log_format: str, outlet: Outlet) -> None:
     logging.captureWarnings(capture=True)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.server").addFilter(tell_malformed_request)
+    logging.getLogger("aiohttp.server").addFilter(shorten_malformed_request)
 
 
-def tell_malformed_request(record: logging.LogRecord) -> bool:
-    """Say in one line that a request was no HTTP; aiohttp tells it as an error with a traceback.
+def shorten_malformed_request(record: logging.LogRecord) -> bool:
+    """Log a request that is not HTTP in one line; aiohttp logs an error with a traceback.
 
-    What was sent is left out, a stranger's text as it is. Returns whether to log it at all.
+    Leaves out what was sent, which is a stranger's text. Returns whether to log it at all.
     """
     error = record.exc_info[1] if record.exc_info else None
     if type(error).__module__ == "aiohttp.http_exceptions":
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-        record.msg, record.args, record.exc_info = "a request is no HTTP and was refused", (), None
+        record.msg, record.args, record.exc_info = "request refused: it is not HTTP", (), None
     return logging.getLogger().isEnabledFor(record.levelno)
 
 
 class LoopErrors:
-    """An event loop's exception handler, which says in one line that connections have to wait.
+    """An event loop's exception handler that logs in one line that connections have to wait.
 
-    asyncio tells of each attempt to accept one, with a traceback, a hundred times a second.
+    asyncio logs each attempt to accept one, with a traceback, a hundred times a second.
     """
 
     def __init__(self) -> None:
-        self._said_at = float("-inf")
+        self._logged_at = float("-inf")
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what the loop tells."""
+        """Log what the loop reports, but a lack of resources only once in REPEAT_SECONDS."""
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in EXHAUSTED:
             loop.default_exception_handler(context)
-        elif loop.time() - self._said_at >= SAID_SECONDS:
-            self._said_at = loop.time()
+        elif loop.time() - self._logged_at >= REPEAT_SECONDS:
+            self._logged_at = loop.time()
             logging.getLogger(__name__).warning("connections have to wait: %s", error.strerror)

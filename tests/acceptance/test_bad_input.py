@@ -285,5 +285,5 @@ async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
             writer.close()
             assert answer.split()[1] == b"400"
     assert await client.call("GET", "ping") == {"status": "ok"}
-    await until(lambda: "a request is no HTTP" in client.service.log)
+    await until(lambda: "request refused: it is not HTTP" in client.service.log)
     assert "secret" not in client.service.log

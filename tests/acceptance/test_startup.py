@@ -218,7 +218,7 @@ async def test_a_disk_that_is_full_is_named_with_the_mend(
         while True:
             filling.write(bytes(4096))
     said = await refusal(Service(tiny_disk, database_url))
-    assert f"The host's identity {tiny_disk / HOST_FILE} cannot be had: No space left" in said
+    assert f"The host's identity {tiny_disk / HOST_FILE} cannot be used: No space left" in said
     assert "Free space" in said
 
 
@@ -226,6 +226,6 @@ async def test_a_damaged_identity_is_named_with_the_mend(service: Service) -> No
     service.state_dir.mkdir()
     (service.state_dir / HOST_FILE).touch()
     said = await refusal(service)
-    assert f"{service.state_dir / HOST_FILE} is none" in said
+    assert f"{service.state_dir / HOST_FILE} is not valid" in said
     assert "remove it" in said
     (service.state_dir / HOST_FILE).unlink()

@@ -121,7 +121,7 @@ async def test_signals_that_mean_nothing_are_ignored_and_not_inherited(start: St
     for number in IGNORED:
         os.kill(client.service.pid, number)
     for number in IGNORED:
-        await until(partial(in_log, client.service, f"{number.name} is ignored"))
+        await until(partial(in_log, client.service, f"{number.name} ignored"))
     run_id = await client.run("grep SigIgn /proc/self/status")
     await client.finished(run_id)
     ignored = int((await client.output(run_id)).split()[1], 16)
@@ -137,7 +137,7 @@ async def test_sigterm_ends_a_start_that_makes_its_database(tmp_path: Path) -> N
         assert await ended(process) == 0
         assert process.stderr is not None
         said = (await process.stderr.read()).decode()
-        assert "told to end while starting" in said
+        assert "stopped while starting" in said
         assert "Traceback" not in said
     assert not (service.state_dir / "database" / "postmaster.pid").exists()
 

@@ -134,7 +134,7 @@ def test_an_identity_that_is_none_is_named_with_the_mend(tmp_path: Path, content
     path = tmp_path / HOST_FILE
     path.write_bytes(content)
     said = refusal(tmp_path)
-    assert said.startswith(f"The host's identity {path} is none. ")
+    assert said.startswith(f"The host's identity {path} is not valid. ")
     assert "remove it: then another one is made" in said
     assert path.read_bytes() == content
 
@@ -154,7 +154,7 @@ def test_an_identity_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, 
     else:
         path.write_bytes(bytes(100_000))
     said = refusal(tmp_path)
-    assert re.match(rf"The host's identity {path} cannot be had: [^.]+\. ", said)
+    assert re.match(rf"The host's identity {path} cannot be used: [^.]+\. ", said)
     assert "remove it" in said
 
 
