@@ -1,17 +1,32 @@
 """Routes of commands."""
 
+from dataclasses import asdict
+
 from aiohttp import web
 
 from server.errors import CommandChangedError
-from server.handlers import schemas
-from server.handlers.changes import command_change, compares, refuse_other_values
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import COMMANDS, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key
 from server.handlers.http.problems import problem
+from server.handlers.http.rendering import plain
 from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
-from server.handlers.render import command_json, run_json
+from server.handlers.schemas.commands import (
+    ChangedCommand,
+    CommandBody,
+    CommandPageSchema,
+    CommandPatchBody,
+    CommandsAsked,
+    CommandSchema,
+    CommandsQuery,
+    NewCommand,
+    NewCommandBody,
+    NewCommandSchema,
+    refuse_other_values,
+)
+from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
+from server.repositories.page import Page
 from server.services.commands import CommandView
 
 READ_ONLY = "Fields that are only read may be sent as they are."
@@ -22,39 +37,32 @@ READ_ONLY = "Fields that are only read may be sent as they are."
     summary="List commands",
     description="Newest first, each with its newest run; `q` looks in name and description. Of"
     " long texts lists hold the first 4 KiB.",
-    query=schemas.CommandsQuery,
-    answers={200: ("A page of commands.", schemas.CommandPageSchema)},
+    query=CommandsQuery,
+    answers={200: ("A page of commands.", CommandPageSchema)},
 )
 async def list_commands(request: web.Request) -> web.Response:
     """Answer a page of commands."""
-    asked = query(request)
-    page = await request.app[COMMANDS].list(
-        query=asked["q"], limit=asked["limit"], cursor=asked["cursor"]
-    )
-    return json_response(
-        {
-            "items": [command_json(one, base_path(request)) for one in page.items],
-            "next": page.next,
-        }
-    )
+    asked = query(request, CommandsAsked)
+    page = await request.app[COMMANDS].list(query=asked.q, limit=asked.limit, cursor=asked.cursor)
+    return json_response(CommandPageSchema.render(page, base_path(request)))
 
 
 @operation(
     tag="commands",
     summary="Store a command and start it",
     description='With `"start": false` the command is only stored.',
-    body=schemas.NewCommandBody,
+    body=NewCommandBody,
     headers=(REPEATABLE,),
-    answers={201: ("The command, with the run that was started.", schemas.NewCommandSchema)},
+    answers={201: ("The command, with the run that was started.", NewCommandSchema)},
 )
 async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
-    fields = body(request)
+    fields = asdict(body(request, NewCommand))
     view, replayed = await request.app[COMMANDS].create(
         **fields, request=request_key(request, fields)
     )
     return json_response(
-        command_json(view, base_path(request), run_field="run"),
+        NewCommandSchema.render(view, base_path(request)),
         status=201,
         headers=location(request, f"commands/{view.command.id}")
         | version_tag(view.command.updated_at)
@@ -65,7 +73,7 @@ async def create_command(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Get a command",
-    answers={200: ("The command, with its newest run.", schemas.CommandSchema)},
+    answers={200: ("The command, with its newest run.", CommandSchema)},
 )
 async def get_command(request: web.Request) -> web.Response:
     """Answer a command."""
@@ -77,9 +85,9 @@ async def get_command(request: web.Request) -> web.Response:
     summary="Replace a command",
     description="Name and script, and the description if one is given; runs already started keep"
     f" their script. {READ_ONLY}",
-    body=schemas.CommandBody,
+    body=CommandBody,
     headers=(IF_MATCH,),
-    answers={200: ("The command as it is now.", schemas.CommandSchema)},
+    answers={200: ("The command as it is now.", CommandSchema)},
 )
 async def replace_command(request: web.Request) -> web.Response:
     """Replace a command's fields."""
@@ -90,9 +98,9 @@ async def replace_command(request: web.Request) -> web.Response:
     tag="commands",
     summary="Change a command",
     description=f"What the body names, and nothing else. {READ_ONLY}",
-    body=schemas.CommandPatchBody,
+    body=CommandPatchBody,
     headers=(IF_MATCH,),
-    answers={200: ("The command as it is now.", schemas.CommandSchema)},
+    answers={200: ("The command as it is now.", CommandSchema)},
 )
 async def change_command(request: web.Request) -> web.Response:
     """Change some of a command's fields."""
@@ -114,27 +122,27 @@ async def delete_command(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Stop the command's active runs",
-    body=schemas.StopBody,
-    answers={202: ("The runs that are ending.", schemas.RunsSchema)},
+    body=StopBody,
+    answers={202: ("The runs that are ending.", RunsSchema)},
     errors=(409,),
 )
 async def stop_command(request: web.Request) -> web.Response:
     """Stop all active runs of a command."""
-    views = await request.app[RUNS].stop_command(command_id(request), **body(request))
-    return json_response(
-        {"items": [run_json(view, base_path(request)) for view in views]}, status=202
+    how = body(request, Stop)
+    views = await request.app[RUNS].stop_command(
+        command_id(request), signal=how.signal, grace_seconds=how.grace_seconds
     )
+    return json_response(RunsSchema.render(Page(views, None), base_path(request)), status=202)
 
 
 async def _change(request: web.Request) -> web.Response:
-    """Change what the body names; a command that was changed meanwhile is shown as it is now."""
-    service, command, fields = request.app[COMMANDS], command_id(request), body(request)
-    if compares(fields):
-        refuse_other_values(fields, command_json(await service.get(command), base_path(request)))
+    """Change what the body names; where it was changed meanwhile, show the command as it is now."""
+    service, command = request.app[COMMANDS], command_id(request)
+    asked = body(request, ChangedCommand)
+    if asked.compared:
+        refuse_other_values(asked.compared, _shown(request, await service.get(command)))
     try:
-        changed = await service.change(
-            command, command_change(request), versions=permitted_versions(request)
-        )
+        changed = await service.change(command, asked.change, versions=permitted_versions(request))
     except CommandChangedError as error:
         current = await service.get(command)
         return problem(
@@ -142,12 +150,17 @@ async def _change(request: web.Request) -> web.Response:
             str(error),
             slug="command-changed",
             headers=version_tag(current.command.updated_at),
-            members={"command": command_json(current, base_path(request))},
+            members={"command": _shown(request, current)},
         )
     return _command(request, changed)
 
 
+def _shown(request: web.Request, view: CommandView) -> dict[str, object]:
+    return plain(CommandSchema.render(view, base_path(request)))
+
+
 def _command(request: web.Request, view: CommandView) -> web.Response:
     return json_response(
-        command_json(view, base_path(request)), headers=version_tag(view.command.updated_at)
+        CommandSchema.render(view, base_path(request)),
+        headers=version_tag(view.command.updated_at),
     )

@@ -1,18 +1,24 @@
 """Whether the service is well: up, ready, and its figures."""
 
 from aiohttp import web
+from marshmallow import Schema, fields
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server.handlers import schemas
 from server.handlers.http.answers import json_response
 from server.handlers.http.keys import METRICS, READINESS
 from server.handlers.http.operation import operation
 
 
+class StatusSchema(Schema):
+    """That the service is up."""
+
+    status = fields.String(metadata={"example": "ok"})
+
+
 @operation(
     tag="service",
     summary="Is the server up?",
-    answers={200: ("It is.", schemas.StatusSchema)},
+    answers={200: ("It is.", StatusSchema)},
 )
 async def ping(_request: web.Request) -> web.Response:
     """Answer that the server is up."""

@@ -12,7 +12,7 @@ from server.errors import TailrunError
 from server.handlers.http.keys import WATCHING
 from server.handlers.http.problems import Kind, described
 from server.handlers.http.viewers import Place
-from server.handlers.render import run_json
+from server.handlers.schemas.runs import RunSchema
 from server.output.cursor import StreamFormat
 from server.output.start import Start
 from server.services.watching import Alive, Ended, Event, RunChanged
@@ -27,7 +27,7 @@ def encode(event: RunChanged | Ended | Alive, base: str) -> bytes:
     """Return the JSON of an event that is no output; its links begin with `base`."""
     match event:
         case RunChanged(view):
-            return orjson.dumps({"type": "run", "run": run_json(view, base)})
+            return orjson.dumps({"type": "run", "run": RunSchema.render(view, base)})
         case Alive(seconds):
             return orjson.dumps({"type": "alive", "time": seconds})
         case Ended(run):

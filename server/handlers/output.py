@@ -9,13 +9,14 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from server.errors import TailrunError
-from server.handlers import schemas, sse
+from server.handlers import sse
 from server.handlers.http import negotiation, sending
 from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS, WATCHING
 from server.handlers.http.operation import Header, operation
 from server.handlers.http.parameters import query, run_id
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.viewers import Place
+from server.handlers.schemas.output import OutputAsked, OutputQuery
 from server.models import Run
 from server.output.cursor import Frame, Pace, StreamFormat
 from server.output.index import OutputDamagedError
@@ -27,8 +28,6 @@ from server.services.archive.reader import ArchivedOutput
 
 FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
 """nginx shall not wait for the end before it passes on what comes."""
-
-STARTS = ("offset", "tail", "lines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class _Part:
     description="The exact bytes. `offset`, `tail`, `lines` or the header `Range: bytes=a-b` ask"
     " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"
     " as stored to clients that accept the encoding zstd.",
-    query=schemas.OutputQuery,
+    query=OutputQuery,
     produces=("text/plain", sse.MEDIA_TYPE),
     headers=(
         Header("Range", "bytes=a-b, bytes=a- or bytes=-n", errors=(416,)),
@@ -62,16 +61,15 @@ class _Part:
 )
 async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""
-    asked = query(request)
-    start = Start(asked["offset"], asked["tail"])
+    asked = query(request, OutputAsked)
     events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
-    if asked["format"] == "sse" or (asked["follow"] and events):
-        return await sse.answer(request, start)
+    if asked.format == "sse" or (asked.follow and events):
+        return await sse.answer(request, asked.start)
     run = (await request.app[RUNS].get(run_id(request))).run
-    if asked["follow"]:
-        return await _follow(request, run.id, start)
+    if asked.follow:
+        return await _follow(request, run.id, asked.start)
     async with request.app[RUNS].output(run.id) as output:
-        part = await _part(request, run, output)
+        part = await _part(request, run, output, asked)
         zstd = _takes_zstd(request, output, part)
         response = await _response(request, run, part, zstd=zstd)
         if sending.bodiless(request, response):
@@ -119,20 +117,19 @@ def _takes_zstd(request: web.Request, output: Output, part: _Part) -> bool:
     )
 
 
-async def _part(request: web.Request, run: Run, output: Output) -> _Part:
-    asked, size = query(request), output.size
-    if asked["lines"] is not None:
-        return await _lines(output, asked["lines"])
+async def _part(request: web.Request, run: Run, output: Output, asked: OutputAsked) -> _Part:
+    if asked.lines is not None:
+        return await _lines(output, asked.lines)
+    size = output.size
     range_header = request.headers.get(hdrs.RANGE)
     tag = negotiation.entity_tag(run.id, size, zstd=False) if run.state.final else None
-    whole = all(asked[name] is None for name in STARTS)
     if (
-        whole
+        asked.start == Start()
         and range_header is not None
         and negotiation.range_holds(request.headers.get(hdrs.IF_RANGE), tag)
     ):
         return _range(range_header, size)
-    return _Part(min(await Start(asked["offset"], asked["tail"]).offset_in(output), size), size)
+    return _Part(min(await asked.start.offset_in(output), size), size)
 
 
 async def _lines(output: Output, text: str) -> _Part:

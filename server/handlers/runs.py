@@ -4,13 +4,22 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from server.handlers import schemas
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import RUNS, SETTINGS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key, run_id
-from server.handlers.render import run_json
-from server.repositories.page import Page
+from server.handlers.schemas.base import PageAsked, PageQuery
+from server.handlers.schemas.runs import (
+    RunInfoSchema,
+    RunPageSchema,
+    RunsAsked,
+    RunSchema,
+    RunsQuery,
+    Signal,
+    SignalBody,
+    Stop,
+    StopBody,
+)
 from server.services.running.live import RunView
 
 
@@ -18,7 +27,7 @@ from server.services.running.live import RunView
     tag="runs",
     summary="Start a run of the command",
     headers=(REPEATABLE,),
-    answers={201: ("The run.", schemas.RunSchema)},
+    answers={201: ("The run.", RunSchema)},
 )
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
@@ -31,30 +40,38 @@ async def start_run(request: web.Request) -> web.Response:
     tag="runs",
     summary="List the command's runs",
     description="Newest first.",
-    query=schemas.PageQuery,
-    answers={200: ("A page of runs.", schemas.RunPageSchema)},
+    query=PageQuery,
+    answers={200: ("A page of runs.", RunPageSchema)},
 )
 async def list_command_runs(request: web.Request) -> web.Response:
     """Answer a page of a command's history."""
-    return _page(request, await request.app[RUNS].history(command_id(request), **query(request)))
+    asked = query(request, PageAsked)
+    page = await request.app[RUNS].history(
+        command_id(request), limit=asked.limit, cursor=asked.cursor
+    )
+    return json_response(RunPageSchema.render(page, base_path(request)))
 
 
 @operation(
     tag="runs",
     summary="List runs",
     description="Of all commands, newest first.",
-    query=schemas.RunsQuery,
-    answers={200: ("A page of runs.", schemas.RunPageSchema)},
+    query=RunsQuery,
+    answers={200: ("A page of runs.", RunPageSchema)},
 )
 async def list_runs(request: web.Request) -> web.Response:
     """Answer a page of all runs."""
-    return _page(request, await request.app[RUNS].list(**query(request)))
+    asked = query(request, RunsAsked)
+    page = await request.app[RUNS].list(
+        state=asked.state, command_id=asked.command_id, limit=asked.limit, cursor=asked.cursor
+    )
+    return json_response(RunPageSchema.render(page, base_path(request)))
 
 
 @operation(
     tag="runs",
     summary="Get a run",
-    answers={200: ("The run.", schemas.RunSchema)},
+    answers={200: ("The run.", RunSchema)},
 )
 async def get_run(request: web.Request) -> web.Response:
     """Answer a run."""
@@ -65,15 +82,15 @@ async def get_run(request: web.Request) -> web.Response:
     tag="runs",
     summary="Get the command's newest run with its output as text",
     description="All that has been written, live too, up to the limit TAILRUN_INFO_OUTPUT_BYTES.",
-    answers={200: ("The run.", schemas.RunInfoSchema)},
+    answers={200: ("The run.", RunInfoSchema)},
 )
 async def get_info(request: web.Request) -> web.Response:
     """Answer a command's newest run with its output."""
     service, limit = request.app[RUNS], request.app[SETTINGS].http.info_output_bytes
     view = await service.latest(command_id(request))
     text, truncated = await service.text(view.run.id, limit)
-    told = run_json(view, base_path(request))
-    return json_response(told | {"output": text, "output_truncated": truncated})
+    run = RunSchema.render(view, base_path(request))
+    return json_response(run | {"output": text, "output_truncated": truncated})
 
 
 @operation(
@@ -93,13 +110,16 @@ async def delete_run(request: web.Request) -> web.Response:
     summary="Stop a run",
     description="The signal goes to the run's process group; after the grace period SIGKILL goes"
     " to all of its processes. Asking again is harmless.",
-    body=schemas.StopBody,
-    answers={202: ("The run, which is ending.", schemas.RunSchema)},
+    body=StopBody,
+    answers={202: ("The run, which is ending.", RunSchema)},
     errors=(409,),
 )
 async def stop_run(request: web.Request) -> web.Response:
     """Stop a run."""
-    view = await request.app[RUNS].stop(run_id(request), **body(request))
+    how = body(request, Stop)
+    view = await request.app[RUNS].stop(
+        run_id(request), signal=how.signal, grace_seconds=how.grace_seconds
+    )
     return _run(request, view, status=202)
 
 
@@ -107,13 +127,14 @@ async def stop_run(request: web.Request) -> web.Response:
     tag="runs",
     summary="Send a signal to a run",
     description="To its process group. SIGSTOP pauses it, SIGCONT resumes it.",
-    body=schemas.SignalBody,
-    answers={202: ("The run.", schemas.RunSchema)},
+    body=SignalBody,
+    answers={202: ("The run.", RunSchema)},
     errors=(409,),
 )
 async def signal_run(request: web.Request) -> web.Response:
     """Send a signal to a run."""
-    view = await request.app[RUNS].signal(run_id(request), **body(request))
+    signal = body(request, Signal).signal
+    view = await request.app[RUNS].signal(run_id(request), signal=signal)
     return _run(request, view, status=202)
 
 
@@ -124,11 +145,4 @@ def _run(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    return json_response(run_json(view, base_path(request)), status=status, headers=headers)
-
-
-def _page(request: web.Request, page: Page[RunView]) -> web.Response:
-    base = base_path(request)
-    return json_response(
-        {"items": [run_json(view, base) for view in page.items], "next": page.next}
-    )
+    return json_response(RunSchema.render(view, base_path(request)), status=status, headers=headers)

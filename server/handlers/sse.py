@@ -16,7 +16,7 @@ from server.handlers.http.keys import RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.viewers import Place
-from server.handlers.schemas import MAX_OFFSET
+from server.handlers.schemas.output import MAX_OFFSET
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
 from server.services.watching import Ended, Event

@@ -8,15 +8,14 @@ from aiohttp import hdrs, web
 from marshmallow import Schema
 
 from server.errors import TailrunError
-from server.handlers import schemas
 from server.handlers.http.answers import base_path
 from server.handlers.http.keys import RUNS, SETTINGS, VIEWERS
 from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.viewers import CLOSE_SECONDS
+from server.handlers.schemas.output import StreamAsked, StreamQuery
 from server.handlers.websocket import Socket, serve
 from server.output.cursor import StreamFormat
-from server.output.start import Start
 from server.services.running.live import RunView
 
 MAX_MESSAGE_BYTES = 4096
@@ -52,7 +51,7 @@ ANSWERS: dict[int, tuple[str, type[Schema] | None]] = {
     tag="stream",
     summary="Watch a run",
     description=DESCRIPTION,
-    query=schemas.StreamQuery,
+    query=StreamQuery,
     answers=ANSWERS,
 )
 async def stream_run(request: web.Request) -> web.StreamResponse:
@@ -64,7 +63,7 @@ async def stream_run(request: web.Request) -> web.StreamResponse:
     tag="stream",
     summary="Watch the command's newest run",
     description=DESCRIPTION,
-    query=schemas.StreamQuery,
+    query=StreamQuery,
     answers=ANSWERS,
 )
 async def stream_command(request: web.Request) -> web.StreamResponse:
@@ -79,23 +78,23 @@ async def _stream(
 
     Browsers do not let a page read the status of a refused handshake.
     """
-    asked = query(request)
+    asked = query(request, StreamAsked)
     if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
         raise web.HTTPBadRequest(text=NO_HANDSHAKE)
     websocket = web.WebSocketResponse(
-        compress=asked["deflate"],
+        compress=asked.deflate,
         max_msg_size=MAX_MESSAGE_BYTES,
         autoping=False,
         timeout=CLOSING_SECONDS,
         writer_limit=NEVER_BYTES,
     )
-    socket = Socket(websocket, StreamFormat(asked["format"]), base_path(request))
+    socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
     try:
         run = (await find()).run.id
         with request.app[VIEWERS].admit(run, request) as place:
             place.writer = await websocket.prepare(request)
             socket.take(place, request.app[SETTINGS].viewers.ping_seconds)
-            await serve(request, run, socket, Start(asked["offset"], asked["tail"]), place)
+            await serve(request, run, socket, asked.start, place)
     except TailrunError as error:
         if not websocket.can_prepare(request):
             raise

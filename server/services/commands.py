@@ -23,18 +23,19 @@ BYTE_ORDER_MARK = (
 )
 
 
-def warnings(script: str) -> list[str]:
-    """Say what will probably go wrong with a script, though it can be stored and run."""
-    told = [WINDOWS_LINE_ENDS] if "\r\n" in script else []
-    return [*told, BYTE_ORDER_MARK] if script.startswith("\ufeff") else told
-
-
 @dataclass(frozen=True, slots=True)
 class CommandView:
     """A command with its newest run, if it has one."""
 
     command: Command
     last_run: RunView | None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will probably go wrong with the script, though it can be stored and run."""
+        script = self.command.script
+        found = [WINDOWS_LINE_ENDS] if "\r\n" in script else []
+        return [*found, BYTE_ORDER_MARK] if script.startswith("\ufeff") else found
 
 
 class CommandService:

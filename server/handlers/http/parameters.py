@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import orjson
@@ -13,6 +13,8 @@ from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
 from server.handlers.http.operation import Header
 from server.handlers.http.problems import InvalidInputError, shown
 from server.models import RequestKey
+
+Value = TypeVar("Value")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 KEY = re.compile(r"[!-~]{1,255}")
@@ -26,16 +28,16 @@ REPEATABLE = Header(
 )
 
 
-def body(request: web.Request) -> dict[str, Any]:
-    """Return the checked fields of the body."""
-    fields: dict[str, Any] = request["json"]
-    return fields
+def body(request: web.Request, _of: type[Value]) -> Value:
+    """Return the body as its schema has loaded it."""
+    value: Value = request["json"]
+    return value
 
 
-def query(request: web.Request) -> dict[str, Any]:
-    """Return the checked parameters of the query."""
-    fields: dict[str, Any] = request["querystring"]
-    return fields
+def query(request: web.Request, _of: type[Value]) -> Value:
+    """Return the query's parameters as their schema has loaded them."""
+    value: Value = request["querystring"]
+    return value
 
 
 def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKey | None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from server.handlers import schemas
-from server.models import RunState
+from server.handlers.schemas import base, commands, output, runs
+from server.models import CommandChange, RunState
+from server.output.start import Start
 
 Json = dict[str, Any]
 
@@ -19,20 +20,20 @@ json_values = st.recursive(
     max_leaves=5,
 )
 
-BODIES: list[type[Schema]] = [
-    schemas.CommandBody,
-    schemas.CommandPatchBody,
-    schemas.NewCommandBody,
-    schemas.StopBody,
-    schemas.SignalBody,
-]
-QUERIES: list[type[Schema]] = [
-    schemas.PageQuery,
-    schemas.CommandsQuery,
-    schemas.RunsQuery,
-    schemas.StreamQuery,
-    schemas.OutputQuery,
-]
+BODIES: dict[type[Schema], type] = {
+    commands.CommandBody: commands.ChangedCommand,
+    commands.CommandPatchBody: commands.ChangedCommand,
+    commands.NewCommandBody: commands.NewCommand,
+    runs.StopBody: runs.Stop,
+    runs.SignalBody: runs.Signal,
+}
+QUERIES: dict[type[Schema], type] = {
+    base.PageQuery: base.PageAsked,
+    commands.CommandsQuery: commands.CommandsAsked,
+    runs.RunsQuery: runs.RunsAsked,
+    output.StreamQuery: output.StreamAsked,
+    output.OutputQuery: output.OutputAsked,
+}
 
 
 def errors(schema: type[Schema], given: Json) -> Json:
@@ -47,27 +48,30 @@ def known_fields(schema: type[Schema], values: st.SearchStrategy[Any]) -> st.Sea
     return st.dictionaries(st.sampled_from(sorted(schema().fields)) | st.text(), values, max_size=4)
 
 
-def fields_read(schema: type[Schema], given: Any) -> set[str] | None:
-    """Return the fields that are read, None when all is refused."""
+def read_type(schema: type[Schema], given: Any) -> type | None:
+    """Return the type of what is read, None when all is refused."""
     try:
-        return set(schema().load(given))
+        return type(schema().load(given))
     except ValidationError:
         return None
 
 
 @given(st.data())
-@pytest.mark.parametrize("schema", BODIES)
-def test_any_json_is_read_or_refused(schema: type[Schema], data: st.DataObject) -> None:
+@pytest.mark.parametrize(("schema", "value"), BODIES.items())
+def test_any_json_is_read_or_refused(
+    schema: type[Schema], value: type, data: st.DataObject
+) -> None:
     given = data.draw(known_fields(schema, json_values) | json_values)
-    read = fields_read(schema, given)
-    assert read is None or read <= set(schema().fields) | schemas.READ_ONLY
+    assert read_type(schema, given) in (None, value)
 
 
 @given(st.data())
-@pytest.mark.parametrize("schema", QUERIES)
-def test_any_query_is_read_or_refused(schema: type[Schema], data: st.DataObject) -> None:
+@pytest.mark.parametrize(("schema", "value"), QUERIES.items())
+def test_any_query_is_read_or_refused(
+    schema: type[Schema], value: type, data: st.DataObject
+) -> None:
     given = data.draw(known_fields(schema, st.text()))
-    assert fields_read(schema, given) in (None, set(schema().fields))
+    assert read_type(schema, given) in (None, value)
 
 
 @given(st.text(), st.none() | st.text(), st.text())
@@ -78,13 +82,14 @@ def test_what_is_read_of_a_command_can_be_stored(
     given = {"name": name, "description": description, "script": script}
     texts = [text for text in given.values() if text is not None]
     try:
-        read = schemas.CommandBody().load(given)
+        read = commands.CommandBody().load(given)
     except ValidationError:
         storable = all("\0" not in text for text in texts)
         plain = all(one.isprintable() for one in name + (description or ""))
         assert not (storable and plain and name.strip() and script.strip() and len(name) <= 64)
     else:
-        assert read == given
+        change = CommandChange(name=name, description=description, script=script)
+        assert read == commands.ChangedCommand(change, {})
         assert not any(unicodedata.category(one) == "Cc" for one in name)
         assert not any("\0" in text for text in texts)
         assert len(name) <= 64
@@ -92,36 +97,37 @@ def test_what_is_read_of_a_command_can_be_stored(
 
 def test_lone_surrogates_are_refused() -> None:
     given = {"name": "\ud800", "description": "\udfff", "script": "echo \udc80"}
-    assert set(errors(schemas.CommandBody, given)) == {"name", "description", "script"}
-    assert set(errors(schemas.CommandsQuery, {"q": "\ud800"})) == {"q"}
+    assert set(errors(commands.CommandBody, given)) == {"name", "description", "script"}
+    assert set(errors(commands.CommandsQuery, {"q": "\ud800"})) == {"q"}
 
 
 def test_defaults_are_what_the_documentation_tells() -> None:
-    new = schemas.NewCommandBody().load({"name": "n", "script": "s"})
-    assert new == {"name": "n", "description": None, "script": "s", "start": True}
-    assert schemas.StopBody().load({}) == {"signal": "SIGTERM", "grace_seconds": None}
-    assert schemas.CommandsQuery().load({}) == {"limit": 50, "cursor": None, "q": ""}
-    start = {"offset": None, "tail": None}
-    assert schemas.StreamQuery().load({}) == start | {"format": "text", "deflate": False}
-    output = {"lines": None, "follow": False, "format": "raw"}
-    assert schemas.OutputQuery().load({}) == start | output
+    new = commands.NewCommandBody().load({"name": "n", "script": "s"})
+    assert new == commands.NewCommand(name="n", description=None, script="s", start=True)
+    assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
+    listed = commands.CommandsAsked(limit=50, cursor=None, q="")
+    assert commands.CommandsQuery().load({}) == listed
+    stream = output.StreamAsked(start=Start(), format="text", deflate=False)
+    assert output.StreamQuery().load({}) == stream
+    whole = output.OutputAsked(start=Start(), lines=None, follow=False, format="raw")
+    assert output.OutputQuery().load({}) == whole
 
 
 @pytest.mark.parametrize("start", ["true", "no", 2, None, []])
 def test_start_is_a_json_boolean(start: object) -> None:
     given = {"name": "n", "script": "s", "start": start}
-    assert set(errors(schemas.NewCommandBody, given)) == {"start"}
+    assert set(errors(commands.NewCommandBody, given)) == {"start"}
 
 
 @pytest.mark.parametrize("start", [True, False])
 def test_start_is_read(start: object) -> None:
-    read = schemas.NewCommandBody().load({"name": "n", "script": "s", "start": start})
-    assert read["start"] is start
+    read = commands.NewCommandBody().load({"name": "n", "script": "s", "start": start})
+    assert read.start is start
 
 
 @pytest.mark.parametrize("seconds", [-0.1, 86401, float("nan"), float("inf"), "soon", True, []])
 def test_a_wrong_grace_is_refused(seconds: object) -> None:
-    assert set(errors(schemas.StopBody, {"grace_seconds": seconds})) == {"grace_seconds"}
+    assert set(errors(runs.StopBody, {"grace_seconds": seconds})) == {"grace_seconds"}
 
 
 @pytest.mark.parametrize(
@@ -137,15 +143,15 @@ def test_a_wrong_grace_is_refused(seconds: object) -> None:
     ],
 )
 def test_a_part_of_the_output_is_asked_for_in_one_way(given: Json, fields: set[str]) -> None:
-    assert set(errors(schemas.OutputQuery, given)) == fields
+    assert set(errors(output.OutputQuery, given)) == fields
 
 
 def test_every_state_can_be_asked_for() -> None:
     for state in RunState:
-        assert schemas.RunsQuery().load({"state": state.value})["state"] is state
+        assert runs.RunsQuery().load({"state": state.value}).state is state
 
 
-@pytest.mark.parametrize("body", [schemas.NewCommandBody, schemas.CommandBody])
+@pytest.mark.parametrize("body", [commands.NewCommandBody, commands.CommandBody])
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -177,26 +183,30 @@ def test_a_name_that_deceives_or_is_not_seen_is_refused(
     "name", ["a", "резерв", "👩\u200d💻", "नमस्ते", "\u0645\u06cc\u200c\u062e", "é", "\ue000", "…"]
 )
 def test_a_name_of_any_script_is_taken(name: str) -> None:
-    assert schemas.NewCommandBody().load({"name": name, "script": "true"})["name"] == name
+    assert commands.NewCommandBody().load({"name": name, "script": "true"}).name == name
 
 
 def test_a_description_has_lines_and_tabs_and_no_other_controls() -> None:
     def told(description: str) -> Json:
         return {"name": "n", "script": "s", "description": description}
 
-    assert schemas.NewCommandBody().load(told("a\r\n\tb"))["description"] == "a\r\n\tb"
+    assert commands.NewCommandBody().load(told("a\r\n\tb")).description == "a\r\n\tb"
     for description in ["\x1b[2J", "\u202e", "\x00", "\x85"]:
-        assert set(errors(schemas.NewCommandBody, told(description))) == {"description"}
+        assert set(errors(commands.NewCommandBody, told(description))) == {"description"}
 
 
 def test_what_is_only_read_is_let_through_to_be_compared() -> None:
-    given = {"name": "n", "script": "s"} | dict.fromkeys(schemas.READ_ONLY, 1)
-    assert schemas.CommandBody().load(given) == given
-    assert set(errors(schemas.CommandBody, given | {"colour": 1, "name": 5})) == {"colour", "name"}
-    assert set(errors(schemas.NewCommandBody, given)) == schemas.READ_ONLY
+    given = {"name": "n", "script": "s"} | dict.fromkeys(commands.READ_ONLY, 1)
+    read = commands.CommandBody().load(given)
+    assert read.compared == dict.fromkeys(commands.COMPARED, 1)
+    assert set(errors(commands.CommandBody, given | {"colour": 1, "name": 5})) == {"colour", "name"}
+    assert set(errors(commands.NewCommandBody, given)) == commands.READ_ONLY
 
 
 def test_a_patch_changes_something() -> None:
-    assert schemas.CommandPatchBody().load({"description": None}) == {"description": None}
+    emptied = CommandChange(description=None)
+    assert commands.CommandPatchBody().load({"description": None}).change == emptied
+    kept = CommandChange(name="n", keep_description=True)
+    assert commands.CommandPatchBody().load({"name": "n"}).change == kept
     for nothing in ({}, {"id": 1}):
-        assert "name, description or script" in str(errors(schemas.CommandPatchBody, nothing))
+        assert "name, description or script" in str(errors(commands.CommandPatchBody, nothing))

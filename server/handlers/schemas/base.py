@@ -1,0 +1,47 @@
+"""What all schemas of input have in common: they refuse unknown fields, and load values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from marshmallow import RAISE, Schema, fields, post_load, validate
+
+PAGE_LIMIT = 50
+MAX_PAGE_LIMIT = 500
+
+
+class StrictSchema(Schema):
+    """A schema that refuses unknown fields by name, and makes a value of those that it knows."""
+
+    value: ClassVar[Callable[..., object]]
+    """What takes the fields, by their names."""
+
+    class Meta:
+        """Refuse unknown fields."""
+
+        unknown = RAISE
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> object:
+        return type(self).value(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageAsked:
+    """Which page of a list: so many items from a cursor on, None for the first."""
+
+    limit: int
+    cursor: str | None
+
+
+class PageQuery(StrictSchema):
+    """Which page of a list."""
+
+    value: ClassVar[Callable[..., object]] = PageAsked
+
+    limit = fields.Integer(
+        load_default=PAGE_LIMIT,
+        validate=validate.Range(min=1, max=MAX_PAGE_LIMIT),
+        metadata={"description": "items a page"},
+    )
+    cursor = fields.String(load_default=None, metadata={"description": "`next` of the page before"})

@@ -1,0 +1,191 @@
+"""Commands over HTTP: what is stored, changed and told of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validates_schema
+
+from server.handlers.http.problems import InvalidInputError
+from server.handlers.http.rendering import AnswerSchema
+from server.handlers.schemas import texts
+from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
+from server.handlers.schemas.runs import RunSchema
+from server.models import CommandChange
+
+COMPARED = frozenset(
+    {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
+)
+READ_ONLY = COMPARED | {"last_run", "run", "warnings"}
+"""What a command's answer has beside what is written; the latter change by themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommand:
+    """A command that is to be stored, and started if `start` says so."""
+
+    name: str
+    description: str | None
+    script: str
+    start: bool
+
+
+class NewCommandBody(StrictSchema):
+    """A new command."""
+
+    value = NewCommand
+
+    name = texts.name(required=True)
+    description = texts.description(load_default=None)
+    script = texts.script(required=True)
+    start = fields.Boolean(
+        load_default=True,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "false: only store it, do not start it", "example": True},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedCommand:
+    """What is to be changed, and what the client sent of what is only read (`COMPARED`)."""
+
+    change: CommandChange
+    compared: dict[str, object]
+
+
+class _ChangedCommandBody(Schema):
+    """What is written of a command; what is only read is kept, to be compared."""
+
+    class Meta:
+        """Keep what is only read."""
+
+        unknown = INCLUDE
+
+    @validates_schema(skip_on_field_errors=False)
+    def _no_other_fields(self, data: dict[str, Any], **_: Any) -> None:
+        unknown = data.keys() - self.fields.keys() - READ_ONLY
+        if unknown:
+            raise ValidationError({name: ["Unknown field."] for name in sorted(unknown)})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> ChangedCommand:
+        change = CommandChange(
+            name=data.get("name"),
+            script=data.get("script"),
+            description=data.get("description"),
+            keep_description="description" not in data,
+        )
+        return ChangedCommand(change, {name: data[name] for name in sorted(COMPARED & data.keys())})
+
+
+def refuse_other_values(compared: Mapping[str, object], told: Mapping[str, object]) -> None:
+    """Refuse what a client sent of what is only read, where it is not as `told` has it.
+
+    Raises:
+        InvalidInputError: by field.
+    """
+    wrong = {
+        name: [
+            "It cannot be changed. Leave it out."
+            if not name.endswith("_truncated")
+            else "The text was cut for a list: get the command by itself, and change that."
+        ]
+        for name, value in compared.items()
+        if not _is_same(value, told[name])
+    }
+    if wrong:
+        raise InvalidInputError(wrong)
+
+
+def _is_same(given: object, told: object) -> bool:
+    """Tell whether a value is the one told; times may be written otherwise (`Z`)."""
+    if given == told:
+        return type(given) is type(told)
+    try:
+        return datetime.fromisoformat(str(given)) == datetime.fromisoformat(str(told))
+    except (ValueError, TypeError):
+        return False
+
+
+class CommandBody(_ChangedCommandBody):
+    """A command as it is to be."""
+
+    name = texts.name(required=True)
+    description = texts.description()
+    script = texts.script(required=True)
+
+
+class CommandPatchBody(_ChangedCommandBody):
+    """What is to be changed of a command."""
+
+    name = texts.name()
+    description = texts.description()
+    script = texts.script()
+
+    @validates_schema
+    def _something(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.keys() & self.fields.keys():
+            raise ValidationError("Give name, description or script.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsAsked(PageAsked):
+    """Which commands: those with the words `q`."""
+
+    q: str
+
+
+class CommandsQuery(PageQuery):
+    """Which commands."""
+
+    value = CommandsAsked
+
+    q = fields.String(
+        load_default="",
+        validate=[texts.encodable, texts.storable],
+        metadata={"description": "words of the name or the description, in their order"},
+    )
+
+
+LISTED = "lists hold the first 4 KiB; this tells whether there is more"
+
+
+class StoredCommandSchema(AnswerSchema):
+    """A command as stored, of a CommandView."""
+
+    id = fields.UUID(attribute="command.id")
+    name = fields.String(attribute="command.name")
+    description = fields.String(attribute="command.description", allow_none=True)
+    description_truncated = fields.Boolean(
+        attribute="command.description_truncated", metadata={"description": LISTED}
+    )
+    script = fields.String(attribute="command.script")
+    script_truncated = fields.Boolean(
+        attribute="command.script_truncated", metadata={"description": LISTED}
+    )
+    warnings = fields.List(
+        fields.String(), metadata={"description": "what will probably go wrong with the script"}
+    )
+    created_at = fields.DateTime(attribute="command.created_at", format="iso")
+    updated_at = fields.DateTime(attribute="command.updated_at", format="iso")
+
+
+class CommandSchema(StoredCommandSchema):
+    """A command with its newest run."""
+
+    last_run = fields.Nested(RunSchema, allow_none=True)
+
+
+class NewCommandSchema(StoredCommandSchema):
+    """A new command with the run that was started."""
+
+    run = fields.Nested(RunSchema, attribute="last_run", allow_none=True)
+
+
+class CommandPageSchema(AnswerSchema):
+    """A page of commands."""
+
+    items = fields.List(fields.Nested(CommandSchema))
+    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})

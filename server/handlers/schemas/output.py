@@ -1,0 +1,94 @@
+"""Output over HTTP: which part of it, and how it is sent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from server.handlers.schemas.base import StrictSchema
+from server.output.start import Start
+
+MAX_OFFSET = 2**63 - 1
+
+
+class _StartQuery(StrictSchema):
+    """Where in an output to start."""
+
+    offset = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=MAX_OFFSET),
+        metadata={"description": "start at this byte of the output"},
+    )
+    tail = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=MAX_OFFSET),
+        metadata={"description": "start at the last so many lines"},
+    )
+
+    @validates_schema
+    def _one_start(self, data: dict[str, Any], **_: Any) -> None:
+        given = [name for name in ("offset", "tail", "lines") if data.get(name) is not None]
+        if len(given) > 1:
+            raise ValidationError({name: ["Give only one of these."] for name in given})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> object:
+        return type(self).value(start=Start(data.pop("offset"), data.pop("tail")), **data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAsked:
+    """Where a stream starts, and how it is written: `format` is a StreamFormat's value."""
+
+    start: Start
+    format: str
+    deflate: bool
+
+
+class StreamQuery(_StartQuery):
+    """Where a stream starts and how it is written."""
+
+    value = StreamAsked
+
+    format = fields.String(
+        load_default="text",
+        validate=validate.OneOf(["text", "json", "raw"]),
+        metadata={"description": "how messages are written"},
+    )
+    deflate = fields.Boolean(
+        load_default=False, metadata={"description": "permit permessage-deflate"}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputAsked:
+    """Which part of an output: from `start` on, or these `lines`, and whether more is awaited."""
+
+    start: Start
+    lines: str | None
+    follow: bool
+    format: str
+
+
+class OutputQuery(_StartQuery):
+    """Which part of an output."""
+
+    value = OutputAsked
+
+    lines = fields.String(
+        load_default=None, metadata={"description": "lines a to b, from 1, as `a-b`"}
+    )
+    follow = fields.Boolean(
+        load_default=False, metadata={"description": "keep on until the run ends"}
+    )
+    format = fields.String(
+        load_default="raw",
+        validate=validate.OneOf(["raw", "sse"]),
+        metadata={"description": "`sse`: server-sent events, followed to the end"},
+    )
+
+    @validates_schema
+    def _endless(self, data: dict[str, Any], **_: Any) -> None:
+        followed = data.get("follow") or data.get("format") == "sse"
+        if followed and data.get("lines") is not None:
+            raise ValidationError({"lines": ["It does not go with follow."]})
