@@ -86,8 +86,9 @@ def test_every_operation_is_described(
             assert {"403", "503"} <= set(told["responses"])
             for parameter in told["parameters"]:
                 assert parameter.get("description") or parameter["in"] == "body", parameter
-            found = "{id}" in operation.path and not operation.path.endswith("/ws")
-            assert found == ("404" in told["responses"])
+            names = {parameter["name"] for parameter in told["parameters"]}
+            finds = "id" in names and not operation.path.endswith("/ws")
+            assert (finds or KEY in names) == ("404" in told["responses"])
 
 
 async def id_for(client: Client, operation: Operation, script: str = "sleep 1000") -> str:
@@ -108,7 +109,8 @@ async def test_the_examples_are_accepted(
 
 
 ACCIDENTS = {410, 503}
-BAD_KEY = {"headers": {"Idempotency-Key": "with blanks"}}
+KEY = "Idempotency-Key"
+BAD_KEY = {"headers": {KEY: "with blanks"}}
 
 
 async def provoke(client: Client, operation: Operation, status: int) -> int:
@@ -127,6 +129,8 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         416: {"headers": {"Range": "bytes=1000000-"}},
         422: {"json": {"colour": "red"}} if good else {"params": {"colour": "red"}, **BAD_KEY},
     }
+    if status == 404 and "{id}" not in operation.path:
+        wrong[404] = await used_up(client, path, {**good["json"], "start": False})
     if status == 409 and operation.method == "DELETE":
         path = operation.path_of(await id_for(client, operation))
     elif status == 409:
@@ -139,6 +143,15 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         described = operation.definitions["Problem"]
         assert set(described["required"]) <= set(told) <= set(described["properties"])
         return response.status
+
+
+async def used_up(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a command with a key, and delete it; return what makes the same request again."""
+    request: dict[str, Any] = {"json": body, "headers": {KEY: "used-up"}}
+    async with client.session.post(client.url(path), **request) as response:
+        created = await response.json()
+    await client.call("DELETE", f"commands/{created['id']}")
+    return request
 
 
 async def settle(client: Client, operation: Operation, identifier: str) -> None:

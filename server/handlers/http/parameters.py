@@ -24,7 +24,7 @@ REPEATABLE = Header(
     "1 to 255 visible ASCII characters of the client's choice. A request that comes"
     " again with the same key within 24 hours makes nothing: it gets the first answer's command and"
     " run, and the header `Idempotent-Replayed: true`.",
-    errors=(422,),
+    errors=(404, 422),  # what it made before may be deleted by now
 )
 
 
