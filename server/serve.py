@@ -1,16 +1,14 @@
 """The role of a server: builds everything, in the order in which each needs the other."""
 
-import asyncio
-import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
 
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import StartupError
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.listening import check_address, listening
@@ -39,9 +37,9 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.requests import Requests
 from server.services.running.active import ActiveRuns
+from server.services.running.assembly import Running
 from server.services.running.launch import Launch
-from server.services.running.recovery import Recovery
-from server.services.running.runner import Runner
+from server.services.running.startup import Startup
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end, forever
 from server.services.watching import Watching
@@ -50,14 +48,11 @@ from server.state import state_directory
 
 EMBEDDED_CHECK = "the look at the embedded database"
 EMBEDDED_CHECK_SECONDS = 1.0
-DATABASE_RETRY_SECONDS = 1.0
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
     " own that it may write (docs/operations.md tells how), or set it to 0."
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +114,7 @@ async def service(
             max_concurrent_runs=settings.runs.max_concurrent_runs,
             max_runs_per_command=settings.runs.max_active_runs_per_command,
         )
-        runner = Runner(
+        running = Running(
             host=state.host,
             launch=Launch.of(settings.runs, settings.output, environment),
             spool=spool,
@@ -133,27 +128,26 @@ async def service(
             metrics=metrics,
             faults=faults,
         )
-        recovery = Recovery(
-            host=state.host,
-            spool=spool,
-            active=active,
-            runner=runner,
-            faults=faults,
-        )
         stack.push_async_callback(tasks.cancel)
-        own = _database(url, settings.database, metrics)
-        take_up = partial(_take_up, url, own, recovery, database)
-        await _take_up_or_show(take_up, recovery, tasks)
-        await stack.enter_async_context(_running(runner, archiver, tasks))
-        tasks.start(recovery.end_unconfirmed(repositories.runs), "unconfirmed runs")
-        tasks.start(recovery.remove_remains(), "what runs left")
+        await Startup(
+            migrate=partial(migrate.apply, url, migrations_directory()),
+            own=_database(url, settings.database, metrics),
+            database=database,
+            recovery=running.recovery,
+            tasks=tasks,
+        ).run()
+        await stack.enter_async_context(_archiving(archiver, tasks))
+        tasks.start(running.runner.dispatch_queue(), "dispatch")
+        running.housekeeping.start(tasks)
         viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
         tasks.start(viewers.watch(), "viewers")
         tasks.start(metrics.watch_loop(), "event loop lag")
         _tell_gauges(metrics, active, archiver, viewers)
         requests = Requests(RequestRepository(database))
         run_service = RunService(
-            runner,
+            running.runner,
+            running.control,
+            running.finisher,
             active,
             repositories.commands,
             repositories.runs,
@@ -171,7 +165,9 @@ async def service(
         tasks.start(app[keys.GATES].watch(), "connections")
         app[keys.RUNS] = run_service
         app[keys.WATCHING] = Watching(active, run_service)
-        app[keys.COMMANDS] = CommandService(repositories.commands, runner, run_service, requests)
+        app[keys.COMMANDS] = CommandService(
+            repositories.commands, running.runner, run_service, requests
+        )
         app[keys.READINESS] = Readiness(
             database,
             keeper,
@@ -187,7 +183,8 @@ async def service(
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
         if settings.runs.on_shutdown == "stop":
-            app.on_shutdown.append(lambda _: runner.stop_all(settings.runs.stop_grace_seconds))
+            grace_seconds = settings.runs.stop_grace_seconds
+            app.on_shutdown.append(lambda _: running.control.stop_all(grace_seconds))
         app.on_shutdown.append(viewers.close)
         yield app, tasks
 
@@ -239,55 +236,10 @@ async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
         await keeper.close()
 
 
-async def _take_up(url: str, own: Database, recovery: Recovery, database: Database) -> None:
-    """Migrate the database, take up the runs, over a connection of its own, and open it for all."""
-    await migrate.apply(url, migrations_directory())
-    try:
-        await own.open()
-        await recovery.recover(RunRepository(own), OutputRepository(own))
-    finally:
-        await own.close()
-    with suppress(DatabaseUnavailableError):  # it is open all the same, and connects when it can
-        await database.open()
-
-
-async def _take_up_or_show(
-    take_up: Callable[[], Awaitable[None]], recovery: Recovery, tasks: Tasks
-) -> None:
-    """Take up the runs; while the database is away those whose spools are here can be watched.
-
-    Raises:
-        StartupError: it is away, or the spools cannot be read, and there is nothing to be watched.
-    """
-    try:
-        await take_up()
-    except (DatabaseUnavailableError, OSError) as error:
-        if not recovery.show():
-            if isinstance(error, OSError):
-                raise StartupError(f"The runs cannot be taken up: {error}.") from error
-            problem = str(error)
-            problem += "" if problem.endswith((".", "?")) else "."
-            raise StartupError(f"{problem} Start it, or correct TAILRUN_DATABASE_URL.") from error
-        logger.warning("started without the database, for the runs that go on: %s", error)
-        tasks.start(_take_up_later(take_up), "return of the database")
-
-
-async def _take_up_later(take_up: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(DATABASE_RETRY_SECONDS)
-        with suppress(DatabaseUnavailableError, OSError):  # told when the first try failed
-            await take_up()
-            logger.info("the database is there, and the runs are taken up")
-            return
-
-
 @asynccontextmanager
-async def _running(runner: Runner, archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
-    """Run the Archiver and the Runner; at the end what has been written is archived."""
+async def _archiving(archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
+    """Run the Archiver; at the end what has been written is archived."""
     archiving = tasks.start(archiver.run(), "archiver")
-    tasks.start(runner.dispatch(), "dispatch")
-    tasks.start(runner.keep_keeper(), "keeper")
-    tasks.start(runner.watch_rows(), "rows of runs")
     yield
     await end(archiving)
     await archiver.flush()

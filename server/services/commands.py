@@ -77,7 +77,7 @@ class CommandService:
             command, run = await self._commands.add_with_run(
                 name, description, script, host=self._runner.host, request=request
             )
-            return CommandView(command, (await self._runner.take_up(run)).view)
+            return CommandView(command, (await self._runner.dispatch(run)).view)
 
         return await self._requests.once(request, make, self._made_before)
 

@@ -25,6 +25,8 @@ from server.services.archive.reader import ArchivedOutput
 from server.services.requests import Requests
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
+from server.services.running.control import Control
+from server.services.running.finisher import Finisher
 from server.services.running.live import LiveRun, RunView
 from server.services.running.runner import Runner
 
@@ -37,6 +39,8 @@ class RunService:
     def __init__(
         self,
         runner: Runner,
+        control: Control,
+        finisher: Finisher,
         active: ActiveRuns,
         commands: CommandRepository,
         runs: RunRepository,
@@ -46,6 +50,8 @@ class RunService:
         stop_grace_seconds: float,
     ) -> None:
         self._runner = runner
+        self._control = control
+        self._finisher = finisher
         self._active = active
         self._commands = commands
         self._runs = runs
@@ -87,7 +93,7 @@ class RunService:
             return live.view
         run = await self._runs.get(run_id)
         unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self._runner.host
-        return (await self._runner.take_up(run)).view if unheard else self.overlay(run)
+        return (await self._runner.dispatch(run)).view if unheard else self.overlay(run)
 
     async def get(self, run_id: UUID) -> RunView:
         """Return a run.
@@ -152,7 +158,7 @@ class RunService:
         if self._active.get(run_id) is None:
             return await self._end_unfollowed(view.run)
         grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
-        return (await self._runner.stop(run_id, signal=signal, grace_seconds=grace)).view
+        return (await self._control.stop(run_id, signal=signal, grace_seconds=grace)).view
 
     async def _end_unfollowed(self, run: Run) -> RunView:
         """End a run that is stored as active and that this server does not have, as lost.
@@ -174,7 +180,7 @@ class RunService:
             NoActiveRunError: the run has no process.
         """
         await self.get(run_id)
-        return (await self._runner.signal(run_id, signal)).view
+        return (await self._control.signal(run_id, signal)).view
 
     async def stop_command(
         self, command_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
@@ -219,7 +225,7 @@ class RunService:
             RunNotFollowedError: it has not ended, and this server does not follow it.
         """
         if live is not None:
-            return await live.finished(self._runner.end_of)
+            return await live.finished(self._finisher.end_of)
         run = (await self.get(run_id)).run
         if not run.state.final:
             raise RunNotFollowedError("The run has not ended, but this server does not follow it.")

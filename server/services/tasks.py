@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from server.errors import DatabaseUnavailableError, StartupError
 
 CANCEL_AGAIN_SECONDS = 0.1
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -60,23 +62,46 @@ def _tell(on_fault: Callable[[BaseException], None], task: "asyncio.Task[Any]") 
         on_fault(error)
 
 
+async def retry(
+    step: Callable[[], Awaitable[Result]], pause_after: Callable[[Exception], float]
+) -> Result:
+    """Take a step until it comes through, and return its result.
+
+    `pause_after` is called with each failure: it returns after how many seconds the step is taken
+    again, or raises what is not to be tried again.
+    """
+    while True:
+        try:
+            return await step()
+        except Exception as error:
+            pause_seconds = pause_after(error)
+        await asyncio.sleep(pause_seconds)
+
+
 async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
-    What passes by itself (the database is away, no descriptor is left, the disk is full) is told
+    What passes by itself (the database is away, no descriptor is left, the disk is full) is logged
     once, until it is something else or a step comes through; the loop goes on.
     """
-    told = None
     while True:
-        try:
-            await step()
-        except (DatabaseUnavailableError, StartupError, OSError) as error:
-            if str(error) != told:
-                told = str(error)
-                logger.warning("%s failed, and is tried again: %s", name, told)
-        else:
-            told = None
+        await retry(step, _pause_after_passing(name, seconds))
         await asyncio.sleep(seconds)
+
+
+def _pause_after_passing(name: str, seconds: float) -> Callable[[Exception], float]:
+    reported = None
+
+    def pause_after(error: Exception) -> float:
+        nonlocal reported
+        if not isinstance(error, DatabaseUnavailableError | StartupError | OSError):
+            raise error
+        if str(error) != reported:
+            reported = str(error)
+            logger.warning("%s failed, and is tried again: %s", name, reported)
+        return seconds
+
+    return pause_after
 
 
 async def end(task: "asyncio.Task[Any]") -> None:

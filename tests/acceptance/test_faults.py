@@ -239,7 +239,7 @@ async def test_a_start_whose_taking_over_fails_shows_the_runs_and_tries_again(
     await service.kill()
     monkeypatch.setenv(VARIABLE, "recovery.taken_over=error,recovery.shown=error,run.shown=error")
     await service.start()
-    await until(lambda: "the runs are taken up" in service.log)
+    await until(lambda: "the runs are recovered" in service.log)
     pair.go_on()
     for run_id in run_ids:
         await pair.assert_exact(run_id)

@@ -107,7 +107,7 @@ MUTANTS = (
     ),
     Mutant(
         "the spool is removed before the commit",
-        "server/services/running/runner.py",
+        "server/services/running/finisher.py",
         "        record = self._spool.read_exit(str(run.id))\n",
         "        record = self._spool.read_exit(str(run.id))\n"
         "        self._spool.remove(str(run.id))\n",
@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "a refused run is tried again without a pause",
         "server/services/running/runner.py",
-        "                    break  #",
-        "                    continue  #",
+        "                    await asyncio.sleep(KEEPER_RETRY_SECONDS)\n",
+        "                    await asyncio.sleep(0)\n",
         (RUNNER,),
     ),
     Mutant(

@@ -97,7 +97,6 @@ class ActiveRuns:
         """Add a run at the end of the queue."""
         live = self.add(run)
         self.requeue(live)
-        self.notify()
         return live
 
     def remove(self, live: LiveRun) -> None:
@@ -130,10 +129,12 @@ class ActiveRuns:
         del self._queue[bisect_left(self._queue, ticket)]
 
     def requeue(self, live: LiveRun) -> None:
-        """Queue a run that has a place, before all that came later; `notify` when it may be."""
+        """Queue a run that has a place, before all that came later."""
         ticket = self._tickets[live.run.id]
         self._waiting[ticket] = live
         insort(self._queue, ticket)
+        live.mark_queued()
+        self.notify()
 
     def notify(self) -> None:
         """Have the queue looked at: the first may have its turn."""

@@ -83,7 +83,7 @@ class LiveRun:
         self.run = replace(run, state=RunState.RUNNING, start_time=self.run.start_time)
 
     def mark_queued(self) -> None:
-        """Tell that the run could not be started yet."""
+        """Tell that the run waits in the queue, where it may be back again."""
         self._notify()
 
     def mark_postponed(self, fault: str) -> None:

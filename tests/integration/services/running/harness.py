@@ -18,10 +18,9 @@ from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
+from server.services.running.assembly import Running
 from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
-from server.services.running.recovery import Recovery
-from server.services.running.runner import Runner
 from server.services.tasks import Tasks
 from server.settings.groups import ArchiveSettings
 from tests.support.service import Service
@@ -52,7 +51,7 @@ class Site:
             faults=self.faults,
         )
         self.active = ActiveRuns(max_concurrent_runs=max_concurrent_runs, max_runs_per_command=10)
-        self.runner = Runner(
+        running = Running(
             host=HOST,
             launch=Launch(  # noqa: S604  the setting of that name
                 shell="/bin/sh",
@@ -71,18 +70,13 @@ class Site:
             metrics=metrics,
             faults=self.faults,
         )
-        self.recovery = Recovery(
-            host=HOST,
-            spool=self.spool,
-            active=self.active,
-            runner=self.runner,
-            faults=self.faults,
-        )
+        self.runner, self.control = running.runner, running.control
+        self.recovery, self.housekeeping = running.recovery, running.housekeeping
 
     async def begin(self) -> None:
         await self.recovery.recover(self.runs, self.outputs)
         self.tasks.start(self.archiver.run(), "archiver")
-        self.tasks.start(self.runner.dispatch(), "dispatch")
+        self.tasks.start(self.runner.dispatch_queue(), "dispatch")
 
     async def command(self, script: str) -> Command:
         return await self.commands.add("name", None, script)

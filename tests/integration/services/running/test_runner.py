@@ -18,8 +18,7 @@ from server.keeper.records import ExitRecord
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.database.database import Database
 from server.services import faults
-from server.services.running import recovery
-from server.services.running import runner as module
+from server.services.running import finisher, housekeeping, recovery
 from tests.integration.services.running.harness import Site, a_site
 from tests.support.outage import Outage
 from tests.support.waiting import until
@@ -138,24 +137,24 @@ async def test_a_run_is_lost_when_the_database_is_there_again(
     site: Site, outage: Outage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It goes while a keeper is asked for the run; the service goes on."""
-    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(finisher, "DATABASE_RETRY_SECONDS", 0.01)
     run = await site.queued()
     await store(site, run)
     await site.begin()
     outage.begin()
-    await until(lambda: "run cannot be ended yet" in caplog.text)
+    await until(lambda: "run's end is not stored yet" in caplog.text)
     live = site.active.get(run.id)
     assert live is not None
     outage.end()
     assert (await site.ended(live)).state is RunState.LOST
-    assert caplog.text.count("run cannot be ended yet") == 1
+    assert caplog.text.count("run's end is not stored yet") == 1
 
 
 async def test_a_lost_run_whose_end_was_stored_unheard_has_ended(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database's answer was lost on its way."""
-    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(finisher, "DATABASE_RETRY_SECONDS", 0.01)
     append = site.outputs.append
 
     async def unheard(advances: Sequence[Advance]) -> set[UUID]:
@@ -178,7 +177,7 @@ async def test_a_run_that_another_server_took_is_left(site: Site) -> None:
     live = await site.start("echo up; sleep 1000")
     await until(lambda: live.run.output_bytes == 3)
     await site.runs.take_over([live.run.id], "there")
-    await site.runner.stop(live.run.id, signal="SIGTERM", grace_seconds=1)
+    await site.control.stop(live.run.id, signal="SIGTERM", grace_seconds=1)
     await until(lambda: site.active.get(live.run.id) is None)
     assert (await site.runs.get(live.run.id)).state is RunState.RUNNING
     assert str(live.run.id) in site.spool.run_ids()
@@ -187,9 +186,9 @@ async def test_a_run_that_another_server_took_is_left(site: Site) -> None:
 async def test_only_active_runs_are_stopped_or_signalled(site: Site) -> None:
     await site.begin()
     with pytest.raises(NoActiveRunError):
-        await site.runner.stop(uuid4(), signal="SIGTERM", grace_seconds=1)
+        await site.control.stop(uuid4(), signal="SIGTERM", grace_seconds=1)
     with pytest.raises(NoActiveRunError):
-        await site.runner.signal(uuid4(), "SIGUSR1")
+        await site.control.signal(uuid4(), "SIGUSR1")
 
 
 async def test_a_process_that_the_keeper_does_not_have_is_not_signalled(site: Site) -> None:
@@ -201,9 +200,9 @@ async def test_a_process_that_the_keeper_does_not_have_is_not_signalled(site: Si
     live = site.active.get(run.id)
     assert live is not None
     with pytest.raises(NoActiveRunError):
-        await site.runner.signal(run.id, "SIGUSR1")
+        await site.control.signal(run.id, "SIGUSR1")
     with pytest.raises(NoActiveRunError, match="has ended"):
-        await site.runner.stop(run.id, signal="SIGTERM", grace_seconds=1)
+        await site.control.stop(run.id, signal="SIGTERM", grace_seconds=1)
     assert not live.stopping
     site.spool.write_exit(str(run.id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
     assert (await site.ended(live)).state is RunState.SUCCEEDED
@@ -226,7 +225,7 @@ async def test_a_queued_run_whose_stop_cannot_be_stored_keeps_its_place(
         await site.begin()
         first, second, third = [await site.start("sleep 1000") for _ in range(3)]
         outage.begin()
-        stop = partial(site.runner.stop, signal="SIGTERM", grace_seconds=1)
+        stop = partial(site.control.stop, signal="SIGTERM", grace_seconds=1)
         refused = await asyncio.gather(
             *[stop(second.run.id) for _ in range(2)], return_exceptions=True
         )
@@ -244,7 +243,7 @@ async def test_the_end_of_the_service_stops_what_runs_and_starts_nothing(
     async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
         await site.begin()
         running, queued = await site.start("sleep 1000"), await site.start("true")
-        await site.runner.stop_all(5)
+        await site.control.stop_all(5)
         assert (await site.runs.get(running.run.id)).state is RunState.STOPPED
         assert (await site.runs.get(queued.run.id)).state is RunState.QUEUED
         assert str(queued.run.id) not in site.spool.run_ids()
@@ -275,14 +274,14 @@ async def test_a_run_is_taken_up_once(site: Site) -> None:
     run = await site.queued("exit 5")
     await site.keeper.open()
     site.tasks.start(site.archiver.run(), "archiver")
-    first, second = await site.runner.take_up(run), await site.runner.take_up(run)
+    first, second = await site.runner.dispatch(run), await site.runner.dispatch(run)
     assert first is second
     assert (await site.ended(first)).exitcode == 5
 
 
 async def test_a_run_whose_spool_is_removed_is_stopped_and_never_lost(site: Site) -> None:
     await site.begin()
-    site.tasks.start(site.runner.keep_keeper(), "keeper")
+    site.tasks.start(site.housekeeping.keep_keeper(), "keeper")
     live = await site.start("echo one; exec sleep 1000")
     run_id = str(live.run.id)
     process = await until(lambda: site.spool.read_process(run_id))
@@ -320,7 +319,7 @@ async def test_a_run_whose_output_is_removed_goes_on_over_a_restart(
 async def test_the_log_of_a_run_that_nobody_has_ends(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "KEEPER_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(housekeeping, "KEEPER_SECONDS", 0.01)
     run = await site.queued()
     await store(site, run)
     await site.keeper.open()
@@ -329,7 +328,7 @@ async def test_the_log_of_a_run_that_nobody_has_ends(
     await site.begin()
     live = site.active.get(run.id)
     assert live is not None
-    site.tasks.start(site.runner.keep_keeper(), "keeper")
+    site.tasks.start(site.housekeeping.keep_keeper(), "keeper")
     site.spool.remove(str(run.id))
     await until(lambda: live.run.state.final)
     stored = await site.runs.get(run.id)
@@ -355,17 +354,17 @@ async def test_a_queued_run_whose_row_is_deleted_is_not_started(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody could see it run. The next of the queue has its turn."""
-    monkeypatch.setattr(module, "ROWS_SECONDS", 0.01)
+    monkeypatch.setattr(housekeeping, "ROWS_SECONDS", 0.01)
     async with a_site(database, tmp_path / "state", max_concurrent_runs=1) as site:
         await site.begin()
         first = await site.start("sleep 1000")
         guilty, other = await site.start("exit 6"), await site.start("exit 5")
-        site.tasks.start(site.runner.watch_rows(), "rows of runs")
+        site.tasks.start(site.housekeeping.check_rows(), "rows of runs")
         await database.fetch_all(
             "DELETE FROM commands_info WHERE id = %(id)s RETURNING 1", {"id": guilty.run.id}
         )
         await until(lambda: site.active.get(guilty.run.id) is None)
         assert guilty.run.state.final
-        await site.runner.stop(first.run.id, signal="SIGKILL", grace_seconds=0)
+        await site.control.stop(first.run.id, signal="SIGKILL", grace_seconds=0)
         assert (await site.ended(other)).exitcode == 5
         assert not site.spool.directory(str(guilty.run.id)).exists()

@@ -3,38 +3,24 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from server.keeper.spool import Spool
-from server.services.faults import Faults
-from server.services.metrics import Metrics
-from server.services.running import recovery
+from server.services.running import housekeeping
 from server.services.running.active import ActiveRuns
-from server.services.running.recovery import Recovery
 from server.services.tasks import end
 from tests.support.waiting import until
+from tests.unit.services.running.parts import running_parts
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-
-
-def recovery_of(spool: Spool) -> Recovery:
-    """Return a recovery that takes up no run."""
-    return Recovery(
-        host="host",
-        spool=spool,
-        active=ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1),
-        runner=cast("Any", None),
-        faults=Faults(Metrics()),
-    )
 
 
 async def test_what_cannot_be_removed_is_swept_away_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told of once; a sweep that fails is followed by another."""
-    monkeypatch.setattr(recovery, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(housekeeping, "SWEEP_SECONDS", 0.01)
     spool = Spool.of(tmp_path)
     spool.create(RUN_ID, b"true")
     refused = starved = 0
@@ -52,7 +38,9 @@ async def test_what_cannot_be_removed_is_swept_away_later(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", refuse)
         spool.remove(RUN_ID)
-        sweep = asyncio.create_task(recovery_of(spool).remove_remains())
+        active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
+        parts = running_parts(tmp_path, active, spool=spool)
+        sweep = asyncio.create_task(parts.housekeeping.remove_remains())
         await until(lambda: refused > 6)
         patch.setattr(os, "scandir", starve)
         await until(lambda: starved > 2)

@@ -1,0 +1,101 @@
+"""The room's parts, built in the order in which each needs the other."""
+
+from server.keeper.client import KeeperClient
+from server.keeper.spool import Spool
+from server.output.watch import Watch
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services.archive.archiver import Archiver
+from server.services.faults import Faults
+from server.services.metrics import Metrics
+from server.services.running.active import ActiveRuns
+from server.services.running.control import Control
+from server.services.running.finisher import Finisher
+from server.services.running.follower import Follower
+from server.services.running.housekeeping import Housekeeping
+from server.services.running.launch import Launch
+from server.services.running.recovery import Recovery
+from server.services.running.run_tasks import RunTasks
+from server.services.running.runner import Runner
+from server.services.tasks import Tasks
+
+
+class Running:
+    """Whatever brings the runs of this host to their ends.
+
+    `host` is the identity of the state directory, stored with each run.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        launch: Launch,
+        spool: Spool,
+        keeper: KeeperClient,
+        watch: Watch,
+        archiver: Archiver,
+        runs: RunRepository,
+        outputs: OutputRepository,
+        active: ActiveRuns,
+        tasks: Tasks,
+        metrics: Metrics,
+        faults: Faults,
+    ) -> None:
+        run_tasks = RunTasks(active, tasks, faults)
+        self.finisher = Finisher(
+            spool=spool, runs=runs, outputs=outputs, active=active, metrics=metrics, faults=faults
+        )
+        self.follower = Follower(
+            spool=spool,
+            keeper=keeper,
+            watch=watch,
+            archiver=archiver,
+            runs=runs,
+            active=active,
+            run_tasks=run_tasks,
+            finisher=self.finisher,
+            faults=faults,
+            grace_seconds=launch.limits.grace_seconds,
+        )
+        self.control = Control(
+            spool=spool,
+            keeper=keeper,
+            archiver=archiver,
+            active=active,
+            follower=self.follower,
+            finisher=self.finisher,
+        )
+        self.runner = Runner(
+            host=host,
+            launch=launch,
+            keeper=keeper,
+            runs=runs,
+            active=active,
+            run_tasks=run_tasks,
+            follower=self.follower,
+            finisher=self.finisher,
+            metrics=metrics,
+        )
+        self.recovery = Recovery(
+            host=host,
+            spool=spool,
+            runs=runs,
+            active=active,
+            run_tasks=run_tasks,
+            follower=self.follower,
+            finisher=self.finisher,
+            faults=faults,
+        )
+        self.housekeeping = Housekeeping(
+            host=host,
+            spool=spool,
+            keeper=keeper,
+            archiver=archiver,
+            runs=runs,
+            outputs=outputs,
+            active=active,
+            follower=self.follower,
+            finisher=self.finisher,
+            faults=faults,
+        )

@@ -1,0 +1,160 @@
+"""The Finisher: how a run ended, its end stored, its spool removed, the run forgotten."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError
+from server.keeper.failpoints import failpoint
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
+from server.models import Advance, Run, RunEnd
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services.faults import Faults
+from server.services.metrics import Metrics
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun
+from server.services.tasks import retry
+
+DATABASE_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Finisher:
+    """Brings active runs to their ends in the database, and out of the active runs.
+
+    The end of a run that has output to archive is stored by the Archiver, with its last byte.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        runs: RunRepository,
+        outputs: OutputRepository,
+        active: ActiveRuns,
+        metrics: Metrics,
+        faults: Faults,
+    ) -> None:
+        self._spool = spool
+        self._runs = runs
+        self._outputs = outputs
+        self._active = active
+        self._metrics = metrics
+        self._faults = faults
+
+    def end_of(self, run: Run) -> RunEnd:
+        """Return how a run ended whose log has ended.
+
+        Raises:
+            OSError: its exit record cannot be read now.
+        """
+        record = self._spool.read_exit(str(run.id))
+        end = outcome.spool_lost() if record is None else outcome.run_end(record)
+        if self._spool.has_windows_line_ends(str(run.id)):
+            end = outcome.windows(end)
+        live = self._active.get(run.id)
+        if live is None or live.log is None:
+            return end
+        kept = max(live.log.size, live.run.output_bytes)
+        if record is not None and not live.log.damaged and not _tells_of(record, kept):
+            return outcome.incomplete(kept, outcome.OUTPUT_CUT, lambda: end)
+        damaged = live.log.damaged or live.log.size < live.run.output_bytes
+        return outcome.cut(end, live.log.size) if damaged else end
+
+    async def finish(self, live: LiveRun, end: RunEnd) -> None:
+        """Store the end of a run that has no process, however long that takes, and forget it."""
+        stored = await retry(lambda: self._store(live.run, end), self._pause_after(live))
+        await self._finish(live, end, stored=stored)
+
+    async def finish_now(self, live: LiveRun, end: RunEnd) -> None:
+        """Store the end of a run that has no process, and forget it.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be stored now; nothing has changed.
+        """
+        await self._finish(live, end, stored=await self._store(live.run, end))
+
+    async def finish_queued(self, live: LiveRun) -> None:
+        """Store that a queued run was stopped, and forget it.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be stored now; the run is queued where it was.
+        """
+        end = outcome.stopped_in_queue()
+        self._active.dequeue(live)  # or it is started while the database takes its end
+        try:
+            await self._runs.finish_queued(live.run.id, end)
+        except BaseException:
+            self._active.requeue(live)
+            raise
+        live.mark_ended(end)
+        self.forget(live)
+
+    async def remove_spool(self, live: LiveRun) -> None:
+        """Remove the spool of a run whose end is stored; what is left, the next start removes."""
+        try:
+            failpoint("run.ended")
+            await asyncio.to_thread(self._spool.remove, str(live.run.id))
+        except Exception as error:
+            self._faults.report(live.run.id, "its spool is not removed", error)
+
+    def forget(self, live: LiveRun) -> None:
+        """Take a run out of the active ones: it has ended, or is not ours any more."""
+        self._active.remove(live)
+        self._faults.forget(live)
+        if live.run.state.final:
+            self._metrics.runs_ended.labels(live.run.state).inc()
+            about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}
+            logger.info("run ended", extra=about)
+
+    async def _finish(self, live: LiveRun, end: RunEnd, *, stored: bool) -> None:
+        if stored:
+            live.mark_ended(end)
+            await self.remove_spool(live)
+        self.forget(live)
+
+    async def _store(self, run: Run, end: RunEnd) -> bool:
+        """Store a run's end; False when another server owns it."""
+        advance = Advance(
+            run_id=run.id,
+            epoch=run.epoch,
+            from_offset=run.output_bytes,
+            to_offset=run.output_bytes,
+            to_lines=run.output_lines,
+            end=end,
+        )
+        if await self._outputs.append([advance]):
+            return True
+        # Where the answer to an attempt was lost, this one finds that it had come through.
+        position = (await self._outputs.positions([run.id])).get(run.id)
+        return position is not None and position.epoch == run.epoch and position.state.final
+
+    def _pause_after(self, live: LiveRun) -> Callable[[Exception], float]:
+        """Return what says for how long to wait when a run's end was not stored."""
+        reported = False
+
+        def pause_after(error: Exception) -> float:
+            nonlocal reported
+            if isinstance(error, DatabaseRefusedError):
+                return self._faults.postpone(live, "its end cannot be stored now", error)
+            if not isinstance(error, DatabaseUnavailableError):
+                raise error
+            if not reported:
+                about = {"run": live.run.id}
+                logger.warning("run's end is not stored yet, retrying: %s", error, extra=about)
+            reported = True
+            return DATABASE_RETRY_SECONDS
+
+        return pause_after
+
+
+def _tells_of(record: ExitRecord, size: int) -> bool:
+    """Whether a record tells of an output of this size; where it was not completed, of any.
+
+    Less than is archived was written where a renewed keeper found another file at its name.
+    """
+    return record.output_bytes == size or record.output_error is not None

@@ -1,0 +1,136 @@
+"""What is looked at now and then: the keeper, the rows and the remains of runs."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from server.errors import DatabaseRefusedError
+from server.keeper.client import KeeperClient
+from server.keeper.protocol import KeeperError
+from server.keeper.spool import Spool
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services.archive.archiver import Archiver
+from server.services.faults import Faults
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from server.services.running.finisher import Finisher
+from server.services.running.follower import Follower
+from server.services.tasks import Tasks, forever
+
+KEEPER_SECONDS = 1.0
+"""Between two looks at whether there is a keeper."""
+
+ROWS_SECONDS = 30.0
+"""Between two looks at whether the rows of active runs are still there."""
+
+UNCONFIRMED_SECONDS = 60.0
+"""Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
+
+SWEEP_SECONDS = 60.0
+"""Between two tries to remove what could not be removed of a run when its end was stored."""
+
+logger = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Notices what no event tells of: each method goes on forever, its owner cancels it."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        spool: Spool,
+        keeper: KeeperClient,
+        archiver: Archiver,
+        runs: RunRepository,
+        outputs: OutputRepository,
+        active: ActiveRuns,
+        follower: Follower,
+        finisher: Finisher,
+        faults: Faults,
+    ) -> None:
+        self._host = host
+        self._spool = spool
+        self._keeper = keeper
+        self._archiver = archiver
+        self._runs = runs
+        self._outputs = outputs
+        self._active = active
+        self._follower = follower
+        self._finisher = finisher
+        self._faults = faults
+
+    def start(self, tasks: Tasks) -> None:
+        """Start all of it."""
+        tasks.start(self.keep_keeper(), "keeper")
+        tasks.start(self.check_rows(), "rows of runs")
+        tasks.start(self.end_unconfirmed(), "unconfirmed runs")
+        tasks.start(self.remove_remains(), "what runs left")
+
+    async def keep_keeper(self) -> None:
+        """See to it that there is a keeper while runs are active, and end logs that nobody has.
+
+        A new keeper resolves the spools that one before it left behind.
+        """
+
+        async def check() -> None:
+            logs = self._follower.logs
+            if not self._active and not logs:
+                return
+            with suppress(KeeperError):
+                await self._keeper.open()
+                removed = {run_id: log for run_id, log in logs.items() if log.removed}
+                if removed:
+                    kept = await self._keeper.runs()
+                    for run_id, log in removed.items():
+                        if str(run_id) not in kept:
+                            log.give_up()
+
+        await forever(check, seconds=KEEPER_SECONDS, name="the keeper")
+
+    async def check_rows(self) -> None:
+        """Stop the runs whose rows somebody else has deleted or ended."""
+
+        async def check() -> None:
+            lives = list(self._active)
+            positions = await self._outputs.positions([live.run.id for live in lives])
+            for live in lives:
+                position = positions.get(live.run.id)
+                if position is not None and not position.state.final:
+                    continue
+                if live.log is not None:
+                    self._archiver.look_at(live.run.id)
+                elif self._active.is_queued(live):
+                    logger.warning(
+                        "run is not started: its row is gone", extra={"run": live.run.id}
+                    )
+                    self._active.dequeue(live)
+                    live.mark_ended(outcome.row_gone())
+                    self._finisher.forget(live)
+
+        await forever(check, seconds=ROWS_SECONDS, name="the look at rows")
+
+    async def end_unconfirmed(self) -> None:
+        """End runs that were stored although their users were told that they could not be.
+
+        The database's answer was lost; nobody expects such a run to start by now.
+        """
+
+        async def end() -> None:
+            for run in await self._runs.unconfirmed(self._host, UNCONFIRMED_SECONDS):
+                if self._active.get(run.id) is None:
+                    try:
+                        await self._runs.finish_queued(run.id, outcome.unconfirmed())
+                    except DatabaseRefusedError as error:
+                        self._faults.report(run.id, "its row cannot be written", error)
+
+        await forever(end, seconds=UNCONFIRMED_SECONDS, name="the end of unconfirmed runs")
+
+    async def remove_remains(self) -> None:
+        """Remove what could not be removed of a run when its end was stored."""
+
+        async def sweep() -> None:
+            await asyncio.to_thread(self._spool.sweep)
+
+        await forever(sweep, seconds=SWEEP_SECONDS, name="the removal of what runs left")

@@ -1,0 +1,83 @@
+"""The start of the service: its runs are recovered, if need be once the database is there."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from server.errors import DatabaseUnavailableError, StartupError
+from server.repositories.database.database import Database
+from server.repositories.output import OutputRepository
+from server.repositories.runs import RunRepository
+from server.services.running.recovery import Recovery
+from server.services.tasks import Tasks, retry
+
+DATABASE_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Startup:
+    """Migrates the database, recovers the runs, and only then opens the database to all else.
+
+    `own` is the connection that the recovery has to itself, so that nobody stores a run of this
+    host meanwhile; `database` is everybody's.
+    """
+
+    def __init__(
+        self,
+        *,
+        migrate: Callable[[], Awaitable[object]],
+        own: Database,
+        database: Database,
+        recovery: Recovery,
+        tasks: Tasks,
+    ) -> None:
+        self._migrate = migrate
+        self._own = own
+        self._database = database
+        self._recovery = recovery
+        self._tasks = tasks
+
+    async def run(self) -> None:
+        """Recover the runs; while the database is away, those whose spools are here are shown.
+
+        Raises:
+            StartupError: it is away, or the spools cannot be read, and there is none to be shown.
+        """
+        try:
+            await self._recover()
+        except (DatabaseUnavailableError, OSError) as error:
+            if not self._recovery.show():
+                raise _refusal(error) from error
+            logger.warning("started without the database, for the runs that go on: %s", error)
+            self._tasks.start(self._recover_later(), "return of the database")
+
+    async def _recover(self) -> None:
+        await self._migrate()
+        try:
+            await self._own.open()
+            await self._recovery.recover(RunRepository(self._own), OutputRepository(self._own))
+        finally:
+            await self._own.close()
+        with suppress(DatabaseUnavailableError):  # it is open all the same, and connects later
+            await self._database.open()
+
+    async def _recover_later(self) -> None:
+        def pause_after(error: Exception) -> float:
+            if not isinstance(error, DatabaseUnavailableError | OSError):
+                raise error
+            return DATABASE_RETRY_SECONDS  # it was logged when the first try failed
+
+        await asyncio.sleep(DATABASE_RETRY_SECONDS)
+        await retry(self._recover, pause_after)
+        logger.info("the database is there, and the runs are recovered")
+
+
+def _refusal(error: DatabaseUnavailableError | OSError) -> StartupError:
+    """Say what keeps the service from its start, and how to mend it."""
+    if isinstance(error, OSError):
+        return StartupError(f"The runs cannot be recovered: {error}.")
+    problem = str(error)
+    problem += "" if problem.endswith((".", "?")) else "."
+    return StartupError(f"{problem} Start it, or correct TAILRUN_DATABASE_URL.")

@@ -1,0 +1,45 @@
+"""The parts that bring runs to their ends, with what a test needs of the rest."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from server.keeper.records import Limits
+from server.keeper.spool import Spool
+from server.services.faults import Faults
+from server.services.metrics import Metrics
+from server.services.running.active import ActiveRuns
+from server.services.running.assembly import Running
+from server.services.running.launch import Launch
+from server.services.tasks import Tasks
+
+
+def running_parts(
+    directory: Path,
+    active: ActiveRuns,
+    tasks: Tasks | None = None,
+    *,
+    spool: Spool | None = None,
+    keeper: object = None,
+    runs: object = None,
+) -> Running:
+    """Build them on a state directory; what is not given must not be used."""
+    unused = cast("Any", None)
+    return Running(
+        host="host",
+        launch=Launch(  # noqa: S604
+            shell="/bin/sh",
+            directory=directory,
+            environment={},
+            limits=Limits(),
+        ),
+        spool=spool or Spool.of(directory),
+        keeper=cast("Any", keeper),
+        watch=unused,
+        archiver=unused,
+        runs=cast("Any", runs),
+        outputs=unused,
+        active=active,
+        tasks=tasks or Tasks(),
+        metrics=Metrics(),
+        faults=Faults(Metrics()),
+    )
