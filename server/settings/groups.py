@@ -82,19 +82,17 @@ class HttpSettings:
         (), names, "further host names, comma separated, that requests may be addressed to"
     )
     base_path: str = _setting(
-        "", base_path, "path that a proxy serves Tailrun under, such as /tools/tailrun"
+        "", base_path, "path under which a proxy serves Tailrun, such as /tools/tailrun"
     )
     insecure_no_auth: bool = _setting(
         False,  # noqa: FBT003
         boolean,
-        "listen on other than loopback addresses although anyone may run commands",
+        "listen on addresses other than loopback, although anyone may run commands",
     )
-    max_connections: int = _setting(
-        4000, whole(1, MANY), "connections of clients, viewers among them"
-    )
-    max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "request body")
+    max_connections: int = _setting(4000, whole(1, MANY), "client connections, viewers included")
+    max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "size of a request's body")
     info_output_bytes: int = _setting(
-        1 * MIB, whole(1, 64 * MIB), "output shown by commands/{id}/info"
+        1 * MIB, whole(1, 64 * MIB), "output in the answer of commands/{id}/info"
     )
 
 
@@ -115,7 +113,9 @@ class DatabaseSettings:
         8, whole(2, 1000), "connections to the database, one of them for the archive alone"
     )
     timeout_seconds: float = _setting(
-        10.0, number(SHORTEST_SECONDS, 3600, of="seconds"), "wait for an answer of the database"
+        10.0,
+        number(SHORTEST_SECONDS, 3600, of="seconds"),
+        "longest wait for an answer of the database",
     )
 
 
@@ -123,36 +123,40 @@ class DatabaseSettings:
 class RunSettings:
     """How runs are started, their bounds, and what becomes of them at the end."""
 
-    shell: str = _setting(_default_shell, words, "what runs scripts that have no #! line")
-    working_directory: Path = _setting(Path.home, absolute_path, "where scripts start")
+    shell: str = _setting(_default_shell, words, "runs scripts that have no #! line")
+    working_directory: Path = _setting(Path.home, absolute_path, "directory in which scripts start")
     pass_environment: tuple[str, ...] = _setting(
-        (), names, "names, comma separated, of the server's variables that scripts get too"
+        (),
+        names,
+        "names, comma separated, of the server's environment variables that scripts get, too",
     )
     max_concurrent_runs: int = _setting(
-        100, whole(1, MANY), "runs at a time; further ones are queued"
+        100, whole(1, MANY), "runs at the same time; further ones are queued"
     )
     max_active_runs_per_command: int = _setting(
         100, whole(1, MANY), "queued and running runs of one command"
     )
     max_open_files: int | None = _bound(
-        whole(0, 2**30), "descriptors of each process of a run; 0: no limit"
+        whole(0, 2**30), "file descriptors of each process of a run; 0: no limit"
     )
     max_processes: int | None = _bound(
         whole(0, MAX_PROCESSES),
-        "processes of the runs' user together; 0: no limit; does not apply to root",
+        "processes of the runs' user, all together; 0: no limit; does not apply to root",
     )
     max_run_memory_bytes: int | None = _bound(
         whole(0, MAX_MEMORY_BYTES),
-        "memory of all processes of one run together, by a cgroup; 0: no limit",
+        "memory of a run, all its processes together, by a cgroup; 0: no limit",
     )
     run_timeout_seconds: float | None = _bound(
         number(0, YEAR_SECONDS, of="seconds"), "wall time of a run; 0: no limit"
     )
     stop_grace_seconds: float = _setting(
-        10.0, number(0, DAY_SECONDS, of="seconds"), "from SIGTERM to SIGKILL"
+        10.0, number(0, DAY_SECONDS, of="seconds"), "grace period between SIGTERM and SIGKILL"
     )
     on_shutdown: str = _setting(
-        "leave", one_of("leave", "stop"), "what becomes of running runs when the server ends"
+        "leave",
+        one_of("leave", "stop"),
+        "whether running runs go on (leave) or are stopped when the server ends",
     )
 
 
@@ -163,22 +167,22 @@ class OutputSettings:
     max_output_bytes: int = _setting(
         10 * GIB,
         whole(1, MAX_BYTES),
-        "output of one run; what happens beyond it TAILRUN_OUTPUT_POLICY tells",
+        "output of one run; beyond it TAILRUN_OUTPUT_POLICY applies",
     )
     output_policy: OutputPolicy = _setting(
         "stop",
         one_of("stop", "head_and_tail"),
-        "a run that reaches its limit of output is stopped, or goes on, with its middle left out",
+        "whether a run beyond its limit of output is stopped, or goes on without its middle part",
     )
     output_tail_bytes: int = _setting(
         1 * MIB,
         whole(4 * KIB, MAX_BYTES),
-        "of TAILRUN_MAX_OUTPUT_BYTES, what head_and_tail keeps of the end",
+        "the part of TAILRUN_MAX_OUTPUT_BYTES that head_and_tail keeps for the end",
     )
     min_free_bytes: int = _setting(
         512 * MIB,
         whole(0, MAX_BYTES),
-        "free disk under the spool; below it runs that write are stopped",
+        "free disk space under the spool; below it runs that write are stopped",
     )
 
 
@@ -186,17 +190,17 @@ class OutputSettings:
 class ViewerSettings:
     """How many may watch, and when one that takes nothing is dropped."""
 
-    max_viewers: int = _setting(2000, whole(1, MANY), "viewers in all")
+    max_viewers: int = _setting(2000, whole(1, MANY), "viewers, of all runs together")
     max_viewers_per_run: int = _setting(1000, whole(1, MANY), "viewers of one run")
     viewer_stall_seconds: float = _setting(
         15.0,
         number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
-        "a viewer that takes nothing for so long is dropped",
+        "time after which a viewer that takes nothing is dropped",
     )
     ping_seconds: float = _setting(
         20.0,
         number(SHORTEST_SECONDS, DAY_SECONDS, of="seconds"),
-        "a WebSocket viewer of text or raw that was sent nothing for so long is pinged",
+        "time after which a WebSocket viewer of text or raw that was sent nothing is pinged",
     )
 
 
@@ -208,10 +212,10 @@ class ArchiveSettings:
         64 * KIB, whole(0, 16 * MIB), "output kept as text in commands_info.output"
     )
     flush_bytes: int = _setting(
-        1 * MIB, whole(4 * KIB, 64 * MIB), "new output that is archived at once"
+        1 * MIB, whole(4 * KIB, 64 * MIB), "amount of new output that is archived at once"
     )
     flush_seconds: float = _setting(
-        0.2, number(0, 60, of="seconds"), "new output is archived after so long"
+        0.2, number(0, 60, of="seconds"), "time after which new output is archived"
     )
 
 
@@ -220,13 +224,13 @@ class RetentionSettings:
     """Which finished runs are removed."""
 
     days: float | None = _bound(
-        number(0, 36_500, of="days"), "runs that ended so many days ago are removed; 0: none"
+        number(0, 36_500, of="days"), "age at which runs that have ended are removed; 0: never"
     )
     runs_per_command: int | None = _bound(
-        whole(0, 1000 * MANY), "finished runs kept of each command; 0: all"
+        whole(0, 1000 * MANY), "finished runs that are kept of each command; 0: all"
     )
     bytes: int | None = _bound(
-        whole(0, MAX_BYTES), "output kept of all finished runs together; 0: no limit"
+        whole(0, MAX_BYTES), "output that is kept of all finished runs together; 0: no limit"
     )
 
 
@@ -235,9 +239,11 @@ class LogSettings:
     """What the server's own log tells, and how."""
 
     level: str = _setting(
-        "info", one_of("debug", "info", "warning", "error"), "what the server's own log tells"
+        "info",
+        one_of("debug", "info", "warning", "error"),
+        "least severe messages in the server's own log",
     )
-    format: str = _setting("text", one_of("text", "json"), "how the server's own log is written")
+    format: str = _setting("text", one_of("text", "json"), "format of the server's own log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
