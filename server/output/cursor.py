@@ -29,8 +29,8 @@ FIRST_SLAB_BYTES = 32 * 1024
 QUICK_SECONDS = 0.1
 """A viewer that takes each frame within so long is sent larger ones, after QUICK_BYTES."""
 
-QUICK_BYTES = 1024 * 1024
-"""More than the kernels on both sides take for one that reads nothing."""
+QUICK_BYTES = 512 * 1024
+"""More than the kernels on both sides take for one that reads nothing: 271 kB here, by default."""
 
 SILENCE_SECONDS = 0.25
 """An unfinished line goes out, as text, after so long without growth."""
