@@ -25,7 +25,7 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
 		$(VENV)/.openapi-tools browser faketime proxies
 	@scripts/run-tests
 
-bench: $(VENV)/.bench-installed $(VENV)/.bench-peers websocketd
+bench: $(VENV)/.installed $(VENV)/.bench-peers websocketd
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed
@@ -50,9 +50,6 @@ $(VENV)/.installed: setup.py constraints.txt | $(BIN)/pip
 
 $(VENV)/.test-installed: $(VENV)/.installed
 	@scripts/install-tailrun "the tests need" test && touch $@
-
-$(VENV)/.bench-installed: $(VENV)/.installed
-	@scripts/install-tailrun "the benchmark needs" bench && touch $@
 
 $(VENV)/.bench-peers: bench/peers.txt | $(BIN)/pip
 	@scripts/install-apart "Tailrun is measured beside" peers $< && touch $@

@@ -65,7 +65,6 @@ setup(
         "zstandard>=0.23,<1",
     ],
     extras_require={
-        "bench": ["matplotlib>=3.9,<4"],
         "test": [
             "hypothesis>=6.100",
             "import-linter>=2.1",

@@ -33,8 +33,7 @@ def latency(session: Session) -> Iterator[Sample]:
                 taker.look()
                 found = _view(service.port, kind, script=f"exec {shlex.join(command)}")
                 yield from samples(taker, f"tailrun {kind}", found, lines)
-            with_aiohttp = ("bare relay, aiohttp", "raw", peers.relay_aiohttp)
-            for who, kind, serving in (*peers.all_there(), with_aiohttp):
+            for who, kind, serving in peers.all_there():
                 taker.look()
                 yield from samples(taker, who, peer_view(serving, kind, command), lines)
             if schedulers.are_there():

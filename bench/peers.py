@@ -63,20 +63,11 @@ def websocketd_of(directory: Path, commands: Mapping[str, Sequence[str]]) -> Ite
         yield port
 
 
-def relay(command: Sequence[str]) -> AbstractContextManager[int]:
-    """Run the bare relay (see relay.py), for one viewer; yields its port."""
-    return _module("bench.relay", command)
-
-
-def relay_aiohttp(command: Sequence[str]) -> AbstractContextManager[int]:
-    """Run the bare relay that is made with asyncio and aiohttp (see relay_aiohttp.py)."""
-    return _module("bench.relay_aiohttp", command)
-
-
 @contextmanager
-def _module(name: str, command: Sequence[str]) -> Iterator[int]:
+def relay(command: Sequence[str]) -> Iterator[int]:
+    """Run the bare relay (see relay.py), for one viewer; yields its port."""
     port = free_port()
-    with serving([sys.executable, "-m", name, str(port), *command]):
+    with serving([sys.executable, "-m", "bench.relay", str(port), *command]):
         await_port(port)
         yield port
 

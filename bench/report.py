@@ -1,4 +1,4 @@
-"""One table of all figures and marks: as text, as Markdown, as JSON; and the plots."""
+"""One table of all figures and marks: as text, as Markdown, as JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import orjson
 
-from bench import plots
 from bench.samples import Mark, Row, Sample, number, rows
 
 HEADINGS = ("measure", "figure", "who", "median", "least … most", "n", "load", "busy", "details")
@@ -27,13 +26,12 @@ def markdown(facts: Mapping[str, str], samples: Iterable[Sample], marks: Sequenc
 def write(
     directory: Path, facts: Mapping[str, str], samples: Sequence[Sample], text: str, *, full: bool
 ) -> None:
-    """Write a report beside the earlier ones, with samples, plots; a `full` one is the latest."""
+    """Write a report beside the earlier ones, with its samples; a `full` one is the latest."""
     directory.mkdir(exist_ok=True)
     name = facts["date"].translate(str.maketrans(" :", "--"))
     kept = {"facts": dict(facts), "samples": [asdict(sample) for sample in samples]}
     (directory / f"{name}.json").write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
     stems = (name, "latest") if full else (name,)
-    plots.write(directory, stems, samples)
     for stem in stems:
         (directory / f"{stem}.md").write_text(f"# Tailrun, measured\n\n{text}", encoding="utf-8")
 

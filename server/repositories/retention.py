@@ -9,7 +9,7 @@ VACUUM left 1,982 MB. Only a table that is written anew gets small, and it is lo
 the output is in 32 partitions, by the run's id, of which each is written anew by itself, and only
 when most of it is empty and what is left is little: then it takes a second or two at most. Every
 run has its output in one partition, all of them grow and empty alike, and no statement needs to
-know of them. That left 230 MB of 2,084 (bench/results/space.md).
+know of them. That left 230 MB of 2,084.
 
 Partitions by time, to be dropped when they are empty, would have to be made ahead and be chosen by
 every statement, and they would not do: where a few runs outlive the others, as with
