@@ -1,87 +1,122 @@
-"""Hundreds of viewers of one run that writes a hundred lines a second."""
+"""Many viewers of one run, many runs, many readers that read nothing: what each of them costs."""
 
-import shlex
-import sys
+import re
+import socket
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import ExitStack
+from functools import partial
 
-from bench import audience
-from bench.latency import TICK
-from bench.peak import Peak
-from bench.samples import Sample
-from bench.session import Session, Taker
-from bench.tailrun import API, Cpu, Tailrun
+from bench import content, wire
+from bench.machine import growth
+from bench.service import API, Service, ask, start_run
+from bench.session import Figure, Session
+from bench.viewers import Job, Stream, watching
+from bench.write import MB
 
-MEASURE = "crowd"
-VIEWERS = 500
-LINES = 2_000
-LEAST_LINES = 100
-LINES_A_SECOND = 100
+COUNTS = (1, 100, 500, 1_000)
 KB = 1_000
+LINES, LINES_A_SECOND, LINE_ROOM = 600, 100, 80
+SECONDS = 8  # for which each of many runs writes a line a second
+EDGE_SECONDS = 1.5  # after the start and before the first run's end, which are not measured
+MEASURED_SECONDS = SECONDS - 2 * EDGE_SECONDS
+IN_STATE = "SELECT id::text FROM commands_info WHERE commands_id = %s AND state = %s"
+READERS = 100
+VIEWERS = re.compile(r"^tailrun_viewers (\d+)", re.MULTILINE)
+RANDOM = "head -c 45000000 /dev/urandom | base64"  # hardly compresses: the archive's worst
+WAYS = "ws ws?format=json ws?format=raw output?follow=true output?format=sse output zstd"
 
 
-class Show(NamedTuple):
-    """What a crowd got, what the service took for it while lines came, and for how long."""
-
-    result: audience.Result
-    used: Cpu
-    seconds: float
-    grown_bytes: int
+def crowd(session: Session) -> None:
+    """Measure viewers of one run, and a new service each time: memory given back hides growth."""
+    sizes = {f"{n:,} viewer{'s' * (n > 1)}": n for n in session.up_to(COUNTS)}
+    session.in_turn({who: partial(_crowd, session, count) for who, count in sizes.items()})
 
 
-def crowd(session: Session) -> Iterator[Sample]:
-    """Measure a new service each time: memory that was given back before would hide growth."""
-    viewers = session.sized(VIEWERS)
-    lines = max(LEAST_LINES, session.sized(LINES))
-    taker = Taker(MEASURE, session)
-    for _ in range(session.runs):
-        with session.tailrun() as service:
-            service.finish("echo hi")
-            taker.look()
-            yield from _samples(taker, show(session, service, viewers, lines), viewers)
+def _crowd(session: Session, count: int) -> Iterator[Figure]:
+    """Have a run watched by so many, all of them there before its first line; verify it all."""
+    command, flag = content.ticking(session.directory, LINES, 1 / LINES_A_SECOND)
+    with session.service() as service:
+        service.finish("echo hi")
+        run_id = start_run(service.port, content.script(command))
+        service.await_state(run_id, "running")
+        stream = Stream.of(service.port, run_id, "text")
+        job = Job(stream, viewers=count, capacity=LINES * LINE_ROOM, ticks=True)
+        with growth(service.pid) as grown, watching(job) as told:
+            told()
+            before, start = service.cpu(), time.monotonic()
+            flag.unlink()
+            told()
+            used, seconds = service.cpu(before), time.monotonic() - start
+            result = told()
+        service.await_state(run_id, "succeeded")
+        service.verify(run_id, result.sha256)
+    assert result.ticks == LINES
+    used["viewers CPU s"] = result.cpu_seconds
+    cores = used["server CPU s"] / seconds
+    yield Figure("99th percentile", result.p99_ms, "ms", {"median ms": result.median_ms})
+    yield Figure("server CPU", cores, "cores", used)
+    yield Figure("CPU a viewer", 1000 * cores / count, "ms/s")
+    yield Figure("memory a viewer", grown[service.pid] / count / KB, "kB")
 
 
-def show(session: Session, service: Tailrun, viewers: int, lines: int) -> Show:
-    """Have a run watched by so many, all of them there before its first line; verify it all.
-
-    Raises:
-        RuntimeError: a viewer, or PostgreSQL, has other bytes than the rest.
-    """
-    flag = session.directory / "wait"
-    flag.touch()
-    program = [sys.executable, "-I", "-S", str(TICK)]
-    command = [*program, str(lines), str(1 / LINES_A_SECOND), str(flag)]
-    run_id = service.run("exec " + shlex.join(command))
-    service.until(run_id, lambda run: run["state"] == "running")
-    path = f"{API}/runs/{run_id}/ws?format=text"
-    with Peak(service.pid) as peak:
-        crowd = audience.start(audience.Job(port=service.port, path=path, viewers=viewers))
-        audience.until(crowd, b"ready")
-        before, start = service.cpu(), time.monotonic()
-        flag.unlink()
-        audience.until(crowd, b"done")
-        seconds, used = time.monotonic() - start, service.cpu().since(before)
-    result = audience.result_of(crowd)
-    if result.lines != lines:
-        raise RuntimeError(f"each viewer got {result.lines} lines of {lines}")
-    service.until(run_id, lambda run: run["state"] == "succeeded")
-    if service.archived_digest(run_id) != result.sha256:
-        raise RuntimeError(f"run {run_id} was archived with other bytes than the viewers got")
-    return Show(result, used, seconds, peak.grown(service.pid))
+def many(session: Session) -> None:
+    """Measure runs at the same time, each of which writes a line a second."""
+    sizes = {f"{n:,} run{'s' * (n > 1)}": n for n in session.up_to(COUNTS)}
+    session.in_turn({who: partial(_many, session, count) for who, count in sizes.items()})
 
 
-def _samples(taker: Taker, shown: Show, viewers: int) -> Iterator[Sample]:
-    result, seconds = shown.result, shown.seconds
-    who = f"{viewers} viewers"
-    details = {"median ms": result.median_ms, "most ms": result.most_ms}
-    yield taker.sample("99th percentile", who, result.p99_ms, "ms", details)
-    others = {
-        "keeper": shown.used.keeper / seconds,
-        "database": shown.used.database / seconds,
-        "audience": result.cpu_seconds / seconds,
-        "audience CPU s": result.cpu_seconds,
-        "messages": result.receives,
-    }
-    yield taker.sample("server CPU", who, shown.used.server / seconds, "cores", others)
-    yield taker.sample("memory a viewer", who, shown.grown_bytes / viewers / KB, "kB")
+def _many(session: Session, count: int) -> Iterator[Figure]:
+    command, flag = content.ticking(session.directory, SECONDS, 1)
+    body = {"name": "many", "script": content.script(command), "start": False}
+    bounds = {"MAX_CONCURRENT_RUNS": str(count), "MAX_ACTIVE_RUNS_PER_COMMAND": str(count)}
+    with session.service(**bounds) as service:
+        service.finish("echo hi")
+        command_id = service.call("POST", "commands/", body)["id"]
+        with growth(service.pid, service.keeper_pid) as grown:
+            for _ in range(count):
+                service.call("POST", f"commands/{command_id}/runs")
+            while len(service.query(IN_STATE, [command_id, "running"])) < count:
+                time.sleep(0.05)
+            flag.unlink()
+            time.sleep(1 + EDGE_SECONDS)  # the runs look for the flag once a second
+            before = service.cpu()
+            time.sleep(MEASURED_SECONDS)
+            used = service.cpu(before)
+        while len(ended := service.query(IN_STATE, [command_id, "succeeded"])) < count:
+            time.sleep(0.05)
+        for (run_id,) in ended:
+            lines = b"".join(service.archived(run_id)).decode().splitlines()
+            expected = [[run_id, str(number)] for number in range(SECONDS)]
+            assert [line.split()[:2] for line in lines] == expected
+    cores = sum(used.values()) / MEASURED_SECONDS
+    yield Figure("service CPU", cores, "cores", used)
+    yield Figure("CPU a run", 1000 * cores / count, "ms/s")
+    yield Figure("memory a run", sum(grown.values()) / count / KB, "kB")
+
+
+def stalled(session: Session) -> None:
+    with session.service() as service:
+        live = start_run(service.port, f"{RANDOM}; exec sleep 100000")
+        runs = {"archived": service.finish(RANDOM), "live": live}
+        service.await_archived(live, 60 * MB)
+        ways = WAYS.split()
+        kinds = {f"{way}, {state}": (way, run) for state, run in runs.items() for way in ways}
+        session.in_turn({who: partial(_stall, service, *of) for who, of in kinds.items()}, most=1)
+
+
+def _stall(service: Service, way: str, run_id: str) -> Iterator[Figure]:
+    path, came_at = f"{API}/runs/{run_id}/{way.replace('zstd', 'output')}", time.monotonic()
+    headers = wire.HANDSHAKE if way.startswith("ws") else {"Accept-Encoding": way}
+    request = wire.request("GET", path, service.port, headers=headers)
+    with ExitStack() as stack, growth(service.pid) as grown:
+        for _ in range(READERS):
+            reader = socket.create_connection(("127.0.0.1", service.port))
+            stack.enter_context(reader).sendall(request)
+        viewers = READERS
+        while viewers or time.monotonic() < came_at + 1:  # until then not all may have come
+            time.sleep(0.02)
+            viewers = int(VIEWERS.findall(ask(service.port, "GET", "/metrics").decode())[0])
+        gone = time.monotonic() - came_at
+    yield Figure(f"memory of {READERS}", grown[service.pid] / MB, "MB")
+    yield Figure("gone after", gone, "s")

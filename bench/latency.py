@@ -1,98 +1,88 @@
 """From write(2) to the viewer: a line every 10 ms, stamped by its writer."""
 
-import shlex
-import statistics
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench import peers, schedulers, sink, viewer
+from bench import content, peers
+from bench.marks import LOUD
 from bench.peers import Serving
-from bench.samples import Sample
-from bench.session import Session, Taker
-from bench.tailrun import API, Tailrun
+from bench.service import Service, start_run
+from bench.session import Figure, Session
+from bench.viewers import Job, Stream, watching
+from bench.write import LINE_BYTES, MB
 
-MEASURE = "latency"
-TICK = Path(__file__).with_name("tick.py")
-LINES = 1_000
-INTERVAL_SECONDS = 0.01
-CAPACITY = 2_000_000
-SSE = "/jobs/tick/logs"
+LINES, INTERVAL_SECONDS = 500, 0.01
+CAPACITY = 2 * MB
 LOUD_LINES = 100_000_000
-BESIDE = "beside a loud run"
+BEFORE_MB = (10, 100, 1_000)
 
 
-def latency(session: Session) -> Iterator[Sample]:
-    """Measure ours (text, the format nearest to websocketd's, and raw) and the peers in turn."""
-    lines = session.sized(LINES)
-    command = [sys.executable, "-I", "-S", str(TICK), str(lines), str(INTERVAL_SECONDS)]
-    taker = Taker(MEASURE, session)
-    with session.tailrun() as service:
-        for _ in range(session.runs):
-            for kind in ("text", "raw"):
-                taker.look()
-                found = _view(service.port, kind, script=f"exec {shlex.join(command)}")
-                yield from samples(taker, f"tailrun {kind}", found, lines)
-            for who, kind, serving in peers.all_there():
-                taker.look()
-                yield from samples(taker, who, peer_view(serving, kind, command), lines)
-            if schedulers.are_there():
-                taker.look()
-                with schedulers.cronstable(session.directory, {"tick": command}) as port:
-                    yield from samples(taker, "cronstable", _view(port, "sse", SSE), lines)
-            yield from _beside(taker, session, service, command, lines)
+def latency(session: Session) -> None:
+    """Measure ours: in text, the format nearest to websocketd's, in raw, and late in a run."""
+    own, lines = session.directory, session.sized(LINES)
+    ticks, _ = content.ticking(own, lines, INTERVAL_SECONDS)
+    loud = content.writing(own, LOUD_LINES)
+    with session.service() as service:
+        contenders: dict[str, Callable[[], Serving]] = {
+            "tailrun text": partial(_ours, service, "text", ticks),
+            "websocketd": partial(peers.websocketd, own, ticks),
+            "cronstable": partial(peers.cronstable_log, own, ticks),
+            "bare relay": partial(peers.relay, ticks),
+            "tailrun raw": partial(_ours, service, "raw", ticks),
+            f"websocketd, {LOUD}": partial(_websocketd_beside, own, ticks, loud),
+            f"tailrun text, {LOUD}": partial(_ours_beside, service, ticks, loud),
+        }
+        for size in session.up_to(BEFORE_MB):
+            before = content.writing(own, size * MB // LINE_BYTES)
+            late = partial(_ours, service, "text", ticks, before, size * MB)
+            contenders[f"tailrun text, after {size:,} MB"] = late
+        session.in_turn({who: partial(_view, own, lines, of) for who, of in contenders.items()})
 
 
-def _beside(
-    taker: Taker, session: Session, service: Tailrun, command: list[str], lines: int
-) -> Iterator[Sample]:
-    """Measure the same ticks beside a run that writes, for a viewer, all the while."""
-    loud = session.generator(LOUD_LINES)
-    taker.look()
-    run_id = service.run(f"exec {shlex.join(loud)}")
-    with sink.watching(service.port, f"{API}/runs/{run_id}/ws?format=raw"):
-        found = _view(service.port, "text", script=f"exec {shlex.join(command)}")
-        yield from samples(taker, f"tailrun text, {BESIDE}", found, lines)
+def _view(own: Path, lines: int, serving: Callable[[], Serving]) -> Iterator[Figure]:
+    """Have the ticks viewed; a flag holds them back until their viewer is there."""
+    _, flag = content.ticking(own, lines, INTERVAL_SECONDS)
+    with serving() as stream, watching(Job(stream, capacity=CAPACITY, ticks=True)) as told:
+        told()
+        flag.unlink()
+        *_, result = told(), told()
+    assert result.ticks == lines
+    yield Figure("median", result.median_ms, "ms")
+    yield Figure("99th percentile", result.p99_ms, "ms")
+
+
+@contextmanager
+def _ours(
+    service: Service, kind: str, ticks: list[str], before: list[str] | None = None, size: int = 0
+) -> Iterator[Stream]:
+    """Have them written by a run that has written, and had archived, so much before."""
+    first = "" if before is None else content.script(before).removeprefix("exec ") + " && "
+    run_id = start_run(service.port, first + content.script(ticks))
+    service.await_archived(run_id, size)
+    stream = Stream.of(service.port, run_id, kind)
+    yield stream._replace(path=f"{stream.path}&offset={size}")
+
+
+@contextmanager
+def _ours_beside(service: Service, ticks: list[str], loud: list[str]) -> Iterator[Stream]:
+    """Have them written beside a run that writes, for a viewer of its own, all the while."""
+    run_id = start_run(service.port, content.script(loud))
+    with _watched(Stream.of(service.port, run_id, "raw")), _ours(service, "text", ticks) as quiet:
+        yield quiet
     service.call("POST", f"runs/{run_id}/stop", {"signal": "SIGKILL"})
-    service.until(run_id, lambda run: run["state"] == "stopped")
-    if peers.has_websocketd():
-        taker.look()
-        both = {"loud": loud, "quiet": command}
-        with peers.websocketd_of(session.directory, both) as port, sink.watching(port, "/loud"):
-            found = _view(port, "lines", "/quiet")
-            yield from samples(taker, f"websocketd, {BESIDE}", found, lines)
+    service.await_state(run_id, "stopped")
 
 
-def _view(port: int, kind: str, path: str = "", script: str | None = None) -> viewer.Result:
-    return viewer.view(
-        viewer.Job(
-            port=port, kind=kind, path=path, script=script, capacity=CAPACITY, want_ticks=True
-        )
-    )
+@contextmanager
+def _websocketd_beside(own: Path, ticks: list[str], loud: list[str]) -> Iterator[Stream]:
+    with peers.websocketd(own, ticks, loud) as quiet, _watched(quiet._replace(path="/1")):
+        yield quiet
 
 
-def peer_view(serving: Serving, kind: str, command: Sequence[str]) -> viewer.Result:
-    """Have a peer run a command for one viewer."""
-    with serving(command) as port:
-        return _view(port, kind, "/")
-
-
-def samples(
-    taker: Taker,
-    who: str,
-    result: viewer.Result,
-    lines: int,
-    details: Mapping[str, float] | None = None,
-) -> Iterator[Sample]:
-    """Make the samples of what a viewer got.
-
-    Raises:
-        RuntimeError: lines are missing.
-    """
-    if len(result.ticks) != lines:
-        raise RuntimeError(f"{who} delivered {len(result.ticks)} lines of {lines}")
-    delays = [(received - written) / 1e6 for written, received in result.ticks]
-    yield taker.sample("median", who, statistics.median(delays), "ms", details)
-    p99 = statistics.quantiles(delays, n=100)[-1]
-    yield taker.sample("99th percentile", who, p99, "ms", details)
-    yield taker.sample("most", who, max(delays), "ms", details)
+@contextmanager
+def _watched(stream: Stream) -> Iterator[None]:
+    with watching(Job(stream, blind=True)) as told:
+        told()
+        yield

@@ -1,101 +1,73 @@
-"""What the machine tells: load, time and memory of processes."""
+"""What the machine tells: how busy it is, and the time and memory of processes."""
 
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
-SETTLE_SECONDS = 0.2
+LOOK_SECONDS = 0.2
+QUIET_BUSY = 0.1
 CPUCLOCK_SCHED = 2
 
 
-class Load(NamedTuple):
-    """The load average of a minute, and the share of the CPUs that was busy just before."""
-
-    average: float
-    busy: float
-
-
-def load() -> Load:
-    """Look how much others use the machine, before a sample is taken."""
-    before = _cpu_times()
-    time.sleep(SETTLE_SECONDS)
-    spent = [after - first for after, first in zip(_cpu_times(), before, strict=True)]
-    idle = spent[3] + spent[4]
-    return Load(os.getloadavg()[0], 1 - idle / max(1, sum(spent)))
-
-
-def _cpu_times() -> list[int]:
-    """Read the first line of proc_stat(5): user, nice, system, idle, iowait and so on."""
-    line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
-    return [int(number) for number in line.split()[1:9]]
+def await_quiet(patience_seconds: float) -> float:
+    """Wait a while for others to leave the machine; return the share of the CPUs in use."""
+    deadline, uptime = time.monotonic() + patience_seconds, Path("/proc/uptime")
+    while True:
+        up, idle = map(float, uptime.read_text(encoding="ascii").split())
+        time.sleep(LOOK_SECONDS)
+        up_now, idle_now = map(float, uptime.read_text(encoding="ascii").split())
+        busy = 1 - (idle_now - idle) / (up_now - up) / (os.cpu_count() or 1)
+        if busy <= QUIET_BUSY or time.monotonic() >= deadline:
+            return max(0.0, busy)
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, in full precision: clock_getcpuclockid(3), by hand.
-
-    Raises:
-        OSError: there is no such process.
-    """
-    return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
+    return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)  # as clock_getcpuclockid(3), precisely
 
 
-def reaped_cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process's reaped children (proc_pid_stat(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
-    return sum(int(field) for field in fields[13:15]) / TICKS
+def family_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and its children, those included that have ended."""
+    process = Path(f"/proc/{pid}")
+    while True:
+        children = (process / f"task/{pid}/children").read_text(encoding="ascii").split()
+        try:
+            alive = cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
+        except OSError:  # one ended meanwhile: its time is among the reaped ones' now
+            continue
+        fields = (process / "stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+        return alive + sum(int(field) for field in fields[13:15]) / TICKS  # proc_pid_stat(5)
 
 
-def family(pid: int) -> list[int]:
-    """Return a process and its children."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [pid, *(int(child) for child in listed.split())]
-
-
-class Memory(NamedTuple):
-    """A process's memory in bytes: proportional and resident set (proc_pid_smaps(5)).
-
-    `own` is the proportional set without pages of files: what the process itself made. A process's
-    share of its interpreter's pages gets smaller with every other Python that is started.
-    """
-
-    pss: int
-    rss: int
-    own: int
-
-
-def memory(pid: int) -> Memory:
-    """Return a process's memory."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-    sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-    return Memory(sizes["Pss"], sizes["Rss"], sizes["Pss"] - sizes["Pss_File"])
-
-
-def peak_memory(pid: int) -> int:
-    """Return the most resident memory, in bytes, that a process ever had (VmHWM)."""
+def memory(pid: int, what: str = "VmRSS") -> int:
+    """Return bytes, by one of proc_pid_status(5)'s names."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    return int(status.split(f"{what}:")[1].split()[0]) * 1024
+
+
+@contextmanager
+def growth(*pids: int) -> Iterator[dict[int, int]]:
+    """Tell, once it is left, by how many bytes the resident memory of processes grew at most."""
+    grown: dict[int, int] = {}
+    before = {pid: memory(pid) for pid in pids}
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+    yield grown
+    grown.update({pid: memory(pid, "VmHWM") - before[pid] for pid in pids})
 
 
 def describe() -> dict[str, str]:
-    """Tell what was measured, and on what."""
     cpus = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    models = [line.split(":", 1)[1].strip() for line in cpus if line.startswith("model name")]
+    model = next(line.split(": ")[1] for line in cpus if line.startswith("model name"))
+    describing = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     return {
-        "machine": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        "machine": f"{os.cpu_count()} x {model}",
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "commit": _git("describe", "--always", "--dirty"),
+        "commit": subprocess.check_output(describing, text=True).strip(),
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"

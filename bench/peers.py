@@ -1,105 +1,112 @@
-"""What Tailrun is measured beside: the bare command, websocketd, and the bare relay."""
+"""Whom Tailrun is measured beside: websocketd, the bare relay, cronstable and procrastinate.
 
-import shlex
-import shutil
+websocketd starts a command for each viewer. cronstable is a scheduler of one process, without a
+database, with a live log. procrastinate keeps its jobs in PostgreSQL; nobody can watch them.
+`make bench` installs them (peers.txt).
+"""
+
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from unittest import mock
 
+from bench import content
+from bench.service import ROOT, Service, ask
+from bench.viewers import Stream
+
+Serving = AbstractContextManager[Stream]  # serves a command's output for as long as it is entered
+AT_A_TIME = 16  # jobs that are started, by whoever starts some
 START_SECONDS = 10
-ROOT = Path(__file__).parents[1]
-
-Serving = Callable[[Sequence[str]], AbstractContextManager[int]]
-"""A peer that runs a command for each viewer, for as long as it is entered: its port."""
-
-
-def bare(command: Sequence[str], path: Path) -> float:
-    """Run a command that writes to a new file; return the seconds it took."""
-    with path.open("wb") as file:
-        start = time.monotonic()
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
-        return time.monotonic() - start
-
-
-def all_there() -> Iterator[tuple[str, str, Serving]]:
-    """Yield those who serve viewers: what each is called, the viewer's kind for it, and itself."""
-    if has_websocketd():
-        yield "websocketd", "lines", websocketd
-    yield "bare relay", "raw", relay
-
-
-def has_websocketd() -> bool:
-    """Whether websocketd is installed (Debian: apt-get install websocketd)."""
-    return shutil.which("websocketd") is not None
+PROGRAMS = Path(sys.prefix, "peers", "bin")
+HERE = Path(__file__).parent
+MEASURE = "import asyncio, sys, worker; asyncio.run(worker.measure(int(sys.argv[1])))"
+JOB = """
+jobs:
+  - name: job
+    schedule: "0 0 1 1 *"
+    captureStdout: true
+    concurrencyPolicy: Allow
+    command: {command}
+web:
+  listen:
+    - http://127.0.0.1:{port}
+"""
 
 
 @contextmanager
-def websocketd(command: Sequence[str]) -> Iterator[int]:
-    """Run websocketd, which starts the command for each viewer; yields its port."""
-    port = free_port()
-    arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal"]
-    with serving(["websocketd", *arguments, *command]):
-        await_port(port)
-        yield port
-
-
-@contextmanager
-def websocketd_of(directory: Path, commands: Mapping[str, Sequence[str]]) -> Iterator[int]:
-    """Run one websocketd for several commands, each at the path of its name; yields its port."""
-    scripts = directory / "scripts"
+def websocketd(directory: Path, *commands: list[str]) -> Iterator[Stream]:
+    """Run websocketd; yields the stream of the first command. The others are at /1 and so on."""
+    scripts, port = directory / "scripts", _free_port()
     scripts.mkdir(exist_ok=True)
-    for name, command in commands.items():
-        script = scripts / name
-        script.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n", encoding="utf-8")
+    for number, command in enumerate(commands):
+        script = scripts / str(number)
+        script.write_text(f"#!/bin/sh\n{content.script(command)}\n", encoding="utf-8")
         script.chmod(0o755)
-    port = free_port()
-    arguments = ["--address=127.0.0.1", f"--port={port}", "--loglevel=fatal", f"--dir={scripts}"]
-    with serving(["websocketd", *arguments]):
-        await_port(port)
+    arguments = ["--address=127.0.0.1", "--loglevel=fatal", f"--dir={scripts}", f"--port={port}"]
+    with _running(["websocketd", *arguments], port):
+        yield Stream(port, "messages", "/0")
+
+
+@contextmanager
+def relay(command: list[str]) -> Iterator[Stream]:
+    port = _free_port()
+    with _running([sys.executable, "-m", "bench.relay", str(port), *command], port):
+        yield Stream(port, "body", "/")
+
+
+@contextmanager
+def cronstable(directory: Path, command: list[str]) -> Iterator[int]:
+    """Run cronstable with one job, `job`, that is started on demand alone; yields its port."""
+    port, configuration = _free_port(), directory / "cronstable.yaml"
+    arguments = "".join(f'\n      - "{argument}"' for argument in command)
+    configuration.write_text(JOB.format(command=arguments, port=port), encoding="utf-8")
+    with _running([str(PROGRAMS / "cronstable"), "-c", str(configuration)], port):
         yield port
 
 
 @contextmanager
-def relay(command: Sequence[str]) -> Iterator[int]:
-    """Run the bare relay (see relay.py), for one viewer; yields its port."""
-    port = free_port()
-    with serving([sys.executable, "-m", "bench.relay", str(port), *command]):
-        await_port(port)
-        yield port
+def cronstable_log(directory: Path, command: list[str]) -> Iterator[Stream]:
+    with cronstable(directory, command) as port:
+        ask(port, "POST", "/jobs/job/start")
+        yield Stream(port, "events", "/jobs/job/logs")
 
 
 @contextmanager
-def serving(command: Sequence[str], *, quiet: bool = False) -> Iterator[None]:
-    """Run a server for as long as this is entered; a `quiet` one's log is thrown away, too."""
-    errors = subprocess.DEVNULL if quiet else None
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
+def procrastinate(service: Service) -> Iterator[list[str]]:
+    """Have procrastinate work in the PostgreSQL of a service; yields the command for worker.py."""
+    url = service.database_url.replace("/postgres?", "/procrastinate?")
+    own = {"BENCH_DATABASE": url, "BENCH_AT_A_TIME": str(AT_A_TIME), "PYTHONPATH": str(HERE)}
+    program = [str(PROGRAMS / "procrastinate"), "--app=worker.app"]
+    service.query("CREATE DATABASE procrastinate")
     try:
-        yield
+        with mock.patch.dict(os.environ, own):
+            subprocess.run([*program, "schema", "--apply"], check=True, capture_output=True)
+            with _running([*program, "worker", f"--concurrency={AT_A_TIME}"]):
+                yield [str(PROGRAMS / "python"), "-c", MEASURE]
     finally:
-        server.terminate()
-        server.wait()
+        service.query("DROP DATABASE procrastinate WITH (FORCE)")
 
 
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-def await_port(port: int) -> None:
-    """Wait until somebody listens."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+@contextmanager
+def _running(command: list[str], port: int | None = None) -> Iterator[None]:
+    """Run somebody, whose log is thrown away; `port` is where it is to listen."""
+    log, deadline = subprocess.DEVNULL, time.monotonic() + START_SECONDS
+    with subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log) as process:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+            while port is not None and socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{command[0]} does not listen")
+                time.sleep(0.02)
+            yield
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])

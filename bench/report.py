@@ -1,62 +1,74 @@
-"""One table of all figures and marks: as text, as Markdown, as JSON."""
+"""The table of all figures and marks: as text, as Markdown, and in the README."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import orjson
+from bench.marks import MARKS
+from bench.session import Figure, Key
 
-from bench.samples import Mark, Row, Sample, number, rows
+RESULTS = Path(__file__).with_name("results")
+README = Path(__file__).with_name("README.md")
+FIGURES = ("measure", "figure", "who", "median", "least … most", "n", "busy", "details")
+Samples = Mapping[Key, Sequence[tuple[Figure, float]]]
 
-HEADINGS = ("measure", "figure", "who", "median", "least … most", "n", "load", "busy", "details")
-
-
-def markdown(facts: Mapping[str, str], samples: Iterable[Sample], marks: Sequence[Mark]) -> str:
-    """Return the report."""
-    found = list(rows(samples))
-    told = [" · ".join(f"{name} {value}" for name, value in facts.items()), ""]
-    told += _table(HEADINGS, [_cells(row) for row in found])
-    reached = [(mark, mark.reached(found)) for mark in marks]
-    lines = [_mark_cells(mark, *value) for mark, value in reached if value is not None]
-    if lines:
-        told += ["", *_table(("measure", "mark", "bound", "found", ""), lines)]
-    return "\n".join(told) + "\n"
+MARKS_FOUND = ("measure", "figure", "mark", "found", "")
 
 
-def write(
-    directory: Path, facts: Mapping[str, str], samples: Sequence[Sample], text: str, *, full: bool
-) -> None:
-    """Write a report beside the earlier ones, with its samples; a `full` one is the latest."""
-    directory.mkdir(exist_ok=True)
-    name = facts["date"].translate(str.maketrans(" :", "--"))
-    kept = {"facts": dict(facts), "samples": [asdict(sample) for sample in samples]}
-    (directory / f"{name}.json").write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
-    stems = (name, "latest") if full else (name,)
-    for stem in stems:
-        (directory / f"{stem}.md").write_text(f"# Tailrun, measured\n\n{text}", encoding="utf-8")
+def write(facts: Mapping[str, str], samples: Samples, title: str | None) -> str:
+    """Write a report; one with a title replaces that title's, and its marks in the README."""
+    told = " · ".join(f"{name} {value}" for name, value in facts.items())
+    figures = _table(FIGURES, [_cells(key, group) for key, group in samples.items()])
+    marks = _table(MARKS_FOUND, list(_marks(samples)))
+    text = f"{told}\n\n{figures}\n\n{marks}\n"
+    stem = facts["date"].translate(str.maketrans(" :", "--"))
+    for name in filter(None, (stem, title)):
+        (RESULTS / f"{name}.md").write_text(f"# Tailrun, measured\n\n{text}", encoding="utf-8")
+    if title is not None:
+        place = re.compile(rf"(?<=<!-- {title} -->\n).*?(?=<!-- end of {title} -->)", re.DOTALL)
+        page = README.read_text(encoding="utf-8")
+        README.write_text(place.sub(lambda _: f"\n{told}\n\n{marks}\n\n", page), encoding="utf-8")
+    return text
 
 
-def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+def _cells(key: Key, group: Sequence[tuple[Figure, float]]) -> list[str]:
+    figures, busy = zip(*group, strict=True)
+    values = [figure.value for figure in figures]
+    details = {
+        name: statistics.median(figure.details[name] for figure in figures)
+        for name in figures[0].details
+    }
+    return [
+        *key,
+        f"{_number(statistics.median(values))} {figures[0].unit}",
+        f"{_number(min(values))} … {_number(max(values))}",
+        str(len(values)),
+        f"{statistics.median(busy):.0%}",
+        ", ".join(f"{name} {_number(value)}" for name, value in details.items()),
+    ]
+
+
+def _marks(samples: Samples) -> Iterator[list[str]]:
+    medians = {
+        key: statistics.median(figure.value for figure, _ in group)
+        for key, group in samples.items()
+    }
+    for measure, who, figure, sign, bound, beside, beside_figure in MARKS:
+        own, other = (measure, figure, who), (measure, beside_figure or figure, beside)
+        if own in medians and (other in medians or not beside):
+            value = medians[own] / (medians[other] if beside else 1)
+            is_reached = value >= bound if sign == "≥" else value <= bound
+            of = f"times {beside} {beside_figure}" if beside else samples[own][0][0].unit
+            told = "reached" if is_reached else "**missed**"
+            yield [measure, f"{who}: {figure}", f"{sign} {bound:g} {of}", _number(value), told]
+
+
+def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
-    rule = ["-" * width for width in widths]
-    return [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in (headings, rule, *lines)
-    ]
+    rows = (headings, ["-" * width for width in widths], *lines)
+    return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        *(row.measure, row.figure, row.who),
-        f"{number(row.median)} {row.unit}",
-        f"{number(row.least)} … {number(row.most)}",
-        *(str(row.taken), f"{row.load:.1f}", f"{row.busy:.0%}"),
-        ", ".join(f"{name} {number(value)}" for name, value in row.details.items()),
-    ]
-
-
-def _mark_cells(mark: Mark, value: float, reached: bool) -> list[str]:  # noqa: FBT001
-    bound = f"≥ {mark.least:g}" if mark.least is not None else f"≤ {mark.most:g}"
-    return [mark.measure, mark.text, bound, number(value), "reached" if reached else "missed"]
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

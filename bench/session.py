@@ -1,102 +1,71 @@
-"""What the measurements share: sizes, a directory, a service, and how a sample is taken."""
+"""What the measures share: sizes, a service, and samples that are taken in turn."""
 
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from bench import content, machine
-from bench.samples import Sample
-from bench.tailrun import Tailrun
+from bench import machine
+from bench.service import ROOT, Service, serving
 
-MB = 1_000_000
-QUIET_BUSY = 0.1
+Key = tuple[str, str, str]  # of the samples that become one median: measure, figure, who
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure(NamedTuple):
+    """One measured value; `details` tell where it comes from."""
+
+    name: str
+    value: float
+    unit: str
+    details: Mapping[str, float] = {}
+
+
+@dataclass(kw_only=True)
 class Session:
-    """One run of the benchmark: `runs` samples of each figure, sizes multiplied by `scale`.
+    """`runs` samples of each figure; sizes are multiplied by `scale`.
 
-    Before each sample it waits up to `patience_seconds` for others to leave the machine.
+    A sample waits up to `patience_seconds` for others to leave the machine, and is kept with the
+    share of the CPUs that they used just before.
     """
 
     directory: Path
     runs: int
     scale: float
     patience_seconds: float
+    measure: str = ""
+    samples: dict[Key, list[tuple[Figure, float]]] = field(default_factory=dict)
 
     def sized(self, full: int, step: int = 1) -> int:
-        """Return a size scaled, in whole steps."""
         return max(1, round(full * self.scale / step)) * step
 
     def up_to(self, sizes: Sequence[int]) -> list[int]:
         """Return the first of ascending sizes, and of the rest those that the scale allows."""
         return [size for size in sizes if size <= max(sizes[0], self.scale * sizes[-1])]
 
-    def generator(self, lines: int, *more: str) -> list[str]:
-        """Return the command that writes `lines` lines at memory speed."""
-        return [*self._program(content.GENERATOR), str(lines), *more]
-
-    def printer(self, lines: int) -> list[str]:
-        """Return the command that formats and prints the same lines, one at a time."""
-        return [*self._program(content.PRINTER), str(lines)]
-
-    def _program(self, path: Path) -> list[str]:
-        template = self.directory / "template"
-        if not template.exists():
-            template.write_bytes(content.template())
-        return [sys.executable, "-I", "-S", str(path), str(template)]
+    def in_turn(
+        self, contenders: Mapping[str, Callable[[], Iterable[Figure]]], most: int = sys.maxsize
+    ) -> None:
+        """Sample each, then all of them again: what the machine does, it does to all."""
+        for _ in range(min(self.runs, most)):
+            for who, measured in contenders.items():
+                busy = machine.await_quiet(self.patience_seconds)
+                try:
+                    for figure in measured():
+                        key = (self.measure, figure.name, who)
+                        self.samples.setdefault(key, []).append((figure, busy))
+                        told = f"{figure.name}: {figure.value:,.4g} {figure.unit}"
+                        print(f"  {self.measure}: {who}, {told}", flush=True)
+                except FileNotFoundError as error:  # a peer that is not installed
+                    print(f"  {self.measure}: {who} is left out: {error}", flush=True)
 
     @contextmanager
-    def tailrun(self, *, module: str = "server", **settings: str) -> Iterator[Tailrun]:
-        """Run a service in a new directory, which is removed afterwards."""
-        directory = self.directory / "state"
+    def service(self, *, module: str = "server", **settings: str) -> Iterator[Service]:
+        state = self.directory / "state"
         try:
-            with Tailrun(directory, module=module, **settings) as service:
+            with serving([sys.executable, "-m", module], state, ROOT, **settings) as service:
                 yield service
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def quiet_load(patience_seconds: float) -> machine.Load:
-    """Wait a while for others to leave the machine; return how busy it is."""
-    deadline = time.monotonic() + patience_seconds
-    while (load := machine.load()).busy > QUIET_BUSY and time.monotonic() < deadline:
-        pass
-    return load
-
-
-class Taker:
-    """Makes the samples of one measurement; each `look` is the machine's load for those after."""
-
-    def __init__(self, measure: str, session: Session) -> None:
-        self._measure = measure
-        self._patience_seconds = session.patience_seconds
-        self._load = machine.Load(0.0, 0.0)
-
-    def look(self) -> None:
-        """Look at the load, before something is measured."""
-        self._load = quiet_load(self._patience_seconds)
-
-    def sample(
-        self,
-        figure: str,
-        who: str,
-        value: float,
-        unit: str,
-        details: Mapping[str, float] | None = None,
-    ) -> Sample:
-        """Make a sample."""
-        return Sample(
-            measure=self._measure,
-            figure=figure,
-            who=who,
-            value=value,
-            unit=unit,
-            load=self._load.average,
-            busy=self._load.busy,
-            details=details or {},
-        )
+            shutil.rmtree(state, ignore_errors=True)

@@ -1,185 +1,125 @@
-"""How many runs of `echo hi` can be started, and archived, a second."""
+"""How many runs of `echo hi` are started, and ended with all of it archived, a second.
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
-from pathlib import Path
-from uuid import uuid4
-
-import orjson
-
-from bench import schedulers, wire
-from bench.samples import Sample
-from bench.session import Session, Taker
-from bench.spawn import ECHO, spawned, spooled, stored
-from bench.tailrun import Tailrun
-from server.keeper.spool import Spool
-from server.repositories.commands import CommandRepository
-from server.repositories.database.database import Database
-from server.repositories.output import OutputRepository
-
-MEASURE = "starts"
-RUNS = 1_000
-AT_A_TIME = 16
-POLL_SECONDS = 0.05
-"""Between two looks at the database, each of which reads the whole table."""
-
-ENDED = """
-    SELECT count(*) FROM commands_info
-    WHERE state = 'succeeded' AND exitcode = 0 AND output = E'hi\\n' AND output_bytes = 3
+And how long it is from `git clone` to the first one's line, with pip's packages from the network.
 """
 
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.client import HTTPResponse
+from pathlib import Path
+from unittest import mock
 
-def starts(session: Session) -> Iterator[Sample]:
-    """Measure ours and bare asyncio spawning in turn."""
-    runs = session.sized(RUNS, AT_A_TIME)
-    taker = Taker(MEASURE, session)
-    with session.tailrun() as service:
-        for _ in range(session.runs):
-            taker.look()
-            yield from _ours(taker, service, runs)
-            taker.look()
-            yield _watched(taker, service, runs)
-            yield from _schedulers(taker, session.directory, service, runs)
-            yield from _bare(taker, session.directory, service, runs)
+from bench import peers, wire
+from bench.peers import AT_A_TIME
+from bench.service import API, ROOT, Service, ask, serving
+from bench.session import Figure, Session
+from bench.viewers import Job, Stream, view
 
-
-def _ours(taker: Taker, service: Tailrun, runs: int) -> Iterator[Sample]:
-    """POST, 16 at a time, and wait until the last run's end is archived."""
-    expected = _ended(service) + runs
-    before, start = service.cpu(), time.monotonic()
-    asyncio.run(_at_a_time(runs, _poster(service.port, watch=False)))
-    posted = time.monotonic() - start
-    while _ended(service) < expected:
-        time.sleep(POLL_SECONDS)
-    seconds = time.monotonic() - start
-    used = service.cpu().since(before)
-    details = {f"{name} CPU ms/run": 1000 * spent / runs for name, spent in used._asdict().items()}
-    yield taker.sample("started and archived", "tailrun", runs / seconds, "runs/s", details)
-    yield taker.sample("POST answered", "tailrun", runs / posted, "runs/s")
-
-
-def _watched(taker: Taker, service: Tailrun, runs: int) -> Sample:
-    """POST and watch each run to its archived end, 16 at a time."""
-    start = time.monotonic()
-    asyncio.run(_at_a_time(runs, _poster(service.port, watch=True)))
-    return taker.sample(
-        "watched to the archived end", "tailrun", runs / (time.monotonic() - start), "runs/s"
-    )
+RUNS = 500
+ECHO = ["sh", "-c", "echo hi"]
+FRESH_COPIES = 3  # few, as each takes long, and most of it is the network's and pip's
+POLL_SECONDS = 0.05  # between two looks at who has ended, each of which reads a whole table
+ENDED = "SELECT count(*) FROM commands_info WHERE state = 'succeeded' AND output = E'hi\\n'"
+ENDED_JOBS = re.compile(r'cronstable_job_runs_total{job_name="job",status="success"} (\S+)')
 
 
-def _schedulers(taker: Taker, directory: Path, service: Tailrun, runs: int) -> Iterator[Sample]:
-    if not schedulers.are_there():
-        return
-    taker.look()
-    seconds = schedulers.cronstable_starts(directory, runs, AT_A_TIME)
-    yield taker.sample("started and ended", "cronstable", runs / seconds, "runs/s")
-    taker.look()
-    seconds = schedulers.procrastinate_starts(service, runs, AT_A_TIME)
-    yield taker.sample("started and ended", "procrastinate", runs / seconds, "runs/s")
+def starts(session: Session) -> None:
+    runs, own = session.sized(RUNS, AT_A_TIME), session.directory
+    with session.service() as service:
+        ours, procrastinate = partial(_ours, service, runs), partial(_procrastinate, service, runs)
+        others = {"cronstable": partial(_cronstable, own, runs), "procrastinate": procrastinate}
+        session.in_turn({"tailrun": ours, **others, "bare asyncio": partial(_bare, own, runs)})
 
 
-def _bare(taker: Taker, directory: Path, service: Tailrun, runs: int) -> Iterator[Sample]:
-    """Spawn in bare asyncio; then with a spool each; then with a row in the database each."""
-    script, spool = directory / "script", Spool(directory / "spawned")
-    script.write_text(ECHO, encoding="ascii")
-    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
-
-    async def plain(number: int) -> None:
-        path = directory / f"spawned-{number}"
-        await spawned(script, path)
-        path.unlink()
-
-    async def with_spool(_: int) -> None:
-        await spooled(spool, str(uuid4()))
-
-    async def all_plain() -> None:
-        await _at_a_time(runs, lambda: plain)
-
-    async def all_with_spool() -> None:
-        await _at_a_time(runs, lambda: with_spool)
-
-    async def all_with_row() -> None:
-        database = Database(service.database_url)
-        await database.open()
-        commands, outputs = CommandRepository(database), OutputRepository(database)
-
-        async def with_row(_: int) -> None:
-            await stored(spool, commands, outputs)
-
-        await _at_a_time(runs, lambda: with_row)
-        await database.close()
-
-    for who, work in (
-        ("bare asyncio", all_plain),
-        ("bare asyncio, a spool each", all_with_spool),
-        ("bare asyncio, a spool and a row each", all_with_row),
-    ):
-        taker.look()
-        start = time.monotonic()
-        asyncio.run(work())
-        seconds = time.monotonic() - start
-        yield taker.sample("started and archived", who, runs / seconds, "runs/s")
+def _ours(service: Service, runs: int) -> Iterator[Figure]:
+    body = {"name": "bench", "script": "echo hi"}
+    post = wire.request("POST", f"{API}/commands/", service.port, body)
+    before, cpu = service.query(ENDED)[0][0], service.cpu()
+    seconds = _seconds(service.port, post, runs, lambda: service.query(ENDED)[0][0] - before)
+    yield Figure("started and ended", runs / seconds, "runs/s", service.cpu(cpu))
 
 
-async def _at_a_time(runs: int, worker: Callable[[], Callable[[int], Awaitable[None]]]) -> None:
-    """Do something `runs` times, AT_A_TIME at a time, each by a worker of its own."""
+def _cronstable(own: Path, runs: int) -> Iterator[Figure]:
+    def ended() -> float:
+        return sum(map(float, ENDED_JOBS.findall(ask(port, "GET", "/metrics").decode())))
+
+    with peers.cronstable(own, ECHO) as port:
+        seconds = _seconds(port, wire.request("POST", "/jobs/job/start", port), runs, ended)
+    yield Figure("started and ended", runs / seconds, "runs/s")
+
+
+def _seconds(port: int, post: bytes, runs: int, ended: Callable[[], float]) -> float:
+    """POST over several connections, each of which is kept, and wait until all have ended."""
     numbers = iter(range(runs))
 
-    async def work() -> None:
-        act = worker()
+    def some() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            for _ in numbers:
+                connection.sendall(post)
+                answer = HTTPResponse(connection)
+                answer.begin()
+                assert answer.status < 300, answer.status
+                answer.read()
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for done in [pool.submit(some) for _ in range(AT_A_TIME)]:
+            done.result()
+    while ended() < runs:
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - start
+
+
+def _procrastinate(service: Service, runs: int) -> Iterator[Figure]:
+    with peers.procrastinate(service) as measuring:
+        done = subprocess.run([*measuring, str(runs)], stdout=subprocess.PIPE, check=True)
+    yield Figure("started and ended", runs / float(done.stdout), "runs/s")
+
+
+def _bare(own: Path, runs: int) -> Iterator[Figure]:
+    numbers = iter(range(runs))
+
+    async def some() -> None:
         for number in numbers:
-            await act(number)
+            with (own / f"spawned-{number}").open("w+b") as file:
+                process = await asyncio.create_subprocess_exec(*ECHO, stdout=file)
+                assert await process.wait() == 0
+                assert Path(file.name).read_bytes() == b"hi\n"
+                Path(file.name).unlink()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_A_TIME):
-            group.create_task(work())
+    async def spawn() -> None:
+        await asyncio.gather(*(some() for _ in range(AT_A_TIME)))
 
-
-def _poster(port: int, *, watch: bool) -> Callable[[], Callable[[int], Awaitable[None]]]:
-    """Return what makes workers that POST over a connection they keep."""
-    host = f"127.0.0.1:{port}"
-    body = {"name": "bench", "script": ECHO}
-    request = wire.request("POST", "/api/v1/commands/", host, body=body)
-
-    def worker() -> Callable[[int], Awaitable[None]]:
-        streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-        async def post(_: int) -> None:
-            if not streams:
-                streams.append(await asyncio.open_connection("127.0.0.1", port))
-            reader, writer = streams[0]
-            writer.write(request)
-            head = await reader.readuntil(wire.HEADER_END)
-            assert head.startswith(b"HTTP/1.1 201"), head
-            length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-            command = orjson.loads(await reader.readexactly(int(length)))
-            if watch:
-                await _watch(port, f"/api/v1/runs/{command['run']['id']}/ws?format=raw")
-
-        return post
-
-    return worker
+    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+    start = time.monotonic()
+    asyncio.run(spawn())
+    yield Figure("started and ended", runs / (time.monotonic() - start), "runs/s")
 
 
-async def _watch(port: int, path: str) -> None:
-    """Watch a run to its end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    with closing(writer):
-        writer.write(wire.handshake(path, f"127.0.0.1:{port}"))
-        head = await reader.readuntil(wire.HEADER_END)
-        assert head.startswith(b"HTTP/1.1 101"), head
-        opcode = 0
-        while opcode != wire.CLOSE:
-            opcode, length = await reader.readexactly(2)
-            opcode &= 15
-            await reader.readexactly(length)
-        writer.write(wire.masked(wire.CLOSE, wire.NORMAL_CLOSURE))
+def fresh(session: Session) -> None:
+    session.in_turn({"from the network": partial(_fresh, session.directory)}, most=FRESH_COPIES)
 
 
-def _ended(service: Tailrun) -> int:
-    with closing(service.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute(ENDED)
-        [(count,)] = cursor.fetchall()
-        return int(count)
+def _fresh(own: Path) -> Iterator[Figure]:
+    copy, state, start = own / "copy", own / "fresh", time.monotonic()
+    try:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(copy)], check=True)
+        with (
+            mock.patch.dict(os.environ, {"PIP_NO_CACHE_DIR": "1"}),
+            serving(["make", "run"], state, copy) as service,
+        ):
+            job = Job(Stream(service.port, "text"), script="echo hi", capacity=1000)
+            result = view(job, hashlib.sha256(b"hi\n").hexdigest())
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
+    yield Figure("to the first line", result.first_at - start, "s")

@@ -1,110 +1,74 @@
 """One run of a million lines to one viewer, and until it is archived to the last byte."""
 
 import hashlib
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from bench import content, peers, viewer
-from bench.generate import BLOCK_LINES, LINE_BYTES
+from bench import content, peers
+from bench.marks import SLOW
 from bench.peers import Serving
-from bench.samples import Sample
-from bench.session import MB, Session, Taker
-from bench.tailrun import Tailrun
+from bench.service import Service
+from bench.session import Figure, Session
+from bench.viewers import Job, Stream, view
+from bench.write import BLOCK_LINES, LINE_BYTES, MB
 
-MEASURE = "throughput"
 LINES = 1_000_000
-FRAME_BYTES = 16
-MEMORY_SPEED, PRINTING = "memory speed", "print a line"
+ROOM = 1.3  # what framing makes of the output, at most
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """The lines of one run, the command that writes them, its name, and their digest."""
-
-    name: str
-    command: list[str]
-    lines: int
-    sha256: str
-
-    @property
-    def size(self) -> int:
-        return self.lines * LINE_BYTES
-
-
-def throughput(session: Session) -> Iterator[Sample]:
-    """Measure ours, the peers and the bare command in turn.
-
-    All with a command that writes at memory speed; ours (raw, json) and the bare command also with
-    one that prints a line at a time.
-    """
-    lines = session.sized(LINES, BLOCK_LINES)
-    sha256 = content.digest(lines)
-    fast = _Work(MEMORY_SPEED, session.generator(lines), lines, sha256)
-    ordinary = _Work(PRINTING, session.printer(lines), lines, sha256)
-    taker = Taker(MEASURE, session)
-    with session.tailrun() as service:
-        for _ in range(session.runs):
-            for kind in ("raw", "json", "text"):
-                taker.look()
-                yield from _ours(taker, service, fast, kind)
-            for who, kind, serving in peers.all_there():
-                taker.look()
-                yield _peer(taker, who, kind, serving, fast)
-            taker.look()
-            yield _bare(taker, session, fast)
-            for kind in ("raw", "json"):
-                taker.look()
-                yield from _ours(taker, service, ordinary, kind)
-            taker.look()
-            yield _bare(taker, session, ordinary)
+def throughput(session: Session) -> None:
+    """Measure with a command that writes at memory speed, and with one that prints its lines."""
+    lines, file = session.sized(LINES, BLOCK_LINES), session.directory / "bare"
+    size, sha256 = lines * LINE_BYTES, content.digest(lines)
+    fast = content.writing(session.directory, lines)
+    slow = content.writing(session.directory, lines, mode="print")
+    peer, bare = partial(_peer, size, sha256, fast), partial(_bare, size, sha256, file)
+    with session.service() as service:
+        ours = partial(_ours, size, sha256, service)
+        contenders = {
+            "tailrun raw": partial(ours, fast, "raw"),
+            "tailrun json": partial(ours, fast, "json"),
+            "websocketd": partial(peer, partial(peers.websocketd, session.directory)),
+            "bare relay": partial(peer, peers.relay),
+            "bare command": partial(bare, fast),
+            f"tailrun raw, {SLOW}": partial(ours, slow, "raw"),
+            f"tailrun json, {SLOW}": partial(ours, slow, "json"),
+            f"bare command, {SLOW}": partial(bare, slow),
+        }
+        session.in_turn(contenders)
 
 
-def _ours(taker: Taker, service: Tailrun, work: _Work, kind: str) -> Iterator[Sample]:
-    before = service.cpu()
-    result = viewer.view(
-        viewer.Job(
-            port=service.port,
-            kind=kind,
-            script="exec " + shlex.join(work.command),
-            capacity=work.size * 5 // 4,
-            sha256=work.sha256,
-        )
-    )
-    archived_at = service.archived_at(result.run_id, result.start + result.end_seconds)
-    used = service.cpu().since(before)
-    if service.archived_digest(result.run_id) != work.sha256:
-        raise RuntimeError(f"run {result.run_id} was archived with other bytes")
-    cpu = {f"{name} CPU s": seconds for name, seconds in used._asdict().items()}
-    details = {**cpu, "viewer CPU s": result.cpu_seconds, "messages": result.pieces}
-    who = f"tailrun {kind}, {work.name}"
-    yield taker.sample("delivered", who, work.size / result.delivered_seconds / MB, "MB/s", details)
-    value = work.size / (archived_at - result.start) / MB
-    yield taker.sample("archived", who, value, "MB/s")
+def _ours(
+    size: int, sha256: str, service: Service, command: list[str], kind: str
+) -> Iterator[Figure]:
+    before, script = service.cpu(), content.script(command)
+    job = Job(Stream(service.port, kind), script=script, capacity=int(size * ROOM))
+    result = view(job, sha256)
+    seconds = service.archived_at(result.run_id, result.closed_at) - result.start
+    details = service.cpu(before) | {"viewer CPU s": result.cpu_seconds}
+    service.verify(result.run_id, sha256)
+    yield Figure("delivered", size / MB / (result.last_at - result.start), "MB/s", details)
+    yield Figure("archived", size / MB / seconds, "MB/s")
 
 
-def _peer(taker: Taker, who: str, kind: str, serving: Serving, work: _Work) -> Sample:
-    with serving(work.command) as port:
-        result = viewer.view(
-            viewer.Job(
-                port=port,
-                kind=kind,
-                path="/",
-                capacity=work.size + work.lines * FRAME_BYTES,
-                sha256=work.sha256,
-            )
-        )
-    details = {"viewer CPU s": result.cpu_seconds, "messages": result.pieces}
-    value = work.size / result.delivered_seconds / MB
-    return taker.sample("delivered", f"{who}, {work.name}", value, "MB/s", details)
+def _peer(
+    size: int, sha256: str, command: list[str], serving: Callable[[list[str]], Serving]
+) -> Iterator[Figure]:
+    with serving(command) as stream:
+        result = view(Job(stream, capacity=int(size * ROOM)), sha256)
+    details = {"viewer CPU s": result.cpu_seconds}
+    yield Figure("delivered", size / MB / (result.last_at - result.start), "MB/s", details)
 
 
-def _bare(taker: Taker, session: Session, work: _Work) -> Sample:
-    path = session.directory / "bare"
-    seconds = peers.bare(work.command, path)
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != work.sha256:
-            raise RuntimeError("the bare command wrote other bytes")
+def _bare(size: int, sha256: str, path: Path, command: list[str]) -> Iterator[Figure]:
+    with path.open("w+b") as file:
+        start = time.monotonic()
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
+        seconds = time.monotonic() - start
+        file.seek(0)
+        assert hashlib.file_digest(file, "sha256").hexdigest() == sha256
     path.unlink()
-    who = f"bare command, {work.name}"
-    return taker.sample("delivered", who, work.size / seconds / MB, "MB/s")
+    yield Figure("delivered", size / MB / seconds, "MB/s")

@@ -1,92 +1,77 @@
-"""The little of HTTP and WebSocket that the viewer speaks. Pure: bytes in, values out."""
+"""The little of HTTP and WebSocket that the viewers speak. Pure: bytes in, values out.
 
-import struct
-from collections.abc import Iterator
-from typing import NamedTuple
+A viewer's *kind* is how it is sent output: `raw`, `json` or `text` (formats of Tailrun's stream),
+`messages` (websocketd: a line each, no close frame), `body` (the bare relay's answer) or `events`
+(cronstable's log of a job).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 
 import orjson
 
-TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
-NORMAL_CLOSURE = (1000).to_bytes(2, "big")
+TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
+# A client's frame (RFC 6455): a normal closure, with a mask of zeros.
+CLOSING = bytes([0x80 | CLOSE, 0x80 | 2, 0, 0, 0, 0]) + (1000).to_bytes(2, "big")
 HEADER_END = b"\r\n\r\n"
+GZIP = b"\x1f\x8b"
+STREAMS = {"raw", "json", "text"}
+# The lines of what is sent until the connection's end.
+LINES = {"events": re.compile(rb'"line":"([^"]*)"'), "body": re.compile(rb"([^\n]*)\n")}
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
+NO_HEADERS: Mapping[str, str] = {}
 
 
-class Frame(NamedTuple):
-    """One frame of a server (never masked, RFC 6455 section 5.1) in [start, end) of a buffer."""
-
-    opcode: int
-    start: int
-    end: int
+def view(port: int, kind: str, path: str) -> bytes:
+    return request("GET", path, port, b"", {"Connection": "close"} if kind in LINES else HANDSHAKE)
 
 
-def handshake(path: str, host: str) -> bytes:
-    """Return the request that opens a WebSocket."""
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
-
-
-def request(method: str, path: str, host: str, *, body: object = None, **headers: str) -> bytes:
-    """Return an HTTP request."""
-    content = b"" if body is None else orjson.dumps(body)
-    fields = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+def request(
+    method: str, path: str, port: int, body: object = b"", headers: Mapping[str, str] = NO_HEADERS
+) -> bytes:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    fields = {"Host": f"127.0.0.1:{port}", **headers}
     if content:
         fields |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        fields |= {"Content-Encoding": "gzip"} if content[:2] == GZIP else {}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
-def frame_at(buffer: memoryview | bytes, offset: int, end: int) -> Frame | None:
-    """Return the frame whose header is at `offset`; None while the header is not whole."""
-    if end - offset < 2:
-        return None
-    opcode, length, start = buffer[offset] & 15, buffer[offset + 1], offset + 2
-    if length >= 126:
-        size = 2 if length == 126 else 8
-        if end - start < size:
-            return None
-        length = int.from_bytes(buffer[start : start + size], "big")
-        start += size
-    return Frame(opcode, start, start + length)
-
-
-def frames(buffer: memoryview | bytes, offset: int, end: int) -> Iterator[Frame]:
-    """Iterate over the whole frames in [offset, end)."""
-    while (frame := frame_at(buffer, offset, end)) is not None and frame.end <= end:
-        yield frame
-        offset = frame.end
-
-
-def masked(opcode: int, payload: bytes) -> bytes:
-    """Return a client's frame; its mask is all zeros, which leaves the payload as it is."""
-    return struct.pack("!BBI", 0x80 | opcode, 0x80 | len(payload), 0) + payload
-
-
-def header(opcode: int, size: int) -> bytes:
-    """Return the header of a server's frame with a payload of `size` bytes."""
-    if size < 126:
-        return struct.pack("!BB", 0x80 | opcode, size)
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x80 | opcode, 126, size)
-    return struct.pack("!BBQ", 0x80 | opcode, 127, size)
-
-
-def chunks(body: memoryview) -> Iterator[memoryview]:
-    """Iterate over the chunks of a body in chunked encoding (RFC 9112 section 7.1)."""
-    offset = 0
-    while True:
-        line = bytes(body[offset : offset + 20]).split(b"\r\n", 1)[0]
-        size = int(line, 16)
-        offset += len(line) + 2
-        if size == 0:
+def frames(buffer: memoryview, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Iterate over the whole frames of a server (RFC 6455): opcode, where the payload lies."""
+    while end - offset >= 2:
+        opcode, length, start = buffer[offset] & 15, buffer[offset + 1], offset + 2
+        if length >= 126:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(buffer[start : start + size], "big")
+            start += size
+        offset = start + length
+        if offset > end:
             return
-        yield body[offset : offset + size]
-        offset += size + 2
+        yield opcode, start, offset
 
 
-def http_payload(head: bytes, body: memoryview) -> Iterator[memoryview]:
-    """Iterate over the body's bytes, whichever way the head says they come."""
-    if b"transfer-encoding: chunked" in head.lower():
-        return chunks(body)
-    return iter((body,))
+def output(
+    kind: str, buffer: memoryview, start: int
+) -> Iterator[tuple[int, int, bytes | memoryview]]:
+    """Iterate over the output from `start` on, as it came: where in the buffer, and the bytes."""
+    if kind in LINES:
+        for line in LINES[kind].finditer(buffer, start):
+            yield line.start(), line.end(), line[1] + b"\n"
+        return
+    for opcode, first, end in frames(buffer, start, len(buffer)):
+        message = buffer[first:end]
+        if opcode == TEXT and kind == "json":
+            value = orjson.loads(message)
+            if value["type"] == "output":
+                yield first, end, value["text"].encode()
+        elif opcode == TEXT:
+            yield first, end, bytes(message) + b"\n"
+        elif opcode == BINARY:
+            yield first, end, message
