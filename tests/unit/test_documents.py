@@ -1,5 +1,8 @@
-"""The documents name only files that there are."""
+"""The documents name only files that there are, and quote only what the service says."""
 
+import ast
+import errno
+import os
 import re
 from pathlib import Path, PurePosixPath
 
@@ -34,3 +37,23 @@ def test_a_document_names_only_files_that_there_are(document: str) -> None:
     named = {found.removeprefix("../").rstrip("/") for found in NAMED.findall(text)}
     assert named
     assert named - there() == set()
+
+
+def texts() -> str:
+    """Return all texts that the server's modules hold, and the system's own for errors."""
+    modules = [path.read_text(encoding="utf-8") for path in (ROOT / "server").rglob("*.py")]
+    nodes = [node for module in modules for node in ast.walk(ast.parse(module))]
+    held = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    return "\n".join([*map(str, held), *map(os.strerror, errno.errorcode)])
+
+
+def test_the_operators_tables_quote_what_the_service_says() -> None:
+    """Where an ellipsis, N or a colon stand, what is said differs from case to case."""
+    document = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    seen = [row for row in document.splitlines() if row.startswith("| ")]
+    quoted = {text for row in seen for text in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+    messages = [text.removeprefix("tailrun: ") for text in quoted if " " in text]
+    parts = {part for text in messages for part in re.split(r"\s*(?:…|: |\bN\b)\s*", text)}
+    assert parts
+    said = texts()
+    assert [part for part in parts if part not in said] == []
