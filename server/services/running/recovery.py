@@ -90,6 +90,9 @@ class Recovery:
         ours = [positions[run.id].of(run) for run in stored if run.id in positions]
         marks = await self._marks(outputs, ours)
         await self._sweep_orphans(outputs, stored)
+        others = await runs.active_elsewhere(self._host)
+        # The last question to the database was asked: if it goes away now, all runs are recovered,
+        # and before, none. A run that was recovered twice would be followed twice.
         for run in sorted(ours, key=lambda run: (run.created_at, run.id)):
             self._resume(self._live(run), marks.get(run.id, ()))
         for run, error in refused:
@@ -97,7 +100,6 @@ class Recovery:
         for live in self._shown.values():
             self._follower.abandon(live)
         self._shown.clear()
-        others = await runs.active_elsewhere(self._host)
         if others:
             logger.warning("runs of another host identity: %d; %s", others, ELSEWHERE)
 

@@ -64,6 +64,28 @@ async def test_a_run_that_ended_meanwhile_is_finished_by_its_record(site: Site) 
         assert (stored.output_bytes, stored.output_lines) == (4, 1)
 
 
+async def test_a_recovery_that_fails_at_its_last_question_has_recovered_no_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is done again; each run is followed once."""
+    active_elsewhere = site.runs.active_elsewhere
+
+    async def away(_: str) -> int:
+        monkeypatch.setattr(site.runs, "active_elsewhere", active_elsewhere)
+        raise DatabaseUnavailableError("It is away.")
+
+    run = await site.queued("exit 5")
+    monkeypatch.setattr(site.runs, "active_elsewhere", away)
+    with pytest.raises(DatabaseUnavailableError):
+        await site.begin()
+    assert list(site.active) == []
+    assert site.active.queued == 0
+    await site.begin()
+    live = site.active.get(run.id)
+    assert live is not None
+    assert (await site.ended(live)).exitcode == 5
+
+
 async def test_a_running_run_without_a_spool_is_lost(site: Site) -> None:
     """What was archived of it is kept."""
     run = await site.queued()
