@@ -51,11 +51,12 @@ class Readiness:
 
     async def check(self) -> dict[str, str]:
         """Return `ok` or what is wrong, by part."""
+        lag = self._archiver.lag_seconds
         return {
             "database": "ok" if await self._database.ready() else "cannot be reached",
             "keeper": await self._check_keeper(),
             "disk": self._check_disk(),
-            "archive": self._check_archive(),
+            "archive": "ok" if lag < MAX_LAG_SECONDS else f"has been waiting for {lag:.0f} s",
             "descriptors": self._check_descriptors(),
         }
 
@@ -63,7 +64,7 @@ class Readiness:
         """Return what does not keep the service from its work, and somebody should know."""
         return {
             "runs": self._faults.problem(),
-            "queue": self._active.obstacle.reason or "ok",
+            "queue": self._active.problem(),
             "retention": self._retention.problem(),
             "elsewhere": await self._elsewhere(),
             "keeper_descriptors": await self._keeper_descriptors(),
@@ -101,10 +102,6 @@ class Readiness:
         if free < self._min_free_bytes:
             return f"{free} bytes are free; TAILRUN_MIN_FREE_BYTES is {self._min_free_bytes}"
         return "ok"
-
-    def _check_archive(self) -> str:
-        lag = self._archiver.lag_seconds
-        return "ok" if lag < MAX_LAG_SECONDS else f"has been waiting for {lag:.0f} s"
 
     @staticmethod
     def _check_descriptors() -> str:

@@ -184,6 +184,8 @@ async def test_runs_say_that_the_bound_on_open_files_keeps_them_in_the_queue(
             for run_id in run_ids:
                 await client.stop(run_id)
                 assert (await client.get_run(run_id))["reason"] == "it was stopped while queued"
+            async with session.get(f"{service.address}/readyz") as response:
+                assert (await response.json())["queue"] == "ok"
         assert await service.terminate() == 0
         assert service.log.count("run waits for the keeper") == 1
     finally:

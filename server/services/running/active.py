@@ -51,6 +51,10 @@ class ActiveRuns:
         """How many runs have a place."""
         return len(self._runs) - len(self._queue)
 
+    def problem(self) -> str:
+        """Say why no run of the queue can be started; `ok` when none waits, or for a place only."""
+        return (self.obstacle.reason if self._queue else None) or "ok"
+
     @property
     def archive_lag_bytes(self) -> int:
         """How much output has been written and is not in the database yet."""

@@ -137,3 +137,13 @@ def test_a_commands_runs_are_bounded_and_told_newest_first() -> None:
     with pytest.raises(LimitReachedError, match="TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"):
         active.admit(COMMAND)
     assert active.get(runs[0].run.id) is runs[0]
+
+
+def test_what_keeps_the_queue_from_starting_is_a_problem_while_somebody_waits() -> None:
+    active = active_runs(places=2)
+    active.obstacle.reason = "it waits for the keeper"
+    assert active.problem() == "ok"
+    live = active.enqueue(a_run())
+    assert active.problem() == "it waits for the keeper"
+    active.dequeue(live)
+    assert active.problem() == "ok"
