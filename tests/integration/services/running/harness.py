@@ -1,14 +1,15 @@
-"""A Runner with all that it needs: a real keeper, real spools, a real database."""
+"""What brings runs to their ends, on a real keeper, real spools and a real database."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from server.keeper.client import KeeperClient
 from server.keeper.records import Limits
 from server.keeper.spool import Spool
-from server.models import Command, Run
+from server.models import Advance, Command, Run, RunEnd
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
@@ -27,10 +28,11 @@ from tests.support.service import Service
 from tests.support.waiting import until
 
 HOST = "here"
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 class Site:
-    """A Runner on a state directory; `begin` has it take up what is there, and work."""
+    """A server's runs on a state directory; `begin` recovers what is there, and works."""
 
     def __init__(
         self, database: Database, state_dir: Path, *, max_concurrent_runs: int = 10
@@ -102,7 +104,7 @@ class Site:
 
 @asynccontextmanager
 async def a_site(database: Database, state_dir: Path, **options: int) -> AsyncIterator[Site]:
-    """Provide a Runner that has not begun; leave nothing of its keeper and runs."""
+    """Provide a site that has not begun; leave nothing of its keeper and runs."""
     site = Site(database, state_dir, **options)
     try:
         yield site
@@ -110,3 +112,9 @@ async def a_site(database: Database, state_dir: Path, **options: int) -> AsyncIt
         await site.close()
         await Service(state_dir, None).end_keeper()
     assert not site.tasks.failed.is_set()
+
+
+async def store(site: Site, run: Run, data: bytes = b"", end: RunEnd | None = None) -> None:
+    """Have a run written as an Archiver would that had seen it start."""
+    advance = Advance(run.id, run.epoch, 0, len(data), 0, start_time=NOW, end=end)
+    assert await site.outputs.append([advance])
