@@ -17,7 +17,7 @@ def build_app(settings: Settings) -> web.Application:
         middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
         client_max_size=http.max_body_bytes,
     )
-    app[keys.SETTINGS] = settings
+    app[keys.HTTP] = http
     app[keys.GATES] = Gates(
         http.max_connections, stall_seconds=settings.viewers.viewer_stall_seconds
     )

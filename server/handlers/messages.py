@@ -68,4 +68,4 @@ async def send_events(
         async for event in events:
             size = await write(event)
             del event
-            await place.taken(size)
+            await place.drain(size)

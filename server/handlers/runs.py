@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import RUNS, SETTINGS
+from server.handlers.http.keys import HTTP, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key, run_id
 from server.handlers.schemas.base import PageAsked, PageQuery
@@ -86,7 +86,7 @@ async def get_run(request: web.Request) -> web.Response:
 )
 async def get_info(request: web.Request) -> web.Response:
     """Answer a command's newest run with its output."""
-    service, limit = request.app[RUNS], request.app[SETTINGS].http.info_output_bytes
+    service, limit = request.app[RUNS], request.app[HTTP].info_output_bytes
     view = await service.latest(command_id(request))
     text, truncated = await service.text(view.run.id, limit)
     run = RunSchema.render(view, base_path(request))

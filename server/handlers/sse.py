@@ -88,7 +88,7 @@ class _Events:
     async def begin(self, place: Place, writer: StreamWriter) -> None:
         """Take a viewer's place, and tell an EventSource when to come back after a cut."""
         self._place, self._writer = place, writer
-        place.break_silence(messages.ALIVE_SECONDS, self._write_alive)
+        place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)
 
     async def write(self, event: Event) -> int:
@@ -115,4 +115,4 @@ class _Events:
     async def _write(self, lines: bytes) -> None:
         await self._response.write(lines)
         if self._place is not None:
-            await self._place.taken(len(lines))
+            await self._place.drain(len(lines))

@@ -9,7 +9,7 @@ from marshmallow import Schema
 
 from server.errors import TailrunError
 from server.handlers.http.answers import base_path
-from server.handlers.http.keys import RUNS, SETTINGS, VIEWERS
+from server.handlers.http.keys import RUNS, VIEWERS
 from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.viewers import CLOSE_SECONDS
@@ -93,7 +93,7 @@ async def _stream(
         run = (await find()).run.id
         with request.app[VIEWERS].admit(run, request) as place:
             place.writer = await websocket.prepare(request)
-            socket.take(place, request.app[SETTINGS].viewers.ping_seconds)
+            socket.take(place, request.app[VIEWERS].ping_seconds)
             await serve(request, run, socket, asked.start, place)
     except TailrunError as error:
         if not websocket.can_prepare(request):

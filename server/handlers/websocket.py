@@ -67,11 +67,11 @@ class Socket:
         """
         self._place = place
         place.websocket = self.websocket
-        place.peer.listen_little()
+        place.peer.limit_receiving()
         if self.format is StreamFormat.JSON:
-            place.break_silence(messages.ALIVE_SECONDS, self._write_alive)
+            place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
         else:
-            place.break_silence(ping_seconds, self.websocket.ping)
+            place.keep_alive(ping_seconds, self.websocket.ping)
 
     async def write(self, event: Event) -> int:
         """Write an event, where the format has a message for it; return how many bytes."""
@@ -109,7 +109,7 @@ class Socket:
     async def _write(self, message: bytes) -> None:
         await self.websocket.send_frame(message, WSMsgType.TEXT)
         if self._place is not None:
-            await self._place.taken(len(message))
+            await self._place.drain(len(message))
 
 
 async def serve(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 from aiohttp import web
 
-from server.handlers.http.keys import SETTINGS
+from server.handlers.http.keys import HTTP
 
 API = "/api/v1"
 
@@ -25,7 +25,7 @@ def json_response(
 
 def base_path(request: web.Request) -> str:
     """Return what stands before the paths that clients are told."""
-    return request.app[SETTINGS].http.base_path
+    return request.app[HTTP].base_path
 
 
 def location(request: web.Request, path: str) -> dict[str, str]:

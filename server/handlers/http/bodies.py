@@ -27,14 +27,19 @@ class StrictParser(AIOHTTPParser):
         body = await req.read()
         if not body:
             return {}
+        _refuse_many_containers(body)
         try:
-            _refuse_many_containers(body)
             read = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            told = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            text = told.partition(";")[0]  # Python's advice follows, where a number is too long
+            text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            # After a semicolon comes Python's own advice, where a number is too long.
+            text = text.partition(";")[0]
             raise web.HTTPBadRequest(text=f"The body is not JSON: {text}.") from error
-        _refuse_many_unknown(read, schema)
+        if isinstance(read, dict) and len(read) > len(schema.fields) + NAMED_FIELDS:
+            # marshmallow would name each of thousands.
+            unknown = [name for name in read if name not in schema.fields]
+            named = {name: ["Unknown field."] for name in unknown[:NAMED_FIELDS]}
+            raise InvalidInputError(named, more=len(unknown) - len(named))
         return read
 
     def load_querystring(self, req: web.Request, schema: Schema) -> Any:
@@ -50,16 +55,24 @@ class StrictParser(AIOHTTPParser):
         return super().load_querystring(req, schema)
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
-        """Say what the schema refuses.
+        """Say what the schema refuses, by field.
 
         Raises:
             InvalidInputError: always.
         """
-        raise InvalidInputError(_by_field(error.messages)) from error
+        by_field: dict[str, list[str]] = {}
+        # webargs' messages are by location and then by field.
+        for found in error.messages_dict.values():
+            for name, texts in (found if isinstance(found, dict) else {"body": found}).items():
+                field = "body" if name == "_schema" else name
+                by_field.setdefault(field, []).extend(
+                    texts if isinstance(texts, list) else [str(texts)]
+                )
+        raise InvalidInputError(by_field) from error
 
 
 def _refuse_many_containers(body: bytes) -> None:
-    """Refuse a body with so many lists and objects that reading it would hold the loop.
+    """Refuse a body with so many lists and objects that reading it would block the loop.
 
     Raises:
         InvalidInputError: it has more than MAX_CONTAINERS, not counting what stands in texts.
@@ -71,26 +84,5 @@ def _refuse_many_containers(body: bytes) -> None:
             raise InvalidInputError({"body": [text]})
 
 
-def _refuse_many_unknown(read: object, schema: Schema) -> None:
-    """Refuse what has many unknown fields at once: marshmallow would tell them one by one."""
-    if not isinstance(read, dict) or len(read) <= len(schema.fields) + NAMED_FIELDS:
-        return
-    unknown = [name for name in read if name not in schema.fields]
-    named = {name: ["Unknown field."] for name in unknown[:NAMED_FIELDS]}
-    raise InvalidInputError(named, more=len(unknown) - len(named))
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
-
-
-def _by_field(messages: Any) -> dict[str, list[str]]:
-    """Flatten webargs' messages, which are by location and then by field."""
-    by_field: dict[str, list[str]] = {}
-    for found in messages.values():
-        for name, texts in (found if isinstance(found, dict) else {"body": found}).items():
-            field = "body" if name == "_schema" else name
-            by_field.setdefault(field, []).extend(
-                texts if isinstance(texts, list) else [str(texts)]
-            )
-    return by_field

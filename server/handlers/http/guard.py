@@ -1,4 +1,4 @@
-"""Whom Tailrun lets in: requests addressed to it by name, from its own pages or no page at all.
+"""Which requests are admitted: those sent to our names, by our own pages or by no page at all.
 
 A page of another site can make a browser send requests here. Its name in `Origin` gives it
 away; where it had its own name point here (DNS rebinding) `Host` does. Form posts are refused
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 
 from server.handlers.http.answers import API
-from server.handlers.http.keys import SETTINGS
+from server.handlers.http.keys import HTTP
 from server.handlers.http.problems import Handler, problem, shown
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -29,6 +29,7 @@ ORIGIN_REFUSED = "origin-refused"
 """Types of problems, as problems.py has them."""
 
 PUBLIC = ("/static/", "/swagger", "/docs/")
+SAFE = frozenset({"GET", "HEAD"})
 
 _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?",
@@ -50,7 +51,7 @@ SECURITY_HEADERS = {
 
 
 class Authority(NamedTuple):
-    """A host's name, in lower case, and its port, None when none is told."""
+    """A host's name, in lower case, and its port, None where it has none."""
 
     name: str
     port: int | None
@@ -82,13 +83,17 @@ class Asked:
 
     @classmethod
     def of(cls, request: web.Request) -> "Asked":
-        """Read a request's headers; a proxy in front tells the client's scheme."""
-        told = request.headers.get(hdrs.X_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
+        """Read a request's headers; a proxy in front says what the client's scheme is."""
+        proxied = request.headers.get(hdrs.X_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
+        # A person who follows a link here from another site does no harm with GET.
+        is_navigation = (
+            request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        )
         return cls(
             hosts=request.headers.getall(hdrs.HOST, []),
             origins=request.headers.getall(hdrs.ORIGIN, []),
-            scheme=PROXIED_SCHEMES.get(told, request.scheme),
-            fetch_site=None if _is_navigation(request) else request.headers.get("Sec-Fetch-Site"),
+            scheme=PROXIED_SCHEMES.get(proxied, request.scheme),
+            fetch_site=None if is_navigation else request.headers.get("Sec-Fetch-Site"),
         )
 
 
@@ -101,7 +106,7 @@ def host_refusal(asked: Asked, allowed_hosts: Iterable[str]) -> str | None:
         name = Authority.parse(host).name
     except ValueError:
         return f"The Host header {shown(host)} is no host name with or without a port."
-    if name not in {*LOOPBACK_NAMES, *(_bare(allowed) for allowed in allowed_hosts)}:
+    if name not in {*LOOPBACK_NAMES, *(allowed.lower().strip("[]") for allowed in allowed_hosts)}:
         return (
             f"This Tailrun does not answer to the host name {shown(host)};"
             " the setting TAILRUN_ALLOWED_HOSTS can permit it."
@@ -110,15 +115,13 @@ def host_refusal(asked: Asked, allowed_hosts: Iterable[str]) -> str | None:
 
 
 def origin_refusal(asked: Asked) -> str | None:
-    """Say why a request is taken as another site's page's; None when it is not.
-
-    A browser's word `same-origin` outweighs a Host that a proxy has rewritten: browsers alone
-    write Sec-Fetch-Site, only to addresses that nobody can take the name of (https, localhost).
-    """
+    """Say why a request is taken as another site's page's; None when it is not."""
     if len(asked.origins) > 1:
         return f"A request has at most one Origin header; this has {len(asked.origins)}."
     if asked.fetch_site in OTHER_SITES:
         return "Cross-origin request refused: it comes from a page of another site."
+    # A browser's word outweighs a Host that a proxy has rewritten: browsers alone write
+    # Sec-Fetch-Site, only to addresses that nobody can take the name of (https, localhost).
     if not asked.origins or asked.fetch_site == "same-origin":
         return None
     [origin], [host] = asked.origins, asked.hosts
@@ -130,10 +133,6 @@ def origin_refusal(asked: Asked) -> str | None:
         " the Host header (nginx: `proxy_set_header Host $http_host;`), and `X-Forwarded-Proto:"
         " https` where it ends TLS."
     )
-
-
-def _bare(host: str) -> str:
-    return host.lower().removeprefix("[").removesuffix("]")
 
 
 def _origin(text: str) -> tuple[str, str, int] | None:
@@ -150,17 +149,16 @@ def _origin(text: str) -> tuple[str, str, int] | None:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Check Host, Origin and the body's type of every request and handshake.
-
-    What is the same for everybody, the page and its files, is given to whatever page asks:
-    browsers do not let another site's page read it, and behind a proxy that rewrites Host the
-    page must come up to say what is wrong.
-    """
-    settings, asked = request.app[SETTINGS].http, Asked.of(request)
+    """Check Host, Origin and the body's type of every request and handshake."""
+    settings, asked = request.app[HTTP], Asked.of(request)
     refused = host_refusal(asked, (*settings.allowed_hosts, settings.host))
     if refused is not None:
         return problem(403, refused, slug=HOST_REFUSED)
-    refused = None if _is_public(request) else origin_refusal(asked)
+    # What is the same for everybody, the page and its files, any page may ask for: browsers do not
+    # let another site's page read it, and behind a proxy that rewrites Host the page must come up
+    # to say what is wrong.
+    is_public = request.path == "/" or request.path.startswith(PUBLIC)
+    refused = None if is_public and request.method in SAFE else origin_refusal(asked)
     if refused is not None:
         return problem(403, refused, slug=ORIGIN_REFUSED)
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
@@ -170,23 +168,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-def _is_public(request: web.Request) -> bool:
-    return request.method in {"GET", "HEAD"} and (
-        request.path == "/" or request.path.startswith(PUBLIC)
-    )
-
-
-def _is_navigation(request: web.Request) -> bool:
-    """Tell whether a person followed a link here from another site: harmless with GET."""
-    return request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
-
-
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Have browsers treat what is served here as it is meant (a signal handler).
-
-    The page's modules are asked for anew each time, so that an upgrade never mixes them.
-    """
+    """Have browsers treat what is served here as it is meant (a signal handler)."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    # The page's modules are asked for anew each time, so that an upgrade never mixes them.
     caching = "no-store" if request.path.startswith(API) else "no-cache"
     response.headers.setdefault("Cache-Control", caching)

@@ -9,9 +9,9 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
 from server.services.watching import Watching
-from server.settings.groups import Settings
+from server.settings.groups import HttpSettings
 
-SETTINGS = web.AppKey("settings", Settings)
+HTTP = web.AppKey("http", HttpSettings)
 COMMANDS = web.AppKey("commands", CommandService)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)

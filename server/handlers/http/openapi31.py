@@ -33,6 +33,60 @@ _TIME = {"type": "number", "description": "Unix seconds"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 
 
+def _frame(name: str, description: str, **properties: object) -> Document:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["type", *properties],
+        "properties": {"type": {"type": "string", "const": name}, **properties},
+    }
+
+
+FRAMES = {
+    "RunFrame": _frame(
+        "run",
+        "The run, at first and whenever its state changed.",
+        run={"$ref": f"{COMPONENTS}Run"},
+    ),
+    "OutputFrame": _frame(
+        "output",
+        "Output from `offset` up to `next`; to go on from there is to ask for that offset.",
+        offset=_OFFSET,
+        next=_OFFSET,
+        line={"type": "integer", "minimum": 1, "description": "the first byte's line"},
+        time=_TIME,
+        text={"type": "string", "description": "invalid bytes are U+FFFD"},
+    ),
+    "AliveFrame": _frame("alive", "All is well; nothing was said for 5 s.", time=_TIME),
+    "EndFrame": _frame(
+        "end",
+        "How the run ended; the last frame.",
+        state={"type": "string", "enum": [state.value for state in RunState if state.final]},
+        exitcode={"type": ["integer", "null"]},
+        signal=_TEXT_OR_NULL,
+        reason=_TEXT_OR_NULL,
+        output_bytes=_OFFSET,
+        output_lines=_OFFSET,
+    ),
+    "RefusedFrame": _frame(
+        "refused",
+        "Why the viewer is not served; the last frame.",
+        status={"type": "integer", "enum": [404, 410, 503]},
+        detail={"type": "string"},
+    ),
+}
+"""What the stream says in the format json, and as events."""
+
+_FRAME_OF_TYPE = {
+    frame["properties"]["type"]["const"]: COMPONENTS + name for name, frame in FRAMES.items()
+}
+STREAM_FRAME = {
+    "description": "A message of the stream in the format json, and the data of an event.",
+    "oneOf": [{"$ref": reference} for reference in _FRAME_OF_TYPE.values()],
+    "discriminator": {"propertyName": "type", "mapping": _FRAME_OF_TYPE},
+}
+
+
 def translated(document: Mapping[str, Any]) -> Document:
     """Return a document of Swagger 2.0 (`swagger.valid`) as one of OpenAPI 3.1."""
     schemas = {name: _schema(schema) for name, schema in document["definitions"].items()}
@@ -44,46 +98,42 @@ def translated(document: Mapping[str, Any]) -> Document:
             path: {method: _operation(operation) for method, operation in methods.items()}
             for path, methods in document["paths"].items()
         },
-        "components": {"schemas": schemas | _frames()},
+        "components": {"schemas": schemas | FRAMES | {"StreamFrame": STREAM_FRAME}},
     }
 
 
 def _operation(operation: Mapping[str, Any]) -> Document:
-    told: Document = {name: operation[name] for name in KEPT if name in operation}
+    translated: Document = {name: operation[name] for name in KEPT if name in operation}
     parameters = operation["parameters"]
-    told["parameters"] = [_parameter(one) for one in parameters if one["in"] != "body"]
+    translated["parameters"] = [_parameter(one) for one in parameters if one["in"] != "body"]
     for body in parameters:
         if body["in"] == "body":
             content = _content(operation["consumes"], _schema(body["schema"]))
-            told["requestBody"] = {"required": body["required"], "content": content}
-    told["responses"] = {
+            translated["requestBody"] = {"required": body["required"], "content": content}
+    translated["responses"] = {
         status: _answer(answer, operation["produces"])
         for status, answer in operation["responses"].items()
     }
-    return told
+    return translated
 
 
 def _parameter(parameter: Mapping[str, Any]) -> Document:
-    """Tell a parameter; what it is like is its schema's now."""
-    told = {name: parameter[name] for name in OUTSIDE if name in parameter}
-    schema = {name: value for name, value in parameter.items() if name not in OUTSIDE}
-    return told | {"schema": _schema(schema)}
+    """Translate a parameter or a header; what values it takes is said by its schema now."""
+    outside = {name: parameter[name] for name in OUTSIDE if name in parameter}
+    inside = {name: value for name, value in parameter.items() if name not in OUTSIDE}
+    return outside | {"schema": _schema(inside)}
 
 
 def _answer(answer: Mapping[str, Any], produces: Sequence[str]) -> Document:
-    told: Document = {"description": answer["description"]}
+    translated: Document = {"description": answer["description"]}
     if "headers" in answer:
-        told["headers"] = {name: _header(one) for name, one in answer["headers"].items()}
+        headers = answer["headers"].items()
+        translated["headers"] = {name: _parameter(header) for name, header in headers}
     if "schema" in answer:
         is_problem = answer["schema"] == {"$ref": f"{DEFINITIONS}Problem"}
         media_types = [one for one in produces if (one == PROBLEM_TYPE) is is_problem]
-        told["content"] = _content(media_types, _schema(answer["schema"]))
-    return told
-
-
-def _header(header: Mapping[str, Any]) -> Document:
-    schema = {name: value for name, value in header.items() if name != "description"}
-    return {"description": header["description"], "schema": _schema(schema)}
+        translated["content"] = _content(media_types, _schema(answer["schema"]))
+    return translated
 
 
 def _content(media_types: Sequence[str], schema: Document) -> Document:
@@ -93,19 +143,19 @@ def _content(media_types: Sequence[str], schema: Document) -> Document:
 
 def _schema(schema: Mapping[str, Any]) -> Document:
     """Translate a schema: what may be null is a matter of types, an example is one of several."""
-    told = {name: value for name, value in schema.items() if name != "x-nullable"}
-    if "$ref" in told:
-        told["$ref"] = COMPONENTS + told["$ref"].removeprefix(DEFINITIONS)
-    if "example" in told:
-        told["examples"] = [told.pop("example")]
+    found = {name: value for name, value in schema.items() if name != "x-nullable"}
+    if "$ref" in found:
+        found["$ref"] = COMPONENTS + found["$ref"].removeprefix(DEFINITIONS)
+    if "example" in found:
+        found["examples"] = [found.pop("example")]
     for name in ("items", "additionalProperties"):
-        if isinstance(told.get(name), Mapping):
-            told[name] = _schema(told[name])
-    if "allOf" in told:
-        told["allOf"] = [_schema(one) for one in told["allOf"]]
-    if "properties" in told:
-        told["properties"] = {name: _schema(one) for name, one in told["properties"].items()}
-    return _or_null(told) if schema.get("x-nullable") else told
+        if isinstance(found.get(name), Mapping):
+            found[name] = _schema(found[name])
+    if "allOf" in found:
+        found["allOf"] = [_schema(one) for one in found["allOf"]]
+    if "properties" in found:
+        found["properties"] = {name: _schema(one) for name, one in found["properties"].items()}
+    return _or_null(found) if schema.get("x-nullable") else found
 
 
 def _or_null(schema: Document) -> Document:
@@ -116,58 +166,3 @@ def _or_null(schema: Document) -> Document:
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
     return schema
-
-
-def _frame(name: str, description: str, **properties: object) -> Document:
-    return {
-        "type": "object",
-        "description": description,
-        "required": ["type", *properties],
-        "properties": {"type": {"type": "string", "const": name}, **properties},
-    }
-
-
-def _frames() -> Document:
-    """Return the schemas of what the stream says in the format json, and as events."""
-    frames = {
-        "RunFrame": _frame(
-            "run",
-            "The run, at first and whenever its state changed.",
-            run={"$ref": f"{COMPONENTS}Run"},
-        ),
-        "OutputFrame": _frame(
-            "output",
-            "Output from `offset` up to `next`; to go on from there is to ask for that offset.",
-            offset=_OFFSET,
-            next=_OFFSET,
-            line={"type": "integer", "minimum": 1, "description": "the first byte's line"},
-            time=_TIME,
-            text={"type": "string", "description": "invalid bytes are U+FFFD"},
-        ),
-        "AliveFrame": _frame("alive", "All is well; nothing was said for 5 s.", time=_TIME),
-        "EndFrame": _frame(
-            "end",
-            "How the run ended; the last frame.",
-            state={"type": "string", "enum": [state.value for state in RunState if state.final]},
-            exitcode={"type": ["integer", "null"]},
-            signal=_TEXT_OR_NULL,
-            reason=_TEXT_OR_NULL,
-            output_bytes=_OFFSET,
-            output_lines=_OFFSET,
-        ),
-        "RefusedFrame": _frame(
-            "refused",
-            "Why the viewer is not served; the last frame.",
-            status={"type": "integer", "enum": [404, 410, 503]},
-            detail={"type": "string"},
-        ),
-    }
-    mapping = {
-        schema["properties"]["type"]["const"]: COMPONENTS + name for name, schema in frames.items()
-    }
-    frames["StreamFrame"] = {
-        "description": "A message of the stream in the format json, and the data of an event.",
-        "oneOf": [{"$ref": reference} for reference in mapping.values()],
-        "discriminator": {"propertyName": "type", "mapping": mapping},
-    }
-    return frames

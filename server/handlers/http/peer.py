@@ -48,13 +48,13 @@ class Peer(Protocol):
         """Return how many bytes the peer has sent since it connected."""
         ...
 
-    def listen_little(self) -> None:
-        """Have little of what the peer says wait here."""
+    def limit_receiving(self) -> None:
+        """Limit how much of what the peer sends may wait to be read."""
         ...
 
 
 class TcpConnection:
-    """What the kernel tells of a TCP connection; OSError and ValueError: it is gone."""
+    """What the kernel knows of a TCP connection; OSError and ValueError: it is gone."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
@@ -89,24 +89,18 @@ class TcpPeer(TcpConnection):
 
     def __init__(self, transport: asyncio.WriteTransport, patience_seconds: float) -> None:
         super().__init__(transport)
-        self._bound(patience_seconds)
-
-    def listen_little(self) -> None:
-        """Bound what is received and not yet read."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
-
-    def _bound(self, patience_seconds: float) -> None:
-        """Keep little for the peer, and have the kernel end what is left when nobody watches it.
-
-        That is an answer whose last bytes are never taken, some time after it would be dropped
-        (TCP_USER_TIMEOUT).
-        """
-        self._transport.set_write_buffer_limits(high=0)
+        # The next frame is not made before the kernel has the one before.
+        transport.set_write_buffer_limits(high=0)
         for option, value in [
             (_TCP_NOTSENT_LOWAT, UNSENT_BYTES),
+            # The kernel ends what is left once nobody watches it: the last bytes of an answer.
             (socket.TCP_USER_TIMEOUT, round(1000 * (patience_seconds + UNWATCHED_SECONDS))),
             (socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS),
             (socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS),
             (socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
         ]:
             self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def limit_receiving(self) -> None:
+        """Limit how much of what the peer sends may wait to be read."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)

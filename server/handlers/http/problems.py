@@ -21,7 +21,7 @@ RETRY_AFTER_SECONDS = 2
 BEGAN = web.RequestKey("began", bool)
 
 DOCUMENT = "/docs/api.md"
-"""Where each type of problem is told, under its slug; clients compare types and not English."""
+"""Describes each type of problem, under its slug; clients compare types and not English."""
 
 NAMED_FIELDS = 10
 SHOWN_CHARACTERS = 100
@@ -29,11 +29,11 @@ DETAIL_CHARACTERS = 4096
 
 
 class Kind(NamedTuple):
-    """How a kind of error is answered; `told` instead of a message that tells internals."""
+    """How a kind of error is answered; `detail` stands in for a message that shows internals."""
 
     status: int
     slug: str
-    told: str | None = None
+    detail: str | None = None
 
 
 KINDS: Mapping[type[errors.TailrunError], Kind] = {
@@ -85,7 +85,7 @@ SLUGS: Mapping[int, str] = {
 
 
 class InvalidInputError(Exception):
-    """A request whose fields are wrong; `by_field` tells what, of the first NAMED_FIELDS.
+    """A request whose fields are wrong; `by_field` says what, of the first NAMED_FIELDS.
 
     Names are cut, as a client may have sent any. `more` says how many fields are not named.
     """
@@ -100,8 +100,8 @@ class InvalidInputError(Exception):
         self.more = more + max(len(by_field) - NAMED_FIELDS, 0)
 
     def __str__(self) -> str:
-        told = [f"{name}: {' '.join(texts)}" for name, texts in self.by_field.items()]
-        return "; ".join([*told, f"and {self.more} more"] if self.more else told)
+        named = [f"{name}: {' '.join(texts)}" for name, texts in self.by_field.items()]
+        return "; ".join([*named, f"and {self.more} more"] if self.more else named)
 
 
 def problem(
@@ -143,7 +143,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except InvalidInputError as error:
         answer = problem(422, str(error), by_field=error.by_field)
     except errors.TailrunError as error:
-        answer = _domain_problem(request, error)
+        kind, detail = described(request, error)
+        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
+        answer = problem(kind.status, detail, slug=kind.slug, headers=retry)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -155,8 +157,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         answer = problem(500, "The server failed; its log says why.")
-    if request.get(BEGAN):
-        _break_off(request)
+    if request.get(BEGAN) and request.transport is not None:
+        # What went out already is not all, and the client must learn of it.
+        request.transport.abort()
     return answer
 
 
@@ -165,14 +168,8 @@ async def mark_begun(request: web.Request, _response: web.StreamResponse) -> Non
     request[BEGAN] = True
 
 
-def _break_off(request: web.Request) -> None:
-    """Cut the connection: what went out already is not all, and the client must learn of it."""
-    if request.transport is not None:
-        request.transport.abort()
-
-
 def cut(text: str, characters: int) -> str:
-    """Return a text that is no longer than so many characters, and tells when it was."""
+    """Return a text of at most so many characters; an ellipsis shows that it was cut."""
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
@@ -182,20 +179,11 @@ def shown(text: str) -> str:
 
 
 def described(request: web.Request, error: errors.TailrunError) -> tuple[Kind, str]:
-    """Describe an error of the domain: its kind and the detail that the client may see.
-
-    What tells of hosts and paths goes to the log alone.
-    """
+    """Describe an error of the domain: its kind and the detail that the client may see."""
     kind = next(KINDS[one] for one in type(error).__mro__ if one in KINDS)
-    if kind.told is not None:
+    if kind.detail is not None:  # the message names hosts or paths, for the log alone
         logger.warning("%s %s: %s", request.method, request.path, error)
-    return kind, kind.told or str(error)
-
-
-def _domain_problem(request: web.Request, error: errors.TailrunError) -> web.Response:
-    kind, detail = described(request, error)
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
-    return problem(kind.status, detail, slug=kind.slug, headers=retry)
+    return kind, kind.detail or str(error)
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.Response:

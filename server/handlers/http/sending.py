@@ -36,7 +36,7 @@ async def send(
             size = len(piece)
             await writer.write(piece, drain=False)
             del piece
-            await place.taken(size)
+            await place.drain(size)
     await response.write_eof()
     return response
 

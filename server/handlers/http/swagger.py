@@ -16,22 +16,23 @@ BYTES = {"type": "string", "format": "binary"}
 def valid(document: Mapping[str, Any]) -> Document:
     """Return the document as Swagger 2.0 has it.
 
-    A value that is absent is no default, nor one of an enumeration's; what stands beside a
-    reference counts; a body with a required field is required; an answer that is neither JSON nor
-    empty is bytes. What is answered has all of its fields, unless its schema names those that it
-    always has, and a client must expect others some day.
+    What is answered has all of its fields, unless its schema names those that it always has.
     """
     paths = {
         path: {method: _operation(operation) for method, operation in methods.items()}
         for path, methods in document["paths"].items()
     }
-    definitions = {name: _schema(told) for name, told in document["definitions"].items()}
+    definitions = {name: _schema(schema) for name, schema in document["definitions"].items()}
     for name in _reached(paths, definitions):
-        definitions[name] = _answered(definitions[name])
+        answer = {"required": sorted(definitions[name]["properties"]), **definitions[name]}
+        if answer.get("additionalProperties") is False:
+            del answer["additionalProperties"]  # a client must expect further fields some day
+        definitions[name] = answer
     for operation in operations(paths):
         for parameter in operation["parameters"]:
             if parameter["in"] == "body":
                 name = parameter["schema"]["$ref"].removeprefix(DEFINITIONS)
+                # A body is required if one of its fields is.
                 parameter["required"] = "required" in definitions[name]
     return {**document, "paths": paths, "definitions": definitions}
 
@@ -43,38 +44,31 @@ def operations(paths: Mapping[str, Any]) -> Iterator[Document]:
 
 
 def _operation(operation: Mapping[str, Any]) -> Document:
-    responses = {status: _answer(status, one) for status, one in operation["responses"].items()}
-    parameters = [_parameter(one) for one in operation["parameters"]]
+    responses = {
+        # What is neither JSON nor empty is bytes.
+        status: {"schema": BYTES, **answer} if status in WITH_CONTENT else {**answer}
+        for status, answer in operation["responses"].items()
+    }
+    parameters = [
+        # One that is not given is absent, and never null.
+        {name: value for name, value in _schema(parameter).items() if name != "x-nullable"}
+        for parameter in operation["parameters"]
+    ]
     return {**operation, "parameters": parameters, "responses": responses}
 
 
-def _answer(status: str, answer: Mapping[str, Any]) -> Document:
-    is_bytes = status in WITH_CONTENT and "schema" not in answer
-    return {**answer, "schema": BYTES} if is_bytes else {**answer}
-
-
-def _parameter(parameter: Mapping[str, Any]) -> Document:
-    """Tell a parameter: one that is not given is absent, and never null."""
-    return {name: value for name, value in _schema(parameter).items() if name != "x-nullable"}
-
-
 def _schema(schema: Mapping[str, Any]) -> Document:
+    # A value that is absent is no default, nor one of an enumeration's.
     found = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     if "enum" in found:
         found["enum"] = [value for value in found["enum"] if value is not None]
+    # What stands beside a reference counts only if that is one of several.
     if "$ref" in found and len(found) > 1:
         found["allOf"] = [{"$ref": found.pop("$ref")}]
     if "properties" in found:
         found["properties"] = {name: _schema(one) for name, one in found["properties"].items()}
     if "items" in found:
         found["items"] = _schema(found["items"])
-    return found
-
-
-def _answered(schema: Mapping[str, Any]) -> Document:
-    found = {"required": sorted(schema["properties"]), **schema}
-    if found.get("additionalProperties") is False:
-        del found["additionalProperties"]
     return found
 
 

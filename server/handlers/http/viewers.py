@@ -1,4 +1,4 @@
-"""Who is watching: the bound on viewers, and the end of those that take nothing any more."""
+"""Who is watching: the limits on viewers, and the end of those that take nothing any more."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from server.settings.groups import ViewerSettings
 SWEEP_SECONDS = 1.0
 
 CLOSE_SECONDS = 1.0
-"""How long viewers have to answer the server's good-bye."""
+"""How long viewers have to answer the server's close frame."""
 
 MAX_HEARD_BYTES = 256 * 1024
 """What a WebSocket viewer may say between two sweeps, in whatever frames."""
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 class Place:
     """The place of one viewer; `writer` and `websocket` are set once its answer has begun.
 
-    `pace` tells how much it is sent at a time. `speak` says something to a viewer that was sent
-    nothing for `silence_seconds`. Of one that is `closing` nothing but its good-bye is awaited.
+    `pace` says how much it is sent at a time. `send_alive` is called when it was sent nothing for
+    `alive_seconds`. Of one that is `closing` nothing but its close frame is awaited.
     """
 
     transport: asyncio.WriteTransport
@@ -47,26 +47,24 @@ class Place:
     acknowledged: int = 0
     heard_bytes: int = 0
     progress_at: float = 0.0
-    spoken_at: float = 0.0
-    silence_seconds: float = 0.0
-    speak: Callable[[], Awaitable[object]] | None = None
+    sent_at: float = 0.0
+    alive_seconds: float = 0.0
+    send_alive: Callable[[], Awaitable[object]] | None = None
 
-    async def taken(self, size: int) -> None:
-        """Wait until the kernel has what was just sent; the pace is how long that takes.
+    async def drain(self, size: int) -> None:
+        """Wait until the kernel has the `size` bytes just sent; the pace is how long that takes.
 
-        Who calls this holds no reference to what was sent: a viewer may let it wait for long.
+        The caller holds no reference to what was sent, as a viewer may let it wait for long.
         """
-        began = self.spoken_at = asyncio.get_running_loop().time()
+        began = self.sent_at = asyncio.get_running_loop().time()
         if self.writer is not None:
             await self.writer.drain()
         self.pace.took(size, asyncio.get_running_loop().time() - began)
 
     def progressed(self) -> bool:
-        """Tell whether the peer has acknowledged anything since the last look, or has nothing to.
-
-        That is the one sign of life: a slow viewer gives it, however far behind it is, and a ping
-        that waits behind output is no matter. A pong would prove no more.
-        """
+        """Tell whether the peer has acknowledged anything meanwhile, or has nothing to."""
+        # An acknowledgement is the one sign of life. A slow viewer gives it, however far behind it
+        # is; a pong would prove less, as the ping waits behind output.
         if not self.peer.outstanding():
             return not self.closing
         before, self.acknowledged = self.acknowledged, self.peer.acknowledged()
@@ -79,18 +77,24 @@ class Place:
         before, self.heard_bytes = self.heard_bytes, self.peer.received()
         return self.heard_bytes - before > MAX_HEARD_BYTES
 
-    def break_silence(self, silence_seconds: float, speak: Callable[[], Awaitable[object]]) -> None:
-        """Have `speak` called whenever the viewer was sent nothing for so long."""
-        self.silence_seconds, self.speak = silence_seconds, speak
-        self.spoken_at = asyncio.get_running_loop().time()
+    def keep_alive(self, alive_seconds: float, send_alive: Callable[[], Awaitable[object]]) -> None:
+        """Have `send_alive` called whenever the viewer was sent nothing for so long."""
+        self.alive_seconds, self.send_alive = alive_seconds, send_alive
+        self.sent_at = asyncio.get_running_loop().time()
 
-    def is_due(self, now: float) -> bool:
-        """Tell whether something should be said; not to who has not yet taken what was."""
+    def is_silent(self, now: float) -> bool:
+        """Tell whether the viewer is to be sent a sign of life."""
         return (
-            self.speak is not None
-            and now - self.spoken_at >= self.silence_seconds
+            self.send_alive is not None
+            and now - self.sent_at >= self.alive_seconds
+            # What waits to be taken is a sign of life already, and another would wait behind it.
             and not self.transport.get_write_buffer_size()
         )
+
+    def cut_off(self) -> None:
+        """End the connection and what is done for the viewer, at once."""
+        self.transport.abort()
+        self.task.cancel()
 
 
 class Viewers:
@@ -104,6 +108,7 @@ class Viewers:
         peer_of: Callable[[asyncio.WriteTransport, float], Peer] = TcpPeer,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
+        self.ping_seconds = settings.ping_seconds
         self._max_viewers = settings.max_viewers
         self._max_per_run = settings.max_viewers_per_run
         self._stall_seconds = settings.viewer_stall_seconds
@@ -120,11 +125,12 @@ class Viewers:
     def admit(self, run_id: UUID, request: web.Request) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
 
-        Before its answer begins: of viewers that come at once, too, those beyond the bound are
-        told so by a status.
+        It is called before the answer begins, so that also of viewers that come at once those
+        beyond a limit are refused by a status.
 
         Raises:
-            LimitReachedError: a bound on viewers is reached.
+            LimitReachedError: a limit on viewers is reached.
+            ConnectionResetError: the viewer has gone.
         """
         self._check_room(run_id)
         task, transport = asyncio.current_task(), request.transport
@@ -142,43 +148,37 @@ class Viewers:
         try:
             yield place
         finally:
-            place.speak = None
+            place.send_alive = None
             del self._places[id(task)]
             self._per_run[run_id] -= 1
             if not self._per_run[run_id]:
                 del self._per_run[run_id]
 
     async def watch(self) -> None:
-        """Drop viewers that are gone or stalled, and speak to those who hear nothing, for ever.
+        """Drop viewers that are gone or stalled, and send signs of life to silent ones, forever.
 
         The service's owner cancels it.
         """
         while True:
             await asyncio.sleep(self._sweep_seconds)
             self.sweep(asyncio.get_running_loop().time())
-            await self.break_silence()
+            await self.send_alive()
 
-    async def break_silence(self) -> None:
-        """Say something to each viewer that was sent nothing for a while.
-
-        What is due to many at a time is said to one after the other; others have their turn.
-        """
+    async def send_alive(self) -> None:
+        """Send a sign of life to each viewer that was sent nothing for a while."""
         for place in list(self._places.values()):
-            if place.is_due(asyncio.get_running_loop().time()):
-                await self._speak(place)
-                await asyncio.sleep(0)
-
-    async def _speak(self, place: Place) -> None:
-        if place.speak is None:
-            return
-        place.spoken_at = asyncio.get_running_loop().time()
-        try:
-            await place.speak()
-        except ConnectionError:
-            place.transport.abort()
-        except Exception:
-            logger.exception("a viewer could not be told anything")
-            place.transport.abort()
+            now = asyncio.get_running_loop().time()
+            if place.send_alive is None or not place.is_silent(now):
+                continue
+            place.sent_at = now
+            try:
+                await place.send_alive()
+            except ConnectionError:
+                place.transport.abort()
+            except Exception:
+                logger.exception("viewer dropped: sending it a sign of life failed")
+                place.transport.abort()
+            await asyncio.sleep(0)  # yield: a thousand may be silent at the same time
 
     def sweep(self, now: float) -> None:
         """Drop the viewers that are gone, that flood, or took nothing for `stall_seconds`."""
@@ -187,25 +187,26 @@ class Viewers:
                 place.task.cancel()
                 continue
             try:
-                self._look_at(place, now)
+                if place.is_flooding():
+                    place.cut_off()
+                elif place.progressed():
+                    place.progress_at = now
+                elif now - place.progress_at >= self._stall_seconds:
+                    self._drop(place)
             except (OSError, ValueError):  # its descriptor is closed
-                _cut_off(place)
+                place.cut_off()
 
-    def _look_at(self, place: Place, now: float) -> None:
-        if place.is_flooding():
-            _cut_off(place)
-        elif place.progressed():
-            place.progress_at = now
-        elif now - place.progress_at >= self._stall_seconds:
-            if place.peer.outstanding():
-                self._on_dropped()
-                _cut_off(place)
-            else:
-                place.transport.close()
-                place.task.cancel()
+    def _drop(self, place: Place) -> None:
+        """End a viewer that took nothing, or one that does not answer the close frame."""
+        if place.peer.outstanding():
+            self._on_dropped()
+            place.cut_off()
+        else:
+            place.transport.close()
+            place.task.cancel()
 
     async def close(self, _app: web.Application) -> None:
-        """Tell all WebSocket viewers that the server goes, so that they come back (code 1001).
+        """Close all WebSocket viewers with code 1001, so that they come back.
 
         Those that do not answer within CLOSE_SECONDS are cut off.
         """
@@ -216,7 +217,7 @@ class Viewers:
                     if place.websocket is not None:
                         group.create_task(place.websocket.close(code=1001, message=GOODBYE))
         for place in places:
-            _cut_off(place)
+            place.cut_off()
 
     def _check_room(self, run_id: UUID) -> None:
         if len(self._places) >= self._max_viewers:
@@ -228,8 +229,3 @@ class Viewers:
                 "No more viewers of this run are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
                 f" {self._max_per_run}."
             )
-
-
-def _cut_off(place: Place) -> None:
-    place.transport.abort()
-    place.task.cancel()

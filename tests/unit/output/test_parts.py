@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.handlers.output import _Part, _plain
+from server.handlers.parts import Part, plain_bytes
 from server.output.cursor import Pace
 from server.output.index import OutputDamagedError
 
@@ -22,7 +22,7 @@ class Cut:
 async def test_a_part_that_is_gone_meanwhile_is_broken_off() -> None:
     """It holds nobody up: to read on would find nothing, at once, for ever."""
     output: Output = Cut()  # type: ignore[assignment]
-    pieces = _plain(output, _Part(2, 9), Pace())
+    pieces = plain_bytes(output, Part(2, 9), Pace())
     assert await anext(pieces) == b"llo"
     with pytest.raises(OutputDamagedError):
         await anext(pieces)

@@ -61,7 +61,7 @@ async def test_what_a_peer_says_is_counted() -> None:
 async def test_little_waits_in_the_kernel_on_either_side() -> None:
     async with connection() as (transport, _):
         peer = TcpPeer(transport, 15.0)
-        peer.listen_little()
+        peer.limit_receiving()
         own: socket.socket = transport.get_extra_info("socket")
         assert own.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * RECEIVE_BYTES
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 45_000
