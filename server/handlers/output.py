@@ -38,7 +38,7 @@ FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
     ),
     answers={
         200: ("The output.", None),
-        204: ("The reader of events has been told the end.", None),
+        204: ("The reader of events has received the end.", None),
         206: ("The range that was asked for.", None),
     },
     errors=(410,),

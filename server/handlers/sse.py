@@ -31,7 +31,7 @@ REFUSED_RETRY_MILLISECONDS = 5000
 """When one comes back that could not be served."""
 
 END_ID = "end"
-"""The id of the last event: who comes back with it has been told everything."""
+"""The id of the last event: a client that comes back with it has received everything."""
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -39,7 +39,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 async def answer(request: web.Request, start: Start) -> web.StreamResponse:
     """Answer a run's stream as events, from `Last-Event-ID` on where that is given.
 
-    After its end an EventSource comes back; 204 tells it to stay away.
+    After its end an EventSource comes back; 204 keeps it away.
     """
     last = request.headers.get(LAST_EVENT_ID, "")
     if last == END_ID:
@@ -66,7 +66,7 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
 
 
 def _offset(last: str) -> int:
-    """Read the offset that the last event's id tells.
+    """Read the offset that the last event's id is.
 
     Raises:
         InvalidInputError: it is none of ours.
@@ -86,7 +86,7 @@ class _Events:
         self._writer: StreamWriter | None = None
 
     async def begin(self, place: Place, writer: StreamWriter) -> None:
-        """Take a viewer's place, and tell an EventSource when to come back after a cut."""
+        """Take a viewer's place, and say when an EventSource is to come back after a cut."""
         self._place, self._writer = place, writer
         place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)

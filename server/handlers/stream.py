@@ -19,7 +19,7 @@ from server.output.cursor import StreamFormat
 from server.services.running.live import RunView
 
 MAX_MESSAGE_BYTES = 4096
-"""A viewer has nothing to say; what it says is read and forgotten, up to this size."""
+"""A viewer has nothing to send; what it sends is read and discarded, up to this size."""
 
 NEVER_BYTES = 2**62
 """After so much aiohttp would wait for the viewer, and hold the frame meanwhile; we do it after."""
@@ -74,7 +74,7 @@ async def stream_command(request: web.Request) -> web.StreamResponse:
 async def _stream(
     request: web.Request, find: Callable[[], Awaitable[RunView]]
 ) -> web.StreamResponse:
-    """Serve a viewer; one that cannot be served is told why by a frame.
+    """Serve a viewer; one that cannot be served gets a frame that says why.
 
     Browsers do not let a page read the status of a refused handshake.
     """

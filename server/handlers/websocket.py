@@ -1,4 +1,4 @@
-"""One viewer at a WebSocket: what it is sent, while what it says is read and forgotten."""
+"""One viewer at a WebSocket: what it is sent, while what it sends is read and discarded."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ from server.services.watching import Ended, Event
 
 MESSAGES_A_SECOND = 20
 MESSAGES_AT_ONCE = 100
-"""A viewer that says more, pings among it, is closed (code 1008)."""
+"""A viewer that sends more, pings included, is closed (code 1008)."""
 
 TOO_MUCH = f"a viewer may send {MESSAGES_A_SECOND} messages a second"
 
@@ -115,20 +115,20 @@ class Socket:
 async def serve(
     request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
 ) -> None:
-    """Send a viewer all of a run, until that ends or the viewer leaves or says too much."""
+    """Send a viewer all of a run, until that ends, or the viewer leaves or sends too much."""
     sending = asyncio.create_task(
         _send(request, run_id, socket, start, place), name=f"view {run_id}"
     )
     sending.add_done_callback(partial(_abort_after_a_fault, request.transport))
     try:
-        is_flooding = await _hear(socket.websocket)
+        is_flooding = await _receive(socket.websocket)
     finally:
         await end(sending)
         with suppress(asyncio.CancelledError, ConnectionError):
             sending.result()
     if is_flooding:
         if request.transport is not None:
-            request.transport.pause_reading()  # whoever floods may not even see the close frame
+            request.transport.pause_reading()  # one that floods may not even see the close frame
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await socket.close(WSCloseCode.POLICY_VIOLATION, TOO_MUCH)
@@ -153,8 +153,8 @@ def _abort_after_a_fault(
         transport.abort()
 
 
-async def _hear(websocket: web.WebSocketResponse) -> bool:
-    """Take what the viewer says until it leaves; True when it says too much."""
+async def _receive(websocket: web.WebSocketResponse) -> bool:
+    """Read what the viewer sends until it leaves; True when that is too much."""
     allowance, clock = Allowance(), asyncio.get_running_loop().time
     async for message in websocket:
         if not allowance.take(clock()):

@@ -61,15 +61,15 @@ class Watching:
             RunNotFollowedError: it has not ended, and this server does not follow it.
             ArchiveDamagedError: its archive is damaged where it was to be read.
         """
-        tells_changes = stream_format is StreamFormat.JSON
+        shows_changes = stream_format is StreamFormat.JSON
         live = self._active.get(run_id)
         if live is not None:
             async for view in live.until_started():
-                if tells_changes:
+                if shows_changes:
                     yield RunChanged(view)
         async with self._runs.output(run_id) as output:
-            grown = _Changes(live, output).grown if tells_changes else output.grown
-            if tells_changes:
+            grown = _Changes(live, output).grown if shows_changes else output.grown
+            if shows_changes:
                 yield RunChanged(await self._runs.get(run_id))
             offset = await start.offset_in(output)
             complete = False

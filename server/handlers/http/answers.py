@@ -24,7 +24,7 @@ def json_response(
 
 
 def base_path(request: web.Request) -> str:
-    """Return what stands before the paths that clients are told."""
+    """Return what the paths that clients are given begin with."""
     return request.app[HTTP].base_path
 
 

@@ -1,4 +1,4 @@
-"""The bounds on connections, and on what waits for them, as requests meet them."""
+"""The limits on connections, and on what waits for them, as requests meet them."""
 
 from aiohttp import web
 
@@ -8,9 +8,9 @@ from server.handlers.http.problems import RETRY_AFTER_SECONDS, Handler, problem
 
 @web.middleware
 async def connections(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn requests away, and close their connections, while all others have requests under way.
+    """Refuse requests, and close their connections, while all others have requests under way.
 
-    The service's health is told all the same.
+    The service's health is answered all the same.
     """
     gates = request.app[keys.GATES]
     with gates.serving(request):

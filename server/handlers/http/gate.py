@@ -1,4 +1,4 @@
-"""Who is connected: the bound on connections, and how long a request may take to arrive.
+"""Who is connected: the limit on connections, and how long a request may take to arrive.
 
 aiohttp has neither: a connection that sends nothing, or half a request, stays for an hour. So each
 of its protocols stands behind one of ours, which sees what arrives; nothing private of it is used.
@@ -152,9 +152,9 @@ class Gate(asyncio.Protocol):
 
 
 class Gates:
-    """All connections. At the bound a newcomer takes the place of whoever has idled longest.
+    """All connections. At the limit a newcomer takes the place of the one that has idled longest.
 
-    Who has a request under way, such as a viewer, is never turned out: when all have, `full` tells.
+    One with a request under way, such as a viewer, is never closed; `full` says that all have.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class Gates:
         return lambda: Gate(self, server())
 
     async def watch(self) -> None:
-        """End requests that do not arrive, and answers that are not taken, for ever."""
+        """End requests that do not arrive, and answers that are not taken, forever."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(SWEEP_SECONDS, self._headers_seconds))
@@ -213,7 +213,7 @@ class Gates:
         """Count a connection as one with a request under way."""
         transport = request.transport
         gate = self._gates.get(transport) if transport is not None else None
-        if gate is None:  # it has gone
+        if gate is None:  # the connection is closed already
             yield
             return
         gate.begin(request)
@@ -226,7 +226,7 @@ class Gates:
                 self._idle[gate] = None
 
     def enter(self, gate: Gate) -> None:
-        """Take a newcomer in, and turn out the longest idle if there are too many."""
+        """Register a connection, and close the longest idle one if there are too many."""
         assert gate.transport is not None
         self._gates[gate.transport] = gate
         if self.full and (longest := self._longest_idle()) is not None:
@@ -234,12 +234,12 @@ class Gates:
         self._idle[gate] = None
 
     def leave(self, gate: Gate) -> None:
-        """Forget a connection; doing so again does nothing."""
+        """Forget a connection; harmless if repeated."""
         self._idle.pop(gate, None)
         if gate.transport is not None:
             self._gates.pop(gate.transport, None)
 
     def _longest_idle(self) -> Gate | None:
-        """Return who has idled longest, if possible one who has taken all that it was sent."""
+        """Return the one that has idled longest, if possible one that has taken all it was sent."""
         some = [*islice(self._idle, LOOKED_AT)]
         return next((gate for gate in some if not gate.is_writing), some[0] if some else None)

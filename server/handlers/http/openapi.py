@@ -67,12 +67,14 @@ def set_up_documentation(
         )
         app["_apispec_parser"] = StrictParser()
         app["swagger_dict"] = document = swagger.valid(app["swagger_dict"])
-    for name, told in {
+    for name, described in {
         "swagger.json": document,
         "doc.json": document,  # as others call it
         "openapi.json": openapi31.translated(document),
     }.items():
-        app.router.add_get(f"/swagger/{name}", partial(_answer, json.dumps(told).encode() + b"\n"))
+        app.router.add_get(
+            f"/swagger/{name}", partial(_answer, json.dumps(described).encode() + b"\n")
+        )
 
 
 async def _answer(body: bytes, _request: web.Request) -> web.Response:

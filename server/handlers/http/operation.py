@@ -10,7 +10,7 @@ from server.handlers.http.problems import Handler
 
 ERRORS = {
     400: "The body is not JSON.",
-    403: "Host or Origin is not let in.",
+    403: "Host or Origin is refused.",
     404: "There is no such thing.",
     409: "Its state forbids it.",
     410: "The archive is damaged where it was to be read.",
@@ -33,7 +33,7 @@ ERROR_HEADERS = {
 
 BODY_ERRORS = (400, 413, 415, 422)
 ALWAYS = (403, 503)
-"""What every route may answer: the guard and the bounds stand before all of them."""
+"""What every route may answer: the guard and the limits stand before all of them."""
 
 ID = "{id}"
 SWITCHING_PROTOCOLS = 101

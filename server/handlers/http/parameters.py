@@ -41,7 +41,7 @@ def query(request: web.Request, _of: type[Value]) -> Value:
 
 
 def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKey | None:
-    """Return what tells the request when it comes again; None where it has no Idempotency-Key.
+    """Return what identifies the request when it comes again; None without an Idempotency-Key.
 
     Raises:
         InvalidInputError: the key is none.

@@ -1,4 +1,4 @@
-"""The version of what can be changed: an ETag that tells when it was changed last."""
+"""The version of what can be changed: an ETag made of the time of its last change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ IF_MATCH = Header(
 
 
 def version_tag(updated_at: datetime) -> dict[str, str]:
-    """Return the header that tells the version of what was changed at that time."""
+    """Return the header with the version of what was last changed at that time."""
     return {"ETag": f'"{(updated_at - EPOCH) // MICROSECOND:x}"'}
 
 

@@ -22,7 +22,7 @@ CLOSE_SECONDS = 1.0
 """How long viewers have to answer the server's close frame."""
 
 MAX_HEARD_BYTES = 256 * 1024
-"""What a WebSocket viewer may say between two sweeps, in whatever frames."""
+"""What a WebSocket viewer may send between two sweeps, in whatever frames."""
 
 GOODBYE = b"the server is shutting down"
 
@@ -71,7 +71,7 @@ class Place:
         return self.acknowledged != before
 
     def is_flooding(self) -> bool:
-        """Tell whether a WebSocket viewer has said too much since the last look."""
+        """Tell whether a WebSocket viewer has sent too much since the last look."""
         if self.websocket is None:
             return False
         before, self.heard_bytes = self.heard_bytes, self.peer.received()
@@ -135,12 +135,12 @@ class Viewers:
         self._check_room(run_id)
         task, transport = asyncio.current_task(), request.transport
         if task is None or transport is None:
-            raise ConnectionResetError("the viewer is gone already")
+            raise ConnectionResetError("the viewer has gone already")
         try:
             peer = self._peer_of(transport, self._stall_seconds)
             heard_bytes = peer.received()
         except OSError as error:
-            raise ConnectionResetError("the viewer is gone already") from error
+            raise ConnectionResetError("the viewer has gone already") from error
         now = asyncio.get_running_loop().time()
         place = Place(transport, peer, task, heard_bytes=heard_bytes, progress_at=now)
         self._places[id(task)] = place

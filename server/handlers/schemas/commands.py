@@ -1,4 +1,4 @@
-"""Commands over HTTP: what is stored, changed and told of them."""
+"""Commands over HTTP: what is stored and changed of them, and answered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,8 +80,8 @@ class _ChangedCommandBody(Schema):
         return ChangedCommand(change, {name: data[name] for name in sorted(COMPARED & data.keys())})
 
 
-def refuse_other_values(compared: Mapping[str, object], told: Mapping[str, object]) -> None:
-    """Refuse what a client sent of what is only read, where it is not as `told` has it.
+def refuse_other_values(compared: Mapping[str, object], stored: Mapping[str, object]) -> None:
+    """Refuse what a client sent of what is only read, where it is not as `stored` has it.
 
     Raises:
         InvalidInputError: by field.
@@ -93,18 +93,18 @@ def refuse_other_values(compared: Mapping[str, object], told: Mapping[str, objec
             else "The text was cut for a list: get the command by itself, and change that."
         ]
         for name, value in compared.items()
-        if not _is_same(value, told[name])
+        if not _is_same(value, stored[name])
     }
     if wrong:
         raise InvalidInputError(wrong)
 
 
-def _is_same(given: object, told: object) -> bool:
-    """Tell whether a value is the one told; times may be written otherwise (`Z`)."""
-    if given == told:
-        return type(given) is type(told)
+def _is_same(given: object, stored: object) -> bool:
+    """Tell whether a value is the stored one; times may be written otherwise (`Z`)."""
+    if given == stored:
+        return type(given) is type(stored)
     try:
-        return datetime.fromisoformat(str(given)) == datetime.fromisoformat(str(told))
+        return datetime.fromisoformat(str(given)) == datetime.fromisoformat(str(stored))
     except (ValueError, TypeError):
         return False
 
@@ -149,7 +149,7 @@ class CommandsQuery(PageQuery):
     )
 
 
-LISTED = "lists hold the first 4 KiB; this tells whether there is more"
+LISTED = "lists hold the first 4 KiB; this says whether there is more"
 
 
 class StoredCommandSchema(AnswerSchema):

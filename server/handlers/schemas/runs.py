@@ -1,4 +1,4 @@
-"""Runs over HTTP: how they are stopped and listed, and what is told of them."""
+"""Runs over HTTP: how they are stopped and listed, and what is answered of them."""
 
 import signal
 from dataclasses import dataclass
