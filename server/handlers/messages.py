@@ -56,8 +56,7 @@ async def send_events(
 ) -> None:
     """Send a viewer all events of a run.
 
-    `write` returns how many bytes it wrote, without waiting for the viewer to take them. Only one
-    event is sent at a time, and nothing here holds its bytes while the viewer takes it.
+    `write` returns how many bytes it wrote, without waiting for the viewer to take them.
 
     Raises:
         TailrunError: as `Watching.watch` does.
@@ -67,5 +66,5 @@ async def send_events(
     async with aclosing(events):
         async for event in events:
             size = await write(event)
-            del event
+            del event  # the viewer may take its time, and nothing else is to hold the bytes
             await place.drain(size)

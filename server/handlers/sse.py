@@ -37,12 +37,9 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def answer(request: web.Request, start: Start) -> web.StreamResponse:
-    """Answer a run's stream as events, from `Last-Event-ID` on where that is given.
-
-    After its end an EventSource comes back; 204 keeps it away.
-    """
+    """Answer a run's stream as events, from `Last-Event-ID` on where that is given."""
     last = request.headers.get(LAST_EVENT_ID, "")
-    if last == END_ID:
+    if last == END_ID:  # an EventSource comes back after the end; 204 keeps it away
         return web.Response(status=204)
     if last:
         start = Start(_offset(last))

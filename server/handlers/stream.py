@@ -74,10 +74,7 @@ async def stream_command(request: web.Request) -> web.StreamResponse:
 async def _stream(
     request: web.Request, find: Callable[[], Awaitable[RunView]]
 ) -> web.StreamResponse:
-    """Serve a viewer; one that cannot be served gets a frame that says why.
-
-    Browsers do not let a page read the status of a refused handshake.
-    """
+    """Serve a viewer; one that cannot be served gets a frame that says why."""
     asked = query(request, StreamAsked)
     if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
         raise web.HTTPBadRequest(text=NO_HANDSHAKE)
@@ -98,6 +95,7 @@ async def _stream(
     except TailrunError as error:
         if not websocket.can_prepare(request):
             raise
+        # The handshake is answered all the same: no page can read the status of a refused one.
         await websocket.prepare(request)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):

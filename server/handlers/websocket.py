@@ -61,13 +61,11 @@ class Socket:
         self._place: Place | None = None
 
     def take(self, place: Place, ping_seconds: float) -> None:
-        """Take a viewer's place; from now on it is sent something, however long nothing comes.
-
-        A page cannot see pings. That nobody answers one proves nothing: it may wait behind output.
-        """
+        """Take a viewer's place; from now on it is sent something, however long nothing comes."""
         self._place = place
         place.websocket = self.websocket
         place.peer.limit_receiving()
+        # A page cannot see pings. That none is answered proves nothing: it may wait behind output.
         if self.format is StreamFormat.JSON:
             place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
         else:
@@ -100,6 +98,7 @@ class Socket:
         """Close; a viewer that is behind has until it has come to the close frame."""
         if self._place is not None:
             self._place.closing = True
+        # A character that was cut in two is left out.
         message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
         await self.websocket.close(code=code, message=message)
 

@@ -37,7 +37,7 @@ class Alive:
 
 
 Event = RunChanged | Frame | Ended
-"""What `watch` gives; whoever sends it says Alive where that comes to nothing for long."""
+"""What `watch` gives; whoever sends it sends Alive where nothing comes for long."""
 
 
 class Watching:
@@ -68,6 +68,7 @@ class Watching:
                 if shows_changes:
                     yield RunChanged(view)
         async with self._runs.output(run_id) as output:
+            # Changes count from here on, before the run is looked at.
             grown = _Changes(live, output).grown if shows_changes else output.grown
             if shows_changes:
                 yield RunChanged(await self._runs.get(run_id))
@@ -81,7 +82,7 @@ class Watching:
                         async for frame in cursor:
                             offset = frame.next
                             ready = [frame]
-                            del frame
+                            del frame  # only the viewer holds its bytes while it takes them
                             yield ready.pop()
                     complete = True
                 if live is not None and not complete:
@@ -97,7 +98,7 @@ class _RunChangedError(Exception):
 class _Changes:
     """Waits for output and for changes of its run together, without a task for each viewer.
 
-    It counts from when it is made. The change that ends the run is left to Ended.
+    Changes count from when it is made. The one that ends the run is left to Ended.
     """
 
     def __init__(self, live: LiveRun | None, output: Output) -> None:

@@ -16,7 +16,7 @@ async def connections(request: web.Request, handler: Handler) -> web.StreamRespo
     with gates.serving(request):
         if gates.full and request.path != "/healthz":
             return _refusal(
-                f"There are more connections than the limit TAILRUN_MAX_CONNECTIONS, {gates.bound}."
+                f"There are more connections than the limit TAILRUN_MAX_CONNECTIONS, {gates.limit}."
             )
         answer = await handler(request)
         if not gates.has_room_for(answer):

@@ -108,14 +108,16 @@ class Gate(asyncio.Protocol):
 
     def end(self) -> None:
         """Note that a request has been answered."""
+        # What was received counts anew for the next request of the connection.
         self.request, self.received = None, 0
         self._answered, self._taking_since = True, self._loop.time()
 
     def close(self) -> None:
-        """Close the connection, which has no request; what is half there is answered."""
+        """Close the connection, which has no request; half of one is answered."""
         self._gates.leave(self)
         assert self.transport is not None
         if self.is_writing:
+            # To close would wait, without end, for a client that does not take its last answer.
             self.transport.abort()
             return
         if self.waiting_since is not None and self.received:
@@ -144,8 +146,10 @@ class Gate(asyncio.Protocol):
             if self.waiting_since is not None and now - self.waiting_since > headers_seconds:
                 self.close()
         elif not self.request.content.is_eof():
+            # Each byte that comes gives the body more time.
             late = now - self.requested_at - body_seconds - self.received / BODY_BYTES_PER_SECOND
             if late > 0 and self.request.content.exception() is None:
+                # The handler that reads the body answers 408, for which there is some time left.
                 self.request.content.set_exception(BodyTimeoutError())
             if late > LINGER_SECONDS and self.transport is not None:
                 self.transport.abort()
@@ -159,14 +163,14 @@ class Gates:
 
     def __init__(
         self,
-        bound: int,
+        limit: int,
         *,
         headers_seconds: float = HEADERS_SECONDS,
         body_seconds: float = BODY_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         max_untaken_bytes: int = MAX_UNTAKEN_BYTES,
     ) -> None:
-        self.bound = bound
+        self.limit = limit
         self._stall_seconds = stall_seconds
         self._max_untaken_bytes = max_untaken_bytes
         self._headers_seconds = headers_seconds
@@ -179,14 +183,12 @@ class Gates:
 
     @property
     def full(self) -> bool:
-        """Whether there are more connections than the bound."""
-        return len(self) > self.bound
+        """Whether there are more connections than the limit."""
+        return len(self) > self.limit
 
     def has_room_for(self, answer: web.StreamResponse) -> bool:
-        """Whether an answer may wait in memory for its client, with those that wait already.
-
-        What is sent piece by piece does not, nor does what is small.
-        """
+        """Whether an answer may wait in memory for its client, with those that wait already."""
+        # What is sent piece by piece does not wait here, and what is small does not matter.
         if not isinstance(answer, web.Response) or (answer.content_length or 0) <= LARGE_BYTES:
             return True
         untaken = sum(gate.untaken_bytes for gate in self._gates.values() if gate.request is None)
@@ -229,8 +231,11 @@ class Gates:
         """Register a connection, and close the longest idle one if there are too many."""
         assert gate.transport is not None
         self._gates[gate.transport] = gate
-        if self.full and (longest := self._longest_idle()) is not None:
-            longest.close()
+        if self.full and self._idle:
+            longest = [*islice(self._idle, LOOKED_AT)]
+            # One that has taken all that it was sent loses nothing.
+            settled = (one for one in longest if not one.is_writing)
+            next(settled, longest[0]).close()
         self._idle[gate] = None
 
     def leave(self, gate: Gate) -> None:
@@ -238,8 +243,3 @@ class Gates:
         self._idle.pop(gate, None)
         if gate.transport is not None:
             self._gates.pop(gate.transport, None)
-
-    def _longest_idle(self) -> Gate | None:
-        """Return the one that has idled longest, if possible one that has taken all it was sent."""
-        some = [*islice(self._idle, LOOKED_AT)]
-        return next((gate for gate in some if not gate.is_writing), some[0] if some else None)

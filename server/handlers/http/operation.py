@@ -91,7 +91,9 @@ class Operation:
             described[str(status)] = {"description": text}
             if schema is not None:
                 described[str(status)]["schema"] = schema
-            headers = (CREATED if status == 201 else {}) | (ETAG if _has_version(schema) else {})
+            # What was changed last at a known time has a version.
+            has_version = schema is not None and "updated_at" in schema().fields
+            headers = (CREATED if status == 201 else {}) | (ETAG if has_version else {})
             if headers:
                 described[str(status)]["headers"] = headers
         for status in sorted(self._statuses(path)):
@@ -149,10 +151,6 @@ def operation(
         )
 
     return describe
-
-
-def _has_version(schema: type[Schema] | None) -> bool:
-    return schema is not None and "updated_at" in schema().fields
 
 
 class ProblemSchema(Schema):

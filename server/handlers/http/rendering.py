@@ -16,11 +16,9 @@ class AnswerSchema(Schema):
 
     @classmethod
     def render(cls, view: object, base: str) -> dict[str, Any]:
-        """Return a view as orjson writes it; the paths in it begin with `base`.
-
-        The fields are read once for each schema: marshmallow's own dump looks at them for each
-        value anew, which takes four times as long (21 ms for 1,000 runs instead of 5).
-        """
+        """Return a view as orjson writes it; the paths in it begin with `base`."""
+        # The fields are read once for each schema: marshmallow's own dump looks at them for each
+        # value anew, and takes four times as long (23 ms for 1,000 runs instead of 5.5).
         return _renderer(cls, base)(view)
 
 
@@ -43,7 +41,10 @@ def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def _renderer(schema: type[Schema], base: str) -> Callable[[object], dict[str, Any]]:
     declared = schema().fields
-    sources = [_source(name, field) for name, field in declared.items()]
+    sources = [
+        field.source if isinstance(field, PathField) else field.attribute or name
+        for name, field in declared.items()
+    ]
     # attrgetter makes a tuple of two values or more; the last one is not looked at.
     values_of = attrgetter(*sources, sources[0])
     converts = [(name, _convert(field, base)) for name, field in declared.items()]
@@ -57,12 +58,8 @@ def _renderer(schema: type[Schema], base: str) -> Callable[[object], dict[str, A
     return render
 
 
-def _source(name: str, field: fields.Field[Any]) -> str:
-    return field.source if isinstance(field, PathField) else field.attribute or name
-
-
 def _convert(field: fields.Field[Any], base: str) -> Callable[[Any], object] | None:
-    """Return what makes a value one that orjson writes; None where it does so as it is."""
+    """Return what makes a value one that orjson writes; None where it writes it as it is."""
     match field:
         case PathField():
             return f"{base}{API}/{field.template}".__mod__

@@ -35,14 +35,14 @@ async def send(
         async for piece in pieces:
             size = len(piece)
             await writer.write(piece, drain=False)
-            del piece
+            del piece  # the viewer may take its time, and nothing else is to hold the bytes
             await place.drain(size)
     await response.write_eof()
     return response
 
 
 async def send_head(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Send an answer without its body: to HEAD, or to who has it already."""
+    """Send an answer without its body: for HEAD, or to a client that has it already."""
     await response.prepare(request)
     await response.write_eof()
     return response

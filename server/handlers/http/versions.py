@@ -1,5 +1,6 @@
 """The version of what can be changed: an ETag made of the time of its last change."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -26,12 +27,9 @@ def permitted_versions(request: web.Request) -> list[datetime] | None:
     tags = request.if_match
     if tags is None or any(tag.value == "*" for tag in tags):
         return None
-    found = [_version_of(tag.value) for tag in tags if not tag.is_weak]
-    return [version for version in found if version is not None]
-
-
-def _version_of(tag: str) -> datetime | None:
-    try:
-        return EPOCH + int(tag, 16) * MICROSECOND
-    except (ValueError, OverflowError):  # it is none of ours
-        return None
+    versions = []
+    for tag in tags:
+        if not tag.is_weak:  # a weak one permits no change (RFC 9110, 13.1.1)
+            with suppress(ValueError, OverflowError):  # it is none of ours
+                versions.append(EPOCH + int(tag.value, 16) * MICROSECOND)
+    return versions
