@@ -1,5 +1,5 @@
 /** Single keys that act on the page; `?` lists those that apply. */
-import { keep, kept } from "./kept.js";
+import { keep, kept } from "./preferences.js";
 import { Store } from "./store.js";
 import { useLayoutEffect, useRef } from "./ui.js";
 

@@ -13,7 +13,7 @@ import { say, sayProblem } from "../parts/notice.js";
 import { startAndWatch, useAction } from "../runs/actions.js";
 import { More, RunList } from "../runs/run_list.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
-import { loadPages, pauseFor, useFresh } from "../server/fresh.js";
+import { loadPages, pauseFor, useFresh } from "../server/polling.js";
 
 /** @param {{id: string}} props */
 export function CommandScreen({ id }) {

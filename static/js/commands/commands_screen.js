@@ -1,5 +1,5 @@
 /** All commands, with the state of their last run. */
-import { usePlace } from "../base/place.js";
+import { usePlace } from "../base/list_position.js";
 import { replacePath, toCommand, toCommands, toNew, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
@@ -13,7 +13,7 @@ import { Ago, Elapsed } from "../parts/time.js";
 import { startAndWatch, stop, useAction } from "../runs/actions.js";
 import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
-import { loadPages, pauseFor, useFresh, useLast } from "../server/fresh.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../server/polling.js";
 
 const TYPING_PAUSE_MS = 200;
 

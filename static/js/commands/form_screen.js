@@ -10,7 +10,7 @@ import { MissingScreen } from "../parts/missing.js";
 import { say } from "../parts/notice.js";
 import { useAction } from "../runs/actions.js";
 import { createCommand, getCommand, replaceCommand } from "../server/api.js";
-import { useFresh } from "../server/fresh.js";
+import { useFresh } from "../server/polling.js";
 import { Conflict } from "./conflict.js";
 import { draftOf, dropDraft, keepDraft } from "./draft.js";
 import { BLANK, CommandFields, FormError, readFields, sameFields } from "./fields.js";

@@ -1,5 +1,5 @@
 /** In which encoding a command's output is read: a choice, kept in this browser for each command. */
-import { forget, keep, kept } from "../base/kept.js";
+import { forget, keep, kept } from "../base/preferences.js";
 import { html, useState } from "../base/ui.js";
 
 const UTF8 = "utf-8";

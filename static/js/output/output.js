@@ -1,6 +1,6 @@
 /** A run's output, with what can be done with it. */
 import { copyText } from "../base/clipboard.js";
-import { keep, kept } from "../base/kept.js";
+import { keep, kept } from "../base/preferences.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
 import { elapsed, isActive, outcome, reasonOf } from "../model/run.js";

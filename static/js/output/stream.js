@@ -2,7 +2,7 @@
 import { checkServer } from "../server/api.js";
 import { backOff, serverState, tryAgain } from "../server/state.js";
 import { FRESH_MS } from "./sign.js";
-import { notPassing, passing, WAYS } from "./ways.js";
+import { notPassing, passing, WAYS } from "./transports.js";
 
 /**
  * @typedef {import("../model/types.js").Run} Run

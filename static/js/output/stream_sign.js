@@ -7,7 +7,7 @@ import { useTick } from "../server/clock.js";
 import { serverState } from "../server/state.js";
 import { bytes } from "../words/format.js";
 import { signOf } from "./sign.js";
-import { passing } from "./ways.js";
+import { passing } from "./transports.js";
 
 const TICK_MS = 1000;
 const WAY_WORDS = {

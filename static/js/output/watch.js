@@ -4,7 +4,7 @@ import { RangeSource } from "./ranges.js";
 import { WATCH_START } from "./start.js";
 import { RunStream } from "./stream.js";
 import { OutputViewer } from "./viewer.js";
-import { passing } from "./ways.js";
+import { passing } from "./transports.js";
 
 /**
  * @typedef {import("../model/types.js").Run} Run

@@ -11,7 +11,7 @@ import { MissingScreen } from "../parts/missing.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed, Moment } from "../parts/time.js";
 import { getCommand, getRun } from "../server/api.js";
-import { pauseFor, useFresh } from "../server/fresh.js";
+import { pauseFor, useFresh } from "../server/polling.js";
 import { serverState } from "../server/state.js";
 import { useFavicon } from "./favicon.js";
 import { RunActions } from "./run_actions.js";

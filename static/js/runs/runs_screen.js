@@ -1,5 +1,5 @@
 /** All runs, newest first, of all commands. */
-import { usePlace } from "../base/place.js";
+import { usePlace } from "../base/list_position.js";
 import { replacePath, toCommands, toRuns } from "../base/router.js";
 import { html, useEffect, useState } from "../base/ui.js";
 import { isActive, shortId, STATES, stateWord } from "../model/run.js";
@@ -7,7 +7,7 @@ import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { getCommand, listRuns } from "../server/api.js";
-import { loadPages, pauseFor, useFresh, useLast } from "../server/fresh.js";
+import { loadPages, pauseFor, useFresh, useLast } from "../server/polling.js";
 import { More, RunList } from "./run_list.js";
 
 /** @param {{query: URLSearchParams}} props */

@@ -1,7 +1,7 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
 import { brokenOff, isJson, noAnswer, Problem, problemOf, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
-import { once } from "./once.js";
+import { once } from "./idempotency.js";
 import { reportServer } from "./state.js";
 
 const READ_MS = 10_000;
