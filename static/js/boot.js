@@ -1,6 +1,6 @@
 /**
- * Shows at once why there is no page, where its modules cannot be loaded; main.js takes the place of that text else.
- * A script of its own, and none of the modules: browsers send an Origin with those alone, which a proxy may spoil.
+ * Shows at once why there is no page when a module cannot be loaded; otherwise main.js replaces that text.
+ * A classic script, not a module: browsers send an Origin header with modules only, and a proxy may break that.
  */
 addEventListener(
   "error",

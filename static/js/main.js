@@ -27,11 +27,11 @@ function Page() {
   const { screen, id, query } = useRoute();
   const [helping, setHelping] = useState(false);
   const shortcuts = [
-    { key: "?", does: "Show keyboard shortcuts", run: () => setHelping(true) },
-    { key: "c", does: "Go to the commands", run: () => go(toCommands()) },
-    { key: "r", does: "Go to the runs", run: () => go(toRuns()) },
-    { key: "n", does: "New command", run: () => go(toNew()) },
-    { key: "Escape", does: "Close a message, or go back", run: closeNotice },
+    { key: "?", description: "Show keyboard shortcuts", run: () => setHelping(true) },
+    { key: "c", description: "Go to the commands", run: () => go(toCommands()) },
+    { key: "r", description: "Go to the runs", run: () => go(toRuns()) },
+    { key: "n", description: "New command", run: () => go(toNew()) },
+    { key: "Escape", description: "Close a message, or go back", run: closeNotice },
   ];
   useShortcuts(shortcuts, { everywhere: true });
   return html`

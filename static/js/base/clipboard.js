@@ -1,4 +1,4 @@
-/** The clipboard, also where the browser's own interface is kept to secure origins (a plain http address). */
+/** The clipboard, also on plain http, where browsers do not offer `navigator.clipboard`. */
 
 /** @param {string} text @returns {Promise<void>} rejects when nothing was copied */
 export async function copyText(text) {

@@ -1,4 +1,4 @@
-/** Where a person was in a list: the browser's Back leads to the same pages of it, and to the same place in them. */
+/** The position in a list, restored when the browser's Back leads there: its loaded pages and its scroll position. */
 import { useLayoutEffect, useRef } from "./ui.js";
 
 /**
@@ -25,7 +25,7 @@ function entryName() {
 }
 
 /** @returns {[Place, (place: Place) => void]} where the person was; what to call with where they are, at each render */
-export function usePlace() {
+export function useListPosition() {
   const here = useRef(null);
   here.current ??= { name: entryName(), place: null };
   const before = places.get(here.current.name) ?? { pages: 1 };

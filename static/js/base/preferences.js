@@ -1,7 +1,7 @@
-/** Small choices kept in this browser; where it keeps nothing, they last as long as the page. */
+/** Preferences stored in this browser; where it stores nothing, they last as long as the page. */
 
 /** @param {string} name @returns {string|null} */
-export function kept(name) {
+export function readPreference(name) {
   try {
     return localStorage.getItem(`tailrun.${name}`);
   } catch {
@@ -10,19 +10,19 @@ export function kept(name) {
 }
 
 /** @param {string} name @param {string} value */
-export function keep(name, value) {
+export function storePreference(name, value) {
   try {
     localStorage.setItem(`tailrun.${name}`, value);
   } catch {
-    // a choice that is not kept is no reason to fail
+    // Not storing a preference is no reason to fail.
   }
 }
 
 /** @param {string} name */
-export function forget(name) {
+export function removePreference(name) {
   try {
     localStorage.removeItem(`tailrun.${name}`);
   } catch {
-    // what is not kept need not be forgotten
+    // Nothing was stored.
   }
 }

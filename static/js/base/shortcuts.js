@@ -1,24 +1,24 @@
-/** Single keys that act on the page; `?` lists those that apply. */
-import { keep, kept } from "./preferences.js";
+/** Single-key shortcuts; `?` lists those that apply. */
+import { readPreference, storePreference } from "./preferences.js";
 import { Store } from "./store.js";
 import { useLayoutEffect, useRef } from "./ui.js";
 
 /**
  * @typedef {object} Shortcut
  * @property {string} key as in KeyboardEvent.key
- * @property {string} does
+ * @property {string} description
  * @property {() => void} run
  */
 
 /** @type {{current: Shortcut[]}[]} where a key is taken twice, the later group has it */
 let groups = [];
 
-/** Whether single keys act; kept in the browser, for people who speak or whose keyboard types by itself. */
-export const shortcutsOn = new Store(kept("shortcuts") !== "off");
+/** Whether single-key shortcuts are enabled; people who dictate turn them off (WCAG 2.2, 2.1.4). */
+export const shortcutsOn = new Store(readPreference("shortcuts") !== "off");
 
 /** @param {boolean} on */
 export function turnShortcuts(on) {
-  keep("shortcuts", on ? "on" : "off");
+  storePreference("shortcuts", on ? "on" : "off");
   shortcutsOn.set(on);
 }
 

@@ -1,4 +1,4 @@
-/** The one door to the vendored libraries: components as tagged templates, no build step. */
+/** The only module that imports preact and htm: components as tagged templates, no build step. */
 import htm from "../../vendor/htm/htm.js";
 import { h } from "../../vendor/preact/preact.js";
 

@@ -4,23 +4,24 @@ import { go, toCommands, toEdit } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useState } from "../base/ui.js";
 import { isActive } from "../model/run.js";
+import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Confirm } from "../parts/dialog.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
-import { say, sayProblem } from "../parts/notice.js";
-import { startAndWatch, useAction } from "../runs/actions.js";
+import { showNotice, showProblem } from "../parts/notice.js";
+import { startAndWatch } from "../runs/actions.js";
 import { More, RunList } from "../runs/run_list.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
-import { loadPages, pauseFor, useFresh } from "../server/polling.js";
+import { loadPages, pollInterval, usePolling } from "../server/polling.js";
 
 /** @param {{id: string}} props */
 export function CommandScreen({ id }) {
-  const { value: command, problem } = useFresh(
+  const { value: command, problem } = usePolling(
     (options) => getCommand(id, options),
     [id],
-    () => pauseFor(false),
+    () => pollInterval(false),
   );
   if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
   if (!command) return html`<${Waiting} problem=${problem} />`;
@@ -31,15 +32,15 @@ function CommandView({ command }) {
   const [asking, setAsking] = useState(false);
   const [start, starting] = useAction(() => startAndWatch(command.id));
   useShortcuts([
-    { key: "s", does: "Start this command", run: start },
-    { key: "e", does: "Edit this command", run: () => go(toEdit(command.id)) },
-    { key: "Escape", does: "Back to the commands", run: () => go(toCommands()) },
+    { key: "s", description: "Start this command", run: start },
+    { key: "e", description: "Edit this command", run: () => go(toEdit(command.id)) },
+    { key: "Escape", description: "Back to the commands", run: () => go(toCommands()) },
   ]);
   return html`
     <${Heading} title=${command.name} trail=${[["Commands", toCommands()]]}>
-      <${Button} kind="main" icon="start" words="Start" disabled=${starting} onClick=${start} />
-      <${Button} words="Edit" href=${"#" + toEdit(command.id)} />
-      <${Button} kind="danger-quiet" words="Delete" onClick=${() => setAsking(true)} />
+      <${Button} kind="main" icon="start" label="Start" disabled=${starting} onClick=${start} />
+      <${Button} label="Edit" href=${"#" + toEdit(command.id)} />
+      <${Button} kind="danger-quiet" label="Delete" onClick=${() => setAsking(true)} />
     <//>
     ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
     <${Script} script=${command.script} />
@@ -50,17 +51,17 @@ function CommandView({ command }) {
 }
 
 function Script({ script }) {
-  const copy = () => copyText(script).then(() => say("Copied the script."), sayProblem);
+  const copy = () => copyText(script).then(() => showNotice("Copied the script."), showProblem);
   return html`<section class="script" aria-label="Script">
     <pre tabindex="0"><code>${script}</code></pre>
-    <${Button} small brief icon="copy" words="Copy" also="script__copy" onClick=${copy} />
+    <${Button} small compact icon="copy" label="Copy" className="script__copy" onClick=${copy} />
   </section>`;
 }
 
 function History({ command }) {
   const [pages, setPages] = useState(1);
   const load = (options) => loadPages((page) => listRunsOf(command.id, page, options), pages);
-  const { value, problem } = useFresh(load, [command.id, pages], (list) => pauseFor(list.items.some(isActive)));
+  const { value, problem } = usePolling(load, [command.id, pages], (list) => pollInterval(list.items.some(isActive)));
   return html`<section class="section">
     <h2>Runs</h2>
     ${!value && html`<${Waiting} problem=${problem} />`}
@@ -79,7 +80,7 @@ function DeleteDialog({ command, onClose }) {
   const [remove, removing] = useAction(async () => {
     try {
       await deleteCommand(command.id);
-      say(html`Deleted <bdi>${command.name}</bdi>.`);
+      showNotice(html`Deleted <bdi>${command.name}</bdi>.`);
       go(toCommands());
     } catch (problem) {
       setError(problem.message);

@@ -1,37 +1,38 @@
 /** All commands, with the state of their last run. */
-import { usePlace } from "../base/list_position.js";
+import { useListPosition } from "../base/list_position.js";
 import { replacePath, toCommand, toCommands, toNew, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
 import { firstLine, isActive } from "../model/run.js";
+import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { Icon } from "../parts/icon.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
-import { startAndWatch, stop, useAction } from "../runs/actions.js";
+import { startAndWatch, stop } from "../runs/actions.js";
 import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
-import { loadPages, pauseFor, useFresh, useLast } from "../server/polling.js";
+import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 
 const TYPING_PAUSE_MS = 200;
 
 /** @param {{query: URLSearchParams}} props */
 export function CommandsScreen({ query }) {
   const search = query.get("q") ?? "";
-  const [place, remember] = usePlace();
+  const [place, remember] = useListPosition();
   const [pages, setPages] = useState(place.pages);
   const load = (options) => loadPages((page) => listCommands({ q: search, ...page }, options), pages);
   const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
-  const { value, problem, reload } = useFresh(load, [search, pages], (list) => pauseFor(anyActive(list)));
+  const { value, problem, reload } = usePolling(load, [search, pages], (list) => pollInterval(anyActive(list)));
   const shown = useLast(value, place.list);
   remember({ pages, list: shown });
   const onMore = () => setPages(pages + 1);
   return html`
     <${Heading} title="Commands">
-      <${Search} value=${search} onSearch=${(words) => replacePath(toCommands(words))} />
-      <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
+      <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text))} />
+      <${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />
     <//>
     ${!shown && html`<${Waiting} problem=${problem} />`}
     ${shown && html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${onMore} />`}
@@ -39,25 +40,25 @@ export function CommandsScreen({ query }) {
 }
 
 function Search({ value, onSearch }) {
-  const [words, setWords] = useState(value);
+  const [text, setText] = useState(value);
   const input = useRef(null);
-  useEffect(() => setWords(value), [value]);
+  useEffect(() => setText(value), [value]);
   useEffect(() => {
-    const timer = setTimeout(() => words !== value && onSearch(words), TYPING_PAUSE_MS);
+    const timer = setTimeout(() => text !== value && onSearch(text), TYPING_PAUSE_MS);
     return () => clearTimeout(timer);
-  }, [words]);
-  useShortcuts([{ key: "/", does: "Search the commands", run: () => input.current.focus() }]);
+  }, [text]);
+  useShortcuts([{ key: "/", description: "Search the commands", run: () => input.current.focus() }]);
   const onKeyDown = (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
-    if (words) setWords("");
+    if (text) setText("");
     else input.current.blur();
   };
   return html`<label class="search">
     <span class="visually-hidden">Search the commands</span>
     <${Icon} name="search" />
-    <input ref=${input} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${words}
-      onInput=${(event) => setWords(event.target.value)} onKeyDown=${onKeyDown} />
+    <input ref=${input} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text}
+      onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown} />
     <kbd aria-hidden="true">/</kbd>
   </label>`;
 }
@@ -100,15 +101,15 @@ function RowAction({ command, run, reload }) {
   const [start, starting] = useAction(() => startAndWatch(command.id));
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   const active = run && isActive(run);
-  const words = active ? "Stop" : "Start";
-  return html`<${Button} brief kind="quiet" also="above" icon=${active ? "stop" : "start"} words=${words}
-    aria-label=${`${words} ${command.name}`} disabled=${starting || stopping || run?.stopping}
+  const label = active ? "Stop" : "Start";
+  return html`<${Button} compact kind="quiet" className="above" icon=${active ? "stop" : "start"} label=${label}
+    aria-label=${`${label} ${command.name}`} disabled=${starting || stopping || run?.stopping}
     onClick=${active ? stopIt : start} />`;
 }
 
 const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
   <p>The search covers names and descriptions.</p>
-  <${Button} words="Show all commands" href=${"#" + toCommands()} />
+  <${Button} label="Show all commands" href=${"#" + toCommands()} />
 <//>`;
 
 const CURL = `curl ${apiUrl("/commands/")} -H 'Content-Type: application/json' \\
@@ -120,5 +121,5 @@ const NoCommands = () => html`<${Empty} title="No commands yet">
     or from a terminal:
   </p>
   <pre class="example"><code>${CURL}</code></pre>
-  <${Button} kind="main" icon="plus" words="New command" href=${"#" + toNew()} />
+  <${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />
 <//>`;

@@ -1,4 +1,4 @@
-/** Two people changed a command: both texts, and a choice. */
+/** Two people changed the same command: shows both versions and asks which to keep. */
 import { html } from "../base/ui.js";
 import { Button } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
@@ -10,9 +10,9 @@ import { Dialog } from "../parts/dialog.js";
  * @param {CommandFields} props.theirs as it is stored now
  * @param {CommandFields} props.mine
  * @param {boolean} props.busy
- * @param {() => void} props.onMine stores this one's text over the other's
- * @param {() => void} props.onTheirs lets go of this one's
- * @param {() => void} props.onClose goes on editing
+ * @param {() => void} props.onMine overwrites theirs
+ * @param {() => void} props.onTheirs discards mine
+ * @param {() => void} props.onClose continues editing
  */
 export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
   return html`<${Dialog} wide title="Someone else changed this command" onClose=${onClose}>
@@ -21,9 +21,9 @@ export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
       <${Version} title="Your version" fields=${mine} other=${theirs} />
     </div>
     <div class="dialog__actions">
-      <${Button} words="Keep editing" autofocus onClick=${onClose} />
-      <${Button} words="Use the stored version" onClick=${onTheirs} />
-      <${Button} kind="danger" words="Overwrite with mine" disabled=${busy} onClick=${onMine} />
+      <${Button} label="Keep editing" autofocus onClick=${onClose} />
+      <${Button} label="Use the stored version" onClick=${onTheirs} />
+      <${Button} kind="danger" label="Overwrite with mine" disabled=${busy} onClick=${onMine} />
     </div>
   <//>`;
 }

@@ -1,4 +1,4 @@
-/** What was typed into a form and not saved yet; it outlives going elsewhere in this tab and coming back. */
+/** Unsaved input of a form, kept while the user visits other screens in this tab. */
 
 /**
  * @typedef {object} Draft
@@ -9,7 +9,7 @@
 const key = (name) => `tailrun.draft.${name}`;
 
 /** @param {string} name of the form @returns {Draft|null} */
-export function draftOf(name) {
+export function readDraft(name) {
   try {
     return JSON.parse(sessionStorage.getItem(key(name)));
   } catch {
@@ -18,19 +18,19 @@ export function draftOf(name) {
 }
 
 /** @param {string} name @param {Draft} draft */
-export function keepDraft(name, draft) {
+export function saveDraft(name, draft) {
   try {
     sessionStorage.setItem(key(name), JSON.stringify(draft));
   } catch {
-    // the form still holds it, and the browser asks before it is left
+    // The form still holds it, and the browser asks before leaving.
   }
 }
 
 /** @param {string} name */
-export function dropDraft(name) {
+export function discardDraft(name) {
   try {
     sessionStorage.removeItem(key(name));
   } catch {
-    // what is not kept need not be dropped
+    // Nothing was stored.
   }
 }

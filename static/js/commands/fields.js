@@ -45,6 +45,8 @@ export function FormError({ problem }) {
   if (!problem) return null;
   const others = Object.entries(problem.errors).filter(([field]) => !(field in BLANK));
   if (others.length === 0 && Object.keys(problem.errors).length > 0) return null;
-  const texts = others.length ? others.map(([field, words]) => `${field}: ${words.join(" ")}`) : [problem.message];
+  const texts = others.length
+    ? others.map(([field, messages]) => `${field}: ${messages.join(" ")}`)
+    : [problem.message];
   return html`<p class="form-error" role="alert">${texts.join(" ")}</p>`;
 }

@@ -1,18 +1,18 @@
-/** Making a command, and changing one. */
+/** The forms that create and edit a command. */
 import { go, toCommand, toCommands, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
+import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Confirm } from "../parts/dialog.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
-import { say } from "../parts/notice.js";
-import { useAction } from "../runs/actions.js";
+import { showNotice } from "../parts/notice.js";
 import { createCommand, getCommand, replaceCommand } from "../server/api.js";
-import { useFresh } from "../server/polling.js";
+import { usePolling } from "../server/polling.js";
 import { Conflict } from "./conflict.js";
-import { draftOf, dropDraft, keepDraft } from "./draft.js";
+import { discardDraft, readDraft, saveDraft } from "./draft.js";
 import { BLANK, CommandFields, FormError, readFields, sameFields } from "./fields.js";
 
 /** @typedef {import("./fields.js").CommandFields} Fields */
@@ -23,7 +23,7 @@ const CHANGED_MEANWHILE = 412;
 export function NewScreen() {
   const save = async (fields, { start }) => {
     const command = await createCommand({ ...fields, start });
-    if (command.warnings?.length) say(command.warnings.join(" "), { wrong: true });
+    if (command.warnings?.length) showNotice(command.warnings.join(" "), { isError: true });
     return command.run ? toRun(command.run.id) : toCommand(command.id);
   };
   return html`
@@ -34,7 +34,7 @@ export function NewScreen() {
 
 /** @param {{id: string}} props */
 export function EditScreen({ id }) {
-  const { value: command, problem } = useFresh(
+  const { value: command, problem } = usePolling(
     (options) => getCommand(id, options),
     [id],
     () => null,
@@ -49,7 +49,7 @@ function EditView({ command }) {
   const [conflict, setConflict] = useState(null);
   const store = async (fields, etag) => {
     await replaceCommand(command.id, fields, etag);
-    say(html`Saved <bdi>${fields.name}</bdi>.`);
+    showNotice(html`Saved <bdi>${fields.name}</bdi>.`);
     return toCommand(command.id);
   };
   const save = async (fields, { etag }) => {
@@ -63,11 +63,11 @@ function EditView({ command }) {
   };
   const [saveMine, busy] = useAction(async () => {
     const path = await store(conflict.mine, conflict.theirs.etag);
-    dropDraft(command.id);
+    discardDraft(command.id);
     go(path);
   });
   const takeTheirs = () => {
-    dropDraft(command.id);
+    discardDraft(command.id);
     setStored(conflict.theirs);
     setConflict(null);
   };
@@ -93,15 +93,15 @@ function EditView({ command }) {
  * returns where it leads; null: it stays
  */
 function CommandForm({ name, ...rest }) {
-  const [draft, setDraft] = useState(() => draftOf(name));
+  const [draft, setDraft] = useState(() => readDraft(name));
   const discard = () => {
-    dropDraft(name);
+    discardDraft(name);
     setDraft(null);
   };
   return html`
     ${draft && html`<p class="draft" role="status">
       Your unsaved changes were restored.
-      <${Button} small words="Discard them" onClick=${discard} />
+      <${Button} small label="Discard them" onClick=${discard} />
     </p>`}
     <${Form} key=${draft ? "draft" : "stored"} name=${name} draft=${draft} ...${rest} />
   `;
@@ -120,14 +120,14 @@ function Form({ name, draft, stored, back, save }) {
       const path = await save(readFields(form.current), { start, etag });
       if (path === null) return;
       saved.current = true;
-      dropDraft(name);
+      discardDraft(name);
       go(path);
     } catch (failure) {
       setProblem(failure);
     }
   });
   const leave = () => {
-    dropDraft(name);
+    discardDraft(name);
     saved.current = true;
     go(back);
   };
@@ -135,8 +135,8 @@ function Form({ name, draft, stored, back, save }) {
   useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
   useLayoutEffect(() => form.current.elements.name.focus(), []);
   useLeaveGuard(() => changed() && !busy);
-  useShortcuts([{ key: "Escape", does: "Leave the form", run: tryToLeave }]);
-  const onInput = () => (changed() ? keepDraft(name, { fields: readFields(form.current), etag }) : dropDraft(name));
+  useShortcuts([{ key: "Escape", description: "Leave the form", run: tryToLeave }]);
+  const onInput = () => (changed() ? saveDraft(name, { fields: readFields(form.current), etag }) : discardDraft(name));
   const onKeyDown = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current.requestSubmit();
   };
@@ -157,15 +157,15 @@ function Form({ name, draft, stored, back, save }) {
 function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
   const main = isNew ? "Save and start" : "Save";
   return html`<div class="form__actions">
-    <${Button} type="submit" kind="main" words=${busy ? "Saving…" : main} disabled=${busy} />
-    ${isNew && html`<${Button} words="Save only" disabled=${busy} onClick=${onSaveOnly} />`}
-    <${Button} kind="quiet" words="Cancel" onClick=${onLeave} />
+    <${Button} type="submit" kind="main" label=${busy ? "Saving…" : main} disabled=${busy} />
+    ${isNew && html`<${Button} label="Save only" disabled=${busy} onClick=${onSaveOnly} />`}
+    <${Button} kind="quiet" label="Cancel" onClick=${onLeave} />
     <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
   </div>`;
 }
 
-const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard" cancel="Keep editing"
-  onConfirm=${onLeave} onClose=${onClose}>
+const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard"
+  cancel="Keep editing" onConfirm=${onLeave} onClose=${onClose}>
   <p>Your changes will be lost.</p>
 <//>`;
 

@@ -34,7 +34,7 @@
  *
  * @typedef {object} OutputFrame a stretch of a run's output
  * @property {number} offset of its first byte
- * @property {number} next the offset to go on from
+ * @property {number} next the offset that follows it
  * @property {number} line the number of the line its first byte belongs to
  * @property {number} time unix seconds
  * @property {string} text

@@ -1,10 +1,10 @@
-/** Text that can be read on its ground: WCAG 2.2's contrast ratio, at least 4.5 to 1. Pure. */
+/** Text that is legible on its background: WCAG 2.2's contrast ratio, at least 4.5 to 1. Pure. */
 
 const LEAST = 4.5;
 const BLACK = "#000000";
 const WHITE = "#ffffff";
 
-/** xterm's first 16 colours, as a ground of a fixed colour expects them. */
+/** xterm's first 16 colours, for text on a background of a fixed colour. */
 const NOMINAL = (
   "#000000 #cd0000 #00cd00 #cdcd00 #0000ee #cd00cd #00cdcd #e5e5e5 " +
   "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff"

@@ -1,5 +1,5 @@
 /** In which encoding a command's output is read: a choice, kept in this browser for each command. */
-import { forget, keep, kept } from "../base/preferences.js";
+import { readPreference, removePreference, storePreference } from "../base/preferences.js";
 import { html, useState } from "../base/ui.js";
 
 const UTF8 = "utf-8";
@@ -12,10 +12,10 @@ const ENCODINGS = { [UTF8]: "UTF-8", "windows-1251": "Windows-1251", ibm866: "IB
  */
 export function useEncoding(commandId) {
   const name = `encoding.${commandId}`;
-  const [encoding, setEncoding] = useState(kept(name) in ENCODINGS ? kept(name) : UTF8);
+  const [encoding, setEncoding] = useState(readPreference(name) in ENCODINGS ? readPreference(name) : UTF8);
   const choose = (chosen) => {
-    if (chosen === UTF8) forget(name);
-    else keep(name, chosen);
+    if (chosen === UTF8) removePreference(name);
+    else storePreference(name, chosen);
     setEncoding(chosen);
   };
   return [encoding, choose];
@@ -24,5 +24,5 @@ export function useEncoding(commandId) {
 /** @param {{encoding: string, onChoose: (encoding: string) => void}} props */
 export const EncodingChoice = ({ encoding, onChoose }) => html`<select class="encoding" aria-label="Encoding"
   title="Encoding" value=${encoding} onChange=${(event) => onChoose(event.target.value)}>
-  ${Object.entries(ENCODINGS).map(([label, words]) => html`<option key=${label} value=${label}>${words}</option>`)}
+  ${Object.entries(ENCODINGS).map(([label, name]) => html`<option key=${label} value=${label}>${name}</option>`)}
 </select>`;

@@ -1,17 +1,18 @@
 /** A run's output, with what can be done with it. */
 import { copyText } from "../base/clipboard.js";
-import { keep, kept } from "../base/preferences.js";
+import { readPreference, storePreference } from "../base/preferences.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
-import { elapsed, isActive, outcome, reasonOf } from "../model/run.js";
+import { elapsed, isActive } from "../model/run.js";
 import { Button } from "../parts/button.js";
-import { say, sayProblem } from "../parts/notice.js";
+import { showNotice, showProblem } from "../parts/notice.js";
 import { State } from "../parts/state.js";
 import { outputUrl } from "../server/api.js";
 import { duration, whole } from "../words/format.js";
+import { outcome, reasonOf } from "../words/run.js";
 import { EncodingChoice, useEncoding } from "./encoding.js";
 import { WATCH_START } from "./start.js";
-import { RefusedNote, StreamSign, WayNote } from "./stream_sign.js";
+import { RefusedNote, StreamSign, TransportNote } from "./stream_sign.js";
 import { RunWatch } from "./watch.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
@@ -24,34 +25,34 @@ import { RunWatch } from "./watch.js";
 export function Output({ run, onRun }) {
   const [encoding, chooseEncoding] = useEncoding(run.command_id);
   const { watch, state, scroller, host } = useWatch(run, encoding, onRun);
-  const [wrap, setWrap] = useState(kept("wrap") !== "off");
+  const [wrap, setWrap] = useState(readPreference("wrap") !== "off");
   const toggleWrap = () => {
-    keep("wrap", wrap ? "off" : "on");
+    storePreference("wrap", wrap ? "off" : "on");
     setWrap(!wrap);
   };
-  const toggleFollow = () => (state.viewer.following ? watch.current.pause() : watch.current.follow());
+  const toggleFollow = () => (state.viewer.following ? watch.current.stopFollowing() : watch.current.follow());
   const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
-  const copy = () => watch.current.text().then(copyText).then(() => say(copied), sayProblem);
+  const copy = () => watch.current.text().then(copyText).then(() => showNotice(copied), showProblem);
   useShortcuts([
-    { key: "f", does: "Follow the output, or stop following", run: toggleFollow },
-    { key: "w", does: "Wrap long lines, or stop wrapping", run: toggleWrap },
-    { key: "y", does: "Copy the output", run: copy },
-    { key: "PageUp", does: "Page up", run: () => watch.current.goTo("back") },
-    { key: "PageDown", does: "Page down", run: () => watch.current.goTo("on") },
-    { key: "Home", does: "Go to the first line shown", run: () => watch.current.goTo("start") },
-    { key: "End", does: "Go to the last line", run: () => watch.current.goTo("end") },
+    { key: "f", description: "Follow the output, or stop following", run: toggleFollow },
+    { key: "w", description: "Wrap long lines, or stop wrapping", run: toggleWrap },
+    { key: "y", description: "Copy the output", run: copy },
+    { key: "PageUp", description: "Page up", run: () => watch.current.goTo("back") },
+    { key: "PageDown", description: "Page down", run: () => watch.current.goTo("on") },
+    { key: "Home", description: "Go to the first line shown", run: () => watch.current.goTo("start") },
+    { key: "End", description: "Go to the last line", run: () => watch.current.goTo("end") },
   ]);
   return html`<section class="output" aria-label="Output">
     <div class="output__bar">
       <${StreamSign} run=${run} state=${state} />
       ${isActive(run) && html`<${FollowButton} following=${state.viewer.following} onToggle=${toggleFollow} />`}
       <${EncodingChoice} encoding=${encoding} onChoose=${chooseEncoding} />
-      <${Button} small brief kind="quiet" icon="wrap" words="Wrap" aria-pressed=${wrap} onClick=${toggleWrap} />
-      <${Button} small brief kind="quiet" icon="copy" words="Copy" onClick=${copy} />
-      <${Button} small brief kind="quiet" icon="download" words="Download"
+      <${Button} small compact kind="quiet" icon="wrap" label="Wrap" aria-pressed=${wrap} onClick=${toggleWrap} />
+      <${Button} small compact kind="quiet" icon="copy" label="Copy" onClick=${copy} />
+      <${Button} small compact kind="quiet" icon="download" label="Download"
         href=${outputUrl(run.id)} download=${`run-${run.id}.txt`} />
     </div>
-    <${WayNote} run=${run} />
+    <${TransportNote} run=${run} />
     <div ref=${scroller} class=${`output__scroller ${wrap ? "output__scroller--wrap" : ""}`}
       tabindex="0" role="log" aria-live="off" aria-label="The run's output">
       <div class="output__content">
@@ -78,9 +79,9 @@ function useWatch(run, encoding, onRun) {
   return { watch, state, scroller, host };
 }
 
-/** Not following stands out, so that nobody waits at the place of an hour ago. */
-const FollowButton = ({ following, onToggle }) => html`<${Button} small brief kind=${following ? "quiet" : undefined}
-  icon="follow" words="Follow" aria-pressed=${following} onClick=${onToggle} />`;
+/** "Not following" stands out, so that nobody waits at a position of an hour ago. */
+const FollowButton = ({ following, onToggle }) => html`<${Button} small compact kind=${following ? "quiet" : undefined}
+  icon="follow" label="Follow" aria-pressed=${following} onClick=${onToggle} />`;
 
 function CutNote({ run, state, watch }) {
   if (!state.viewer.cut) return null;
@@ -88,7 +89,7 @@ function CutNote({ run, state, watch }) {
   const what = firstLine > 1 ? `Lines 1 to ${whole(firstLine - 1)} are` : "The beginning is";
   return html`<p class="output__note">
     <span>${what} not shown here.</span>
-    <${Button} small words="Load from the start" onClick=${() => watch.current.fromStart()} />
+    <${Button} small label="Load from the start" onClick=${() => watch.current.fromStart()} />
     <${RawLink} run=${run} />
   </p>`;
 }
@@ -97,8 +98,8 @@ function FullNote({ run, state, watch }) {
   if (!state.viewer.full) return null;
   return html`<p class="output__note">
     <span>There is more output.</span>
-    <${Button} small words="Show more" onClick=${() => watch.current.more()} />
-    <${Button} small words="Go to the end" onClick=${() => watch.current.follow()} />
+    <${Button} small label="Show more" onClick=${() => watch.current.more()} />
+    <${Button} small label="Go to the end" onClick=${() => watch.current.follow()} />
     <${RawLink} run=${run} />
   </p>`;
 }
@@ -107,19 +108,19 @@ const RawLink = ({ run }) => html`<a href=${outputUrl(run.id)} target="_blank" r
 
 /** How the run ended, where its output does. */
 function EndNote({ run, state }) {
-  if (isActive(run) || state.stream.kind !== "ended" || !state.viewer.drained) return null;
+  if (isActive(run) || state.stream.kind !== "ended" || !state.viewer.allShown) return null;
   const how = [outcome(run), run.end_time && `after ${duration(elapsed(run, 0))}`].filter(Boolean).join(", ");
-  const words = [how, reasonOf(run)].filter(Boolean).join(". ");
-  return html`<p class="output__end"><${State} run=${run} />${" " + words}</p>`;
+  const text = [how, reasonOf(run)].filter(Boolean).join(". ");
+  return html`<p class="output__end"><${State} run=${run} />${" " + text}</p>`;
 }
 
 function NothingNote({ run, state }) {
-  const told = state.stream.kind === "live" || state.stream.kind === "ended";
-  const words = told && state.viewer.empty && state.next === 0 && nothingWords(run);
-  return words && html`<p class="output__nothing">${words}</p>`;
+  const known = state.stream.kind === "live" || state.stream.kind === "ended";
+  const text = known && state.viewer.empty && state.next === 0 && emptyText(run);
+  return text && html`<p class="output__nothing">${text}</p>`;
 }
 
-function nothingWords(run) {
+function emptyText(run) {
   if (run.state === "queued") return "The run is queued. Its output will appear here as soon as it starts.";
   if (run.paused) return "No output yet; the run is paused.";
   if (isActive(run)) return "No output yet. It will appear here as soon as it is written.";

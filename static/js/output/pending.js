@@ -1,4 +1,4 @@
-/** Output that has come and is not shown yet: a queue with a bound, cut into slices. Pure. */
+/** Output that was received and is not shown yet: a bounded queue, cut into slices. Pure. */
 
 /** @typedef {import("../model/types.js").OutputFrame} OutputFrame */
 
@@ -34,8 +34,8 @@ export class Pending {
     );
   }
 
-  /** @returns {boolean} whether more is welcome, for one that was told to wait */
-  get hungry() {
+  /** @returns {boolean} whether a paused source may resume */
+  get wantsMore() {
     const { frames, bounds } = this;
     const lines = frames.length ? frames.at(-1).line - frames[0].line : 0;
     return this.characters < bounds.characters / 2 && lines < bounds.lines / 2;

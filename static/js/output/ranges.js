@@ -1,21 +1,21 @@
 /**
- * A run's output read in parts over HTTP, as fast as there is room for it: of a run that has ended, of one that no
- * stream reaches, and of one in another encoding than UTF-8, as frames tell text and not bytes.
+ * A run's output read in parts over HTTP, as fast as there is room for it: of a finished run, of one that no
+ * stream reaches, and of one in an encoding other than UTF-8, since frames carry text and not bytes.
  */
 import { isActive } from "../model/run.js";
 import { readOutput } from "../server/api.js";
-import { backOff, tryAgain } from "../server/state.js";
+import { backOff, retryEvents } from "../server/state.js";
 
 /**
  * @typedef {import("../model/types.js").Run} Run
  * @typedef {{offset: number, line: number}|"tail"} Place where to begin
  */
 
-/** A part, and as much of the end as is read where the whole is too much. */
+/** Size of a part, and of the end that is read where the whole output is too large. */
 const PART_BYTES = 512 * 1024;
 const NEWLINE = 10;
 const UTF16 = "utf-16le";
-/** So often is a part that breaks off before its first byte asked for. */
+/** Attempts at a part that breaks off before its first byte. */
 const TRIES = 3;
 
 /** @param {Uint8Array} bytes @returns {number} */
@@ -35,9 +35,9 @@ export class RangeSource {
   constructor(run, place, encoding, listener) {
     Object.assign(this, { run, encoding, listener, state: "loading", heardAt: performance.now() });
     Object.assign(this, { timer: 0, final: false, failures: 0, breaks: 0, busy: false, abort: new AbortController() });
-    this.onTryAgain = () => this.retry();
-    tryAgain.addEventListener("now", this.onTryAgain);
-    this.resume(place);
+    this.onRetry = () => this.retry();
+    retryEvents.addEventListener("now", this.onRetry);
+    this.restart(place);
   }
 
   /** @returns {number} the offset to go on from */
@@ -46,28 +46,29 @@ export class RangeSource {
   }
 
   /** Nothing to do: it reads only while there is room. */
-  hold() {}
+  pause() {}
 
   /** There is room again. */
-  goOn() {
+  resume() {
     if (!this.timer && !this.final) this.#read();
   }
 
   /** Goes on elsewhere. @param {Place} place */
-  resume(place) {
+  restart(place) {
     this.#leave();
     this.decoder = new TextDecoder(this.encoding);
     this.unaligned = place === "tail";
     const start = Math.max(0, this.run.output_bytes - PART_BYTES);
     this.at = place === "tail" ? start - (start % 2) : place.offset;
-    if (this.encoding === UTF16) this.at += this.at % 2; // the first half of a line's end ends a line for the server
+    // The server counts a newline's first byte as the end of a line.
+    if (this.encoding === UTF16) this.at += this.at % 2;
     this.line = place === "tail" ? 1 : place.line;
     if (this.at === 0) this.unaligned = false;
-    this.#tell({ kind: "loading" });
+    this.#report({ kind: "loading" });
     this.#read();
   }
 
-  /** Does not wait for the next try. */
+  /** Tries now instead of waiting for the next attempt. */
   retry() {
     if (!this.timer && !this.final) return;
     if (this.final) this.breaks = 0;
@@ -79,21 +80,21 @@ export class RangeSource {
   compare(run) {
     this.run = run;
     this.heardAt = performance.now();
-    if (this.state === "live") this.#tell({ kind: "live" });
-    this.goOn();
+    if (this.state === "live") this.#report({ kind: "live" });
+    this.resume();
   }
 
   close() {
     this.#leave();
-    tryAgain.removeEventListener("now", this.onTryAgain);
+    retryEvents.removeEventListener("now", this.onRetry);
   }
 
   async #read() {
-    if (this.busy || this.state === "ended" || this.state === "gone") return;
+    if (this.busy || this.state === "ended" || this.state === "deleted") return;
     const { signal } = (this.abort = new AbortController());
     this.busy = true;
     try {
-      while (this.at < this.run.output_bytes && this.listener.hungry()) await this.#part(signal);
+      while (this.at < this.run.output_bytes && this.listener.wantsMore()) await this.#part(signal);
       if (this.at >= this.run.output_bytes) this.#caughtUp();
     } catch (problem) {
       if (!signal.aborted) this.#failed(problem);
@@ -110,10 +111,10 @@ export class RangeSource {
     this.breaks = 0;
     this.heardAt = performance.now();
     this.#give(this.decoder.decode(bytes, { stream: true }), bytes);
-    if (this.state !== "live") this.#tell({ kind: isActive(this.run) ? "live" : "loading" });
+    if (this.state !== "live") this.#report({ kind: isActive(this.run) ? "live" : "loading" });
   }
 
-  /** The end of an output begins with the first whole line in it; its number is told by how many come after it. */
+  /** The end of an output starts at its first whole line, whose number follows from the lines that come after it. */
   #give(text, bytes) {
     if (this.unaligned) {
       this.unaligned = false;
@@ -129,22 +130,22 @@ export class RangeSource {
   }
 
   #caughtUp() {
-    if (isActive(this.run)) return this.#tell({ kind: "live" });
+    if (isActive(this.run)) return this.#report({ kind: "live" });
     const rest = this.decoder.decode();
     if (rest) this.#give(rest, new Uint8Array());
-    return this.#tell({ kind: "ended" });
+    return this.#report({ kind: "ended" });
   }
 
   #failed(problem) {
-    if (problem.status === 404) return this.#tell({ kind: "gone" });
+    if (problem.status === 404) return this.#report({ kind: "deleted" });
     this.failures += 1;
     this.breaks += problem.broken ? 1 : 0;
     const hopeless = this.breaks >= TRIES;
     this.final = problem.final || hopeless;
     if (!this.final) this.timer = setTimeout(() => this.retry(), backOff(this.failures));
-    if (!this.final && (problem.broken || !problem.answered)) return this.#tell({ kind: "reconnecting" });
+    if (!this.final && (problem.broken || !problem.answered)) return this.#report({ kind: "reconnecting" });
     const detail = hopeless ? `It breaks off at byte ${this.at} each time.` : problem.message;
-    return this.#tell({ kind: "refused", final: this.final, detail });
+    return this.#report({ kind: "refused", final: this.final, detail });
   }
 
   #leave() {
@@ -155,7 +156,7 @@ export class RangeSource {
     this.busy = false;
   }
 
-  #tell(state) {
+  #report(state) {
     this.state = state.kind;
     this.listener.onState({ ...state, heardAt: this.heardAt });
   }

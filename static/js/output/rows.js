@@ -87,7 +87,7 @@ export class Rows {
   }
 
   /**
-   * Drops the oldest blocks until at most this part of the bounds is used.
+   * Drops the oldest blocks until at most this share of the bounds is used.
    * @param {number} part 0 to 1
    * @returns {boolean} whether any went
    */

@@ -1,8 +1,8 @@
 /**
- * Keeps a scroller at its end, until a person scrolls away; at the end again, it follows again.
+ * Keeps a scroller at its end until the user scrolls away; once the user is back at the end, it follows again.
  *
- * What is shown changes its height by itself (rows go, estimates become true), so a scroll event alone tells nothing of
- * a person: only one soon after a wheel, a key, a touch or a press does.
+ * The content changes its height by itself (rows are dropped, estimates are replaced), so a scroll event alone does not
+ * mean that the user scrolled: only one that follows a wheel, key, touch or pointer event does.
  */
 
 const NEAR_END_PX = 4;
@@ -31,7 +31,7 @@ export class FollowingScroll {
     this.resizes.observe(content);
   }
 
-  /** To the end, if it follows. */
+  /** Scrolls to the end, if it follows. */
   stick() {
     if (!this.following) return;
     this.scroller.scrollTop = this.scroller.scrollHeight;

@@ -1,8 +1,8 @@
-/** What is known of a run's output before anything of it came. Pure. */
+/** The state of a run's output before anything of it was received. Pure. */
 
 /** @type {import("./watch.js").WatchState} */
 export const WATCH_START = {
   stream: { kind: "connecting", heardAt: null },
-  viewer: { following: true, full: false, empty: true, drained: true, hungry: true, cut: false, firstLine: null },
+  viewer: { following: true, full: false, empty: true, allShown: true, wantsMore: true, cut: false, firstLine: null },
   next: 0,
 };

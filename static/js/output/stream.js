@@ -1,8 +1,8 @@
-/** The stream of a run that goes on: one connection at a time, taken up again at the offset where it broke off. */
+/** The stream of an active run: one connection at a time, resumed at the offset where the last one broke off. */
 import { checkServer } from "../server/api.js";
-import { backOff, serverState, tryAgain } from "../server/state.js";
+import { backOff, retryEvents, serverState } from "../server/state.js";
 import { FRESH_MS } from "./sign.js";
-import { notPassing, passing, WAYS } from "./transports.js";
+import { currentTransport, markBlocked, TRANSPORTS } from "./transports.js";
 
 /**
  * @typedef {import("../model/types.js").Run} Run
@@ -10,8 +10,8 @@ import { notPassing, passing, WAYS } from "./transports.js";
  * @typedef {{offset: number}|{tail: number}} From
  *
  * @typedef {object} StreamState
- * @property {"connecting"|"live"|"reconnecting"|"refused"|"gone"|"held"|"loading"|"ended"} kind
- * gone: the run was deleted
+ * @property {"connecting"|"live"|"reconnecting"|"refused"|"deleted"|"paused"|"loading"|"ended"} kind
+ * deleted: the run does not exist any more
  * @property {number} [resumedAt] the offset where a stream that had broken off went on
  * @property {string} [detail] why it is refused
  * @property {boolean} [final] whether it is refused for good: it is not tried again by itself
@@ -21,16 +21,16 @@ import { notPassing, passing, WAYS } from "./transports.js";
  * @property {(run: Partial<Run>) => void} onRun at first, at each change of state, at the end
  * @property {(frame: OutputFrame) => void} onOutput
  * @property {(state: StreamState) => void} onState
- * @property {() => boolean} hungry whether there is room for more
- * @property {() => void} onNoWay no way passes by which frames are pushed
+ * @property {() => boolean} wantsMore whether there is room for more
+ * @property {() => void} onAllBlocked every transport that pushes frames is blocked
  */
 
 const CHECK_MS = 1000;
-/** So many handshakes in a row, while HTTP answered: it is a proxy, and no accident. */
+/** After so many failed handshakes in a row, while HTTP works, a proxy is to blame. */
 const HANDSHAKES = 2;
 const GONE = 404;
 const UNAVAILABLE = 503;
-/** A close code of the server's for a status that is final: 4404, 4410. */
+/** The server's close codes for a final status are this plus the status: 4404, 4410. */
 const CLOSE_FINAL = 4000;
 const CLOSE_UNAVAILABLE = 1013;
 
@@ -42,11 +42,19 @@ export class RunStream {
    */
   constructor(run, from, listener) {
     Object.assign(this, { runId: run.id, from, listener, state: "connecting", heardAt: null, resumedAt: undefined });
-    Object.assign(this, { disconnect: () => {}, timer: 0, failures: 0, handshakes: 0, broken: false, openedAt: 0, final: false });
-    Object.assign(this, { last: null, way: passing.value, settledAt: 0 });
-    this.onTryAgain = () => this.retry();
-    tryAgain.addEventListener("now", this.onTryAgain);
-    this.unwatch = serverState.watch(({ kind }) => kind === "lost" && this.state === "live" && this.#lost());
+    Object.assign(this, {
+      disconnect: () => {},
+      timer: 0,
+      failures: 0,
+      handshakes: 0,
+      broken: false,
+      openedAt: 0,
+      final: false,
+    });
+    Object.assign(this, { last: null, transport: currentTransport.value, settledAt: 0 });
+    this.onRetry = () => this.retry();
+    retryEvents.addEventListener("now", this.onRetry);
+    this.unwatch = serverState.watch(({ kind }) => kind === "unreachable" && this.state === "live" && this.#lost());
     this.ticker = setInterval(() => this.#check(), CHECK_MS);
     this.#connect();
   }
@@ -61,53 +69,52 @@ export class RunStream {
     return this.last ? this.last.line + this.last.text.split("\n").length - 1 : 1;
   }
 
-  /** Lets go of the stream for as long as its output has no place. */
-  hold() {
+  /** Closes the stream while there is no room for its output. */
+  pause() {
     this.#leave();
-    this.#tell({ kind: "held" });
+    this.#report({ kind: "paused" });
   }
 
-  /** Goes on after a hold. */
-  goOn() {
-    if (this.state === "held") this.resume(this.from);
+  /** Continues after a pause. */
+  resume() {
+    if (this.state === "paused") this.restart(this.from);
   }
 
   /** Goes on elsewhere. @param {From} from */
-  resume(from) {
+  restart(from) {
     if (from !== this.from) this.last = null;
     this.from = from;
     this.broken = false;
-    this.#tell({ kind: "connecting" });
+    this.#report({ kind: "connecting" });
     this.#connect();
   }
 
-  /** Does not wait for the next try. */
+  /** Tries now instead of waiting for the next attempt. */
   retry() {
     if (this.timer || this.final) this.#connect();
   }
 
-  /** What the server has of the run now is not needed: it pushes. */
+  /** Nothing to do with the polled run: the stream pushes. */
   compare() {}
 
   close() {
     this.#leave();
     clearInterval(this.ticker);
     this.unwatch();
-    tryAgain.removeEventListener("now", this.onTryAgain);
+    retryEvents.removeEventListener("now", this.onRetry);
   }
 
   #connect() {
     this.#leave();
-    const way = passing.value;
-    if (way === "ranges") return this.listener.onNoWay();
-    if (this.broken && this.state !== "refused") this.#tell({ kind: "reconnecting" });
+    const transport = currentTransport.value;
+    if (transport === "ranges") {
+      this.listener.onAllBlocked();
+      return;
+    }
+    if (this.broken && this.state !== "refused") this.#report({ kind: "reconnecting" });
     this.openedAt = performance.now();
-    this.way = way;
-    return this.#open(way);
-  }
-
-  #open(way) {
-    this.disconnect = WAYS[way](this.runId, this.from, {
+    this.transport = transport;
+    this.disconnect = TRANSPORTS[transport](this.runId, this.from, {
       onFrame: (frame) => this.#take(frame),
       onClose: (how) => this.#closed(how),
     });
@@ -118,12 +125,12 @@ export class RunStream {
     if (frame.type === "refused") return this.#refused(frame);
     this.failures = 0;
     this.handshakes = 0;
-    if (serverState.value.kind === "lost") this.#settle();
+    if (serverState.value.kind === "unreachable") this.#settle();
     if (frame.type === "end") return this.#end(frame);
     if (this.state !== "live") this.resumedAt = this.broken && this.next ? this.next : undefined;
     if (frame.type === "output") this.#output(frame);
     else if (frame.type === "run") this.listener.onRun(frame.run);
-    return this.#tell({ kind: "live", resumedAt: this.resumedAt });
+    return this.#report({ kind: "live", resumedAt: this.resumedAt });
   }
 
   #output(frame) {
@@ -134,18 +141,18 @@ export class RunStream {
 
   #end({ type, ...run }) {
     this.#leave();
-    this.#tell({ kind: "ended" });
+    this.#report({ kind: "ended" });
     this.listener.onRun(run);
   }
 
-  /** The server says why, and closes: only where it is unavailable another try may help. */
+  /** The server says why and closes; another attempt can help only where it is unavailable. */
   #refused({ status, detail }) {
     this.#leave();
     this.broken = true;
-    if (status === GONE) return this.#tell({ kind: "gone" });
+    if (status === GONE) return this.#report({ kind: "deleted" });
     this.final = status !== UNAVAILABLE;
     if (!this.final) this.#later();
-    return this.#tell({ kind: "refused", final: this.final, detail });
+    return this.#report({ kind: "refused", final: this.final, detail });
   }
 
   #closed({ opened, code, reason }) {
@@ -158,19 +165,19 @@ export class RunStream {
     this.#leave();
     this.broken = true;
     this.#later();
-    if (this.state !== "refused") this.#tell({ kind: "reconnecting" });
-    if (unopened) await this.#countHandshake(this.way);
+    if (this.state !== "refused") this.#report({ kind: "reconnecting" });
+    if (unopened) await this.#countHandshake(this.transport);
   }
 
-  async #countHandshake(way) {
+  async #countHandshake(transport) {
     this.handshakes = (await checkServer()) ? this.handshakes + 1 : 0;
     if (this.handshakes < HANDSHAKES) return;
     this.handshakes = 0;
-    notPassing(way);
+    markBlocked(transport);
     this.retry();
   }
 
-  /** A word came from a server that is said not to answer: requests decide, one a second. */
+  /** A frame came from a server that the page calls unreachable: check by a request, at most once a second. */
   #settle() {
     const now = performance.now();
     if (now - this.settledAt < CHECK_MS) return;
@@ -178,10 +185,10 @@ export class RunStream {
     checkServer();
   }
 
-  /** Silence is a loss: of a stream that was live, and of one that does not come to be. */
+  /** Treats silence as a lost connection, of a live stream and of one that does not open. */
   #check() {
     const [since, unopened] = this.state === "live" ? [this.heardAt, false] : [this.openedAt, true];
-    const waiting = this.state !== "held" && this.timer === 0 && this.openedAt > 0;
+    const waiting = this.state !== "paused" && this.timer === 0 && this.openedAt > 0;
     if (waiting && performance.now() - since > FRESH_MS) this.#lost(unopened);
   }
 
@@ -199,7 +206,7 @@ export class RunStream {
     this.disconnect = () => {};
   }
 
-  #tell(state) {
+  #report(state) {
     this.state = state.kind;
     this.listener.onState({ ...state, heardAt: this.heardAt });
   }

@@ -1,4 +1,4 @@
-/** Whether the stream is there, and why not, and where it was taken up again. */
+/** The state of the stream, and what to do about it. */
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { isActive } from "../model/run.js";
@@ -7,10 +7,10 @@ import { useTick } from "../server/clock.js";
 import { serverState } from "../server/state.js";
 import { bytes } from "../words/format.js";
 import { signOf } from "./sign.js";
-import { passing } from "./transports.js";
+import { currentTransport } from "./transports.js";
 
 const TICK_MS = 1000;
-const WAY_WORDS = {
+const BLOCKED = {
   events: "A proxy blocks WebSockets: the output is streamed over HTTP instead.",
   ranges: "A proxy blocks WebSockets and event streams: the page polls for output instead.",
 };
@@ -19,13 +19,13 @@ const WAY_WORDS = {
 
 /** @param {{run: Run, state: WatchState}} props */
 export function StreamSign({ run, state }) {
-  const lost = useStore(serverState).kind === "lost";
+  const lost = useStore(serverState).kind === "unreachable";
   useTick(state.stream.kind === "live" || state.stream.kind === "reconnecting" ? TICK_MS : null);
-  const { kind, words } = signOf({ run, state, lost, now: performance.now() });
+  const { kind, text } = signOf({ run, state, lost, now: performance.now() });
   const { resumedAt } = state.stream;
   const news = { reconnecting: "Reconnecting", silent: "Nothing received from the server" }[kind];
   return html`
-    <span class=${`sign sign--${kind}`}>${words}</span>
+    <span class=${`sign sign--${kind}`}>${text}</span>
     <span class="visually-hidden" role="status">
       ${news ?? (resumedAt === undefined ? "" : `Resumed at ${bytes(resumedAt)}`)}
     </span>
@@ -33,9 +33,9 @@ export function StreamSign({ run, state }) {
 }
 
 /** Why a run is not followed as it should be. @param {{run: Run}} props */
-export function WayNote({ run }) {
-  const words = isActive(run) && WAY_WORDS[useStore(passing)];
-  return words && html`<p class="output__way">${words}</p>`;
+export function TransportNote({ run }) {
+  const text = isActive(run) && BLOCKED[useStore(currentTransport)];
+  return text && html`<p class="output__transport">${text}</p>`;
 }
 
 /**
@@ -44,10 +44,11 @@ export function WayNote({ run }) {
  */
 export function RefusedNote({ state, retry }) {
   const { kind, detail, final } = state.stream;
-  if (kind === "gone") return html`<p class="output__note" role="alert">This run was deleted.</p>`;
+  if (kind === "deleted") return html`<p class="output__note" role="alert">This run was deleted.</p>`;
   if (kind !== "refused") return null;
+  const what = final ? "The output cannot be read any further." : "The output is not shown at the moment.";
   return html`<p class="output__note" role="alert">
-    <span><strong>${final ? "The output cannot be read any further." : "The output is not shown at the moment."}</strong> ${detail}</span>
-    <${Button} small words="Try again" onClick=${retry} />
+    <span><strong>${what}</strong> ${detail}</span>
+    <${Button} small label="Try again" onClick=${retry} />
   </p>`;
 }

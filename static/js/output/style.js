@@ -15,7 +15,7 @@ import { readableOn } from "./contrast.js";
 export const PLAIN = { fg: null, bg: null, marks: [], inverse: false };
 
 const MARKS = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 9: "strike" };
-/** The codes that take a colour of 256 or of 16 million; 58, the underline's, is read past. */
+/** The codes that take a colour of 256 or of 16 million; 58, the underline's, is skipped. */
 const EXTENDED = { 38: "fg", 48: "bg", 58: "" };
 const MARKS_OFF = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"], 29: ["strike"] };
 

@@ -1,17 +1,17 @@
-/** The ways in which a run's frames come: a WebSocket, or Server-Sent Events where a proxy lets no WebSocket pass. */
+/** How a run's frames arrive: by a WebSocket, or by Server-Sent Events where a proxy blocks WebSockets. */
 import { Store } from "../base/store.js";
 import { eventsUrl, socketUrl } from "../server/api.js";
 
 /**
- * @typedef {object} WayListener
+ * @typedef {object} TransportListener
  * @property {(frame: object) => void} onFrame
- * @property {(how: {opened: boolean, code?: number, reason?: string}) => void} onClose opened: it did pass
+ * @property {(how: {opened: boolean, code?: number, reason?: string}) => void} onClose opened: it worked
  *
- * @typedef {(runId: string, from: import("./stream.js").From, listener: WayListener) => () => void} Way
+ * @typedef {(runId: string, from: import("./stream.js").From, listener: TransportListener) => () => void} Transport
  * opens it; what it returns closes it, silently
  */
 
-/** @type {Way} */
+/** @type {Transport} */
 function openSocket(runId, from, { onFrame, onClose }) {
   const socket = new WebSocket(socketUrl(runId, from));
   let opened = false;
@@ -28,7 +28,7 @@ function openSocket(runId, from, { onFrame, onClose }) {
 }
 
 /**
- * One that is being opened is closed once it is open: the browser's console warns of less.
+ * A socket that is still connecting is closed once it is open; closed earlier, the browser logs a warning.
  * @param {WebSocket} socket
  */
 function closeQuietly(socket) {
@@ -36,7 +36,7 @@ function closeQuietly(socket) {
   else socket.close();
 }
 
-/** It passes when a frame came: a proxy may open it and keep all it is given. @type {Way} */
+/** It works once a frame has arrived: a proxy may open it and buffer everything. @type {Transport} */
 function openEvents(runId, from, { onFrame, onClose }) {
   const source = new EventSource(eventsUrl(runId, from));
   let opened = false;
@@ -53,17 +53,17 @@ function openEvents(runId, from, { onFrame, onClose }) {
 
 const ORDER = ["socket", "events", "ranges"];
 
-/** @type {Record<string, Way>} */
-export const WAYS = { socket: openSocket, events: openEvents };
+/** @type {Record<string, Transport>} */
+export const TRANSPORTS = { socket: openSocket, events: openEvents };
 
 /**
- * The first that has not been found not to pass, for all runs until the page is loaded again. With "ranges" nothing
- * is pushed: the page asks.
+ * The first transport that is not known to be blocked, for all runs until the page is reloaded. With "ranges" nothing
+ * is pushed: the page polls.
  * @type {Store<"socket"|"events"|"ranges">}
  */
-export const passing = new Store("socket");
+export const currentTransport = new Store("socket");
 
-/** Says that a way does not pass. @param {string} way */
-export function notPassing(way) {
-  if (passing.value === way) passing.set(ORDER[ORDER.indexOf(way) + 1]);
+/** Moves on to the next transport. @param {string} transport that a proxy blocks */
+export function markBlocked(transport) {
+  if (currentTransport.value === transport) currentTransport.set(ORDER[ORDER.indexOf(transport) + 1]);
 }

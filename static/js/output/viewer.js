@@ -2,9 +2,9 @@
  * Shows a run's output in an element that scrolls. Another viewer with the same methods can stand in its place.
  *
  * Its memory is bounded. While it follows, the oldest rows go when the bounds are reached. While it does not, nothing
- * that is shown moves or goes: rows are added below until it is full, then output waits in `Pending`; when that is over
- * its bound too, `onFull` asks for the stream to be held. Elements are made once an animation frame, for a bounded
- * time; less often in a flood, which nobody can read, so that the stream is taken in rather than drawn.
+ * that is shown moves or goes: rows are added below until it is full, then output waits in `Pending`; when that exceeds
+ * its bound too, `onFull` asks for the stream to be paused. Elements are made once per animation frame, for a limited
+ * time; less often in a flood, which nobody can read, so that receiving comes before drawing.
  */
 import { copyRows } from "./copy.js";
 import { Pending } from "./pending.js";
@@ -13,11 +13,11 @@ import { FollowingScroll } from "./scroll.js";
 import { Terminal } from "./terminal.js";
 
 const BOUNDS = { rows: 20_000, cost: 4_000_000 };
-/** Of a run that has ended and is shown whole. */
+/** For a finished run that is shown whole. */
 const WHOLE_BOUNDS = { rows: 110_000, cost: 40_000_000 };
 const PENDING_BOUNDS = { characters: 4_000_000, lines: 20_000 };
 const FRAME_MS = 8;
-const CALM_FRAME_MS = 30; // nothing else goes on then
+const CALM_FRAME_MS = 30; // nothing else happens meanwhile
 const SLICE = 4096;
 const FLOOD_CHARACTERS = 200_000;
 const FLOOD_PAUSE_MS = 100;
@@ -28,8 +28,8 @@ const ROOM = 0.5;
  * @property {boolean} following
  * @property {boolean} full nothing more is shown until there is room
  * @property {boolean} empty
- * @property {boolean} drained all that has come is shown
- * @property {boolean} hungry little waits to be shown
+ * @property {boolean} allShown all that has come is shown
+ * @property {boolean} wantsMore little waits to be shown
  * @property {boolean} cut what was written before the first row is not shown
  * @property {number|null} firstLine the number of the first line shown
  */
@@ -56,8 +56,8 @@ export class OutputViewer {
     this.live = null;
     this.started = false;
     this.cut = false;
-    /** Whether what comes waits for what is shown, so that nothing is ever skipped. */
-    this.calm = false;
+    /** Whether new output waits for what is being shown, so that nothing is ever skipped. */
+    this.lossless = false;
     this.arrived = 0;
     this.frame = 0;
     this.timer = 0;
@@ -65,31 +65,29 @@ export class OutputViewer {
 
   /** @param {import("../model/types.js").OutputFrame} frame each once, in order */
   append(frame) {
-    if (!this.started) this.#start(frame);
+    if (!this.started) {
+      this.terminal.reset(frame.line);
+      this.started = true;
+      this.cut = frame.offset > 0;
+    }
     this.pending.push(frame);
     this.arrived += frame.text.length;
-    if (this.pending.over && !this.calm) {
+    if (this.pending.over && !this.lossless) {
       if (this.scroll.following) this.#skip();
       else this.listener.onFull();
     }
     this.#schedule();
-    this.#tell();
+    this.#report();
   }
 
   /** @returns {boolean} whether more is welcome */
-  get hungry() {
-    return this.pending.hungry && !this.#blocked;
+  get wantsMore() {
+    return this.pending.wantsMore && !this.#blocked;
   }
 
   /** @param {boolean} whole whether all rows of a run are to stay */
   bound(whole) {
     this.rows.bounds = whole ? WHOLE_BOUNDS : BOUNDS;
-  }
-
-  #start(frame) {
-    this.terminal.reset(frame.line);
-    this.started = true;
-    this.cut = frame.offset > 0;
   }
 
   /** Empties it, for output from another offset. @param {{following: boolean}} options */
@@ -100,7 +98,7 @@ export class OutputViewer {
     this.started = false;
     this.cut = false;
     this.scroll.following = following;
-    this.#tell();
+    this.#report();
   }
 
   /** @param {boolean} following */
@@ -108,7 +106,7 @@ export class OutputViewer {
     this.scroll.following = following;
     this.scroll.stick();
     this.#schedule();
-    this.#tell();
+    this.#report();
   }
 
   /** @param {import("./scroll.js").Place} place */
@@ -120,7 +118,7 @@ export class OutputViewer {
   makeRoom() {
     this.scroll.keepPlace(() => this.#drop(ROOM));
     this.#schedule();
-    this.#tell();
+    this.#report();
   }
 
   /** @returns {string} what is shown, as plain text */
@@ -139,7 +137,7 @@ export class OutputViewer {
     if (this.rows.dropOldest(part)) this.cut = true;
   }
 
-  /** What comes is more than can be shown: the oldest of all goes first, and that is what is shown now. */
+  /** More arrives than can be shown: the oldest output is dropped first, which is what is shown now. */
   #skip() {
     const line = this.pending.dropOldest();
     if (line === null) return;
@@ -160,11 +158,11 @@ export class OutputViewer {
     this.timer = 0;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.#show(this.calm ? CALM_FRAME_MS : FRAME_MS);
+      this.#show(this.lossless ? CALM_FRAME_MS : FRAME_MS);
     });
   }
 
-  /** Shows all that has come, at once. */
+  /** Shows everything received so far, at once. */
   flush() {
     this.#show(Number.POSITIVE_INFINITY);
   }
@@ -179,7 +177,7 @@ export class OutputViewer {
     this.#showLive();
     this.scroll.stick();
     if (!this.pending.empty && !this.#blocked) this.#schedule();
-    this.#tell();
+    this.#report();
   }
 
   get #blocked() {
@@ -193,15 +191,15 @@ export class OutputViewer {
     if (this.live) this.host.append(this.live);
   }
 
-  #tell() {
+  #report() {
     const { cut, rows, pending } = this;
     const empty = rows.rows === 0 && !this.live;
     this.listener.onChange({
       following: this.scroll.following,
       full: this.#blocked,
       empty,
-      drained: pending.empty,
-      hungry: pending.hungry,
+      allShown: pending.empty,
+      wantsMore: pending.wantsMore,
       cut,
       firstLine: rows.firstLine,
     });

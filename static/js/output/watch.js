@@ -3,8 +3,8 @@ import { isActive } from "../model/run.js";
 import { RangeSource } from "./ranges.js";
 import { WATCH_START } from "./start.js";
 import { RunStream } from "./stream.js";
+import { currentTransport } from "./transports.js";
 import { OutputViewer } from "./viewer.js";
-import { passing } from "./transports.js";
 
 /**
  * @typedef {import("../model/types.js").Run} Run
@@ -15,18 +15,18 @@ import { passing } from "./transports.js";
  * @property {number} next the offset up to which output has come
  */
 
-/** Output up to this size is shown from its start; of more, the end. */
+/** Output up to this size is shown from its start; of larger output, the end. */
 const WHOLE_BYTES = 1_000_000;
-/** Of a run that has ended, no line of so many goes: about 100 MB of the browser's memory. */
+/** Up to this many lines of a finished run are all kept: about 100 MB of the browser's memory. */
 const WHOLE_LINES = 100_000;
 const TAIL_LINES = 2000;
 const FAR_BYTES = 4_000_000;
-const TELL_MS = 250;
-const SETTLED_MS = 4000; // a browser lets a page copy only so long after the press
+const REPORT_MS = 250;
+const SETTLED_MS = 4000; // browsers allow copying only so long after a user's action
 const START = { offset: 0, line: 1 };
 const STREAMED = "utf-8";
-/** Where no stream tells the end of a run that has ended, and none is needed. */
-const UNTOLD = new Set(["connecting", "reconnecting", "refused"]);
+/** States in which no stream reports the run's end, so that the output is read in parts once it has ended. */
+const UNREPORTED = new Set(["connecting", "reconnecting", "refused"]);
 
 /** @param {Run} run @returns {boolean} whether all of its output is shown */
 const isWhole = (run) => run.output_bytes <= WHOLE_BYTES && (isActive(run) || run.output_lines <= WHOLE_LINES);
@@ -40,10 +40,10 @@ export class RunWatch {
    * @param {{onState: (state: WatchState) => void, onRun: (run: object) => void}} listener
    */
   constructor(run, scroller, host, encoding, listener) {
-    Object.assign(this, { run, encoding, listener, state: { ...WATCH_START }, tellTimer: 0 });
+    Object.assign(this, { run, encoding, listener, state: { ...WATCH_START }, reportTimer: 0 });
     this.viewer = new OutputViewer(scroller, host, {
       onChange: (viewer) => this.#viewerChanged(viewer),
-      onFull: () => this.source.hold(),
+      onFull: () => this.source.pause(),
     });
     this.#begin(isWhole(run) ? START : "tail");
   }
@@ -54,11 +54,11 @@ export class RunWatch {
     this.run = run;
     this.source.compare(run);
     if (!ended) return;
-    if (UNTOLD.has(this.source.state)) this.#ask();
+    if (UNREPORTED.has(this.source.state)) this.#ask();
     this.#showWhole();
   }
 
-  pause() {
+  stopFollowing() {
     this.viewer.follow(false);
   }
 
@@ -68,7 +68,7 @@ export class RunWatch {
     if (this.state.viewer.full && behind > FAR_BYTES) this.#restart("tail", true);
     else {
       this.viewer.follow(true);
-      this.source.goOn();
+      this.source.resume();
     }
   }
 
@@ -76,7 +76,7 @@ export class RunWatch {
     this.#restart(START, false);
   }
 
-  /** Does not wait for the next try. */
+  /** Tries now instead of waiting for the next attempt. */
   retry() {
     this.source.retry();
   }
@@ -99,7 +99,7 @@ export class RunWatch {
   }
 
   dispose() {
-    clearTimeout(this.tellTimer);
+    clearTimeout(this.reportTimer);
     this.source.close();
     this.viewer.dispose();
   }
@@ -111,16 +111,16 @@ export class RunWatch {
 
   /** @param {import("./ranges.js").Place} place */
   #begin(place) {
-    const frames = isActive(this.run) && passing.value !== "ranges";
+    const frames = isActive(this.run) && currentTransport.value !== "ranges";
     const streamed = frames && (this.encoding === STREAMED || place === "tail");
-    this.viewer.calm = !isActive(this.run);
+    this.viewer.lossless = !isActive(this.run);
     this.viewer.bound(!isActive(this.run) && isWhole(this.run));
     const listener = {
       onRun: (run) => this.listener.onRun(run),
       onState: (stream) => this.#change({ stream }),
       onOutput: (frame) => this.#take(frame),
-      hungry: () => this.viewer.hungry,
-      onNoWay: () => this.#ask(),
+      wantsMore: () => this.viewer.wantsMore,
+      onAllBlocked: () => this.#ask(),
     };
     this.source?.close();
     this.source = streamed
@@ -130,7 +130,7 @@ export class RunWatch {
 
   #take(frame) {
     if (this.source instanceof RunStream && this.encoding !== STREAMED) {
-      // only a frame tells the number of a line in what is still being written
+      // While the run writes, only a frame says which line an offset is in.
       this.#begin({ offset: frame.offset, line: frame.line });
       return;
     }
@@ -138,7 +138,7 @@ export class RunWatch {
     this.viewer.append(frame);
   }
 
-  /** No frames come by any way: what there is is asked for, from where they ended. */
+  /** No transport delivers frames: read the output in parts, from where the frames ended. */
   #ask() {
     const { next, line } = this.source;
     this.#begin(next === null ? "tail" : { offset: next, line });
@@ -149,28 +149,28 @@ export class RunWatch {
     this.#begin(place);
   }
 
-  /** Of a run that has ended nothing is left out for its speed. */
+  /** Nothing of a finished run is left out because it wrote too fast. */
   #showWhole() {
     const { following, cut } = this.state.viewer;
     if (following && cut && isWhole(this.run)) this.#restart(START, true);
   }
 
   #viewerChanged(viewer) {
-    if (viewer.hungry && !viewer.full) this.source?.goOn();
+    if (viewer.wantsMore && !viewer.full) this.source?.resume();
     this.#change({ viewer });
   }
 
-  /** Numbers are told a few times a second, all else at once. */
+  /** Reports counts a few times a second, everything else at once. */
   #change(change) {
     const before = keyOf(this.state);
     this.state = { ...this.state, ...change };
-    if (keyOf(this.state) !== before) this.#tell();
-    else this.tellTimer ||= setTimeout(() => this.#tell(), TELL_MS);
+    if (keyOf(this.state) !== before) this.#report();
+    else this.reportTimer ||= setTimeout(() => this.#report(), REPORT_MS);
   }
 
-  #tell() {
-    clearTimeout(this.tellTimer);
-    this.tellTimer = 0;
+  #report() {
+    clearTimeout(this.reportTimer);
+    this.reportTimer = 0;
     this.listener.onState(this.state);
   }
 }
@@ -178,5 +178,5 @@ export class RunWatch {
 const keyOf = ({ stream, viewer }) =>
   [
     ...[stream.kind, stream.resumedAt, stream.detail, stream.final],
-    ...[viewer.following, viewer.full, viewer.empty, viewer.drained, viewer.cut],
+    ...[viewer.following, viewer.full, viewer.empty, viewer.allShown, viewer.cut],
   ].join();

@@ -4,21 +4,21 @@ import { Icon } from "./icon.js";
 
 /**
  * @param {object} props any other becomes an attribute; with `href` it is a link
- * @param {string} props.words
+ * @param {string} props.label
  * @param {string} [props.icon]
  * @param {"main"|"quiet"|"danger"|"danger-quiet"} [props.kind]
  * @param {boolean} [props.small]
- * @param {boolean} [props.brief] where there is little room, the icon alone
- * @param {boolean} [props.bare] the icon alone, everywhere
- * @param {string} [props.also] more classes
+ * @param {boolean} [props.compact] on a narrow screen the icon alone
+ * @param {boolean} [props.iconOnly] the icon alone, on every screen
+ * @param {string} [props.className] further classes
  */
-export function Button({ words, icon, kind, small, brief, bare, also = "", ...attributes }) {
-  const classes = ["button", kind && `button--${kind}`, small && "button--small", also].filter(Boolean).join(" ");
+export function Button({ label, icon, kind, small, compact, iconOnly, className, ...attributes }) {
+  const classes = ["button", kind && `button--${kind}`, small && "button--small", className].filter(Boolean).join(" ");
   const inside = [
     icon && html`<${Icon} name=${icon} />`,
-    !bare && (brief ? html`<span class="wide-only">${words}</span>` : words),
+    !iconOnly && (compact ? html`<span class="wide-only">${label}</span>` : label),
   ];
-  const label = brief || bare ? { "aria-label": words, title: words } : {};
-  if (attributes.href) return html`<a class=${classes} ...${label} ...${attributes}>${inside}</a>`;
-  return html`<button type="button" class=${classes} ...${label} ...${attributes}>${inside}</button>`;
+  const named = compact || iconOnly ? { "aria-label": label, title: label } : {};
+  if (attributes.href) return html`<a class=${classes} ...${named} ...${attributes}>${inside}</a>`;
+  return html`<button type="button" class=${classes} ...${named} ...${attributes}>${inside}</button>`;
 }

@@ -4,7 +4,7 @@ import { Button } from "./button.js";
 
 /**
  * @param {object} props
- * @param {unknown} props.title words, or elements
+ * @param {unknown} props.title a string or elements
  * @param {boolean} [props.wide] for what is compared
  * @param {() => void} props.onClose
  * @param {unknown} props.children
@@ -29,9 +29,9 @@ export function Dialog({ title, wide = false, onClose, children }) {
 /**
  * Asks before something that cannot be undone.
  * @param {object} props
- * @param {unknown} props.title words, or elements
- * @param {string} props.action the button's words
- * @param {string} [props.cancel] the words of the button that closes the dialog
+ * @param {unknown} props.title a string or elements
+ * @param {string} props.action the label of the button that confirms
+ * @param {string} [props.cancel] the label of the button that closes the dialog
  * @param {boolean} [props.busy]
  * @param {string} [props.error]
  * @param {() => void} props.onConfirm
@@ -43,8 +43,8 @@ export function Confirm({ title, action, cancel = "Cancel", busy, error, onConfi
     <div class="dialog__text">${children}</div>
     ${error && html`<p class="form-error" role="alert">${error}</p>`}
     <div class="dialog__actions">
-      <${Button} words=${cancel} autofocus onClick=${onClose} />
-      <${Button} kind="danger" words=${action} disabled=${busy} onClick=${onConfirm} />
+      <${Button} label=${cancel} autofocus onClick=${onClose} />
+      <${Button} kind="danger" label=${action} disabled=${busy} onClick=${onConfirm} />
     </div>
   <//>`;
 }

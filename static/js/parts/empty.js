@@ -1,4 +1,4 @@
-/** What stands where there is nothing yet: what this place is for, and the first step. */
+/** The empty state of a screen: what it is for, and the first step. */
 import { html } from "../base/ui.js";
 
 /** @param {{title: string, children?: unknown}} props */
@@ -9,7 +9,7 @@ export function Empty({ title, children }) {
   </div>`;
 }
 
-/** The first load, said only when it takes long enough to be noticed (by a delay in the stylesheet). */
+/** The first load, shown only when it takes long enough to be noticed (by a delay in the stylesheet). */
 const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
 
 /** Until the first load: that it is under way, or what went wrong. @param {{problem: Error|null}} props */
@@ -20,6 +20,6 @@ export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${pro
  * @param {{problem: import("../server/answers.js").Problem}} props
  */
 function Failed({ problem }) {
-  const words = problem.final ? problem.message : "It will appear here as soon as the server can be reached again.";
-  return html`<${Empty} title="Could not load this page"><p>${words}</p><//>`;
+  const text = problem.final ? problem.message : "It will appear here as soon as the server can be reached again.";
+  return html`<${Empty} title="Could not load this page"><p>${text}</p><//>`;
 }

@@ -1,4 +1,4 @@
-/** What the keyboard can do here. */
+/** The dialog that lists the keyboard shortcuts. */
 import { activeShortcuts, shortcutsOn, turnShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
@@ -13,15 +13,16 @@ export function Help({ onClose }) {
   return html`<${Dialog} title="Keyboard shortcuts" onClose=${onClose}>
     <dl class="keys">
       ${activeShortcuts().map(
-        ({ key, does }) => html`<div class="keys__row" key=${key}>
+        ({ key, description }) => html`<div class="keys__row" key=${key}>
           <dt><kbd>${SHORT_NAMES[key] ?? key}</kbd></dt>
-          <dd>${does}</dd>
+          <dd>${description}</dd>
         </div>`,
       )}
     </dl>
     <label class="check">
-      <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} /> Enable single-key shortcuts
+      <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} />
+      Enable single-key shortcuts
     </label>
-    <div class="dialog__actions"><${Button} words="Close" onClick=${onClose} /></div>
+    <div class="dialog__actions"><${Button} label="Close" onClick=${onClose} /></div>
   <//>`;
 }

@@ -4,7 +4,7 @@ import { Button } from "./button.js";
 
 /**
  * @typedef {object} MenuItem
- * @property {string} words
+ * @property {string} label
  * @property {string} [detail] said more faintly
  * @property {boolean} [danger]
  * @property {() => void} run
@@ -20,10 +20,10 @@ const MOVES = {
 
 /**
  * @param {object} props
- * @param {string} props.words what the menu is called
+ * @param {string} props.label
  * @param {MenuItem[]} props.items
  */
-export function Menu({ words, items }) {
+export function Menu({ label, items }) {
   const [open, setOpen] = useState(false);
   const place = useRef(null);
   const close = () => {
@@ -42,13 +42,13 @@ export function Menu({ words, items }) {
     event.preventDefault();
   };
   return html`<div class="menu" ref=${place} onKeyDown=${onKeyDown}>
-    <${Button} bare icon="more" words=${words} aria-haspopup="menu" aria-expanded=${open}
+    <${Button} iconOnly icon="more" label=${label} aria-haspopup="menu" aria-expanded=${open}
       onClick=${() => setOpen(!open)} />
-    ${open && html`<${Items} words=${words} items=${items} onChoose=${choose} />`}
+    ${open && html`<${Items} label=${label} items=${items} onChoose=${choose} />`}
   </div>`;
 }
 
-function Items({ words, items, onChoose }) {
+function Items({ label, items, onChoose }) {
   const list = useRef(null);
   useLayoutEffect(() => list.current.firstElementChild.focus(), []);
   const onKeyDown = (event) => {
@@ -58,17 +58,17 @@ function Items({ words, items, onChoose }) {
     const each = [...list.current.children];
     each[move(each.indexOf(document.activeElement), each.length)].focus();
   };
-  return html`<div class="menu__items" role="menu" aria-label=${words} ref=${list} onKeyDown=${onKeyDown}>
+  return html`<div class="menu__items" role="menu" aria-label=${label} ref=${list} onKeyDown=${onKeyDown}>
     ${items.map(
-      (item) => html`<button type="button" role="menuitem" tabindex="-1" key=${item.words}
+      (item) => html`<button type="button" role="menuitem" tabindex="-1" key=${item.label}
         class=${item.danger ? "menu__item menu__item--danger" : "menu__item"} onClick=${() => onChoose(item)}>
-        ${item.words}${item.detail && html`<span class="menu__detail">${item.detail}</span>`}
+        ${item.label}${item.detail && html`<span class="menu__detail">${item.detail}</span>`}
       </button>`,
     )}
   </div>`;
 }
 
-/** Calls when the focus or a press goes elsewhere. */
+/** Calls when the focus moves, or a pointer is pressed, outside of an element. */
 function useOutside(place, active, call) {
   useEffect(() => {
     if (!active) return undefined;

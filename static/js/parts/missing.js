@@ -1,4 +1,4 @@
-/** An address where there is nothing. */
+/** The screen for an address where there is nothing. */
 import { toCommands, toRuns } from "../base/router.js";
 import { html } from "../base/ui.js";
 import { Button } from "./button.js";
@@ -17,8 +17,8 @@ export function MissingScreen({ what = "page" }) {
     <${Heading} title="Not found" />
     <${Empty} title=${ABOUT[what]}>
       <div class="empty__actions">
-        <${Button} words="All commands" href=${"#" + toCommands()} />
-        <${Button} words="All runs" href=${"#" + toRuns()} />
+        <${Button} label="All commands" href=${"#" + toCommands()} />
+        <${Button} label="All runs" href=${"#" + toRuns()} />
       </div>
     <//>
   `;

@@ -8,17 +8,17 @@ const notice = new Store(null);
 let timer = 0;
 
 /**
- * @param {unknown} text words, or elements
- * @param {{wrong?: boolean}} [options] wrong: it stays until it is closed
+ * @param {unknown} text a string or elements
+ * @param {{isError?: boolean}} [options] isError: it stays until it is closed
  */
-export function say(text, { wrong = false } = {}) {
+export function showNotice(text, { isError = false } = {}) {
   clearTimeout(timer);
-  notice.set({ text, wrong });
-  if (!wrong) timer = setTimeout(() => notice.set(null), SHOWN_MS);
+  notice.set({ text, isError });
+  if (!isError) timer = setTimeout(() => notice.set(null), SHOWN_MS);
 }
 
 /** Tells a failure that has no place of its own. @param {Error} problem */
-export const sayProblem = (problem) => say(problem.message, { wrong: true });
+export const showProblem = (problem) => showNotice(problem.message, { isError: true });
 
 export function closeNotice() {
   notice.set(null);
@@ -27,11 +27,11 @@ export function closeNotice() {
 export function Notice() {
   const shown = useStore(notice);
   return html`<div class="notice-place" role="status" aria-live="polite">
-    ${shown && html`<${Bubble} text=${shown.text} wrong=${shown.wrong} />`}
+    ${shown && html`<${Bubble} text=${shown.text} isError=${shown.isError} />`}
   </div>`;
 }
 
-const Bubble = ({ text, wrong }) => html`<div class=${wrong ? "notice notice--wrong" : "notice"}>
+const Bubble = ({ text, isError }) => html`<div class=${isError ? "notice notice--wrong" : "notice"}>
   <span>${text}</span>
   <button type="button" class="notice__close" aria-label="Close this message" onClick=${closeNotice}>×</button>
 </div>`;

@@ -1,4 +1,4 @@
-/** Times and durations that keep themselves true. */
+/** Times and durations that update themselves. */
 import { html } from "../base/ui.js";
 import { elapsed, isActive } from "../model/run.js";
 import { serverNow, useTick } from "../server/clock.js";

@@ -1,4 +1,4 @@
-/** The tab's icon tells a run's state: by its shape, and by its colour. */
+/** The tab's icon shows a run's state by its shape and its colour. */
 import { useEffect } from "../base/ui.js";
 
 const SHAPES = {

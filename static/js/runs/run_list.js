@@ -1,16 +1,17 @@
 /** Runs as rows that lead to their output. */
 import { toRun } from "../base/router.js";
 import { html } from "../base/ui.js";
-import { outcome, reasonOf, shortId } from "../model/run.js";
+import { shortId } from "../model/run.js";
 import { Button } from "../parts/button.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { bytes } from "../words/format.js";
+import { outcome, reasonOf } from "../words/run.js";
 
 /**
  * @param {object} props
  * @param {import("../model/types.js").Run[]} props.runs
- * @param {(run: import("../model/types.js").Run) => string} [props.nameOf] the command's name, in a list of several's runs
+ * @param {(run: import("../model/types.js").Run) => string} [props.nameOf] the command's name, where there are several
  */
 export function RunList({ runs, nameOf }) {
   return html`<ul class="rows run-list">
@@ -33,4 +34,4 @@ function RunRow({ run, name }) {
 
 /** More of a list, when there is more. @param {{next: string|null, onMore: () => void}} props */
 export const More = ({ next, onMore }) =>
-  next && html`<div class="more"><${Button} words="Show more" onClick=${onMore} /></div>`;
+  next && html`<div class="more"><${Button} label="Show more" onClick=${onMore} /></div>`;

@@ -3,7 +3,7 @@ import { go, toCommand, toCommands } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useCallback, useEffect, useState } from "../base/ui.js";
-import { isActive, outcome, reasonOf, shortId, shownState, stateWord } from "../model/run.js";
+import { isActive, shortId, shownState } from "../model/run.js";
 import { Output } from "../output/output.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
@@ -11,8 +11,9 @@ import { MissingScreen } from "../parts/missing.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed, Moment } from "../parts/time.js";
 import { getCommand, getRun } from "../server/api.js";
-import { pauseFor, useFresh } from "../server/polling.js";
+import { pollInterval, usePolling } from "../server/polling.js";
 import { serverState } from "../server/state.js";
+import { outcome, reasonOf, stateLabel } from "../words/run.js";
 import { useFavicon } from "./favicon.js";
 import { RunActions } from "./run_actions.js";
 
@@ -21,10 +22,10 @@ import { RunActions } from "./run_actions.js";
 /** @param {{id: string}} props */
 export function RunScreen({ id }) {
   const [run, setRun] = useState(null);
-  const { value, problem, reload } = useFresh(
+  const { value, problem, reload } = usePolling(
     (options) => getRun(id, options),
     [id],
-    (fresh) => (isActive(fresh) ? pauseFor(true) : null),
+    (fresh) => (isActive(fresh) ? pollInterval(true) : null),
   );
   const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
   useEffect(() => value && learn(value), [value]);
@@ -44,31 +45,31 @@ function merge(now, news) {
 }
 
 function RunView({ run, onRun, reload }) {
-  const { value: command } = useFresh(
+  const { value: command } = usePolling(
     (options) => getCommand(run.command_id, options),
     [run.command_id],
     () => null,
   );
   const name = command?.name ?? "…";
-  useShortcuts([{ key: "Escape", does: "Back to the command", run: () => go(toCommand(run.command_id)) }]);
+  useShortcuts([{ key: "Escape", description: "Back to the command", run: () => go(toCommand(run.command_id)) }]);
   const trail = [
     ["Commands", toCommands()],
     [name, toCommand(run.command_id)],
   ];
-  const tab = `${stateWord(shownState(run))} · ${name}`;
+  const tab = `${stateLabel(shownState(run))} · ${name}`;
   useFavicon(shownState(run));
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
     <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
     <${Facts} run=${run} />
     <${Output} run=${run} onRun=${onRun} />
-    <p class="visually-hidden" role="status" aria-live="polite">${`${stateWord(shownState(run))}. ${outcome(run)}`}</p>
+    <p class="visually-hidden" role="status" aria-live="polite">${`${stateLabel(shownState(run))}. ${outcome(run)}`}</p>
   </div>`;
 }
 
 function Facts({ run }) {
   const end = outcome(run);
-  const unheard = useStore(serverState).kind === "lost" && isActive(run);
+  const unheard = useStore(serverState).kind === "unreachable" && isActive(run);
   const [began, beganAt] = run.state === "queued" ? ["queued", run.created_at] : ["started", run.start_time];
   return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
     <${State} run=${run} />

@@ -1,22 +1,23 @@
 /** All runs, newest first, of all commands. */
-import { usePlace } from "../base/list_position.js";
+import { useListPosition } from "../base/list_position.js";
 import { replacePath, toCommands, toRuns } from "../base/router.js";
 import { html, useEffect, useState } from "../base/ui.js";
-import { isActive, shortId, STATES, stateWord } from "../model/run.js";
+import { isActive, shortId, STATES } from "../model/run.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { getCommand, listRuns } from "../server/api.js";
-import { loadPages, pauseFor, useFresh, useLast } from "../server/polling.js";
+import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
+import { stateLabel } from "../words/run.js";
 import { More, RunList } from "./run_list.js";
 
 /** @param {{query: URLSearchParams}} props */
 export function RunsScreen({ query }) {
   const state = query.get("state") ?? "";
-  const [place, remember] = usePlace();
+  const [place, remember] = useListPosition();
   const [pages, setPages] = useState(place.pages);
   const load = (options) => loadPages((page) => listRuns({ state, ...page }, options), pages);
-  const { value: fresh, problem } = useFresh(load, [state, pages], (list) => pauseFor(list.items.some(isActive)));
+  const { value: fresh, problem } = usePolling(load, [state, pages], (list) => pollInterval(list.items.some(isActive)));
   const value = useLast(fresh, place.list);
   remember({ pages, list: value });
   const nameOf = useNames(value?.items ?? []);
@@ -34,7 +35,7 @@ function StateFilter({ state }) {
     <span>State</span>
     <select value=${state} onChange=${(event) => replacePath(toRuns(event.target.value))}>
       <option value="">All</option>
-      ${STATES.map((each) => html`<option key=${each} value=${each}>${stateWord(each)}</option>`)}
+      ${STATES.map((each) => html`<option key=${each} value=${each}>${stateLabel(each)}</option>`)}
     </select>
   </label>`;
 }
@@ -43,11 +44,11 @@ function NoRuns({ state }) {
   if (!state) {
     return html`<${Empty} title="No runs yet">
       <p>Start a command; each of its runs is listed here.</p>
-      <${Button} words="Go to the commands" href=${"#" + toCommands()} />
+      <${Button} label="Go to the commands" href=${"#" + toCommands()} />
     <//>`;
   }
-  return html`<${Empty} title=${`No runs are in the state “${stateWord(state).toLowerCase()}”`}>
-    <${Button} words="Show all runs" href=${"#" + toRuns()} />
+  return html`<${Empty} title=${`No runs are in the state “${stateLabel(state).toLowerCase()}”`}>
+    <${Button} label="Show all runs" href=${"#" + toRuns()} />
   <//>`;
 }
 

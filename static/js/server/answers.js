@@ -1,8 +1,8 @@
 /** What an answer says: whether it is Tailrun's at all, what went wrong, and whether asking again may help. Pure. */
 
-/** What a proxy answers that does not reach the server behind it. */
+/** The statuses of a proxy that cannot reach the server behind it. */
 const GATEWAY = [502, 503, 504];
-/** Of all that a client did wrong, what may go well the next time: a slow request, too many of them. */
+/** Client errors that may not recur: a slow request, too many requests. */
 const PASSING = [408, 429];
 
 /** A request that did not do what was asked. */
@@ -65,7 +65,7 @@ export async function problemOf(response) {
  * @returns {import("./state.js").ServerState} what it says of the server
  */
 export function stateAfter(problem) {
-  if (problem === null || problem.final) return { kind: "well" };
-  if (!problem.answered) return { kind: "lost" };
-  return { kind: "busy", detail: problem.message };
+  if (problem === null || problem.final) return { kind: "ok" };
+  if (!problem.answered) return { kind: "unreachable" };
+  return { kind: "degraded", detail: problem.message };
 }

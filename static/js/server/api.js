@@ -1,11 +1,11 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
 import { brokenOff, isJson, noAnswer, Problem, problemOf, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
-import { once } from "./idempotency.js";
+import { withIdempotencyKey } from "./idempotency.js";
 import { reportServer } from "./state.js";
 
 const READ_MS = 10_000;
-/** What changes something is not given up sooner than the server gives up its database; output takes its time. */
+/** A change must not time out before the server's own database timeout; output may take as long. */
 const LONG_MS = 30_000;
 const PING_MS = 3000;
 
@@ -13,7 +13,7 @@ const PING_MS = 3000;
 export const apiUrl = (path) => new URL(`api/v1${path}`, document.baseURI).href;
 
 /**
- * Asks the server for a sign of life, for all that the page says of it.
+ * Pings the server and reports the result to the whole page.
  * @returns {Promise<boolean>} whether it is Tailrun that answers, and soon
  */
 export async function checkServer() {
@@ -29,7 +29,7 @@ export async function checkServer() {
 }
 
 /**
- * One try, with a bound on the time it may take.
+ * One attempt, limited in time.
  * @template T
  * @param {string} url
  * @param {RequestInit} init
@@ -44,7 +44,7 @@ async function fetchWithin(url, init, ms, take) {
     const response = await fetch(url, { ...init, signal, redirect: "manual" });
     noteServerTime(response.headers.get("Date"));
     const value = await take(response);
-    reportServer({ kind: "well" });
+    reportServer({ kind: "ok" });
     return value;
   } catch (error) {
     if (init.signal?.aborted) throw error;
@@ -53,7 +53,7 @@ async function fetchWithin(url, init, ms, take) {
     const state = stateAfter(problem);
     // The page asks again for what it shows, and says so; what a person did is answered where it was done.
     const asksAgain = (init.method ?? "GET") === "GET" && !problem.broken;
-    if (state.kind !== "busy" || asksAgain) reportServer(state);
+    if (state.kind !== "degraded" || asksAgain) reportServer(state);
     throw problem;
   }
 }
@@ -82,7 +82,9 @@ function request(method, path, { body, signal, headers = {} } = {}) {
 
 /** Makes something, and the same again where the answer was lost. @param {string} path @param {object} body */
 const make = (path, body) =>
-  once(path + JSON.stringify(body), (key) => request("POST", path, { body, headers: { "Idempotency-Key": key } }));
+  withIdempotencyKey(path + JSON.stringify(body), (key) =>
+    request("POST", path, { body, headers: { "Idempotency-Key": key } }),
+  );
 
 /** @param {Record<string, string|number|boolean|null|undefined>} values */
 function query(values) {

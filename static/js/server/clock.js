@@ -1,4 +1,4 @@
-/** The time as the server sees it, so that a wrong clock in the browser does not make wrong durations. */
+/** The server's time, so that a wrong clock in the browser does not make durations wrong. */
 import { useEffect, useReducer } from "../base/ui.js";
 
 const TOLERANCE_MS = 2000; // the Date header has whole seconds, and a request takes its time

@@ -1,6 +1,6 @@
-/** What is asked for again after its answer was lost is made once: the server knows it by its Idempotency-Key. */
+/** A request that is repeated after its answer was lost takes effect once: the server knows its Idempotency-Key. */
 
-/** Whoever asks later wants another one. */
+/** After this time the same request means another one. */
 const SAME_MS = 60_000;
 /** @type {Map<string, {key: string, at: number}>} what got no answer */
 const unanswered = new Map();
@@ -14,7 +14,7 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (par
  * @param {(key: string) => Promise<T>} ask
  * @returns {Promise<T>}
  */
-export async function once(what, ask) {
+export async function withIdempotencyKey(what, ask) {
   const before = unanswered.get(what);
   const key = before && performance.now() - before.at < SAME_MS ? before.key : newKey();
   unanswered.set(what, { key, at: performance.now() });

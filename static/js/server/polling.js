@@ -1,10 +1,10 @@
-/** Values of the server, kept fresh: loaded again every so often while somebody looks. */
+/** Values from the server, polled while somebody looks. */
 import { useEffect, useRef, useState } from "../base/ui.js";
-import { backOff, tryAgain } from "./state.js";
+import { backOff, retryEvents } from "./state.js";
 
 /**
  * @template T
- * @typedef {object} Fresh
+ * @typedef {object} Polled
  * @property {T|undefined} value the newest that was loaded; kept when a later load fails
  * @property {import("./answers.js").Problem|null} problem of the last try
  * @property {() => void} reload now
@@ -17,15 +17,13 @@ import { backOff, tryAgain } from "./state.js";
  * @param {(options: {signal: AbortSignal}) => Promise<T>} load
  * @param {unknown[]} inputs what `load` depends on; when they change the value starts anew
  * @param {(value: T) => number|null} pause milliseconds until the next load; null: no more
- * @returns {Fresh<T>}
+ * @returns {Polled<T>}
  */
-export function useFresh(load, inputs, pause) {
+export function usePolling(load, inputs, pause) {
   const [state, setState] = useState({ value: undefined, problem: null, inputs });
   const reload = useRef(() => {});
   useEffect(() => {
-    const loop = new LoadLoop(load, pause, (change) =>
-      setState((now) => ({ ...pick(now, inputs), ...change, inputs })),
-    );
+    const loop = new Poller(load, pause, (change) => setState((now) => ({ ...pick(now, inputs), ...change, inputs })));
     reload.current = () => loop.now();
     return () => loop.end();
   }, inputs);
@@ -38,12 +36,12 @@ function pick(state, inputs) {
   return same ? { value: state.value, problem: state.problem } : { value: undefined, problem: null };
 }
 
-class LoadLoop {
+class Poller {
   constructor(load, pause, tell) {
     Object.assign(this, { load, pause, tell, failures: 0, timer: 0, abort: new AbortController() });
     this.awake = () => document.visibilityState === "visible" && this.now();
     document.addEventListener("visibilitychange", this.awake);
-    tryAgain.addEventListener("now", this.awake);
+    retryEvents.addEventListener("now", this.awake);
     this.now();
   }
 
@@ -74,12 +72,12 @@ class LoadLoop {
     clearTimeout(this.timer);
     this.abort.abort();
     document.removeEventListener("visibilitychange", this.awake);
-    tryAgain.removeEventListener("now", this.awake);
+    retryEvents.removeEventListener("now", this.awake);
   }
 }
 
 /**
- * What was shown stays until the next value is there, so that a search does not flicker.
+ * Keeps the last value until the next one is loaded, so that a search does not flicker.
  * @template T
  * @param {T|undefined} value
  * @param {T|undefined} before what was shown when the screen was left
@@ -99,7 +97,7 @@ const IDLE_MS = 4000;
  * @param {boolean} active
  * @returns {number} milliseconds
  */
-export const pauseFor = (active) => (active ? ACTIVE_MS : IDLE_MS);
+export const pollInterval = (active) => (active ? ACTIVE_MS : IDLE_MS);
 
 const PAGE_ITEMS = 50;
 const MOST_ITEMS = 500; // that the server gives at a time

@@ -1,17 +1,17 @@
-/** Whether the server answers, and its database: the one truth that the banner and every sign of a stream go by. */
+/** Whether the server and its database answer: the only source for the banner and for the state of every stream. */
 import { Store } from "../base/store.js";
 
 /**
  * @typedef {object} ServerState
- * @property {"well"|"lost"|"busy"} kind busy: it answers, but 503, or late
- * @property {string} [detail] the server's own words
+ * @property {"ok"|"unreachable"|"degraded"} kind degraded: it answers, but with an error or late
+ * @property {string} [detail] the server's own sentence
  */
 
 /** @type {Store<ServerState>} */
-export const serverState = new Store({ kind: "well" });
+export const serverState = new Store({ kind: "ok" });
 
-/** Rings when somebody asks to try again now, or the network comes back. */
-export const tryAgain = new EventTarget();
+/** Fires "now" when somebody asks for another try at once, or the network comes back. */
+export const retryEvents = new EventTarget();
 
 /** @param {ServerState} state */
 export function reportServer(state) {
@@ -20,14 +20,15 @@ export function reportServer(state) {
 }
 
 /** Makes everything that waits for the server try at once. */
-export function tryNow() {
-  tryAgain.dispatchEvent(new Event("now"));
+export function retryNow() {
+  retryEvents.dispatchEvent(new Event("now"));
 }
 
-addEventListener("online", tryNow);
+addEventListener("online", retryNow);
 
 /**
- * How long to wait before a try: doubling up to a bound, with jitter so that many pages do not return at once.
+ * How long to wait before the next attempt: doubling up to a limit, with jitter so that
+ * many pages do not return at once.
  * @param {number} failures tries that failed so far, from 1
  * @returns {number} milliseconds
  */

@@ -1,31 +1,18 @@
-/** What a run's fields mean to a person. */
+/** What a run's fields mean. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { elapsed, firstLine, outcome, reasonOf, shownState } from "../../js/model/run.js";
+import { elapsed, firstLine, shownState } from "../../js/model/run.js";
 
 const RUNNING = { state: "running", stopping: false, paused: false, exitcode: null, signal: null, reason: null };
 
-test("a run that goes on is shown by what becomes of it", () => {
+test("an active run is shown by what becomes of it", () => {
   assert.equal(shownState(RUNNING), "running");
   assert.equal(shownState({ ...RUNNING, paused: true }), "paused");
   assert.equal(shownState({ ...RUNNING, paused: true, stopping: true }), "stopping");
 });
 
-test("a run that has ended is neither paused nor stopping", () => {
+test("a finished run is neither paused nor stopping", () => {
   assert.equal(shownState({ ...RUNNING, state: "stopped", paused: true, stopping: true }), "stopped");
-});
-
-test("exit codes and signals are told apart", () => {
-  assert.equal(outcome({ ...RUNNING, exitcode: 0 }), "");
-  assert.equal(outcome({ ...RUNNING, state: "failed", exitcode: 137 }), "exit code 137");
-  assert.equal(outcome({ ...RUNNING, state: "failed", signal: "SIGKILL" }), "SIGKILL");
-  assert.equal(outcome({ ...RUNNING, state: "lost" }), "");
-});
-
-test("a reason is a sentence", () => {
-  assert.equal(reasonOf(RUNNING), "");
-  assert.equal(reasonOf({ ...RUNNING, reason: "it was stopped while queued" }), "It was stopped while queued.");
-  assert.equal(reasonOf({ ...RUNNING, reason: "Enough." }), "Enough.");
 });
 
 test("a queued run waits since it was asked for, another runs since it started", () => {

@@ -9,23 +9,23 @@ const sign = (stream, { lost = false, run = RUN } = {}) =>
   signOf({ run, state: { ...WATCH_START, stream, next: 206 }, lost, now: 100_000 });
 
 test("a word younger than ten seconds is life", () => {
-  assert.deepEqual(sign({ kind: "live", heardAt: 91_000 }), { kind: "live", words: "Live, 206 B" });
+  assert.deepEqual(sign({ kind: "live", heardAt: 91_000 }), { kind: "live", text: "Live, 206 B" });
 });
 
 test("for how long no word came is told", () => {
-  const silent = { kind: "silent", words: "Nothing received for 12 s, at 206 B" };
+  const silent = { kind: "silent", text: "Nothing received for 12 s, at 206 B" };
   assert.deepEqual(sign({ kind: "live", heardAt: 88_000 }), silent);
   assert.deepEqual(sign({ kind: "reconnecting", heardAt: 88_000 }), silent);
 });
 
 test("a stream of a server that does not answer is not live", () => {
   const stream = { kind: "live", heardAt: 99_000 };
-  assert.equal(sign(stream, { lost: true }).words, "Reconnecting… will resume at 206 B");
+  assert.equal(sign(stream, { lost: true }).text, "Reconnecting… will resume at 206 B");
 });
 
 test("what is refused, deleted or has ended is not waited for", () => {
-  assert.equal(sign({ kind: "refused", heardAt: 0 }).words, "Refused, at 206 B. Trying again…");
-  assert.equal(sign({ kind: "refused", final: true, heardAt: 0 }).words, "Refused, at 206 B");
-  assert.equal(sign({ kind: "gone", heardAt: 0 }).words, "Deleted");
-  assert.equal(sign({ kind: "ended", heardAt: 0 }, { lost: true }).words, "206 B, 3 lines");
+  assert.equal(sign({ kind: "refused", heardAt: 0 }).text, "Refused, at 206 B. Trying again…");
+  assert.equal(sign({ kind: "refused", final: true, heardAt: 0 }).text, "Refused, at 206 B");
+  assert.equal(sign({ kind: "deleted", heardAt: 0 }).text, "Deleted");
+  assert.equal(sign({ kind: "ended", heardAt: 0 }, { lost: true }).text, "206 B, 3 lines");
 });

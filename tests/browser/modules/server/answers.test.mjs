@@ -16,14 +16,14 @@ for (const status of [400, 403, 404, 405, 409, 410, 412, 413, 415, 416, 422]) {
   test(`Tailrun's ${status} is told in its own words, and is final`, async () => {
     const { message, final, ...about } = await problem(status, { status, title: "T", detail: "In its own words." });
     assert.deepEqual([message, final, about.status], ["In its own words.", true, status]);
-    assert.deepEqual(stateAfter({ message, final, ...about }), { kind: "well" });
+    assert.deepEqual(stateAfter({ message, final, ...about }), { kind: "ok" });
   });
 }
 
 test("what passes is asked again, and said of the server", async () => {
   const away = await problem(503, { detail: "The database is away." }, { "Retry-After": "2" });
   assert.deepEqual([away.final, away.retryAfterSeconds], [false, 2]);
-  assert.deepEqual(stateAfter(away), { kind: "busy", detail: "The database is away." });
+  assert.deepEqual(stateAfter(away), { kind: "degraded", detail: "The database is away." });
   assert.equal((await problem(500, { detail: "It failed." })).final, false);
   assert.equal((await problem(408, { detail: "Too slow." })).final, false);
 });
@@ -39,14 +39,14 @@ test("what a proxy answers is not taken for Tailrun's", async () => {
     assert.deepEqual([message, told, final], [`A proxy answered instead of Tailrun: ${status} ${text}.`, 0, false]);
   }
   assert.equal((await foreign(418, "")).message, "A proxy answered instead of Tailrun: 418.");
-  assert.equal(stateAfter(await foreign(403, "Forbidden")).kind, "busy");
+  assert.equal(stateAfter(await foreign(403, "Forbidden")).kind, "degraded");
 });
 
 test("a proxy that does not reach Tailrun is no answer", async () => {
   for (const status of [502, 503, 504]) {
     const problem = await foreign(status, "");
     assert.equal(problem.message, "The server does not answer.");
-    assert.deepEqual(stateAfter(problem), { kind: "lost" });
+    assert.deepEqual(stateAfter(problem), { kind: "unreachable" });
   }
 });
 
@@ -54,9 +54,9 @@ test("a redirect is a proxy's, that wants a sign-in", async () => {
   const redirect = { type: "opaqueredirect", status: 0, statusText: "", headers: new Headers() };
   const problem = await problemOf(/** @type {any} */ (redirect));
   assert.match(problem.message, /sign in again/);
-  assert.deepEqual([problem.final, stateAfter(problem).kind], [false, "busy"]);
+  assert.deepEqual([problem.final, stateAfter(problem).kind], [false, "degraded"]);
 });
 
 test("a problem that nobody answered is the loss of the server", () => {
-  assert.deepEqual(stateAfter(new Problem("Nothing.")), { kind: "lost" });
+  assert.deepEqual(stateAfter(new Problem("Nothing.")), { kind: "unreachable" });
 });
