@@ -30,8 +30,9 @@ class RunLog:
     `with log.acquire():`) and every user calls `release` once; the last one closes the file.
     Until then readers go on, even when the spool has been removed.
 
-    It does not look for growth by itself: `grow` and `refresh` do, called by the Watch. `marks` are
-    the times at offsets known from before, ascending.
+    It does not look for growth by itself: `grow` and `refresh` do, called by the Watch; each time
+    that it has grown or ended, `listeners` are called. `marks` are the times at offsets known from
+    before, ascending.
 
     Raises:
         OSError: the spool has no output, or it cannot be opened.
@@ -49,18 +50,15 @@ class RunLog:
         self._clock = clock
         self._file: int | None = open_regular(directory / OUTPUT)
         self._users = 1
-        self._size = 0
         self._ended = False
         self._damaged = False
         self._removed = False
         self._waiters: dict[asyncio.Future[None], int] = {}
+        self.listeners: set[Callable[[], None]] = set()
         self._reads_at_once = True
         self._index = LineIndex(self.in_thread)
-        self._open_at(marks)
-
-    def _open_at(self, marks: Iterable[tuple[int, float]]) -> None:
-        """Take what is there already; without marks it was seen when it was last written."""
-        status = os.fstat(self._opened())
+        # Without marks, what is there already was seen when it was last written.
+        status = os.fstat(self._file)
         self._size = status.st_size
         known = [(offset, seen_at) for offset, seen_at in marks if offset <= self._size]
         self._times = TimeMarks(known or [(0, status.st_mtime)])
@@ -83,7 +81,7 @@ class RunLog:
 
     @property
     def removed(self) -> bool:
-        """Whether the output was removed and nothing tells that its run has ended."""
+        """Whether the output was removed and no record says that its run has ended."""
         return self._removed and not self._ended
 
     @property
@@ -108,7 +106,7 @@ class RunLog:
         return self
 
     def release(self) -> None:
-        """Tell that one user is done; the last one closes the file.
+        """Note that one user is done; the last one closes the file.
 
         Raises:
             LogClosedError: all users have released the log already.
@@ -129,11 +127,11 @@ class RunLog:
     def refresh(self) -> None:
         """Look how far the output has grown and whether it has ended; wake those who wait.
 
-        The exit record is looked for BEFORE the size is: when it is there, the size read
-        afterwards is final. One that was removed without a record has not ended: its keeper has it.
+        One that was removed without an exit record has not ended: its keeper has it.
         """
         if self._ended:
             return
+        # In this order: where there is a record, the size that is read after it is final.
         exited = self._exited()
         status = os.fstat(self._opened())
         self._ended = exited
@@ -152,7 +150,7 @@ class RunLog:
             self._take_size(os.lseek(self._opened(), 0, os.SEEK_END))
 
     def mark(self, offset: int, seen_at: float) -> None:
-        """Tell that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
+        """Note that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
         self._times.add(offset, seen_at)
 
     async def grown(self, offset: int) -> None:
@@ -183,18 +181,16 @@ class RunLog:
             OSError: the file cannot be read.
             OutputDamagedError: somebody has cut it. Once it has ended, `size` is what is left.
         """
-        length = min(limit, self._size - offset)
+        length = min(limit, self._size - offset)  # what is there beyond was not noticed yet
         if length <= 0:
             return b""
         data = self._read_at_once(offset, length)
         return data or await self.in_thread(partial(read_exactly, offset, offset + length))
 
     async def in_thread(self, work: Callable[[int], T], executor: Executor | None = None) -> T:
-        """Return what `work` makes of the descriptor in a thread, a user of the log meanwhile.
-
-        A cancelled caller leaves the thread behind; it must not find another file there.
-        """
+        """Return what `work` makes of the descriptor in a thread."""
         future = asyncio.get_running_loop().run_in_executor(executor, work, self._opened())
+        # A cancelled caller leaves the thread behind, which must not find another file there.
         self.acquire()
         future.add_done_callback(self._thread_done)
         return await asyncio.shield(future)
@@ -216,28 +212,31 @@ class RunLog:
         return self._times.at(offset)
 
     def _take_size(self, size: int) -> None:
-        if size > self._size:
-            self.mark(self._size, self._clock())
+        before = self._size
+        if size > before:
+            self.mark(before, self._clock())
             self._size = size
-        elif size < self._size and self._ended:
+        elif size < before and self._ended:
             self._damaged = True
             self._size = size
-        self._wake(
-            [
-                waiter
-                for waiter, offset in self._waiters.items()
-                if self._ended or self._size > offset
-            ]
-        )
+        # One that was cut while its run goes on may grow again: its keeper puts it right.
+        assert self._size >= before or self._ended, "an output that goes on does not shrink"
+        if self._ended:
+            self._wake(self._waiters)
+        else:
+            self._wake(waiter for waiter, offset in self._waiters.items() if self._size > offset)
+        if self._ended or self._size > before:
+            for listener in self.listeners:
+                listener()
 
     def _exited(self) -> bool:
-        """Whether the run's end is recorded; what is no record of ours tells nothing."""
+        """Whether the run's end is recorded; what is not a record of ours counts for nothing."""
         try:
             return read_exit(self.directory) is not None
         except OSError as error:
             if error.errno not in PASSING_ERRORS:
                 raise
-            return True  # it is there; who wants to know what it says will try again
+            return True  # it is there; whoever wants to know what it says tries again
 
     def _opened(self) -> int:
         if self._file is None:
@@ -250,31 +249,25 @@ class RunLog:
                 waiter.set_result(None)
 
     def _read_at_once(self, offset: int, length: int) -> bytes:
-        """Return what the page cache has at `offset`; b"" when it has nothing there.
-
-        See preadv2(2): RWF_NOWAIT fails with EAGAIN when it would wait for the disk, and with
-        EOPNOTSUPP on a file system that cannot tell.
-        """
+        """Return what the page cache has at `offset`; b"" when it has nothing there."""
         if not self._reads_at_once:
             return b""
         buffer = bytearray(length)
         try:
             count = os.preadv(self._opened(), [buffer], offset, os.RWF_NOWAIT)
-        except BlockingIOError:
+        except BlockingIOError:  # EAGAIN: it would wait for the disk (preadv2(2))
             return b""
         except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
+            if error.errno != errno.EOPNOTSUPP:  # where a file system does not know
                 raise
             self._reads_at_once = False
             return b""
         return bytes(buffer) if count == length else bytes(buffer[:count])
 
     def _thread_done(self, future: "asyncio.Future[T]") -> None:
-        """Release the log; where the caller is gone, nobody else takes notice of an error.
-
-        When the output was cut, and so cannot grow again, what is left of it is all there is.
-        """
+        """Release the log that a thread has used."""
+        # Asked for in any case: where the caller is gone, nobody else takes notice of the error.
         cut = not future.cancelled() and isinstance(future.exception(), OutputDamagedError)
-        if cut and self._ended:
+        if cut and self._ended:  # it cannot grow again: what is left of it is all there is
             self._take_size(os.fstat(self._opened()).st_size)
         self.release()

@@ -273,7 +273,7 @@ async def test_a_database_whose_disk_is_full_takes_up_again_where_it_stood(
             fill(ballast)
             gate.touch()
             assert (await client.stream(run_id, format="raw")).reason == "exit 0"
-            await until(lambda: "archiving waits" in service.log)
+            await until(lambda: "archive paused" in service.log)
             assert (await client.get_run(run_id))["output_bytes"] == 8_000_000
             ballast.unlink()
             await database.start()

@@ -1,4 +1,4 @@
-"""What the Archiver knows of a run that it follows, and what it says of how that ended."""
+"""What the Archiver knows of a run that it follows, and how the following can end."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -9,7 +9,7 @@ from server.services.faults import PostponableRun
 
 
 class FollowedRun(PostponableRun, Protocol):
-    """An active run, as far as the archive needs it: its position, and who hears of progress."""
+    """An active run, as far as the archive needs it: its position, and its progress."""
 
     def mark_archived(self, output_bytes: int, output_lines: int) -> None:
         """Note how far the run's archive reaches."""
@@ -19,8 +19,8 @@ class FollowedRun(PostponableRun, Protocol):
 
 
 EndOf = Callable[[int, str | None], RunEnd]
-"""Tells how a run whose log has ended ended: the offset up to which its output is stored, and why
-it is not stored any further, where its output is longer than that."""
+"""Returns how a run ended whose log has ended. It takes the offset up to which the output is
+stored, and the reason why the rest is not stored; None where there is no rest."""
 
 
 class Followed(Enum):

@@ -1,4 +1,4 @@
-"""Whether the machine is short of processors, as far as we can tell."""
+"""Whether the machine is short of processors, as far as the kernel reports it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SCHEDSTAT = Path("/proc/thread-self/schedstat")
 def seconds_waited(path: Path = SCHEDSTAT) -> float:
     """Return how long this thread could have gone on, up to now, and had no processor.
 
-    0 where the kernel does not tell.
+    0 where the kernel does not report it.
     """
     try:
         return int(path.read_bytes().split()[1]) / 1e9

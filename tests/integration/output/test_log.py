@@ -67,6 +67,27 @@ async def test_what_is_written_is_read_at_its_offset(run: Run, log: RunLog) -> N
     assert await log.read(11, 3) == b""
 
 
+async def test_a_listener_is_called_at_growth_and_at_the_end_alone(run: Run, log: RunLog) -> None:
+    heard: list[tuple[int, bool]] = []
+
+    def listen() -> None:
+        heard.append((log.size, log.ended))
+
+    log.listeners.add(listen)
+    log.refresh()
+    run.write(b"one")
+    log.grow()
+    log.grow()
+    run.write(b"two")
+    log.refresh()
+    log.refresh()
+    run.end()
+    log.refresh()
+    log.refresh()
+    assert heard == [(3, False), (6, False), (6, True)]
+    log.listeners.discard(listen)
+
+
 async def test_a_reader_is_woken_when_the_output_grows_beyond_its_offset(
     run: Run, log: RunLog
 ) -> None:

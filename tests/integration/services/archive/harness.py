@@ -37,11 +37,13 @@ class Outputs(OutputRepository):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        self.asked: list[Advance] = []
         self.advances: list[Advance] = []
         self.lose: Callable[[str], bool] = lambda _call: False
 
     async def append(self, advances: Sequence[Advance]) -> set[UUID]:
         self._call("append")
+        self.asked += advances
         moved = await super().append(advances)
         self.advances += [advance for advance in advances if advance.run_id in moved]
         self._call("appended")

@@ -79,6 +79,20 @@ async def test_the_end_is_told_only_with_the_last_byte(site: Site) -> None:
     assert len(site.outputs.advances) >= 3
 
 
+async def test_each_step_is_taken_once_and_none_after_the_end(site: Site) -> None:
+    """While others go on: what a run wrote meanwhile is taken with the next step."""
+    runs = [await site.run() for _ in range(3)]
+    for number in range(20):
+        for run in runs:
+            run.write(b"%d\n" % number)
+        await asyncio.sleep(0)
+    for run in runs:
+        run.end()
+        await run.assert_whole()
+    assert site.outputs.asked == site.outputs.advances
+    assert sum(advance.end is not None for advance in site.outputs.asked) == 3
+
+
 async def test_many_runs_are_archived_together(site: Site) -> None:
     """One that fills batches does not keep the others waiting for ever."""
     generator = random.Random(1)
