@@ -1,6 +1,6 @@
 """The domain's values: plain, immutable, without behaviour that needs I/O."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -156,7 +156,14 @@ class Advance:
     chunks: tuple[Chunk, ...] = ()
     preview: str = ""
     start_time: datetime | None = None
-    end: RunEnd | None = field(default=None)
+    end: RunEnd | None = None
+
+    def __post_init__(self) -> None:
+        assert self.from_offset <= self.to_offset, "an archive does not shrink"
+        ends = [self.from_offset, *(chunk.end for chunk in self.chunks)]
+        if self.chunks:
+            assert ends[:-1] == [chunk.byte_offset for chunk in self.chunks], "chunks adjoin"
+            assert ends[-1] == self.to_offset, "chunks are all of the step"
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,13 @@ def step(run_id: UUID, epoch: int, start: int, lines: int, *pieces: bytes) -> Ad
     return Advance(run_id, epoch, start, offset, lines, tuple(chunks), preview)
 
 
+def moved(step: Advance, by: int) -> Advance:
+    """Return the same advance from another offset on."""
+    chunks = [replace(chunk, byte_offset=chunk.byte_offset + by) for chunk in step.chunks]
+    start, end = step.from_offset + by, step.to_offset + by
+    return replace(step, from_offset=start, to_offset=end, chunks=tuple(chunks))
+
+
 async def content(outputs: OutputRepository, run_id: UUID) -> bytes:
     chunks = await outputs.chunks(run_id, 0, 10_000)
     ends = [0, *(chunk.byte_offset + chunk.byte_count for chunk in chunks)]
@@ -113,8 +120,8 @@ async def test_a_run_that_only_has_output_keeps_its_state_and_start(
     [
         pytest.param(lambda step: replace(step, epoch=1), id="an epoch that is over"),
         pytest.param(lambda step: replace(step, epoch=3), id="an epoch to come"),
-        pytest.param(lambda step: replace(step, from_offset=2), id="an offset behind"),
-        pytest.param(lambda step: replace(step, from_offset=4), id="an offset ahead"),
+        pytest.param(lambda step: moved(step, -1), id="an offset behind"),
+        pytest.param(lambda step: moved(step, 1), id="an offset ahead"),
         pytest.param(lambda step: replace(step, run_id=UUID(int=1)), id="an unknown run"),
     ],
 )
