@@ -50,7 +50,12 @@ class RequestChangedError(TailrunError):
 
 
 class ArchiveDamagedError(TailrunError):
-    """The archive lacks bytes of a run's output, or has others in their place."""
+    """The archive lacks bytes of a run's output, or has others in their place, from `offset` on."""
+
+    KIND = "archive damaged at byte"
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"{self.KIND} {offset}")
 
 
 class InvalidCursorError(TailrunError):

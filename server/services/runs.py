@@ -19,7 +19,6 @@ from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
-from server.services.archive import codec
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.requests import Requests
@@ -250,7 +249,7 @@ class RunService:
         except ArchiveDamagedError as error:
             logger.error("%s", error, extra={"run": run_id})  # noqa: TRY400  it is no defect
             with suppress(DatabaseUnavailableError):
-                await self._runs.note_damage(run_id, str(error), kind=codec.DAMAGED)
+                await self._runs.note_damage(run_id, str(error), kind=error.KIND)
             raise
 
     def overlay(self, run: Run) -> RunView:

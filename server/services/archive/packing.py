@@ -65,35 +65,31 @@ class Packing:
         """Return the number of newlines in [start, end), and those bytes compressed."""
         failpoint("archive.packed")
         if end - start >= THREAD_BYTES:
-            return await log.in_thread(partial(_read_and_pack, start, end), self._threads)
+
+            def read_and_pack(descriptor: int) -> tuple[int, bytes]:
+                return _pack(read_exactly(start, end, descriptor))
+
+            return await log.in_thread(read_and_pack, self._threads)
         data = b""
         while len(data) < end - start:
             piece = await log.read(start + len(data), end - start - len(data))
-            if not piece:
+            if not piece:  # somebody other than the keeper has cut it
                 raise OutputDamagedError(errno.EIO, "The output has become shorter than it was")
             data += piece
         return _pack(data)
 
     async def preview(self, log: RunLog, start: int, end: int, *, ended: bool) -> str:
-        """Return the text that [start, end) adds to the first `preview_bytes` of the output.
-
-        A character that is split by `start` was left out before and is part of this text; one
-        split by `end` is left to the next. What the log's end leaves incomplete comes with it.
-        """
+        """Return the text that [start, end) adds to the first `preview_bytes` of the output."""
         limit = min(end, self._preview_bytes)
         if start > limit or (start == limit and not ended):
             return ""
-        back = max(0, start - 3)
+        # A character that `start` splits was left out before, and is part of this text.
+        back = max(0, start - frames.INCOMPLETE_BYTES)
         data = await log.read(back, limit - back)
         first = frames.cut_characters(data[: start - back])
+        # One that `end` splits is left to the next; nothing comes after the log's end.
         last = len(data) if ended and end <= limit else frames.cut_characters(data)
-        return (
-            data[first:last].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-        )
-
-
-def _read_and_pack(start: int, end: int, descriptor: int) -> tuple[int, bytes]:
-    return _pack(read_exactly(start, end, descriptor))
+        return data[first:last].decode("utf-8", "replace")
 
 
 def _pack(data: bytes) -> tuple[int, bytes]:

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncGenerator, Callable
 
+from server.errors import ArchiveDamagedError
 from server.models import Chunk, Run
 from server.output import lines
-from server.services.archive import codec
 from server.services.archive.chunks import Chunks
 
 FETCH_CHUNKS = 4
@@ -100,17 +100,16 @@ class ArchivedOutput:
             stop = min(end, chunk.end)
             position, size = 0, 1
             while position < size:
-                frame = await self._frame(chunk, start, stop)
+                if (start, stop) == (chunk.byte_offset, chunk.end):
+                    frame = await self._chunks.stored(self._run.id, chunk)
+                else:
+                    frame = await self._chunks.part(self._run.id, chunk, start, stop)
+                # Nothing refers to the frame while its piece is sent, which may take long.
                 ready, size = [frame[position : position + piece_bytes()]], len(frame)
                 position += len(ready[0])
                 del frame
                 yield ready.pop()
             start = stop
-
-    async def _frame(self, chunk: Chunk, start: int, end: int) -> bytes:
-        if (start, end) == (chunk.byte_offset, chunk.end):
-            return await self._chunks.stored(self._run.id, chunk)
-        return await self._chunks.part(self._run.id, chunk, start, end)
 
     async def _chunk_at(self, offset: int) -> Chunk:
         """Find a chunk; of those known the one before stays, for times asked for later."""
@@ -122,5 +121,5 @@ class ArchivedOutput:
             self._known = [*self._known[-1:], *fetched]
             found = fetched[0]
         if found.byte_offset != offset and any(chunk.end == offset for chunk in self._known):
-            raise codec.damaged(offset)  # it overlaps the one before
+            raise ArchiveDamagedError(offset)  # it overlaps the one before
         return found

@@ -6,12 +6,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from server.errors import DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.repositories.requests import RequestRepository
-from server.repositories.retention import RetentionRepository, Space, Table
+from server.repositories.retention import RetentionRepository, Space
 from server.services.tasks import forever
 from server.settings.groups import RetentionSettings
 
@@ -116,7 +117,7 @@ class Retention:
         return removed
 
     def problem(self) -> str:
-        """Say why runs that are too old are kept for now; `ok` when they are not."""
+        """Return why runs that are too old are kept for now; `ok` when none is."""
         return self._surge.problem
 
     async def _remove_beyond_count(self) -> int:
@@ -124,9 +125,8 @@ class Retention:
             return 0
         keep, removed = self._runs_per_command, 0
         for command_id in await self._repository.crowded(keep):
-            removed += await _repeat(
-                lambda: self._repository.delete_beyond(command_id, keep, RUNS_PER_STEP)  # noqa: B023
-            )
+            delete = partial(self._repository.delete_beyond, command_id, keep, RUNS_PER_STEP)
+            removed += await _repeat(delete)
         return removed
 
     async def _remove_beyond_bytes(self) -> int:
@@ -148,24 +148,23 @@ class Retention:
         """Write the tables anew that are mostly empty; one that is in use, the next time."""
         self._space_to_look_for = False
         for table in await self._repository.tables():
-            await _rested(lambda: self._look_at(table))  # noqa: B023
-
-    async def _look_at(self, table: Table) -> None:
-        space = await self._repository.space(table)
-        if not worth_rewriting(space):
-            return
-        try:
-            left = await self._repository.rewrite(table)
-        except DatabaseUnavailableError as error:
-            self._space_to_look_for = True
-            logger.info("space is not given back now: %s", error, extra={"table": table.name})
-        else:
-            about = {"table": table.name, "bytes": space.total_bytes - left}
-            logger.info("space is given back", extra=about)
+            space = await _rested(partial(self._repository.space, table))
+            if not worth_rewriting(space):
+                continue
+            try:
+                left = await _rested(partial(self._repository.rewrite, table))
+            except DatabaseUnavailableError as error:  # it is in use, mostly
+                self._space_to_look_for = True
+                reason = "space not given back, tried again with the next sweep: %s"
+                logger.info(reason, error, extra={"table": table.name})
+            else:
+                freed_bytes = space.total_bytes - left
+                about = {"table": table.name, "bytes": freed_bytes}
+                logger.info("space is given back", extra=about)
 
 
 class Surge:
-    """Tells whether so many runs are too old, so suddenly, that a clock may be wrong."""
+    """Decides whether so many runs are too old, so suddenly, that a clock may be wrong."""
 
     def __init__(self) -> None:
         self.problem = "ok"
@@ -173,9 +172,10 @@ class Surge:
         self._removed: deque[tuple[float, int]] = deque()
 
     def permits(self, old: int, ended: int, now: float) -> bool:
-        """Tell whether `old` of the runs that have `ended` may go now."""
+        """Return whether `old` of the runs that have `ended` may go now."""
         while self._removed and self._removed[0][0] <= now - 2 * DAY_SECONDS:
             self._removed.popleft()
+        # What went the day before goes again: a history that is used evenly has no surge.
         today = sum(count for at, count in self._removed if at > now - DAY_SECONDS)
         before = sum(count for _, count in self._removed) - today
         if not old or old <= max(1, ended * SHARE) + before - today:
@@ -188,15 +188,15 @@ class Surge:
         return now - self._since >= DAY_SECONDS
 
     def removed(self, count: int, now: float) -> None:
-        """Note that so many were removed; those that were held back were due the day before."""
+        """Note that so many were removed."""
         if count:
-            held = self._since is not None
+            held = self._since is not None  # for a day: they were due the day before
             self._removed.append((now - DAY_SECONDS if held else now, count))
             self._since, self.problem = None, "ok"
 
 
 def worth_rewriting(space: Space) -> bool:
-    """Tell whether most of a table is empty, and what is not is written quickly."""
+    """Return whether most of a table is empty, and what is not is written quickly."""
     empty_bytes = space.total_bytes - space.used_bytes
     return (
         empty_bytes > space.used_bytes
