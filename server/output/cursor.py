@@ -12,7 +12,9 @@ from server.output.frames import (
     JSON_SAFE_BYTES,
     MESSAGE_BYTES,
     cut_characters,
+    cut_json,
     cut_lines,
+    cut_text,
     json_output,
     to_text,
 )
@@ -62,7 +64,7 @@ class Frame(NamedTuple):
 class Pace:
     """How much output a frame may carry: little, until its viewer shows that it takes more.
 
-    One that takes nothing holds so little, and one that is slow is told something often.
+    One that takes nothing holds so little, and one that is slow is sent something often.
     """
 
     def __init__(self, least_bytes: int = FIRST_SLAB_BYTES, most_bytes: int = SLAB_BYTES) -> None:
@@ -71,7 +73,7 @@ class Pace:
         self._quick_bytes = 0
 
     def took(self, size: int, seconds: float) -> None:
-        """Tell that a frame of `size` bytes was taken within so long."""
+        """Note that a frame of `size` bytes was taken within so long."""
         self._quick_bytes = 0 if seconds > QUICK_SECONDS else self._quick_bytes + size
         quick = self._quick_bytes > QUICK_BYTES
         self.slab_bytes = self._most_bytes if quick else self._least_bytes
@@ -130,7 +132,7 @@ async def _raw(
             shared.put(StreamFormat.RAW, offset, frame)
             del data
         offset = frame.next
-        ready = [Frame(frame.payload, text=False, next=offset)]
+        ready = [Frame(frame.payload, text=False, next=offset)]  # a name would keep its bytes
         del frame
         yield ready.pop()
 
@@ -150,7 +152,7 @@ async def _json(
             data, final = await _slab(output, offset, slab_bytes)
             if not data:
                 return
-            cut = _cut_json(data, final=final, full=len(data) == slab_bytes)
+            cut = cut_json(data, final=final, full=len(data) == slab_bytes)
             if cut == 0:
                 seen = offset + len(data)
                 continue
@@ -162,13 +164,6 @@ async def _json(
         ready = [Frame(frame.payload, text=True, next=offset)]
         del frame
         yield ready.pop()
-
-
-def _cut_json(data: bytes, *, final: bool, full: bool) -> int:
-    """Cut where `json_output` says; what is left out holds no newline."""
-    if full:
-        return cut_lines(data) or cut_characters(data)
-    return len(data) if final else cut_characters(data)
 
 
 def _encode_json(offset: int, line: int, seen_at: float, data: bytes) -> Encoded:
@@ -188,8 +183,8 @@ async def _text(
     seen, torn, due = offset, False, False
     unfinished = _Unfinished(patience)
     while True:
-        waited = unfinished.seconds() if seen > offset and not due else None
-        quiet = not await _grown_within(grown, seen, waited)
+        # What was due and had no whole character waits for the rest of it.
+        quiet = await unfinished.outlasts(grown(seen), held_back=seen > offset and not due)
         frame = None if torn else shared.get(StreamFormat.TEXT, offset)
         if frame is None:
             slab_bytes = pace.slab_bytes
@@ -200,7 +195,7 @@ async def _text(
                 offset, seen, torn = offset + 1, offset + 1, False
                 continue
             due = quiet or unfinished.overdue(offset)
-            cut = _cut_text(data, final=final, due=due or len(data) == slab_bytes)
+            cut = cut_text(data, final=final, due=due or len(data) == slab_bytes)
             if cut == 0:
                 seen = offset + len(data)
                 continue
@@ -224,23 +219,23 @@ class _Unfinished:
         self._since = 0.0
 
     def overdue(self, offset: int) -> bool:
-        """Tell whether what is unsent, which starts at `offset`, was held back long enough."""
+        """Return whether what is unsent, which starts at `offset`, was held back long enough."""
         now = asyncio.get_running_loop().time()
         if offset != self._offset:
             self._offset, self._since = offset, now
         return now - self._since >= self._patience.unfinished_seconds
 
-    def seconds(self) -> float:
-        """Return how long to wait for growth."""
-        held = asyncio.get_running_loop().time() - self._since
-        left = max(0.0, self._patience.unfinished_seconds - held)
-        return min(self._patience.silence_seconds, left)
-
-
-def _cut_text(data: bytes, *, final: bool, due: bool) -> int:
-    """Cut behind the last line; what is unfinished goes out when it is final or due."""
-    unfinished = len(data) if final else cut_characters(data) if due else 0
-    return cut_lines(data) or unfinished
+    async def outlasts(self, growth: Awaitable[None], *, held_back: bool) -> bool:
+        """Wait for growth; return whether the patience with what is `held_back` ended before."""
+        held_seconds = asyncio.get_running_loop().time() - self._since
+        left_seconds = max(0.0, self._patience.unfinished_seconds - held_seconds)
+        seconds = min(self._patience.silence_seconds, left_seconds)
+        try:
+            async with asyncio.timeout(seconds if held_back else None):
+                await growth
+        except TimeoutError:
+            return True
+        return False
 
 
 def _shared(output: Output) -> SharedFrames:
@@ -248,15 +243,11 @@ def _shared(output: Output) -> SharedFrames:
 
 
 async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bool]:
-    """Read a full slab, or all there is, and whether that is final.
-
-    `ended` is looked at before `size`. Before a full slab, which will not have to wait for
-    growth, the loop's other tasks have their turn.
-    """
-    ended, size = output.ended, output.size
+    """Read a full slab, or all there is, and whether that is final."""
+    ended, size = output.ended, output.size  # in this order: then the size is final
     end = min(size, offset + slab_bytes)
     if end - offset == slab_bytes:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # there is no growth to wait for: yield to the loop's other tasks
     parts = []
     while offset < end:
         if not (data := await output.read(offset, end - offset)):
@@ -264,15 +255,3 @@ async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bo
         parts.append(data)
         offset += len(data)
     return b"".join(parts), ended and offset >= size
-
-
-async def _grown_within(grown: Grown, offset: int, seconds: float | None) -> bool:
-    if seconds is None:
-        await grown(offset)
-        return True
-    try:
-        async with asyncio.timeout(seconds):
-            await grown(offset)
-    except TimeoutError:
-        return False
-    return True

@@ -29,6 +29,25 @@ def cut_characters(data: bytes) -> int:
     return start + whole
 
 
+def cut_text(data: bytes, *, final: bool, due: bool) -> int:
+    """Return up to where data is sent as text: behind its last line.
+
+    Where it has no whole line, it is sent when it is `final`, or `due`; then between characters.
+    """
+    unfinished = len(data) if final else cut_characters(data) if due else 0
+    return cut_lines(data) or unfinished
+
+
+def cut_json(data: bytes, *, final: bool, full: bool) -> int:
+    """Return up to where data is sent as JSON: between characters, or lines when it is `full`.
+
+    What is left out of the latter holds no newline.
+    """
+    if full:
+        return cut_lines(data) or cut_characters(data)
+    return len(data) if final else cut_characters(data)
+
+
 def to_text(data: bytes) -> bytes:
     """Return the data as valid UTF-8: invalid sequences become U+FFFD, valid data stays itself."""
     try:

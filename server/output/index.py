@@ -67,13 +67,13 @@ class LineIndex:
         if count <= 0 or size == 0:
             return size
         last = await self._read(size - 1, size)
-        offset = size - last.count(b"\n")
+        offset = size - last.count(b"\n")  # the newline that ends the last line starts none
         while offset > 0 and count > 0:
             offset, count = await self._blocking(partial(_scan_back, offset, count))
         return offset
 
     async def _read(self, start: int, end: int) -> bytes:
-        if start == end:
+        if start == end:  # not worth a visit to a thread
             return b""
         return await self._blocking(partial(read_exactly, start, end))
 
@@ -86,9 +86,9 @@ class LineIndex:
             async with self._building:
                 first = len(self._checkpoints) - 1
                 last = min(blocks, first + SCAN_BLOCKS)
-                if not enough() and first < last:
+                if not enough() and first < last:  # else another one's scan was enough
                     counts = await self._blocking(partial(_count_blocks, first, last))
-                    total = self._checkpoints.pop()
+                    total = self._checkpoints.pop()  # `accumulate` begins with it
                     self._checkpoints.extend(accumulate(counts, initial=total))
 
 

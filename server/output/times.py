@@ -30,7 +30,7 @@ class TimeMarks:
         return len(self._offsets)
 
     def add(self, offset: int, time: float) -> None:
-        """Tell that the bytes from `offset` on were first seen at `time`.
+        """Note that the bytes from `offset` on were first seen at `time`.
 
         Raises:
             ValueError: the offset is below that of the last mark.

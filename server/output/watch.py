@@ -1,4 +1,4 @@
-"""Telling the logs that their files grew: one inotify descriptor for the whole server."""
+"""Refreshes the logs whose files grew: one inotify descriptor for the whole server."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ from inotify_simple import INotify, flags
 from server.output.log import RunLog
 
 POLL_SECONDS = 0.02
-"""Pause between two looks at the logs for which inotify cannot be had."""
+"""Pause between two looks at the logs for which inotify is not available."""
 
 EVENT_BYTES = 16 * 1024
 """Events taken at once; what is left is taken in the loop's next round."""
@@ -22,12 +22,12 @@ EVENT = struct.Struct("iIII")
 """struct inotify_event: watch descriptor, mask, cookie, and the length of the name that follows."""
 
 LOOK_SECONDS = 1.0
-"""Pause between two looks at all logs: a directory that was moved or made anew tells nobody."""
+"""Pause between two looks at all logs: a directory that was moved or made anew has no event."""
 
 GROWTH = flags.MODIFY
 CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE | flags.ONLYDIR | flags.DONT_FOLLOW
 OVERFLOW = -1
-"""The watch descriptor of the event that tells that others were dropped (inotify(7))."""
+"""The watch descriptor of the event that says that others were dropped (inotify(7))."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Watch:
 
     The output itself is watched for growth, its directory for the exit record: events of the
     directory alone would, on some kernels, come for every write to the run's pipe too. Made
-    within a running loop. Where inotify(7) cannot be had, or its limits are reached, the logs
+    within a running loop. Where inotify(7) is not available, or its limits are reached, the logs
     concerned are looked at every `POLL_SECONDS`; the server's log says so once.
     """
 
@@ -47,9 +47,15 @@ class Watch:
         self._watched = dict[int, Callable[[], None]]()
         self._polled: set[RunLog] = set()
         self._poll: asyncio.TimerHandle | None = None
-        self._said = False
+        self._warned = False
         self._failed = ""
-        self._inotify = self._open()
+        self._inotify: INotify | None = None
+        try:
+            self._inotify = INotify(nonblocking=True)
+        except OSError as error:
+            self._warn(error)
+        else:
+            self._loop.add_reader(self._inotify.fileno(), self._take, self._inotify)
         self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
 
     def add(self, log: RunLog) -> None:
@@ -57,7 +63,7 @@ class Watch:
         try:
             self._logs[log] = self._watch(log)
         except OSError as error:
-            self._say(error)
+            self._warn(error)
             self._logs[log] = ()
             self._polled.add(log)
             self._poll = self._poll or self._loop.call_later(POLL_SECONDS, self._look)
@@ -77,15 +83,6 @@ class Watch:
             self._loop.remove_reader(self._inotify.fileno())
             self._inotify.close()
         self._logs.clear()
-
-    def _open(self) -> INotify | None:
-        try:
-            inotify = INotify(nonblocking=True)
-        except OSError as error:
-            self._say(error)
-            return None
-        self._loop.add_reader(inotify.fileno(), self._take, inotify)
-        return inotify
 
     def _require(self) -> INotify:
         if self._inotify is None:
@@ -112,21 +109,22 @@ class Watch:
                 self._require().rm_watch(descriptor)
 
     def _take(self, inotify: INotify) -> None:
-        """Look at the logs that events tell of; at all of them when the kernel dropped events."""
-        told = _watches(os.read(inotify.fileno(), EVENT_BYTES))
-        if OVERFLOW in told:
-            told = set(self._watched)
-        for descriptor in told & self._watched.keys():
+        """Look at the logs that have events; at all of them when the kernel dropped some."""
+        changed = _watches(os.read(inotify.fileno(), EVENT_BYTES))
+        if OVERFLOW in changed:
+            changed = set(self._watched)
+        # The kernel may still have events of a watch that has ended.
+        for descriptor in changed & self._watched.keys():
             self._look_at(self._watched[descriptor])
 
     def _look_at(self, look: Callable[[], None]) -> None:
-        """Look at one log; what fails for it is its own, and is told once."""
+        """Look at one log; what fails for it is its own, and is logged once."""
         try:
             look()
         except Exception as error:
             if repr(error) != self._failed:
                 self._failed = repr(error)
-                logger.warning("an output cannot be looked at: %s", error)
+                logger.warning("output is not looked at, but tried again every second: %s", error)
 
     def _look_at_all(self) -> None:
         for log in self._logs:
@@ -138,11 +136,11 @@ class Watch:
             self._look_at(log.refresh)
         self._poll = self._loop.call_later(POLL_SECONDS, self._look) if self._polled else None
 
-    def _say(self, error: OSError) -> None:
-        if not self._said:
-            self._said = True
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
             logger.warning(
-                "output is looked for every %d ms, as inotify cannot be had: %s;"
+                "output is looked at every %d ms, as inotify is not available: %s;"
                 " see fs.inotify in sysctl(8)",
                 POLL_SECONDS * 1000,
                 error.strerror,
