@@ -22,7 +22,7 @@ from server.process.descriptors import raise_limit_of
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
-from server.repositories.embedded.server import EmbeddedDatabase
+from server.repositories.embedded.server import embedded_database
 from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
@@ -41,13 +41,10 @@ from server.services.running.assembly import Running
 from server.services.running.launch import Launch
 from server.services.running.startup import Startup
 from server.services.runs import RunService
-from server.services.tasks import Tasks, end, forever
+from server.services.tasks import Tasks, end
 from server.services.watching import Watching
 from server.settings.groups import DatabaseSettings, Settings
 from server.state import state_directory
-
-EMBEDDED_CHECK = "the look at the embedded database"
-EMBEDDED_CHECK_SECONDS = 1.0
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
@@ -95,7 +92,10 @@ async def service(
         faults = Faults(metrics)
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
         spool = Spool.of(settings.state_dir)
-        url = await stack.enter_async_context(_database_url(settings, tasks))
+        url = settings.database.url
+        if url is None:
+            embedded = embedded_database(settings.state_dir / "database", tasks.start)
+            url = await stack.enter_async_context(embedded)
         database = _database(url, settings.database, metrics)
         stack.push_async_callback(database.close)
         keeper = await stack.enter_async_context(_keeper(settings))
@@ -187,25 +187,6 @@ async def service(
             app.on_shutdown.append(lambda _: running.control.stop_all(grace_seconds))
         app.on_shutdown.append(viewers.close)
         yield app, tasks
-
-
-@asynccontextmanager
-async def _database_url(settings: Settings, tasks: Tasks) -> AsyncIterator[str]:
-    """Tell where the database is, starting the embedded one if no other is named."""
-    if settings.database.url is not None:
-        yield settings.database.url
-        return
-    embedded = EmbeddedDatabase(settings.state_dir / "database")
-    try:
-        url = await embedded.start()
-        keep = forever(embedded.ensure, seconds=EMBEDDED_CHECK_SECONDS, name=EMBEDDED_CHECK)
-        keeping = tasks.start(keep, "embedded database")
-        try:
-            yield url
-        finally:
-            await end(keeping)
-    finally:
-        await embedded.stop()
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:

