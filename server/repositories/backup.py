@@ -53,7 +53,7 @@ _TABLES = """
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a backup tells of itself; `host` is the identity of the host it was made on."""
+    """What a backup says of itself; `host` is the identity of the host it was made on."""
 
     migrations: tuple[str, ...]
     host: str | None
@@ -133,7 +133,7 @@ class _Pipes:
     """What goes into a program, and what comes out of it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
+        assert process.stdin is not None  # both were asked for
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
 
@@ -167,7 +167,7 @@ async def dump(server: Server, host: str | None, path: Path) -> None:
 
 
 def read_about(path: Path) -> About:
-    """Return what a backup tells of itself, once it is known to be whole.
+    """Return what a backup says of itself, once it is known to be whole.
 
     Raises:
         BackupError: it is no backup, is damaged, or was made by a newer version.
@@ -242,7 +242,8 @@ def _migrations(server: Server) -> tuple[str, ...]:
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside its place, for its owner alone, and move it there once it is on disk.
 
-    OSError: it cannot be written; nothing is left of it.
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
     """
     new = path.with_name(f"{path.name}.new")
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -263,7 +264,7 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _lock(file: IO[bytes], path: Path) -> bool:
-    """Lock a file that was opened by this path; tell whether it is had, and still the one there."""
+    """Lock a file; return whether that worked, and it is still the one at its path."""
     with suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())

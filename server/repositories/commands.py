@@ -30,8 +30,8 @@ from server.repositories.rows import (
 )
 from server.repositories.search import SEARCH_NEWEST, listing
 
-# All moments are told by the clock of this host, as its runs' are (repositories.runs): a first run
-# is as old as its command, whatever the server's clock says.
+# All moments are of this host's clock, as its runs' are (repositories.runs): a first run is as old
+# as its command, whatever the server's clock says.
 ADD = f"""
     WITH request AS ({{request}})
     INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
@@ -125,7 +125,9 @@ class CommandRepository:
         self._database = database
         self._search_newest = search_newest
         self._batches = Batches(
-            self._add_all, _size, timeout_seconds=database.statement_timeout_seconds
+            self._add_all,
+            lambda new: len(new.script) + len(new.description or ""),
+            timeout_seconds=database.statement_timeout_seconds,
         )
 
     async def add(
@@ -271,13 +273,8 @@ class CommandRepository:
 
 def _added(row: Row) -> tuple[Command, Run]:
     command, run = command_and_run_of(row)
-    assert run is not None
+    assert run is not None  # the statement has just inserted it
     return command, run
-
-
-def _size(new: _New) -> int:
-    """Return about how many bytes a new command has."""
-    return len(new.script) + len(new.description or "")
 
 
 def _not_found(command_id: UUID) -> CommandNotFoundError:

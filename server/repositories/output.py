@@ -3,6 +3,7 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from uuid import UUID
 
 import orjson
@@ -12,26 +13,39 @@ from server.models import Advance, Chunk, Position
 from server.repositories.database.database import Database
 from server.repositories.rows import (
     CHUNK_COLUMNS,
+    END_FIELDS,
     POSITION_COLUMNS,
     chunk_of,
     end_parameters,
     position_of,
-    storable,
+    sanitize,
 )
+
+END_TYPES = {
+    "state": "text",
+    "end_time": "timestamptz",
+    "exitcode": "int",
+    "signal": "text",
+    "reason": "text",
+}
+END_RECORD = ", ".join(f"{name} {END_TYPES[name]}" for name in END_FIELDS)
+END_MOVES = ", ".join(f"{name} = a.{name}" for name in END_FIELDS if name != "state")
+
+ADVANCE_FIELDS = ("run_id", "epoch", "from_offset", "to_offset", "to_lines", "start_time")
+CHUNK_FIELDS = tuple(entry.name for entry in fields(Chunk) if entry.name != "data")
 
 # Compare and append. `in_time` fails where the server takes this up too late. `held` locks the
 # rows in the order of their ids, so that two servers never deadlock. `moved` compares; where
 # another transaction changed a row after this statement began, it compares again with what that
 # one left (EvalPlanQual: src/backend/executor/README). A column that stays as it is is not
 # written anew, so a run whose preview is full costs little.
-APPEND = """
+APPEND = f"""
     WITH in_time AS MATERIALIZED (
         SELECT commands_check_deadline(%(deadline)s)
     ), advance AS (
         SELECT a.* FROM in_time, json_to_recordset(%(advances)s::json) AS a (
             run_id uuid, epoch int, from_offset bigint, to_offset bigint, to_lines bigint,
-            preview text, start_time timestamptz, state text, end_time timestamptz,
-            exitcode int, signal text, reason text
+            preview text, start_time timestamptz, {END_RECORD}
         )
     ), held AS (
         SELECT r.id FROM commands_info r JOIN advance a ON r.id = a.run_id
@@ -45,7 +59,7 @@ APPEND = """
             state = coalesce(
                 a.state, CASE WHEN a.start_time IS NULL THEN r.state ELSE 'running' END
             ),
-            end_time = a.end_time, exitcode = a.exitcode, signal = a.signal, reason = a.reason
+            {END_MOVES}
         FROM held JOIN advance a ON a.run_id = held.id
         WHERE r.id = held.id AND r.epoch = a.epoch AND r.output_bytes = a.from_offset
             AND r.state IN ('queued', 'running')
@@ -114,12 +128,22 @@ class OutputRepository:
         chunks = [(advance.run_id, chunk) for advance in advances for chunk in advance.chunks]
         try:
             parameters = {
-                "advances": _json(_advance_row(advance) for advance in advances),
-                "chunks": _json(_chunk_row(run_id, chunk) for run_id, chunk in chunks),
+                "advances": _json(
+                    {
+                        **{name: getattr(advance, name) for name in ADVANCE_FIELDS},
+                        "preview": sanitize(advance.preview),
+                        **end_parameters(advance.end),
+                    }
+                    for advance in advances
+                ),
+                "chunks": _json(
+                    {"run_id": run_id, **{name: getattr(chunk, name) for name in CHUNK_FIELDS}}
+                    for run_id, chunk in chunks
+                ),
                 "data": [chunk.data for _, chunk in chunks],
             }
-        except (TypeError, ValueError) as exc:
-            raise DatabaseRefusedError(f"It cannot be written as a row: {exc}") from exc
+        except (TypeError, ValueError) as error:  # of one row alone: it is found by halving
+            raise DatabaseRefusedError(f"It cannot be written as a row: {error}") from error
         return {UUID(run_id) for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
 
     async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
@@ -154,30 +178,6 @@ class OutputRepository:
             CHUNK_OF_NEWLINE, {"run_id": run_id, "newline": newline}
         )
         return None if row is None else chunk_of(row)
-
-
-def _advance_row(advance: Advance) -> dict[str, object]:
-    return {
-        "run_id": advance.run_id,
-        "epoch": advance.epoch,
-        "from_offset": advance.from_offset,
-        "to_offset": advance.to_offset,
-        "to_lines": advance.to_lines,
-        "preview": storable(advance.preview),
-        "start_time": advance.start_time,
-        **end_parameters(advance.end),
-    }
-
-
-def _chunk_row(run_id: UUID, chunk: Chunk) -> dict[str, object]:
-    return {
-        "run_id": run_id,
-        "byte_offset": chunk.byte_offset,
-        "byte_count": chunk.byte_count,
-        "first_line": chunk.first_line,
-        "line_count": chunk.line_count,
-        "written_at": chunk.written_at,
-    }
 
 
 def _json(rows: Iterable[dict[str, object]]) -> str:

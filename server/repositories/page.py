@@ -45,8 +45,8 @@ class SortKey:
             raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
             microseconds, identifier = _LAYOUT.unpack(raw)
             created_at = _EPOCH + timedelta(microseconds=microseconds)
-        except (UnicodeEncodeError, binascii.Error, struct.error, OverflowError) as exc:
-            raise InvalidCursorError("The cursor was not made by this service.") from exc
+        except (UnicodeEncodeError, binascii.Error, struct.error, OverflowError) as error:
+            raise InvalidCursorError("The cursor was not made by this service.") from error
         return cls(created_at, UUID(bytes=identifier))
 
     @classmethod
@@ -73,6 +73,6 @@ class Page(Generic[Item]):
     def cut(
         cls, items: Sequence[Item], limit: int, key_of: Callable[[Item], SortKey]
     ) -> "Page[Item]":
-        """Return the first `limit` of items; that there is one more tells that a page follows."""
+        """Return the first `limit` of items; one more means that a page follows."""
         more = len(items) > limit
         return cls(items[:limit], key_of(items[limit - 1]).encode() if more else None)

@@ -49,8 +49,10 @@ CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
 
 POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
 
-END_ASSIGNMENTS = ", ".join(f"{entry.name} = %({entry.name})s" for entry in fields(RunEnd))
-"""Writes the parameters of `end_parameters`."""
+END_FIELDS = tuple(entry.name for entry in fields(RunEnd))
+"""The columns of a run that its end is written to: `end_parameters` has a value for each."""
+
+END_ASSIGNMENTS = ", ".join(f"{name} = %({name})s" for name in END_FIELDS)
 
 _RUN_FIELDS = [entry.name for entry in fields(Run)]
 
@@ -107,14 +109,13 @@ def position_of(row: Row) -> tuple[UUID, Position]:
 
 def end_parameters(end: RunEnd | None) -> dict[str, object]:
     """Return the parameters that store a run's end; without one, all are None."""
-    names = [entry.name for entry in fields(RunEnd)]
     if end is None:
-        return dict.fromkeys(names)
-    reason = None if end.reason is None else storable(end.reason)
-    return {**{name: getattr(end, name) for name in names}, "reason": reason}
+        return dict.fromkeys(END_FIELDS)
+    reason = None if end.reason is None else sanitize(end.reason)
+    return {**{name: getattr(end, name) for name in END_FIELDS}, "reason": reason}
 
 
-def storable(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return text with what PostgreSQL's TEXT cannot hold replaced: NUL and lone surrogates."""
     return (
         text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")

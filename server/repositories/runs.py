@@ -147,10 +147,10 @@ class RunRepository:
         sql = ADD.format(request=request_sql(request))
         try:
             rows = await self._database.fetch_all(sql, parameters)
-        except DatabaseRefusedError as exc:
-            if not isinstance(exc.__cause__, ForeignKeyViolation):
+        except DatabaseRefusedError as error:
+            if not isinstance(error.__cause__, ForeignKeyViolation):
                 raise
-            raise CommandNotFoundError(f"There is no command {command_id}.") from exc
+            raise CommandNotFoundError(f"There is no command {command_id}.") from error
         if not rows:
             raise RequestRepeatedError("The request was answered before.")
         return run_of(rows[0])
@@ -203,7 +203,7 @@ class RunRepository:
     async def note_damage(self, run_id: UUID, damage: str, *, kind: str) -> None:
         """Add to the reason of a run that has ended what is wrong with its archive.
 
-        Nothing is added to a reason that tells of this kind of damage: readers may find any number.
+        Nothing is added to a reason that names this kind of damage: readers may find any number.
         """
         parameters = {"id": run_id, "damage": damage, "kind": kind}
         await self._database.fetch_one(NOTE_DAMAGE, parameters)

@@ -8,7 +8,7 @@ from server.repositories.rows import (
     LAST_RUN,
     LISTED_COMMAND_COLUMNS,
     LISTED_RUN_COLUMNS,
-    storable,
+    sanitize,
 )
 
 # The parameters are literals when the planner sees them: a condition that is absent costs nothing.
@@ -22,7 +22,7 @@ LIST = f"""
 """
 
 # What is common is found among the newest commands; what is rare, by the index of pieces, which
-# tells all there is, in no order. Either alone is slow at the other. The index is asked for the
+# finds all there is, in no order. Either alone is slow at the other. The index is asked for the
 # longest word, which is the rarest, mostly: blanks between words may be others where they stand.
 SEARCH_NEWEST = 2000
 SEARCH = f"""
@@ -54,7 +54,7 @@ def listing(query: str, *, newest: int) -> tuple[str, dict[str, object]]:
     Without words it lists all. `newest` commands are looked at before the index is. A page takes
     `rows`, and `created_at` and `id` of `SortKey.parameters`.
     """
-    words = storable(query).split()
+    words = sanitize(query).split()
     if not words:
         return LIST, {}
     # Each word is followed, however far behind, by the next. What LIKE gives a meaning is escaped.

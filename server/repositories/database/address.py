@@ -69,31 +69,30 @@ class Address:
         """
         try:
             yield
-        except TimeoutError as exc:
-            raise DatabaseUnavailableError(f"{self} did not answer in time.") from exc
-        except TooLateError as exc:
-            raise DatabaseUnavailableError(f"{self} took up what it was sent too late.") from exc
-        except asyncio.CancelledError as exc:
+        except TimeoutError as error:
+            raise DatabaseUnavailableError(f"{self} did not answer in time.") from error
+        except TooLateError as error:
+            raise DatabaseUnavailableError(
+                f"{self} began the statement after its deadline."
+            ) from error
+        except asyncio.CancelledError as error:
             # aiopg makes a statement's cancellation by the server into one of the task.
-            if isinstance(exc.__context__, QueryCanceledError):
-                raise self._unavailable(exc.__context__) from exc
+            if isinstance(error.__context__, QueryCanceledError):
+                raise self._unavailable(error.__context__) from error
             raise
-        except (*UNAVAILABLE, OSError) as exc:
-            raise self._unavailable(exc) from exc
-        except psycopg2.DatabaseError as exc:
-            if exc.pgcode is None and type(exc) is psycopg2.DatabaseError:
+        except (*UNAVAILABLE, OSError) as error:
+            raise self._unavailable(error) from error
+        except psycopg2.DatabaseError as error:
+            if error.pgcode is None and type(error) is psycopg2.DatabaseError:
                 # No word of the server: libpq lost the connection in the middle of an answer.
-                raise self._unavailable(exc) from exc
-            raise DatabaseRefusedError(f"The database refuses it: {_primary(exc)}") from exc
+                raise self._unavailable(error) from error
+            # The server's first line alone: what follows may quote what a row holds.
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DatabaseRefusedError(f"The database refuses it: {reason}") from error
 
-    def _unavailable(self, exc: BaseException) -> DatabaseUnavailableError:
-        reason = " ".join(str(exc).split())
+    def _unavailable(self, error: BaseException) -> DatabaseUnavailableError:
+        reason = " ".join(str(error).split())
         if password := self.parameters.get("password"):
             reason = reason.replace(password, "***")
-        kind = DatabaseReadOnlyError if isinstance(exc, READ_ONLY) else DatabaseUnavailableError
+        kind = DatabaseReadOnlyError if isinstance(error, READ_ONLY) else DatabaseUnavailableError
         return kind(f"{self} is unavailable: {reason}")
-
-
-def _primary(exc: psycopg2.Error) -> str:
-    """Return the server's first line: what follows may quote what a row holds."""
-    return (str(exc).splitlines() or [type(exc).__name__])[0]

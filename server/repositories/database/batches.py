@@ -10,7 +10,7 @@ from server.repositories.database.halving import in_parts
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024
-"""More than that is never added to a batch: to write a statement holds the event loop."""
+"""More than that is never added to a batch: writing a statement blocks the event loop."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ class Batches(Generic[Item, Result]):
 
     Nobody waits for others to come: who finds no statement under way is served at once, and no
     task is needed: the first of those who wait acts for all. `act` returns a result for each item,
-    in their order; `size` tells an item's bytes. An item that the database refuses fails alone.
+    in their order; `size` returns an item's bytes. An item that the database refuses fails alone.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Batches(Generic[Item, Result]):
                 raise DatabaseUnavailableError("The database did not answer in time.") from error
             raise
         try:
-            if not future.done():
+            if not future.done():  # else who had the turn before acted for this one, too
                 await self._act_for(self._next())
         finally:
             self._turn.release()
@@ -67,13 +67,13 @@ class Batches(Generic[Item, Result]):
         room = BATCH_BYTES
         while self._waiting and len(batch) < BATCH_ITEMS and room > 0:
             item, future = self._waiting.popleft()
-            if not future.done():
+            if not future.done():  # else its caller was cancelled
                 room -= self._size(item)
                 batch.append((item, future))
         return batch
 
     async def _act_for(self, batch: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
-        """Have a batch done, and tell each of those who wait."""
+        """Do a batch, and give each of those who wait its result."""
 
         async def act(part: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
             results = await self._act([item for item, _ in part])
@@ -89,11 +89,11 @@ class Batches(Generic[Item, Result]):
 
         try:
             await in_parts(batch, act, refused)
-        except BaseException as error:
+        except BaseException as error:  # the others wait for this task: none may wait forever
             gone = isinstance(error, asyncio.CancelledError)
-            told = DatabaseUnavailableError("The statement was given up.") if gone else error
+            reason = DatabaseUnavailableError("The statement was cancelled.") if gone else error
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(told)
+                    future.set_exception(reason)
             if gone:
                 raise

@@ -78,7 +78,7 @@ class BinaryConnection:
         """Close it; a call under way fails."""
         if self._connection.closed:
             return
-        self._tell(psycopg2.InterfaceError("the connection is closed"))
+        self._resolve(psycopg2.InterfaceError("the connection is closed"))
         # Else what is left to be sent would be sent, and done. Where the connection is lost, libpq
         # has closed the socket, whose number may be another's.
         with suppress(OSError), socket.socket(fileno=os.dup(self._connection.raw.fileno())) as end:
@@ -109,7 +109,7 @@ class BinaryConnection:
         return self._prepared[sql]
 
     async def _results(self, sent: bool) -> list[Row]:  # noqa: FBT001  libpq's answer to sending
-        """Return the rows of what was sent; see to it that nothing of it is left."""
+        """Return the rows of what was sent, and read its results to the last."""
         if not sent:
             raise self._lost()
         rows: list[Row] | None = None
@@ -117,10 +117,10 @@ class BinaryConnection:
         while (result := await self._result()) is not None:
             try:
                 rows = libpq.rows(self._library, result)
-            except psycopg2.Error as exc:
-                if failed is not None:  # as COPY does, which would go on for ever
+            except psycopg2.Error as error:
+                if failed is not None:  # as COPY does, which would never end
                     raise
-                failed = exc
+                failed = error
             finally:
                 self._library.PQclear(result)
         if failed is not None or rows is None:
@@ -142,7 +142,7 @@ class BinaryConnection:
         return result
 
     def _advance(self) -> bool:
-        """Send what the socket takes; tell whether all is sent and a result can be had."""
+        """Send what the socket takes; return whether all is sent and a result is there."""
         pending = self._library.PQflush(self._pgconn)
         if pending < 0:
             raise self._lost()
@@ -159,18 +159,18 @@ class BinaryConnection:
     def _on_writable(self) -> None:
         try:
             if self._advance():
-                self._tell(None)
+                self._resolve(None)
             elif not self._sending:
                 self._loop.remove_writer(self._fileno)
-        except psycopg2.Error as exc:
-            self._fail(exc)
+        except psycopg2.Error as error:
+            self._fail(error)
 
     def _fail(self, error: psycopg2.Error) -> None:
         """End at once, as libpq may have closed the socket: its number may be another's soon."""
-        self._tell(error)
+        self._resolve(error)
         self.close()
 
-    def _tell(self, error: psycopg2.Error | None) -> None:
+    def _resolve(self, error: psycopg2.Error | None) -> None:
         answered = self._stop_waiting()
         if answered is None or answered.done():
             return

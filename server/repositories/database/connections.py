@@ -23,7 +23,7 @@ Parameters = Mapping[str, object]
 CHECK_DEADLINE = "SELECT commands_check_deadline('{deadline}'); "
 """Precedes each statement of a `TextConnection`. A server that was frozen goes on with what it was
 sent minutes ago, and given up by us: a run that was refused would be stored, one that has another
-owner now taken from it. So the server is told until when a statement holds; after that it fails,
+owner now taken from it. So the server is sent a deadline with each statement; after that it fails,
 in its transaction."""
 
 
@@ -43,7 +43,7 @@ class Connection(Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether it is open and outside of transactions, as far as can be told from here."""
+        """Whether it is open and outside of transactions, as far as is known here."""
 
     async def execute(
         self, sql: str, parameters: Parameters, *, deadline: datetime | None, timeout_seconds: float
@@ -117,9 +117,9 @@ class TextConnection:
         async with self._connection.cursor() as answer:
             try:
                 await answer.execute(check + sql, parameters, timeout=timeout_seconds)
-            except psycopg2.DatabaseError as exc:
-                if exc.pgcode == TOO_LATE:
-                    raise TooLateError(str(exc)) from exc
+            except psycopg2.DatabaseError as error:
+                if error.pgcode == TOO_LATE:
+                    raise TooLateError(str(error)) from error
                 raise
             return list(await answer.fetchall())
 

@@ -1,8 +1,8 @@
 """The database: statements in, rows out, in bounded time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,7 +11,6 @@ from server.repositories.database import libpq
 from server.repositories.database.address import READ_ONLY, Address
 from server.repositories.database.binary import BinaryConnection
 from server.repositories.database.connections import (
-    Connection,
     Parameters,
     Row,
     TextConnection,
@@ -34,7 +33,7 @@ class Database:
     `on_unavailable` is called for each call that failed.
 
     Raises:
-        StartupError: the URL is none, or libpq is not to be had.
+        StartupError: the URL is none, or libpq is not available.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Database:
         self._binary_pool.close()
 
     async def ready(self) -> bool:
-        """Tell whether the database answers."""
+        """Return whether the database answers."""
         try:
             async with asyncio.timeout(READY_SECONDS):
                 return await self.fetch_one("SELECT true") is not None
@@ -108,7 +107,7 @@ class Database:
                 with suppress(TooLateError):
                     return await self._execute(pool, sql, parameters, timeout_seconds)
                 # Nothing was done. Where a clock was set or a machine slept, a new connection
-                # compares the clocks anew.
+                # compares the clocks again.
                 return await self._execute(pool, sql, parameters, timeout_seconds)
         except DatabaseUnavailableError:
             self._on_unavailable()
@@ -117,46 +116,36 @@ class Database:
     async def _execute(
         self, pool: Pool, sql: str, parameters: Parameters, timeout_seconds: float
     ) -> list[Row]:
-        async with self._connection(pool) as connection:
+        async with pool.connection() as connection:
             now = connection.clock + asyncio.get_running_loop().time()
-            return await connection.execute(
-                sql,
-                parameters,
-                deadline=datetime.fromtimestamp(now + timeout_seconds, UTC),
-                timeout_seconds=timeout_seconds,
-            )
+            deadline = datetime.fromtimestamp(now + timeout_seconds, UTC)
+            try:
+                return await connection.execute(
+                    sql, parameters, deadline=deadline, timeout_seconds=timeout_seconds
+                )
+            except (TimeoutError, READ_ONLY, TooLateError):
+                # Its server is frozen, or was replaced, and others may lead to the same: the idle
+                # ones are closed, so that calls do not try each in turn.
+                connection.close()
+                self._pool.clear()
+                self._binary_pool.clear()
+                raise
 
     async def fetch_one(self, sql: str, parameters: Parameters | None = None) -> Row | None:
         """Run a statement and return its first row, None when there is none."""
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
 
-    @asynccontextmanager
-    async def _connection(self, pool: Pool) -> AsyncIterator[Connection]:
-        """Lend a connection.
-
-        Where one leads to a server that is frozen, or was replaced, others may do so as well: the
-        idle ones are closed, so that calls do not try each in turn.
-        """
-        async with pool.connection() as connection:
-            try:
-                yield connection
-            except (TimeoutError, READ_ONLY, TooLateError):
-                connection.close()
-                self._pool.clear()
-                self._binary_pool.clear()
-                raise
-
 
 @contextmanager
 def _cancellable() -> Iterator[None]:
-    """See that what ends here has not lost its task's cancellation.
+    """Raise the cancellation that was lost within.
 
     asyncio.wait_for, which aiopg uses, loses one that comes together with its result, in Python
     3.11 (https://github.com/python/cpython/issues/86296).
     """
     task = asyncio.current_task()
-    assert task is not None
+    assert task is not None  # a coroutine runs in one
     before = task.cancelling()
     try:
         yield

@@ -16,8 +16,8 @@ async def in_parts(
 ) -> list[Result]:
     """Do something for all items at once; where the database refuses that, for each half of them.
 
-    So one item costs the others a few statements more, and nothing else. `refused` is told of each
-    that is refused by itself. Returns what `act` did, for each part that came through.
+    So one item costs the others a few statements more, and nothing else. `refused` is called for
+    each that is refused by itself. Returns what `act` did, for each part that came through.
 
     Raises:
         DatabaseUnavailableError: the database went away; some parts may have come through.

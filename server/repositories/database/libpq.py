@@ -64,11 +64,11 @@ def load() -> ctypes.CDLL:
     for name, (returned, *taken) in SIGNATURES.items():
         try:
             function = getattr(library, name)
-        except AttributeError as exc:
+        except AttributeError as error:
             raise StartupError(
                 f"The function {name} of libpq cannot be called: psycopg2 ({extension}) does not"
                 " use libpq as a shared library. Install psycopg2-binary."
-            ) from exc
+            ) from error
         function.restype, function.argtypes = returned, taken
     if library.PQlibVersion() != libpq_version():
         raise StartupError(
@@ -81,7 +81,7 @@ def load() -> ctypes.CDLL:
 def send(
     library: ctypes.CDLL, pgconn: int | None, statement: bytes, values: Sequence[object]
 ) -> bool:
-    """Begin to run a prepared statement; tell whether that was possible."""
+    """Begin to run a prepared statement; return whether that was possible."""
     sent = [_sent(value) for value in values]
     count = len(sent)
     return bool(
@@ -106,11 +106,14 @@ def rows(library: ctypes.CDLL, result: int) -> list[tuple[str | None, ...]]:
     if library.PQresultStatus(result) not in DONE:
         state = library.PQresultErrorField(result, SQLSTATE)
         raise error(library.PQresultErrorMessage(result), state and state.decode())
-    fields = range(library.PQnfields(result))
-    return [
-        tuple(_value(library, result, row, field) for field in fields)
-        for row in range(library.PQntuples(result))
-    ]
+    found = []
+    for row in range(library.PQntuples(result)):
+        values: list[str | None] = []
+        for field in range(library.PQnfields(result)):
+            is_null = library.PQgetisnull(result, row, field)
+            values.append(None if is_null else library.PQgetvalue(result, row, field).decode())
+        found.append(tuple(values))
+    return found
 
 
 def error(message: bytes, state: str | None = None) -> psycopg2.Error:
@@ -128,13 +131,6 @@ def error(message: bytes, state: str | None = None) -> psycopg2.Error:
     return psycopg2.InternalError(text)
 
 
-def _value(library: ctypes.CDLL, result: int, row: int, field: int) -> str | None:
-    if library.PQgetisnull(result, row, field):
-        return None
-    value: bytes = library.PQgetvalue(result, row, field)
-    return value.decode()
-
-
 def _sent(value: object) -> tuple[bytes | None, int]:
     """Return a parameter as it is sent, and how."""
     match value:
@@ -145,16 +141,12 @@ def _sent(value: object) -> tuple[bytes | None, int]:
         case datetime():
             return value.isoformat().encode(), AS_TEXT
         case list():
-            return _byteas(value), AS_BYTES
+            # bytea[], as array_recv takes it (src/backend/utils/adt/arrayfuncs.c)
+            parts = [struct.pack("!iiI", 1 if value else 0, 0, BYTEA_OID)]
+            if value:
+                parts.append(struct.pack("!ii", len(value), 1))
+            for item in value:
+                parts += struct.pack("!i", len(item)), item
+            return b"".join(parts), AS_BYTES
         case _:
             raise psycopg2.DataError(f"{type(value).__name__} cannot be sent, nor text with NUL")
-
-
-def _byteas(items: Sequence[bytes]) -> bytes:
-    """Return a bytea[] as array_recv takes it (src/backend/utils/adt/arrayfuncs.c)."""
-    parts = [struct.pack("!iiI", 1 if items else 0, 0, BYTEA_OID)]
-    if items:
-        parts.append(struct.pack("!ii", len(items), 1))
-    for item in items:
-        parts += struct.pack("!i", len(item)), item
-    return b"".join(parts)

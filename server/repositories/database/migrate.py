@@ -89,26 +89,22 @@ def _apply(address: Address, directory: Path) -> None:
         raise StartupError(f"There are no migrations in {directory}. Install Tailrun again.")
     parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters}
     with address.errors(), _advisory_lock(parameters) as cursor, _Backend(parameters) as backend:
-        _check_encoding(address, cursor)
+        cursor.execute("SHOW server_encoding")
+        [(encoding,)] = cursor.fetchall()
+        if encoding != "UTF8":
+            raise StartupError(
+                f"{address} has the encoding {encoding}, which lacks characters that output may"
+                " have. Use one that was made by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE"
+                " template0."
+            )
         # Not init_database: that tries out whether tables can be made in a transaction, by one that
-        # must fail. PostgreSQL can do that, and its log shall tell of faults alone.
+        # must fail. PostgreSQL can do that, and its log is for faults alone.
         backend.create_lock_table()
         backend.break_lock()
         with backend.lock():
             missing = backend.to_apply(migrations)
             _check_version(address, backend, {migration.id for migration in migrations})
             backend.apply_migrations(missing)
-
-
-def _check_encoding(address: Address, cursor: Cursor) -> None:
-    """Refuse a database that does not take every character."""
-    cursor.execute("SHOW server_encoding")
-    [(encoding,)] = cursor.fetchall()
-    if encoding != "UTF8":
-        raise StartupError(
-            f"{address} has the encoding {encoding}, which lacks characters that output may have."
-            " Use one that was made by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
-        )
 
 
 def _check_version(address: Address, backend: _Backend, known: set[str]) -> None:

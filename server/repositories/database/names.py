@@ -1,9 +1,9 @@
-"""Where a database's hosts are, looked up without holding up anything else.
+"""Where a database's hosts are, looked up without blocking the event loop.
 
 libpq looks names up itself, in the thread that connects: the event loop's. A name service that
 is away would stop the whole service for its time-out, again and again. So the addresses are
-looked up before, and libpq is told them (`hostaddr`, src/interfaces/libpq/fe-connect.c). It is told
-one at a time: going on to the next it opens another socket, which aiopg does not notice.
+looked up before, and libpq is given them (`hostaddr`, src/interfaces/libpq/fe-connect.c), one at a
+time: for the next it would open another socket, which aiopg does not notice.
 """
 
 import asyncio
@@ -30,45 +30,42 @@ async def targets(parameters: Mapping[str, str]) -> list[dict[str, str]]:
     for index in range(max(len(hosts), len(given))):
         host, port = hosts[index % len(hosts)], ports[index % len(ports)]
         try:
-            addresses = [given[index]] if any(given) else await _addresses(host)
-        except OSError as exc:
-            failed = exc
+            if any(given):
+                addresses: Sequence[str] = [given[index]]
+            else:
+                addresses = await _look_up(host) if _is_name(host) else [""]
+        except OSError as error:
+            failed = error
         else:
-            found += [_target(parameters, host, address, port) for address in addresses]
+            for address in addresses:
+                place = {"host": host, "hostaddr": address, "port": port}
+                rest = {name: value for name, value in parameters.items() if name not in place}
+                found.append(rest | {name: value for name, value in place.items() if value})
     if failed is not None and not found:
         raise failed
     return found
 
 
-def _target(parameters: Mapping[str, str], *place: str) -> dict[str, str]:
-    names = ("host", "hostaddr", "port")
-    told = {name: value for name, value in zip(names, place, strict=True) if value}
-    return {name: value for name, value in parameters.items() if name not in names} | told
-
-
-async def _addresses(host: str) -> Sequence[str]:
-    return [""] if _is_address(host) else await _look_up(host)
-
-
-def _is_address(host: str) -> bool:
-    """Tell whether libpq need not look a host up: a socket's directory, or an address."""
+def _is_name(host: str) -> bool:
+    """Return whether libpq would look a host up: it is no socket's directory, and no address."""
     if host == "" or host.startswith(("/", "@")):
-        return True
+        return False
     with suppress(ValueError):
-        return bool(ipaddress.ip_address(host))
-    return False
+        ipaddress.ip_address(host)
+        return False
+    return True
 
 
 async def _look_up(host: str) -> Sequence[str]:
     """Return a host's addresses.
 
-    The thread is a daemon, and none of asyncio's few: a look-up cannot be broken off, and
-    neither other threads' work nor the end of the service shall wait for it.
+    Raises:
+        OSError: its name could not be looked up.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Sequence[str]] = loop.create_future()
 
-    def tell(addresses: Sequence[str], error: OSError | None) -> None:
+    def report(addresses: Sequence[str], error: OSError | None) -> None:
         if answer.done():
             return
         if error is None:
@@ -82,10 +79,12 @@ async def _look_up(host: str) -> Sequence[str]:
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        except OSError as exc:
-            error = OSError(f"the host {host} could not be looked up: {exc.strerror}")
+        except OSError as cause:
+            error = OSError(f"the host {host} could not be looked up: {cause.strerror}")
         with suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(tell, addresses, error)
+            loop.call_soon_threadsafe(report, addresses, error)
 
+    # A daemon, and none of asyncio's few: a look-up cannot be cancelled, and neither the work of
+    # other threads nor the end of the service must wait for it.
     threading.Thread(target=work, name=f"look up {host}", daemon=True).start()
     return await answer

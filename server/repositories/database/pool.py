@@ -21,7 +21,7 @@ KEEPALIVE_SECONDS = 30
 
 CANCEL_SECONDS = 1.0
 """How much later than we the server gives a statement up: its answer is no longer awaited, yet
-it must not hold locks for ever."""
+it must not hold locks forever."""
 
 SET_UP = """
     SELECT set_config('TimeZone', 'UTC', false),
@@ -54,7 +54,7 @@ class Pool:
             "keepalives_idle": str(KEEPALIVE_SECONDS),
             "tcp_user_timeout": str(int(timeout_seconds * 1000)),
             **parameters,
-            "client_encoding": "UTF8",
+            "client_encoding": "UTF8",  # whatever the URL or the environment says
         }
         self._connect = connect
         self._timeout_seconds = timeout_seconds
@@ -109,13 +109,14 @@ class Pool:
     async def _take(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
+            # The server may have closed it meanwhile.
             if connection.usable:
                 return connection
             connection.close()
         if self._closed:
             raise psycopg2.InterfaceError("it is closed")
         connection = await self._new()
-        if self._closed:
+        if self._closed:  # since it was begun: `close` did not know of it
             connection.close()
             raise psycopg2.InterfaceError("it is closed")
         return connection
@@ -123,6 +124,7 @@ class Pool:
     async def _new(self) -> Connection:
         """Return a connection to the first address that takes one."""
         places = await targets(self._parameters)
+        # Each gets its share of the time, and the last one all, whose error is the one that counts.
         for place in places[:-1]:
             with suppress(psycopg2.OperationalError, TimeoutError):
                 return await self._new_to(place, self._timeout_seconds / len(places))
@@ -132,18 +134,15 @@ class Pool:
         async with asyncio.timeout(timeout_seconds):
             connection = await self._connect(make_dsn(**parameters), timeout_seconds)
             try:
-                await self._set_up(connection)
-            except BaseException:
+                statement_timeout = str(int((self._timeout_seconds + CANCEL_SECONDS) * 1000))
+                [(*_, now)] = await connection.execute(
+                    SET_UP,
+                    {"statement_timeout": statement_timeout},
+                    deadline=None,
+                    timeout_seconds=self._timeout_seconds,
+                )
+            except BaseException:  # a cancellation, too: nobody else has it yet
                 connection.close()
                 raise
+            connection.clock = float(now) - asyncio.get_running_loop().time()
             return connection
-
-    async def _set_up(self, connection: Connection) -> None:
-        statement_timeout = str(int((self._timeout_seconds + CANCEL_SECONDS) * 1000))
-        [(*_, now)] = await connection.execute(
-            SET_UP,
-            {"statement_timeout": statement_timeout},
-            deadline=None,
-            timeout_seconds=self._timeout_seconds,
-        )
-        connection.clock = float(now) - asyncio.get_running_loop().time()

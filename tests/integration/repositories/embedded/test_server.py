@@ -309,7 +309,7 @@ def test_a_missing_system_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(programs, "SYSTEM_USER", "no-such-user")
     monkeypatch.setattr(subprocess, "run", no_program)
     with pytest.raises(StartupError, match=r"no-such-user.*useradd"):
-        programs._system_user()
+        programs.system_user()
 
 
 ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -372,7 +372,7 @@ async def test_a_system_user_that_is_made_is_told(
 
     monkeypatch.setattr(programs, "SYSTEM_USER", "no-such-user")
     monkeypatch.setattr(subprocess, "run", useradd)
-    assert programs._system_user().pw_name == "nobody"
+    assert programs.system_user().pw_name == "nobody"
     assert made == ["no-such-user"]
     assert "the system user" in caplog.text
 
