@@ -21,7 +21,7 @@ test("within its bounds nothing is dropped", () => {
   assert.equal(pending.dropOldest(), null);
 });
 
-test("beyond its bounds the oldest goes, and it tells the line that is now its first", () => {
+test("beyond its bounds the oldest goes, and the line that is now its first is returned", () => {
   const pending = filled(10);
   assert.ok(pending.over);
   const line = pending.dropOldest();

@@ -1,4 +1,4 @@
-/** The one sign of a run's stream: it never says more than is known. */
+/** The state of a run's stream in one line: it never says more than is known. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signOf } from "../../js/output/sign.js";
@@ -8,11 +8,11 @@ const RUN = { state: "running", output_bytes: 206, output_lines: 3 };
 const sign = (stream, { lost = false, run = RUN } = {}) =>
   signOf({ run, state: { ...WATCH_START, stream, next: 206 }, lost, now: 100_000 });
 
-test("a word younger than ten seconds is life", () => {
+test("a frame within the last ten seconds means live", () => {
   assert.deepEqual(sign({ kind: "live", heardAt: 91_000 }), { kind: "live", text: "Live, 206 B" });
 });
 
-test("for how long no word came is told", () => {
+test("silence is reported with its duration", () => {
   const silent = { kind: "silent", text: "Nothing received for 12 s, at 206 B" };
   assert.deepEqual(sign({ kind: "live", heardAt: 88_000 }), silent);
   assert.deepEqual(sign({ kind: "reconnecting", heardAt: 88_000 }), silent);

@@ -80,7 +80,7 @@ test("colours may be written with colons", () => {
   ]);
 });
 
-test("the colour of an underline is read past", () => {
+test("the colour of an underline is skipped", () => {
   assert.deepEqual(styles("\x1b[58;5;1;32mx"), [["x", "fg-2", ""]]);
 });
 

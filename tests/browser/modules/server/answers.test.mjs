@@ -13,14 +13,14 @@ function problem(status, body, headers = {}) {
 const foreign = (status, statusText) => problemOf(new Response("<h1>No</h1>", { status, statusText, headers: HTML }));
 
 for (const status of [400, 403, 404, 405, 409, 410, 412, 413, 415, 416, 422]) {
-  test(`Tailrun's ${status} is told in its own words, and is final`, async () => {
+  test(`Tailrun's ${status} is reported in its own words, and is final`, async () => {
     const { message, final, ...about } = await problem(status, { status, title: "T", detail: "In its own words." });
     assert.deepEqual([message, final, about.status], ["In its own words.", true, status]);
     assert.deepEqual(stateAfter({ message, final, ...about }), { kind: "ok" });
   });
 }
 
-test("what passes is asked again, and said of the server", async () => {
+test("a problem that may pass is not final, and is reported of the server", async () => {
   const away = await problem(503, { detail: "The database is away." }, { "Retry-After": "2" });
   assert.deepEqual([away.final, away.retryAfterSeconds], [false, 2]);
   assert.deepEqual(stateAfter(away), { kind: "degraded", detail: "The database is away." });
@@ -28,7 +28,7 @@ test("what passes is asked again, and said of the server", async () => {
   assert.equal((await problem(408, { detail: "Too slow." })).final, false);
 });
 
-test("texts are told by field", async () => {
+test("messages are kept by field", async () => {
   const { errors } = await problem(422, { detail: "name: Too long.", errors: { name: ["Too long."], x: { 0: "No." } } });
   assert.deepEqual(errors, { name: ["Too long."], x: ['{"0":"No."}'] });
 });
@@ -50,13 +50,13 @@ test("a proxy that does not reach Tailrun is no answer", async () => {
   }
 });
 
-test("a redirect is a proxy's, that wants a sign-in", async () => {
+test("a redirect comes from a proxy that requires a sign-in", async () => {
   const redirect = { type: "opaqueredirect", status: 0, statusText: "", headers: new Headers() };
   const problem = await problemOf(/** @type {any} */ (redirect));
   assert.match(problem.message, /sign in again/);
   assert.deepEqual([problem.final, stateAfter(problem).kind], [false, "degraded"]);
 });
 
-test("a problem that nobody answered is the loss of the server", () => {
+test("no answer at all means that the server is unreachable", () => {
   assert.deepEqual(stateAfter(new Problem("Nothing.")), { kind: "unreachable" });
 });

@@ -18,7 +18,7 @@ test("a running duration ticks in whole seconds", () => {
   assert.deepEqual([-5, 999, 59_999, 60_000].map(ticking), ["0 s", "0 s", "59 s", "1 min 0 s"]);
 });
 
-test("times are told from now", () => {
+test("times are relative to now", () => {
   assert.deepEqual(
     [5000, 45_000, 120_000, 7_200_000, 86_400_000].map((now) => ago(0, now)),
     ["just now", "45 s ago", "2 min ago", "2 h ago", "1 day ago"],

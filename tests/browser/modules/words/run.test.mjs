@@ -9,7 +9,7 @@ test("a state is a word", () => {
   assert.deepEqual(["timed_out", "paused", "of a later version"].map(stateLabel), ["Timed out", "Paused", "of a later version"]);
 });
 
-test("exit codes and signals are told apart", () => {
+test("exit codes and signals are distinguished", () => {
   assert.equal(outcome({ ...RUNNING, exitcode: 0 }), "");
   assert.equal(outcome({ ...RUNNING, state: "failed", exitcode: 137 }), "exit code 137");
   assert.equal(outcome({ ...RUNNING, state: "failed", signal: "SIGKILL" }), "SIGKILL");
