@@ -161,3 +161,23 @@ async def test_a_server_that_is_away_behind_a_proxy_is_missed_and_watched_again_
         assert await tab.lines() == ["before", "after"]
         assert tab.problems == []
         await tab.close()
+
+
+async def test_where_a_proxy_drops_ranges_small_output_is_shown_and_of_large_output_it_is_said(
+    client: Client, browser: Browser, tmp_path: Path
+) -> None:
+    small, large = await client.run("seq 3"), await client.run("yes | head -c 2000000")
+    await client.finished(small)
+    await client.finished(large)
+    directives = HOST + 'proxy_set_header Range "";'
+    async with nginx(tmp_path / "nginx", client.service.address, directives) as address:
+        tab = await new_tab(browser, address, phone=False, dark=False, expected=[])
+        await tab.go(f"/runs/{small}")
+        await expect(tab.log).to_contain_text("Succeeded")
+        assert await tab.lines() == ["1", "2", "3"]
+        await tab.go(f"/runs/{large}")
+        told = tab.output.get_by_role("alert")
+        await expect(told).to_contain_text("A proxy drops the Range header")
+        assert await tab.lines() == []
+        assert tab.problems == []
+        await tab.close()

@@ -34,6 +34,8 @@ export class Problem extends Error {
 
 export const noAnswer = () => new Problem("The server does not answer.");
 export const tooSlow = () => new Problem("The server takes too long to answer.", { answered: true });
+export const rangeDropped = () =>
+  new Problem("A proxy drops the Range header, so the output cannot be read in parts.", { answered: true });
 export const brokenOff = () => new Problem("The answer broke off.", { answered: true, broken: true });
 
 /** @param {Response} response @returns {boolean} proxies answer with pages of their own */

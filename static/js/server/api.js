@@ -1,5 +1,5 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
-import { brokenOff, isJson, noAnswer, Problem, problemOf, stateAfter, tooSlow } from "./answers.js";
+import { brokenOff, isJson, noAnswer, Problem, problemOf, rangeDropped, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
 import { withIdempotencyKey } from "./idempotency.js";
 import { reportServer } from "./state.js";
@@ -8,6 +8,7 @@ const READ_MS = 10_000;
 /** A change must not time out before the server's own database timeout; output may take as long. */
 const LONG_MS = 30_000;
 const PING_MS = 3000;
+const PARTIAL_CONTENT = 206;
 
 /** The page may stand at any path, behind a proxy. @param {string} path below api/v1 @returns {string} */
 export const apiUrl = (path) => new URL(`api/v1${path}`, document.baseURI).href;
@@ -113,21 +114,33 @@ export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { 
 /** @param {string} id */
 export const outputUrl = (id) => apiUrl(run(id) + "/output");
 
-const PARTIAL_CONTENT = 206;
-
-/** @param {Response} response @returns {Promise<Uint8Array>} what came of its body, which may break off */
-async function bytesOf(response) {
-  // Anything else is a page of a proxy, or all of the output where a proxy dropped the range.
-  if (response.status !== PARTIAL_CONTENT) throw await problemOf(response);
+/**
+ * @param {Response} response to a request for a range
+ * @param {number} from offset
+ * @param {number} to offset
+ * @returns {Promise<Uint8Array>} the bytes received, all of them or, where the answer broke off, the first ones
+ */
+async function bytesOf(response, from, to) {
+  const isOutput = response.ok && /^text\/plain/.test(response.headers.get("Content-Type") ?? "");
+  if (!isOutput) throw await problemOf(response);
+  const isWhole = response.status !== PARTIAL_CONTENT;
+  if (isWhole && from > 0) throw rangeDropped();
   const parts = [];
   const reader = response.body.getReader();
+  let received = 0;
   try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+    while (received < to - from) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      received += value.length;
+    }
   } catch (error) {
-    const givenUp = error instanceof DOMException;
-    if (parts.length === 0) throw givenUp ? error : brokenOff();
+    const timedOut = error instanceof DOMException;
+    if (parts.length === 0) throw timedOut ? error : brokenOff();
   }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  if (isWhole) reader.cancel().catch(() => {});
+  return new Uint8Array(await new Blob(parts).slice(0, to - from).arrayBuffer());
 }
 
 /**
@@ -139,7 +152,7 @@ async function bytesOf(response) {
  */
 export function readOutput(id, from, to, { signal }) {
   const headers = { Range: `bytes=${from}-${to - 1}` };
-  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, bytesOf);
+  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, (response) => bytesOf(response, from, to));
 }
 
 /**
