@@ -1,5 +1,6 @@
 """What tests say to a server over HTTP and WebSocket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from aiohttp import WSMsgType
 from yarl import URL
 
 from tests.support.service import Service
-from tests.support.waiting import patience, remaining
+from tests.support.waiting import PAUSE_SECONDS, patience, remaining
 
 END_TYPES = {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR}
 
@@ -72,10 +73,15 @@ class Client:
         return stopping
 
     async def finished(self, run_id: str) -> dict[str, Any]:
-        """Wait, by its stream, until a run has ended; return it."""
+        """Wait, by its stream, until a run has ended and its end is stored; return it.
+
+        On a busy machine the stream's end may come first: it waits for the row for 2 s at most.
+        """
         async with patience():
             await self.stream(run_id, format="raw")
-            return await self.get_run(run_id)
+            while (run := await self.get_run(run_id))["end_time"] is None:  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE_SECONDS)
+            return run
 
     async def output(self, run_id: str, query: str = "", **arguments: Any) -> bytes:
         """Return a run's output."""
