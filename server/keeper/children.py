@@ -66,7 +66,7 @@ def _ended_child() -> int | None:
     return found.si_pid if found else None
 
 
-def has_child(pid: int) -> bool:
+def is_child(pid: int) -> bool:
     """Whether the process is a child of ours that was not reaped, ended or not."""
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -13,7 +13,7 @@ from typing import Any
 from server.keeper import processes, rlimits
 from server.keeper.cgroups.group import Groups
 from server.keeper.checks import build, string, value_of
-from server.keeper.children import Children, has_child
+from server.keeper.children import Children, is_child
 from server.keeper.failpoints import failpoint
 from server.keeper.handover import Descriptors, Handover
 from server.keeper.listener import Listener, Message
@@ -25,17 +25,19 @@ from server.keeper.protocol import (
     code_version,
 )
 from server.keeper.records import STOP, ExitRecord, Limits, ProcessRecord, StopRecord
+from server.keeper.run.ending import finish_unkept
 from server.keeper.run.pump import loud_mover
-from server.keeper.run.run import Run, Status, finish_unkept, inherited, unseen
+from server.keeper.run.run import Run
+from server.keeper.run.status import Status, wait_for_inherited, wait_for_strange
 from server.keeper.spool import Spool
 
 UNSETTLED_SECONDS = 0.001
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 RUN_DESCRIPTORS = 6  # a run's pipe, output, two segments, pidfd; its pipe again during a renewal
 OWN_DESCRIPTORS = 64
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -77,7 +79,7 @@ class Keeper:
         }
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Take up what an earlier keeper left, say `ready`, and serve until idle or told to go."""
+        """Adopt what an earlier keeper left, say `ready`, and serve until idle or told to end."""
         loop = asyncio.get_running_loop()
         self._recover()
         loop.add_signal_handler(signal.SIGCHLD, self._children.reap)
@@ -85,15 +87,17 @@ class Keeper:
         for number in TERMINAL_SIGNALS:
             # A handler that does nothing, for SIG_IGN would be inherited by the runs.
             loop.add_signal_handler(number, lambda: None)
-        _silence_wakeups()
+        # Thousands of children may end at the same time. A wakeup that finds the queue full is one
+        # of many SIGCHLD; those that are in it look at all children.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         self._children.reap()
         await self._listener.open()
         ready()
         self._watch_idle()
-        looking = asyncio.create_task(self._look_around(), name="look around")
+        checking = asyncio.create_task(self._check_files(), name="check files")
         await self._over.wait()
-        looking.cancel()
+        checking.cancel()
         await self._listener.close()
 
     def orphans(self) -> Iterator[int]:
@@ -135,10 +139,10 @@ class Keeper:
         try:
             await run.start(request, self._children, self._groups)
         except Exception as error:
-            _log.exception("run %s cannot be started", run.run_id)
+            logger.exception("run %s: not started: the keeper failed", run.run_id)
             await self._give_up(run, ExitRecord(error=f"the keeper failed: {error!r}"))
         else:
-            self._keep(self._live(run), run.run_id)
+            self._supervise(self._live(run), run.run_id)
         return {"started": True}
 
     async def _stop(self, message: Message) -> Message:
@@ -163,7 +167,8 @@ class Keeper:
     async def _renew(self, _: Message) -> Message:
         if not self._renewing:
             self._renewing = True
-            asyncio.get_running_loop().call_soon(self._renew_when_settled)  # after the answer
+            # The client waits for the answer first, and then for the end of its connection.
+            asyncio.get_running_loop().call_soon(self._renew_when_settled)
         return {}
 
     def _renew_when_settled(self) -> None:
@@ -175,24 +180,25 @@ class Keeper:
             active = (run for run in self._runs.values() if run.active)
             self._execute({run.run_id: run.descriptors() for run in active})
         except OSError:
-            _log.exception("cannot renew")
+            logger.exception("renewal failed; the keeper goes on as it is")
             self._renewing = False
 
-    def _keep(self, life: Coroutine[Any, Any, None], run_id: str) -> None:
+    def _supervise(self, life: Coroutine[Any, Any, None], run_id: str) -> None:
         task = asyncio.create_task(life, name=f"run {run_id}")
         self._tasks.add(task)
-        task.add_done_callback(self._release)
-        self._watch_idle()
 
-    def _release(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        def release(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._watch_idle()
+
+        task.add_done_callback(release)
         self._watch_idle()
 
     async def _live(self, run: Run) -> None:
         try:
             await run.live()
         except Exception:
-            _log.exception("run %s failed", run.run_id)
+            logger.exception("run %s: given up: the keeper failed", run.run_id)
             lost = ExitRecord(error="the keeper failed; see its log", lost=True)
             await self._give_up(run, lost)
         else:
@@ -200,43 +206,45 @@ class Keeper:
             del self._runs[run.run_id]
 
     async def _give_up(self, run: Run, record: ExitRecord) -> None:
-        """End a run that cannot be kept any more, and no other."""
+        """End a run that cannot be kept any more, and no other; an end that is recorded stands."""
+        recorded = not run.active
         await run.abandon()
-        self._end(run.run_id, record, run.limits)
+        if not recorded:
+            self._end(run.run_id, record, run.limits)
         await run.remove_group()
         del self._runs[run.run_id]
 
-    async def _look_around(self) -> None:
-        """See to it that nobody else changes what is ours, for ever."""
+    async def _check_files(self) -> None:
+        """Put right what somebody else changes of ours, forever."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self._listener.look()
+            await asyncio.sleep(CHECK_SECONDS)
+            await self._listener.check()
             for run in list(self._runs.values()):
                 try:
-                    run.look()
+                    run.check_spool()
                 except OSError as error:
-                    _log.warning("run %s: cannot look at its spool: %s", run.run_id, error)
+                    logger.warning("run %s: spool not checked: %s", run.run_id, error)
 
     def _recover(self) -> None:
-        """Take up every run that has not ended, and kill what is left of those that have."""
+        """Adopt every run that has not ended, and kill what is left of those that have."""
         ended = set()
         run_ids = self._spool.run_ids()
         _descriptors_allow(len(run_ids))
         for run_id in run_ids:
             try:
                 if self._spool.read_exit(run_id) is None:
-                    self._take(run_id, self._spool.read_process(run_id))
+                    self._adopt(run_id, self._spool.read_process(run_id))
             except Exception as error:
-                _log.exception("run %s cannot be taken up", run_id)
+                logger.exception("run %s: not adopted: the keeper failed", run_id)
                 self._runs.pop(run_id, None)
                 self._lose(run_id, f"its spool cannot be used: {error!r}")
             if run_id not in self._runs:
                 ended.add(run_id)
         self._kill_leftovers(ended)
         for group in self._groups.left(self._runs):
-            self._keep(group.remove(), group.directory.name)
+            self._supervise(group.remove(), group.directory.name)
 
-    def _take(self, run_id: str, record: ProcessRecord | None) -> None:
+    def _adopt(self, run_id: str, record: ProcessRecord | None) -> None:
         if record is None:
             self._lose(run_id, "the keeper ended while it was starting the run")
             return
@@ -256,17 +264,19 @@ class Keeper:
         if record.boot_id != processes.boot_id():
             record = replace(record, start_ticks=0)
         same = processes.is_same(record.pid, record.start_ticks)
-        ours = same and has_child(record.pid)
+        ours = same and is_child(record.pid)
         if ours:
             self._children.add(record.pid)
-        run.take(record, self._status(record, same=same, ours=ours), ours=ours)
-        self._keep(self._live(run), run_id)
+        run.follow(record, self._status(record, same=same, ours=ours), is_child=ours)
+        self._supervise(self._live(run), run_id)
 
     async def _status(self, record: ProcessRecord, *, same: bool, ours: bool) -> Status:
-        known = Status(record.exitcode, record.signal)
+        """Wait for the end of an adopted run's main process, which may have been recorded."""
         if ours:
-            return await inherited(record.pid, self._children)
-        return await unseen(record.pid) if same else known
+            return await wait_for_inherited(record.pid, self._children)
+        if same:
+            return await wait_for_strange(record.pid)
+        return Status(record.exitcode, record.signal)
 
     def _kill_leftovers(self, ended: set[str]) -> None:
         """Kill what an earlier keeper was ending when it went: of ended runs, or adopted."""
@@ -283,7 +293,7 @@ class Keeper:
 
     def _end(self, run_id: str, record: ExitRecord, limits: Limits | None = None) -> None:
         """End a run that is not kept: its spool is damaged, or was never whole."""
-        self._keep(finish_unkept(self._spool, run_id, limits or Limits(), record), run_id)
+        self._supervise(finish_unkept(self._spool, run_id, limits or Limits(), record), run_id)
 
     def _watch_idle(self) -> None:
         """Have the keeper end after a while without a run and a client."""
@@ -297,17 +307,9 @@ class Keeper:
     def _terminate(self) -> None:
         """Go on SIGTERM, but not away from a run: its end would not be seen."""
         if self._runs:
-            _log.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
+            logger.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
         else:
             self._over.set()
-
-
-def _silence_wakeups() -> None:
-    """Have a full queue of signals tell nobody: thousands of children may end at the same time.
-
-    One that is dropped is one of many SIGCHLD; those that are not look at all children.
-    """
-    signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
 
 
 def _descriptors_allow(runs: int) -> bool:

@@ -23,7 +23,7 @@ from server.keeper.trash import Trash
 
 Message = dict[str, Any]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Listener:
@@ -76,30 +76,25 @@ class Listener:
             self._serve, sock=listening, limit=self._max_message_bytes
         )
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Listen anew when the socket is not at its name any more; clients stay connected."""
-        if self._is_in_place():
-            return
+        with contextlib.suppress(OSError):
+            found = (self._directory / SOCKET_NAME).lstat()
+            if self._place is not None and os.path.samestat(found, self._place):
+                return
         former = self._server
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
             await self.open()
         except OSError as error:
-            _log.warning("cannot listen anew: %s", error)
+            logger.warning("socket was removed, listening anew failed, trying again: %s", error)
             return
-        _log.warning("the socket was removed: it is there again")
+        logger.warning("socket was removed: listening anew")
         if former is not None:
             former.close()
 
-    def _is_in_place(self) -> bool:
-        try:
-            found = (self._directory / SOCKET_NAME).lstat()
-        except OSError:
-            return False
-        return self._place is not None and os.path.samestat(found, self._place)
-
     async def close(self) -> None:
-        """Take no more clients, and see those off that there are."""
+        """Accept no more clients, and close the connections of those that there are."""
         if self._server is not None:
             self._server.close()
         (self._directory / SOCKET_NAME).unlink(missing_ok=True)
@@ -118,7 +113,7 @@ class Listener:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError) as error:
-            _log.warning("a client is dropped: %s", error)
+            logger.warning("client dropped: %s", error)
         finally:
             del self._clients[writer]
             writer.close()
@@ -137,7 +132,7 @@ class Listener:
         except (KeeperError, OSError) as error:
             answer |= {"ok": False, "error": str(error) or type(error).__name__}
         except Exception as error:
-            _log.exception("a request failed")
+            logger.exception("request failed")
             answer |= {"ok": False, "error": f"internal error: {error!r}"}
         with contextlib.suppress(ConnectionError):
             writer.write(encode(answer))

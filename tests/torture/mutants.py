@@ -124,9 +124,8 @@ MUTANTS = (
     Mutant(
         "a run ends before its pipe is drained",
         "server/keeper/run/run.py",
-        "            self._timeout.cancel()\n        await self._pump.settle()\n"
-        "        self._pump.drain()\n",
-        "            self._timeout.cancel()\n",
+        "        self._timeout.cancel()\n        await self._drain()\n",
+        "        self._timeout.cancel()\n",
         (DRAIN,),
     ),
     Mutant(

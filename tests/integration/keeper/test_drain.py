@@ -7,7 +7,8 @@ from pathlib import Path
 from server.keeper.processes import boot_id
 from server.keeper.records import Limits, ProcessRecord
 from server.keeper.run.pump import loud_mover
-from server.keeper.run.run import Run, Status
+from server.keeper.run.run import Run
+from server.keeper.run.status import Status
 from server.keeper.spool import PIPE, Spool
 
 RUN_ID = "12345678-1234-1234-1234-123456789abc"
@@ -35,7 +36,7 @@ async def test_what_is_still_in_the_pipe_is_kept(tmp_path: Path) -> None:
     with (spool.directory(RUN_ID) / PIPE).open("wb", buffering=0) as pipe:
         pipe.write(b"last words\n")
         record = ProcessRecord(NO_PID, 1, boot_id(), time.time())
-        run.take(record, known(), ours=False)
+        run.follow(record, known(), is_child=False)
         await run.live()
     end = spool.read_exit(RUN_ID)
     assert end is not None

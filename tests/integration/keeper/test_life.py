@@ -336,7 +336,7 @@ async def test_a_renewal_that_fails_changes_nothing(tmp_path: Path) -> None:
         run_id = await other.start("sleep 1000")
         link.unlink()
         renewing = asyncio.create_task(client.renew())
-        await until(lambda: "cannot renew" in other.log())
+        await until(lambda: "renewal failed" in other.log())
         assert await other.client.runs() == {run_id}
         renewing.cancel()
         await asyncio.wait([renewing])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.keeper import processes
-from server.keeper.run import family as family_module
-from server.keeper.run.family import Family
+from server.keeper.run import process_tree
+from server.keeper.run.process_tree import ProcessTree
 
 
 class NoOrphans:
@@ -139,12 +139,12 @@ async def test_what_survives_is_named(
 ) -> None:
     monkeypatch.setattr(processes, "send", lambda *_: None)
     monkeypatch.setattr(processes, "send_group", lambda *_: True)
-    monkeypatch.setattr(family_module, "KILL_ROUNDS", 2)
-    monkeypatch.setattr(family_module, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(process_tree, "KILL_ROUNDS", 2)
+    monkeypatch.setattr(process_tree, "POLL_SECONDS", 0.001)
     process = processes.read(sleeper.pid)
     assert process is not None
-    family = Family("x", sleeper.pid, process.start_ticks, NoOrphans(), ours=True)
+    tree = ProcessTree("x", sleeper.pid, process.start_ticks, NoOrphans(), is_child=True)
     overdue = asyncio.Event()
     overdue.set()
-    assert await family.end(overdue, signalled=False) == [f"pid {sleeper.pid} (cat)"]
-    assert f"run x: not ended: pid {sleeper.pid} (cat)" in caplog.text
+    assert await tree.end(overdue, signalled=False) == [f"pid {sleeper.pid} (cat)"]
+    assert f"run x: processes survive: pid {sleeper.pid} (cat)" in caplog.text

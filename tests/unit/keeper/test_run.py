@@ -20,11 +20,12 @@ from server.keeper.handover import Handover
 from server.keeper.keeper import Keeper
 from server.keeper.protocol import KeeperError
 from server.keeper.records import ExitRecord, ProcessRecord
-from server.keeper.run import family
-from server.keeper.run import run as run_module
+from server.keeper.run import ending, process_tree
 from server.keeper.run.output import OutputFiles
+from server.keeper.run.process_tree import ProcessTree
 from server.keeper.run.pump import Pump
-from server.keeper.run.run import Run, Status
+from server.keeper.run.run import Run
+from server.keeper.run.status import Status
 from server.keeper.spool import Spool
 from tests.support.waiting import until
 
@@ -83,6 +84,25 @@ async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
     await until(lambda: run_id not in processes.owners().values())
 
 
+async def test_an_end_that_is_recorded_stands_whatever_fails_afterwards(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> list[str]:
+        raise RuntimeError
+
+    monkeypatch.setattr(ProcessTree, "left_behind", lambda _: 1)
+    monkeypatch.setattr(ProcessTree, "end", fail)
+    message = start_message("sleep 1000 & exit 3")
+    await keeper._answer(message)
+    run_id = str(message["run_id"])
+    await until(lambda: not keeper._tasks)
+    end = Spool.of(tmp_path).read_exit(run_id)
+    assert end is not None
+    assert (end.exitcode, end.lost, end.left_behind) == (3, False, 1)
+    assert keeper._runs == {}
+    await until(lambda: run_id not in processes.owners().values())
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [(spool_module, "_write"), (os, "mkfifo"), (keeper_module, "Run"), (os, "open")],
@@ -117,13 +137,13 @@ async def test_the_end_of_a_run_that_was_not_kept_waits_for_room(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(ending, "RETRY_SECONDS", 0)
     message = start_message("true")
     with monkeypatch.context() as patch:
         patch.setattr(spool_module, "_write", no_room)
         patch.setattr(spool_module, "write_whole", no_space)
         await keeper._answer(message)
-        await until(lambda: "cannot record its end: [Errno 28] no space" in caplog.text)
+        await until(lambda: "end not recorded, trying again: [Errno 28] no space" in caplog.text)
         assert keeper._idle is None
     end = await until(lambda: Spool.of(tmp_path).read_exit(str(message["run_id"])))
     assert end.error == "its spool cannot be made: no room"
@@ -135,7 +155,7 @@ async def test_what_survives_a_stop_is_named_in_the_record_of_the_end(
 ) -> None:
     """As one that has become another user's would, which only root may signal."""
     monkeypatch.setattr(processes, "send", lambda *_: None)
-    monkeypatch.setattr(family, "KILL_ROUNDS", 2)
+    monkeypatch.setattr(process_tree, "KILL_ROUNDS", 2)
     message = start_message("setsid sleep 1000 & echo $!; wait")
     run_id = str(message["run_id"])
     spool = Spool.of(tmp_path)
@@ -211,7 +231,7 @@ async def test_an_end_that_cannot_be_recorded_is_recorded_in_a_new_spool(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while; what is in the old one is in the trash."""
-    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(ending, "RETRY_SECONDS", 0)
     spool = Spool.of(tmp_path)
     message = start_message("echo out; exit 3")
     run_id = str(message["run_id"])
@@ -235,7 +255,7 @@ async def test_an_end_that_cannot_be_recorded_is_recorded_in_a_new_spool(
 async def test_an_output_that_cannot_be_completed_does_not_keep_the_end(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "RECORD_RETRY_SECONDS", 0)
+    monkeypatch.setattr(ending, "RETRY_SECONDS", 0)
     monkeypatch.setattr(OutputFiles, "finish", broken)
     message = start_message("exit 3")
     await keeper._answer(message)

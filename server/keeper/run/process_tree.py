@@ -4,21 +4,21 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from server.keeper import processes
 from server.keeper.cgroups.group import Group
 from server.keeper.processes import Process
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 KILL_ROUNDS = 100
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Orphanage(Protocol):
-    """What a family must know of the other runs."""
+class Subreaper(Protocol):
+    """What a tree must know of the keeper, which adopts every orphan of its runs."""
 
     def orphans(self) -> Iterator[int]:
         """Return the processes that the keeper adopted."""
@@ -27,12 +27,13 @@ class Orphanage(Protocol):
         """Whether every orphan without a mark must be this run's, there being no other run."""
 
 
-class Family:
+class ProcessTree:
     """Finds, signals and ends the processes of one run.
 
     The leader is the run's main process: first of its session and of its process group, and the
-    pid is the group's number as well. `leader_ticks` tells it from a later process of that pid.
-    `cgroup`, if the run has one, knows its processes whatever they did to leave it.
+    pid is the group's number as well. `leader_ticks` tells it from a later process of that pid;
+    `is_child`, whether it is the keeper's. `cgroup`, if the run has one, knows its processes
+    whatever they did to leave it.
     """
 
     def __init__(
@@ -40,16 +41,16 @@ class Family:
         run_id: str,
         leader: int,
         leader_ticks: int,
-        orphanage: Orphanage,
+        subreaper: Subreaper,
         *,
-        ours: bool,
+        is_child: bool,
         cgroup: Group | None = None,
     ) -> None:
         self.run_id = run_id
         self._leader = leader
         self._leader_ticks = leader_ticks
-        self._orphanage = orphanage
-        self._ours = ours
+        self._subreaper = subreaper
+        self._is_child = is_child
         self._cgroup = cgroup
         self._known: set[Process] = set()
 
@@ -63,37 +64,34 @@ class Family:
         return self.has_leader and processes.send_group(self._leader, number)
 
     def remember(self) -> None:
-        """Look at the descendants while their line to the leader is whole.
-
-        One that drops its mark and its parents when it is signalled is known by this.
-        """
+        """Look at the descendants while their line to the leader is whole."""
+        # One that drops its mark and its parents when it is signalled is known by this.
         if self.has_leader:
-            self._known.update(self._look(processes.with_descendants([self._leader])))
+            self._known.update(_read_all(processes.with_descendants([self._leader])))
 
     def left_behind(self) -> int:
-        """Return how many processes are left after the leader was reaped; quick where none is.
-
-        Every one of them was inherited by the keeper, or descends from one that was; unless the
-        leader was not the keeper's child.
-        """
-        group_left = not self._ours or processes.send_group(self._leader, 0)
-        if not (group_left or any(self._orphanage.orphans()) or self._in_cgroup()):
+        """Return how many processes are left after the leader was reaped; quick where none is."""
+        # Each was adopted by the keeper, or descends from one that was; a leader that was nobody's
+        # child of ours left its own to others.
+        group_left = not self._is_child or processes.send_group(self._leader, 0)
+        if not (group_left or any(self._subreaper.orphans()) or self._in_cgroup()):
             return 0
         return len(self.members(everywhere=False))
 
     def members(self, *, everywhere: bool) -> list[Process]:
         """Return the living processes of the run; `everywhere` looks at the whole machine.
 
-        So does every look at a run that the keeper inherited: its orphans went elsewhere.
+        So does every look at a run whose leader is not a child: its orphans went elsewhere.
         """
-        roots = [process.pid for process in self._known if _lives(process)]
-        roots += [pid for pid in self._orphanage.orphans() if self._is_ours(pid)]
+        known = (one for one in self._known if processes.is_same(one.pid, one.start_ticks))
+        roots = [process.pid for process in known]
+        roots += [pid for pid in self._subreaper.orphans() if self._owns(pid)]
         roots += self._in_cgroup()
         if self.has_leader:
             roots.append(self._leader)
-        if everywhere or not self._ours:
+        if everywhere or not self._is_child:
             roots += [pid for pid, run_id in processes.owners().items() if run_id == self.run_id]
-        found = self._look(processes.with_descendants(roots))
+        found = _read_all(processes.with_descendants(roots))
         return [process for process in found if not process.ended]
 
     async def end(self, overdue: asyncio.Event, *, signalled: bool) -> list[str]:
@@ -107,8 +105,15 @@ class Family:
                 processes.send(process, signal.SIGCONT)
         while not overdue.is_set() and self.members(everywhere=False):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(overdue.wait(), LOOK_SECONDS)
-        return await self._kill_all()
+                await asyncio.wait_for(overdue.wait(), POLL_SECONDS)
+        # More than once: processes may be made while we look for them.
+        for _ in range(KILL_ROUNDS):
+            if not self.kill():
+                return []
+            await asyncio.sleep(POLL_SECONDS)
+        survivors = [str(process) for process in self.members(everywhere=True)]
+        logger.warning("run %s: processes survive: %s", self.run_id, ", ".join(survivors) or "none")
+        return survivors
 
     def kill(self) -> list[Process]:
         """Kill once what is there, and return it."""
@@ -122,30 +127,17 @@ class Family:
             processes.send(process, signal.SIGKILL)
         return left
 
-    async def _kill_all(self) -> list[str]:
-        """Kill until none is left: processes may be made while we look for them."""
-        for _ in range(KILL_ROUNDS):
-            if not self.kill():
-                return []
-            await asyncio.sleep(LOOK_SECONDS)
-        survivors = [str(process) for process in self.members(everywhere=True)]
-        _log.warning("run %s: not ended: %s", self.run_id, ", ".join(survivors) or "none")
-        return survivors
-
     def _in_cgroup(self) -> list[int]:
         return [] if self._cgroup is None else self._cgroup.pids()
 
-    def _is_ours(self, orphan: int) -> bool:
+    def _owns(self, orphan: int) -> bool:
         mark = processes.owner(orphan)
         if mark is not None:
             return mark == self.run_id
         process = processes.read(orphan)
         in_group = process is not None and self._leader in (process.group, process.session)
-        return in_group or self._orphanage.is_sole(self.run_id)
-
-    def _look(self, pids: Iterable[int]) -> list[Process]:
-        return [process for pid in pids if (process := processes.read(pid)) is not None]
+        return in_group or self._subreaper.is_sole(self.run_id)
 
 
-def _lives(process: Process) -> bool:
-    return processes.is_same(process.pid, process.start_ticks)
+def _read_all(pids: Iterator[int]) -> list[Process]:
+    return [process for pid in pids if (process := processes.read(pid)) is not None]
