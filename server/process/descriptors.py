@@ -11,7 +11,7 @@ RESERVE = 128
 """For everything but connections: libraries, inotify, the keeper, the log, the database."""
 
 KEEPER_PER_RUN = 6
-"""What the keeper, which inherits the limit, counts: RUN_DESCRIPTORS in server/keeper/keeper.py."""
+"""What the keeper, which inherits the limit, counts: RUN_DESCRIPTORS in server/keeper/runs.py."""
 
 logger = logging.getLogger(__name__)
 

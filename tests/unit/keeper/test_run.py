@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from server.keeper import keeper as keeper_module
 from server.keeper import processes
+from server.keeper import runs as runs_module
 from server.keeper import spool as spool_module
 from server.keeper.cgroups.group import Group, Groups
 from server.keeper.handover import Handover
@@ -95,17 +95,17 @@ async def test_an_end_that_is_recorded_stands_whatever_fails_afterwards(
     message = start_message("sleep 1000 & exit 3")
     await keeper._answer(message)
     run_id = str(message["run_id"])
-    await until(lambda: not keeper._tasks)
+    await until(lambda: not keeper._runs._tasks)
     end = Spool.of(tmp_path).read_exit(run_id)
     assert end is not None
     assert (end.exitcode, end.lost, end.left_behind) == (3, False, 1)
-    assert keeper._runs == {}
+    assert len(keeper._runs) == 0
     await until(lambda: run_id not in processes.owners().values())
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(spool_module, "_write"), (os, "mkfifo"), (keeper_module, "Run"), (os, "open")],
+    [(spool_module, "_write"), (os, "mkfifo"), (runs_module, "Run"), (os, "open")],
 )
 async def test_a_run_whose_spool_cannot_be_made_whole_ends_with_an_error_and_an_output(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
@@ -271,7 +271,7 @@ async def test_no_end_is_recorded_where_there_is_no_spool_any_more(
     (tmp_path / "spool").rename(tmp_path / "gone")
     run_id = str(message["run_id"])
     await keeper._answer({"op": "stop", "run_id": run_id, "signal": "SIGTERM", "grace_seconds": 0})
-    await until(lambda: not keeper._runs)
+    await until(lambda: not keeper._runs.busy)
     assert not (tmp_path / "spool").exists()
 
 
@@ -305,7 +305,7 @@ async def test_a_run_that_cannot_be_taken_up_is_lost_alone(
 
     monkeypatch.setattr(Spool, "read_process", fail)
     keeper = Keeper(tmp_path, 60, lambda _: None, Handover())
-    keeper._recover()
+    keeper._runs.recover()
     await until(lambda: all(spool.read_exit(run_id) for run_id in runs))
     ends = [spool.read_exit(run_id) or ExitRecord() for run_id in runs]
     assert [end.lost for end in ends] == [True, True]
