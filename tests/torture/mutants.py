@@ -179,7 +179,7 @@ MUTANTS = (
     ),
     Mutant(
         "a hole that somebody has made is archived",
-        "server/keeper/run/output.py",
+        "server/keeper/run/regular.py",
         "if size - hole < HOLE_BYTES:",
         "if True:",
         (STRANGERS,),

@@ -10,27 +10,19 @@ The files are opened once. From then on their descriptors count, and not what so
 their names: what was removed or replaced is written on, and put back at its name in the end.
 """
 
-import asyncio
-import errno
 import os
 import re
-import stat
 from contextlib import suppress
 from pathlib import Path
 
 from server.keeper.files import PASSING_ERRORS, open_regular
 from server.keeper.handover import Descriptors
 from server.keeper.records import Limits
+from server.keeper.run.regular import copy, is_at, link, resize, size_without_hole, write_at
 from server.keeper.spool import CHANGED, OUTPUT, TAIL
-from server.keeper.trash import Trash, clear_flags
+from server.keeper.trash import Trash
 
 MARKER = "\n[tailrun: {} bytes of output were left out here]\n"
-COPY_BYTES = 1024 * 1024
-
-HOLE_BYTES = 1024 * 1024 * 1024
-MAX_EXTENTS = 10_000
-"""So many pieces of an output are looked at, at most."""
-
 _SEGMENT = re.compile(rf"{TAIL}\.(0|[1-9][0-9]{{0,17}})")
 
 
@@ -80,13 +72,14 @@ class OutputFiles:
             self._output = handed.output
             self._segments |= handed.segments
         try:
-            self.output_bytes = _without_hole(self._output)
+            self.output_bytes = size_without_hole(self._output)
             self.changed = os.path.lexists(directory / CHANGED)
             self._mend(self._output, self.output_bytes)
             if handed is None:
                 self._newest = self._find_newest()
                 for number in (self._newest - 1, self._newest):
-                    self._open_segment(number)
+                    if number >= 0 and self._segment(number).exists():
+                        self._segments[number] = open_regular(self._segment(number), os.O_RDWR)
             else:
                 self._newest = max(self._segments, default=-1)
         except OSError:
@@ -116,7 +109,8 @@ class OutputFiles:
         return max(min(count, bound - self._filled), 0)
 
     def wrote(self, count: int) -> None:
-        """Take note of what was written to `descriptor`."""
+        """Take note of how many bytes were written to `descriptor`."""
+        assert count >= 0, "an output shrinks"
         self._filled += count
         if self._newest < 0:
             self.output_bytes += count
@@ -151,7 +145,7 @@ class OutputFiles:
             self._appending = True
             left_out = max((self._newest - 1) * self._tail_bytes + self._filled, 0)
             self.output_bytes = await self._append_tail(left_out)
-            _resize(self._output, self.output_bytes)
+            resize(self._output, self.output_bytes)
         await self._put_back()
         return self.output_bytes, left_out
 
@@ -187,11 +181,6 @@ class OutputFiles:
     def _segment(self, number: int) -> Path:
         return self._directory / f"{TAIL}.{number}"
 
-    def _open_segment(self, number: int) -> None:
-        path = self._segment(number)
-        if number >= 0 and path.exists():
-            self._segments[number] = open_regular(path, os.O_RDWR)
-
     def _begin_segment(self) -> None:
         """Go on in a new segment; the one before the full one has become too old to be kept."""
         path = self._segment(self._newest + 1)
@@ -212,7 +201,9 @@ class OutputFiles:
         """Write marker and tail behind the head; return where they end."""
         end = self._head_bytes or 0
         if left_out:
-            end += _write(self._output, MARKER.format(left_out).encode(), end)
+            marker = MARKER.format(left_out).encode()
+            write_at(self._output, marker, end)
+            end += len(marker)
         parts = (
             (self._newest - 1, self._filled, self._tail_bytes),
             (self._newest, 0, self._filled),
@@ -220,103 +211,33 @@ class OutputFiles:
         for number, start, size in parts:
             if (segment := self._segments.get(number)) is not None:
                 self._mend(segment, size)
-                await _copy(segment, start, size, self._output, end)
+                await copy(segment, start, size, self._output, end)
                 end += size - start
+        assert end >= (self._head_bytes or 0), "the tail lies before the end of the head"
         return end
 
     def _mend(self, descriptor: int, size: int) -> None:
         if os.fstat(descriptor).st_size != size:
-            self._note_change()
-            _resize(descriptor, size)
-
-    def _note_change(self) -> None:
-        """Note that bytes may be missing, for a keeper that follows, too."""
-        self.changed = True
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        with suppress(OSError):
-            os.close(os.open(self._directory / CHANGED, flags, 0o600))
+            self.changed = True
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            with suppress(OSError):  # it is for a keeper that follows alone
+                os.close(os.open(self._directory / CHANGED, flags, 0o600))
+            resize(descriptor, size)
 
     async def _put_back(self) -> None:
         """Put the output at its name again, where it is not there any more."""
         path = self._directory / OUTPUT
-        if _is_at(self._output, path):
+        if is_at(self._output, path):
             return
         self._trash.take(path)
         if os.fstat(self._output).st_nlink > 0:
-            _link(self._output, path)
+            link(self._output, path)
             return
         temporary = path.with_suffix(".tmp")
         self._trash.take(temporary)
-        copy = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            await _copy(self._output, 0, self.output_bytes, copy, 0)
+            await copy(self._output, 0, self.output_bytes, target, 0)
         finally:
-            os.close(copy)
+            os.close(target)
         temporary.replace(path)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return False
-    return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(descriptor))
-
-
-def _link(descriptor: int, path: Path) -> None:
-    """Give an open file a name.
-
-    That takes AT_SYMLINK_FOLLOW (linkat(2)), which os.link sets only where a `dir_fd` is given.
-    """
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        os.link(
-            f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=directory, dst_dir_fd=directory
-        )
-    finally:
-        os.close(directory)
-
-
-def _without_hole(descriptor: int) -> int:
-    """Return the size of an output, without a large hole at its end: nobody has written that.
-
-    Somebody has lengthened it while no keeper was there to notice; to archive it would take hours.
-    A file system that compresses may make holes of zeros that were written, but not so large ones.
-    """
-    size = os.fstat(descriptor).st_size
-    end = 0
-    for _ in range(MAX_EXTENTS):
-        hole = os.lseek(descriptor, end, os.SEEK_HOLE) if end < size else size
-        if size - hole < HOLE_BYTES:
-            return size
-        try:
-            end = os.lseek(descriptor, hole, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return hole
-            raise
-    return size
-
-
-def _resize(descriptor: int, size: int) -> None:
-    if os.fstat(descriptor).st_size != size:
-        try:
-            os.ftruncate(descriptor, size)
-        except PermissionError:
-            clear_flags(descriptor)
-            os.ftruncate(descriptor, size)
-
-
-def _write(descriptor: int, data: bytes, offset: int) -> int:
-    left = memoryview(data)
-    while left:
-        count = os.pwrite(descriptor, left, offset)
-        left, offset = left[count:], offset + count
-    return len(data)
-
-
-async def _copy(source: int, start: int, end: int, target: int, offset: int) -> None:
-    while start < end and (data := os.pread(source, min(COPY_BYTES, end - start), start)):
-        _write(target, data, offset)
-        start, offset = start + len(data), offset + len(data)
-        await asyncio.sleep(0)  # other runs go on meanwhile
