@@ -39,7 +39,7 @@ LOUD_BYTES = PIPE_BYTES // 2
 
 NICENESS = 10
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def free_bytes(directory: Path) -> int:
@@ -105,7 +105,8 @@ class Pump:
             await asyncio.wait([self._moving])
 
     def drain(self) -> None:
-        """Move what is in the pipe now: no more, or one who writes without end would hold us."""
+        """Drain only what the pipe holds now."""
+        # A process that never stops writing must not delay the run's end.
         left = self._waiting()
         while left > 0 and (moved := self._move(left)):
             left -= moved
@@ -163,12 +164,12 @@ class Pump:
     def _moved(self, moving: "asyncio.Future[int]") -> None:
         """Keep the accounts of what the thread has moved, and have more of it moved."""
         self._moving = None
-        self._took(moving.result)
+        self._account(moving.result)
         if self._closed:
             self._release()
             return
         if self._must_mend:
-            with contextlib.suppress(OSError):  # it is looked at again
+            with contextlib.suppress(OSError):  # the next look is a second away
                 self.mend()
         if self._started:
             asyncio.get_running_loop().add_reader(self.pipe, self._ready)
@@ -176,8 +177,12 @@ class Pump:
     def _move(self, count: int) -> int:
         """Move up to `count` bytes; return how many left the pipe, or were thrown away."""
         room = 0 if self._full else self._room(count)
-        moved = self._took(lambda: self._splice(room)) if room else 0
-        return self._discard(count) if self._full else moved
+        moved = self._account(lambda: self._splice(room)) if room else 0
+        if not self._full:
+            return moved
+        with contextlib.suppress(BlockingIOError):
+            return len(os.read(self.pipe, min(count, PIPE_BYTES)))
+        return 0
 
     def _room(self, count: int) -> int:
         """Return how many of so many bytes may be moved; 0 when a bound is reached."""
@@ -193,8 +198,8 @@ class Pump:
     def _splice(self, count: int) -> int:
         return os.splice(self.pipe, self.output.descriptor, count, flags=os.SPLICE_F_NONBLOCK)
 
-    def _took(self, splice: Callable[[], int]) -> int:
-        """Keep the accounts of a splice(2), which returned how much it moved, or failed."""
+    def _account(self, splice: Callable[[], int]) -> int:
+        """Keep the accounts of a splice(2), which returned how many bytes it moved, or failed."""
         try:
             moved = splice()
         except BlockingIOError:
@@ -203,35 +208,25 @@ class Pump:
             self._fail(error)
             return 0
         self.output.wrote(moved)
-        self._check_free(moved)
-        self._enlarge(moved)
-        return moved
-
-    def _fail(self, error: OSError) -> None:
-        _log.warning("cannot write the output in %s: %s", self._directory, error)
-        self._reach("disk_full")
-
-    def _discard(self, count: int) -> int:
-        with contextlib.suppress(BlockingIOError):
-            return len(os.read(self.pipe, min(count, PIPE_BYTES)))
-        return 0
-
-    def _check_free(self, moved: int) -> None:
         self._unchecked_bytes += moved
         if self._unchecked_bytes >= FREE_CHECK_BYTES:
             self._unchecked_bytes = 0
             if free_bytes(self._directory) < self._limits.min_free_bytes:
                 self._reach("disk_full")
+        if not self._large and moved >= LOUD_BYTES:
+            self._enlarge()
+        return moved
 
-    def _enlarge(self, moved: int) -> None:
-        """Make room for a run that fills its pipe (a full one may be half empty of bytes).
+    def _fail(self, error: OSError) -> None:
+        logger.warning("run %s: stopped: output not written: %s", self._directory.name, error)
+        self._reach("disk_full")
 
-        EPERM: the user has too much in pipes already (pipe(7)); the small one serves as well.
-        """
-        if not self._large and moved >= PIPE_BYTES // 2:
-            self._large = True
-            with contextlib.suppress(PermissionError):
-                fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, LARGE_PIPE_BYTES)
+    def _enlarge(self) -> None:
+        """Make room for a run that fills its pipe (a full one may be half empty of bytes)."""
+        self._large = True
+        # EPERM: the user has too much in pipes already (pipe(7)); the small one serves as well.
+        with contextlib.suppress(PermissionError):
+            fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, LARGE_PIPE_BYTES)
 
     def _reach(self, cause: str) -> None:
         if not self._full:
