@@ -103,7 +103,12 @@ class Finisher:
             self._faults.report(live.run.id, "its spool is not removed", error)
 
     def forget(self, live: LiveRun) -> None:
-        """Take a run out of the active ones: it has ended, or is not ours any more."""
+        """Take a run out of the active ones: it has ended, or is not ours any more.
+
+        Harmless when that was done already, so that its end is counted once.
+        """
+        if self._active.get(live.run.id) is not live:
+            return
         self._active.remove(live)
         self._faults.forget(live)
         if live.run.state.final:
@@ -112,7 +117,8 @@ class Finisher:
             logger.info("run ended", extra=about)
 
     async def _finish(self, live: LiveRun, end: RunEnd, *, stored: bool) -> None:
-        if stored:
+        # Its user may have stopped it meanwhile: the end that was stored then is its end.
+        if stored and not live.run.state.final:
             live.mark_ended(end)
             await self.remove_spool(live)
         self.forget(live)

@@ -73,6 +73,7 @@ class LiveRun:
         self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool
     ) -> None:
         """Tell that the run's process was started, where its output is, and what it is up to."""
+        assert not self.run.state.final, "an ended run does not start"
         self.log = log
         self.stopping, self.paused = stopping, paused
         self.run = replace(self.run, state=RunState.RUNNING, start_time=start_time)
@@ -117,6 +118,7 @@ class LiveRun:
 
     def mark_ended(self, end: RunEnd) -> None:
         """Tell the run's end, once it is stored."""
+        assert not self.run.state.final, "a run ends once"
         self.stopping = self.paused = False
         self.run = ended_run(self.run, end)
         self._notify()

@@ -21,6 +21,8 @@ def running_parts(
     spool: Spool | None = None,
     keeper: object = None,
     runs: object = None,
+    outputs: object = None,
+    metrics: Metrics | None = None,
 ) -> Running:
     """Build them on a state directory; what is not given must not be used."""
     unused = cast("Any", None)
@@ -37,9 +39,9 @@ def running_parts(
         watch=unused,
         archiver=unused,
         runs=cast("Any", runs),
-        outputs=unused,
+        outputs=cast("Any", outputs),
         active=active,
         tasks=tasks or Tasks(),
-        metrics=Metrics(),
+        metrics=metrics or Metrics(),
         faults=Faults(Metrics()),
     )

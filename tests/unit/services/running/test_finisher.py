@@ -1,0 +1,48 @@
+"""Ends that are stored twice, by a user's stop and by what goes on meanwhile."""
+
+from pathlib import Path
+from uuid import UUID
+
+from server.models import Advance, Position, RunState
+from server.services.metrics import Metrics
+from server.services.running import outcome
+from server.services.running.active import ActiveRuns
+from tests.support.runs import a_run
+from tests.unit.services.running.parts import running_parts
+
+
+class OnceOutputs:
+    """A database that takes the first end of a run, and knows it from then on."""
+
+    def __init__(self) -> None:
+        self.ended: Advance | None = None
+
+    async def append(self, advances: list[Advance]) -> set[UUID]:
+        if self.ended is not None:
+            return set()
+        self.ended = advances[0]
+        return {advances[0].run_id}
+
+    async def positions(self, run_ids: list[UUID]) -> dict[UUID, Position]:
+        assert self.ended is not None
+        assert self.ended.end is not None
+        return {run_ids[0]: Position(self.ended.epoch, 0, 0, self.ended.end.state)}
+
+
+async def test_a_run_that_was_stopped_while_it_is_being_lost_ends_once(tmp_path: Path) -> None:
+    """With the end that its user was shown first; it is counted once."""
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
+    metrics = Metrics()
+    parts = running_parts(tmp_path, active, outputs=OnceOutputs(), metrics=metrics)
+    live = active.add(a_run(RunState.RUNNING))
+    await parts.finisher.finish_now(live, outcome.given_up("it fails"))
+    await parts.finisher.finish(live, outcome.spool_lost())
+    assert live.run.reason == "it was given up: it fails"
+    assert len(active) == 0
+    (counted,) = [
+        sample.value
+        for metric in metrics.runs_ended.collect()
+        for sample in metric.samples
+        if sample.name == "tailrun_runs_ended_total"
+    ]
+    assert counted == 1
