@@ -64,7 +64,7 @@ class CommandService:
     ) -> tuple[CommandView, bool]:
         """Store a command and start its first run, unless `start` is false.
 
-        Tells, too, whether this was done before, for a request of the same key.
+        Also returns whether this was done before, for a request of the same key.
 
         Raises:
             RequestChangedError: the key was used for another request.
@@ -79,11 +79,11 @@ class CommandService:
             )
             return CommandView(command, (await self._runner.dispatch(run)).view)
 
-        return await self._requests.once(request, make, self._made_before)
+        async def again(made: MadeBefore) -> CommandView:
+            run = None if made.run_id is None else await self._runs.resume(made.run_id)
+            return CommandView(await self._commands.get(made.command_id), run)
 
-    async def _made_before(self, made: MadeBefore) -> CommandView:
-        run = None if made.run_id is None else await self._runs.resume(made.run_id)
-        return CommandView(await self._commands.get(made.command_id), run)
+        return await self._requests.once(request, make, again)
 
     async def get(self, command_id: UUID) -> CommandView:
         """Return a command.

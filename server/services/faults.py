@@ -1,7 +1,7 @@
-"""Faults of single runs: whoever's following failed is put off, told, and tried again.
+"""Faults of single runs: a step that fails for one is reported, postponed and tried again.
 
 What is done for one run may fail: its row, its spool, its records can hold what nobody foresaw.
-That ends, or puts off, the following of this run alone; the service and its other runs go on.
+That ends, or postpones, what is done for this run alone; the service and its other runs go on.
 """
 
 import logging
@@ -15,13 +15,13 @@ from server.models import Run
 from server.services.metrics import Metrics
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Before a run that was put off is tried again; the last one repeats."""
+"""Before what failed for a run is tried again; the last one repeats."""
 
 GIVEN_UP_PAUSE_SECONDS = 1.0
 """The longest pause once the run was asked to end: somebody waits for it."""
 
-TOLD = 3
-"""Runs that are told by name."""
+NAMED = 3
+"""Postponed runs that are reported by name."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +49,17 @@ class PostponableRun(Protocol):
 
 
 class Faults:
-    """The runs that are put off: what failed for them, and for how long they are left alone."""
+    """The postponed runs: what failed for them, and for how long they are left alone."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._postponed: dict[UUID, PostponableRun] = {}
 
     def postpone(self, live: PostponableRun, what: str, error: BaseException) -> float:
-        """Tell, in the run's `reason`, the log and the metrics, that `what` failed for a run.
+        """Report, in the run's `reason`, the log and the metrics, that `what` failed for a run.
 
-        The log hears of it once, until something else fails. Returns after how many seconds it is
-        to be tried again.
+        The log has it once, until something else fails. Returns the seconds until it is to be
+        tried again.
         """
         text = f"{what}: {cause(error)}"
         if live.fault != text:
@@ -71,27 +71,27 @@ class Faults:
         return min(pause, GIVEN_UP_PAUSE_SECONDS) if live.given_up else pause
 
     def resolve(self, live: PostponableRun) -> None:
-        """Tell that what failed for a run has come through."""
+        """Report that what failed for a run has succeeded."""
         if self._postponed.pop(live.run.id, None) is not None:
-            logger.info("run is followed again", extra={"run": live.run.id})
+            logger.info("run's fault resolved", extra={"run": live.run.id})
             live.mark_resolved()
 
     def forget(self, live: PostponableRun) -> None:
-        """Tell that a run has ended, one way or another."""
+        """Postpone a run no more: it has ended, or is not ours."""
         self._postponed.pop(live.run.id, None)
 
     def report(self, run_id: UUID, what: str, error: BaseException) -> None:
-        """Tell, in the log and the metrics, of a fault of a run that is not to be tried again."""
+        """Report, in the log and the metrics, what failed for a run and is not tried again here."""
         log_fault(run_id, f"{what}: {cause(error)}", error)
         self._metrics.run_faults.inc()
 
     def problem(self) -> str:
-        """Say how many runs are put off, and why the first of them are; `ok` when none is."""
+        """Say how many runs are postponed, and why the first of them are; `ok`: none is."""
         if not self._postponed:
             return "ok"
-        first = islice(self._postponed.items(), TOLD)
-        told = "; ".join(f"{run_id}: {live.fault}" for run_id, live in first)
-        return f"{len(self._postponed)} put off, among them {told}"
+        first = islice(self._postponed.items(), NAMED)
+        named = "; ".join(f"{run_id}: {live.fault}" for run_id, live in first)
+        return f"{len(self._postponed)} postponed, among them {named}"
 
 
 def cause(error: BaseException) -> str:

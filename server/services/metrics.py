@@ -38,7 +38,7 @@ class Metrics:
         )
         self.run_faults = Counter(
             "tailrun_run_faults",
-            "Steps that failed for one run, which was put off or given up.",
+            "Steps that failed for one run, which was postponed or given up.",
             registry=self.registry,
         )
         self.viewers_dropped = Counter(
@@ -54,7 +54,7 @@ class Metrics:
         )
 
     def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
-        """Tell a figure that is looked up when it is asked for."""
+        """Add a figure that is read when it is asked for."""
         Gauge(f"tailrun_{name}", description, registry=self.registry).set_function(value)
 
     def exposition(self) -> bytes:

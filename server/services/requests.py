@@ -22,7 +22,7 @@ class Requests:
         make: Callable[[], Awaitable[Made]],
         again: Callable[[MadeBefore], Awaitable[Made]],
     ) -> tuple[Made, bool]:
-        """Make what is asked for, or find with `again` what was made before; tell which.
+        """Make what is asked for, or find with `again` what was made before (then True).
 
         `make` notes the request's key in the same statement. Without a key all is made anew.
 

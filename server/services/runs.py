@@ -61,7 +61,7 @@ class RunService:
     async def start(
         self, command_id: UUID, request: RequestKey | None = None
     ) -> tuple[RunView, bool]:
-        """Start a run of the command; tell, too, whether a request of the same key did so before.
+        """Start a run of the command; also return whether a request of the same key did so before.
 
         Raises:
             CommandNotFoundError: there is no such command.
@@ -82,7 +82,7 @@ class RunService:
         return await self._requests.once(request, make, again)
 
     async def resume(self, run_id: UUID) -> RunView:
-        """Return a run that was stored; start it where the answer to its storing was lost.
+        """Return a run that was stored; start it if the answer to its storing was lost.
 
         Raises:
             RunNotFoundError: it was deleted.
@@ -91,6 +91,7 @@ class RunService:
         if live is not None:
             return live.view
         run = await self._runs.get(run_id)
+        # Of its first epoch, it was stored, and the answer to that was lost: it was not dispatched.
         unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self._runner.host
         return (await self._runner.dispatch(run)).view if unheard else self.overlay(run)
 
@@ -168,7 +169,7 @@ class RunService:
         ended = await self._runs.end_unfollowed(run, outcome.unfollowed(ours=ours))
         if ended is None:
             raise NoActiveRunError("The run has changed meanwhile. Look at it again.")
-        logger.warning("run is ended as lost: nobody here follows it", extra={"run": run.id})
+        logger.warning("run ended as lost: no server follows it", extra={"run": run.id})
         return RunView.stored(ended)
 
     async def signal(self, run_id: UUID, *, signal: str) -> RunView:
@@ -194,6 +195,7 @@ class RunService:
         stored = [run.id for run in await self._runs.active_of_command(command_id)]
         live = [live.run.id for live in self._active.of_command(command_id)]
         stopped = []
+        # Those of the database as well: another server may have left some that nobody follows.
         for run_id in dict.fromkeys([*live, *stored]):
             with suppress(NoActiveRunError, RunNotFoundError):  # it has just ended
                 stopped.append(await self.stop(run_id, signal=signal, grace_seconds=grace_seconds))

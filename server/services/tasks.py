@@ -1,9 +1,8 @@
-"""The owner of side tasks: each is named, and the death of one is heard."""
+"""The owner of background tasks: each is named, and the death of one is noticed."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any, TypeVar
 
 from server.errors import DatabaseUnavailableError, StartupError
@@ -18,9 +17,8 @@ logger = logging.getLogger(__name__)
 class Tasks:
     """Named tasks, of two kinds.
 
-    One of the service that dies of an exception ends the service: `failed` is set then, as there
-    shall be no half-dead server. One of a single run (or viewer, or row) takes that one alone
-    with it.
+    One of the service that dies of an exception ends the service: `failed` is set then, as half
+    a server helps nobody. One of a single run (or viewer, or row) takes that one alone with it.
     """
 
     def __init__(self) -> None:
@@ -28,38 +26,32 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
-        """Run `work` as a task of this name."""
-        task = self._start(work, name)
-        task.add_done_callback(self._done)
-        return task
+        """Run `work` as a task of the service, of this name."""
+
+        def on_death(error: BaseException) -> None:
+            logger.critical("task %r died, the service ends", name, exc_info=error)
+            self.failed.set()
+
+        return self.start_for_run(work, name, on_death)
 
     def start_for_run(
         self, work: Coroutine[Any, Any, Any], name: str, on_fault: Callable[[BaseException], None]
     ) -> "asyncio.Task[Any]":
-        """Run what is done for one run as a task; `on_fault` is told of what it dies of."""
-        task = self._start(work, name)
-        task.add_done_callback(partial(_tell, on_fault))
+        """Run what is done for one run as a task; `on_fault` is called with what it dies of."""
+
+        def done(task: "asyncio.Task[Any]") -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                on_fault(error)
+
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)  # the loop itself refers to a task only weakly
+        task.add_done_callback(done)
         return task
 
     async def cancel(self) -> None:
         """Cancel every task and wait until all have ended."""
         await asyncio.gather(*map(end, self._tasks))
-
-    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.critical("the task %r died", task.get_name(), exc_info=error)
-            self.failed.set()
-
-
-def _tell(on_fault: Callable[[BaseException], None], task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        on_fault(error)
 
 
 async def retry(
@@ -81,15 +73,9 @@ async def retry(
 async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
-    What passes by itself (the database is away, no descriptor is left, the disk is full) is logged
+    What passes by itself (no database, no descriptor left, a full disk) is logged
     once, until it is something else or a step comes through; the loop goes on.
     """
-    while True:
-        await retry(step, _pause_after_passing(name, seconds))
-        await asyncio.sleep(seconds)
-
-
-def _pause_after_passing(name: str, seconds: float) -> Callable[[Exception], float]:
     reported = None
 
     def pause_after(error: Exception) -> float:
@@ -98,10 +84,13 @@ def _pause_after_passing(name: str, seconds: float) -> Callable[[Exception], flo
             raise error
         if str(error) != reported:
             reported = str(error)
-            logger.warning("%s failed, and is tried again: %s", name, reported)
+            logger.warning("%s failed, retrying: %s", name, reported)
         return seconds
 
-    return pause_after
+    while True:
+        await retry(step, pause_after)
+        reported = None
+        await asyncio.sleep(seconds)
 
 
 async def end(task: "asyncio.Task[Any]") -> None:

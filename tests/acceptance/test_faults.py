@@ -223,7 +223,7 @@ async def test_a_sweep_that_fails_ends_nothing(
 ) -> None:
     monkeypatch.setenv(VARIABLE, "retention.sweep=error")
     pair = Pair(Client(session, await service.start()), tmp_path)
-    await until(lambda: "retention failed, and is tried again" in service.log)
+    await until(lambda: "retention failed, retrying" in service.log)
     run_ids = await pair.begin()
     pair.go_on()
     for run_id in run_ids:

@@ -187,7 +187,7 @@ async def test_runs_say_that_the_bound_on_open_files_keeps_them_in_the_queue(
             async with session.get(f"{service.address}/readyz") as response:
                 assert (await response.json())["queue"] == "ok"
         assert await service.terminate() == 0
-        assert service.log.count("run waits for the keeper") == 1
+        assert service.log.count("dispatch paused") == 1
     finally:
         await service.kill()
         await service.end_keeper()

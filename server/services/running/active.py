@@ -15,10 +15,10 @@ from server.services.running.live import LiveRun, Obstacle
 class ActiveRuns:
     """The runs that have not ended, and who of them has a place.
 
-    There are `max_concurrent_runs` places. Who finds none waits in the queue: first come, first
-    served. A run that was adopted has a place even beyond the bound, as it runs already.
+    There are `max_concurrent_runs` places. A run that finds none waits in the queue: first come,
+    first served. An adopted run has a place even beyond the limit, as it runs already.
 
-    Many thousands may be queued, so no call but `archive_lag_bytes` and iteration looks at all.
+    Many thousands may be queued: only `archive_lag_bytes` and iteration look at all runs.
     """
 
     def __init__(self, *, max_concurrent_runs: int, max_runs_per_command: int) -> None:
@@ -27,7 +27,7 @@ class ActiveRuns:
         self.obstacle = Obstacle()
         self._runs: dict[UUID, LiveRun] = {}
         self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
-        # A run keeps its ticket: one that left the queue in vain comes back to where it was.
+        # A run keeps its ticket, so that one that left the queue in vain returns to its old place.
         self._tickets: dict[UUID, int] = {}
         self._next_ticket = count()
         self._queue: list[int] = []
@@ -104,15 +104,15 @@ class ActiveRuns:
         return live
 
     def remove(self, live: LiveRun) -> None:
-        """Forget a run that is not queued; its place is free."""
+        """Remove a run that is not queued; its place is free."""
         run = live.run
         if self._runs.pop(run.id, None) is not None:
             del self._tickets[run.id]
             of_command = self._by_command[run.command_id]
             del of_command[run.id]
-            if not of_command:
+            if not of_command:  # or each command that ever ran would stay in memory
                 del self._by_command[run.command_id]
-        if self._queue:
+        if self._queue:  # else nobody has a use for the place
             self.notify()
 
     def is_queued(self, live: LiveRun) -> bool:
@@ -127,13 +127,13 @@ class ActiveRuns:
         return self._waiting[self._queue[0]]
 
     def dequeue(self, live: LiveRun) -> None:
-        """Take a run out of the queue, and give it a place."""
+        """Move a run from the queue to a place."""
         ticket = self._tickets[live.run.id]
         del self._waiting[ticket]
-        del self._queue[bisect_left(self._queue, ticket)]
+        del self._queue[bisect_left(self._queue, ticket)]  # it is sorted: tickets only rise
 
     def requeue(self, live: LiveRun) -> None:
-        """Queue a run that has a place, before all that came later."""
+        """Move a run from its place back into the queue, before all that came later."""
         ticket = self._tickets[live.run.id]
         self._waiting[ticket] = live
         insort(self._queue, ticket)
@@ -141,14 +141,14 @@ class ActiveRuns:
         self.notify()
 
     def notify(self) -> None:
-        """Have the queue looked at: the first may have its turn."""
+        """Wake whoever waits for a turn: the first of the queue may have a place."""
         self._turn.set()
 
     async def wait_for_turn(self) -> None:
-        """Wait until the queue is to be looked at."""
+        """Wait until the queue or its places have changed."""
         await self._turn.wait()
         self._turn.clear()
 
     def close(self) -> None:
-        """Give no place to any run of the queue any more."""
+        """Give no place to a queued run from now on."""
         self._closed = True

@@ -47,8 +47,8 @@ class Control:
     async def stop(self, run_id: UUID, *, signal: str, grace_seconds: float) -> LiveRun:
         """End a run; harmless when it is ending already.
 
-        One that is postponed is given up: where its end cannot be stored with all of its output,
-        it is stored without.
+        One that is postponed is given up: if its end cannot be stored with all of its output, it
+        is stored without.
 
         Raises:
             NoActiveRunError: the run is not active here, or has ended already.
@@ -69,10 +69,12 @@ class Control:
             )
         except KeeperError as error:
             raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
+        # The process of one that is postponed may have ended, while its output is still here.
         if stopping or (live.log is not None and live.fault is not None):
             live.mark_stopping()
             if live.given_up:
                 self._give_up(live)
+        # It was not started, or its output is gone: no log will ever end.
         elif live.log is None and not live.run.state.final:
             await self._finisher.finish_now(live, outcome.given_up(live.fault))
         else:
@@ -102,9 +104,9 @@ class Control:
         """Stop every run that is not queued, and wait until its end is stored.
 
         For the end of the service: no run is started any more, and while the database is away
-        the ends are left to the next server.
+        their ends are left to the next server.
         """
-        self._active.close()
+        self._active.close()  # or each run that ends gives its place to the next
         started = [live.run.id for live in self._active if not self._active.is_queued(live)]
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds + END_SECONDS):
@@ -114,17 +116,19 @@ class Control:
                 await self._follower.wait_until_idle()
 
     def _is_starting(self, live: LiveRun) -> bool:
-        """Whether a run is between the queue and its log: what is to be stopped shows soon."""
+        """Whether a run has left the queue and has no log yet: soon it has, or is queued again."""
         ended = live.log is not None or live.run.state.final
         return not ended and not self._active.is_queued(live) and live.fault is None
 
     def _give_up(self, live: LiveRun) -> None:
-        """Take the last step for a run that is postponed now; or have the next server take it."""
+        """End a postponed run now, or with the next server, without the rest of its output."""
         try:
             self._spool.give_up(str(live.run.id))
         except OSError as error:
             about = {"run": live.run.id}
-            logger.warning("run's giving up is not recorded in its spool: %s", error, extra=about)
+            logger.warning(
+                "give-up not recorded, a next server does not know of it: %s", error, extra=about
+            )
         self._archiver.look_at(live.run.id)
 
     def _ended_already(self, live: LiveRun) -> str:

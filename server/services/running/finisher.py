@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
-from server.keeper.records import ExitRecord
 from server.keeper.spool import Spool
 from server.models import Advance, Run, RunEnd
 from server.repositories.output import OutputRepository
@@ -60,14 +58,31 @@ class Finisher:
         if live is None or live.log is None:
             return end
         kept = max(live.log.size, live.run.output_bytes)
-        if record is not None and not live.log.damaged and not _tells_of(record, kept):
+        # Less than is archived was written where a renewed keeper found another file at its name.
+        # A record whose output was not completed fits one of any size.
+        fits = record is None or record.output_bytes == kept or record.output_error is not None
+        if not fits and not live.log.damaged:
             return outcome.incomplete(kept, outcome.OUTPUT_CUT, lambda: end)
         damaged = live.log.damaged or live.log.size < live.run.output_bytes
         return outcome.cut(end, live.log.size) if damaged else end
 
     async def finish(self, live: LiveRun, end: RunEnd) -> None:
         """Store the end of a run that has no process, however long that takes, and forget it."""
-        stored = await retry(lambda: self._store(live.run, end), self._pause_after(live))
+        reported = False
+
+        def pause_after(error: Exception) -> float:
+            nonlocal reported
+            if isinstance(error, DatabaseRefusedError):
+                return self._faults.postpone(live, "its end cannot be stored now", error)
+            if not isinstance(error, DatabaseUnavailableError):
+                raise error
+            if not reported:
+                about = {"run": live.run.id}
+                logger.warning("run's end is not stored yet, retrying: %s", error, extra=about)
+            reported = True
+            return DATABASE_RETRY_SECONDS
+
+        stored = await retry(lambda: self._store(live.run, end), pause_after)
         await self._finish(live, end, stored=stored)
 
     async def finish_now(self, live: LiveRun, end: RunEnd) -> None:
@@ -88,7 +103,8 @@ class Finisher:
         self._active.dequeue(live)  # or it is started while the database takes its end
         try:
             await self._runs.finish_queued(live.run.id, end)
-        except BaseException:
+        except BaseException:  # a user who hangs up is no reason to lose the run
+            # The inverse of what was done: among those that wait, it is where it was.
             self._active.requeue(live)
             raise
         live.mark_ended(end)
@@ -109,7 +125,7 @@ class Finisher:
         """
         if self._active.get(live.run.id) is not live:
             return
-        self._active.remove(live)
+        self._active.remove(live)  # its place is free, and the next of the queue is started
         self._faults.forget(live)
         if live.run.state.final:
             self._metrics.runs_ended.labels(live.run.state).inc()
@@ -138,29 +154,3 @@ class Finisher:
         # Where the answer to an attempt was lost, this one finds that it had come through.
         position = (await self._outputs.positions([run.id])).get(run.id)
         return position is not None and position.epoch == run.epoch and position.state.final
-
-    def _pause_after(self, live: LiveRun) -> Callable[[Exception], float]:
-        """Return what says for how long to wait when a run's end was not stored."""
-        reported = False
-
-        def pause_after(error: Exception) -> float:
-            nonlocal reported
-            if isinstance(error, DatabaseRefusedError):
-                return self._faults.postpone(live, "its end cannot be stored now", error)
-            if not isinstance(error, DatabaseUnavailableError):
-                raise error
-            if not reported:
-                about = {"run": live.run.id}
-                logger.warning("run's end is not stored yet, retrying: %s", error, extra=about)
-            reported = True
-            return DATABASE_RETRY_SECONDS
-
-        return pause_after
-
-
-def _tells_of(record: ExitRecord, size: int) -> bool:
-    """Whether a record tells of an output of this size; where it was not completed, of any.
-
-    Less than is archived was written where a renewed keeper found another file at its name.
-    """
-    return record.output_bytes == size or record.output_error is not None

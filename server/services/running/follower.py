@@ -14,7 +14,6 @@ from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError
-from server.keeper.records import ProcessRecord
 from server.keeper.spool import Spool
 from server.models import RunEnd
 from server.output.log import RunLog
@@ -78,15 +77,17 @@ class Follower:
     def adopt(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
         """Follow a run that has a spool: its log, its archive, its end.
 
-        Where that cannot be done now (there may be no descriptor left) it is tried again.
+        If that fails for now (no descriptor may be left) it is tried again.
         """
         run_id = live.run.id
         try:
             failpoint("run.shown")
             log = live.log or self.show(live, marks)
         except FileNotFoundError:
-            logger.warning("run's output is missing", extra={"run": run_id})
-            self.lose(live)
+            logger.warning(
+                "output missing: run is lost unless its keeper has it", extra={"run": run_id}
+            )
+            self._run_tasks.start(live, "lose", self.lose(live))
             return
         except Exception as error:
             again = partial(self.adopt, live, marks)
@@ -107,83 +108,26 @@ class Follower:
         run_id = str(live.run.id)
         process, stop = self._spool.read_process(run_id), self._spool.read_stop(run_id)
         log = RunLog(self._spool.directory(run_id), marks=marks)
-        self._watch.add(log)
+        self._watch.add(log)  # before the run shows it: whoever waits for growth is woken
         start_time, paused = live.run.start_time, False
         if process is not None:
             start_time = datetime.fromtimestamp(process.started_at, UTC)
-            paused = _is_paused(process)
+            # Whoever paused it may not be here any more. After a reboot the pid is another's.
+            same_boot = process.boot_id == processes.boot_id()
+            paused = same_boot and processes.is_stopped(process.pid, process.start_ticks)
         live.mark_started(log, start_time, stopping=stop is not None, paused=paused)
+        # A server before may have been asked to end it without the rest of its output.
         live.given_up = self._spool.is_given_up(run_id)
         return log
 
     def abandon(self, live: LiveRun) -> None:
         """Forget a run that was shown and is not ours; its viewers go on to its end."""
-        self._active.remove(live)
+        self._active.remove(live)  # at once, or it would count as this host's
         if live.log is not None:
             self._run_tasks.start(live, "abandon", self._keep_open(live.run.id, live.log))
 
-    def lose(self, live: LiveRun) -> None:
-        """End a run whose output is not there any more; what was archived stays."""
-        self._run_tasks.start(live, "lose", self._lose(live))
-
-    async def wait_until_idle(self) -> None:
-        """Wait until no run is followed any more."""
-        while self._following:
-            await asyncio.wait(self._following)
-
-    async def _follow(self, live: LiveRun, log: RunLog) -> None:
-        try:
-            result = await retry(
-                partial(self._archive, live, log),
-                partial(self._faults.postpone, live, "it cannot be followed now"),
-            )
-            if result in {Followed.DELETED, Followed.ENDED_ELSEWHERE}:
-                await self._stop_without_row(live, log, result)
-        finally:
-            self._finisher.forget(live)
-            self._watch.remove(log)
-            log.release()
-        # Only now: until its end is stored, the spool is all that there is of the rest of it.
-        if live.run.state.final:
-            await self._finisher.remove_spool(live)
-
-    async def _archive(self, live: LiveRun, log: RunLog) -> Followed:
-        def end_of(offset: int, fault: str | None) -> RunEnd:
-            missing = outcome.OUTPUT_CUT if fault is None and log.damaged else fault
-            return outcome.archived(offset, missing, lambda: self._finisher.end_of(live.run))
-
-        failpoint("run.followed")
-        return await self._archiver.follow(live, log, end_of)
-
-    async def _stop_without_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
-        """Stop a run whose row is gone or was ended by somebody else: nobody could see it run."""
-        logger.warning("run is stopped: %s", result.value, extra={"run": live.run.id})
-        live.mark_stopping()
-        while not log.ended:
-            with suppress(KeeperError):
-                await self._keeper.stop(
-                    str(live.run.id), signal="SIGTERM", grace_seconds=self._grace_seconds
-                )
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_AGAIN_SECONDS):
-                    await log.grown(sys.maxsize)
-        if result is Followed.ENDED_ELSEWHERE:
-            stored = await self._runs.get(live.run.id)
-            if stored.end_time is not None:
-                live.mark_ended(outcome.stored_end(stored))
-
-    async def _keep_open(self, run_id: UUID, log: RunLog) -> None:
-        """Refresh the log of a run that is not ours until it ends, then close it."""
-        self._abandoned[run_id] = log
-        try:
-            await log.grown(sys.maxsize)
-        finally:
-            del self._abandoned[run_id]
-            self._watch.remove(log)
-            log.release()
-
-    async def _lose(self, live: LiveRun) -> None:
-        """Store that a run is lost, once no process of it goes on.
+    async def lose(self, live: LiveRun) -> None:
+        """End a run whose output is not there any more; what was archived stays.
 
         A keeper that has it stops it when its spool is gone; in any case it records the run's end
         in a spool that is whole.
@@ -204,8 +148,57 @@ class Follower:
         else:
             await self._finisher.finish(live, outcome.spool_lost())
 
+    async def wait_until_idle(self) -> None:
+        """Wait until no run is followed any more."""
+        while self._following:
+            await asyncio.wait(self._following)
 
-def _is_paused(process: ProcessRecord) -> bool:
-    """Whether a run's main process is paused: whoever paused it may not be there any more."""
-    same_boot = process.boot_id == processes.boot_id()
-    return same_boot and processes.is_stopped(process.pid, process.start_ticks)
+    async def _follow(self, live: LiveRun, log: RunLog) -> None:
+        def end_of(offset: int, fault: str | None) -> RunEnd:
+            missing = outcome.OUTPUT_CUT if fault is None and log.damaged else fault
+            return outcome.archived(offset, missing, lambda: self._finisher.end_of(live.run))
+
+        async def archive() -> Followed:
+            failpoint("run.followed")
+            return await self._archiver.follow(live, log, end_of)
+
+        postpone = partial(self._faults.postpone, live, "it cannot be followed now")
+        try:
+            result = await retry(archive, postpone)
+            if result in {Followed.DELETED, Followed.ENDED_ELSEWHERE}:
+                await self._stop_without_row(live, log, result)
+        finally:
+            # First of all the place: to close the log may fail, and the next run waits for it.
+            self._finisher.forget(live)
+            self._watch.remove(log)
+            log.release()
+        # Only now: until its end is stored, the spool is all that there is of the rest of it.
+        if live.run.state.final:
+            await self._finisher.remove_spool(live)
+
+    async def _stop_without_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
+        """Stop a run whose row is gone or was ended by somebody else: nobody could see it run."""
+        logger.warning("run is stopped: %s", result.value, extra={"run": live.run.id})
+        live.mark_stopping()
+        while not log.ended:
+            with suppress(KeeperError):  # there is another keeper in a moment
+                await self._keeper.stop(
+                    str(live.run.id), signal="SIGTERM", grace_seconds=self._grace_seconds
+                )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_AGAIN_SECONDS):
+                    await log.grown(sys.maxsize)
+        if result is Followed.ENDED_ELSEWHERE:
+            stored = await self._runs.get(live.run.id)
+            if stored.end_time is not None:
+                live.mark_ended(outcome.stored_end(stored))
+
+    async def _keep_open(self, run_id: UUID, log: RunLog) -> None:
+        """Refresh the log of a run that is not ours until it ends, then close it."""
+        self._abandoned[run_id] = log
+        try:
+            await log.grown(sys.maxsize)
+        finally:
+            del self._abandoned[run_id]
+            self._watch.remove(log)
+            log.release()

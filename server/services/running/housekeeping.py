@@ -78,16 +78,17 @@ class Housekeeping:
             logs = self._follower.logs
             if not self._active and not logs:
                 return
-            with suppress(KeeperError):
+            with suppress(KeeperError):  # the next look is in a moment
                 await self._keeper.open()
                 removed = {run_id: log for run_id, log in logs.items() if log.removed}
+                # An output without a name has not ended: its keeper writes on, and names it again.
                 if removed:
                     kept = await self._keeper.runs()
                     for run_id, log in removed.items():
                         if str(run_id) not in kept:
                             log.give_up()
 
-        await forever(check, seconds=KEEPER_SECONDS, name="the keeper")
+        await forever(check, seconds=KEEPER_SECONDS, name="check of the keeper")
 
     async def check_rows(self) -> None:
         """Stop the runs whose rows somebody else has deleted or ended."""
@@ -99,7 +100,7 @@ class Housekeeping:
                 position = positions.get(live.run.id)
                 if position is not None and not position.state.final:
                     continue
-                if live.log is not None:
+                if live.log is not None:  # its next step finds that the row is gone, and stops it
                     self._archiver.look_at(live.run.id)
                 elif self._active.is_queued(live):
                     logger.warning(
@@ -109,7 +110,7 @@ class Housekeeping:
                     live.mark_ended(outcome.row_gone())
                     self._finisher.forget(live)
 
-        await forever(check, seconds=ROWS_SECONDS, name="the look at rows")
+        await forever(check, seconds=ROWS_SECONDS, name="check of runs' rows")
 
     async def end_unconfirmed(self) -> None:
         """End runs that were stored although their users were told that they could not be.
@@ -119,13 +120,13 @@ class Housekeeping:
 
         async def end() -> None:
             for run in await self._runs.unconfirmed(self._host, UNCONFIRMED_SECONDS):
-                if self._active.get(run.id) is None:
+                if self._active.get(run.id) is None:  # else it is in the queue, as it should be
                     try:
                         await self._runs.finish_queued(run.id, outcome.unconfirmed())
                     except DatabaseRefusedError as error:
                         self._faults.report(run.id, "its row cannot be written", error)
 
-        await forever(end, seconds=UNCONFIRMED_SECONDS, name="the end of unconfirmed runs")
+        await forever(end, seconds=UNCONFIRMED_SECONDS, name="ending of unconfirmed runs")
 
     async def remove_remains(self) -> None:
         """Remove what could not be removed of a run when its end was stored."""
@@ -133,4 +134,4 @@ class Housekeeping:
         async def sweep() -> None:
             await asyncio.to_thread(self._spool.sweep)
 
-        await forever(sweep, seconds=SWEEP_SECONDS, name="the removal of what runs left")
+        await forever(sweep, seconds=SWEEP_SECONDS, name="removal of what runs left")

@@ -10,10 +10,10 @@ from server.models import Run, RunEnd, RunState
 from server.output.log import RunLog
 
 END_STORED_SECONDS = 2.0
-"""How long a viewer's end waits for the run's end to be stored; the database may be away."""
+"""For so long a viewer waits for the end to be stored: the database may be unavailable."""
 
 PAUSING = {"SIGSTOP": True, "SIGTSTP": True, "SIGCONT": False}
-"""What these signals make of `paused`."""
+"""Whether a run is paused after these signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Obstacle:
 class LiveRun:
     """An active run: its newest state, its log once it started, and who waits for a change.
 
-    `log` is None while the run is queued. `stopping` tells that a stop was asked for, `paused`
-    that its process group was sent SIGSTOP and not SIGCONT since. `fault` says what fails for it
-    while it is put off, after so many `attempts`; `given_up`, that it was asked to end meanwhile.
-    `obstacle` is that of the queue which it may be in.
+    `log` is None until the run has a process. `stopping`: a stop was asked for. `paused`: its
+    process group got SIGSTOP and no SIGCONT since. `fault` says what fails for it while it is
+    postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `obstacle` is
+    that of the queue.
     """
 
     def __init__(self, run: Run) -> None:
@@ -72,7 +72,7 @@ class LiveRun:
     def mark_started(
         self, log: RunLog, start_time: datetime, *, stopping: bool, paused: bool
     ) -> None:
-        """Tell that the run's process was started, where its output is, and what it is up to."""
+        """Record that the run has a process, whose output is read from `log`."""
         assert not self.run.state.final, "an ended run does not start"
         self.log = log
         self.stopping, self.paused = stopping, paused
@@ -80,44 +80,45 @@ class LiveRun:
         self._notify()
 
     def mark_stored(self, run: Run) -> None:
-        """Tell what the database knows of a run that was shown without it."""
+        """Record what the database knows of a run that was shown from its spool alone."""
         self.run = replace(run, state=RunState.RUNNING, start_time=self.run.start_time)
 
     def mark_queued(self) -> None:
-        """Tell that the run waits in the queue, where it may be back again."""
-        self._notify()
+        """Record that the run waits in the queue, perhaps again."""
+        self._notify()  # whoever wants to stop it finds it in the queue
 
     def mark_postponed(self, fault: str) -> None:
-        """Tell that something fails for the run, which is tried again."""
+        """Record that something fails for the run, and will be tried again."""
         self.attempts += 1
         if self.fault != fault:
             self.fault = fault
             self._notify()
 
     def mark_resolved(self) -> None:
-        """Tell that what failed for the run has come through."""
+        """Record that what failed for the run has succeeded."""
         self.fault, self.attempts, self.given_up = None, 0, False
         self._notify()
 
     def mark_stopping(self) -> None:
-        """Tell that the run is to end; one that is put off, if need be without its output."""
+        """Record that the run is to end; a postponed one may end without the rest of its output."""
         self.given_up = self.fault is not None
         if not self.stopping or self.paused:
             self.stopping, self.paused = True, False
             self._notify()
 
     def mark_signalled(self, signal: str) -> None:
-        """Tell that a signal was sent: SIGSTOP pauses a run, SIGCONT resumes it."""
+        """Record that a signal was sent: SIGSTOP pauses a run, SIGCONT resumes it."""
         if signal in PAUSING and self.paused != PAUSING[signal]:
             self.paused = PAUSING[signal]
             self._notify()
 
     def mark_archived(self, output_bytes: int, output_lines: int) -> None:
-        """Tell how far the run's archive reaches; no change that a viewer is told of."""
+        """Record how far the run's archive reaches."""
+        # Nobody is notified: viewers follow the log, and would be woken by each flush.
         self.run = replace(self.run, output_bytes=output_bytes, output_lines=output_lines)
 
     def mark_ended(self, end: RunEnd) -> None:
-        """Tell the run's end, once it is stored."""
+        """Record that the run's end is stored."""
         assert not self.run.state.final, "a run ends once"
         self.stopping = self.paused = False
         self.run = ended_run(self.run, end)
@@ -125,7 +126,7 @@ class LiveRun:
 
     @property
     def change(self) -> asyncio.Event:
-        """What is set at the next change of the run's state; take it before looking at that."""
+        """The event of the run's next change; take it before you look at the run."""
         return self._change
 
     async def until_started(self) -> AsyncIterator[RunView]:
@@ -141,9 +142,7 @@ class LiveRun:
     async def finished(self, end_of: Callable[[Run], RunEnd]) -> Run:
         """Return the run with its end; call it once the log has ended.
 
-        The end is a fact before it is stored: while the database is away it is told all the same.
-        While `end_of` cannot read it (OSError: descriptors are short, the disk fails) it is waited
-        for.
+        While the database is unavailable the end is reported before it is stored: it is a fact.
         """
         while True:
             with suppress(TimeoutError):
@@ -153,7 +152,7 @@ class LiveRun:
             if self.run.state.final or self.log is None:
                 return self.run
             size = self.log.size
-            with suppress(OSError):
+            with suppress(OSError):  # descriptors are short, or the disk fails: read it again
                 run = ended_run(self.run, end_of(self.run))
                 lines = await self.log.lines_before(size)
                 return replace(run, output_bytes=size, output_lines=lines)

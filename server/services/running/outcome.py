@@ -1,4 +1,4 @@
-"""From what the keeper recorded to how a run ended: a function of values."""
+"""How runs ended, by what the keeper recorded and by what befell them: functions of values."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,12 +37,18 @@ SPOOL_LOST = "its spool is gone from the state directory"
 
 
 def run_end(record: ExitRecord) -> RunEnd:
-    """Tell a run's end from its exit record; a run is never called succeeded on a guess.
+    """Return a run's end by its exit record; no run is called succeeded on a guess.
 
     A keeper that is newer than this server may know further causes.
     """
+    if record.lost:
+        state = RunState.LOST
+    elif record.cause is not None:
+        state = CAUSE_STATES.get(record.cause, RunState.STOPPED)
+    else:
+        state = RunState.SUCCEEDED if record.exitcode == 0 else RunState.FAILED
     return RunEnd(
-        state=_state(record),
+        state=state,
         end_time=_moment(record.ended_at),
         exitcode=record.exitcode,
         signal=record.signal,
@@ -63,7 +69,7 @@ def cut(end: RunEnd, size: int) -> RunEnd:
 def windows(end: RunEnd) -> RunEnd:
     """Return the end of a run whose script's first line ends as Windows has it.
 
-    An exit code that is not 0 is probably due to that; `env` and shells say so in riddles.
+    An exit code that is not 0 is probably due to that; `env` and shells hardly say so.
     """
     failed = end.state is RunState.FAILED and end.exitcode is not None
     return _with(end, WINDOWS_LINE_ENDS) if failed else end
@@ -105,7 +111,7 @@ def stored_end(run: Run) -> RunEnd:
 
 
 def given_up(fault: str | None) -> RunEnd:
-    """Return the end of a run that was stopped while it was put off, and had no process."""
+    """Return the end of a run that was stopped while it was postponed, and had no process."""
     return RunEnd(RunState.LOST, datetime.now(UTC), reason=f"it was given up: {fault}")
 
 
@@ -143,14 +149,6 @@ def _moment(seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return datetime.now(UTC)
-
-
-def _state(record: ExitRecord) -> RunState:
-    if record.lost:
-        return RunState.LOST
-    if record.cause is not None:
-        return CAUSE_STATES.get(record.cause, RunState.STOPPED)
-    return RunState.SUCCEEDED if record.exitcode == 0 else RunState.FAILED
 
 
 def _reason(record: ExitRecord) -> str | None:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
-from server.keeper.records import ProcessRecord
 from server.keeper.spool import Spool
 from server.models import Position, Run, RunState
 from server.repositories.database.halving import in_parts
@@ -57,15 +56,26 @@ class Recovery:
     def show(self) -> bool:
         """Let viewers follow the runs whose spools are here, until `recover` can ask for them.
 
-        Left out are those that a server of an older version started: whose they are is not told.
         Returns whether there are any.
         """
         for run_id in self._spool.run_ids():
             try:
                 failpoint("recovery.shown")
                 process = self._spool.read_process(run_id)
+                # Without a label, as of an older version, nobody knows whose run it is.
                 if process is not None and process.label:
-                    live = LiveRun(self._run_of(run_id, process))
+                    started_at = datetime.fromtimestamp(process.started_at, UTC)
+                    run = Run(
+                        id=UUID(run_id),
+                        command_id=UUID(process.label),
+                        state=RunState.RUNNING,
+                        created_at=started_at,
+                        start_time=started_at,
+                        script=self._spool.read_script(run_id),
+                        epoch=0,
+                        host=self._host,
+                    )
+                    live = LiveRun(run)
                     self._follower.show(live)
                     self._active.insert(live)
                     self._shown[live.run.id] = live
@@ -87,6 +97,7 @@ class Recovery:
         stored = await runs.active(self._host)
         positions, refused = await self._take_over(runs, stored)
         failpoint("recovery.taken_over")
+        # One without a position was refused, or another server has taken it over meanwhile.
         ours = [positions[run.id].of(run) for run in stored if run.id in positions]
         marks = await self._marks(outputs, ours)
         await self._sweep_orphans(outputs, stored)
@@ -130,16 +141,14 @@ class Recovery:
         return marks
 
     async def _sweep_orphans(self, outputs: OutputRepository, stored: Collection[Run]) -> None:
-        """Remove the spools of runs that are stored as finished, and keep all others.
-
-        A run that the database does not know was deleted; or the database is another one, or an
-        older copy, and then its spool is all that there is of it. Only the operator can tell.
-        """
+        """Remove the spools of runs that are stored as finished, and keep all others."""
         orphans = set(self._spool.run_ids()) - {str(run.id) for run in stored}
         positions = await outputs.positions([UUID(run_id) for run_id in orphans])
         for run_id in orphans:
             position = positions.get(UUID(run_id))
             if position is None:
+                # It was deleted; or this is another database, or an older copy, and the spool is
+                # all that there is of the run. Only the operator can tell.
                 logger.warning(UNKNOWN, extra={"run": run_id})
             elif not position.state.final:
                 logger.warning(ANOTHERS, extra={"run": run_id})
@@ -166,38 +175,25 @@ class Recovery:
         elif live.run.state is RunState.QUEUED:
             self._active.requeue(live)
         else:
-            self._follower.lose(live)
+            self._run_tasks.start(live, "lose", self._follower.lose(live))
 
     def _take_over_later(self, live: LiveRun, error: DatabaseUnavailableError) -> None:
+        """Take a run over whose row cannot be written now, and go on with it."""
+
+        async def take_over() -> None:
+            try:
+                positions = await self._runs.take_over([live.run.id], self._host)
+            except DatabaseUnavailableError as another:
+                self._take_over_later(live, another)
+                return
+            if live.run.id in positions:
+                live.run = positions[live.run.id].of(live.run)
+                self._faults.resolve(live)
+                self._resume(live)
+            else:
+                self._finisher.forget(live)
+
         def again() -> None:
-            self._run_tasks.start(live, "take over", self._take_over_one(live))
+            self._run_tasks.start(live, "take over", take_over())
 
         self._run_tasks.start_again(live, "its row cannot be written now", error, again)
-
-    async def _take_over_one(self, live: LiveRun) -> None:
-        """Take a run over whose row could not be written, and go on with it."""
-        try:
-            positions = await self._runs.take_over([live.run.id], self._host)
-        except DatabaseUnavailableError as error:
-            self._take_over_later(live, error)
-            return
-        if live.run.id in positions:
-            live.run = positions[live.run.id].of(live.run)
-            self._faults.resolve(live)
-            self._resume(live)
-        else:
-            self._finisher.forget(live)
-
-    def _run_of(self, run_id: str, process: ProcessRecord) -> Run:
-        """Return what the spool tells of a run."""
-        started_at = datetime.fromtimestamp(process.started_at, UTC)
-        return Run(
-            id=UUID(run_id),
-            command_id=UUID(process.label),
-            state=RunState.RUNNING,
-            created_at=started_at,
-            start_time=started_at,
-            script=self._spool.read_script(run_id),
-            epoch=0,
-            host=self._host,
-        )

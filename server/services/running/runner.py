@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from functools import partial
 
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
@@ -61,7 +60,7 @@ class Runner:
             RequestRepeatedError: the request was answered before.
             DatabaseUnavailableError: the run cannot be stored.
         """
-        self._active.admit(command.id)
+        self._active.admit(command.id)  # before it is stored: what is refused leaves nothing
         return await self.dispatch(
             await self._runs.add(command.id, command.script, self.host, request=request)
         )
@@ -72,7 +71,7 @@ class Runner:
             return known
         failpoint("run.stored")
         live = self._active.enqueue(run)
-        if self._active.next is live:
+        if self._active.next is live:  # else it has no place, or others came before
             self._active.dequeue(live)
             # A user who does not wait for the answer must not break off the start.
             await asyncio.shield(self._run_tasks.start(live, "start", self._start(live)))
@@ -94,7 +93,7 @@ class Runner:
             with self._metrics.spawn_seconds.time():
                 await self._keeper.start(self._launch.request(live.run))
             failpoint("run.started")
-        except KeeperRefusedError as error:
+        except KeeperRefusedError as error:  # to ask again is of no use
             end = outcome.not_started(str(error))
             self._run_tasks.start(live, "end", self._finisher.finish(live, end))
         except KeeperError as error:
@@ -102,21 +101,22 @@ class Runner:
             return False
         except Exception as error:
             # It may have been started: to ask again is safe, as it starts at most once.
-            again = partial(self._start_again, live)
+            def again() -> None:
+                self._run_tasks.start(live, "start", self._start(live))
+
             self._run_tasks.start_again(live, "it cannot be started now", error, again)
         else:
             self._follower.adopt(live)
-        self._active.obstacle.reason = None
+        if self._active.obstacle.reason is not None:
+            logger.info("dispatch resumed")
+            self._active.obstacle.reason = None
         return True
 
-    def _start_again(self, live: LiveRun) -> None:
-        self._run_tasks.start(live, "start", self._start(live))
-
     def _requeue(self, live: LiveRun, error: KeeperError) -> None:
-        """Queue a run again, and report to it and all that are behind it why they wait."""
+        """Queue a run again, and report why it and all behind it wait."""
         reason = f"it waits for the keeper: {cause(error)}"
         if self._active.obstacle.reason != reason:
-            # Once, and not with each attempt: the obstacle may last for days.
-            logger.warning("run waits for the keeper: %s", error, extra={"run": live.run.id})
+            # Once, not with each attempt: the obstacle may last for days.
+            logger.warning("dispatch paused: keeper takes no run: %s", error)
             self._active.obstacle.reason = reason
         self._active.requeue(live)

@@ -40,10 +40,10 @@ class Startup:
         self._tasks = tasks
 
     async def run(self) -> None:
-        """Recover the runs; while the database is away, those whose spools are here are shown.
+        """Recover the runs; without the database, show those whose spools are here.
 
         Raises:
-            StartupError: it is away, or the spools cannot be read, and there is none to be shown.
+            StartupError: the runs cannot be recovered, and there is no spool to show.
         """
         try:
             await self._recover()
@@ -59,7 +59,7 @@ class Startup:
             await self._own.open()
             await self._recovery.recover(RunRepository(self._own), OutputRepository(self._own))
         finally:
-            await self._own.close()
+            await self._own.close()  # it does not count as one of the service's connections
         with suppress(DatabaseUnavailableError):  # it is open all the same, and connects later
             await self._database.open()
 
@@ -71,7 +71,7 @@ class Startup:
 
         await asyncio.sleep(DATABASE_RETRY_SECONDS)
         await retry(self._recover, pause_after)
-        logger.info("the database is there, and the runs are recovered")
+        logger.info("database available again: the runs are recovered")
 
 
 def _refusal(error: DatabaseUnavailableError | OSError) -> StartupError:

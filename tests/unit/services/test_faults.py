@@ -1,4 +1,4 @@
-"""Runs that are put off: what is told of them, and when they are tried again."""
+"""Postponed runs: what is reported of them, and when they are tried again."""
 
 import errno
 from uuid import uuid4
@@ -52,11 +52,11 @@ def test_it_is_tried_again_less_and_less_often_and_told_once(
     assert faults.postpone(live, "it fails", OSError(5, "so")) == module.PAUSE_SECONDS[0]
 
 
-def test_who_is_put_off_is_named_as_long_as_it_is() -> None:
+def test_a_postponed_run_is_named_as_long_as_it_is() -> None:
     lives, faults = [live_run() for _ in range(5)], Faults(Metrics())
     for live in lives:
         faults.postpone(live, "it fails", OSError(5, "so"))
-    assert faults.problem().startswith("5 put off")
+    assert faults.problem().startswith("5 postponed")
     assert str(lives[2].run.id) in faults.problem()
     assert str(lives[3].run.id) not in faults.problem()
     for live in lives:

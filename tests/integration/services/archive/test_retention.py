@@ -149,7 +149,7 @@ async def test_it_waits_for_a_database_that_is_away_and_goes_on(
 ) -> None:
     database = Database(database_url)
     sweeping = asyncio.create_task(retention(database, days=7).run())
-    await until(lambda: "retention failed, and is tried again" in caplog.text)
+    await until(lambda: "retention failed, retrying" in caplog.text)
     await database.open()
     await fill(database, 9, 1)
 
