@@ -304,4 +304,4 @@ async def test_the_embedded_database_is_started_again_when_it_died(tmp_path: Pat
             await until_runs_start(client)
             await load.end_all(2, 3)
             await load.assert_archived()
-        await until(lambda: "the embedded database has died" in service.log)
+        await until(lambda: "embedded database died" in service.log)
