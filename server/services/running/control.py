@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
 from uuid import UUID
 
@@ -63,12 +64,10 @@ class Control:
         if self._active.is_queued(live):
             await self._finisher.finish_queued(live)
             return live
-        try:
-            stopping = await self._keeper.stop(
-                str(run_id), signal=signal, grace_seconds=grace_seconds
-            )
-        except KeeperError as error:
-            raise KeeperUnavailableError(f"The run could not be stopped: {error}") from error
+        stopping = await _ask(
+            self._keeper.stop(str(run_id), signal=signal, grace_seconds=grace_seconds),
+            "The run could not be stopped",
+        )
         # The process of one that is postponed may have ended, while its output is still here.
         if stopping or (live.log is not None and live.fault is not None):
             live.mark_stopping()
@@ -91,10 +90,7 @@ class Control:
         live = self._active.get(run_id)
         if live is None or live.log is None:
             raise NoActiveRunError(NO_PROCESS)
-        try:
-            sent = await self._keeper.signal(str(run_id), name)
-        except KeeperError as error:
-            raise KeeperUnavailableError(f"The signal could not be sent: {error}") from error
+        sent = await _ask(self._keeper.signal(str(run_id), name), "The signal could not be sent")
         if not sent:
             raise NoActiveRunError(NO_PROCESS)
         live.mark_signalled(name)
@@ -136,3 +132,11 @@ class Control:
         record = self._spool.read_exit(str(live.run.id))
         state = live.run.state if record is None else outcome.run_end(record).state
         return f"The run has ended already ({state})." if state.final else "The run has ended."
+
+
+async def _ask(answer: Awaitable[bool], failure: str) -> bool:
+    """Return the keeper's answer, or raise KeeperUnavailableError with this `failure`."""
+    try:
+        return await answer
+    except KeeperError as error:
+        raise KeeperUnavailableError(f"{failure}: {error}") from error

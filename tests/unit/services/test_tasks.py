@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.services.tasks import Tasks, end, forever
+from server.services.tasks import Tasks, end, forever, retry
 from tests.support.waiting import patience
 
 
@@ -147,3 +147,26 @@ async def test_a_defect_ends_a_loop_of_the_service() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await forever(step, seconds=0, name="the sweep")
+
+
+async def test_a_step_is_retried_with_the_pauses_that_its_failures_ask_for() -> None:
+    """Until it succeeds, or fails in a way that is not to be tried again."""
+    failures: list[Exception] = [OSError(5, "so"), OSError(6, "no"), ZeroDivisionError()]
+    seen: list[Exception] = []
+
+    def pause_after(error: Exception) -> float:
+        seen.append(error)
+        if isinstance(error, ZeroDivisionError):
+            raise error
+        return 0
+
+    async def step() -> str:
+        if failures:
+            raise failures.pop(0)
+        return "done"
+
+    with pytest.raises(ZeroDivisionError):
+        await retry(step, pause_after)
+    assert [type(error) for error in seen] == [OSError, OSError, ZeroDivisionError]
+    assert await retry(step, pause_after) == "done"
+    assert len(seen) == 3

@@ -1,0 +1,94 @@
+"""The start with and without the database."""
+
+from typing import Any, cast
+
+import pytest
+
+from server.errors import DatabaseUnavailableError, StartupError
+from server.services.running import startup as module
+from server.services.running.startup import Startup
+from server.services.tasks import Tasks
+from tests.support.waiting import until
+
+AWAY = DatabaseUnavailableError("The database cannot be reached")
+
+
+class Parts:
+    """What a start needs: `failures` are raised by migrations, one after the other."""
+
+    def __init__(self, *failures: Exception, spools: bool) -> None:
+        self.failures = list(failures)
+        self.spools = spools
+        self.calls: list[str] = []
+        self.tasks = Tasks()
+
+    async def migrate(self) -> None:
+        self.calls.append("migrate")
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def open(self) -> None:
+        self.calls.append("open")
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+    async def recover(self, *_: object) -> None:
+        self.calls.append("recover")
+
+    def show(self) -> bool:
+        self.calls.append("show")
+        return self.spools
+
+    def startup(self) -> Startup:
+        parts = cast("Any", self)
+        return Startup(
+            migrate=self.migrate, own=parts, database=parts, recovery=parts, tasks=self.tasks
+        )
+
+
+RECOVERED = ["migrate", "open", "recover", "close", "open"]
+
+
+async def test_runs_are_recovered_before_the_database_is_opened_for_all() -> None:
+    parts = Parts(spools=False)
+    await parts.startup().run()
+    assert parts.calls == RECOVERED
+
+
+async def test_without_the_database_spools_are_shown_and_recovered_once_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0)
+    parts = Parts(AWAY, AWAY, OSError(24, "Too many open files"), spools=True)
+    await parts.startup().run()
+    assert parts.calls == ["migrate", "show"]
+    await until(lambda: len(parts.calls) == 4 + len(RECOVERED))
+    await parts.tasks.cancel()
+    assert parts.calls == ["migrate", "show", "migrate", "migrate", *RECOVERED]
+    assert not parts.tasks.failed.is_set()
+
+
+async def test_a_database_that_is_too_new_once_it_is_there_ends_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DATABASE_RETRY_SECONDS", 0)
+    parts = Parts(AWAY, StartupError("The schema is newer."), spools=True)
+    await parts.startup().run()
+    await until(parts.tasks.failed.is_set)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (AWAY, "The database cannot be reached. Start it, or correct TAILRUN_DATABASE_URL."),
+        (DatabaseUnavailableError("Is it up?"), "Is it up? Start it, or correct "),
+        (OSError(24, "Too many open files"), "The runs cannot be recovered: "),
+    ],
+)
+async def test_where_there_is_nothing_to_show_the_start_is_refused(
+    failure: Exception, said: str
+) -> None:
+    with pytest.raises(StartupError) as refused:
+        await Parts(failure, spools=False).startup().run()
+    assert str(refused.value).startswith(said)
