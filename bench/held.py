@@ -20,16 +20,11 @@ from bench.session import Figure, Session
 from bench.write import MB
 from server.__main__ import main
 
-HELD = "BENCH_HELD"
-NOTED_SECONDS = 0.001
-TIMES = 3
-SETTLE_SECONDS = 0.2
-LINES = 500_000
-FILL = """
-    INSERT INTO commands (name, description, script)
+HELD, LINES, TIMES = "BENCH_HELD", 500_000, 3
+NOTED_SECONDS, SETTLE_SECONDS = 0.001, 0.2
+FILL = """INSERT INTO commands (name, description, script)
     SELECT 'large ' || n, repeat('a description ', 300), repeat('echo a line' || chr(10), 80000)
-    FROM generate_series(1, 500) n
-"""
+    FROM generate_series(1, 500) n"""
 
 
 def held(session: Session) -> None:

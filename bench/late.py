@@ -16,8 +16,7 @@ from bench.session import Figure, Session
 from bench.viewers import Job, Stream, view
 from bench.write import BLOCK_LINES, LINE_BYTES, MB
 
-LINES = 10_000_000
-QUESTIONS = 20
+LINES, QUESTIONS = 10_000_000, 20
 
 
 class Run(NamedTuple):

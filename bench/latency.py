@@ -13,9 +13,8 @@ from bench.session import Figure, Session
 from bench.viewers import Job, Stream, watching
 from bench.write import LINE_BYTES, MB
 
-LINES, INTERVAL_SECONDS = 500, 0.01
-CAPACITY = 2 * MB
-LOUD_LINES = 100_000_000
+LINES, INTERVAL_SECONDS = 400, 0.01
+CAPACITY, LOUD_LINES = 2 * MB, 100_000_000
 BEFORE_MB = (10, 100, 1_000)
 
 

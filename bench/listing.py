@@ -22,8 +22,7 @@ from server.repositories.database.database import Database
 from server.repositories.page import SortKey
 from server.repositories.runs import RunRepository
 
-COMMANDS, RUNS = 100_000, 1_000_000
-TIMES = 7
+COMMANDS, RUNS, TIMES = 100_000, 1_000_000, 7
 NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
 CROWDED = UUID(int=1)  # the command that has a fifth of all runs
 # All, many, the oldest, one in 36, a few, nearly all, none, none.

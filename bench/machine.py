@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-LOOK_SECONDS = 0.2
-QUIET_BUSY = 0.1
+LOOK_SECONDS, QUIET_BUSY = 0.2, 0.1
 CPUCLOCK_SCHED = 2
 
 
@@ -57,7 +56,7 @@ def growth(*pids: int) -> Iterator[dict[int, int]]:
     for pid in pids:
         Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     yield grown
-    grown.update({pid: memory(pid, "VmHWM") - before[pid] for pid in pids})
+    grown.update({pid: max(0, memory(pid, "VmHWM") - before[pid]) for pid in pids})
 
 
 def describe() -> dict[str, str]:

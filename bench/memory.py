@@ -14,7 +14,7 @@ SIZES_MB = (1, 100, 1_000, 10_000)
 ONCE = "10,000 MB"  # takes minutes, and is long enough to be its own average
 LEAST_MB = 20  # of a sample, in several runs: one of a megabyte is over too soon to tell
 ROOM = 2.5  # free disk, as a multiple of the output: spool, archive, PostgreSQL's log
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
 
 
 def memory(session: Session) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -21,7 +21,7 @@ from bench.viewers import Stream
 
 Serving = AbstractContextManager[Stream]  # serves a command's output for as long as it is entered
 AT_A_TIME = 16  # jobs that are started, by whoever starts some
-START_SECONDS = 10
+START_SECONDS = END_SECONDS = 10
 PROGRAMS = Path(sys.prefix, "peers", "bin")
 HERE = Path(__file__).parent
 MEASURE = "import asyncio, sys, worker; asyncio.run(worker.measure(int(sys.argv[1])))"
@@ -105,6 +105,9 @@ def _running(command: list[str], port: int | None = None) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):  # it may wait for a run that waits for us
+                process.wait(END_SECONDS)
+            process.kill()
 
 
 def _free_port() -> int:

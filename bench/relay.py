@@ -34,9 +34,9 @@ def send(path: str, mover: int, viewer: socket.socket) -> None:
         inotify.add_watch(path, flags.MODIFY)
         epoll.register(inotify.fileno(), select.EPOLLIN)
         epoll.register(ended, select.EPOLLIN)
-        told: dict[int, int] = {}
+        told: set[int] = set()
         while ended not in told:
-            told = dict(epoll.poll())
+            told = {descriptor for descriptor, _ in epoll.poll()}
             while data := os.pread(file, SLAB_BYTES, offset):
                 offset += len(data)
                 viewer.sendall(data)

@@ -11,9 +11,8 @@ from bench.session import Figure, Key
 RESULTS = Path(__file__).with_name("results")
 README = Path(__file__).with_name("README.md")
 FIGURES = ("measure", "figure", "who", "median", "least … most", "n", "busy", "details")
-Samples = Mapping[Key, Sequence[tuple[Figure, float]]]
-
 MARKS_FOUND = ("measure", "figure", "mark", "found", "")
+Samples = Mapping[Key, Sequence[tuple[Figure, float]]]
 
 
 def write(facts: Mapping[str, str], samples: Samples, title: str | None) -> str:
@@ -50,10 +49,8 @@ def _cells(key: Key, group: Sequence[tuple[Figure, float]]) -> list[str]:
 
 
 def _marks(samples: Samples) -> Iterator[list[str]]:
-    medians = {
-        key: statistics.median(figure.value for figure, _ in group)
-        for key, group in samples.items()
-    }
+    values = {key: [figure.value for figure, _ in group] for key, group in samples.items()}
+    medians = {key: statistics.median(of) for key, of in values.items()}
     for measure, who, figure, sign, bound, beside, beside_figure in MARKS:
         own, other = (measure, figure, who), (measure, beside_figure or figure, beside)
         if own in medians and (other in medians or not beside):

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from server.keeper.protocol import SOCKET_NAME
 
 ROOT = Path(__file__).parents[1]
 API = "/api/v1"
-POLL_SECONDS = 0.01
-END_SECONDS = 30
+POLL_SECONDS, END_SECONDS = 0.01, 30
 ENDED = {"succeeded", "failed", "stopped", "timed_out", "lost"}
 STATE = "SELECT state, output_bytes FROM commands_info WHERE id = %s"
 CHUNKS = """
@@ -51,12 +50,12 @@ def serving(command: list[str], state: Path, cwd: Path, **settings: str) -> Iter
     try:
         yield Service(process, state)
     finally:
-        keepers = list(_keepers(state))  # they outlive their server
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError), ExitStack() as stack:
+            for keeper in _keepers(state):  # it outlives its server
+                stack.callback(os.kill, keeper, signal.SIGTERM)
+            stack.callback(process.kill)
             os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=END_SECONDS)
-        for pid in keepers:
-            os.kill(pid, signal.SIGTERM)
+            process.communicate(timeout=END_SECONDS)
 
 
 def _keepers(state: Path) -> Iterator[int]:

@@ -20,8 +20,7 @@ from bench import wire
 from bench.service import API, start_run
 
 PROCESSES = get_context("forkserver")
-RECEIVE_BYTES = 1024 * 1024
-HEAD_BYTES = 64 * 1024
+RECEIVE_BYTES, HEAD_BYTES = 1024 * 1024, 64 * 1024
 LOW_WATER_BYTES = 64 * 1024  # a call for each of websocketd's messages would take its processor
 SHORT_TEXT = 0x80 | wire.TEXT  # begins a whole text message; its length follows, when below 126
 AT_A_TIME = 64  # handshakes under way: beyond the server's backlog, of 128, SYNs are dropped
