@@ -15,7 +15,7 @@ from server.handlers.http.viewers import Place
 from server.handlers.schemas.runs import RunSchema
 from server.output.cursor import StreamFormat
 from server.output.start import Start
-from server.services.watching import Alive, Ended, Event, RunChanged
+from server.services.watching import Ended, Event, RunChanged
 
 ALIVE_SECONDS = 5.0
 """A viewer of json is sent something after so long, where there is no news."""
@@ -23,21 +23,19 @@ ALIVE_SECONDS = 5.0
 END_FIELDS = ("state", "exitcode", "signal", "reason", "output_bytes", "output_lines")
 
 
-def encode(event: RunChanged | Ended | Alive, base: str) -> bytes:
+def encode(event: RunChanged | Ended, base: str) -> bytes:
     """Return the JSON of an event that is no output; its links begin with `base`."""
     match event:
         case RunChanged(view):
             return orjson.dumps({"type": "run", "run": RunSchema.render(view, base)})
-        case Alive(seconds):
-            return orjson.dumps({"type": "alive", "time": seconds})
         case Ended(run):
             end = {name: getattr(run, name) for name in END_FIELDS}
             return orjson.dumps({"type": "end", **end})
 
 
-def alive() -> Alive:
-    """Return the sign of life of this moment."""
-    return Alive(time.time())
+def alive() -> bytes:
+    """Return the JSON of a sign of life, for a viewer that was sent nothing for a while."""
+    return orjson.dumps({"type": "alive", "time": time.time()})
 
 
 def refusal(request: web.Request, error: TailrunError) -> tuple[Kind, str, bytes]:

@@ -85,7 +85,9 @@ class _Events:
     async def begin(self, place: Place, writer: StreamWriter) -> None:
         """Take a viewer's place, and say when an EventSource is to come back after a cut."""
         self._place, self._writer = place, writer
-        place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
+        place.keep_alive(
+            messages.ALIVE_SECONDS, lambda: self._write(b"data: %b\n\n" % messages.alive())
+        )
         await self._write(b"retry: %d\n\n" % RETRY_MILLISECONDS)
 
     async def write(self, event: Event) -> int:
@@ -105,9 +107,6 @@ class _Events:
         later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
         field = f"retry: {REFUSED_RETRY_MILLISECONDS}" if later else f"id: {END_ID}"
         await self._write(b"%b\ndata: %b\n\n" % (field.encode(), message))
-
-    async def _write_alive(self) -> None:
-        await self._write(b"data: %b\n\n" % messages.encode(messages.alive(), self._base))
 
     async def _write(self, lines: bytes) -> None:
         await self._response.write(lines)

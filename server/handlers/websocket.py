@@ -67,7 +67,7 @@ class Socket:
         place.peer.limit_receiving()
         # A page cannot see pings. That none is answered proves nothing: it may wait behind output.
         if self.format is StreamFormat.JSON:
-            place.keep_alive(messages.ALIVE_SECONDS, self._write_alive)
+            place.keep_alive(messages.ALIVE_SECONDS, lambda: self._write(messages.alive()))
         else:
             place.keep_alive(ping_seconds, self.websocket.ping)
 
@@ -101,9 +101,6 @@ class Socket:
         # A character that was cut in two is left out.
         message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
         await self.websocket.close(code=code, message=message)
-
-    async def _write_alive(self) -> None:
-        await self._write(messages.encode(messages.alive(), self._base))
 
     async def _write(self, message: bytes) -> None:
         await self.websocket.send_frame(message, WSMsgType.TEXT)

@@ -29,15 +29,8 @@ class Ended:
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A sign of life for a viewer that was sent nothing for a while; `time` in Unix seconds."""
-
-    time: float
-
-
 Event = RunChanged | Frame | Ended
-"""What `watch` gives; whoever sends it sends Alive where nothing comes for long."""
+"""What `watch` gives. That all is well though nothing comes is said by whoever sends it."""
 
 
 class Watching:
