@@ -143,6 +143,8 @@ class Follower:
             return KEPT_RETRY_SECONDS
 
         await retry(require_unkept, pause_after)
+        if live.run.state.final:  # its user has stopped it meanwhile
+            return
         if self._spool.read_exit(run_id) and self._spool.output_path(run_id).is_file():
             self.adopt(live)
         else:
