@@ -216,7 +216,7 @@ class RunService:
         whole = cut_characters(bytes(data)) if truncated else len(data)
         return data[:whole].decode("utf-8", "replace"), truncated
 
-    async def ended(self, run_id: UUID, live: LiveRun | None) -> Run:
+    async def wait_ended(self, run_id: UUID, live: LiveRun | None) -> Run:
         """Return a run with its end, once all of its output was read.
 
         `live` is the run as it was when reading began.
@@ -226,7 +226,7 @@ class RunService:
             RunNotFollowedError: it has not ended, and this server does not follow it.
         """
         if live is not None:
-            return await live.finished(self._finisher.end_of)
+            return await live.wait_ended(self._finisher.end_of)
         run = (await self.get(run_id)).run
         if not run.state.final:
             raise RunNotFollowedError("The run has not ended, but this server does not follow it.")

@@ -80,7 +80,7 @@ class Watching:
                     complete = True
                 if live is not None and not complete:
                     yield RunChanged(live.view)
-            run = await self._runs.ended(run_id, live)
+            run = await self._runs.wait_ended(run_id, live)
         yield Ended(run)
 
 

@@ -139,7 +139,7 @@ class LiveRun:
             yield self.view
             await change.wait()
 
-    async def finished(self, end_of: Callable[[Run], RunEnd]) -> Run:
+    async def wait_ended(self, end_of: Callable[[Run], RunEnd]) -> Run:
         """Return the run with its end; call it once the log has ended.
 
         While the database is unavailable the end is reported before it is stored: it is a fact.

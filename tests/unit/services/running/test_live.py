@@ -39,6 +39,6 @@ async def test_an_end_that_cannot_be_read_now_is_waited_for(
         return RunEnd(RunState.FAILED, NOW, exitcode=3)
 
     async with patience():
-        ended = await live.finished(end_of)
+        ended = await live.wait_ended(end_of)
     assert (ended.state, ended.exitcode) == (RunState.FAILED, 3)
     assert (ended.output_bytes, ended.output_lines) == (5, 2)
