@@ -32,8 +32,14 @@ def seconds(low: float = 0.0) -> Check:
 
 
 def text(max_length: int) -> Check:
-    """Accept a text that every consumer takes: without NUL, encodable."""
-    return lambda value: isinstance(value, str) and _is_plain(value) and len(value) <= max_length
+    """Accept a text that every consumer takes: without NUL, and without surrogates."""
+
+    def check(value: object) -> bool:
+        if not isinstance(value, str) or len(value) > max_length or "\0" in value:
+            return False
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+
+    return check
 
 
 def string(value: object) -> bool:
@@ -99,7 +105,3 @@ def value_of(values: Mapping[str, Any], name: str, check: Check) -> Any:
     if not check(values[name]):
         raise ValueError(f"the field {name!r} has a wrong value")
     return values[name]
-
-
-def _is_plain(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)

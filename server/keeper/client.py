@@ -33,7 +33,7 @@ MAX_LOG_BYTES = 1024 * 1024
 KEEPER_COMMAND = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py")))
 KEEPER_ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": os.defpath}
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class KeeperClient:
@@ -219,7 +219,7 @@ class KeeperClient:
                 try:
                     self._held.append(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
                 except OSError as error:
-                    _log.warning("cannot hold %s: %s", pipe, error)
+                    logger.warning("pipe not held, output may be lost: %s: %s", pipe, error)
         self._on_lost()
 
     def _release_pipes(self) -> None:

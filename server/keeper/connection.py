@@ -17,7 +17,7 @@ from server.keeper.protocol import (
     encode,
 )
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Connection:
@@ -78,7 +78,9 @@ class Connection:
         finally:
             self._calls.pop(number, None)
         if not answer["ok"]:
-            raise _error(answer)
+            kinds = {"refused": KeeperRefusedError, "full": KeeperFullError}
+            kind = next((kinds[flag] for flag in kinds if answer.get(flag)), KeeperError)
+            raise kind(answer["error"])
         return answer
 
     async def renew(self) -> None:
@@ -103,7 +105,7 @@ class Connection:
                 if future is not None and not future.done():
                     future.set_result(answer)
         except (OSError, ValueError) as error:
-            _log.warning("the connection to the keeper failed: %s", error)
+            logger.warning("keeper connection failed: %s", error)
         finally:
             self._writer.close()
             for future in self._calls.values():
@@ -111,9 +113,3 @@ class Connection:
                     future.set_exception(KeeperError("the keeper is lost"))
             if self._on_lost is not None:
                 self._on_lost()
-
-
-def _error(answer: dict[str, Any]) -> KeeperError:
-    if answer.get("refused", False):
-        return KeeperRefusedError(answer["error"])
-    return (KeeperFullError if answer.get("full", False) else KeeperError)(answer["error"])

@@ -48,7 +48,13 @@ def read_object(path: Path) -> dict[str, Any] | None:
         data = os.read(descriptor, MAX_RECORD_BYTES + 1)
     finally:
         os.close(descriptor)
-    return _object(data) if len(data) <= MAX_RECORD_BYTES else None
+    if len(data) > MAX_RECORD_BYTES:
+        return None
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -70,11 +76,3 @@ def write_whole(path: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     temporary.replace(path)
-
-
-def _object(data: bytes) -> dict[str, Any] | None:
-    try:
-        values = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None

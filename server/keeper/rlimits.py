@@ -49,12 +49,12 @@ def setter(limits: Limits) -> Callable[[], None] | None:
         if value is not None:
             hard = resource.getrlimit(kind)[1]
             wanted[kind] = (value, value) if _within(value, hard) else (hard, hard)
-    return (lambda: _set(wanted)) if wanted else None
 
+    def set_limits() -> None:
+        for kind, values in wanted.items():
+            resource.setrlimit(kind, values)
 
-def _set(wanted: dict[int, tuple[int, int]]) -> None:
-    for kind, values in wanted.items():
-        resource.setrlimit(kind, values)
+    return set_limits if wanted else None
 
 
 def _within(value: int, limit: int) -> bool:

@@ -48,7 +48,7 @@ EXIT_SPACE_BYTES = 4096
 MAX_SCRIPT_BYTES = 256 * 1024 * 1024
 MAX_FIRST_LINE_BYTES = 4096
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -60,7 +60,7 @@ class Spool:
         self.root = root
         self.trash = Trash(root.parent / "trash")
         self._works = root.parent / "work"
-        self._told: set[str] = set()
+        self._unremoved: set[str] = set()
 
     @classmethod
     def of(cls, state_dir: Path) -> "Spool":
@@ -103,7 +103,15 @@ class Spool:
         _write(directory / OUTPUT, b"")
         os.mkfifo(directory / PIPE, 0o600)
         _keep_free(directory / EXIT_SPACE)
-        self._make_work(self.work(run_id), script)
+        self._works.mkdir(mode=0o700, exist_ok=True)
+        work = self.work(run_id)
+        try:
+            work.mkdir(mode=0o700)
+        except FileExistsError:
+            # It is none of this run's: a run has a spool before it has a work directory.
+            self.trash.take(work)
+            work.mkdir(mode=0o700)
+        _write(work / SCRIPT, script, 0o700)
         return True
 
     def restore(self, run_id: str) -> None:
@@ -128,7 +136,9 @@ class Spool:
             try:
                 name = self.trash.take(path)
             except OSError as error:
-                self._tell(path, error)
+                if run_id not in self._unremoved:
+                    self._unremoved.add(run_id)
+                    logger.warning("not removed, trying again later: %s: %s", path, error)
             else:
                 if name is not None:
                     self.trash.remove(name)
@@ -137,7 +147,7 @@ class Spool:
         """Remove what earlier removals left, and the work directories of runs without a spool."""
         works = [] if self._works.is_symlink() else _run_ids(self._works)
         without_spool = set(works) - set(self.run_ids())
-        for run_id in without_spool | self._told:
+        for run_id in without_spool | self._unremoved:
             self.remove(run_id)
         self.trash.empty()
 
@@ -203,7 +213,7 @@ class Spool:
         except OSError as error:
             if error.errno in PASSING_ERRORS:
                 raise
-            _log.warning("in the way of a record: %s", error)
+            logger.warning("in the way of a record, moved to the trash: %s", error)
             for stranger in (path, path.with_suffix(".tmp")):
                 self.trash.take(stranger)
             write_whole(path, data)
@@ -217,21 +227,6 @@ class Spool:
                 raise
             self.trash.take(directory)
             directory.mkdir(mode=0o700)
-
-    def _make_work(self, directory: Path, script: bytes) -> None:
-        """Make a work directory anew: a run has a spool before it has that."""
-        self._works.mkdir(mode=0o700, exist_ok=True)
-        try:
-            directory.mkdir(mode=0o700)
-        except FileExistsError:
-            self.trash.take(directory)
-            directory.mkdir(mode=0o700)
-        _write(directory / SCRIPT, script, 0o700)
-
-    def _tell(self, path: Path, error: OSError) -> None:
-        if path.name not in self._told:
-            self._told.add(path.name)
-            _log.warning("cannot remove %s yet: %s", path, error)
 
 
 def read_exit(directory: Path) -> ExitRecord | None:

@@ -3,8 +3,8 @@
 A directory is moved here by one rename, which is quick and done or not done. Its entries are
 removed one by one; a directory among them is moved up beside it first. So no depth is too deep, no
 link is followed, and no file system that somebody mounted below is entered: what something is
-mounted on cannot be renamed (EBUSY, rename(2)). What cannot be removed stays, is told once, and is
-tried again by the next `empty`.
+mounted on cannot be renamed (EBUSY, rename(2)). What cannot be removed stays, is logged once, and
+is tried again by the next `empty`.
 """
 
 import array
@@ -21,10 +21,10 @@ LOCKING_FLAGS = 0x10 | 0x20
 """FS_IMMUTABLE_FL and FS_APPEND_FL; the calls are FS_IOC_GETFLAGS and -SETFLAGS (ioctl_iflags(2)).
 """
 
-MAX_TOLD = 20
-"""Things that stay and are told of, each once; the log is not filled with more."""
+MAX_REPORTED = 20
+"""Things that stay and are logged, each once; the log is not filled with more."""
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Trash:
@@ -32,7 +32,7 @@ class Trash:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def take(self, path: Path) -> str | None:
         """Move what is there here, and return its name here; None when nothing is there.
@@ -40,7 +40,9 @@ class Trash:
         Raises:
             OSError: it cannot be moved, not even after it was unlocked.
         """
-        self._make_root()
+        if self.root.is_symlink():
+            self.root.unlink()  # where a link leads is not ours
+        self.root.mkdir(mode=0o700, exist_ok=True)
         name = _new_name()
         try:
             try:
@@ -54,11 +56,11 @@ class Trash:
         return name
 
     def remove(self, name: str) -> None:
-        """Remove something that was taken, and all that is in it; what stays is told once."""
+        """Remove something that was taken, and all that is in it; what stays is logged once."""
         try:
             root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError as error:
-            self._tell(name, error)
+            self._report(name, error)
             return
         waiting = [name]
         try:
@@ -69,15 +71,11 @@ class Trash:
 
     def empty(self) -> None:
         """Remove all that is here."""
-        if not self.root.is_symlink():
-            for name in _entries(self.root):
-                self.remove(name)
-
-    def _make_root(self) -> None:
-        """Make the trash; a link at its name goes: where that leads is not ours."""
         if self.root.is_symlink():
-            self.root.unlink()
-        self.root.mkdir(mode=0o700, exist_ok=True)
+            return
+        with suppress(OSError):
+            for name in os.listdir(self.root):  # noqa: PTH208
+                self.remove(name)
 
     def _remove(self, root: int, name: str, waiting: list[str]) -> None:
         """Remove one thing; what it has of directories is put beside it, and waits."""
@@ -88,12 +86,12 @@ class Trash:
         except FileNotFoundError:
             pass
         except OSError as error:
-            self._tell(name, error)
+            self._report(name, error)
 
-    def _tell(self, name: str, error: OSError) -> None:
-        if name not in self._told and len(self._told) < MAX_TOLD:
-            self._told.add(name)
-            _log.warning("cannot remove %s yet: %s", self.root / name, error)
+    def _report(self, name: str, error: OSError) -> None:
+        if name not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add(name)
+            logger.warning("not removed, trying again later: %s: %s", self.root / name, error)
 
 
 def unlock(path: Path | str, parent: int | None = None) -> None:
@@ -106,21 +104,16 @@ def unlock(path: Path | str, parent: int | None = None) -> None:
     with suppress(OSError):
         handle = os.open(path, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent)
         try:
-            _unlock(handle)
+            facts = os.fstat(handle)
+            directory = stat.S_ISDIR(facts.st_mode)
+            if directory or (stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1):
+                again = f"/proc/self/fd/{handle}"
+                _clear_flags(again)
+                if directory and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                    Path(again).chmod(0o700)
+                    _clear_flags(again)  # it could not be opened before
         finally:
             os.close(handle)
-
-
-def _unlock(handle: int) -> None:
-    facts = os.fstat(handle)
-    directory = stat.S_ISDIR(facts.st_mode)
-    if not directory and not (stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1):
-        return
-    again = f"/proc/self/fd/{handle}"
-    _clear_flags(again)
-    if directory and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-        Path(again).chmod(0o700)
-        _clear_flags(again)
 
 
 def clear_flags(descriptor: int) -> None:
@@ -144,13 +137,6 @@ def _clear_flags(path: str) -> None:
 
 def _new_name() -> str:
     return os.urandom(12).hex()
-
-
-def _entries(directory: Path) -> list[str]:
-    try:
-        return os.listdir(directory)  # noqa: PTH208
-    except OSError:
-        return []
 
 
 def _unlink(parent: int, name: str) -> bool:

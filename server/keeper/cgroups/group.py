@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from server.keeper import processes
-from server.keeper.cgroups.place import CgroupError, Hierarchy, current, pids, write
+from server.keeper.cgroups.place import CgroupError, current, pids, write
 
 CLOSE_BYTES = 64 * 1024  # what is asked for and refused may be several pages at once
 PROBE = "probe"
@@ -24,7 +24,7 @@ PROBE_BYTES = 64 * 1024 * 1024
 REMOVE_ROUNDS = 100
 REMOVE_SECONDS = 0.05
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Group:
@@ -67,7 +67,11 @@ class Group:
         events = self._counts("memory.events") | self._counts("memory.oom_control")
         if not events.get("oom_kill"):
             return False
-        return bool(events["oom"]) if "oom" in events else self._came_close()
+        if "oom" in events:
+            return bool(events["oom"])
+        bound = int(self._read("memory.limit_in_bytes") or 0)
+        names = ("memory.max_usage_in_bytes", "memory.memsw.max_usage_in_bytes")
+        return max(int(self._read(name) or 0) for name in names) + CLOSE_BYTES >= bound
 
     def pids(self) -> list[int]:
         """Return the processes in it."""
@@ -84,7 +88,7 @@ class Group:
                     self.directory.parent.rmdir()
                 return
             await asyncio.sleep(pause_seconds)
-        _log.warning("%s cannot be removed: it has the processes %s", self.directory, self.pids())
+        logger.warning("cgroup not removed: %s: it has processes %s", self.directory, self.pids())
 
     def remove_empty(self) -> bool:
         """Remove it, and what the run has made in it; False when it is not empty."""
@@ -100,11 +104,6 @@ class Group:
     def _counts(self, name: str) -> dict[str, int]:
         lines = (line.split() for line in self._read(name).splitlines())
         return {key: int(value) for key, value in lines}
-
-    def _came_close(self) -> bool:
-        bound = int(self._read("memory.limit_in_bytes") or 0)
-        names = ("memory.max_usage_in_bytes", "memory.memsw.max_usage_in_bytes")
-        return max(int(self._read(name) or 0) for name in names) + CLOSE_BYTES >= bound
 
     def _read(self, name: str) -> str:
         try:
@@ -125,7 +124,12 @@ class Groups:
         """Make a bounded group; CgroupError when it cannot be."""
         try:
             hierarchy = current()
-            group = Group(self._prepare(hierarchy) / name)
+            place = hierarchy.place()
+            hierarchy.hand_on_memory(place)
+            ours = place / self._name
+            ours.mkdir(exist_ok=True)
+            hierarchy.hand_on_memory(ours)
+            group = Group(ours / name)
             group.directory.mkdir()
             try:
                 group.bound(hierarchy.version, max_bytes)
@@ -156,14 +160,6 @@ class Groups:
             return str(error)
         finally:
             await group.remove()
-
-    def _prepare(self, hierarchy: Hierarchy) -> Path:
-        place = hierarchy.place()
-        hierarchy.hand_on_memory(place)
-        directory = place / self._name
-        directory.mkdir(exist_ok=True)
-        hierarchy.hand_on_memory(directory)
-        return directory
 
 
 def _fork(enter: Callable[[], object]) -> str | None:

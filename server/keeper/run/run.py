@@ -152,7 +152,7 @@ class Run:
         A stopped run ends when none of its processes is left, any other with its main process:
         what that one left in the background does not hold the run.
         """
-        if self._tree is None:
+        if self._tree is None or self._record is None:
             return
         status = await self._status
         self._step(State.EXITED)
@@ -162,7 +162,9 @@ class Run:
         if self._stop is None:
             left_behind, survivors = self._tree.left_behind(), []
         else:
-            self._write_status(status)
+            # Before its reaping can be forgotten: another keeper could not ask for it again.
+            record = replace(self._record, exitcode=status.exitcode, signal=status.signal)
+            self._write(self._spool.write_process, record)
             self._step(State.CLEARING)
             survivors = await self._tree.end(self._grace.over, signalled=signalled)
             left_behind = 0
@@ -264,12 +266,6 @@ class Run:
         failpoint("keeper.end_recorded")
         self._step(State.ENDED)
         self._pump.close()
-
-    def _write_status(self, status: Status) -> None:
-        """Record how the main process ended before its reaping can be forgotten."""
-        if self._record is not None:
-            self._record = replace(self._record, exitcode=status.exitcode, signal=status.signal)
-            self._write(self._spool.write_process, self._record)
 
     def _write(self, write: Callable[[str, _Record], None], record: _Record) -> None:
         try:
