@@ -52,10 +52,8 @@ def take_lock(state_dir: Path) -> int:
 
 
 def lock_directory(state_dir: Path) -> bool:
-    """Lock the state directory itself, for as long as the process lives; False: another has.
-
-    The lock's file may be removed under its holder, and the next keeper would make a new one.
-    """
+    """Lock the state directory itself, for as long as the process lives; False: another has."""
+    # The lock's file may be removed under its holder, and the next keeper would make a new one.
     directory = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,7 +123,10 @@ def execute(lock: int, runs: "Mapping[str, Descriptors]") -> None:
     """Execute the keeper's code anew in this process, with the files of the runs kept open.
 
     The same process stays the parent of its children. Signals that would end it wait until it
-    handles them again. OSError: it could not be done, and nothing has changed.
+    handles them again.
+
+    Raises:
+        OSError: it could not be done, and nothing has changed.
     """
     from server.keeper.handover import handed_over  # noqa: PLC0415
 

@@ -41,10 +41,8 @@ class Children:
         self.reap()
 
     def reap(self) -> None:
-        """Reap the orphans that have ended.
-
-        A main process that has ended may stand before them; `discard` then brings us back.
-        """
+        """Reap the orphans that have ended."""
+        # A main process that has ended may stand before them; `discard` then brings us back.
         for _ in range(REAP_BATCH):
             pid = _ended_child()
             if pid is None or pid in self._mains or self._launching.locked():

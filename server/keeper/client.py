@@ -209,10 +209,8 @@ class KeeperClient:
         return KeeperError(f"the keeper cannot be started: {reason}; {path}: {tail or 'empty'}")
 
     def _lost(self) -> None:
-        """Hold the pipes of the runs until there is another keeper.
-
-        A run that ends meanwhile would take with it what is still in its pipe.
-        """
+        """Hold the pipes of the runs until there is another keeper."""
+        # A run that ends meanwhile would take with it what is still in its pipe.
         for run_id in self._spool.run_ids():
             if self._spool.read_exit(run_id) is None:
                 pipe = self._spool.directory(run_id) / PIPE

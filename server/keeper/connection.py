@@ -41,9 +41,10 @@ class Connection:
         return not self._reading.done()
 
     async def greet(self, on_lost: Callable[[], None]) -> None:
-        """Learn who the keeper is; KeeperError when it speaks another protocol.
+        """Learn who the keeper is; `on_lost` is called when the connection ends by itself.
 
-        `on_lost` is called when the connection ends by itself.
+        Raises:
+            KeeperError: it speaks another protocol.
         """
         answer = await self.call("hello")
         self.hello = Hello(answer["protocol"], answer["version"], answer["pid"])
@@ -55,7 +56,11 @@ class Connection:
         self._on_lost = on_lost
 
     async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Ask, and return the answer; KeeperError when it refuses, is lost, or is silent."""
+        """Ask, and return the answer.
+
+        Raises:
+            KeeperError: it refuses, is lost, or is silent.
+        """
         if not self.alive:
             raise KeeperError("the keeper is lost")
         number = next(self._numbers)

@@ -32,7 +32,8 @@ def inherited() -> dict[str, str]:
 def failpoint(name: str) -> None:
     """Kill the process (SIGKILL) when this point is armed and its passage has come, or fail.
 
-    OSError: the point is armed as an error.
+    Raises:
+        OSError: the point is armed as an error.
     """
     if name in _left:
         count, kind = _left[name]

@@ -61,8 +61,10 @@ def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by one with these bytes, so that a reader sees all of them or none.
 
     They are written to the file of the suffix .tmp beside it, which may be there already: space
-    that was kept free is used. OSError: it could not be done; both are as they were, or .tmp is
-    not of use.
+    that was kept free is used.
+
+    Raises:
+        OSError: it could not be done; both are as they were, or .tmp is not of use.
     """
     temporary = path.with_suffix(".tmp")
     descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT)

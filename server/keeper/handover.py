@@ -73,7 +73,10 @@ class Handover:
 def handed_over(lock: int, runs: Mapping[str, Descriptors]) -> Iterator[list[str]]:
     """Keep the lock and the files of these runs open in a program that is executed meanwhile.
 
-    Provides the arguments that tell it of them. OSError: it cannot be done.
+    Provides the arguments that tell it of them.
+
+    Raises:
+        OSError: it cannot be done.
     """
     told = {
         "open_files": rlimits.OPEN_FILES.given,

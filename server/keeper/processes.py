@@ -166,7 +166,11 @@ def boot_id() -> str:
 
 
 def signal_number(name: str) -> int:
-    """Return the number of a signal's name; ValueError when there is none."""
+    """Return the number of a signal's name.
+
+    Raises:
+        ValueError: there is none.
+    """
     try:
         return signal.Signals[name]
     except KeyError:

@@ -70,7 +70,11 @@ class StartRequest(Limits):
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "StartRequest":
-        """Read a request; ValueError when a field is missing or wrong."""
+        """Read a request.
+
+        Raises:
+            ValueError: a field is missing or wrong.
+        """
         return build(cls, message, _START)
 
 
@@ -101,7 +105,11 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any]:
-    """Read a line; ValueError when it is no message."""
+    """Read a line.
+
+    Raises:
+        ValueError: it is no message.
+    """
     try:
         message = json.loads(line)
     except RecursionError:

@@ -68,7 +68,11 @@ class Spool:
         return cls(state_dir / "spool")
 
     def directory(self, run_id: str) -> Path:
-        """Return where a run's files are; ValueError when `run_id` is no UUID."""
+        """Return where a run's files are.
+
+        Raises:
+            ValueError: `run_id` is no UUID.
+        """
         if not _RUN_ID.fullmatch(run_id):
             raise ValueError(f"not a run id: {run_id!r}")
         return self.root / run_id
@@ -92,7 +96,8 @@ class Spool:
     def create(self, run_id: str, script: bytes) -> bool:
         """Make a run's spool and work directory; False when the spool is there already.
 
-        OSError: it could not be made; or, where its directory is there, not all of it.
+        Raises:
+            OSError: it could not be made; or, where its directory is there, not all of it.
         """
         directory = self.directory(run_id)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -117,21 +122,26 @@ class Spool:
     def restore(self, run_id: str) -> None:
         """See that a run's spool has a directory, which somebody may have removed.
 
-        OSError: it cannot be made; or, as FileNotFoundError, there is no spool at all any more.
+        Raises:
+            OSError: it cannot be made; or, as FileNotFoundError, there is no spool at all any more.
         """
         with suppress(FileExistsError):
             self._make(self.directory(run_id))
 
     def put_aside(self, run_id: str) -> None:
-        """Put a run's spool into the trash, to begin a new one; OSError: not even that can be."""
+        """Put a run's spool into the trash, to begin a new one.
+
+        Raises:
+            OSError: not even that can be.
+        """
         self.trash.take(self.directory(run_id))
 
     def remove(self, run_id: str) -> None:
         """Remove a run's spool and work directory; harmless when there are none.
 
-        The spool goes last, and at once: what was cut short is done by the next removal. Nothing
-        that a run left is an error; what cannot be removed now waits for `sweep`.
+        Nothing that a run left is an error; what cannot be removed now waits for `sweep`.
         """
+        # The spool goes last, and at once: what was cut short is done by the next removal.
         for path in (self.work(run_id), self.directory(run_id)):
             try:
                 name = self.trash.take(path)
@@ -152,7 +162,11 @@ class Spool:
         self.trash.empty()
 
     def read_script(self, run_id: str) -> str:
-        """Return the script as it was run; OSError: it cannot be read."""
+        """Return the script as it was run.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         try:
             return _read_text(self.work(run_id) / SCRIPT)
         except FileNotFoundError:
@@ -182,7 +196,8 @@ class Spool:
     def give_up(self, run_id: str) -> None:
         """Note, for later servers too, that a run is to end even if its output cannot be stored.
 
-        OSError: it could not be noted.
+        Raises:
+            OSError: it could not be noted.
         """
         with suppress(FileExistsError):
             _write(self.directory(run_id) / GIVEN_UP, b"")

@@ -158,7 +158,10 @@ def _unlink(parent: int, name: str) -> bool:
 def _clear(root: int, name: str, waiting: list[str]) -> None:
     """Empty a directory of the trash: remove its files, and move its directories beside it.
 
-    One entry that cannot be removed does not keep the others. OSError: the first of its kind.
+    One entry that cannot be removed does not keep the others.
+
+    Raises:
+        OSError: the first of its kind.
     """
     directory = _open_directory(root, name)
     problem: OSError | None = None

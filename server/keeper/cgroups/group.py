@@ -35,9 +35,10 @@ class Group:
 
     @contextmanager
     def entrance(self) -> Iterator[Callable[[], object]]:
-        """Provide what a process that is forked meanwhile calls to enter; OSError: it cannot.
+        """Provide what a process that is forked meanwhile calls to enter.
 
-        CgroupError: there is no group to enter.
+        Raises:
+            CgroupError: there is no group to enter. The call raises OSError: it cannot.
         """
         try:
             members = os.open(self.directory / "cgroup.procs", os.O_WRONLY)
@@ -49,7 +50,11 @@ class Group:
             os.close(members)
 
     def bound(self, version: int, max_bytes: int) -> None:
-        """Bound the memory of what is in it, swap included; OSError when that cannot be."""
+        """Bound the memory of what is in it, swap included.
+
+        Raises:
+            OSError: that cannot be.
+        """
         if version == 1:
             write(self.directory / "memory.limit_in_bytes", str(max_bytes))
             self._write_if_any("memory.memsw.limit_in_bytes", max_bytes)
@@ -59,11 +64,9 @@ class Group:
             self._write_if_any("memory.oom.group", 1)
 
     def exceeded(self) -> bool:
-        """Whether a process was killed because the bound was reached.
-
-        A kill alone may be for want of memory in the whole machine, or in a container. Version 2
-        counts how often this bound was the cause; version 1 tells only how close the group came.
-        """
+        """Whether a process was killed because the bound was reached."""
+        # A kill alone may be for want of memory in the whole machine, or in a container. Version 2
+        # counts how often this bound was the cause; version 1 tells only how close the group came.
         events = self._counts("memory.events") | self._counts("memory.oom_control")
         if not events.get("oom_kill"):
             return False
@@ -121,7 +124,11 @@ class Groups:
         self._probes = itertools.count(1)
 
     def make(self, name: str, max_bytes: int) -> Group:
-        """Make a bounded group; CgroupError when it cannot be."""
+        """Make a bounded group.
+
+        Raises:
+            CgroupError: it cannot be.
+        """
         try:
             hierarchy = current()
             place = hierarchy.place()

@@ -47,7 +47,11 @@ class Hierarchy:
     own: Path
 
     def place(self) -> Path:
-        """Return the cgroup in which groups may be made; CgroupError when it is not ours."""
+        """Return the cgroup in which groups may be made.
+
+        Raises:
+            CgroupError: it is not ours.
+        """
         if self.version == 1:
             return self.own
         if self.own.name == LEAF or _is_delegated(self.own.parent):
@@ -60,7 +64,11 @@ class Hierarchy:
         return self.own
 
     def hand_on_memory(self, cgroup: Path) -> None:
-        """Let the children of a cgroup have bounds of memory; OSError when that cannot be."""
+        """Let the children of a cgroup have bounds of memory.
+
+        Raises:
+            OSError: that cannot be.
+        """
         if self.version == 1:
             return
         available = (cgroup / "cgroup.controllers").read_text().split()
@@ -79,7 +87,11 @@ class Hierarchy:
 
 
 def current() -> Hierarchy:
-    """Find the hierarchy of this process now; CgroupError when there is none."""
+    """Find the hierarchy of this process now.
+
+    Raises:
+        CgroupError: there is none.
+    """
     try:
         membership, mounts = (_PROC / "cgroup").read_text(), (_PROC / "mountinfo").read_text()
     except OSError as error:
@@ -91,7 +103,9 @@ def find(membership: str, mounts: str) -> Hierarchy:
     """Find the hierarchy from /proc/PID/cgroup (cgroups(7)) and /proc/PID/mountinfo.
 
     The memory controller is either in a hierarchy of version 1, or in that of version 2.
-    CgroupError: it is not mounted, or not the part of it that the process is in.
+
+    Raises:
+        CgroupError: it is not mounted, or not the part of it that the process is in.
     """
     version, path = 2, None
     for number, controllers, name in (line.split(":", 2) for line in membership.splitlines()):

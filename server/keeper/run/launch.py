@@ -37,11 +37,13 @@ async def launch(
 ) -> asyncio.subprocess.Process:
     """Start a run's main process in a session of its own and in its group, writing to its pipe.
 
-    Its descriptor of the pipe is open for reading too, so that the pipe stays whole, and writing
-    only waits, while there is no keeper. OSError, SubprocessError and ValueError: it could not be
-    started.
+    Raises:
+        OSError: it cannot be started: its interpreter, its directory, its cgroup.
+        SubprocessError: it could not set its limits, or enter its cgroup.
+        ValueError: its environment cannot be passed on.
     """
     script = str(work / SCRIPT)
+    # Open for reading too: so the pipe stays whole, and writing only waits, without a keeper.
     output = os.open(directory / PIPE, os.O_RDWR)
     try:
         with _limiter(request, group) as limit:

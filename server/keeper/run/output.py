@@ -38,7 +38,8 @@ def division(limits: Limits) -> tuple[int | None, int]:
 def reopened(directory: Path, limits: Limits, trash: Trash) -> "OutputFiles":
     """Open the files of a run that is not kept; what is no output is put aside for an empty one.
 
-    OSError: it cannot be done.
+    Raises:
+        OSError: it cannot be done.
     """
     path = directory / OUTPUT
     try:
@@ -56,7 +57,10 @@ class OutputFiles:
 
     They are opened by name, or are those that were `handed` over. `output_bytes` is the size of
     `output`; `changed`, whether somebody else has cut or lengthened it, so that bytes may be
-    missing. OSError: they cannot be used.
+    missing.
+
+    Raises:
+        OSError: they cannot be used.
     """
 
     def __init__(
@@ -118,7 +122,10 @@ class OutputFiles:
     def mend(self) -> None:
         """Give the output the size that was written, if somebody else has changed that.
 
-        Cheap where nobody has. What was cut off is gone: zeros stand for it. OSError: not now.
+        Cheap where nobody has. What was cut off is gone: zeros stand for it.
+
+        Raises:
+            OSError: not now.
         """
         if not self._appending:
             self._mend(self._output, self.output_bytes)
@@ -126,7 +133,8 @@ class OutputFiles:
     def descriptors(self, pipe: int) -> Descriptors:
         """Return the open files beside that of the pipe, as long as what was written.
 
-        OSError: somebody else has cut or lengthened the output, and it cannot be put right now.
+        Raises:
+            OSError: somebody else has cut or lengthened the output, and it cannot be put right now.
         """
         self.mend()
         if not self._appending:

@@ -235,7 +235,11 @@ class Pump:
 
 
 def _open_pipe(path: Path) -> int:
-    """Open a run's pipe; OSError: it is not there, or something else is."""
+    """Open a run's pipe.
+
+    Raises:
+        OSError: it is not there, or something else is.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return descriptor

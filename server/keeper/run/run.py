@@ -149,8 +149,7 @@ class Run:
     async def live(self) -> None:
         """Wait for the main process, record the run's end, and end what it left behind.
 
-        A stopped run ends when none of its processes is left, any other with its main process:
-        what that one left in the background does not hold the run.
+        A stopped run ends when none of its processes is left, any other with its main process.
         """
         if self._tree is None or self._record is None:
             return
@@ -181,6 +180,7 @@ class Run:
             )
         )
         if left_behind:
+            # What a script leaves in the background does not hold its run.
             self._grace.end_in(self.limits.grace_seconds)
             await self._tree.end(self._grace.over, signalled=False)
         self._grace.cancel()
@@ -204,8 +204,6 @@ class Run:
     def check_spool(self) -> None:
         """Put right what somebody else has changed in the spool; cheap where nobody has.
 
-        A run whose spool is gone is stopped: a server that starts would not know of it.
-
         Raises:
             OSError: it cannot be looked at, or put right, now.
         """
@@ -217,6 +215,7 @@ class Run:
         except FileNotFoundError:
             gone = True
         if gone and self._stop is None:
+            # A server that starts would not know of it.
             logger.warning("run %s: stopped: its spool was removed", self.run_id)
             self._stop_for("spool_removed")
 

@@ -56,7 +56,7 @@ async def test_a_group_that_cannot_be_removed_is_told(
 ) -> None:
     (tmp_path / "cgroup.procs").write_text("")
     await Group(tmp_path).remove(pause_seconds=0)
-    assert f"{tmp_path} cgroup not removed" in caplog.text
+    assert f"cgroup not removed: {tmp_path}: " in caplog.text
 
 
 @pytest.mark.parametrize(
