@@ -27,6 +27,7 @@ ENOUGH_RUNS = 5  # with fewer samples a median tells little
 def main() -> None:
     given = _given()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clear all up
+    facts = {**machine.describe(), "scale": f"{given.scale:g}", "busy loops": str(given.busy)}
     with ExitStack() as stack:
         for _ in range(given.busy):
             loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
@@ -41,7 +42,6 @@ def main() -> None:
         for name in given.measures or MEASURES:
             session.measure = name
             MEASURES[name](session)
-    facts = {**machine.describe(), "scale": f"{given.scale:g}", "busy loops": str(given.busy)}
     title = "busy" if given.busy else None if given.measures else "latest"
     lasting = given.scale == 1 and given.runs >= ENOUGH_RUNS
     print(f"\n{report.write(facts, session.samples, title if lasting else None)}")

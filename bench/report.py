@@ -56,7 +56,7 @@ def _marks(samples: Samples) -> Iterator[list[str]]:
         if own in medians and (other in medians or not beside):
             value = medians[own] / (medians[other] if beside else 1)
             is_reached = value >= bound if sign == "≥" else value <= bound
-            of = f"times {beside} {beside_figure}" if beside else samples[own][0][0].unit
+            of = f"times {beside} {beside_figure}".rstrip() if beside else samples[own][0][0].unit
             told = "reached" if is_reached else "**missed**"
             yield [measure, f"{who}: {figure}", f"{sign} {bound:g} {of}", _number(value), told]
 
