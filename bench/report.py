@@ -19,7 +19,7 @@ def write(facts: Mapping[str, str], samples: Samples, title: str | None) -> str:
     """Write a report; one with a title replaces that title's, and its marks in the README."""
     told = " · ".join(f"{name} {value}" for name, value in facts.items())
     figures = _table(FIGURES, [_cells(key, group) for key, group in samples.items()])
-    marks = _table(MARKS_FOUND, list(_marks(samples)))
+    marks = _table(MARKS_FOUND, list(marks_of(samples)))
     text = f"{told}\n\n{figures}\n\n{marks}\n"
     stem = facts["date"].translate(str.maketrans(" :", "--"))
     for name in filter(None, (stem, title)):
@@ -48,7 +48,7 @@ def _cells(key: Key, group: Sequence[tuple[Figure, float]]) -> list[str]:
     ]
 
 
-def _marks(samples: Samples) -> Iterator[list[str]]:
+def marks_of(samples: Samples) -> Iterator[list[str]]:
     values = {key: [figure.value for figure, _ in group] for key, group in samples.items()}
     medians = {key: statistics.median(of) for key, of in values.items()}
     for measure, who, figure, sign, bound, beside, beside_figure in MARKS:
