@@ -73,6 +73,7 @@ class Watching:
                 with suppress(_RunChangedError):
                     async with aclosing(cursor):
                         async for frame in cursor:
+                            assert frame.next > offset
                             offset = frame.next
                             ready = [frame]
                             del frame  # only the viewer holds its bytes while it takes them
