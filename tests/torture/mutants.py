@@ -24,6 +24,8 @@ LOG = "tests/integration/output/test_log.py"
 ENDS = "tests/integration/keeper/test_ends.py"
 DRAIN = "tests/integration/keeper/test_drain.py"
 LIFE = "tests/integration/keeper/test_life.py"
+RENEWAL = "tests/integration/keeper/test_renewal.py"
+KEEPER_RUN = "tests/unit/keeper/test_run.py"
 RUNS = "tests/integration/repositories/test_runs.py"
 FAILPOINTS = "tests/acceptance/test_failpoints.py"
 TAKE_OVER = "tests/acceptance/test_take_over.py"
@@ -141,6 +143,20 @@ MUTANTS = (
         "            if self._spool.read_exit(run_id) is None:\n",
         "            if False:\n",
         (LIFE,),
+    ),
+    Mutant(
+        "a keeper that executes its code anew opens the files of its runs by name",
+        "server/keeper/handover.py",
+        "return self._runs.pop(run_id, None)",
+        "return None",
+        (RENEWAL,),
+    ),
+    Mutant(
+        "a recorded end is overwritten when something fails after it",
+        "server/keeper/runs.py",
+        "        if not recorded:\n",
+        "        if True:\n",
+        (KEEPER_RUN,),
     ),
     Mutant(
         "a pid is enough to be the same process",

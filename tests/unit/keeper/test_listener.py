@@ -97,7 +97,7 @@ async def test_clients_are_counted_and_told_of(service: Service) -> None:
     assert not service.listener.connected
 
 
-async def test_closing_sees_the_clients_off(service: Service) -> None:
+async def test_closing_closes_the_connections_of_clients(service: Service) -> None:
     reader, writer = await service.connect()
     await service.changed.wait()
     await service.listener.close()
