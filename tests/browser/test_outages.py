@@ -81,3 +81,22 @@ async def test_without_the_database_live_runs_go_on_and_the_banner_says_so(
     gate.open()
     await expect(watching.facts).to_contain_text("Succeeded")
     assert await watching.lines() == ["before", "meanwhile", "after"]
+
+
+async def test_a_screen_that_loads_nothing_notices_that_the_server_is_back(
+    start: Start, open_tab: OpenTab
+) -> None:
+    client = await start()
+    service = client.service
+    service.set(port=str(urlsplit(service.address).port))
+    tab = await open_tab(client, "/commands/new", expected=[CONNECTION_REFUSED])
+    banner = tab.page.get_by_text("The server does not answer. Runs continue")
+    await tab.field("Name").fill("In an outage")
+    await tab.field("Script").fill("true")
+    await service.kill()
+    await tab.button("Save only").click()
+    await expect(banner).to_be_visible()
+    await service.start()
+    await expect(banner).to_have_count(0)
+    await tab.button("Save only").click()
+    await expect(tab.page.get_by_role("heading", name="In an outage")).to_be_visible()

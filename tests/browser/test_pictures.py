@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.damage import damaged
 from tests.browser.gate import Gate
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
@@ -96,7 +97,12 @@ class Looks:
 async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
     """Open the page in all its looks."""
     each = [(phone, dark) for phone in (False, True) for dark in (False, True)]
-    refused = [CONNECTION_REFUSED, "status of 4(03|12)", "WebSocket connection to .* failed"]
+    refused = [
+        CONNECTION_REFUSED,
+        "status of (403|412|503)",
+        "net::ERR_CONTENT_LENGTH_MISMATCH",
+        "WebSocket connection to .* failed",
+    ]
     return Looks(
         {
             (phone, dark): await open_tab(client, phone=phone, dark=dark, expected=refused)
@@ -140,7 +146,9 @@ async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: G
     await looks.picture("reconnecting")
 
 
-async def test_what_goes_wrong_is_pictured(start: Start, open_tab: OpenTab) -> None:
+async def test_what_goes_wrong_is_pictured(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
     client = await start(max_viewers_per_run="1")
     looks = await open_looks(open_tab, client)
     command = await client.create("echo started; exec sleep 1000", name="Guard the gate")
@@ -174,6 +182,12 @@ async def test_what_goes_wrong_is_pictured(start: Start, open_tab: OpenTab) -> N
     await looks.show("proxy_set_header Host $http_host;")
     await looks.picture("not-started")
     await client.stop(run)
+
+    await looks.each(lambda tab: tab.page.unroute("**/main.js"))
+    await looks.each(lambda tab: tab.page.reload())
+    run = await damaged(client, "echo started", database_url)
+    await looks.go(f"/runs/{run}", "It breaks off at byte 0 each time.")
+    await looks.picture("damaged")
 
 
 async def test_a_run_without_a_word_is_pictured(start: Start, open_tab: OpenTab) -> None:

@@ -5,17 +5,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, Request, WebSocketRoute, expect
 
+from tests.browser.damage import damaged, repair
 from tests.browser.gate import Gate
 from tests.browser.nginx import HOST, UPGRADE, nginx
 from tests.support.browser import OpenTab, Tab, new_tab
 from tests.support.client import Client, Start
-from tests.support.postgres import execute
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DAMAGE = "UPDATE commands_info_output SET byte_count = byte_count + 5"
-MEND = "UPDATE commands_info_output SET byte_count = byte_count - 5"
 PROXIED = "A proxy answered instead of Tailrun: "
 HANDSHAKE = "WebSocket connection to .* failed"
 GATEWAY = "status of 50[24]"
@@ -46,9 +44,7 @@ async def test_output_that_is_damaged_is_not_asked_for_again_until_a_person_does
     start: Start, open_tab: OpenTab, database_url: str
 ) -> None:
     client = await start()
-    run = await client.run("seq 3")
-    await client.finished(run)
-    execute(database_url, DAMAGE)
+    run = await damaged(client, "seq 3", database_url)
     tab = await open_tab(client, expected=["net::ERR_"])
     await tab.page.clock.install()
     asked = requests(tab.page, "/output")
@@ -58,7 +54,7 @@ async def test_output_that_is_damaged_is_not_asked_for_again_until_a_person_does
     await expect(tab.output).to_contain_text("Refused, at 0 B")
     await expect(tab.output).not_to_contain_text("Trying again")
     await no_more_come(tab, asked)
-    execute(database_url, MEND)
+    repair(database_url)
     await tab.button("Try again").click()
     await expect(tab.log).to_contain_text("Succeeded")
     assert await tab.lines() == ["1", "2", "3"]
@@ -83,6 +79,29 @@ async def test_a_clear_no_to_a_request_for_output_is_final(
     await tab.go(f"/runs/{run}")
     await expect(tab.output.get_by_role("alert")).to_contain_text("It is damaged there.")
     await no_more_come(tab, asked)
+
+
+async def test_output_that_is_refused_for_now_is_reported_at_the_output_alone(
+    client: Client, open_tab: OpenTab
+) -> None:
+    run = await client.run("seq 3")
+    await client.finished(run)
+    tab = await open_tab(client, expected=["status of 503"])
+    await tab.page.route(
+        "**/output",
+        lambda route: route.fulfill(
+            status=503,
+            content_type="application/problem+json",
+            body='{"detail": "No more viewers are served."}',
+        ),
+    )
+    await tab.go(f"/runs/{run}")
+    await expect(tab.output.get_by_role("alert")).to_contain_text("No more viewers are served.")
+    await expect(tab.output).to_contain_text("Trying again")
+    await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)
+    await tab.page.unroute("**/output")
+    await expect(tab.log).to_contain_text("Succeeded")
+    assert await tab.lines() == ["1", "2", "3"]
 
 
 async def test_a_stream_that_is_refused_for_good_is_not_opened_again(
@@ -147,12 +166,13 @@ async def test_a_server_that_is_away_behind_a_proxy_is_missed_and_watched_again_
     async with nginx(tmp_path / "nginx", service.address, HOST + UPGRADE) as address:
         expected = [HANDSHAKE, GATEWAY]
         tab = await new_tab(browser, address, phone=False, dark=False, expected=expected)
-        handshakes = requests(tab.page, "/ping")
+        handshakes: list[str] = []
+        tab.page.on("websocket", lambda socket: handshakes.append(socket.url))
         await tab.go(f"/runs/{run}")
         await expect(tab.output).to_contain_text("Live")
         await service.kill()
         await expect(tab.page.get_by_text("The server does not answer.")).to_be_visible()
-        await until(lambda: len(handshakes) > 3)  # one after each that failed
+        await until(lambda: len(handshakes) > 3)
         await service.start()
         await expect(tab.output).to_contain_text("Live")
         await expect(tab.output).not_to_contain_text("A proxy blocks WebSockets")

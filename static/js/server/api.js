@@ -2,7 +2,7 @@
 import { brokenOff, isJson, noAnswer, Problem, problemOf, rangeDropped, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
 import { withIdempotencyKey } from "./idempotency.js";
-import { reportServer } from "./state.js";
+import { backOff, reportServer, retryEvents, serverState } from "./state.js";
 
 const READ_MS = 10_000;
 /** A change must not time out before the server's own database timeout; output may take as long. */
@@ -29,6 +29,21 @@ export async function checkServer() {
   return problem === null || problem.status > 0;
 }
 
+let nextCheck = 0;
+
+/** Pings an unreachable server until it answers: not every screen polls. @param {number} failures so far, from 1 */
+function checkUntilReachable(failures) {
+  clearTimeout(nextCheck);
+  if (serverState.value.kind !== "unreachable") return;
+  nextCheck = setTimeout(async () => {
+    if (document.visibilityState === "visible") await checkServer();
+    checkUntilReachable(failures + 1);
+  }, backOff(failures));
+}
+
+serverState.watch(() => checkUntilReachable(1));
+retryEvents.addEventListener("now", () => serverState.value.kind === "unreachable" && checkServer());
+
 /**
  * One attempt, limited in time.
  * @template T
@@ -36,9 +51,10 @@ export async function checkServer() {
  * @param {RequestInit} init
  * @param {number} ms
  * @param {(response: Response) => Promise<T>} take what to make of the answer, within that time
+ * @param {boolean} polls whether the page repeats it by itself, as the banner then says
  * @returns {Promise<T>} rejects with a Problem, or with an AbortError where the caller's signal asked for it
  */
-async function fetchWithin(url, init, ms, take) {
+async function fetchWithin(url, init, ms, take, polls) {
   const bound = AbortSignal.timeout(ms);
   const signal = init.signal ? AbortSignal.any([init.signal, bound]) : bound;
   try {
@@ -52,9 +68,8 @@ async function fetchWithin(url, init, ms, take) {
     const slow = bound.aborted && (await checkServer());
     const problem = error instanceof Problem ? error : slow ? tooSlow() : noAnswer();
     const state = stateAfter(problem);
-    // The page asks again for what it shows, and says so; what a person did is answered where it was done.
-    const asksAgain = (init.method ?? "GET") === "GET" && !problem.broken;
-    if (state.kind !== "degraded" || asksAgain) reportServer(state);
+    // What nobody repeats, and what is read of an output, is reported where it was asked for.
+    if (state.kind !== "degraded" || polls) reportServer(state);
     throw problem;
   }
 }
@@ -78,7 +93,8 @@ function request(method, path, { body, signal, headers = {} } = {}) {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  return fetchWithin(apiUrl(path), init, method === "GET" ? READ_MS : LONG_MS, valueOf);
+  const reads = method === "GET";
+  return fetchWithin(apiUrl(path), init, reads ? READ_MS : LONG_MS, valueOf, reads);
 }
 
 /** Makes something, and the same again where the answer was lost. @param {string} path @param {object} body */
@@ -152,7 +168,8 @@ async function bytesOf(response, from, to) {
  */
 export function readOutput(id, from, to, { signal }) {
   const headers = { Range: `bytes=${from}-${to - 1}` };
-  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, (response) => bytesOf(response, from, to));
+  const take = (response) => bytesOf(response, from, to);
+  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, take, false);
 }
 
 /**
