@@ -170,7 +170,7 @@ class RetentionRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refused: set[UUID] = set()
-        self._told: set[UUID] = set()
+        self._reported: set[UUID] = set()
 
     async def archived_bytes(self) -> int:
         """Return the bytes of output of all runs that have ended."""
@@ -186,7 +186,7 @@ class RetentionRepository:
 
         Those that once could not be deleted do not count.
         """
-        parameters = {**_moment(moment), "refused": [*self._told]}
+        parameters = {**_moment(moment), "refused": [*self._reported]}
         [(ended, old)] = await self._database.fetch_all(COUNT_ENDED, parameters)
         return int(ended), int(old)
 
@@ -229,14 +229,18 @@ class RetentionRepository:
             [(count, freed_bytes)] = await self._database.fetch_all(DELETE, {"ids": [*ids]})
             return int(count), int(freed_bytes)
 
-        done = await in_parts([run_id for (run_id,) in found], delete, self._note_refused)
-        return sum(count for count, _ in done), sum(freed_bytes for _, freed_bytes in done)
+        def refused(run_id: UUID, error: DatabaseRefusedError) -> None:
+            self._refused.add(run_id)
+            if run_id not in self._reported:
+                self._reported.add(run_id)
+                logger.warning(
+                    "run not deleted, tried again with the next sweep: %s",
+                    error,
+                    extra={"run": run_id},
+                )
 
-    def _note_refused(self, run_id: UUID, error: DatabaseRefusedError) -> None:
-        self._refused.add(run_id)
-        if run_id not in self._told:
-            self._told.add(run_id)
-            logger.warning("run cannot be deleted: %s", error, extra={"run": run_id})
+        done = await in_parts([run_id for (run_id,) in found], delete, refused)
+        return sum(count for count, _ in done), sum(freed_bytes for _, freed_bytes in done)
 
     async def purge(self, limit: int) -> int:
         """Delete up to `limit` chunks of runs that were deleted.

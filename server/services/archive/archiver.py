@@ -166,21 +166,25 @@ class Archiver:
 
     async def _flush(self) -> None:
         """Archive what grew; while the database takes a full batch, the next one is read."""
-        batch = await self._read({})
+        batch = await self._read()
         while batch:
             waited = self._waited()
-            moved, following = await asyncio.gather(self._append(batch), self._read_on(batch))
+            moved, following = await asyncio.gather(self._append(batch), self._read(batch))
             await self._settle(batch, moved)
             if _size(batch) >= CHUNK_BYTES and self._quiet_run_is_watched(batch):
                 await asyncio.sleep(rest_seconds(self._waited() - waited))
             # A run whose row was refused meanwhile does not go on from where it never came to.
             batch = {cursor: step for cursor, step in following.items() if not cursor.postponed}
 
-    async def _read(self, before: _Batch) -> _Batch:
-        """Make the batch that follows `before`, which may not be in the database yet.
+    async def _read(self, before: _Batch | None = None) -> _Batch:
+        """Make a batch of what grew; the one that follows `before` only where that is full.
 
-        Runs that had no part in that one come first.
+        The batch before may not be in the database yet. Runs that have no part in it come first.
         """
+        if before is None:
+            before = {}
+        elif _size(before) < BATCH_BYTES:
+            return {}  # more is worth a pause
         batch: _Batch = {}
         room = BATCH_BYTES
         for cursor in sorted(self._grown.values(), key=before.__contains__):
@@ -195,10 +199,6 @@ class Archiver:
                 room -= step.to_offset - step.from_offset
                 batch[cursor] = step
         return batch
-
-    async def _read_on(self, batch: _Batch) -> _Batch:
-        """Read the next batch where this one was full; else, more is worth a pause."""
-        return await self._read(batch) if _size(batch) >= BATCH_BYTES else {}
 
     def _quiet_run_is_watched(self, batch: _Batch) -> bool:
         """Whether somebody watches a run of which little is to be archived: a line may be due."""
