@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from server.models import Command, CommandChange, MadeBefore, RequestKey
+from server.models import Command, CommandChange, MadeBefore, RequestKey, Run
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.requests import Requests
@@ -91,8 +91,7 @@ class CommandService:
         Raises:
             CommandNotFoundError: there is no such command.
         """
-        command, run = await self._commands.get_with_last_run(command_id)
-        return CommandView(command, None if run is None else self._runs.overlay(run))
+        return self._view(*await self._commands.get_with_last_run(command_id))
 
     async def list(self, *, query: str, limit: int, cursor: str | None) -> Page[CommandView]:
         """Return commands whose name or description has the words of `query`, newest first.
@@ -100,13 +99,7 @@ class CommandService:
         Long scripts and descriptions are cut.
         """
         page = await self._commands.list(query=query, limit=limit, cursor=cursor)
-        return Page(
-            [
-                CommandView(command, None if run is None else self._runs.overlay(run))
-                for command, run in page.items
-            ],
-            page.next,
-        )
+        return Page([self._view(command, run) for command, run in page.items], page.next)
 
     async def change(
         self,
@@ -132,3 +125,6 @@ class CommandService:
             CommandActiveError: it has an active run.
         """
         await self._commands.delete(command_id)
+
+    def _view(self, command: Command, run: Run | None) -> CommandView:
+        return CommandView(command, None if run is None else self._runs.overlay(run))

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class PostponableRun(Protocol):
-    """What faults need to know of an active run, and tell it."""
+    """An active run, as far as its faults need to know it."""
 
     run: Run
     """Its newest state."""

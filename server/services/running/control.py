@@ -99,8 +99,8 @@ class Control:
     async def stop_all(self, grace_seconds: float) -> None:
         """Stop every run that is not queued, and wait until its end is stored.
 
-        For the end of the service: no run is started any more, and while the database is away
-        their ends are left to the next server.
+        For the end of the service: no run is started any more. Without a database their ends are
+        left to the next server.
         """
         self._active.close()  # or each run that ends gives its place to the next
         started = [live.run.id for live in self._active if not self._active.is_queued(live)]

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
-    """Notices what no event tells of: each method goes on forever, its owner cancels it."""
+    """Notices what no event tells of: each method runs forever, its owner cancels it."""
 
     def __init__(
         self,

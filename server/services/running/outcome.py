@@ -75,8 +75,8 @@ def windows(end: RunEnd) -> RunEnd:
     return _with(end, WINDOWS_LINE_ENDS) if failed else end
 
 
-def _with(end: RunEnd, told: str) -> RunEnd:
-    return replace(end, reason=f"{end.reason}; {told}" if end.reason else told)
+def _with(end: RunEnd, reason: str) -> RunEnd:
+    return replace(end, reason=f"{end.reason}; {reason}" if end.reason else reason)
 
 
 def unconfirmed() -> RunEnd:
@@ -129,8 +129,8 @@ def incomplete(offset: int, fault: str | None, end_of: Callable[[], RunEnd]) -> 
         end = end_of()
     except Exception as error:
         end = RunEnd(RunState.LOST, datetime.now(UTC), reason=f"its end is not known: {error!r}")
-    told = close_reason(end.state, end.exitcode, end.signal)
-    reason = f"its output from byte {offset} on is not stored ({fault}); it ended with: {told}"
+    how = close_reason(end.state, end.exitcode, end.signal)
+    reason = f"its output from byte {offset} on is not stored ({fault}); it ended with: {how}"
     return RunEnd(RunState.LOST, end.end_time, reason=reason)
 
 
@@ -144,7 +144,7 @@ def close_reason(state: RunState, exitcode: int | None, signal: str | None) -> s
 
 
 def _moment(seconds: float) -> datetime:
-    """Return a moment of Unix seconds; now, where a damaged record tells none that there is."""
+    """Return a moment of Unix seconds; now, if a damaged record has none."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
@@ -154,7 +154,7 @@ def _moment(seconds: float) -> datetime:
 def _reason(record: ExitRecord) -> str | None:
     reasons = []
     if record.lost:
-        # Its script may have run: the keeper tells what kept it from seeing the end, if anything.
+        # Its script may have run: the keeper says what kept it from seeing the end, if anything.
         reasons.append(f"its exit status could not be learned: {record.error or KEEPER_LOST}")
     elif record.error is not None:
         reasons.append(f"could not be started: {record.error}")

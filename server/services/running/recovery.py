@@ -148,7 +148,7 @@ class Recovery:
             position = positions.get(UUID(run_id))
             if position is None:
                 # It was deleted; or this is another database, or an older copy, and the spool is
-                # all that there is of the run. Only the operator can tell.
+                # all that there is of the run. Only the operator knows.
                 logger.warning(UNKNOWN, extra={"run": run_id})
             elif not position.state.final:
                 logger.warning(ANOTHERS, extra={"run": run_id})
@@ -163,7 +163,7 @@ class Recovery:
         live = self._shown.pop(run.id, None)
         if live is None:
             return self._active.add(run)
-        self._active.remove(live)  # what its spool told of it may be wrong
+        self._active.remove(live)  # what its spool says of it may be wrong
         live.mark_stored(run)
         self._active.insert(live)
         return live
