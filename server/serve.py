@@ -8,13 +8,11 @@ from functools import partial
 
 from aiohttp import web
 
-from server.errors import StartupError
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.listening import check_address, listening
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
-from server.keeper.protocol import KeeperError
 from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.process import entry
@@ -33,30 +31,19 @@ from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
 from server.services.commands import CommandService
 from server.services.faults import Faults
+from server.services.gauges import add_gauges
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.requests import Requests
 from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Running
 from server.services.running.launch import Launch
-from server.services.running.startup import Startup
+from server.services.running.startup import Startup, open_keeper
 from server.services.runs import RunService
 from server.services.tasks import Tasks, end
 from server.services.watching import Watching
 from server.settings.groups import DatabaseSettings, Settings
-from server.state import state_directory
-
-_MEMORY_REFUSAL = (
-    "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
-    " own that it may write (docs/operations.md tells how), or set it to 0."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Repositories:
-    commands: CommandRepository
-    runs: RunRepository
-    outputs: OutputRepository
+from server.state import StateDirectory, state_directory
 
 
 def serve(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +64,23 @@ async def _serving(
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Core:
+    """What runs commands, with or without anybody who asks over HTTP."""
+
+    state: StateDirectory
+    tasks: Tasks
+    metrics: Metrics
+    faults: Faults
+    database: Database
+    keeper: KeeperClient
+    archiver: Archiver
+    active: ActiveRuns
+    running: Running
+    runs: RunRepository
+    outputs: OutputRepository
+
+
 @asynccontextmanager
 async def service(
     settings: Settings, environment: Mapping[str, str]
@@ -86,28 +90,78 @@ async def service(
     Raises:
         StartupError: something that the service needs cannot be had.
     """
+    async with _core(settings, environment) as core:
+        tasks, metrics = core.tasks, core.metrics
+        commands = CommandRepository(core.database)
+        viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
+        tasks.start(viewers.watch(), "viewers")
+        add_gauges(metrics, core.active, core.archiver, lambda: len(viewers))
+        requests = Requests(RequestRepository(core.database))
+        runs = RunService(
+            core.running.runner,
+            core.running.control,
+            core.running.finisher,
+            core.active,
+            commands,
+            core.runs,
+            Chunks(core.outputs),
+            requests,
+            stop_grace_seconds=settings.runs.stop_grace_seconds,
+        )
+        retention = Retention(
+            RetentionRepository(core.database),
+            RequestRepository(core.database),
+            settings.retention,
+        )
+        tasks.start(retention.run(), "retention")
+        app = build_app(settings)
+        tasks.start(app[keys.GATES].watch(), "connections")
+        app[keys.RUNS] = runs
+        app[keys.WATCHING] = Watching(core.active, runs)
+        app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests)
+        app[keys.READINESS] = Readiness(
+            core.database,
+            core.keeper,
+            core.archiver,
+            core.faults,
+            core.active,
+            retention,
+            core.runs,
+            host=core.state.host,
+            state_dir=settings.state_dir,
+            min_free_bytes=settings.output.min_free_bytes,
+        )
+        app[keys.METRICS] = metrics
+        app[keys.VIEWERS] = viewers
+        if settings.runs.on_shutdown == "stop":
+            grace_seconds = settings.runs.stop_grace_seconds
+            app.on_shutdown.append(lambda _: core.running.control.stop_all(grace_seconds))
+        app.on_shutdown.append(viewers.close)
+        yield app, tasks
+
+
+@asynccontextmanager
+async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[_Core]:
     async with AsyncExitStack() as stack:
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
         faults = Faults(metrics)
         stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
-        spool = Spool.of(settings.state_dir)
         url = settings.database.url
         if url is None:
             embedded = embedded_database(settings.state_dir / "database", tasks.start)
             url = await stack.enter_async_context(embedded)
         database = _database(url, settings.database, metrics)
         stack.push_async_callback(database.close)
-        keeper = await stack.enter_async_context(_keeper(settings))
-        repositories = _Repositories(
-            CommandRepository(database), RunRepository(database), OutputRepository(database)
+        keeper = await stack.enter_async_context(
+            open_keeper(
+                KeeperClient(settings.state_dir),
+                raise_limit_of,
+                bounds_memory=settings.runs.max_run_memory_bytes is not None,
+            )
         )
-        archiver = Archiver(
-            repositories.outputs,
-            settings.archive,
-            metrics=metrics,
-            faults=faults,
-        )
+        runs, outputs = RunRepository(database), OutputRepository(database)
+        archiver = Archiver(outputs, settings.archive, metrics=metrics, faults=faults)
         watch = Watch()
         stack.callback(watch.close)
         active = ActiveRuns(
@@ -117,12 +171,12 @@ async def service(
         running = Running(
             host=state.host,
             launch=Launch.of(settings.runs, settings.output, environment),
-            spool=spool,
+            spool=Spool.of(settings.state_dir),
             keeper=keeper,
             watch=watch,
             archiver=archiver,
-            runs=repositories.runs,
-            outputs=repositories.outputs,
+            runs=runs,
+            outputs=outputs,
             active=active,
             tasks=tasks,
             metrics=metrics,
@@ -136,57 +190,25 @@ async def service(
             recovery=running.recovery,
             tasks=tasks,
         ).run()
-        await stack.enter_async_context(_archiving(archiver, tasks))
+        # At the end, in reverse: the archiver is cancelled, and what is left is archived.
+        stack.push_async_callback(archiver.flush)
+        stack.push_async_callback(end, tasks.start(archiver.run(), "archiver"))
         tasks.start(running.runner.dispatch_queue(), "dispatch")
         running.housekeeping.start(tasks)
-        viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
-        tasks.start(viewers.watch(), "viewers")
         tasks.start(metrics.watch_loop(), "event loop lag")
-        _tell_gauges(metrics, active, archiver, viewers)
-        requests = Requests(RequestRepository(database))
-        run_service = RunService(
-            running.runner,
-            running.control,
-            running.finisher,
-            active,
-            repositories.commands,
-            repositories.runs,
-            Chunks(repositories.outputs),
-            requests,
-            stop_grace_seconds=settings.runs.stop_grace_seconds,
+        yield _Core(
+            state=state,
+            tasks=tasks,
+            metrics=metrics,
+            faults=faults,
+            database=database,
+            keeper=keeper,
+            archiver=archiver,
+            active=active,
+            running=running,
+            runs=runs,
+            outputs=outputs,
         )
-        retention = Retention(
-            RetentionRepository(database),
-            RequestRepository(database),
-            settings.retention,
-        )
-        tasks.start(retention.run(), "retention")
-        app = build_app(settings)
-        tasks.start(app[keys.GATES].watch(), "connections")
-        app[keys.RUNS] = run_service
-        app[keys.WATCHING] = Watching(active, run_service)
-        app[keys.COMMANDS] = CommandService(
-            repositories.commands, running.runner, run_service, requests
-        )
-        app[keys.READINESS] = Readiness(
-            database,
-            keeper,
-            archiver,
-            faults,
-            active,
-            retention,
-            repositories.runs,
-            host=state.host,
-            state_dir=settings.state_dir,
-            min_free_bytes=settings.output.min_free_bytes,
-        )
-        app[keys.METRICS] = metrics
-        app[keys.VIEWERS] = viewers
-        if settings.runs.on_shutdown == "stop":
-            grace_seconds = settings.runs.stop_grace_seconds
-            app.on_shutdown.append(lambda _: running.control.stop_all(grace_seconds))
-        app.on_shutdown.append(viewers.close)
-        yield app, tasks
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:
@@ -195,50 +217,4 @@ def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Databas
         max_connections=settings.connections,
         statement_timeout_seconds=settings.timeout_seconds,
         on_unavailable=metrics.database_errors.inc,
-    )
-
-
-@asynccontextmanager
-async def _keeper(settings: Settings) -> AsyncIterator[KeeperClient]:
-    """Open the keeper; one that runs older code than is on disk renews itself, with its runs."""
-    keeper = KeeperClient(settings.state_dir)
-    try:
-        raise_limit_of((await keeper.open()).pid)
-        if keeper.outdated:
-            await keeper.renew()
-        problem = await keeper.memory_problem() if settings.runs.max_run_memory_bytes else None
-    except KeeperError as error:
-        raise StartupError(f"The keeper could not be started: {error}") from error
-    try:
-        if problem is not None:
-            raise StartupError(_MEMORY_REFUSAL.format(problem))
-        yield keeper
-    finally:
-        await keeper.close()
-
-
-@asynccontextmanager
-async def _archiving(archiver: Archiver, tasks: Tasks) -> AsyncIterator[None]:
-    """Run the Archiver; at the end what has been written is archived."""
-    archiving = tasks.start(archiver.run(), "archiver")
-    yield
-    await end(archiving)
-    await archiver.flush()
-
-
-def _tell_gauges(
-    metrics: Metrics, active: ActiveRuns, archiver: Archiver, viewers: Viewers
-) -> None:
-    metrics.gauge("runs_running", "Runs that have a process.", lambda: active.running)
-    metrics.gauge("runs_queued", "Runs that wait for a place.", lambda: active.queued)
-    metrics.gauge("viewers", "Viewers, WebSocket and HTTP.", lambda: len(viewers))
-    metrics.gauge(
-        "archive_lag_bytes",
-        "Output written and not yet in the database.",
-        lambda: active.archive_lag_bytes,
-    )
-    metrics.gauge(
-        "archive_lag_seconds",
-        "For how long archiving has failed.",
-        lambda: archiver.lag_seconds,
     )
