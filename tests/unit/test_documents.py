@@ -1,4 +1,4 @@
-"""The documents name only files that there are, and quote only what the service says."""
+"""The documents have a sentence a line, name what there is, and quote what the service says."""
 
 import ast
 import errno
@@ -37,6 +37,31 @@ def test_a_document_names_only_files_that_there_are(document: str) -> None:
     named = {found.removeprefix("../").rstrip("/") for found in NAMED.findall(text)}
     assert named
     assert named - there() == set()
+
+
+ASIDE = re.compile(
+    r"^(?:\||#|>|    ).*|^\s*(?:-|\d+\.) |\*\*[^*]+\.\*\*|`[^`]*`|\([^()]*\)", re.MULTILINE
+)
+"""What is no sentence of its own: tables, headings, items' signs, labels, code, brackets."""
+
+FURTHER = re.compile(r".*[a-z0-9)\"][.!?]\"? +[\"*`(\[]*[A-Z].*")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("bench/*.md"),
+        *ROOT.glob("tests/*/*.md"),
+    ],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_a_document_has_one_sentence_a_line(path: Path) -> None:
+    text = re.sub(
+        r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    assert FURTHER.findall(ASIDE.sub("", text)) == []
 
 
 def texts() -> str:
