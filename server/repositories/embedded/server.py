@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -77,7 +77,10 @@ class EmbeddedDatabase:
             except asyncio.CancelledError:
                 # A thread cannot be cancelled: it looks for this, and has ended when we return.
                 self._given_up.set()
-                await asyncio.wait({starting})
+                while not starting.done():
+                    # Whoever ends a task may cancel it again and again (services/tasks.py).
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait({starting})
                 if not starting.cancelled():
                     starting.exception()  # else asyncio logs that nobody retrieved it
                 self._given_up.clear()

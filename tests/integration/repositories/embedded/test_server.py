@@ -439,6 +439,21 @@ async def test_what_a_link_in_its_directory_leads_to_is_not_told(
     assert (tmp_path / "secret").read_text() == "hunter2\n"
 
 
+async def test_a_start_that_is_cancelled_twice_ends_only_with_its_thread(tmp_path: Path) -> None:
+    """Whoever ends a task cancels it until it has ended."""
+    server = EmbeddedDatabase(tmp_path / "database")
+    starting = asyncio.create_task(server.start())
+    await until(lambda: any(tmp_path.glob(".database-new-*/PG_VERSION")))
+    starting.cancel()
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not any(tmp_path.glob(".database-new-*"))
+    await server.stop()
+    assert not (tmp_path / "database" / "postmaster.pid").exists()
+
+
 async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) -> None:
     """At whatever moment: here once initdb runs, and once the server has written its pid."""
     directory = tmp_path / "database"
