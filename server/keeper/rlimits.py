@@ -27,11 +27,10 @@ def forbid_core_dumps() -> None:
 
 def allow_open_files(count: int) -> bool:
     """Whether the keeper may have so many files open; its soft limit is raised when it must be."""
-    if not _within(count, OPEN_FILES.most):
-        return False
     if not _within(count, resource.getrlimit(RLIMIT_NOFILE)[0]):
+        # Also where that is too few: not all that were counted may need them.
         resource.setrlimit(RLIMIT_NOFILE, (OPEN_FILES.most, OPEN_FILES.most))
-    return True
+    return _within(count, OPEN_FILES.most)
 
 
 def setter(limits: Limits) -> Callable[[], None] | None:

@@ -1,6 +1,7 @@
 """How a run goes on beyond the bound of its output, and the limits of its processes."""
 
 import resource
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,22 @@ async def test_a_run_that_asks_for_no_limits_has_the_keepers_and_dumps_no_core(h
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert output.split()[:2] == [b"%d" % soft, b"%d" % hard]
     assert output.split()[-3:] == [b"0", b"0", b"bytes"]
+
+
+async def test_spools_of_ended_runs_take_no_descriptors_from_those_that_are_adopted(
+    tmp_path: Path,
+) -> None:
+    """With them there seem to be more runs than the hard limit allows for."""
+    command = ("/usr/bin/prlimit", "--nofile=80:260", *keeper_command())
+    async with a_host(tmp_path, command=command) as host:
+        run_ids = {await host.start("exec sleep 1000") for _ in range(32)}
+        for _ in range(30):
+            ended = str(uuid.uuid4())
+            host.spool.create(ended, b"true")
+            host.spool.write_exit(ended, ExitRecord(exitcode=0))
+        await host.kill_keeper()
+        await host.hello()
+        assert await host.client.runs() == run_ids
 
 
 async def test_the_keeper_raises_its_soft_limit_for_itself_alone(tmp_path: Path) -> None:
