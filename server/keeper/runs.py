@@ -107,7 +107,7 @@ class Runs:
             run = Run(request.run_id, request.limits, self._spool, self, self._mover)
         except OSError as error:
             if not self._spool.directory(request.run_id).is_dir():
-                raise
+                raise  # nothing was begun: the client may ask again
             self._end(request.run_id, ExitRecord(error=f"its spool cannot be made: {error}"))
             return True
         self._runs[request.run_id] = run
@@ -124,7 +124,7 @@ class Runs:
         """Adopt every run that has not ended, and kill what is left of those that have."""
         ended = set()
         run_ids = self._spool.run_ids()
-        _descriptors_allow(len(run_ids))
+        _descriptors_allow(len(run_ids))  # ended runs are counted as well: it is to raise the limit
         for run_id in run_ids:
             try:
                 if self._spool.read_exit(run_id) is None:
@@ -179,6 +179,7 @@ class Runs:
         """Kill what an earlier keeper was ending when it went: of ended runs, or adopted."""
         orphans = set(self.orphans())
         for pid, run_id in processes.owners().items():
+            # Another state directory's keeper may have runs beside ours: theirs are left alone.
             stray = pid in orphans or self._spool.is_work(processes.directory(pid), run_id)
             if run_id in ended or (stray and run_id not in self._runs):
                 process = processes.read(pid)

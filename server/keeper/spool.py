@@ -170,6 +170,7 @@ class Spool:
         try:
             return _read_text(self.work(run_id) / SCRIPT)
         except FileNotFoundError:
+            # Where the first version had it.
             return _read_text(self.directory(run_id) / SCRIPT)
 
     def has_windows_line_ends(self, run_id: str) -> bool:

@@ -99,10 +99,8 @@ class OutputFiles:
         return self._newest >= 0 and self.output_bytes > (self._head_bytes or 0)
 
     def room(self, count: int) -> int:
-        """Return how many of `count` bytes that have come may be written; 0: no more at all.
-
-        A file that somebody has cut is given its size first: what is written now would hide it.
-        """
+        """Return how many of `count` bytes that have come may be written; 0: no more at all."""
+        # First, as what is written now would hide that somebody has cut the file.
         self._mend(self.descriptor, self._filled)
         bound = self._head_bytes if self._newest < 0 else self._tail_bytes
         if bound is None:
@@ -164,10 +162,8 @@ class OutputFiles:
         self._segments.clear()
 
     def _find_newest(self) -> int:
-        """Return the newest segment, -1: there is none.
-
-        Only what a keeper may have made is one: the head is full, and so is the segment before.
-        """
+        """Return the newest segment, -1: there is none."""
+        # Only what a keeper may have made is one: the head is full, and so is the segment before.
         if not self._tail_bytes or self.output_bytes < (self._head_bytes or 0):
             return -1
         with os.scandir(self._directory) as entries:
@@ -190,7 +186,7 @@ class OutputFiles:
         return self._directory / f"{TAIL}.{number}"
 
     def _begin_segment(self) -> None:
-        """Go on in a new segment; the one before the full one has become too old to be kept."""
+        """Go on in a new segment."""
         path = self._segment(self._newest + 1)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
         try:
@@ -201,6 +197,7 @@ class OutputFiles:
         self._newest += 1
         self._segments[self._newest] = self.descriptor
         self._filled = 0
+        # The full one and the new one cover the tail; the one before them is too old for it.
         if (old := self._segments.pop(self._newest - 2, None)) is not None:
             os.close(old)
             self._segment(self._newest - 2).unlink(missing_ok=True)
@@ -238,6 +235,7 @@ class OutputFiles:
         if is_at(self._output, path):
             return
         self._trash.take(path)
+        # A file without any name cannot be linked again (linkat(2)): its bytes are copied.
         if os.fstat(self._output).st_nlink > 0:
             link(self._output, path)
             return

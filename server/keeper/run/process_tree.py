@@ -99,6 +99,7 @@ class ProcessTree:
 
         `signalled`: the group has heard its signal already.
         """
+        # Where everything is killed at once, that looks at the whole machine itself.
         for process in self.members(everywhere=not overdue.is_set()):
             if not (signalled and process.group == self._leader):
                 processes.send(process, signal.SIGTERM)
@@ -134,6 +135,7 @@ class ProcessTree:
         mark = processes.owner(orphan)
         if mark is not None:
             return mark == self.run_id
+        # It has shed its environment, or may not be looked into.
         process = processes.read(orphan)
         in_group = process is not None and self._leader in (process.group, process.session)
         return in_group or self._subreaper.is_sole(self.run_id)

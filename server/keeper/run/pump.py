@@ -118,6 +118,7 @@ class Pump:
 
     def mend(self) -> None:
         """Mend the output, now or when what is under way has come through; see OutputFiles."""
+        # While the thread moves something, the size is not the one that the accounts tell.
         self._must_mend = self.moving
         if not self._must_mend:
             self.output.mend()
@@ -156,6 +157,7 @@ class Pump:
             return
         if (room := self._room(LARGE_PIPE_BYTES)) == 0:
             return
+        # Not watched meanwhile: the thread alone moves, and `_moved` watches again.
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.pipe)
         self._moving = loop.run_in_executor(self._mover, self._splice, room)

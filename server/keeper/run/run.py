@@ -57,7 +57,7 @@ class Run:
         self._spool = spool
         self._subreaper = subreaper
         self._directory = spool.directory(run_id)
-        self._place = self._directory.stat()
+        self._place = self._directory.stat()  # tells it from another one of this name
         is_sole = partial(subreaper.is_sole, run_id)
         self._pump = Pump(
             self._directory, limits, spool.trash, self._stop_for, mover, is_sole, handed
@@ -155,6 +155,7 @@ class Run:
             return
         status = await self._status
         self._step(State.EXITED)
+        # A stop that comes from here on finds no group to signal: its leader was reaped.
         signalled = self._stop is not None
         self._timeout.cancel()
         await self._drain()
@@ -258,6 +259,7 @@ class Run:
 
     async def _finish(self, record: ExitRecord) -> None:
         """Complete the output and record the end of the run."""
+        # From here on nothing is moved: what is left in the pipe was written after the end.
         self._pump.stop()
         await self._pump.settle()
         failpoint("keeper.ended")
