@@ -48,7 +48,7 @@ class Site:
     async def output(self, _: UUID) -> AsyncIterator[RunLog]:
         yield self.log
 
-    async def ended(self, _: UUID, live: LiveRun) -> Run:
+    async def wait_ended(self, _: UUID, live: LiveRun) -> Run:
         return live.run
 
     def start(self) -> None:
