@@ -1,4 +1,4 @@
-"""The entry: makes the process one that can be seen into by nobody, then loads it and serves."""
+"""The entry: hides the process's memory, then imports the role that was asked for and runs it."""
 
 import ctypes
 import os
@@ -12,28 +12,26 @@ from server.process.signals import IGNORED_SIGNALS
 PR_SET_DUMPABLE = 4
 """prctl(2)."""
 
-STANDARD_DESCRIPTORS = 3
-WORDS = {
+STANDARD_DESCRIPTORS = 3  # stdin, stdout, stderr
+ROLES = {
     "serve": ("server.serve", "serve"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
 }
-"""What may be asked for, by the command line's first word, and the function that does it."""
+"""By the command line's first word: the module and the function that does it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the first word says; without one, serve. Return the exit code.
-
-    All else is imported behind the first steps: it takes the better part of a second, in which a
-    run that outlived the server before could read this one's environment.
-    """
+    """Run the role that the first word names; without one, serve. Return the exit code."""
+    # Before all other imports: they take the better part of a second, in which a run that outlived
+    # the previous server could read this one's environment.
     hide_memory()
     open_standard_descriptors()
     for number in IGNORED_SIGNALS:
         # Not SIG_IGN, which the runs would inherit.
         signal.signal(number, lambda *_: None)
     given = [*(sys.argv[1:] if arguments is None else arguments)]
-    module, function = WORDS[given.pop(0) if given and given[0] in WORDS else "serve"]
+    module, function = ROLES[given.pop(0) if given and given[0] in ROLES else "serve"]
     return int(getattr(import_module(module), function)(given))
 
 

@@ -39,7 +39,7 @@ def _run(word: str, arguments: Sequence[str]) -> int:
         settings, file = _read(word, arguments)
         set_up_logging(settings.log.level, settings.log.format, errors)
         take_environment(settings)
-        asyncio.run(_until_interrupted(WORDS[word](settings, file)))
+        asyncio.run(_until_interrupted(ACTIONS[word](settings, file)))
     except TailrunError as error:
         errors.write(f"tailrun: {error}\n")
         return os.EX_CONFIG
@@ -48,7 +48,7 @@ def _run(word: str, arguments: Sequence[str]) -> int:
         errors.write(f"tailrun: The {word} failed: {place}: {error.strerror or error}.\n")
         return os.EX_CONFIG
     except (asyncio.CancelledError, KeyboardInterrupt):
-        errors.write(f"tailrun: The {word} was broken off, and left nothing behind.\n")
+        errors.write(f"tailrun: The {word} was interrupted, and left nothing behind.\n")
         return os.EX_CONFIG
     finally:
         errors.flush()
@@ -59,14 +59,14 @@ def _run(word: str, arguments: Sequence[str]) -> int:
 def _read(word: str, arguments: Sequence[str]) -> tuple[Settings, Path]:
     file, *options = arguments or ("",)
     if file in ("-h", "--help"):
-        read_settings([file], os.environ)  # which says what there is, and ends
+        read_settings([file], os.environ)  # prints the options, and exits
     if not file or file.startswith("-"):
         raise BackupError(USAGE.format(word))
     return read_settings(options, os.environ), Path(file).absolute()
 
 
 async def _until_interrupted(work: Coroutine[None, None, None]) -> None:
-    """Do the work; SIGTERM breaks it off as SIGINT does."""
+    """Do the work; SIGTERM interrupts it as SIGINT does."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await task
@@ -87,7 +87,8 @@ async def _back_up(settings: Settings, file: Path) -> None:
     try:
         async with _embedded(settings) as server:
             await backup.dump(server, host, file)
-    except StateDirectoryInUseError:  # its server has the database run
+    except StateDirectoryInUseError:
+        # A server holds the directory, and keeps its database running: it can be asked.
         server = backup.Server(EmbeddedDatabase(directory).url, directory)
         await backup.dump(server, host, file)
 
@@ -110,7 +111,7 @@ async def _restore(settings: Settings, file: Path) -> None:
 
 @asynccontextmanager
 async def _embedded(settings: Settings, host: str | None = None) -> AsyncIterator[backup.Server]:
-    """Hold the state directory, as a server does, and have its database run."""
+    """Hold the state directory, as a server does, and run its database meanwhile."""
     directory = settings.state_dir / "database"
     database = EmbeddedDatabase(directory)
     with state_directory(settings.state_dir, host):
@@ -120,4 +121,4 @@ async def _embedded(settings: Settings, host: str | None = None) -> AsyncIterato
             await database.stop()
 
 
-WORDS = {"backup": _back_up, "restore": _restore}
+ACTIONS = {"backup": _back_up, "restore": _restore}

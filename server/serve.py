@@ -47,7 +47,7 @@ from server.state import StateDirectory, state_directory
 
 
 def serve(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to end; return the exit code."""
+    """Serve until a signal ends it, or it cannot go on; return the exit code."""
     return entry.run(sys.argv[1:] if arguments is None else arguments, _serving)
 
 
@@ -142,6 +142,7 @@ async def service(
 
 @asynccontextmanager
 async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[_Core]:
+    """Build and start what runs commands; when it is left, end it in the reverse order."""
     async with AsyncExitStack() as stack:
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()

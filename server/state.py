@@ -20,11 +20,13 @@ from server.files import read_small
 HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
 CHECK_SECONDS = 0.25
+"""Between two checks of the lock: for so long two servers may believe that they hold it."""
 
-OWN = (LOCK_FILE, HOST_FILE, "spool", "work", "trash", "keeper")
+OWN_NAMES = (LOCK_FILE, HOST_FILE, "spool", "work", "trash", "keeper")
 """What is ours in the directory. Not the embedded database: for root another user owns it."""
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHER_USERS = stat.S_IRWXG | stat.S_IRWXO
+"""The permissions of everybody but the owner."""
 IDENTITY = re.compile(r"[!-~]{1,64}")
 _IDENTITY_MEND = (
     "Free space or make it readable, put it back from a backup, or remove it: then another one is"
@@ -117,7 +119,7 @@ def _close_to_others(directory: Path) -> None:
             f" what is in it, then `chmod 0700 {directory}`, or set TAILRUN_STATE_DIR to another."
         )
     _make_private(directory.resolve())
-    for name in OWN:
+    for name in OWN_NAMES:
         with suppress(FileNotFoundError):
             _make_private(directory / name)
 
@@ -132,8 +134,8 @@ def _make_private(path: Path) -> None:
             f" {_user_name(os.geteuid())}. Start it as the former, or set TAILRUN_STATE_DIR to a"
             " directory of the latter; one that does not exist is created."
         )
-    if found.st_mode & OTHERS:
-        path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+    if found.st_mode & OTHER_USERS:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~OTHER_USERS)
 
 
 def _identity(path: Path, identity: str | None) -> str:

@@ -3,11 +3,11 @@
 import logging
 import resource
 
-ENOUGH = 65_536
-"""The least that is asked for. Not the hard limit, which may be a thousand million: runs inherit
-the soft one, and some programs close every descriptor up to it."""
+LEAST_LIMIT = 65_536
+"""The least soft limit that is asked for. Not the hard one, which may be a thousand million: runs
+inherit the soft limit, and some programs close every descriptor up to it."""
 
-RESERVE = 128
+RESERVED = 128
 """For everything but connections: libraries, inotify, the keeper, the log, the database."""
 
 KEEPER_PER_RUN = 6
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def raise_limit(*, connections: int, runs: int) -> int:
-    """Raise the soft limit towards the hard one, as far as it is of use; return it."""
+    """Raise the soft limit, to what is needed or the hard one; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(soft, ENOUGH, connections + runs + RESERVE, KEEPER_PER_RUN * runs + RESERVE)
+    wanted = max(soft, LEAST_LIMIT, connections + runs + RESERVED, KEEPER_PER_RUN * runs + RESERVED)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft not in {limit, resource.RLIM_INFINITY}:
         try:
@@ -30,12 +30,13 @@ def raise_limit(*, connections: int, runs: int) -> int:
     return limit
 
 
-def for_connections(limit: int, *, connections: int, others: int) -> int:
+def limit_connections(limit: int, *, connections: int, others: int) -> int:
     """Return the most connections that leave descriptors for everything else.
 
     `others` is the number of descriptors for runs' logs and the database, beside the reserve.
     """
-    bound = min(connections, max(1, limit - min(RESERVE + others, limit // 2)))
+    # At least half is left to connections, however low the limit is: the server must be reachable.
+    bound = min(connections, max(1, limit - min(RESERVED + others, limit // 2)))
     if bound < connections:
         logger.warning(
             "at most %s connections are served at a time, not TAILRUN_MAX_CONNECTIONS (%s):"

@@ -43,7 +43,7 @@ def run(arguments: Sequence[str], role: Role) -> int:
     def leave() -> NoReturn:
         output.flush()
         errors.flush()
-        # Not an ordinary exit: it would wait for a thread that may wait long for a database.
+        # Not an ordinary exit: it would join a thread that may wait long for a database.
         os._exit(0)
 
     try:
@@ -86,7 +86,7 @@ def _within_limits(settings: Settings) -> Settings:
     limit = descriptors.raise_limit(
         connections=settings.http.max_connections, runs=settings.runs.max_concurrent_runs
     )
-    bound = descriptors.for_connections(
+    bound = descriptors.limit_connections(
         limit,
         connections=settings.http.max_connections,
         others=settings.runs.max_concurrent_runs + settings.database.connections,

@@ -7,7 +7,7 @@ from server.settings.groups import Settings
 from server.settings.reading import database_password
 
 SECRETS = ("TAILRUN_DATABASE_URL",)
-"""Removed at the start; every process that is started inherits the rest."""
+"""Removed at the start, as child processes inherit the environment."""
 
 
 def take_environment(settings: Settings) -> Mapping[str, str]:

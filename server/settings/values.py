@@ -1,4 +1,4 @@
-"""What a setting's text stands for: each parser takes a text, or says what it takes instead."""
+"""Parsers of settings: each returns a text's value, or says what it takes instead."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from typing import Any
 Parser = Callable[[str], Any]
 """Raises ValueError with what the setting takes, to be read behind "it takes"."""
 
-MAX_DIGITS = 30
+MAX_DIGITS = 30  # int() raises beyond 4,300, with a message of its own
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 """Plain ASCII numbers: float() takes nan, inf, 1_000 and the digits of every alphabet as well."""
@@ -39,7 +39,7 @@ def number(minimum: float, maximum: float, *, of: str) -> Parser:
 
 
 def none_if_zero(parse: Parser) -> Parser:
-    """Take what another parser takes; 0 stands for no bound, and is read as None."""
+    """Take what another parser takes; 0 is read as None, which is no limit."""
 
     def parse_bound(text: str) -> Any:
         return parse(text) or None
@@ -89,7 +89,7 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def words(text: str) -> str:
+def nonempty(text: str) -> str:
     """Take a text that is not empty."""
     if not text or not _is_plain(text):
         raise ValueError("a text that is not empty, without control characters")

@@ -269,7 +269,7 @@ async def test_a_backup_that_is_broken_off_leaves_the_one_before(
         async with patience():
             said, _ = await process.communicate()
         assert process.returncode == os.EX_CONFIG
-        assert said == b"tailrun: The backup was broken off, and left nothing behind.\n"
+        assert said == b"tailrun: The backup was interrupted, and left nothing behind.\n"
         assert dumping(process.pid) == []
     assert file.read_text() == "the one before"
     assert not file.with_name("backup.new").exists()

@@ -274,7 +274,7 @@ ROW_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", ROW_FAULTS)
-async def test_a_run_whose_row_is_refused_is_put_off_alone(
+async def test_a_run_whose_row_is_refused_is_postponed_alone(
     pair: Pair, database_url: str, fault: str
 ) -> None:
     """It says why, and goes on when its row can be written again; the other has ended by then."""

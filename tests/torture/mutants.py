@@ -205,7 +205,7 @@ MUTANTS = (
         "server/services/archive/archiver.py",
         "            del batch[step[0]]\n",
         "            raise error\n",
-        (f"{FAULTS}::test_a_run_whose_row_is_refused_is_put_off_alone",),
+        (f"{FAULTS}::test_a_run_whose_row_is_refused_is_postponed_alone",),
     ),
     Mutant(
         "an output that cannot be read holds up the others",
