@@ -1,6 +1,7 @@
 """Cursors: an output cut into the frames that one viewer is sent.
 
-A cursor holds an offset and nothing else; it may be dropped, or cancelled, at any time.
+A cursor holds an offset and nothing else; it may be dropped, or cancelled, at any time. Frames are
+yielded by `ready.pop()`: while the viewer takes one, a name here would keep its bytes in memory.
 """
 
 import asyncio
@@ -26,13 +27,13 @@ SLAB_BYTES = 256 * 1024
 """Output in one frame, at most."""
 
 FIRST_SLAB_BYTES = 32 * 1024
-"""Output in one frame for a viewer that has not shown yet that it takes more."""
+"""Output in one frame, at most, until its viewer has shown that it is quick."""
 
 QUICK_SECONDS = 0.1
 """A viewer that takes each frame within so long is sent larger ones, after QUICK_BYTES."""
 
 QUICK_BYTES = 512 * 1024
-"""More than the kernels on both sides take for one that reads nothing: 271 kB here, by default."""
+"""More than the kernels on both sides buffer for a viewer that reads nothing: 271 kB, measured."""
 
 SILENCE_SECONDS = 0.25
 """An unfinished line goes out, as text, after so long without growth."""
@@ -42,7 +43,7 @@ UNFINISHED_SECONDS = 0.5
 
 
 Grown = Callable[[int], Awaitable[None]]
-"""`Output.grown`, or what is to be awaited in its place; what that raises ends the frames."""
+"""`Output.grown`, or a substitute for it; what a substitute raises ends the frames."""
 
 
 class StreamFormat(StrEnum):
@@ -62,9 +63,9 @@ class Frame(NamedTuple):
 
 
 class Pace:
-    """How much output a frame may carry: little, until its viewer shows that it takes more.
+    """How much output a frame may carry: little, until its viewer has shown that it is quick.
 
-    One that takes nothing holds so little, and one that is slow is sent something often.
+    So one that takes nothing holds little memory, and a slow one is sent something often.
     """
 
     def __init__(self, least_bytes: int = FIRST_SLAB_BYTES, most_bytes: int = SLAB_BYTES) -> None:
@@ -73,7 +74,7 @@ class Pace:
         self._quick_bytes = 0
 
     def took(self, size: int, seconds: float) -> None:
-        """Note that a frame of `size` bytes was taken within so long."""
+        """Record that the viewer took `size` bytes within so long."""
         self._quick_bytes = 0 if seconds > QUICK_SECONDS else self._quick_bytes + size
         quick = self._quick_bytes > QUICK_BYTES
         self.slab_bytes = self._most_bytes if quick else self._least_bytes
@@ -132,7 +133,7 @@ async def _raw(
             shared.put(StreamFormat.RAW, offset, frame)
             del data
         offset = frame.next
-        ready = [Frame(frame.payload, text=False, next=offset)]  # a name would keep its bytes
+        ready = [Frame(frame.payload, text=False, next=offset)]
         del frame
         yield ready.pop()
 
@@ -141,7 +142,7 @@ async def _json(
     output: Output, offset: int, pace: Pace, grown: Grown
 ) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
-    await grown(offset)  # only lines that are there are counted
+    await grown(offset)  # `lines_before` needs the bytes before the offset to be there
     line = await output.lines_before(offset) + 1
     seen = offset
     while True:
@@ -153,7 +154,7 @@ async def _json(
             if not data:
                 return
             cut = cut_json(data, final=final, full=len(data) == slab_bytes)
-            if cut == 0:
+            if cut == 0:  # a part of one character: wait for the rest of it
                 seen = offset + len(data)
                 continue
             frame = _encode_json(offset, line, await output.time_at(offset), data[:cut])
@@ -167,7 +168,7 @@ async def _json(
 
 
 def _encode_json(offset: int, line: int, seen_at: float, data: bytes) -> Encoded:
-    """Encode output; of what gets too large as JSON (six bytes for a NUL) the first part."""
+    """Encode output; if it gets too large as JSON (six bytes for a NUL), its first part alone."""
     payload = json_output(offset, line, seen_at, data)
     if len(payload) > MESSAGE_BYTES:
         data = data[:JSON_SAFE_BYTES]
@@ -180,18 +181,21 @@ async def _text(
     output: Output, offset: int, pace: Pace, patience: Patience, grown: Grown
 ) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
+    # Up to `seen` the output was read and found unfinished. `torn`: the last frame ended within a
+    # line. `due`: the patience with the unfinished line has ended.
     seen, torn, due = offset, False, False
     unfinished = _Unfinished(patience)
     while True:
-        # What was due and had no whole character waits for the rest of it.
+        # If it was due, it lacked a whole character: wait for the rest, however long that takes.
         quiet = await unfinished.outlasts(grown(seen), held_back=seen > offset and not due)
+        # The newline of a torn line makes no message, and a shared frame may begin with it.
         frame = None if torn else shared.get(StreamFormat.TEXT, offset)
         if frame is None:
             slab_bytes = pace.slab_bytes
             data, final = await _slab(output, offset, slab_bytes)
             if not data:
                 return
-            if torn and data.startswith(b"\n"):
+            if torn and data.startswith(b"\n"):  # it ends a line that was sent: no message
                 offset, seen, torn = offset + 1, offset + 1, False
                 continue
             due = quiet or unfinished.overdue(offset)
@@ -211,7 +215,7 @@ async def _text(
 
 
 class _Unfinished:
-    """For how long the line that is unfinished now has been held back."""
+    """The unfinished line at the output's end, and since when it has been held back."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
@@ -219,14 +223,14 @@ class _Unfinished:
         self._since = 0.0
 
     def overdue(self, offset: int) -> bool:
-        """Return whether what is unsent, which starts at `offset`, was held back long enough."""
+        """Return whether the unsent output from `offset` on was held back for long enough."""
         now = asyncio.get_running_loop().time()
         if offset != self._offset:
             self._offset, self._since = offset, now
         return now - self._since >= self._patience.unfinished_seconds
 
     async def outlasts(self, growth: Awaitable[None], *, held_back: bool) -> bool:
-        """Wait for growth; return whether the patience with what is `held_back` ended before."""
+        """Wait for growth; if output is `held_back`, True as soon as the patience with it ends."""
         held_seconds = asyncio.get_running_loop().time() - self._since
         left_seconds = max(0.0, self._patience.unfinished_seconds - held_seconds)
         seconds = min(self._patience.silence_seconds, left_seconds)
@@ -239,11 +243,12 @@ class _Unfinished:
 
 
 def _shared(output: Output) -> SharedFrames:
+    # The viewers of a finished run are each at a place of their own: nothing is kept for them.
     return output.frames if isinstance(output, SharesFrames) else SharedFrames(limit_frames=0)
 
 
 async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bool]:
-    """Read a full slab, or all there is, and whether that is final."""
+    """Read up to `slab_bytes`, as much as is there; also return whether nothing will follow."""
     ended, size = output.ended, output.size  # in this order: then the size is final
     end = min(size, offset + slab_bytes)
     if end - offset == slab_bytes:
@@ -251,7 +256,7 @@ async def _slab(output: Output, offset: int, slab_bytes: int) -> tuple[bytes, bo
     parts = []
     while offset < end:
         if not (data := await output.read(offset, end - offset)):
-            break  # somebody has cut the output
+            break  # another process has cut the output
         parts.append(data)
         offset += len(data)
     return b"".join(parts), ended and offset >= size

@@ -5,13 +5,13 @@ import codecs
 import orjson
 
 MESSAGE_BYTES = 1024 * 1024
-"""A message to a viewer has at most so many bytes: clients' default bound is often this."""
+"""The largest message to a viewer: many clients take no larger ones by default."""
 
 JSON_SAFE_BYTES = (MESSAGE_BYTES - 1024) // 6
-"""Output of which a JSON frame is never larger: a control character takes six bytes as JSON."""
+"""So much output always fits into one message: JSON writes a byte as six characters at most."""
 
 INCOMPLETE_BYTES = 3
-"""A UTF-8 character that lacks its end has at most so many bytes (RFC 3629, section 3)."""
+"""The longest beginning of a UTF-8 character that lacks its end (RFC 3629, section 3)."""
 
 
 def cut_lines(data: bytes) -> int:
@@ -30,19 +30,16 @@ def cut_characters(data: bytes) -> int:
 
 
 def cut_text(data: bytes, *, final: bool, due: bool) -> int:
-    """Return up to where data is sent as text: behind its last line.
+    """Return how many bytes are sent as text now: all whole lines.
 
-    Where it has no whole line, it is sent when it is `final`, or `due`; then between characters.
+    Without a whole line it is 0, unless the data is `final`, or `due`: then all whole characters.
     """
     unfinished = len(data) if final else cut_characters(data) if due else 0
     return cut_lines(data) or unfinished
 
 
 def cut_json(data: bytes, *, final: bool, full: bool) -> int:
-    """Return up to where data is sent as JSON: between characters, or lines when it is `full`.
-
-    What is left out of the latter holds no newline.
-    """
+    """Return how many bytes are sent as JSON now: whole characters, and lines if it is `full`."""
     if full:
         return cut_lines(data) or cut_characters(data)
     return len(data) if final else cut_characters(data)

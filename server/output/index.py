@@ -1,4 +1,4 @@
-"""Where lines are in a growing file: a checkpoint per MiB, made when it is needed."""
+"""Where lines are in a growing file: a checkpoint per MiB, made when it is first needed."""
 
 import asyncio
 import errno
@@ -16,7 +16,7 @@ BLOCK_BYTES = 1024 * 1024
 """Bytes between two checkpoints: 8 bytes of index for each."""
 
 SCAN_BLOCKS = 64
-"""Blocks scanned with one visit to a thread; a scan can be cancelled between visits."""
+"""Blocks scanned by one call in a thread; a scan can be cancelled between two calls."""
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class LineIndex:
         return offset
 
     async def _read(self, start: int, end: int) -> bytes:
-        if start == end:  # not worth a visit to a thread
+        if start == end:  # not worth a call in a thread
             return b""
         return await self._blocking(partial(read_exactly, start, end))
 
@@ -86,21 +86,21 @@ class LineIndex:
             async with self._building:
                 first = len(self._checkpoints) - 1
                 last = min(blocks, first + SCAN_BLOCKS)
-                if not enough() and first < last:  # else another one's scan was enough
+                if not enough() and first < last:  # else the scan of another caller was enough
                     counts = await self._blocking(partial(_count_blocks, first, last))
                     total = self._checkpoints.pop()  # `accumulate` begins with it
                     self._checkpoints.extend(accumulate(counts, initial=total))
 
 
 class OutputDamagedError(OSError):
-    """Somebody has cut the output of a run: bytes that were in it are not there any more."""
+    """Another process has cut the output of a run: bytes that were in it are gone."""
 
 
 def read_exactly(start: int, end: int, descriptor: int) -> bytes:
     """Return the bytes in [start, end).
 
     Raises:
-        OutputDamagedError: the file is shorter; somebody other than the keeper has cut it.
+        OutputDamagedError: the file is shorter: a process other than the keeper has cut it.
     """
     data = os.pread(descriptor, end - start, start)
     if len(data) < end - start:
@@ -117,9 +117,10 @@ def _count_blocks(first: int, last: int, descriptor: int) -> list[int]:
 
 
 def _scan_back(end: int, count: int, descriptor: int) -> tuple[int, int]:
-    """Look backwards from `end` for the start of the last `count` lines, in SCAN_BLOCKS blocks.
+    """Search SCAN_BLOCKS blocks backwards from `end` for the start of the last `count` lines.
 
-    Return how far it was looked, and the lines still to find; where they start and 0 when found.
+    Return where the search stopped, and how many lines are still to be found: 0, if they start
+    there.
     """
     for _ in range(SCAN_BLOCKS):
         start = max(0, end - BLOCK_BYTES)

@@ -30,9 +30,9 @@ class RunLog:
     `with log.acquire():`) and every user calls `release` once; the last one closes the file.
     Until then readers go on, even when the spool has been removed.
 
-    It does not look for growth by itself: `grow` and `refresh` do, called by the Watch; each time
-    that it has grown or ended, `listeners` are called. `marks` are the times at offsets known from
-    before, ascending.
+    Its size is as of the last `refresh_size` or `refresh`, which the Watch calls; whenever the
+    output has grown or ended, the `listeners` are called. `marks` are the times at offsets that are
+    known already, ascending.
 
     Raises:
         OSError: the spool has no output, or it cannot be opened.
@@ -55,7 +55,7 @@ class RunLog:
         self._removed = False
         self._waiters: dict[asyncio.Future[None], int] = {}
         self.listeners: set[Callable[[], None]] = set()
-        self._reads_at_once = True
+        self._has_nowait = True
         self._index = LineIndex(self.in_thread)
         # Without marks, what is there already was seen when it was last written.
         status = os.fstat(self._file)
@@ -87,7 +87,7 @@ class RunLog:
     @property
     def path(self) -> str:
         """A name of the output itself, whatever became of the one in its directory."""
-        return f"/proc/self/fd/{self._opened()}"
+        return f"/proc/self/fd/{self._require_open()}"
 
     @property
     def users(self) -> int:
@@ -101,7 +101,7 @@ class RunLog:
 
     def acquire(self) -> Self:
         """Return the log, for one more user."""
-        self._opened()
+        self._require_open()
         self._users += 1
         return self
 
@@ -111,7 +111,7 @@ class RunLog:
         Raises:
             LogClosedError: all users have released the log already.
         """
-        descriptor = self._opened()
+        descriptor = self._require_open()
         self._users -= 1
         if self._users == 0:
             self._file = None
@@ -125,29 +125,29 @@ class RunLog:
         self.release()
 
     def refresh(self) -> None:
-        """Look how far the output has grown and whether it has ended; wake those who wait.
+        """Read the output's size and whether it has ended; wake those who wait.
 
-        One that was removed without an exit record has not ended: its keeper has it.
+        One that was removed without an exit record has not ended: its keeper writes on.
         """
         if self._ended:
             return
         # In this order: where there is a record, the size that is read after it is final.
         exited = self._exited()
-        status = os.fstat(self._opened())
+        status = os.fstat(self._require_open())
         self._ended = exited
         self._removed = status.st_nlink == 0
-        self._take_size(status.st_size)
+        self._set_size(status.st_size)
 
     def give_up(self) -> None:
-        """Take the output as ended: it was removed, and no keeper has its run."""
+        """Declare the output ended: it was removed, and no keeper has its run."""
         if not self._ended:
             self._ended = True
-            self._take_size(os.fstat(self._opened()).st_size)
+            self._set_size(os.fstat(self._require_open()).st_size)
 
-    def grow(self) -> None:
-        """Look how far the output has grown, and no more; wake those who wait."""
+    def refresh_size(self) -> None:
+        """Read the output's size alone, which is cheaper; wake those who wait."""
         if not self._ended:
-            self._take_size(os.lseek(self._opened(), 0, os.SEEK_END))
+            self._set_size(os.lseek(self._require_open(), 0, os.SEEK_END))
 
     def mark(self, offset: int, seen_at: float) -> None:
         """Note that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
@@ -160,7 +160,7 @@ class RunLog:
 
     async def grown_or_woken(self, offset: int) -> None:
         """Wait until `size` is above `offset`, the output has ended, or `wake` was called."""
-        self._opened()
+        self._require_open()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = offset
         try:
@@ -169,7 +169,7 @@ class RunLog:
             del self._waiters[waiter]
 
     def wake(self) -> None:
-        """Have those who wait look again: what they may wait for besides output has come."""
+        """Wake all who wait in `grown_or_woken`, as when their run has changed."""
         self._wake(self._waiters)
 
     async def read(self, offset: int, limit: int) -> bytes:
@@ -181,15 +181,16 @@ class RunLog:
             OSError: the file cannot be read.
             OutputDamagedError: somebody has cut it. Once it has ended, `size` is what is left.
         """
-        length = min(limit, self._size - offset)  # what is there beyond was not noticed yet
+        # Bytes beyond the size may be there already: they have no time yet.
+        length = min(limit, self._size - offset)
         if length <= 0:
             return b""
-        data = self._read_at_once(offset, length)
+        data = self._read_cached(offset, length)
         return data or await self.in_thread(partial(read_exactly, offset, offset + length))
 
     async def in_thread(self, work: Callable[[int], T], executor: Executor | None = None) -> T:
         """Return what `work` makes of the descriptor in a thread."""
-        future = asyncio.get_running_loop().run_in_executor(executor, work, self._opened())
+        future = asyncio.get_running_loop().run_in_executor(executor, work, self._require_open())
         # A cancelled caller leaves the thread behind, which must not find another file there.
         self.acquire()
         future.add_done_callback(self._thread_done)
@@ -211,7 +212,7 @@ class RunLog:
         """Return when the byte at `offset` was first seen, in Unix seconds."""
         return self._times.at(offset)
 
-    def _take_size(self, size: int) -> None:
+    def _set_size(self, size: int) -> None:
         before = self._size
         if size > before:
             self.mark(before, self._clock())
@@ -230,15 +231,15 @@ class RunLog:
                 listener()
 
     def _exited(self) -> bool:
-        """Whether the run's end is recorded; what is not a record of ours counts for nothing."""
+        """Whether the run's end is recorded; a file that is no record of ours is ignored."""
         try:
             return read_exit(self.directory) is not None
         except OSError as error:
             if error.errno not in PASSING_ERRORS:
                 raise
-            return True  # it is there; whoever wants to know what it says tries again
+            return True  # it is there, only unreadable now; its readers try again
 
-    def _opened(self) -> int:
+    def _require_open(self) -> int:
         if self._file is None:
             raise LogClosedError(f"the log of {self.directory.name} is closed")
         return self._file
@@ -248,26 +249,27 @@ class RunLog:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _read_at_once(self, offset: int, length: int) -> bytes:
-        """Return what the page cache has at `offset`; b"" when it has nothing there."""
-        if not self._reads_at_once:
+    def _read_cached(self, offset: int, length: int) -> bytes:
+        """Return what the page cache holds at `offset`, without waiting; b"" if that is nothing."""
+        if not self._has_nowait:
             return b""
         buffer = bytearray(length)
         try:
-            count = os.preadv(self._opened(), [buffer], offset, os.RWF_NOWAIT)
+            count = os.preadv(self._require_open(), [buffer], offset, os.RWF_NOWAIT)
         except BlockingIOError:  # EAGAIN: it would wait for the disk (preadv2(2))
             return b""
         except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:  # where a file system does not know
+            if error.errno != errno.EOPNOTSUPP:  # the file system does not have RWF_NOWAIT
                 raise
-            self._reads_at_once = False
+            self._has_nowait = False
             return b""
         return bytes(buffer) if count == length else bytes(buffer[:count])
 
     def _thread_done(self, future: "asyncio.Future[T]") -> None:
         """Release the log that a thread has used."""
-        # Asked for in any case: where the caller is gone, nobody else takes notice of the error.
+        # `exception` is called in any case: where the caller is gone, asyncio would log the error
+        # as one that nobody retrieved.
         cut = not future.cancelled() and isinstance(future.exception(), OutputDamagedError)
         if cut and self._ended:  # it cannot grow again: what is left of it is all there is
-            self._take_size(os.fstat(self._opened()).st_size)
+            self._set_size(os.fstat(self._require_open()).st_size)
         self.release()

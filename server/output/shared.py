@@ -37,7 +37,7 @@ class SharedFrames:
 
     def put(self, stream_format: str, offset: int, frame: Encoded) -> None:
         """Keep a frame for the other viewers."""
-        self._drop((stream_format, offset))
+        self._drop((stream_format, offset))  # or its bytes would count twice
         self._frames[stream_format, offset] = frame
         self._bytes += len(frame.payload)
         while self._bytes > self._limit_bytes or len(self._frames) > self._limit_frames:

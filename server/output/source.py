@@ -1,4 +1,4 @@
-"""What every cursor reads: a run's output as bytes at offsets."""
+"""What all readers of output read: a run's bytes at offsets, live or archived."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""Where in an output a reader begins."""
+"""Where in an output a reader starts."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Start:
     tail: int | None = None
 
     async def offset_in(self, output: Output) -> int:
-        """Return the offset that this is, as the output is now."""
+        """Return the offset, in the output as it is now."""
         if self.tail is not None:
             return await output.tail_offset(self.tail)
         return 0 if self.offset is None else self.offset

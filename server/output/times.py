@@ -8,7 +8,7 @@ MAX_MARKS = 4096
 """Time marks of one output, at most: 64 KiB of memory."""
 
 FIRST_SPACING_SECONDS = 0.001
-"""Marks closer than this are one; the spacing doubles whenever the marks become too many."""
+"""Marks closer than this become one; the spacing doubles whenever there are too many marks."""
 
 
 class TimeMarks:
@@ -39,6 +39,7 @@ class TimeMarks:
             raise ValueError(f"time marks ascend: {offset} is below {self._offsets[-1]}")
         if self._offsets and offset == self._offsets[-1]:
             self._times[-1] = time
+        # abs: a clock that is set back must not stop the marks until it has caught up.
         elif not self._times or abs(time - self._times[-1]) >= self._spacing:
             self._offsets.append(offset)
             self._times.append(time)

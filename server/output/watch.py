@@ -13,16 +13,16 @@ from inotify_simple import INotify, flags
 from server.output.log import RunLog
 
 POLL_SECONDS = 0.02
-"""Pause between two looks at the logs for which inotify is not available."""
+"""Pause between two refreshes of the logs for which inotify is not available."""
 
 EVENT_BYTES = 16 * 1024
-"""Events taken at once; what is left is taken in the loop's next round."""
+"""Events read at once; the rest is read in the loop's next round, so that it does not block."""
 
 EVENT = struct.Struct("iIII")
 """struct inotify_event: watch descriptor, mask, cookie, and the length of the name that follows."""
 
-LOOK_SECONDS = 1.0
-"""Pause between two looks at all logs: a directory that was moved or made anew has no event."""
+REFRESH_SECONDS = 1.0
+"""Pause between two refreshes of all logs: a directory that was moved or made anew has no event."""
 
 GROWTH = flags.MODIFY
 CHANGE = flags.MOVED_TO | flags.CREATE | flags.DELETE | flags.ONLYDIR | flags.DONT_FOLLOW
@@ -38,15 +38,15 @@ class Watch:
     The output itself is watched for growth, its directory for the exit record: events of the
     directory alone would, on some kernels, come for every write to the run's pipe too. Made
     within a running loop. Where inotify(7) is not available, or its limits are reached, the logs
-    concerned are looked at every `POLL_SECONDS`; the server's log says so once.
+    concerned are polled every `POLL_SECONDS`; the server's log says so once.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._logs: dict[RunLog, tuple[int, ...]] = {}
-        self._watched = dict[int, Callable[[], None]]()
+        self._callbacks = dict[int, Callable[[], None]]()
         self._polled: set[RunLog] = set()
-        self._poll: asyncio.TimerHandle | None = None
+        self._poll_timer: asyncio.TimerHandle | None = None
         self._warned = False
         self._failed = ""
         self._inotify: INotify | None = None
@@ -55,8 +55,8 @@ class Watch:
         except OSError as error:
             self._warn(error)
         else:
-            self._loop.add_reader(self._inotify.fileno(), self._take, self._inotify)
-        self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
+            self._loop.add_reader(self._inotify.fileno(), self._on_events, self._inotify)
+        self._refresh_timer = self._loop.call_later(REFRESH_SECONDS, self._refresh_all)
 
     def add(self, log: RunLog) -> None:
         """Refresh the log now and at each change of its files."""
@@ -66,7 +66,9 @@ class Watch:
             self._warn(error)
             self._logs[log] = ()
             self._polled.add(log)
-            self._poll = self._poll or self._loop.call_later(POLL_SECONDS, self._look)
+            self._poll_timer = self._poll_timer or self._loop.call_later(
+                POLL_SECONDS, self._poll_logs
+            )
         log.refresh()
 
     def remove(self, log: RunLog) -> None:
@@ -76,9 +78,9 @@ class Watch:
 
     def close(self) -> None:
         """Refresh no log any more; `remove` stays harmless."""
-        self._all.cancel()
-        if self._poll is not None:
-            self._poll.cancel()
+        self._refresh_timer.cancel()
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
         if self._inotify is not None:
             self._loop.remove_reader(self._inotify.fileno())
             self._inotify.close()
@@ -98,60 +100,61 @@ class Watch:
         except OSError:
             self._unwatch((growth,))
             raise
-        self._watched |= {growth: log.grow, change: log.refresh}
+        self._callbacks |= {growth: log.refresh_size, change: log.refresh}
         return growth, change
 
     def _unwatch(self, descriptors: tuple[int, ...]) -> None:
         """End watches; the kernel has done so already where the file was removed."""
         for descriptor in descriptors:
-            self._watched.pop(descriptor, None)
+            self._callbacks.pop(descriptor, None)
             with suppress(OSError):
                 self._require().rm_watch(descriptor)
 
-    def _take(self, inotify: INotify) -> None:
-        """Look at the logs that have events; at all of them when the kernel dropped some."""
-        changed = _watches(os.read(inotify.fileno(), EVENT_BYTES))
+    def _on_events(self, inotify: INotify) -> None:
+        """Refresh the logs that have events, or all of them when the kernel dropped some."""
+        changed = _descriptors_in(os.read(inotify.fileno(), EVENT_BYTES))
         if OVERFLOW in changed:
-            changed = set(self._watched)
+            changed = set(self._callbacks)
         # The kernel may still have events of a watch that has ended.
-        for descriptor in changed & self._watched.keys():
-            self._look_at(self._watched[descriptor])
+        for descriptor in changed & self._callbacks.keys():
+            self._refresh(self._callbacks[descriptor])
 
-    def _look_at(self, look: Callable[[], None]) -> None:
-        """Look at one log; what fails for it is its own, and is logged once."""
+    def _refresh(self, callback: Callable[[], None]) -> None:
+        """Refresh one log; if that fails, the others go on, and the failure is logged once."""
         try:
-            look()
+            callback()
         except Exception as error:
             if repr(error) != self._failed:
                 self._failed = repr(error)
-                logger.warning("output is not looked at, but tried again every second: %s", error)
+                logger.warning("output not refreshed, tried again every second: %s", error)
 
-    def _look_at_all(self) -> None:
+    def _refresh_all(self) -> None:
         for log in self._logs:
-            self._look_at(log.refresh)
-        self._all = self._loop.call_later(LOOK_SECONDS, self._look_at_all)
+            self._refresh(log.refresh)
+        self._refresh_timer = self._loop.call_later(REFRESH_SECONDS, self._refresh_all)
 
-    def _look(self) -> None:
+    def _poll_logs(self) -> None:
         for log in self._polled:
-            self._look_at(log.refresh)
-        self._poll = self._loop.call_later(POLL_SECONDS, self._look) if self._polled else None
+            self._refresh(log.refresh)
+        self._poll_timer = (
+            self._loop.call_later(POLL_SECONDS, self._poll_logs) if self._polled else None
+        )
 
     def _warn(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "output is looked at every %d ms, as inotify is not available: %s;"
-                " see fs.inotify in sysctl(8)",
-                POLL_SECONDS * 1000,
+                "inotify unavailable: %s; output polled every %d ms; see fs.inotify in sysctl(8)",
                 error.strerror,
+                POLL_SECONDS * 1000,
             )
 
 
-def _watches(events: bytes) -> set[int]:
+def _descriptors_in(events: bytes) -> set[int]:
     """Return the watch descriptors of events.
 
-    Their names are of no use here, and a line is on its way: inotify_simple's `parse_events`,
-    which decodes them, takes 15 of the 350 microseconds from its writer to its viewer.
+    The names in them are not needed. inotify_simple's `parse_events` decodes them, which takes 15
+    of a line's 350 microseconds from its writer to its viewer.
     """
     found, start = set(), 0
     while start < len(events):

@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         "the exit is looked for after the last read",
         "server/output/log.py",
-        "        exited = self._exited()\n        status = os.fstat(self._opened())\n",
-        "        status = os.fstat(self._opened())\n        exited = self._exited()\n",
+        "        exited = self._exited()\n        status = os.fstat(self._require_open())\n",
+        "        status = os.fstat(self._require_open())\n        exited = self._exited()\n",
         (LOG,),
     ),
     Mutant(

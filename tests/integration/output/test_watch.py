@@ -171,7 +171,7 @@ async def test_logs_are_polled_where_there_is_no_inotify(
 
 async def polls_end(watch: Watch) -> None:
     """Wait for the turn of the poll that finds no log left; nothing tells of it."""
-    while watch._poll is not None:  # noqa: ASYNC110
+    while watch._poll_timer is not None:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
