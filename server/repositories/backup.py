@@ -34,14 +34,14 @@ FORMAT = 1
 """Of the archive; a newer one is refused."""
 
 PIECE_BYTES = 1024 * 1024
-MAX_ABOUT_BYTES = 1024 * 1024
+MAX_ABOUT_BYTES = 1024 * 1024  # a file from elsewhere may claim any length
 
-# Rows are hardly made smaller by more: output is stored compressed, and written as hexadecimal.
+# A higher level hardly gains anything: output is stored compressed, and dumped as hexadecimal.
 DUMPING = ("--format=custom", "--compress=gzip:1")
-# All or nothing; whoever restores it owns it.
+# All or nothing; the user who restores owns the tables.
 RESTORING = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
 
-# Of a newly made database nothing is in these schemas.
+# A newly made database has nothing outside of the schemas that are left out here.
 _TABLES = """
     SELECT relname FROM pg_class
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -64,7 +64,7 @@ class About:
 class Server:
     """A database to be dumped or restored, by libpq's URL; the embedded one by its directory too.
 
-    A URL of that may hold in this process alone, and programs have one through their own.
+    Its URL may be valid in this process alone, so programs are given one by their own directory.
     """
 
     url: str
@@ -116,7 +116,8 @@ class Server:
                 stderr=report,
             )
             try:
-                with suppress(BrokenPipeError, ConnectionResetError):  # its report says why
+                # A program that fails closes its pipe early; its report says why.
+                with suppress(BrokenPipeError, ConnectionResetError):
                     yield _Pipes(process)
                 code = await process.wait()
             finally:

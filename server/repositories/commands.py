@@ -30,8 +30,8 @@ from server.repositories.rows import (
 )
 from server.repositories.search import SEARCH_NEWEST, listing
 
-# All moments are of this host's clock, as its runs' are (repositories.runs): a first run is as old
-# as its command, whatever the server's clock says.
+# All times are of this host's clock, as its runs' are (repositories.runs): a first run is as old as
+# its command, whatever the database's clock says.
 ADD = f"""
     WITH request AS ({{request}})
     INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
@@ -104,7 +104,7 @@ DELETE = """
 """
 
 DELETE_SECONDS = 600.0
-"""For the deletion of a command with all its runs; their output follows."""
+"""For the deletion of a command, which may have any number of runs."""
 
 
 class _New(NamedTuple):
@@ -230,7 +230,7 @@ class CommandRepository:
         }
         row = await self._database.fetch_one(CHANGE, parameters)
         if row is None:
-            await self.get(command_id)
+            await self.get(command_id)  # or there is no such command
             raise CommandChangedError("The command was changed meanwhile.")
         return command_of(row)
 

@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from server.models import MadeBefore, RequestKey
 from server.repositories.database.database import Database
 
-KEPT = timedelta(hours=24)
-"""For so long a key is known; then it is one like any other."""
+KEPT_FOR = timedelta(hours=24)
+"""How long a key is known; after that it may be used anew."""
 
-KEEP = f"""
+REMEMBER = f"""
     INSERT INTO commands_requests AS k (
         key, fingerprint, commands_id, commands_info_id, created_at
     ) VALUES (%(key)s, %(fingerprint)s, %(command_id)s, %(run_id)s, %(now)s)
     ON CONFLICT (key) DO UPDATE
     SET fingerprint = excluded.fingerprint, commands_id = excluded.commands_id,
         commands_info_id = excluded.commands_info_id, created_at = excluded.created_at
-    WHERE k.created_at < excluded.created_at - interval '{KEPT.total_seconds():.0f} seconds'
+    WHERE k.created_at < excluded.created_at - interval '{KEPT_FOR.total_seconds():.0f} seconds'
     RETURNING 1
 """  # noqa: S608  a number of this layer
 
@@ -44,7 +44,7 @@ def request_sql(request: RequestKey | None) -> str:
 
     It takes `command_id`, `run_id`, `now`, and what `request_parameters` returns.
     """
-    return "SELECT 1" if request is None else KEEP
+    return "SELECT 1" if request is None else REMEMBER
 
 
 def request_parameters(request: RequestKey | None) -> dict[str, object]:
@@ -60,7 +60,7 @@ class RequestRepository:
 
     async def find(self, key: str) -> MadeBefore | None:
         """Return what was made for the request of this key, in the last 24 hours."""
-        since = datetime.now(UTC) - KEPT
+        since = datetime.now(UTC) - KEPT_FOR
         row = await self._database.fetch_one(FIND, {"key": key, "since": since})
         if row is None:
             return None
@@ -69,6 +69,6 @@ class RequestRepository:
 
     async def forget(self, limit: int) -> int:
         """Forget up to `limit` keys that are old enough; return how many."""
-        parameters = {"before": datetime.now(UTC) - KEPT, "limit": limit}
+        parameters = {"before": datetime.now(UTC) - KEPT_FOR, "limit": limit}
         [(count,)] = await self._database.fetch_all(FORGET, parameters)
         return int(count)

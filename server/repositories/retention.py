@@ -31,9 +31,10 @@ from server.repositories.database.halving import in_parts
 logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 0.2
-"""For the lock on a table that is written anew; who comes after it waits as well."""
+"""For the lock on a table that is rewritten: all later statements on the table wait behind it."""
 
 REWRITE_SECONDS = 60.0
+"""For rewriting a table; it takes a second or two where the disk is not busy."""
 
 SAMPLE_PAGES = 200
 """Pages of a table that are read to estimate how much of it is in use."""
@@ -186,7 +187,7 @@ class RetentionRepository:
 
         Those that once could not be deleted do not count.
         """
-        parameters = {**_moment(moment), "refused": [*self._reported]}
+        parameters = {**_both_clocks(moment), "refused": [*self._reported]}
         [(ended, old)] = await self._database.fetch_all(COUNT_ENDED, parameters)
         return int(ended), int(old)
 
@@ -195,7 +196,7 @@ class RetentionRepository:
 
         Returns how many.
         """
-        count, _ = await self._delete(ENDED_BEFORE, {**_moment(moment), "limit": limit})
+        count, _ = await self._delete(ENDED_BEFORE, {**_both_clocks(moment), "limit": limit})
         return count
 
     async def delete_beyond(self, command_id: UUID, keep: int, limit: int) -> int:
@@ -277,5 +278,5 @@ class RetentionRepository:
         return int(total_bytes)
 
 
-def _moment(moment: datetime) -> dict[str, object]:
+def _both_clocks(moment: datetime) -> dict[str, object]:
     return {"moment": moment, "now": datetime.now(UTC)}

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 LISTED_BYTES = 4096
-"""What a list holds of a text at most: a page of whole scripts would be hundreds of megabytes."""
+"""Of a text in a list, at most: a page of whole scripts could be hundreds of megabytes."""
 
 
 def _columns(kind: "type[DataclassInstance]", table: str, **other: str) -> str:
-    """Name the column of each field, in order; `other`, what is read for fields not called so."""
+    """Return the columns of a dataclass's fields, in order; `other` has expressions for some."""
     names = [entry.name for entry in fields(kind)]
     return ", ".join(other.get(name, f"{table}.{name}") for name in names)
 
@@ -35,7 +35,7 @@ LISTED_COMMAND_COLUMNS = _columns(
 RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id")
 
 LISTED_RUN_COLUMNS = _columns(Run, "r", command_id="r.commands_id", script="''")
-"""Of a listed run nobody reads the script, and there may be hundreds."""
+"""Without the script, which no list shows, and of which a page may have hundreds."""
 
 LAST_RUN = """
     LEFT JOIN LATERAL (
@@ -50,7 +50,7 @@ CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
 POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
 
 END_FIELDS = tuple(entry.name for entry in fields(RunEnd))
-"""The columns of a run that its end is written to: `end_parameters` has a value for each."""
+"""The columns of a run's end; `end_parameters` has a value for each."""
 
 END_ASSIGNMENTS = ", ".join(f"{name} = %({name})s" for name in END_FIELDS)
 

@@ -1,4 +1,4 @@
-"""Runs."""
+"""Runs, without their output."""
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
@@ -29,7 +29,7 @@ from server.repositories.rows import (
     run_of,
 )
 
-# The moment is ours: a server that was frozen may do this long after we gave it up.
+# The time is this host's: a database that was frozen may store the run long after the request.
 ADD = f"""
     WITH request AS ({{request}})
     INSERT INTO commands_info AS r (id, commands_id, script, host, created_at, start_time, state)
@@ -66,7 +66,7 @@ ACTIVE_OF_COMMAND = f"""
     ORDER BY r.created_at DESC, r.id DESC
 """
 
-# The epoch fences whoever may own the run all the same.
+# The epoch fences off any server that owns the run after all.
 END_UNFOLLOWED = f"""
     UPDATE commands_info AS r
     SET state = 'lost', end_time = %(now)s, exitcode = NULL, signal = NULL, reason = %(reason)s,
@@ -216,9 +216,9 @@ class RunRepository:
     async def unconfirmed(self, host: str, older_than_seconds: float) -> Sequence[Run]:
         """Return the queued runs of a host that nobody has taken over since they were stored.
 
-        Where the answer to `add` was lost, its run is among them: whoever asked for it was told
-        that it could not be stored. It was, and perhaps much later, when a server that had been
-        frozen went on; but its age is that of the request, by the clock of this host.
+        Where the answer to `add` was lost, its run is among them: the user got an error, yet it was
+        stored, perhaps much later, when a database that had been frozen went on. Its age is that of
+        the request, by the clock of this host.
         """
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         rows = await self._database.fetch_all(UNCONFIRMED, {"host": host, "before": before})

@@ -51,13 +51,13 @@ SEARCH = f"""
 def listing(query: str, *, newest: int) -> tuple[str, dict[str, object]]:
     """Return the statement that lists the commands with these words, and its parameters for that.
 
-    Without words it lists all. `newest` commands are looked at before the index is. A page takes
+    Without words it lists all. The `newest` commands are searched before the index is. A page takes
     `rows`, and `created_at` and `id` of `SortKey.parameters`.
     """
     words = sanitize(query).split()
     if not words:
         return LIST, {}
-    # Each word is followed, however far behind, by the next. What LIKE gives a meaning is escaped.
+    # Anything may stand between two words. What has a meaning in LIKE is escaped.
     escaped = [re.sub(r"([\\%_])", r"\\\1", word) for word in words]
     pattern = f"%{'%'.join(escaped)}%"
     return SEARCH, {"newest": newest, "longest": max(words, key=len), "pattern": pattern}

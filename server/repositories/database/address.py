@@ -1,4 +1,4 @@
-"""Where a database is, in words that may be shown, and what becomes of the driver's errors."""
+"""Where a database is, as text without secrets, and the driver's errors as the domain's."""
 
 import asyncio
 import os
@@ -22,8 +22,8 @@ READ_ONLY = psycopg2.errors.ReadOnlySqlTransaction
 """It is a standby now, or was made read-only (SQLSTATE 25006)."""
 
 UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError, READ_ONLY)
-"""What says nothing of the statement: the server is away, full, out of connections or starved (all
-of SQLSTATE's classes 08, 53, 57 and 58), or takes no changes."""
+"""Errors that the statement is not the cause of: the server is away, full, out of connections or
+starved (all of SQLSTATE's classes 08, 53, 57 and 58), or takes no changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Address:
             ) from None
 
     def __str__(self) -> str:
-        # What is not named libpq takes from the environment.
+        # libpq takes the parameters that are not given from the environment.
         host = self.parameters.get("host") or self.parameters.get("hostaddr")
         host = host or os.environ.get("PGHOST", "the default host")
         port = self.parameters.get("port") or os.environ.get("PGPORT")

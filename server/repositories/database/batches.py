@@ -1,4 +1,4 @@
-"""What many callers ask for at the same time, done in one statement and one commit."""
+"""Joins what many callers ask for at the same time into one statement and one commit."""
 
 import asyncio
 from collections import deque
@@ -10,18 +10,18 @@ from server.repositories.database.halving import in_parts
 
 BATCH_ITEMS = 64
 BATCH_BYTES = 1024 * 1024
-"""More than that is never added to a batch: writing a statement blocks the event loop."""
+"""A batch with so much gets no further item: writing a statement blocks the event loop."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Batches(Generic[Item, Result]):
-    """Collects what comes while a statement is under way, and has it done by the next one.
+    """Collects the items that come while a statement is under way, and does them by the next one.
 
-    Nobody waits for others to come: who finds no statement under way is served at once, and no
-    task is needed: the first of those who wait acts for all. `act` returns a result for each item,
-    in their order; `size` returns an item's bytes. An item that the database refuses fails alone.
+    No item waits for others to come: without a statement under way it is done at once. Nor is a
+    task needed: the first caller that waits acts for all. `act` returns a result for each item, in
+    their order; `size` returns an item's bytes. An item that the database refuses fails alone.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Batches(Generic[Item, Result]):
             async with asyncio.timeout(self._timeout_seconds):
                 await self._turn.acquire()
         except BaseException as error:
-            future.cancel()  # nobody acts for who has gone
+            future.cancel()  # the batches leave it out
             if isinstance(error, TimeoutError):
                 raise DatabaseUnavailableError("The database did not answer in time.") from error
             raise
         try:
-            if not future.done():  # else who had the turn before acted for this one, too
+            if not future.done():  # else the caller before has acted for this item, too
                 await self._act_for(self._next())
         finally:
             self._turn.release()
         return await future
 
     def _next(self) -> "list[tuple[Item, asyncio.Future[Result]]]":
-        """Take the batch that is first in the queue: one item at least."""
+        """Dequeue the next batch: one item at least."""
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         room = BATCH_BYTES
         while self._waiting and len(batch) < BATCH_ITEMS and room > 0:
@@ -73,7 +73,7 @@ class Batches(Generic[Item, Result]):
         return batch
 
     async def _act_for(self, batch: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
-        """Do a batch, and give each of those who wait its result."""
+        """Do a batch, and give each caller its result."""
 
         async def act(part: "Sequence[tuple[Item, asyncio.Future[Result]]]") -> None:
             results = await self._act([item for item, _ in part])
@@ -89,7 +89,8 @@ class Batches(Generic[Item, Result]):
 
         try:
             await in_parts(batch, act, refused)
-        except BaseException as error:  # the others wait for this task: none may wait forever
+        except BaseException as error:
+            # The other callers wait for this one, and none of them may wait forever.
             gone = isinstance(error, asyncio.CancelledError)
             reason = DatabaseUnavailableError("The statement was cancelled.") if gone else error
             for _, future in batch:

@@ -31,7 +31,7 @@ class BinaryConnection:
     is shut down, and nothing more is sent or read.
     """
 
-    clock = 0.0
+    clock = 0.0  # the pool sets it, once it has asked for the server's time
 
     def __init__(self, connection: aiopg.Connection, library: ctypes.CDLL) -> None:
         self._connection = connection
@@ -79,8 +79,8 @@ class BinaryConnection:
         if self._connection.closed:
             return
         self._resolve(psycopg2.InterfaceError("the connection is closed"))
-        # Else what is left to be sent would be sent, and done. Where the connection is lost, libpq
-        # has closed the socket, whose number may be another's.
+        # Otherwise libpq would still send what is left, and the server would do it. On a lost
+        # connection libpq has closed the socket already (OSError).
         with suppress(OSError), socket.socket(fileno=os.dup(self._connection.raw.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -118,7 +118,7 @@ class BinaryConnection:
             try:
                 rows = libpq.rows(self._library, result)
             except psycopg2.Error as error:
-                if failed is not None:  # as COPY does, which would never end
+                if failed is not None:  # COPY fails again and again, without an end
                     raise
                 failed = error
             finally:
@@ -166,7 +166,7 @@ class BinaryConnection:
             self._fail(error)
 
     def _fail(self, error: psycopg2.Error) -> None:
-        """End at once, as libpq may have closed the socket: its number may be another's soon."""
+        """Close at once: libpq may have closed the socket, whose number is soon another file's."""
         self._resolve(error)
         self.close()
 
@@ -180,7 +180,7 @@ class BinaryConnection:
             answered.set_exception(error)
 
     def _stop_waiting(self) -> "asyncio.Future[None] | None":
-        """Let go of the socket, and return what waited for it, if there is something."""
+        """Stop watching the socket; return the future that waited for it, if there is one."""
         answered, self._answered = self._answered, None
         if answered is not None:
             self._loop.remove_reader(self._fileno)

@@ -1,6 +1,6 @@
-"""Connections to PostgreSQL: what is asked of one, and how aiopg's is used for all but the archive.
+"""Connections to PostgreSQL: what each offers, and the one that most statements are sent over.
 
-For the archive's statement there is another (binary.py). Both are used alike.
+The archive's statement is sent over another (binary.py), which is used alike.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,7 +32,7 @@ TOO_LATE = "TR001"
 
 
 class TooLateError(psycopg2.OperationalError):
-    """The server took a statement up after its deadline, and did nothing."""
+    """The server came to a statement after its deadline, and did nothing."""
 
 
 class Connection(Protocol):
@@ -52,7 +52,7 @@ class Connection(Protocol):
 
         Raises:
             TimeoutError: the answer did not come in time; close the connection.
-            TooLateError: the server took it up after `deadline` and did nothing.
+            TooLateError: the server came to it after `deadline`, and did nothing.
             psycopg2.Error: it failed otherwise.
         """
 
@@ -64,34 +64,34 @@ Connect = Callable[[str, float], Awaitable[Connection]]
 """Connects with libpq's connection string, and a time-out in seconds."""
 
 
-FIRST = datetime.min.replace(tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def _moment(value: str | bytes | None, cur: cursor) -> datetime | None:
-    """Read a timestamp; the first or last that there is, where PostgreSQL's is beyond Python's.
+def _read_timestamp(value: str | bytes | None, cur: cursor) -> datetime | None:
+    """Read a timestamp; one that Python cannot hold is read as the earliest or the latest.
 
-    One such row, which somebody wrote, would fail every list that it is in.
+    Somebody may have written such a row, which must not fail every list that it is in.
     """
     try:
         moment: datetime | None = PYDATETIMETZ(value, cur)
     except (ValueError, OverflowError):
-        return FIRST if str(value).endswith("BC") else LAST
+        return EARLIEST if str(value).endswith("BC") else LATEST
     return moment
 
 
-MOMENT = new_type(PYDATETIMETZ.values, "MOMENT", _moment)
+TIMESTAMP = new_type(PYDATETIMETZ.values, "TIMESTAMP", _read_timestamp)
 
 
 async def connected(dsn: str, timeout_seconds: float) -> aiopg.Connection:
-    """Return a connection that aiopg has made, with no question to the server but that."""
+    """Connect by aiopg, without its questions about the types hstore and json."""
     return await aiopg.connect(dsn, timeout=timeout_seconds, enable_hstore=False, enable_json=False)
 
 
 class TextConnection:
     """aiopg's: a statement may be several, and holds its parameters as text."""
 
-    clock = 0.0
+    clock = 0.0  # the pool sets it, once it has asked for the server's time
 
     def __init__(self, connection: aiopg.Connection) -> None:
         self._connection = connection
@@ -100,7 +100,7 @@ class TextConnection:
     async def connect(cls, dsn: str, timeout_seconds: float) -> Self:
         """Connect."""
         connection = await connected(dsn, timeout_seconds)
-        register_type(MOMENT, connection.raw)
+        register_type(TIMESTAMP, connection.raw)
         return cls(connection)
 
     @property

@@ -19,7 +19,7 @@ from server.repositories.database.connections import (
 from server.repositories.database.pool import Pool
 
 READY_SECONDS = 2.0
-"""For the answer to whether the database is there."""
+"""The longest wait for an answer in `ready`."""
 
 
 class Database:
@@ -29,7 +29,8 @@ class Database:
 
     It takes a libpq URL or connection string. A call waits up to `statement_timeout_seconds`
     for a connection, and as long again for the answer, even of a server that is frozen; what was
-    given up has no effect later, though it may have had one. Connections that broke are replaced.
+    given up has no effect later, though it may have had one in time. Broken connections are
+    replaced.
     `on_unavailable` is called for each call that failed.
 
     Raises:
@@ -96,7 +97,7 @@ class Database:
         return await self._fetch(self._pool, sql, parameters or {}, timeout_seconds)
 
     async def fetch_binary(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run one statement as `fetch_all` does, through the `BinaryConnection`: see there."""
+        """Run one statement as `fetch_all` does, by the `BinaryConnection`, which takes bytes."""
         return await self._fetch(self._binary_pool, sql, parameters, self.statement_timeout_seconds)
 
     async def _fetch(
@@ -139,7 +140,7 @@ class Database:
 
 @contextmanager
 def _cancellable() -> Iterator[None]:
-    """Raise the cancellation that was lost within.
+    """Raise a cancellation that was lost within.
 
     asyncio.wait_for, which aiopg uses, loses one that comes together with its result, in Python
     3.11 (https://github.com/python/cpython/issues/86296).

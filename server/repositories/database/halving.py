@@ -1,4 +1,4 @@
-"""Batches of which one item may be refused."""
+"""Batches of which the database may refuse single items."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -14,13 +14,13 @@ async def in_parts(
     act: Callable[[Sequence[Item]], Awaitable[Result]],
     refused: Callable[[Item, DatabaseRefusedError], None],
 ) -> list[Result]:
-    """Do something for all items at once; where the database refuses that, for each half of them.
+    """Call `act` with all items; if the database refuses them, with each half, and so on.
 
-    So one item costs the others a few statements more, and nothing else. `refused` is called for
-    each that is refused by itself. Returns what `act` did, for each part that came through.
+    So a refused item costs the others a few more statements, and nothing else; `refused` is called
+    with it. Returns the results of `act`, one for each part that was accepted.
 
     Raises:
-        DatabaseUnavailableError: the database went away; some parts may have come through.
+        DatabaseUnavailableError: the database went away; some parts may be done.
     """
     if not items:
         return []

@@ -1,4 +1,4 @@
-"""The libpq that psycopg2 has loaded: what it can do and psycopg2 does not hand on.
+"""The libpq that psycopg2 has loaded: functions that psycopg2 does not offer.
 
 psycopg2 sends bytes only as text within a statement. It documents `connection.pgconn_ptr` for
 use with ctypes, and all that is called here are documented functions of libpq
@@ -123,7 +123,8 @@ def error(message: bytes, state: str | None = None) -> psycopg2.Error:
         return psycopg2.OperationalError(text)
     if state == TOO_LATE:
         return TooLateError(text)
-    for known in (state, f"{state[:2]}000"):  # a user's own, or of a newer server: by its class
+    # A code of a user's own, or of a newer server, counts as its class.
+    for known in (state, f"{state[:2]}000"):
         try:
             return psycopg2.errors.lookup(known)(text)
         except KeyError:

@@ -31,7 +31,7 @@ YOYO_TABLE = "_yoyo_migration"
 """Where yoyo notes what it has applied."""
 
 _LOCK_KEY = int.from_bytes(b"tailrun", "big")
-_OURS = re.compile(r"\d{4}\.")
+_OURS = re.compile(r"\d{4}\.")  # others may use the database, and yoyo, too
 
 
 class _Backend(PostgresqlBackend):  # type: ignore[misc]
@@ -72,7 +72,7 @@ async def apply(url: str, directory: Path) -> None:
 
     yoyo's own lock is a row with a pid: left behind by a killed process, it would bar every
     later start. So a PostgreSQL advisory lock, which ends with its connection, is taken around
-    it; whoever holds that may break yoyo's.
+    it, and its holder may break yoyo's.
 
     Raises:
         StartupError: the URL is none, the directory holds no migration, the database is not in

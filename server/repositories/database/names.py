@@ -1,7 +1,7 @@
 """Where a database's hosts are, looked up without blocking the event loop.
 
 libpq looks names up itself, in the thread that connects: the event loop's. A name service that
-is away would stop the whole service for its time-out, again and again. So the addresses are
+is away would block the whole service for its time-out, again and again. So the addresses are
 looked up before, and libpq is given them (`hostaddr`, src/interfaces/libpq/fe-connect.c), one at a
 time: for the next it would open another socket, which aiopg does not notice.
 """
@@ -84,7 +84,7 @@ async def _look_up(host: str) -> Sequence[str]:
         with suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(report, addresses, error)
 
-    # A daemon, and none of asyncio's few: a look-up cannot be cancelled, and neither the work of
-    # other threads nor the end of the service must wait for it.
+    # A daemon thread, and none of asyncio's pool: a look-up cannot be cancelled, and must delay
+    # neither other work in threads nor the end of the service.
     threading.Thread(target=work, name=f"look up {host}", daemon=True).start()
     return await answer

@@ -1,9 +1,9 @@
 """The connections to the server: those that are idle, and new ones.
 
-aiopg has a pool, too. It makes a new connection under the lock that giving one back takes, so
-that a server which answers but takes no new connection (it is starved, or out of them) stops
-the calls that have one already; it does not wake who waits when a connection breaks; and it looks
-names up in the event loop.
+aiopg has a pool, too. It makes a new connection under the lock that returning one takes, so that
+a server which answers but accepts no new connection (it is starved, or out of them) stops the calls
+that have one already; it does not wake waiters when a connection breaks; and it looks names up in
+the event loop.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from server.repositories.database.connections import Connect, Connection
 from server.repositories.database.names import targets
 
 KEEPALIVE_SECONDS = 30
-"""After so much silence the system looks whether a server on another host is still there."""
+"""After so much silence TCP probes whether a server on another host is still there."""
 
 CANCEL_SECONDS = 1.0
-"""How much later than we the server gives a statement up: its answer is no longer awaited, yet
-it must not hold locks forever."""
+"""How much later than we the server gives a statement up: we no longer wait for the answer, but it
+must not hold locks forever."""
 
 SET_UP = """
     SELECT set_config('TimeZone', 'UTC', false),
@@ -64,7 +64,7 @@ class Pool:
         self._closed = True
 
     def open(self) -> None:
-        """Let connections be made."""
+        """Permit connections to be made."""
         self._closed = False
 
     def close(self) -> None:
@@ -75,15 +75,15 @@ class Pool:
             connection.close()
 
     def clear(self) -> None:
-        """Close what is idle, as it may lead nowhere."""
+        """Close the idle connections: they may lead to a server that is gone."""
         while self._idle:
             self._idle.pop().close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend the connection that was used last, or a new one.
+        """Provide the connection that was used last, or a new one.
 
-        It is kept for the next one, unless it broke or was left in a transaction.
+        It is kept for the next call, unless it broke or was left in a transaction.
 
         Raises:
             TimeoutError: none came free, or the server did not answer.
@@ -124,7 +124,8 @@ class Pool:
     async def _new(self) -> Connection:
         """Return a connection to the first address that takes one."""
         places = await targets(self._parameters)
-        # Each gets its share of the time, and the last one all, whose error is the one that counts.
+        # Each address gets a share of the time, so that one that is silent does not take all of it.
+        # The last one may take what is left; its error is the one that is raised.
         for place in places[:-1]:
             with suppress(psycopg2.OperationalError, TimeoutError):
                 return await self._new_to(place, self._timeout_seconds / len(places))

