@@ -28,12 +28,13 @@ RESTORED_SIGNALS = {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores them, and 
 def main() -> int:
     """Become the keeper of a state directory, unless there is one."""
     state_dir, idle_seconds, *kept = sys.argv[1:]
+    # One that has executed itself anew holds the lock already.
     lock = int(kept[0].partition(",")[0]) if kept else take_lock(Path(state_dir))
     if (lock < 0 or not lock_directory(Path(state_dir))) and not kept:
         print(f"another keeper serves {state_dir}", file=sys.stderr)
         return os.EX_TEMPFAIL
     ready = None if kept else detach()
-    if not __package__:
+    if not __package__:  # it was started by its path (client.py), and must find `server`
         sys.path.append(str(Path(__file__).parents[2]))
     serve(Path(state_dir), float(idle_seconds), lock, kept, ready)
     return 0
@@ -72,8 +73,8 @@ def detach() -> int:
         os.close(writing)
         os._exit(0 if os.read(reading, 1) else 1)
     os.close(reading)
-    os.setsid()
-    os.chdir("/")
+    os.setsid()  # what is typed at the caller's terminal is not for us
+    os.chdir("/")  # or the file system of the caller's directory could not be unmounted
     return writing
 
 
@@ -130,6 +131,7 @@ def execute(lock: int, runs: "Mapping[str, Descriptors]") -> None:
     """
     from server.keeper.handover import handed_over  # noqa: PLC0415
 
+    # What precedes our arguments: the interpreter, its options, and the path of this file.
     given = len(sys.orig_argv) - len(sys.argv) + 1
     command = [*sys.orig_argv[:given], *sys.argv[1:3]]
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from server.keeper import processes
 
-REAP_BATCH = 100
+REAP_BATCH = 100  # then other events have their turn
 
 
 class Children:

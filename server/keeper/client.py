@@ -24,10 +24,10 @@ from server.keeper.spool import PIPE, Spool
 
 OPEN_TIMEOUT_SECONDS = 10.0
 CALL_TIMEOUT_SECONDS = 30.0
-RETRY_SECONDS = 0.02
-IDLE_SECONDS = 60.0
-LOG_TAIL_BYTES = 2000
-MAX_LOG_BYTES = 1024 * 1024
+RETRY_SECONDS = 0.02  # between two attempts to connect
+IDLE_SECONDS = 60.0  # a keeper without a run and a server ends after so long
+LOG_TAIL_BYTES = 2000  # of the keeper's log in the error that it does not start
+MAX_LOG_BYTES = 1024 * 1024  # a larger log is emptied before the next keeper writes to it
 
 # By path and without `site`, the keeper needs nothing but the standard library and little memory.
 KEEPER_COMMAND = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py")))

@@ -21,7 +21,7 @@ def _armed(text: str) -> dict[str, tuple[int, str]]:
     return armed
 
 
-_left = _armed(os.environ.get(VARIABLE, ""))
+_remaining = _armed(os.environ.get(VARIABLE, ""))
 
 
 def inherited() -> dict[str, str]:
@@ -35,9 +35,9 @@ def failpoint(name: str) -> None:
     Raises:
         OSError: the point is armed as an error.
     """
-    if name in _left:
-        count, kind = _left[name]
-        _left[name] = (count - 1, kind)
+    if name in _remaining:
+        count, kind = _remaining[name]
+        _remaining[name] = (count - 1, kind)
         if count == 1 and kind == "error":
             raise OSError(errno.EIO, f"failpoint {name}")
         if count == 1:

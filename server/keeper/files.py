@@ -1,7 +1,7 @@
 """Small files: JSON objects that are written whole or not at all, and read with suspicion.
 
 Whoever has the same user can put anything at a record's name: a directory, a pipe that nobody
-writes to, a device without an end. Nothing of that is a record, and to look at it never waits.
+writes to, a device without an end. None of these is a record, and opening them never waits.
 """
 
 import errno
@@ -13,10 +13,10 @@ from typing import Any
 
 from server.keeper.checks import MAX_RECORD_BYTES
 
-PASSING_ERRORS = frozenset(
+TRANSIENT_ERRORS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR}
 )
-"""Errors that tell of a shortage that passes, and nothing of the file."""
+"""Errors by a shortage that passes; they say nothing of the file."""
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
@@ -41,7 +41,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
     try:
         descriptor = open_regular(path)
     except OSError as error:
-        if error.errno in PASSING_ERRORS:
+        if error.errno in TRANSIENT_ERRORS:
             raise
         return None
     try:

@@ -2,7 +2,7 @@
 
 Two arguments of its command line name the descriptors. The first has the lock's, and then those of
 the runs' pipes, as every version understands them. The second is that of a file in memory
-(memfd_create(2)) which tells whose pipe, output and tail they are, so that nothing is opened by its
+(memfd_create(2)) which says whose pipe, output and tail they are, so that nothing is opened by its
 name again: somebody may have put something else there. It also tells the limit of open files that
 the first of these keepers was given: with that one, one of many runs could open nothing at first.
 A version from before it passes none, and does not look for it.
@@ -73,12 +73,12 @@ class Handover:
 def handed_over(lock: int, runs: Mapping[str, Descriptors]) -> Iterator[list[str]]:
     """Keep the lock and the files of these runs open in a program that is executed meanwhile.
 
-    Provides the arguments that tell it of them.
+    Provides the arguments by which it finds them.
 
     Raises:
         OSError: it cannot be done.
     """
-    told = {
+    contents = {
         "open_files": rlimits.OPEN_FILES.given,
         "runs": {run_id: asdict(run) for run_id, run in runs.items()},
     }
@@ -86,7 +86,7 @@ def handed_over(lock: int, runs: Mapping[str, Descriptors]) -> Iterator[list[str
     kept = {lock, memory}.union(*(run.all() for run in runs.values()))
     try:
         with open(memory, "wb", closefd=False) as file:
-            file.write(json.dumps(told).encode())
+            file.write(json.dumps(contents).encode())
         for descriptor in kept:
             os.set_inheritable(descriptor, True)  # noqa: FBT003
         yield [",".join(map(str, [lock, *(run.pipe for run in runs.values())])), str(memory)]
@@ -100,13 +100,13 @@ def _read(memory: int) -> tuple[dict[str, Descriptors], int]:
     """Read the file in memory, and close it."""
     with open(memory, "rb") as file:
         file.seek(0)  # its writer's position is shared
-        told = json.load(file)
+        contents = json.load(file)
     runs = {
         run_id: Descriptors(
             run["pipe"],
             run["output"],
             {int(number): segment for number, segment in run["segments"].items()},
         )
-        for run_id, run in told["runs"].items()
+        for run_id, run in contents["runs"].items()
     }
-    return runs, told["open_files"]
+    return runs, contents["open_files"]

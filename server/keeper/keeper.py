@@ -16,9 +16,9 @@ from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_ver
 from server.keeper.records import STOP, StopRecord
 from server.keeper.runs import Runs
 
-UNSETTLED_SECONDS = 0.001
-CHECK_SECONDS = 1.0
-TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
+UNSETTLED_SECONDS = 0.001  # a run that is being started or reaped is settled in a moment
+CHECK_SECONDS = 1.0  # between two checks of what others may change of our files
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)  # they are for the server, not for its runs
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Keeper:
         }
 
     async def serve(self, ready: Callable[[], None]) -> None:
-        """Adopt what an earlier keeper left, say `ready`, and serve until idle or told to end."""
+        """Adopt what an earlier keeper left, call `ready`, and serve until idle or asked to end."""
         loop = asyncio.get_running_loop()
         self._runs.recover()
         loop.add_signal_handler(signal.SIGCHLD, self._runs.reap)

@@ -109,6 +109,7 @@ class Listener:
         self._on_change()
         try:
             while line := await reader.readline():
+                # Side by side: a stop must not wait for the start of another run.
                 task = asyncio.create_task(self._reply(line, writer), name="answer")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -20,7 +20,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process at the moment it was looked at.
+    """A process as it was when it was read.
 
     `ended`: it only waits to be reaped, and none of its threads goes on without the first.
     """
@@ -41,6 +41,7 @@ def read(pid: int) -> Process | None:
     if (stat := _stat(pid)) is None:
         return None
     name, values = stat
+    # `values` begins with field 3 of proc_pid_stat(5): these are 22, 5, 6, 3 and 20.
     return Process(
         pid=pid,
         start_ticks=int(values[19]),
@@ -161,7 +162,7 @@ def _state(pid: int) -> bytes | None:
 
 @functools.cache
 def boot_id() -> str:
-    """Return what tells this boot of the machine from every other."""
+    """Return the id of this boot of the machine."""
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from server.keeper.checks import Checks, build, mapping, string, text
 from server.keeper.records import LIMITS, Limits
 
-PROTOCOL = 1
+PROTOCOL = 1  # a server refuses a keeper of another
 SOCKET_NAME = "socket"
 LOG_NAME = "log"
 RUN_ID_VARIABLE = "TAILRUN_RUN_ID"

@@ -1,7 +1,7 @@
 """What the keeper notes of a run, for the server and for a keeper after it.
 
 Fields that a newer keeper has added are left out by an older one; those that an older one did not
-write have defaults. How they are read is told in files.py.
+write have defaults. See files.py for how they are read.
 """
 
 import signal

@@ -18,7 +18,7 @@ from server.keeper.records import ExitRecord, Limits, ProcessRecord
 from server.keeper.run.ending import finish_unkept
 from server.keeper.run.pump import loud_mover
 from server.keeper.run.run import Run
-from server.keeper.run.status import Status, wait_for_inherited, wait_for_strange
+from server.keeper.run.status import Status, wait_for_inherited, wait_for_stranger
 from server.keeper.spool import Spool
 
 RUN_DESCRIPTORS = 6
@@ -172,7 +172,7 @@ class Runs:
         if ours:
             return await wait_for_inherited(record.pid, self._children)
         if same:
-            return await wait_for_strange(record.pid)
+            return await wait_for_stranger(record.pid)
         return Status(record.exitcode, record.signal)
 
     def _kill_leftovers(self, ended: set[str]) -> None:

@@ -16,7 +16,7 @@
 
 Records are written beside their place and renamed into it, so that a reader sees all of a
 record or none. They are not synced to disk: after a power failure the runs are gone as well.
-How they are read is told in files.py and records.py.
+See files.py and records.py for how they are read.
 """
 
 import json
@@ -29,7 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from server.keeper import records
-from server.keeper.files import PASSING_ERRORS, open_regular, read_object, write_whole
+from server.keeper.files import TRANSIENT_ERRORS, open_regular, read_object, write_whole
 from server.keeper.records import ExitRecord, ProcessRecord, StopRecord
 from server.keeper.trash import Trash
 
@@ -44,9 +44,9 @@ EXIT_SPACE = "exit.tmp"
 CHANGED = "changed"
 GIVEN_UP = "given-up"
 
-EXIT_SPACE_BYTES = 4096
-MAX_SCRIPT_BYTES = 256 * 1024 * 1024
-MAX_FIRST_LINE_BYTES = 4096
+EXIT_SPACE_BYTES = 4096  # an exit record takes no more: its texts are cut (run/ending.py)
+MAX_SCRIPT_BYTES = 256 * 1024 * 1024  # a file in its place may be of any size
+MAX_FIRST_LINE_BYTES = 4096  # such as #!interpreter; the script may be one line of megabytes
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Spool:
         return self.root / run_id
 
     def work(self, run_id: str) -> Path:
-        """Return the directory of a run's own, with its script."""
+        """Return a run's work directory, which has its script."""
         return self._works / self.directory(run_id).name
 
     def is_work(self, directory: str | None, run_id: str) -> bool:
@@ -120,7 +120,7 @@ class Spool:
         return True
 
     def restore(self, run_id: str) -> None:
-        """See that a run's spool has a directory, which somebody may have removed.
+        """Make the directory of a run's spool again, if somebody has removed it.
 
         Raises:
             OSError: it cannot be made; or, as FileNotFoundError, there is no spool at all any more.
@@ -227,7 +227,7 @@ class Spool:
         except FileNotFoundError:
             raise
         except OSError as error:
-            if error.errno in PASSING_ERRORS:
+            if error.errno in TRANSIENT_ERRORS:
                 raise
             logger.warning("in the way of a record, moved to the trash: %s", error)
             for stranger in (path, path.with_suffix(".tmp")):

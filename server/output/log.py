@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from server.keeper.files import PASSING_ERRORS, open_regular
+from server.keeper.files import TRANSIENT_ERRORS, open_regular
 from server.keeper.spool import OUTPUT, read_exit
 from server.output.index import LineIndex, OutputDamagedError, read_exactly
 from server.output.shared import SharedFrames
@@ -235,7 +235,7 @@ class RunLog:
         try:
             return read_exit(self.directory) is not None
         except OSError as error:
-            if error.errno not in PASSING_ERRORS:
+            if error.errno not in TRANSIENT_ERRORS:
                 raise
             return True  # it is there, only unreadable now; its readers try again
 

@@ -21,7 +21,7 @@ from server.keeper.cgroups.place import CgroupError, current, pids, write
 CLOSE_BYTES = 64 * 1024  # what is asked for and refused may be several pages at once
 PROBE = "probe"
 PROBE_BYTES = 64 * 1024 * 1024
-REMOVE_ROUNDS = 100
+REMOVE_ROUNDS = 100  # 5 s: to kill many processes takes its time
 REMOVE_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
@@ -132,10 +132,10 @@ class Groups:
         try:
             hierarchy = current()
             place = hierarchy.place()
-            hierarchy.hand_on_memory(place)
+            hierarchy.enable_memory(place)
             ours = place / self._name
             ours.mkdir(exist_ok=True)
-            hierarchy.hand_on_memory(ours)
+            hierarchy.enable_memory(ours)
             group = Group(ours / name)
             group.directory.mkdir()
             try:

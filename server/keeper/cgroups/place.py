@@ -27,7 +27,7 @@ DELEGATED = "user.delegate"
 """The extended attribute that systemd gives to a cgroup that it has delegated."""
 
 LEAF = "tailrun-self"
-MOVE_ROUNDS = 100
+MOVE_ROUNDS = 100  # processes may be made as fast as they are moved
 
 _PROC = Path("/proc/self")
 
@@ -63,8 +63,8 @@ class Hierarchy:
             )
         return self.own
 
-    def hand_on_memory(self, cgroup: Path) -> None:
-        """Let the children of a cgroup have bounds of memory.
+    def enable_memory(self, cgroup: Path) -> None:
+        """Enable the memory controller for the children of a cgroup.
 
         Raises:
             OSError: that cannot be.

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from server.keeper.failpoints import failpoint
-from server.keeper.files import PASSING_ERRORS
+from server.keeper.files import TRANSIENT_ERRORS
 from server.keeper.records import ExitRecord, Limits
 from server.keeper.run.output import OutputFiles, reopened
 from server.keeper.spool import Spool
 
 RETRY_SECONDS = 1.0
 ATTEMPTS = 5
-"""So often an end that the disk refuses is tried as it is; a shortage may last longer."""
+"""How often the end is tried in a spool that refuses it; a shortage may last longer."""
 
 MAX_ERROR_LENGTH = 500
 MAX_SURVIVORS = 16
@@ -43,12 +43,12 @@ async def finish(
             spool.write_exit(run_id, completed)
         except OSError as error:
             logger.warning("run %s: end not recorded, trying again: %s", run_id, error)
-            if error.errno not in PASSING_ERRORS:
+            if error.errno not in TRANSIENT_ERRORS:
                 attempts -= 1
                 if attempts < 0:
                     with suppress(OSError):
                         spool.put_aside(run_id)
-            await asyncio.sleep(RETRY_SECONDS)  # nothing tells when there is room again
+            await asyncio.sleep(RETRY_SECONDS)  # no event announces that there is room again
         else:
             return
 
@@ -72,12 +72,12 @@ async def finish_unkept(spool: Spool, run_id: str, limits: Limits, record: ExitR
 async def _completed(
     record: ExitRecord, output: Callable[[], OutputFiles], *, hopeless: bool
 ) -> ExitRecord:
-    """Complete the output, and tell of it in the record; where it is hopeless, why it is not."""
+    """Complete the output and note it in the record; if that is `hopeless`, note why instead."""
     try:
         files = output()
         size, left_out = await files.finish()
     except OSError as error:
-        if not hopeless or error.errno in PASSING_ERRORS:
+        if not hopeless or error.errno in TRANSIENT_ERRORS:
             raise
         return replace(record, output_error=str(error)[:MAX_ERROR_LENGTH])
     return replace(record, output_bytes=size, left_out_bytes=left_out, output_changed=files.changed)

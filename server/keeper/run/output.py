@@ -4,7 +4,7 @@
     tail.<n>    what follows the head, cut into segments of `tail_bytes`; the newest is being
                 filled, the one before it is kept, and those before that are gone
 
-So an offset names the same byte for ever, and the files alone tell how much has come.
+So an offset names the same byte forever, and the files alone show how much has come.
 
 The files are opened once. From then on their descriptors count, and not what somebody makes of
 their names: what was removed or replaced is written on, and put back at its name in the end.
@@ -15,7 +15,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from server.keeper.files import PASSING_ERRORS, open_regular
+from server.keeper.files import TRANSIENT_ERRORS, open_regular
 from server.keeper.handover import Descriptors
 from server.keeper.records import Limits
 from server.keeper.run.regular import copy, is_at, link, resize, size_without_hole, write_at
@@ -45,7 +45,7 @@ def reopened(directory: Path, limits: Limits, trash: Trash) -> "OutputFiles":
     try:
         os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
     except OSError as error:
-        if error.errno in PASSING_ERRORS:
+        if error.errno in TRANSIENT_ERRORS:
             raise
         trash.take(path)
         os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
@@ -111,7 +111,7 @@ class OutputFiles:
         return max(min(count, bound - self._filled), 0)
 
     def wrote(self, count: int) -> None:
-        """Take note of how many bytes were written to `descriptor`."""
+        """Record how many bytes were written to `descriptor`."""
         assert count >= 0, "an output shrinks"
         self._filled += count
         if self._newest < 0:
@@ -156,7 +156,7 @@ class OutputFiles:
         return self.output_bytes, left_out
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the files."""
         for descriptor in (self._output, *self._segments.values()):
             os.close(descriptor)
         self._segments.clear()
@@ -225,7 +225,7 @@ class OutputFiles:
         if os.fstat(descriptor).st_size != size:
             self.changed = True
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            with suppress(OSError):  # it is for a keeper that follows alone
+            with suppress(OSError):  # only a later keeper needs it
                 os.close(os.open(self._directory / CHANGED, flags, 0o600))
             resize(descriptor, size)
 

@@ -11,8 +11,8 @@ from server.keeper import processes
 from server.keeper.cgroups.group import Group
 from server.keeper.processes import Process
 
-POLL_SECONDS = 0.05
-KILL_ROUNDS = 100
+POLL_SECONDS = 0.05  # the end of a process that is not our child is no event
+KILL_ROUNDS = 100  # 5 s; what survives that waits in the kernel, mostly
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +97,13 @@ class ProcessTree:
     async def end(self, overdue: asyncio.Event, *, signalled: bool) -> list[str]:
         """End what is left after the leader: SIGTERM, SIGKILL when `overdue`; name survivors.
 
-        `signalled`: the group has heard its signal already.
+        `signalled`: the group was sent its signal already.
         """
         # Where everything is killed at once, that looks at the whole machine itself.
         for process in self.members(everywhere=not overdue.is_set()):
             if not (signalled and process.group == self._leader):
                 processes.send(process, signal.SIGTERM)
-                processes.send(process, signal.SIGCONT)
+                processes.send(process, signal.SIGCONT)  # a paused one acts on nothing else
         while not overdue.is_set() and self.members(everywhere=False):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(overdue.wait(), POLL_SECONDS)

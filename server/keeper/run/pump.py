@@ -31,9 +31,9 @@ from server.keeper.run.output import OutputFiles
 from server.keeper.spool import PIPE
 from server.keeper.trash import Trash
 
-PIPE_BYTES = 64 * 1024
-LARGE_PIPE_BYTES = 1024 * 1024
-FREE_CHECK_BYTES = 16 * 1024 * 1024
+PIPE_BYTES = 64 * 1024  # of a new pipe (pipe(7))
+LARGE_PIPE_BYTES = 1024 * 1024  # the most that every user may ask for (pipe-max-size)
+FREE_CHECK_BYTES = 16 * 1024 * 1024  # output between two statvfs(2)
 LOUD_BYTES = PIPE_BYTES // 2
 """A run that has so much in its pipe is loud; what it has less of is moved at once."""
 
@@ -91,11 +91,11 @@ class Pump:
 
     @property
     def moving(self) -> bool:
-        """Whether the thread moves something just now, of which the accounts do not tell yet."""
+        """Whether the thread is moving output that is not accounted for yet."""
         return self._moving is not None
 
     def start(self) -> None:
-        """Move from now on whatever comes."""
+        """Move what comes from now on."""
         self._started = True
         asyncio.get_running_loop().add_reader(self.pipe, self._ready)
 
@@ -129,7 +129,7 @@ class Pump:
         return self.output.descriptors(self.pipe)
 
     def close(self) -> None:
-        """Give the files back; what is in the pipe goes with its last holder."""
+        """Close the files; what is left in the pipe is lost with its last holder."""
         if not self._closed:
             self.stop()
             self._closed = True

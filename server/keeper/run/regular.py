@@ -8,10 +8,11 @@ from pathlib import Path
 
 from server.keeper.trash import clear_flags
 
-COPY_BYTES = 1024 * 1024
+COPY_BYTES = 1024 * 1024  # then other runs have their turn
 HOLE_BYTES = 1024 * 1024 * 1024
+"""A smaller hole at the end counts as output; see `size_without_hole`."""
 MAX_EXTENTS = 10_000
-"""So many pieces of an output are looked at, at most."""
+"""Pieces of an output that are searched for the hole, at most: a sparse file may have millions."""
 
 
 def is_at(descriptor: int, path: Path) -> bool:

@@ -181,7 +181,7 @@ class Run:
             )
         )
         if left_behind:
-            # What a script leaves in the background does not hold its run.
+            # What a script leaves in the background must not delay the end of its run.
             self._grace.end_in(self.limits.grace_seconds)
             await self._tree.end(self._grace.over, signalled=False)
         self._grace.cancel()
@@ -245,7 +245,7 @@ class Run:
     def _apply(self, tree: ProcessTree, stop: StopRecord) -> None:
         tree.remember()
         tree.signal_group(processes.signal_number(stop.signal))
-        tree.signal_group(signal.SIGCONT)  # a paused group hears nothing else
+        tree.signal_group(signal.SIGCONT)  # a paused group acts on nothing else
         self._grace.end_in(due_at(stop) - time.time())
 
     def _kill(self) -> None:

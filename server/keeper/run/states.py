@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    """How far a run has come; a stop that was asked for is told by its StopRecord."""
+    """How far a run has come; a stop that was asked for is not a state but a StopRecord."""
 
     STARTING = auto()
     """Its main process is being started: a keeper that follows would not find it."""

@@ -43,7 +43,7 @@ async def wait_for_inherited(pid: int, children: Children) -> Status:
     return Status.of(os.waitstatus_to_exitcode(status))
 
 
-async def wait_for_strange(pid: int) -> Status:
+async def wait_for_stranger(pid: int) -> Status:
     """Wait for a process that is no child of ours: only its parent learns its status."""
     await ended(pid)
     return Status()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
-from server.keeper.files import PASSING_ERRORS
+from server.keeper.files import TRANSIENT_ERRORS
 from server.models import Advance
 from server.output.log import RunLog
 from server.repositories.database.halving import in_parts
@@ -40,7 +40,7 @@ RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 UNREADABLE_ATTEMPTS = 3
 """After so many, the output of a run that has ended is given up, if it cannot be read; but not
-for a shortage, which passes by itself, however long it takes (PASSING_ERRORS)."""
+for a shortage, which passes by itself, however long it takes (TRANSIENT_ERRORS)."""
 
 CLOSE_SECONDS = 2.0
 """How long the end of the service may wait for the last flush."""
@@ -249,7 +249,7 @@ class Archiver:
         """Postpone a run whose output cannot be read; for good where it will not get better."""
         live = cursor.live
         self._postpone(cursor, "its output cannot be read now", error)
-        passes = isinstance(error, OSError) and error.errno in PASSING_ERRORS
+        passes = isinstance(error, OSError) and error.errno in TRANSIENT_ERRORS
         if cursor.log.ended and live.attempts >= UNREADABLE_ATTEMPTS and not passes:
             live.given_up = True
 

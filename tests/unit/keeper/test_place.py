@@ -131,11 +131,11 @@ def test_processes_move_to_a_leaf_before_memory_is_handed_on(
 ) -> None:
     kernel = Kernel(tmp_path, "1\n2\n3\n")
     monkeypatch.setattr(place_module, "write", kernel.write)
-    Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
+    Hierarchy(2, tmp_path).enable_memory(tmp_path)
     assert kernel.control.read_text() == "cpu memory\n"
     assert kernel.moved == ["1", "2", "3"]
     assert (tmp_path / place_module.LEAF).is_dir()
-    Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
+    Hierarchy(2, tmp_path).enable_memory(tmp_path)
     assert kernel.moved == ["1", "2", "3"]
 
 
@@ -149,13 +149,13 @@ def test_processes_that_do_not_move_are_told(
     Kernel(tmp_path, "1\n")
     monkeypatch.setattr(place_module, "write", busy)
     with pytest.raises(CgroupError, match="do not move"):
-        Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
+        Hierarchy(2, tmp_path).enable_memory(tmp_path)
 
 
 def test_a_cgroup_without_the_controller_is_told(tmp_path: Path) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpu pids\n")
     with pytest.raises(CgroupError, match="has no memory controller, only: cpu pids"):
-        Hierarchy(2, tmp_path).hand_on_memory(tmp_path)
+        Hierarchy(2, tmp_path).enable_memory(tmp_path)
 
 
 def test_a_refused_write_names_the_file(tmp_path: Path) -> None:
