@@ -38,7 +38,7 @@ ACTIVE_STATES = frozenset({RunState.QUEUED, RunState.RUNNING})
 class Command:
     """A stored script.
 
-    In a list its texts may be cut, which `description_truncated` and `script_truncated` tell.
+    In a list its texts may be cut: `description_truncated` and `script_truncated` say so.
     """
 
     id: UUID
@@ -66,7 +66,7 @@ class Run:
     """One execution of a command, as stored in `commands_info`.
 
     `exitcode` and `signal` are None until known, and never both set. `output_bytes` and
-    `output_lines` tell what is archived; `epoch` counts the servers that have owned the run.
+    `output_lines` are what is archived; `epoch` counts the servers that have owned the run.
     """
 
     id: UUID
@@ -87,7 +87,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """What tells a request that comes again: its key, and a hash of what it asks for."""
+    """What identifies a request that comes again: its key, and a hash of what it asks for."""
 
     key: str
     fingerprint: bytes
@@ -135,7 +135,7 @@ class Chunk:
         return self.byte_offset + self.byte_count
 
     def contains(self, offset: int) -> bool:
-        """Tell whether the byte at an offset is in it."""
+        """Return whether the byte at an offset is in it."""
         return self.byte_offset <= offset < self.end
 
 
@@ -175,8 +175,8 @@ class Position:
     output_lines: int
     state: RunState
 
-    def of(self, run: Run) -> Run:
-        """Return the run as it stands here."""
+    def applied_to(self, run: Run) -> Run:
+        """Return the run with this epoch and these lengths."""
         return replace(
             run,
             epoch=self.epoch,

@@ -20,7 +20,7 @@ PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 GIVEN_UP_PAUSE_SECONDS = 1.0
 """The longest pause once the run was asked to end: somebody waits for it."""
 
-NAMED = 3
+MAX_NAMED = 3
 """Postponed runs that are reported by name."""
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Faults:
         """Say how many runs are postponed, and why the first of them are; `ok`: none is."""
         if not self._postponed:
             return "ok"
-        first = islice(self._postponed.items(), NAMED)
+        first = islice(self._postponed.items(), MAX_NAMED)
         named = "; ".join(f"{run_id}: {live.fault}" for run_id, live in first)
         return f"{len(self._postponed)} postponed, among them {named}"
 

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: each part by itself."""
+"""Whether the service can do its work, part by part."""
 
 import asyncio
 import os
@@ -16,9 +16,9 @@ from server.services.faults import Faults
 from server.services.running.active import ActiveRuns
 
 MAX_LAG_SECONDS = 10.0
-"""An archive that has not moved for longer is reported; it catches up by itself."""
+"""An archive that has not moved for longer is reported; it needs no help to catch up."""
 
-FEW_DESCRIPTORS = 32
+FEW_DESCRIPTORS = 32  # with fewer, libraries and the database are about to fail
 
 
 class Readiness:
@@ -104,7 +104,7 @@ class Readiness:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             free = limit - len([*Path("/proc/self/fd").iterdir()])
-        except OSError:
+        except OSError:  # the directory takes a descriptor itself
             free = 0
         if limit == resource.RLIM_INFINITY:
             return "ok"

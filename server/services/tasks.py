@@ -73,7 +73,7 @@ async def retry(
 async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
-    What passes by itself (no database, no descriptor left, a full disk) is logged
+    An error that passes (no database, no descriptor left, a full disk) is logged
     once, until it is something else or a step comes through; the loop goes on.
     """
     reported = None
@@ -104,4 +104,4 @@ async def end(task: "asyncio.Task[Any]") -> None:
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
     if not task.cancelled():
-        task.exception()  # asyncio shall not call it one that nobody retrieved
+        task.exception()  # else asyncio logs that nobody retrieved it

@@ -30,7 +30,7 @@ class Ended:
 
 
 Event = RunChanged | Frame | Ended
-"""What `watch` gives. That all is well though nothing comes is said by whoever sends it."""
+"""What `watch` yields. Signs of life between events are made by the senders."""
 
 
 class Watching:
@@ -46,8 +46,8 @@ class Watching:
         """Iterate over a run's events, from before it starts up to its end.
 
         RunChanged comes in the format json alone, as the others carry nothing but output. While a
-        frame is sent, nothing here refers to its bytes. Whoever stops early closes the iterator
-        (`aclosing`), as it holds the output open.
+        frame is sent, nothing here refers to its bytes. A caller that stops early closes the
+        iterator (`aclosing`), as it holds the output open.
 
         Raises:
             RunNotFoundError: there is no such run, or it was deleted meanwhile.
@@ -61,7 +61,7 @@ class Watching:
                 if shows_changes:
                     yield RunChanged(view)
         async with self._runs.output(run_id) as output:
-            # Changes count from here on, before the run is looked at.
+            # Changes count from here on: before the run is read, so that none is missed.
             grown = _Changes(live, output).grown if shows_changes else output.grown
             if shows_changes:
                 yield RunChanged(await self._runs.get(run_id))

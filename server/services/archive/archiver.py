@@ -27,13 +27,13 @@ BATCH_BYTES = 4 * CHUNK_BYTES
 """Output in one statement, at most; what is beyond waits in the spool for the next. Sending the
 statement blocks the event loop: 8 MiB that do not compress, for up to 29 ms; 4 MiB, for up to 6."""
 
-RESTS = 3.0
+REST_FACTOR = 3.0
 MAX_REST_SECONDS = 0.5
-"""After a large batch the archive rests for so long as the event loop had to wait for a processor
-meanwhile, times RESTS: its threads and the database are what it waited for, mostly, whatever their
-priority (sched(7), autogroups). On a machine that is not short of processors that is nothing, nor
-where nobody watches a quiet run: the viewers of loud ones got no more for it, and the archive a
-third less."""
+"""After a large batch, while somebody watches a quiet run, the archive rests for REST_FACTOR times
+as long as the event loop had to wait for a processor meanwhile. What it waited for are the
+archive's threads and the database, mostly, whatever their priority (sched(7), autogroups). Where
+nobody watches a quiet run there is no rest: loud runs' viewers gained nothing by it, and the
+archive lost a third."""
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the database is away; the last one repeats."""
@@ -85,22 +85,22 @@ class Archiver:
     async def follow(self, live: FollowedRun, log: RunLog, end_of: EndOf) -> Followed:
         """Archive a run to its end, or until it is ours no more."""
         cursor = self._cursors[live.run.id] = ArchiveCursor(live, log, end_of)
-        ring = partial(self._ring, cursor)
-        log.listeners.add(ring)
+        schedule = partial(self._schedule, cursor)
+        log.listeners.add(schedule)
         try:
-            ring()  # that it runs is to be stored, before it writes
+            schedule()  # that it runs is stored even if it never writes
             return await cursor.followed
         finally:
-            log.listeners.discard(ring)
+            log.listeners.discard(schedule)
             del self._cursors[live.run.id]
             self._grown.pop(live.run.id, None)
 
-    def look_at(self, run_id: UUID) -> None:
-        """Take a step for a run although it did not grow: its row may not be there any more."""
+    def recheck(self, run_id: UUID) -> None:
+        """Take a step for a run although it did not grow: its row may be gone."""
         if run_id in self._cursors:
             self._resume(self._cursors[run_id])
 
-    def _ring(self, cursor: ArchiveCursor) -> None:
+    def _schedule(self, cursor: ArchiveCursor) -> None:
         """Schedule a run's next step: at once when it has much, or all; else after a while."""
         run_id = cursor.live.run.id
         if cursor.postponed or cursor.followed.done():
@@ -119,7 +119,7 @@ class Archiver:
         loop = asyncio.get_running_loop()
         attempt = 0
         while True:
-            if attempt == 0:  # else what was due is due still
+            if attempt == 0:  # else it is due still
                 await self._wait_until_due()
             started_at = loop.time()
             try:
@@ -184,7 +184,7 @@ class Archiver:
         if before is None:
             before = {}
         elif _size(before) < BATCH_BYTES:
-            return {}  # more is worth a pause
+            return {}  # the rest is little, and better gathered until it is due
         batch: _Batch = {}
         room = BATCH_BYTES
         for cursor in sorted(self._grown.values(), key=before.__contains__):
@@ -201,7 +201,7 @@ class Archiver:
         return batch
 
     def _quiet_run_is_watched(self, batch: _Batch) -> bool:
-        """Whether somebody watches a run of which little is to be archived: a line may be due."""
+        """Whether somebody watches a run that writes little: the next line must not be delayed."""
         return any(
             cursor.log.users > 1
             and cursor.new_bytes < self._flush_bytes
@@ -228,7 +228,7 @@ class Archiver:
         """Take each cursor to where its row stands now."""
         unmoved = [step.run_id for step in batch.values() if step.run_id not in moved]
         positions = await self._outputs.positions(unmoved)
-        # No cursor has changed up to here, so that after a lost call all is simply done again.
+        # No cursor has moved up to here: if one of the calls failed, all is simply done again.
         for cursor, step in batch.items():
             try:
                 failpoint("archive.settled")
@@ -243,10 +243,10 @@ class Archiver:
                 continue
             self._grown.pop(step.run_id, None)
             if cursor.new_bytes > 0 or cursor.log.ended:
-                self._ring(cursor)  # it grew, or ended, meanwhile
+                self._schedule(cursor)  # it has grown, or ended, meanwhile
 
     def _give_up_or_wait(self, cursor: ArchiveCursor, error: Exception) -> None:
-        """Postpone a run whose output cannot be read; for good where it will not get better."""
+        """Postpone a run whose output cannot be read; give it up where that will not pass."""
         live = cursor.live
         self._postpone(cursor, "its output cannot be read now", error)
         passes = isinstance(error, OSError) and error.errno in TRANSIENT_ERRORS
@@ -262,12 +262,12 @@ class Archiver:
 
     def _resume(self, cursor: ArchiveCursor) -> None:
         cursor.postponed = False
-        self._ring(cursor)
+        self._schedule(cursor)
 
 
 def rest_seconds(waited_seconds: float) -> float:
     """Return how long to rest when the loop has waited so long for a processor."""
-    return min(RESTS * waited_seconds, MAX_REST_SECONDS)
+    return min(REST_FACTOR * waited_seconds, MAX_REST_SECONDS)
 
 
 def _size(batch: _Batch) -> int:

@@ -15,8 +15,8 @@ from server.services.archive import codec
 KEPT_BYTES = 12 * 1024 * 1024
 """What is kept of all finished runs' output, for all viewers together."""
 
-AT_A_TIME = 2
-"""Readings under way. Each holds some MiB; more would be no faster, and take all connections."""
+MAX_READINGS = 2
+"""Readings at a time. Each holds some MiB; more are no faster, and take all connections."""
 
 Key = tuple[UUID, int, str]
 Make = Callable[[bytes], Awaitable[bytes]]
@@ -34,7 +34,7 @@ class Chunks:
         self._limit_bytes = kept_bytes
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._bytes = 0
-        self._turn = asyncio.Semaphore(AT_A_TIME)
+        self._turn = asyncio.Semaphore(MAX_READINGS)
 
     @property
     def kept_bytes(self) -> int:
@@ -55,7 +55,7 @@ class Chunks:
         """Return the chunk, without data, that holds a newline (from 1) of a run, if one does."""
         async with self._turn:
             chunk = await self._outputs.chunk_of_newline(run_id, newline)
-        return None if chunk is None else self._take(run_id, chunk)
+        return None if chunk is None else self._strip(run_id, chunk)
 
     async def stored(self, run_id: UUID, chunk: Chunk) -> bytes:
         """Return a chunk as it is stored: a zstd frame, whose receiver compares its checksum.
@@ -89,22 +89,22 @@ class Chunks:
 
     async def _get(self, key: Key, make: Make | None = None) -> bytes:
         """Return what is kept, or what `make` makes of a chunk as it is stored."""
-        if (found := self._look(key)) is not None:
+        if (found := self._recall(key)) is not None:
             return found
         async with self._turn:
-            if (found := self._look(key)) is not None:
-                return found  # somebody else asked for the same, and had a turn before
+            if (found := self._recall(key)) is not None:
+                return found  # another viewer asked for the same, and had its turn before
             run_id, offset, _ = key
-            stored = self._look((run_id, offset, "stored"))
-            if stored is None:  # it was let go since it was found
+            stored = self._recall((run_id, offset, "stored"))
+            if stored is None:  # it was dropped since `find`
                 await self._fetch(run_id, offset, 1)
-                stored = self._look((run_id, offset, "stored"))
+                stored = self._recall((run_id, offset, "stored"))
             if stored is None:  # another chunk overlaps its place
                 raise ArchiveDamagedError(offset)
             if make is None:
                 return stored
             made = await make(stored)
-            self._keep(key, made)
+            self._remember(key, made)
             return made
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
@@ -114,21 +114,21 @@ class Chunks:
             await self._outputs.check_stored(run_id)
             raise ArchiveDamagedError(offset)
         # The last first: what is kept longest is what is asked for next.
-        return [self._take(run_id, chunk) for chunk in reversed(chunks)][::-1]
+        return [self._strip(run_id, chunk) for chunk in reversed(chunks)][::-1]
 
-    def _take(self, run_id: UUID, chunk: Chunk) -> Chunk:
-        self._keep((run_id, chunk.byte_offset, "stored"), chunk.data)
+    def _strip(self, run_id: UUID, chunk: Chunk) -> Chunk:
+        self._remember((run_id, chunk.byte_offset, "stored"), chunk.data)
         return replace(chunk, data=b"")
 
-    def _look(self, key: Key) -> bytes | None:
+    def _recall(self, key: Key) -> bytes | None:
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def _keep(self, key: Key, data: bytes) -> None:
-        """Keep what was just made, and let go of what was used longest ago."""
+    def _remember(self, key: Key, data: bytes) -> None:
+        """Keep what was just made, and drop what was used longest ago."""
         self._bytes += len(data) - len(self._kept.pop(key, b""))
         self._kept[key] = data
-        # The newest stays, however large: somebody waits for it.
+        # The newest stays, however large it is: a viewer waits for it.
         while self._bytes > self._limit_bytes and len(self._kept) > 1:
             self._bytes -= len(self._kept.popitem(last=False)[1])

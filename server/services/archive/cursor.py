@@ -113,6 +113,6 @@ class ArchiveCursor:
         self.live.mark_archived(offset, lines)
 
     def finish(self, result: Followed) -> None:
-        """Archive no more of the run; whoever follows it gets the reason."""
+        """Archive no more of the run; `followed` gets the reason."""
         if not self.followed.done():
             self.followed.set_result(result)

@@ -18,8 +18,8 @@ class ArchivedOutput:
     It holds where a few chunks are, and none of their bytes: a viewer may wait for long.
 
     Each chunk is checked: that it follows the one before, and that its frame has the length, the
-    lines and the checksum it was stored with. Whoever reads gets all up to the first byte that is
-    not so.
+    lines and the checksum it was stored with. A reader gets all up to the first byte that is not
+    so.
 
     Raises:
         ArchiveDamagedError: from every method, where the archive is not what was stored.
@@ -83,7 +83,7 @@ class ArchivedOutput:
         return await self.line_offset(max(1, total - count + 1))
 
     async def time_at(self, offset: int) -> float:
-        """Return when the byte was archived, in Unix seconds."""
+        """Return when the last byte of the offset's chunk was first seen, in Unix seconds."""
         if self.size == 0:
             return self._run.start_time.timestamp()
         return (await self._chunk_at(min(offset, self.size - 1))).written_at.timestamp()

@@ -26,7 +26,7 @@ CHUNKS_PER_STEP = 64
 """Chunks that one statement deletes, at most: up to 64 MiB of output."""
 
 BUSY_SHARE = 0.2
-"""Of the time, how much is spent on removing; the rest belongs to the service."""
+"""The part of the time that is spent on removing; the rest belongs to the service."""
 
 MIN_PAUSE_SECONDS = 0.01
 
@@ -38,8 +38,8 @@ MAX_USED_BYTES = 256 * 1024 * 1024
 
 DAY_SECONDS = 24 * 3600.0
 
-SHARE = 0.1
-"""Of the runs that have ended, how many go in a day by their age, beyond the day before's."""
+DAILY_SHARE = 0.1
+"""The part of the ended runs that is removed by age in a day, beyond the day before's number."""
 
 KEYS_PER_STEP = 1000
 """Keys of requests that one statement forgets, at most."""
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 class Retention:
-    """Keeps the history within bounds; 0 is none.
+    """Keeps the history within its limits; a limit that is None does not apply.
 
     Runs go that ended more than `days` ago; that are not among the newest `runs_per_command` of
     their command that have ended; and, first those that ended first, until all that have ended
@@ -78,7 +78,7 @@ class Retention:
         self._days = settings.days
         self._runs_per_command = settings.runs_per_command
         self._total_bytes = settings.bytes
-        self._space_to_look_for = True
+        self._may_have_space = True
 
     async def run(self) -> None:
         """Sweep again and again, forever; the service's owner cancels it."""
@@ -101,8 +101,8 @@ class Retention:
             logger.info("retention removed %d runs", removed)
         await _repeat(lambda: self._requests.forget(KEYS_PER_STEP))
         if await _repeat(lambda: self._repository.purge(CHUNKS_PER_STEP)):
-            self._space_to_look_for = True
-        if self._space_to_look_for:
+            self._may_have_space = True
+        if self._may_have_space:
             await self._give_space_back()
 
     async def _remove_old(self) -> int:
@@ -146,15 +146,15 @@ class Retention:
 
     async def _give_space_back(self) -> None:
         """Write the tables anew that are mostly empty; one that is in use, the next time."""
-        self._space_to_look_for = False
+        self._may_have_space = False
         for table in await self._repository.tables():
-            space = await _rested(partial(self._repository.space, table))
+            space = await _then_rest(partial(self._repository.space, table))
             if not worth_rewriting(space):
                 continue
             try:
-                left = await _rested(partial(self._repository.rewrite, table))
+                left = await _then_rest(partial(self._repository.rewrite, table))
             except DatabaseUnavailableError as error:  # it is in use, mostly
-                self._space_to_look_for = True
+                self._may_have_space = True
                 reason = "space not given back, tried again with the next sweep: %s"
                 logger.info(reason, error, extra={"table": table.name})
             else:
@@ -175,10 +175,10 @@ class Surge:
         """Return whether `old` of the runs that have `ended` may go now."""
         while self._removed and self._removed[0][0] <= now - 2 * DAY_SECONDS:
             self._removed.popleft()
-        # What went the day before goes again: a history that is used evenly has no surge.
+        # As many as the day before are no surge: a history that is used evenly loses them daily.
         today = sum(count for at, count in self._removed if at > now - DAY_SECONDS)
         before = sum(count for _, count in self._removed) - today
-        if not old or old <= max(1, ended * SHARE) + before - today:
+        if not old or old <= max(1, ended * DAILY_SHARE) + before - today:
             self._since, self.problem = None, "ok"
             return True
         if self._since is None:
@@ -213,13 +213,13 @@ def pause_seconds(busy_seconds: float) -> float:
 async def _repeat(step: Callable[[], Awaitable[int]]) -> int:
     """Take a step again and again, with rests, until it does nothing; return what it did."""
     total = 0
-    while done := await _rested(step):
+    while done := await _then_rest(step):
         total += done
     return total
 
 
-async def _rested(step: Callable[[], Awaitable[Result]]) -> Result:
-    """Take a step, and rest in proportion."""
+async def _then_rest(step: Callable[[], Awaitable[Result]]) -> Result:
+    """Take a step, and rest in proportion to its time."""
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     result = await step()

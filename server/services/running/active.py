@@ -13,7 +13,7 @@ from server.services.running.live import LiveRun, Obstacle
 
 
 class ActiveRuns:
-    """The runs that have not ended, and who of them has a place.
+    """The runs that have not ended, and which of them have a place.
 
     There are `max_concurrent_runs` places. A run that finds none waits in the queue: first come,
     first served. An adopted run has a place even beyond the limit, as it runs already.
@@ -112,7 +112,7 @@ class ActiveRuns:
             del of_command[run.id]
             if not of_command:  # or each command that ever ran would stay in memory
                 del self._by_command[run.command_id]
-        if self._queue:  # else nobody has a use for the place
+        if self._queue:  # else no run needs the place
             self.notify()
 
     def is_queued(self, live: LiveRun) -> bool:
@@ -141,7 +141,7 @@ class ActiveRuns:
         self.notify()
 
     def notify(self) -> None:
-        """Wake whoever waits for a turn: the first of the queue may have a place."""
+        """Wake the dispatch: there may be a place for the first of the queue."""
         self._turn.set()
 
     async def wait_for_turn(self) -> None:

@@ -1,4 +1,4 @@
-"""The room's parts, built in the order in which each needs the other."""
+"""The parts of this package, built in the order in which they need each other."""
 
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
@@ -21,7 +21,7 @@ from server.services.tasks import Tasks
 
 
 class Running:
-    """Whatever brings the runs of this host to their ends.
+    """All that starts, follows and ends the runs of this host.
 
     `host` is the identity of the state directory, stored with each run.
     """

@@ -125,7 +125,7 @@ class Control:
             logger.warning(
                 "give-up not recorded, a next server does not know of it: %s", error, extra=about
             )
-        self._archiver.look_at(live.run.id)
+        self._archiver.recheck(live.run.id)
 
     def _ended_already(self, live: LiveRun) -> str:
         """Say how a run has ended whose end is not stored yet."""

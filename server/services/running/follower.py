@@ -33,7 +33,7 @@ STOP_AGAIN_SECONDS = 1.0
 """After which the keeper is asked again to stop a run whose output has not ended."""
 
 KEPT_RETRY_SECONDS = 1.0
-"""Between two looks at whether the keeper still has a run whose output is gone."""
+"""Between two questions whether the keeper still has a run whose output is gone."""
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Follower:
         start_time, paused = live.run.start_time, False
         if process is not None:
             start_time = datetime.fromtimestamp(process.started_at, UTC)
-            # Whoever paused it may not be here any more. After a reboot the pid is another's.
+            # It may have been paused by an earlier server. After a reboot the pid is another's.
             same_boot = process.boot_id == processes.boot_id()
             paused = same_boot and processes.is_stopped(process.pid, process.start_ticks)
         live.mark_started(log, start_time, stopping=stop is not None, paused=paused)

@@ -1,4 +1,4 @@
-"""What is looked at now and then: the keeper, the rows and the remains of runs."""
+"""What is checked from time to time: the keeper, the rows and the remains of runs."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ from server.services.running.follower import Follower
 from server.services.tasks import Tasks, forever
 
 KEEPER_SECONDS = 1.0
-"""Between two looks at whether there is a keeper."""
+"""Between two checks whether there is a keeper."""
 
 ROWS_SECONDS = 30.0
-"""Between two looks at whether the rows of active runs are still there."""
+"""Between two checks whether the rows of active runs are still there."""
 
 UNCONFIRMED_SECONDS = 60.0
 """Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
-    """Notices what no event tells of: each method runs forever, its owner cancels it."""
+    """Notices what no event announces: each method runs forever, its owner cancels it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Housekeeping:
         tasks.start(self.remove_remains(), "what runs left")
 
     async def keep_keeper(self) -> None:
-        """See to it that there is a keeper while runs are active, and end logs that nobody has.
+        """Keep a keeper running while runs are active, and end the logs that no keeper has.
 
         A new keeper resolves the spools that one before it left behind.
         """
@@ -101,7 +101,7 @@ class Housekeeping:
                 if position is not None and not position.state.final:
                     continue
                 if live.log is not None:  # its next step finds that the row is gone, and stops it
-                    self._archiver.look_at(live.run.id)
+                    self._archiver.recheck(live.run.id)
                 elif self._active.is_queued(live):
                     logger.warning(
                         "run is not started: its row is gone", extra={"run": live.run.id}
@@ -113,7 +113,7 @@ class Housekeeping:
         await forever(check, seconds=ROWS_SECONDS, name="check of runs' rows")
 
     async def end_unconfirmed(self) -> None:
-        """End runs that were stored although their users were told that they could not be.
+        """End runs that were stored although the answer to their users was an error.
 
         The database's answer was lost; nobody expects such a run to start by now.
         """

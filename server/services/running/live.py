@@ -85,7 +85,7 @@ class LiveRun:
 
     def mark_queued(self) -> None:
         """Record that the run waits in the queue, perhaps again."""
-        self._notify()  # whoever wants to stop it finds it in the queue
+        self._notify()  # a stop that waits for its start finds it in the queue
 
     def mark_postponed(self, fault: str) -> None:
         """Record that something fails for the run, and will be tried again."""
@@ -126,7 +126,7 @@ class LiveRun:
 
     @property
     def change(self) -> asyncio.Event:
-        """The event of the run's next change; take it before you look at the run."""
+        """The event of the run's next change; take it before reading the run, to miss none."""
         return self._change
 
     async def until_started(self) -> AsyncIterator[RunView]:

@@ -27,7 +27,7 @@ OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be
 KEEPER_LOST = "the keeper was killed or the host restarted"
 UNCONFIRMED = "it was not started: the database failed while the run was being stored"
 UNFOLLOWED = "it was stopped, and what became of it is not known: its state directory has lost it"
-ANOTHERS = (
+FOREIGN = (
     "it was stopped, and what became of it is not known: it belongs to another state directory,"
     " whose server is not this one"
 )
@@ -101,7 +101,7 @@ def stopped_in_queue() -> RunEnd:
 
 def unfollowed(*, ours: bool) -> str:
     """Say why a run was ended that is stored as active, and that the server does not have."""
-    return UNFOLLOWED if ours else ANOTHERS
+    return UNFOLLOWED if ours else FOREIGN
 
 
 def stored_end(run: Run) -> RunEnd:

@@ -20,10 +20,10 @@ from server.services.running.follower import Follower
 from server.services.running.live import LiveRun
 from server.services.running.run_tasks import RunTasks
 
-UNKNOWN = "spool is kept: the database does not know its run (docs/operations.md)"
-ANOTHERS = "spool is kept: its run belongs to another host identity (docs/operations.md)"
+UNKNOWN_SPOOL = "spool is kept: the database does not know its run (docs/operations.md)"
+FOREIGN_SPOOL = "spool is kept: its run belongs to another host identity (docs/operations.md)"
 
-ELSEWHERE = "they stay as they are until somebody stops them (docs/operations.md)"
+FOREIGN_RUNS = "they stay as they are until somebody stops them (docs/operations.md)"
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Recovery:
         positions, refused = await self._take_over(runs, stored)
         failpoint("recovery.taken_over")
         # One without a position was refused, or another server has taken it over meanwhile.
-        ours = [positions[run.id].of(run) for run in stored if run.id in positions]
+        ours = [positions[run.id].applied_to(run) for run in stored if run.id in positions]
         marks = await self._marks(outputs, ours)
         await self._sweep_orphans(outputs, stored)
         others = await runs.active_elsewhere(self._host)
@@ -112,7 +112,7 @@ class Recovery:
             self._follower.abandon(live)
         self._shown.clear()
         if others:
-            logger.warning("runs of another host identity: %d; %s", others, ELSEWHERE)
+            logger.warning("runs of another host identity: %d; %s", others, FOREIGN_RUNS)
 
     async def _take_over(
         self, runs: RunRepository, stored: Sequence[Run]
@@ -149,9 +149,9 @@ class Recovery:
             if position is None:
                 # It was deleted; or this is another database, or an older copy, and the spool is
                 # all that there is of the run. Only the operator knows.
-                logger.warning(UNKNOWN, extra={"run": run_id})
+                logger.warning(UNKNOWN_SPOOL, extra={"run": run_id})
             elif not position.state.final:
-                logger.warning(ANOTHERS, extra={"run": run_id})
+                logger.warning(FOREIGN_SPOOL, extra={"run": run_id})
             else:
                 try:
                     await asyncio.to_thread(self._spool.remove, run_id)
@@ -169,7 +169,7 @@ class Recovery:
         return live
 
     def _resume(self, live: LiveRun, marks: Sequence[tuple[int, float]] = ()) -> None:
-        """Go on with a run that is ours now, by what there is of it."""
+        """Go on with a run that is ours now: follow its spool, queue it, or end it as lost."""
         if self._spool.directory(str(live.run.id)).is_dir():
             self._follower.adopt(live, marks)
         elif live.run.state is RunState.QUEUED:
@@ -187,7 +187,7 @@ class Recovery:
                 self._take_over_later(live, another)
                 return
             if live.run.id in positions:
-                live.run = positions[live.run.id].of(live.run)
+                live.run = positions[live.run.id].applied_to(live.run)
                 self._faults.resolve(live)
                 self._resume(live)
             else:

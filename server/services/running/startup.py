@@ -18,7 +18,7 @@ DATABASE_RETRY_SECONDS = 1.0
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
-    " own that it may write (docs/operations.md tells how), or set it to 0."
+    " own that it may write (docs/operations.md says how), or set it to 0."
 )
 
 logger = logging.getLogger(__name__)

@@ -91,7 +91,7 @@ async def test_spools_of_finished_runs_are_removed_and_all_others_kept(
         site.spool.write_exit(str(run_id), ExitRecord(exitcode=0, ended_at=NOW.timestamp()))
     with caplog.at_level(logging.WARNING):
         await site.begin()
-    kept = {str(unknown): recovery.UNKNOWN, str(another.id): recovery.ANOTHERS}
+    kept = {str(unknown): recovery.UNKNOWN_SPOOL, str(another.id): recovery.FOREIGN_SPOOL}
     assert set(site.spool.run_ids()) == set(kept)
     told = {getattr(record, "run", ""): record.message for record in caplog.records}
     assert told.pop("").startswith("runs of another host identity: 1;")
