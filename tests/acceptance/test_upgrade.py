@@ -1,6 +1,7 @@
-"""A newer version takes up what an older one left: its spools, its tables, its keeper, its runs."""
+"""A newer version goes on with what an older one left: spools, trash, tables, keeper, runs."""
 
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import Hello
+from server.keeper.run.output import MARKER
 from server.keeper.spool import Spool
 from tests.acceptance.conftest import ended
 from tests.acceptance.test_crashes import assert_whole, written
@@ -16,8 +18,11 @@ from tests.support.client import Client, joined
 from tests.support.numbered import Numbered
 from tests.support.postgres import execute
 from tests.support.service import ROOT, Service
+from tests.support.waiting import until
 
 PARTS = ("server", "migrations", "static", "docs")
+KEEPER_MAIN = Path("server", "keeper", "__main__.py")
+HEAD_BYTES, TAIL_BYTES = 10_000, 4096
 
 
 @pytest.fixture
@@ -26,13 +31,25 @@ async def client(tmp_path: Path, database_url: str) -> AsyncIterator[Client]:
     for part in PARTS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / part, tmp_path / "tree" / part, ignore=ignored)
+    make_keeper_older(tmp_path / "tree")
     service = Service(tmp_path / "state", database_url, tmp_path / "tree", max_concurrent_runs="3")
     async with ended(service), aiohttp.ClientSession() as session:
         yield Client(session, await service.start())
 
 
+def make_keeper_older(tree: Path) -> None:
+    """Have the keeper hand over pipes alone when it executes its code anew, as older ones did."""
+    path = tree / KEEPER_MAIN
+    code = path.read_text(encoding="utf-8")
+    assert code.count("[*command, *arguments]") == 1
+    older = code.replace("[*command, *arguments]", "[*command, arguments[0]]")
+    path.write_text(older, encoding="utf-8")
+
+
 def make_older(client: Client, tree: Path, database_url: str) -> None:
     """Leave what version 0001 would have: scripts in the spools, and no later migration."""
+    (trash := client.service.state_dir / "trash" / "left").mkdir(parents=True)
+    (trash / "file").touch()
     spool = Spool.of(client.service.state_dir)
     for run_id in spool.run_ids():
         (spool.work(run_id) / "script").rename(spool.directory(run_id) / "script")
@@ -49,6 +66,7 @@ def make_older(client: Client, tree: Path, database_url: str) -> None:
 
 def make_newer(tree: Path) -> None:
     """Change the keeper's code, as an upgrade in place does."""
+    shutil.copy(ROOT / KEEPER_MAIN, tree / KEEPER_MAIN)
     with (tree / "server" / "keeper" / "spool.py").open("a", encoding="utf-8") as code:
         code.write('NEWER = "than the keeper that runs"\n')
 
@@ -91,6 +109,47 @@ async def test_a_newer_version_goes_on_with_the_runs_of_an_older_one(
     body = {"name": "new", "script": "echo new"}
     made = [await client.call("POST", "commands/", json=body, headers=headers) for _ in range(2)]
     assert made[0]["run"]["id"] == made[1]["run"]["id"]
+    await until(lambda: not list((service.state_dir / "trash").iterdir()))
+
+
+async def test_a_newer_version_knows_the_limits_and_the_stops_of_an_older_one(
+    client: Client, tmp_path: Path, database_url: str
+) -> None:
+    """One is past its limit of output, of which it keeps the tail; one is being stopped."""
+    service, tree, gate = client.service, tmp_path / "tree", tmp_path / "gate"
+    assert await service.terminate() == 0
+    limit = HEAD_BYTES + TAIL_BYTES
+    service.set(
+        max_output_bytes=str(limit),
+        output_tail_bytes=str(TAIL_BYTES),
+        output_policy="head_and_tail",
+    )
+    await service.start()
+    limited = await client.run(f"seq 5000; until [ -e {gate} ]; do sleep 0.02; done; echo last")
+    stopping = await client.run("trap '' TERM; echo ready; sleep 1000")
+    spool = Spool.of(service.state_dir)
+    await until(lambda: list(spool.directory(limited).glob("tail.[1-9]*")))
+    ready = spool.output_path(stopping)
+    await until(lambda: ready.exists() and ready.read_bytes() == b"ready\n")
+    await client.stop(stopping, grace_seconds=600)
+
+    await service.kill()
+    make_older(client, tree, database_url)
+    make_newer(tree)
+    service.set(max_output_bytes="1000000", output_policy="stop")
+    await service.start()
+
+    run = await client.get_run(stopping)
+    assert (run["state"], run["stopping"]) == ("running", True)
+    await client.stop(stopping, grace_seconds=0)
+    run = await client.finished(stopping)
+    assert (run["state"], run["signal"]) == ("stopped", signal.SIGKILL.name)
+    gate.touch()
+    run = await client.finished(limited)
+    assert (run["state"], run["exitcode"]) == ("succeeded", 0)
+    whole = b"".join(b"%d\n" % number for number in range(1, 5001)) + b"last\n"
+    marker = MARKER.format(len(whole) - limit).encode()
+    assert await client.output(limited) == whole[:HEAD_BYTES] + marker + whole[-TAIL_BYTES:]
 
 
 def as_file(directory: Path, script: str) -> Path:
