@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
 SECONDS = 300
+SUMMARIES = ("FAILED tests/", "ERROR tests/")
+"""How pytest's last lines begin that name what failed; lines of a log begin with ERROR, too."""
 
 REPOSITORY = "tests/integration/repositories/test_output.py"
 BINARY = "tests/integration/repositories/database/test_binary.py"
@@ -255,7 +257,7 @@ def _killer(mutant: Mutant) -> str | None:
             timeout=SECONDS,
             check=False,
         )
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    failed = [line for line in done.stdout.splitlines() if line.startswith(SUMMARIES)]
     return failed[0].split()[1] if failed else None
 
 
