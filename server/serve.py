@@ -40,7 +40,7 @@ from server.services.running.assembly import Running
 from server.services.running.launch import Launch
 from server.services.running.startup import Startup, open_keeper
 from server.services.runs import RunService
-from server.services.tasks import Tasks, end
+from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
 from server.settings.groups import DatabaseSettings, Settings
 from server.state import StateDirectory, state_directory
@@ -147,7 +147,7 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
         faults = Faults(metrics)
-        stack.push_async_callback(end, tasks.start(state.watch(), "state directory"))
+        stack.push_async_callback(cancel_and_wait, tasks.start(state.watch(), "state directory"))
         url = settings.database.url
         if url is None:
             embedded = embedded_database(settings.state_dir / "database", tasks.start)
@@ -193,7 +193,7 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
         ).run()
         # At the end, in reverse: the archiver is cancelled, and what is left is archived.
         stack.push_async_callback(archiver.flush)
-        stack.push_async_callback(end, tasks.start(archiver.run(), "archiver"))
+        stack.push_async_callback(cancel_and_wait, tasks.start(archiver.run(), "archiver"))
         tasks.start(running.runner.dispatch_queue(), "dispatch")
         running.housekeeping.start(tasks)
         tasks.start(metrics.watch_loop(), "event loop lag")

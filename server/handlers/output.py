@@ -67,7 +67,7 @@ async def get_output(request: web.Request) -> web.StreamResponse:
 
 
 def _takes_zstd(request: web.Request, output: Output, part: Part) -> bool:
-    """Tell whether a part is sent as it is stored."""
+    """Return whether a part is sent as it is stored."""
     return (
         isinstance(output, ArchivedOutput)
         and part.content_range is None

@@ -1,4 +1,4 @@
-"""What is served beside the API: the page, the documentation's page and its guides."""
+"""What is served besides the API: the page, the documentation's page and its guides."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ async def page(_request: web.Request) -> web.FileResponse:
 
 
 async def asset(request: web.Request) -> web.FileResponse:
-    """Answer a file of the page's or the documentation's; nothing beside them."""
+    """Answer a file of the page or of the documentation's page, and no other."""
     return web.FileResponse(_file(static_directory(), request.match_info["path"]))
 
 

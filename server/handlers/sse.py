@@ -25,10 +25,10 @@ MEDIA_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
 
 RETRY_MILLISECONDS = 1000
-"""When an EventSource that was cut off comes back."""
+"""The pause before an EventSource that was cut off comes back."""
 
 REFUSED_RETRY_MILLISECONDS = 5000
-"""When one comes back that could not be served."""
+"""The pause before one comes back that could not be served."""
 
 END_ID = "end"
 """The id of the last event: a client that comes back with it has received everything."""

@@ -21,11 +21,12 @@ from server.services.running.live import RunView
 MAX_MESSAGE_BYTES = 4096
 """A viewer has nothing to send; what it sends is read and discarded, up to this size."""
 
-NEVER_BYTES = 2**62
-"""After so much aiohttp would wait for the viewer, and hold the frame meanwhile; we do it after."""
+UNREACHED_BYTES = 2**62
+"""After so much aiohttp would wait for the viewer, and hold the frame meanwhile. `Place.drain`
+waits instead, once nothing holds it."""
 
 CLOSING_SECONDS = 86400.0
-"""For a viewer to answer the close frame, as long as it takes what comes before: see Viewers."""
+"""For a viewer to answer the close frame; Viewers drops one that takes nothing much earlier."""
 
 NO_HANDSHAKE = (
     "This is a WebSocket, and the request is no handshake of one. Where a proxy stands in between,"
@@ -83,7 +84,7 @@ async def _stream(
         max_msg_size=MAX_MESSAGE_BYTES,
         autoping=False,
         timeout=CLOSING_SECONDS,
-        writer_limit=NEVER_BYTES,
+        writer_limit=UNREACHED_BYTES,
     )
     socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
     try:

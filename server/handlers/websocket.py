@@ -14,7 +14,7 @@ from server.handlers.http.viewers import CLOSE_SECONDS, Place
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
 from server.services.running.outcome import close_reason
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from server.services.watching import Ended, Event
 
 MESSAGES_A_SECOND = 20
@@ -119,7 +119,7 @@ async def serve(
     try:
         is_flooding = await _receive(socket.websocket)
     finally:
-        await end(sending)
+        await cancel_and_wait(sending)
         with suppress(asyncio.CancelledError, ConnectionError):
             sending.result()
     if is_flooding:

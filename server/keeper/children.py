@@ -24,7 +24,7 @@ class Children:
 
     @asynccontextmanager
     async def launching(self) -> AsyncIterator[None]:
-        """Hold while a main process is started: until `add` it cannot be told from an orphan."""
+        """Hold while a main process is started: until `add` it looks like an orphan."""
         try:
             async with self._launching:
                 yield

@@ -3,7 +3,7 @@
 Two arguments of its command line name the descriptors. The first has the lock's, and then those of
 the runs' pipes, as every version understands them. The second is that of a file in memory
 (memfd_create(2)) which says whose pipe, output and tail they are, so that nothing is opened by its
-name again: somebody may have put something else there. It also tells the limit of open files that
+name again: somebody may have put something else there. It also has the limit of open files that
 the first of these keepers was given: with that one, one of many runs could open nothing at first.
 A version from before it passes none, and does not look for it.
 """

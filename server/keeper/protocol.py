@@ -3,7 +3,7 @@
 Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` or
 `{"id": n, "ok": false, "error": text, "refused": bool, "full": bool}`; answers may come out of
 order. What was refused would be so again: its fields are wrong. A keeper that is full has a bound
-of its own, which `error` tells. A flag that is missing is false.
+of its own, which `error` says. A flag that is missing is false.
 
     hello                                        -> protocol, version, pid
     start  the fields of a StartRequest          -> started (false: was started before)
@@ -91,7 +91,7 @@ _START: Checks = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who a keeper is; `version` tells its code from another (see `code_version`)."""
+    """Who a keeper is; `version` identifies its code (see `code_version`)."""
 
     protocol: int
     version: str

@@ -51,7 +51,7 @@ class Tasks:
 
     async def cancel(self) -> None:
         """Cancel every task and wait until all have ended."""
-        await asyncio.gather(*map(end, self._tasks))
+        await asyncio.gather(*map(cancel_and_wait, self._tasks))
 
 
 async def retry(
@@ -93,7 +93,7 @@ async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name
         await asyncio.sleep(seconds)
 
 
-async def end(task: "asyncio.Task[Any]") -> None:
+async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
     """Cancel a task and wait until it has ended, however it ends.
 
     It is cancelled again and again: asyncio.wait_for of Python 3.11, which aiopg uses, loses a

@@ -97,5 +97,5 @@ def nonempty(text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text is of characters alone: it will stand in messages, files and URLs."""
+    """Return whether a text is of characters alone: it will stand in messages, files and URLs."""
     return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)

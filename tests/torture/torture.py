@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.torture.api import Api
 from tests.torture.database import TorturedDatabase
 from tests.torture.faults import Faults
@@ -62,7 +62,7 @@ class Torture:
             stack.push_async_callback(site.end)
             history = History()
             keeper = KeeperWatch(site.state_dir, history, site.attended)
-            stack.push_async_callback(end, asyncio.create_task(keeper.watch()))
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(keeper.watch()))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             api = Api(session, site, outage_seconds=self._outage_seconds)
             load = Load(

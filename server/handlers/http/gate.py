@@ -19,21 +19,21 @@ HEADERS_SECONDS = 10.0
 
 BODY_SECONDS = 30.0
 BODY_BYTES_PER_SECOND = 1000
-"""Such a rate gives a body more time than BODY_SECONDS, and keeps it for no longer."""
+"""A body that comes at this rate is waited for beyond BODY_SECONDS."""
 
 LINGER_SECONDS = 10.0
 """For the answer to a request whose body did not come; then the connection is cut."""
 
 STALL_SECONDS = 15.0
-"""An answer of which so long nothing is taken is given up; a viewer's is in viewers.py."""
+"""An answer of which nothing is taken for so long is given up; viewers' are in viewers.py."""
 
 MAX_UNTAKEN_BYTES = 64 * 1024 * 1024
-"""Of answers that wait in memory for their clients, together; then no large one is begun."""
+"""All answers that wait in memory for their clients, at most: beyond it no large one is begun."""
 
-LARGE_BYTES = 64 * 1024
+LARGE_BYTES = 64 * 1024  # a smaller answer may always begin
 
 SWEEP_SECONDS = 1.0
-LOOKED_AT = 16
+CANDIDATES = 16  # of the idle connections, when one of them must be closed
 
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -60,7 +60,7 @@ class Gate(asyncio.Protocol):
         self._taking_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Enter a connection."""
+        """Register a connection."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._connection = TcpConnection(transport)
@@ -87,7 +87,7 @@ class Gate(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let a connection go."""
+        """Forget a connection."""
         self._gates.leave(self)
         self._protocol.connection_lost(exc)
 
@@ -117,7 +117,7 @@ class Gate(asyncio.Protocol):
         self._gates.leave(self)
         assert self.transport is not None
         if self.is_writing:
-            # To close would wait, without end, for a client that does not take its last answer.
+            # close() would wait forever for a client that does not take its last answer.
             self.transport.abort()
             return
         if self.waiting_since is not None and self.received:
@@ -232,7 +232,7 @@ class Gates:
         assert gate.transport is not None
         self._gates[gate.transport] = gate
         if self.full and self._idle:
-            longest = [*islice(self._idle, LOOKED_AT)]
+            longest = [*islice(self._idle, CANDIDATES)]
             # One that has taken all that it was sent loses nothing.
             settled = (one for one in longest if not one.is_writing)
             next(settled, longest[0]).close()

@@ -1,4 +1,4 @@
-"""Where the service listens: the address is checked, bound, and told to who starts it."""
+"""Where the service listens: the address is checked and bound, and its URL returned."""
 
 import asyncio
 import ipaddress
@@ -20,14 +20,14 @@ BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
 AT_ONCE = 32
-"""Connections that are accepted before others are turned out for them (asyncio calls that its
+"""Connections that are accepted before idle ones are closed for them (asyncio calls that its
 backlog): their descriptors come out of the reserve."""
 
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
 
 
 def check_address(http: HttpSettings) -> None:
-    """Refuse to let others run commands unless told to.
+    """Refuse an address that others can reach, unless the settings permit it.
 
     Raises:
         StartupError: the address is not a loopback address, and nobody called that insecure.
@@ -78,8 +78,9 @@ async def _listen(factory: Callable[[], asyncio.Protocol], http: HttpSettings) -
             f"Cannot listen on {http.host} port {http.port}: {_reason(error)}."
             " End what listens there, or set TAILRUN_PORT or TAILRUN_HOST."
         ) from error
-    for listening in server.sockets:
-        with listening.dup() as same:
+    # asyncio would accept as many at once as may wait: each socket gets its backlog afterwards.
+    for bound in server.sockets:
+        with bound.dup() as same:
             same.listen(BACKLOG)
     return server
 
@@ -92,14 +93,14 @@ def _reason(error: OSError | UnicodeError) -> str:
     """
     if isinstance(error, UnicodeError):
         return "it is no host name"
-    told = error.strerror if isinstance(error, gaierror) else None
-    return told or os.strerror(error.errno or 0)
+    found = error.strerror if isinstance(error, gaierror) else None
+    return found or os.strerror(error.errno or 0)
 
 
 def _reachable(host: str) -> str:
     """Return the host of a URL that leads here from this machine.
 
-    The address that stands for all leads nowhere. The loop listens on IPv6 alone at `::`.
+    A wildcard address leads nowhere. At `::` the loop listens on IPv6 alone.
     """
     host = LOOPBACKS.get(host, host)
     return f"[{host}]" if ":" in host else host

@@ -17,14 +17,14 @@ _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
 
 def accepts_zstd(accept_encoding: str) -> bool:
-    """Tell whether zstd is asked for by name, and not less than no encoding (RFC 9110, 12.5.3)."""
+    """Return whether zstd is named, and not ranked below no encoding (RFC 9110, 12.5.3)."""
     qualities = dict(_qualities(accept_encoding))
     zstd = qualities.get("zstd", 0.0)
     return zstd > 0 and zstd >= qualities.get("identity", 0.0)
 
 
 def accepts_events(accept: str) -> bool:
-    """Tell whether server-sent events are asked for by name, as an EventSource does."""
+    """Return whether server-sent events are asked for by name, as an EventSource does."""
     return dict(_qualities(accept)).get("text/event-stream", 0.0) > 0
 
 
@@ -48,13 +48,13 @@ def entity_tag(run_id: UUID, size: int, *, zstd: bool) -> str:
 
 
 def has_it_already(if_none_match: str, tag: str) -> bool:
-    """Tell whether a client's `If-None-Match` names the tag (compared weakly, RFC 9110, 13.1.2)."""
+    """Return whether `If-None-Match` names the tag, compared weakly (RFC 9110, 13.1.2)."""
     tags = (found[2] for found in _ENTITY_TAG.finditer(if_none_match))
     return if_none_match.strip() == "*" or tag in tags
 
 
 def range_holds(if_range: str | None, tag: str | None) -> bool:
-    """Tell whether a range may be sent: without `If-Range`, or when it is the strong tag."""
+    """Return whether a range may be sent: without `If-Range`, or when it is the strong tag."""
     return if_range is None or if_range.strip() == tag
 
 

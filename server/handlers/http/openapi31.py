@@ -26,7 +26,7 @@ EVENTS = {
 
 KEPT = ("tags", "summary", "description", "operationId")
 OUTSIDE = ("name", "in", "required", "description")
-"""What a parameter has beside its schema."""
+"""What of a parameter is not part of its schema."""
 
 _OFFSET = {"type": "integer", "minimum": 0}
 _TIME = {"type": "number", "description": "Unix seconds"}

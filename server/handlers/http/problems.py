@@ -17,12 +17,13 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS = 2  # with every 503
 BEGAN = web.RequestKey("began", bool)
 
 DOCUMENT = "/docs/api.md"
 """Describes each type of problem, under its slug; clients compare types and not English."""
 
+# A client may send names and values of any number and length, which an answer repeats in part.
 NAMED_FIELDS = 10
 SHOWN_CHARACTERS = 100
 DETAIL_CHARACTERS = 4096

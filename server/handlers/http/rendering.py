@@ -45,7 +45,8 @@ def _renderer(schema: type[Schema], base: str) -> Callable[[object], dict[str, A
         field.source if isinstance(field, PathField) else field.attribute or name
         for name, field in declared.items()
     ]
-    # attrgetter makes a tuple of two values or more; the last one is not looked at.
+    # attrgetter returns a tuple only for two names or more: the first is given twice, and the
+    # last value is left out by zip.
     values_of = attrgetter(*sources, sources[0])
     converts = [(name, _convert(field, base)) for name, field in declared.items()]
 

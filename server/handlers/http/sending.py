@@ -49,5 +49,5 @@ async def send_head(request: web.Request, response: web.StreamResponse) -> web.S
 
 
 def bodiless(request: web.Request, response: web.StreamResponse) -> bool:
-    """Tell whether an answer has no body."""
+    """Return whether an answer has no body."""
     return request.method == hdrs.METH_HEAD or response.status == 304

@@ -58,11 +58,11 @@ def _operation(operation: Mapping[str, Any]) -> Document:
 
 
 def _schema(schema: Mapping[str, Any]) -> Document:
-    # A value that is absent is no default, nor one of an enumeration's.
+    # None is neither a default nor a value of an enumeration: it says that there is none.
     found = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     if "enum" in found:
         found["enum"] = [value for value in found["enum"] if value is not None]
-    # What stands beside a reference counts only if that is one of several.
+    # Swagger ignores what stands beside a reference, unless that is within `allOf`.
     if "$ref" in found and len(found) > 1:
         found["allOf"] = [{"$ref": found.pop("$ref")}]
     if "properties" in found:

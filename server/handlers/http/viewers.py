@@ -1,4 +1,4 @@
-"""Who is watching: the limits on viewers, and the end of those that take nothing any more."""
+"""The viewers: how many there may be, and the end of those that take nothing any more."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ from server.handlers.http.peer import Peer, TcpPeer
 from server.output.cursor import Pace
 from server.settings.groups import ViewerSettings
 
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 1.0  # a viewer is dropped, or sent a sign of life, so much later at most
 
 CLOSE_SECONDS = 1.0
 """How long viewers have to answer the server's close frame."""
 
-MAX_HEARD_BYTES = 256 * 1024
+MAX_RECEIVED_BYTES = 256 * 1024
 """What a WebSocket viewer may send between two sweeps, in whatever frames."""
 
 GOODBYE = b"the server is shutting down"
@@ -45,7 +45,7 @@ class Place:
     pace: Pace = field(default_factory=Pace)
     closing: bool = False
     acknowledged: int = 0
-    heard_bytes: int = 0
+    received_bytes: int = 0
     progress_at: float = 0.0
     sent_at: float = 0.0
     alive_seconds: float = 0.0
@@ -62,7 +62,7 @@ class Place:
         self.pace.took(size, asyncio.get_running_loop().time() - began)
 
     def progressed(self) -> bool:
-        """Tell whether the peer has acknowledged anything meanwhile, or has nothing to."""
+        """Return whether the peer has acknowledged anything meanwhile, or has nothing to."""
         # An acknowledgement is the one sign of life. A slow viewer gives it, however far behind it
         # is; a pong would prove less, as the ping waits behind output.
         if not self.peer.outstanding():
@@ -71,11 +71,11 @@ class Place:
         return self.acknowledged != before
 
     def is_flooding(self) -> bool:
-        """Tell whether a WebSocket viewer has sent too much since the last look."""
+        """Return whether a WebSocket viewer has sent too much since the last sweep."""
         if self.websocket is None:
             return False
-        before, self.heard_bytes = self.heard_bytes, self.peer.received()
-        return self.heard_bytes - before > MAX_HEARD_BYTES
+        before, self.received_bytes = self.received_bytes, self.peer.received()
+        return self.received_bytes - before > MAX_RECEIVED_BYTES
 
     def keep_alive(self, alive_seconds: float, send_alive: Callable[[], Awaitable[object]]) -> None:
         """Have `send_alive` called whenever the viewer was sent nothing for so long."""
@@ -83,7 +83,7 @@ class Place:
         self.sent_at = asyncio.get_running_loop().time()
 
     def is_silent(self, now: float) -> bool:
-        """Tell whether the viewer is to be sent a sign of life."""
+        """Return whether the viewer is to be sent a sign of life."""
         return (
             self.send_alive is not None
             and now - self.sent_at >= self.alive_seconds
@@ -138,11 +138,11 @@ class Viewers:
             raise ConnectionResetError("the viewer has gone already")
         try:
             peer = self._peer_of(transport, self._stall_seconds)
-            heard_bytes = peer.received()
+            received_bytes = peer.received()
         except OSError as error:
             raise ConnectionResetError("the viewer has gone already") from error
         now = asyncio.get_running_loop().time()
-        place = Place(transport, peer, task, heard_bytes=heard_bytes, progress_at=now)
+        place = Place(transport, peer, task, received_bytes=received_bytes, progress_at=now)
         self._places[id(task)] = place
         self._per_run[run_id] += 1
         try:

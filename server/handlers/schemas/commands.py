@@ -18,7 +18,7 @@ COMPARED = frozenset(
     {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
 )
 READ_ONLY = COMPARED | {"last_run", "run", "warnings"}
-"""What a command's answer has beside what is written; the latter change by themselves."""
+"""Fields of the answer that nobody writes. Those not in COMPARED change without an edit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def refuse_other_values(compared: Mapping[str, object], stored: Mapping[str, obj
 
 
 def _is_same(given: object, stored: object) -> bool:
-    """Tell whether a value is the stored one; times may be written otherwise (`Z`)."""
+    """Return whether a value is the stored one; times may be written otherwise (`Z`)."""
     if given == stored:
         return type(given) is type(stored)
     try:

@@ -3,7 +3,7 @@
     <place>/tailrun-<state directory>/<run id>      see place.py
 
 A run's processes are born into its group and stay there, whatever they do to their parents,
-sessions and environments. It is no wall: whoever is the user of the keeper may move its processes.
+sessions and environments. It is no wall: the keeper's user may move the processes out.
 """
 
 import asyncio

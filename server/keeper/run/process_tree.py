@@ -31,8 +31,8 @@ class ProcessTree:
     """Finds, signals and ends the processes of one run.
 
     The leader is the run's main process: first of its session and of its process group, and the
-    pid is the group's number as well. `leader_ticks` tells it from a later process of that pid;
-    `is_child`, whether it is the keeper's. `cgroup`, if the run has one, knows its processes
+    pid is the group's number as well. `leader_ticks` distinguishes it from a later process of that
+    pid; `is_child`: it is the keeper's child. `cgroup`, if the run has one, knows its processes
     whatever they did to leave it.
     """
 

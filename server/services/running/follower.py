@@ -108,7 +108,7 @@ class Follower:
         run_id = str(live.run.id)
         process, stop = self._spool.read_process(run_id), self._spool.read_stop(run_id)
         log = RunLog(self._spool.directory(run_id), marks=marks)
-        self._watch.add(log)  # before the run shows it: whoever waits for growth is woken
+        self._watch.add(log)  # before the run shows it, so that no growth is missed
         start_time, paused = live.run.start_time, False
         if process is not None:
             start_time = datetime.fromtimestamp(process.started_at, UTC)

@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.services.tasks import Tasks, end, forever, retry
+from server.services.tasks import Tasks, cancel_and_wait, forever, retry
 from tests.support.waiting import patience
 
 
@@ -52,7 +52,7 @@ async def test_a_task_that_loses_a_cancellation_is_ended_all_the_same() -> None:
     task = asyncio.create_task(lose_one())
     await asyncio.sleep(0)
     async with patience():
-        await end(task)
+        await cancel_and_wait(task)
     assert lost.is_set()
     assert task.cancelled()
 
@@ -70,7 +70,7 @@ async def test_how_an_ended_task_failed_is_the_callers_business(
 
     task = asyncio.create_task(fail())
     await asyncio.sleep(0)
-    await end(task)
+    await cancel_and_wait(task)
     del task
     gc.collect()
     assert "ConnectionResetError" not in caplog.text
@@ -79,7 +79,7 @@ async def test_how_an_ended_task_failed_is_the_callers_business(
 async def test_ending_a_task_that_has_ended_does_nothing() -> None:
     task = asyncio.create_task(asyncio.sleep(0, "done"))
     await task
-    await end(task)
+    await cancel_and_wait(task)
     assert task.result() == "done"
 
 
@@ -116,7 +116,7 @@ async def test_a_loop_of_the_service_outlives_what_passes_by_itself(
     task = asyncio.create_task(forever(step, seconds=0, name="the sweep"))
     async with patience():
         await done.wait()
-    await end(task)
+    await cancel_and_wait(task)
     told = [record.getMessage().partition("the sweep failed, ")[2] for record in caplog.records]
     assert told == [
         f"retrying: {text}" for text in ("[Errno 24] none", "away", "bad", "bad", "[Errno 24] none")
@@ -136,7 +136,7 @@ async def test_a_step_under_way_is_given_up_with_its_loop(caplog: pytest.LogCapt
     task = asyncio.create_task(forever(step, seconds=0, name="the sweep"))
     async with patience():
         await begun.wait()
-        await end(task)
+        await cancel_and_wait(task)
     assert given_up.is_set()
     assert not caplog.records
 

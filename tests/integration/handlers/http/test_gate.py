@@ -15,7 +15,7 @@ from server.handlers.http import keys
 from server.handlers.http.connections import connections
 from server.handlers.http.gate import Gates
 from server.handlers.http.problems import problems
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.support.waiting import patience, until
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -104,7 +104,7 @@ class Site:
         finally:
             self.go.set()
             server.close()
-            await end(watching)
+            await cancel_and_wait(watching)
             await runner.cleanup()
 
 

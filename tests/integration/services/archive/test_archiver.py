@@ -14,7 +14,7 @@ from server.output.frames import cut_characters
 from server.repositories.database.database import Database
 from server.repositories.runs import RunRepository
 from server.services.archive import archiver, packing
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.integration.services.archive.harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
@@ -27,7 +27,7 @@ async def site(
     monkeypatch.setattr(archiver, "RETRY_SECONDS", (0,))
     site = Site(database, tmp_path)
     yield site
-    await end(site.archiving)
+    await cancel_and_wait(site.archiving)
 
 
 def random_bytes(generator: random.Random) -> bytes:
@@ -228,7 +228,7 @@ async def test_a_spool_that_is_shorter_than_its_archive_ends_where_that_does(
     run = await site.run()
     run.write(b"one\ntwo\n")
     await run.archived()
-    await end(run.following)
+    await cancel_and_wait(run.following)
     os.truncate(site.spool.output_path(str(run.id)), 2)
     again = LiveLog(site, await site.stored(run.id))
     again.end()
@@ -258,7 +258,7 @@ async def test_archiving_goes_on_where_the_last_server_stopped(site: Site) -> No
     run = await site.run()
     run.write("one\n€".encode()[:-1])
     await run.archived()
-    await end(run.following)
+    await cancel_and_wait(run.following)
     again = LiveLog(site, await site.stored(run.id))
     again.written = run.written
     again.write("€\n".encode()[-2:])
@@ -270,24 +270,24 @@ async def test_archiving_goes_on_where_the_last_server_stopped(site: Site) -> No
 async def test_the_end_of_the_service_archives_what_was_written(site: Site) -> None:
     run = await site.run()
     await until(lambda: len(site.outputs.advances) == 1)
-    await end(site.archiving)
+    await cancel_and_wait(site.archiving)
     run.write(b"last words")
     await asyncio.sleep(0)
     await site.archiver.flush()
     assert await site.output(run.id) == b"last words"
     assert (await site.stored(run.id)).state is RunState.RUNNING
-    await end(run.following)
+    await cancel_and_wait(run.following)
 
 
 async def test_the_end_of_the_service_does_not_wait_for_the_database(site: Site) -> None:
     site.outputs.lose = lambda call: call == "append"
     run = await site.run()
-    await end(site.archiving)
+    await cancel_and_wait(site.archiving)
     run.write(b"last words")
     async with patience():
         await site.archiver.flush()
     assert await site.output(run.id) == b""
-    await end(run.following)
+    await cancel_and_wait(run.following)
 
 
 async def test_for_how_long_archiving_has_failed_is_told(site: Site) -> None:

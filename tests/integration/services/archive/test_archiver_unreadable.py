@@ -10,7 +10,7 @@ from server.keeper.records import ExitRecord
 from server.keeper.spool import Spool
 from server.repositories.database.database import Database
 from server.services import faults
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.integration.services.archive.harness import Site
 from tests.support.waiting import until
 
@@ -19,7 +19,7 @@ from tests.support.waiting import until
 async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
     site = Site(database, tmp_path)
     yield site
-    await end(site.archiving)
+    await cancel_and_wait(site.archiving)
 
 
 async def test_a_run_whose_spool_cannot_be_read_now_waits_alone(

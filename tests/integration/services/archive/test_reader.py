@@ -14,7 +14,7 @@ from server.repositories.database.database import Database
 from server.services.archive import packing
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.integration.services.archive.harness import Site
 
 
@@ -26,7 +26,7 @@ async def site(
     monkeypatch.setattr(packing, "CHUNK_BYTES", 100)
     site = Site(database, tmp_path)
     yield site
-    await end(site.archiving)
+    await cancel_and_wait(site.archiving)
 
 
 async def archived(site: Site, data: bytes) -> ArchivedOutput:

@@ -9,7 +9,7 @@ import pytest
 from server.keeper.spool import Spool
 from server.services.running import housekeeping
 from server.services.running.active import ActiveRuns
-from server.services.tasks import end
+from server.services.tasks import cancel_and_wait
 from tests.support.waiting import until
 from tests.unit.services.running.parts import running_parts
 
@@ -47,4 +47,4 @@ async def test_what_cannot_be_removed_is_swept_away_later(
     await until(lambda: not list(tmp_path.glob("*/*")))
     assert caplog.text.count("Device or resource busy") == 1
     assert caplog.text.count("Too many open files") == 1
-    await end(sweep)
+    await cancel_and_wait(sweep)

@@ -9,7 +9,7 @@ from server.keeper.protocol import KeeperError, StartRequest
 from server.models import RunState
 from server.services.running import runner as module
 from server.services.running.active import ActiveRuns
-from server.services.tasks import Tasks, end
+from server.services.tasks import Tasks, cancel_and_wait
 from tests.support.runs import a_run
 from tests.support.waiting import until
 from tests.unit.services.running.parts import running_parts
@@ -37,7 +37,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     dispatching = tasks.start(runner.dispatch_queue(), "dispatch")
     live = await runner.dispatch(a_run())
     await until(lambda: keeper.calls >= 5)
-    await end(dispatching)
+    await cancel_and_wait(dispatching)
     assert not tasks.failed.is_set()
     assert (live.run.state, active.queued, active.running) == (RunState.QUEUED, 1, 0)
 
@@ -57,4 +57,4 @@ async def test_a_keeper_that_takes_no_run_is_not_asked_without_a_pause(
             await asyncio.sleep(0)
     assert keeper.calls == 2
     assert active.queued == 3
-    await end(dispatching)
+    await cancel_and_wait(dispatching)
