@@ -136,6 +136,7 @@ async def service(
         if settings.runs.on_shutdown == "stop":
             grace_seconds = settings.runs.stop_grace_seconds
             app.on_shutdown.append(lambda _: core.running.control.stop_all(grace_seconds))
+        # After the stops, so that viewers see the ends of these runs.
         app.on_shutdown.append(viewers.close)
         yield app, tasks
 
@@ -144,6 +145,7 @@ async def service(
 async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[_Core]:
     """Build and start what runs commands; when it is left, end it in the reverse order."""
     async with AsyncExitStack() as stack:
+        # The lock comes first: all below belongs to the one server that holds it.
         state = stack.enter_context(state_directory(settings.state_dir))
         tasks, metrics = Tasks(), Metrics()
         faults = Faults(metrics)
@@ -183,6 +185,7 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
             metrics=metrics,
             faults=faults,
         )
+        # The tasks of the runs end before what they use, which is all above.
         stack.push_async_callback(tasks.cancel)
         await Startup(
             migrate=partial(migrate.apply, url, migrations_directory()),

@@ -13,6 +13,8 @@ from server.settings.groups import Settings
 def build_app(settings: Settings) -> web.Application:
     """Build the application: its routes, its middlewares, its documentation."""
     http = settings.http
+    # The outermost first: what is refused there costs nothing more, and `problems` answers for the
+    # errors of all behind it.
     app = web.Application(
         middlewares=[connections.connections, guard.guard, problems.problems, openapi.validation],
         client_max_size=http.max_body_bytes,

@@ -25,6 +25,7 @@ async def guide(request: web.Request) -> web.FileResponse:
 
 def _file(root: Path, name: str) -> Path:
     try:
+        # With links and `..` resolved, or a name could lead out of the directory.
         path = (root / name).resolve()
         found = path.is_relative_to(root) and path.is_file()
     except (OSError, ValueError):  # no name that a file can have

@@ -41,7 +41,7 @@ def add_undocumented_routes(app: web.Application) -> None:
     """Add HEAD, the other slash forms, the page and what belongs to it."""
     router = app.router
     for method, path, operation in ROUTES:
-        handler = documented(operation, path)
+        handler = documented(operation, path)  # another one: the library has used up the first
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         router.add_route(method, f"{API}/{other}", handler)
         if method == "GET" and not path.endswith("/ws"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 
 from server.process.signals import ENDING_SIGNALS, IGNORED_SIGNALS
 
@@ -22,7 +21,8 @@ class Ending:
         for number in ENDING_SIGNALS:
             loop.add_signal_handler(number, self._request)
         for number in IGNORED_SIGNALS:
-            loop.add_signal_handler(number, _log_ignored, number)
+            ignored = "%s ignored: settings are read only at the start"
+            loop.add_signal_handler(number, logger.info, ignored, number.name)
 
     @property
     def requested(self) -> bool:
@@ -43,7 +43,3 @@ class Ending:
             # Only once: a second signal must not interrupt the cleaning up after the first.
             self._starting.cancel()
             self._starting = None
-
-
-def _log_ignored(number: signal.Signals) -> None:
-    logger.info("%s ignored: settings are read only at the start", number.name)

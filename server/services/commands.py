@@ -114,6 +114,7 @@ class CommandService:
             CommandNotFoundError: there is no such command.
             CommandChangedError: it is of another version (`updated_at`).
         """
+        # Of the row read afterwards only the run counts: another editor may have changed the rest.
         changed = await self._commands.change(command_id, change, versions=versions)
         return replace(await self.get(command_id), command=changed)
 

@@ -8,6 +8,7 @@ from prometheus_client.exposition import generate_latest
 
 LAG_SAMPLE_SECONDS = 0.25  # often enough for a block of the loop to be seen, and cheap
 
+# In seconds: from a start on an idle machine to one that somebody notices.
 SPAWN_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 

@@ -40,6 +40,7 @@ class Requests:
                 before = await self._repository.find(request.key)
                 if before is None:
                     raise
+        # A client that uses a key for all of its requests must not get the first one's answer.
         if before.fingerprint != request.fingerprint:
             raise RequestChangedError(
                 "The Idempotency-Key was used for another request. Take a new key for each."

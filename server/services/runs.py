@@ -213,6 +213,7 @@ class RunService:
                 truncated = output.size > len(data)
         except ArchiveDamagedError:
             truncated = True
+        # A character that the limit splits is left out; an invalid end of the output is shown.
         whole = cut_characters(bytes(data)) if truncated else len(data)
         return data[:whole].decode("utf-8", "replace"), truncated
 

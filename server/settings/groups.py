@@ -52,11 +52,6 @@ def _default_state_dir() -> Path:
     return Path(base) / "tailrun"
 
 
-def _default_shell() -> str:
-    """Return what people write scripts for: bash, where there is one."""
-    return shutil.which("bash") or "/bin/sh"
-
-
 def _setting(default: Any, parse: Parser, description: str, *, none: str = "none") -> Any:
     """Declare a setting; `none` is how a default of None is shown."""
     metadata = {"parse": parse, "description": description, "none": none}
@@ -125,7 +120,10 @@ class DatabaseSettings:
 class RunSettings:
     """How runs are started, their bounds, and what becomes of them at the end."""
 
-    shell: str = _setting(_default_shell, nonempty, "runs scripts that have no #! line")
+    # People write scripts for bash, so that is the default where there is one.
+    shell: str = _setting(
+        lambda: shutil.which("bash") or "/bin/sh", nonempty, "runs scripts that have no #! line"
+    )
     working_directory: Path = _setting(Path.home, absolute_path, "directory in which scripts start")
     pass_environment: tuple[str, ...] = _setting(
         (),

@@ -28,8 +28,8 @@ HOST_REFUSED = "host-refused"
 ORIGIN_REFUSED = "origin-refused"
 """Types of problems, as problems.py has them."""
 
-PUBLIC = ("/static/", "/swagger", "/docs/")
-SAFE = frozenset({"GET", "HEAD"})
+PUBLIC = ("/static/", "/swagger", "/docs/")  # the same for everybody
+SAFE = frozenset({"GET", "HEAD"})  # they change nothing
 
 _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?",

@@ -57,7 +57,7 @@ def set_up_documentation(
             app,
             title="Tailrun",
             version=version,
-            url=None,
+            url=None,  # we serve the documents ourselves, once they are valid
             in_place=True,
             basePath=base_path or "/",
             info={

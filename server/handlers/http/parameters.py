@@ -51,6 +51,7 @@ def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKe
         return None
     if not KEY.fullmatch(key):
         raise InvalidInputError({IDEMPOTENCY_KEY: ["Give 1 to 255 visible ASCII characters."]})
+    # Of the fields as they were loaded: their order and form in the body do not matter.
     asked = orjson.dumps([request.path, fields], option=orjson.OPT_SORT_KEYS)
     return RequestKey(key, hashlib.sha256(asked).digest())
 
@@ -71,6 +72,7 @@ def _id(request: web.Request, thing: str, error: type[NotFoundError]) -> UUID:
         value = UUID(text)
     except ValueError:
         value = None
+    # UUID() also takes braces, `urn:uuid:` and no hyphens: a run has one path, and not several.
     if value is None or str(value) != text.lower():
         raise error(f"There is no {thing} {shown(text)}; ids are UUIDs such as those of the list.")
     return value

@@ -115,7 +115,7 @@ class Viewers:
         self._on_dropped = on_dropped
         self._peer_of = peer_of
         self._sweep_seconds = sweep_seconds
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, Place] = {}  # by the id of the viewer's task
         self._per_run: Counter[UUID] = Counter()
 
     def __len__(self) -> int:

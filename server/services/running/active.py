@@ -93,7 +93,7 @@ class ActiveRuns:
     def insert(self, live: LiveRun) -> None:
         """Give a place to a run that runs already."""
         run = live.run
-        live.obstacle = self.obstacle
+        live.obstacle = self.obstacle  # shared: what keeps one queued run back keeps all of them
         self._runs[run.id] = self._by_command[run.command_id][run.id] = live
         self._tickets[run.id] = next(self._next_ticket)
 
