@@ -142,7 +142,14 @@ def _identity(path: Path, identity: str | None) -> str:
     """Return the identity that the file holds; create it if there is none."""
     try:
         if not os.path.lexists(path):
-            _make_identity(path, identity or str(uuid.uuid4()))
+            temporary = path.with_suffix(".tmp")
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
+                file.write(f"{identity or uuid.uuid4()}\n")
+                file.flush()
+                os.fsync(file.fileno())  # else a crash may leave an empty file
+            temporary.replace(path)
         host = read_small(path).removesuffix("\n")
     except OSError as error:
         raise StartupError(
@@ -151,17 +158,6 @@ def _identity(path: Path, identity: str | None) -> str:
     if not IDENTITY.fullmatch(host):
         raise StartupError(f"The host's identity {path} is not valid. {_IDENTITY_MEND}")
     return host
-
-
-def _make_identity(path: Path, identity: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  of a descriptor
-        file.write(f"{identity}\n")
-        file.flush()
-        os.fsync(file.fileno())  # else a crash may leave an empty file
-    temporary.replace(path)
 
 
 def _user_name(uid: int) -> str:
