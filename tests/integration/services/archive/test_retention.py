@@ -35,7 +35,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take no rest, and let all go at once."""
     monkeypatch.setattr(module, "pause_seconds", lambda _: 0.0)
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(module, "SHARE", 1.0)
+    monkeypatch.setattr(module, "DAILY_SHARE", 1.0)
 
 
 def retention(database: Database, **bounds: int) -> Retention:
