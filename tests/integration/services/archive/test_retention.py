@@ -167,7 +167,7 @@ async def test_runs_that_get_old_all_at_once_are_kept_for_a_day(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A clock may be wrong. It is said, and after a day of it they go."""
-    monkeypatch.setattr(module, "SHARE", 0.1)
+    monkeypatch.setattr(module, "DAILY_SHARE", 0.1)
     runs = await fill(database, *[9] * 15, *[1] * 5)
     sweeper = retention(database, days=7)
     for _ in range(3):
