@@ -38,7 +38,8 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether the keeper has not gone."""
-        return not self._reading.done()
+        # A reset closes the writer first; the reader hears of it in the loop's next turn.
+        return not (self._reading.done() or self._writer.is_closing())
 
     async def greet(self, on_lost: Callable[[], None]) -> None:
         """Learn who the keeper is; `on_lost` is called when the connection ends by itself.
