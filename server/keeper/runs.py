@@ -97,6 +97,8 @@ class Runs:
             KeeperFullError: no descriptors are left for it.
             OSError: not even its spool's directory can be made.
         """
+        if request.run_id in self._runs:
+            return False  # asked first, as somebody may have removed its spool meanwhile
         if not _descriptors_allow(len(self._runs) + 1):
             limit = rlimits.OPEN_FILES.most
             raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")

@@ -300,3 +300,15 @@ async def test_the_run_of_an_older_version_is_kept(host: Host) -> None:
     go(host, run_id)
     assert (await host.ended(run_id)).exitcode == 3
     assert isinstance(host.spool.read_process(run_id), ProcessRecord)
+
+
+async def test_a_run_whose_spool_was_removed_is_not_started_a_second_time(host: Host) -> None:
+    """A server that was killed before it stored the start asks again."""
+    script = 'echo $$ >>"$TAILRUN_RUN_DIRECTORY/../started"; sleep 1000'
+    run_id = await host.start(script)
+    started = host.spool.work(run_id).parent / "started"
+    await until(lambda: started.exists() and started.read_text().endswith("\n"))
+    shutil.rmtree(host.spool.directory(run_id))
+    assert not await host.client.start(host.request(run_id, script))
+    await host.ended(run_id)
+    assert started.read_text().count("\n") == 1
