@@ -20,6 +20,12 @@ from server.keeper.records import ExitRecord
 from server.keeper.spool import Spool
 from tests.support.waiting import until
 
+GO_ON = 'while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; '
+"""What a script waits with until `go`."""
+
+BOUNDS = {"max_output_bytes": 2000, "tail_bytes": 1000, "output_policy": "head_and_tail"}
+"""Of an output with a tail."""
+
 
 def gone(pid: int) -> bool:
     """Whether no process of this pid runs."""
@@ -137,3 +143,14 @@ async def a_host(state_dir: Path, **options: Any) -> AsyncIterator[Host]:
     finally:
         await host.clear()
     assert "Traceback" not in host.log()
+
+
+def go(host: Host, run_id: str) -> None:
+    """Let a script that waits go on."""
+    (host.spool.work(run_id) / "go").touch()
+
+
+def rewrite(path: Path) -> None:
+    """As `sed -i` does."""
+    path.with_name("sed").write_bytes(b"else\n")
+    path.with_name("sed").replace(path)

@@ -8,28 +8,15 @@ from pathlib import Path
 import pytest
 
 from server.keeper.client import KEEPER_COMMAND
-from tests.integration.keeper.harness import Host, a_host
+from tests.integration.keeper.harness import BOUNDS, GO_ON, Host, a_host, go, rewrite
 from tests.support.service import ROOT
 from tests.support.waiting import until
-
-GO_ON = 'while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; '
-BOUNDS = {"max_output_bytes": 2000, "tail_bytes": 1000, "output_policy": "head_and_tail"}
 
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
     async with a_host(tmp_path) as host:
         yield host
-
-
-def go(host: Host, run_id: str) -> None:
-    (host.spool.work(run_id) / "go").touch()
-
-
-def rewrite(path: Path) -> None:
-    """As `sed -i` does."""
-    path.with_name("sed").write_bytes(b"else\n")
-    path.with_name("sed").replace(path)
 
 
 def make_fifo(path: Path) -> None:

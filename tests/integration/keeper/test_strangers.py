@@ -11,22 +11,24 @@ import pytest
 from server.keeper import processes
 from server.keeper.protocol import KeeperRefusedError
 from server.keeper.records import ProcessRecord
-from tests.integration.keeper.harness import Host, a_host, gone, keeper_command
+from tests.integration.keeper.harness import (
+    BOUNDS,
+    GO_ON,
+    Host,
+    a_host,
+    go,
+    gone,
+    keeper_command,
+    rewrite,
+)
 from tests.support.strangers import STRANGERS
 from tests.support.waiting import until
-
-GO_ON = 'while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; '
-BOUNDS = {"max_output_bytes": 2000, "tail_bytes": 1000, "output_policy": "head_and_tail"}
 
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
     async with a_host(tmp_path) as host:
         yield host
-
-
-def go(host: Host, run_id: str) -> None:
-    (host.spool.work(run_id) / "go").touch()
 
 
 def cut(path: Path) -> None:
@@ -44,12 +46,6 @@ def lengthen(path: Path) -> None:
 def move_away(path: Path) -> None:
     path.rename(path.with_name("o"))
     os.mkfifo(path)
-
-
-def rewrite(path: Path) -> None:
-    """As `sed -i` does."""
-    path.with_name("sed").write_bytes(b"else\n")
-    path.with_name("sed").replace(path)
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], bytes, bool]] = {
