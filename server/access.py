@@ -1,0 +1,119 @@
+"""Who asks, and what they may: roles, rights, and principals with their grants. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+DEFAULT_GROUP = "default"
+"""The group of a command that names none."""
+
+EVERY_GROUP = "*"
+"""In a grant: all groups, those to come as well."""
+
+
+class Role(StrEnum):
+    """What a grant gives; each role may do what those before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """How far up it is, from 0."""
+        return _ROLES.index(self)
+
+
+_ROLES = [*Role]
+
+
+class Right(StrEnum):
+    """What a route asks for; `LEAST` has the least role that gives it.
+
+    A right of a thing (a command, a run) is asked in the thing's group. GOVERN is asked in every
+    group at once.
+    """
+
+    PUBLIC = "public"  # nobody need sign in
+    SIGNED_IN = "signed in"  # whoever it is, with or without a grant
+    SEE = "see"
+    OPERATE = "operate"
+    EDIT = "edit"
+    ADMINISTER = "administer"
+    GOVERN = "govern"
+
+
+LEAST: Mapping[Right, Role] = {
+    Right.SEE: Role.VIEWER,
+    Right.OPERATE: Role.OPERATOR,
+    Right.EDIT: Role.EDITOR,
+    Right.ADMINISTER: Role.ADMIN,
+    Right.GOVERN: Role.ADMIN,
+}
+"""PUBLIC and SIGNED_IN need no role."""
+
+
+class KnownBy(StrEnum):
+    """How a request's principal is known."""
+
+    LOCAL = "local"  # by the uid of the peer's socket
+    TOKEN = "token"  # noqa: S105  it is none
+    SESSION = "session"
+    TICKET = "ticket"
+    EVERYBODY = "everybody"  # authentication is off
+    NOBODY = "nobody"  # no credential was given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Whoever asks: a person, a pipeline, or nobody known.
+
+    `grants` are roles by group, EVERY_GROUP among them. `credential` is the id of the token or the
+    session, `label` its name. A principal known by a ticket may only see one run, `run`.
+    """
+
+    name: str
+    known_by: KnownBy
+    grants: Mapping[str, Role] = field(default_factory=dict)
+    credential: UUID | None = None
+    label: str | None = None
+    run: UUID | None = None
+
+    def role_in(self, group: str) -> Role | None:
+        """Return the highest role in a group, None without any."""
+        found = [self.grants[name] for name in (group, EVERY_GROUP) if name in self.grants]
+        return max(found, key=lambda role: role.rank, default=None)
+
+    def may(self, right: Right, group: str) -> bool:
+        """Return whether a right is given in a group."""
+        if right is Right.PUBLIC:
+            return True
+        if right is Right.SIGNED_IN:
+            return self.known_by is not KnownBy.NOBODY
+        role = self.role_in(EVERY_GROUP if right is Right.GOVERN else group)
+        return role is not None and role.rank >= LEAST[right].rank
+
+    def groups(self, right: Right) -> frozenset[str] | None:
+        """Return the groups in which a right is given; None: in every one."""
+        if self.may(right, EVERY_GROUP):
+            return None
+        return frozenset(group for group in self.grants if self.may(right, group))
+
+
+ANONYMOUS = Principal(name="anonymous", known_by=KnownBy.NOBODY)
+EVERYBODY = Principal(
+    name="everybody", known_by=KnownBy.EVERYBODY, grants={EVERY_GROUP: Role.ADMIN}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, for the audit: the principal and where the request came from.
+
+    `address` is the client's, as a trusted proxy forwards it.
+    """
+
+    principal: Principal
+    address: str
