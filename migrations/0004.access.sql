@@ -1,0 +1,85 @@
+-- Who may do what, and who did what.
+-- Each statement can be applied again, and while servers of an older version work: their commands
+-- are of the group `default`.
+
+ALTER TABLE commands ADD COLUMN IF NOT EXISTS group_name TEXT NOT NULL DEFAULT 'default';
+
+CREATE INDEX IF NOT EXISTS commands_group ON commands (group_name, created_at DESC, id DESC);
+
+-- Those who were seen, with what their sign-in gives them (roles by group, as JSON).
+CREATE TABLE IF NOT EXISTS principals (
+    name TEXT PRIMARY KEY,
+    grants JSONB NOT NULL DEFAULT '{}',
+    seen_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON COLUMN principals.grants IS
+    'What the last sign-in gave, such as by a claim of OpenID Connect; `grants` has the rest.';
+
+CREATE TABLE IF NOT EXISTS grants (
+    id UUID PRIMARY KEY,
+    principal TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'editor', 'admin')),
+    group_name TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    UNIQUE (principal, group_name)
+);
+
+COMMENT ON COLUMN grants.group_name IS 'A group of commands, or * for every one.';
+
+CREATE TABLE IF NOT EXISTS tokens (
+    id UUID PRIMARY KEY,
+    hash BYTEA NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'editor', 'admin')),
+    group_name TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    revoked_at TIMESTAMPTZ,
+    last_used_at TIMESTAMPTZ
+);
+
+COMMENT ON COLUMN tokens.hash IS 'SHA-256 of the token, which is stored nowhere.';
+
+CREATE TABLE IF NOT EXISTS sessions (
+    id UUID PRIMARY KEY,
+    hash BYTEA NOT NULL UNIQUE,
+    principal TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    used_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON COLUMN sessions.hash IS 'SHA-256 of the cookie''s value, which is stored nowhere.';
+
+CREATE TABLE IF NOT EXISTS audit (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at TIMESTAMPTZ NOT NULL,
+    principal TEXT NOT NULL,
+    known_by TEXT NOT NULL,
+    address TEXT NOT NULL,
+    act TEXT NOT NULL,
+    commands_id UUID,
+    commands_info_id UUID,
+    script_sha256 BYTEA,
+    outcome TEXT NOT NULL,
+    details JSONB NOT NULL DEFAULT '{}'
+);
+
+COMMENT ON TABLE audit IS 'Who did what: rows are added, and never changed or deleted.';
+
+CREATE INDEX IF NOT EXISTS audit_principal ON audit (principal, id DESC);
+CREATE INDEX IF NOT EXISTS audit_act ON audit (act, id DESC);
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+
+CREATE OR REPLACE FUNCTION audit_stays() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of the audit are neither changed nor deleted';
+END
+$$;
+
+CREATE OR REPLACE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();
