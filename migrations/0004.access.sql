@@ -56,6 +56,7 @@ COMMENT ON COLUMN sessions.hash IS 'SHA-256 of the cookie''s value, which is sto
 
 CREATE TABLE IF NOT EXISTS audit (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key UUID,
     at TIMESTAMPTZ NOT NULL,
     principal TEXT NOT NULL,
     known_by TEXT NOT NULL,
@@ -69,10 +70,17 @@ CREATE TABLE IF NOT EXISTS audit (
 );
 
 COMMENT ON TABLE audit IS 'Who did what: rows are added, and never changed or deleted.';
+COMMENT ON COLUMN audit.key IS
+    'Of a row that was entered after the act, perhaps more than once: it is added once.';
 
-CREATE INDEX IF NOT EXISTS audit_principal ON audit (principal, id DESC);
-CREATE INDEX IF NOT EXISTS audit_act ON audit (act, id DESC);
-CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+-- Lists are ordered by the time of the act, whatever they are filtered by.
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at, id);
+CREATE INDEX IF NOT EXISTS audit_principal ON audit (principal, at, id);
+CREATE INDEX IF NOT EXISTS audit_act ON audit (act, at, id);
+CREATE INDEX IF NOT EXISTS audit_command ON audit (commands_id, at, id)
+    WHERE commands_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS audit_run ON audit (commands_info_id) WHERE commands_info_id IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS audit_key ON audit (key) WHERE key IS NOT NULL;
 
 CREATE OR REPLACE FUNCTION audit_stays() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$

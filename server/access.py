@@ -117,3 +117,30 @@ class Actor:
 
     principal: Principal
     address: str
+
+
+class Act(StrEnum):
+    """What the audit tells of."""
+
+    COMMAND_CREATE = "command.create"  # with its first run, if one was started
+    COMMAND_CHANGE = "command.change"
+    COMMAND_DELETE = "command.delete"
+    COMMAND_START = "command.start"
+    RUN_STOP = "run.stop"
+    RUN_SIGNAL = "run.signal"
+    RUN_DELETE = "run.delete"
+    SESSION_CREATE = "session.create"
+    SESSION_END = "session.end"
+    TOKEN_CREATE = "token.create"  # noqa: S105  it is none
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105  it is none
+    GRANT_CREATE = "grant.create"
+    GRANT_DELETE = "grant.delete"
+    DENIED = "denied"
+
+
+class Outcome(StrEnum):
+    """What became of an act."""
+
+    DONE = "done"
+    REFUSED = "refused"  # it was not permitted, or the state of the thing forbade it
+    FAILED = "failed"  # it could not be done at the time
