@@ -38,10 +38,16 @@ CREATE TABLE IF NOT EXISTS tokens (
     created_at TIMESTAMPTZ NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL,
     revoked_at TIMESTAMPTZ,
-    last_used_at TIMESTAMPTZ
+    last_used_at TIMESTAMPTZ,
+    made_by UUID REFERENCES tokens
 );
 
 COMMENT ON COLUMN tokens.hash IS 'SHA-256 of the token, which is stored nowhere.';
+COMMENT ON COLUMN tokens.made_by IS 'The token by which it was made: with that one it is revoked.';
+
+CREATE INDEX IF NOT EXISTS tokens_created ON tokens (created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS tokens_owner ON tokens (owner, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS grants_created ON grants (created_at DESC, id DESC);
 
 CREATE TABLE IF NOT EXISTS sessions (
     id UUID PRIMARY KEY,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -71,7 +72,8 @@ class Principal:
     """Whoever asks: a person, a pipeline, or nobody known.
 
     `grants` are roles by group, EVERY_GROUP among them. `credential` is the id of the token or the
-    session, `label` its name. A principal known by a ticket may only see one run, `run`.
+    session, `label` its name. A principal known by a ticket may only see one run, `run`. One who is
+    `stale` is known from memory, as the database is away: who was let in before may go on reading.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Principal:
     credential: UUID | None = None
     label: str | None = None
     run: UUID | None = None
+    stale: bool = False
 
     def role_in(self, group: str) -> Role | None:
         """Return the highest role in a group, None without any."""
@@ -92,6 +95,8 @@ class Principal:
             return True
         if right is Right.SIGNED_IN:
             return self.known_by is not KnownBy.NOBODY
+        if self.stale and right is not Right.SEE:
+            return False
         role = self.role_in(EVERY_GROUP if right is Right.GOVERN else group)
         return role is not None and role.rank >= LEAST[right].rank
 
@@ -100,6 +105,30 @@ class Principal:
         if self.may(right, EVERY_GROUP):
             return None
         return frozenset(group for group in self.grants if self.may(right, group))
+
+
+def merged(*given: Mapping[str, Role]) -> dict[str, Role]:
+    """Return the highest role in each group, of all that are given."""
+    found: dict[str, Role] = {}
+    for group, role in (item for grants in given for item in grants.items()):
+        if group not in found or found[group].rank < role.rank:
+            found[group] = role
+    return found
+
+
+def narrowed(grants: Mapping[str, Role], role: Role, group: str) -> dict[str, Role]:
+    """Return what of somebody's grants a token for a role in a group gives: never more than both.
+
+    In a token for EVERY_GROUP these are the groups that its owner has.
+    """
+    owner = Principal(name="", known_by=KnownBy.TOKEN, grants=grants)
+    wanted = grants if group == EVERY_GROUP else (group,)
+    roles = {name: owner.role_in(name) for name in wanted}
+    return {
+        name: min(role, held, key=lambda one: one.rank)
+        for name, held in roles.items()
+        if held is not None
+    }
 
 
 ANONYMOUS = Principal(name="anonymous", known_by=KnownBy.NOBODY)
@@ -144,3 +173,34 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # it was not permitted, or the state of the thing forbade it
     FAILED = "failed"  # it could not be done at the time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A role that a principal has in a group, or in EVERY_GROUP; `created_by` is one, too."""
+
+    id: UUID
+    principal: str
+    role: Role
+    group: str
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token, without its secret: it acts as its owner, with at most this role in this group.
+
+    `made_by` is the token by which it was made: with that one it is revoked.
+    """
+
+    id: UUID
+    name: str
+    owner: str
+    role: Role
+    group: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    made_by: UUID | None = None

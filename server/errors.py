@@ -17,6 +17,14 @@ class RunNotFoundError(NotFoundError):
     """There is no run of this id."""
 
 
+class TokenNotFoundError(NotFoundError):
+    """There is no token of this id."""
+
+
+class GrantNotFoundError(NotFoundError):
+    """There is no grant of this id."""
+
+
 class ConflictError(TailrunError):
     """The thing exists but is in a state that forbids what was asked."""
 
@@ -47,6 +55,17 @@ class RequestRepeatedError(ConflictError):
 
 class RequestChangedError(TailrunError):
     """The key of the request was used for another one."""
+
+
+class CredentialRefusedError(TailrunError):
+    """A credential is unknown, wrong, expired or revoked: one answer for all."""
+
+    def __init__(self) -> None:
+        super().__init__("The credential is not valid: it is unknown, wrong, expired or revoked.")
+
+
+class ForbiddenError(TailrunError):
+    """Whoever asks may see the thing, but not do this."""
 
 
 class ArchiveDamagedError(TailrunError):
@@ -80,6 +99,14 @@ class DatabaseRefusedError(DatabaseUnavailableError):
 
 class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
+
+
+class ClientError(TailrunError):
+    """The command line cannot do what it was asked; the message says why and how to mend it."""
+
+
+class ServerAwayError(ClientError):
+    """The server that the command line asks does not run, or cannot answer now."""
 
 
 class BackupError(TailrunError):

@@ -1,5 +1,7 @@
 """Who may do what."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.access import (
@@ -10,6 +12,8 @@ from server.access import (
     Principal,
     Right,
     Role,
+    merged,
+    narrowed,
 )
 
 ALLOWED = {
@@ -69,3 +73,45 @@ def test_whoever_is_known_is_signed_in_without_a_grant() -> None:
 
 def test_everybody_may_everything_where_authentication_is_off() -> None:
     assert all(EVERYBODY.may(right, "web") for right in Right)
+
+
+def test_of_several_grants_the_highest_role_in_each_group_counts() -> None:
+    assert merged({"web": Role.VIEWER}, {"web": Role.EDITOR, "mail": Role.VIEWER}, {}) == {
+        "web": Role.EDITOR,
+        "mail": Role.VIEWER,
+    }
+    assert merged({"web": Role.ADMIN}, {"web": Role.VIEWER}) == {"web": Role.ADMIN}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("held", Role)
+@pytest.mark.parametrize("where", ["web", EVERY_GROUP])
+def test_a_token_has_the_lower_of_its_own_role_and_its_owners(
+    role: Role, held: Role, where: str
+) -> None:
+    assert narrowed({where: held}, role, "web") == {"web": min(role, held, key=lambda r: r.rank)}
+
+
+def test_a_token_is_of_its_group_alone() -> None:
+    owner = {"web": Role.EDITOR, "mail": Role.ADMIN}
+    assert narrowed(owner, Role.ADMIN, "web") == {"web": Role.EDITOR}
+    assert narrowed(owner, Role.ADMIN, "shop") == {}
+    assert narrowed({}, Role.ADMIN, EVERY_GROUP) == {}
+
+
+def test_a_token_of_every_group_is_of_those_that_its_owner_has() -> None:
+    owner = {"web": Role.EDITOR, "mail": Role.ADMIN}
+    assert narrowed(owner, Role.EDITOR, EVERY_GROUP) == {"web": Role.EDITOR, "mail": Role.EDITOR}
+    owner[EVERY_GROUP] = Role.VIEWER
+    of_all = narrowed(owner, Role.EDITOR, EVERY_GROUP)
+    assert of_all == {EVERY_GROUP: Role.VIEWER, "web": Role.EDITOR, "mail": Role.EDITOR}
+
+
+def test_who_is_known_from_memory_may_see_and_nothing_else() -> None:
+    one = replace(principal(every=Role.ADMIN), stale=True)
+    assert one.may(Right.SEE, "web")
+    assert one.may(Right.SIGNED_IN, "web")
+    assert one.groups(Right.SEE) is None
+    for right in {Right.OPERATE, Right.EDIT, Right.ADMINISTER, Right.GOVERN}:
+        assert not one.may(right, "web")
+        assert one.groups(right) == frozenset()
