@@ -72,7 +72,8 @@ class Principal:
     """Whoever asks: a person, a pipeline, or nobody known.
 
     `grants` are roles by group, EVERY_GROUP among them. `credential` is the id of the token or the
-    session, `label` its name. A principal known by a ticket may only see one run, `run`. One who is
+    session, `label` its name. A principal known by a ticket may only see one run, `run`; the
+    credential is that of whoever made the ticket, who was known by `ticket_of`. One who is
     `stale` is known from memory, as the database is away: who was let in before may go on reading.
     """
 
@@ -82,6 +83,7 @@ class Principal:
     credential: UUID | None = None
     label: str | None = None
     run: UUID | None = None
+    ticket_of: KnownBy | None = None
     stale: bool = False
 
     def role_in(self, group: str) -> Role | None:
