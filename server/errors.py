@@ -1,5 +1,7 @@
 """Domain exceptions. They know nothing of HTTP; handlers/http/problems.py maps them."""
 
+from uuid import UUID
+
 
 class TailrunError(Exception):
     """Something Tailrun refuses or cannot do; the message is for the user."""
@@ -12,9 +14,19 @@ class NotFoundError(TailrunError):
 class CommandNotFoundError(NotFoundError):
     """There is no command of this id."""
 
+    @classmethod
+    def of(cls, command_id: UUID) -> "CommandNotFoundError":
+        """Return the error for an id; it is the same where the command may not be seen."""
+        return cls(f"There is no command {command_id}.")
+
 
 class RunNotFoundError(NotFoundError):
     """There is no run of this id."""
+
+    @classmethod
+    def of(cls, run_id: UUID) -> "RunNotFoundError":
+        """Return the error for an id; it is the same where the run may not be seen."""
+        return cls(f"There is no run {run_id}.")
 
 
 class TokenNotFoundError(NotFoundError):
@@ -55,6 +67,10 @@ class RequestRepeatedError(ConflictError):
 
 class RequestChangedError(TailrunError):
     """The key of the request was used for another one."""
+
+
+class NotSignedInError(TailrunError):
+    """Nobody is signed in, and what is asked for needs somebody."""
 
 
 class CredentialRefusedError(TailrunError):

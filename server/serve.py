@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.handlers.application import build_app
 from server.handlers.http import keys
+from server.handlers.http.everybody import Everybody
 from server.handlers.http.listening import check_address, listening
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
@@ -17,6 +18,7 @@ from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.process import entry
 from server.process.descriptors import raise_limit_of
+from server.repositories.access.groups import GroupRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
@@ -26,6 +28,7 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
+from server.services.access.groups import Groups
 from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -116,6 +119,8 @@ async def service(
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
+        app[keys.IDENTITY] = Everybody()
+        app[keys.GROUPS] = Groups(GroupRepository(core.database))
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests)

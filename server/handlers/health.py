@@ -4,6 +4,8 @@ from aiohttp import web
 from marshmallow import Schema, fields
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from server.access import EVERY_GROUP, Right
+from server.handlers.access import asker
 from server.handlers.http.answers import json_response
 from server.handlers.http.keys import METRICS, READINESS
 from server.handlers.http.operation import operation
@@ -26,10 +28,12 @@ async def ping(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Answer whether each part that the service needs can be reached."""
+    """Answer whether each part that the service needs can be reached; which, to admins alone."""
     readiness = request.app[READINESS]
     parts = await readiness.check()
     status = 200 if all(found == "ok" for found in parts.values()) else 503
+    if not (await asker(request)).may(Right.GOVERN, EVERY_GROUP):
+        return json_response({"status": "ok" if status == 200 else "not ready"}, status=status)
     return json_response(parts | await readiness.notes(), status=status)
 
 

@@ -1,58 +1,75 @@
 """All routes: this table reads as the API."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
+from server.access import Right
 from server.handlers import commands, health, output, pages, runs, stream
 from server.handlers.http.answers import API
 from server.handlers.http.openapi import documented
+from server.handlers.http.operation import Operation
+from server.handlers.http.rules import Refuse, add_route
 
 ROUTES = [
-    ("GET", "ping", health.ping),
-    ("GET", "commands/", commands.list_commands),
-    ("POST", "commands/", commands.create_command),
-    ("GET", "commands/{id}", commands.get_command),
-    ("PUT", "commands/{id}", commands.replace_command),
-    ("PATCH", "commands/{id}", commands.change_command),
-    ("DELETE", "commands/{id}", commands.delete_command),
-    ("GET", "commands/{id}/info", runs.get_info),
-    ("POST", "commands/{id}/stop", commands.stop_command),
-    ("POST", "commands/{id}/runs", runs.start_run),
-    ("GET", "commands/{id}/runs", runs.list_command_runs),
-    ("GET", "commands/{id}/ws", stream.stream_command),
-    ("GET", "runs/", runs.list_runs),
-    ("GET", "runs/{id}", runs.get_run),
-    ("DELETE", "runs/{id}", runs.delete_run),
-    ("POST", "runs/{id}/stop", runs.stop_run),
-    ("POST", "runs/{id}/signal", runs.signal_run),
-    ("GET", "runs/{id}/output", output.get_output),
-    ("GET", "runs/{id}/ws", stream.stream_run),
+    ("GET", "ping", Right.PUBLIC, health.ping),
+    ("GET", "commands/", Right.SEE, commands.list_commands),
+    ("POST", "commands/", Right.EDIT, commands.create_command),
+    ("GET", "commands/{id}", Right.SEE, commands.get_command),
+    ("PUT", "commands/{id}", Right.EDIT, commands.replace_command),
+    ("PATCH", "commands/{id}", Right.EDIT, commands.change_command),
+    ("DELETE", "commands/{id}", Right.ADMINISTER, commands.delete_command),
+    ("GET", "commands/{id}/info", Right.SEE, runs.get_info),
+    ("POST", "commands/{id}/stop", Right.OPERATE, commands.stop_command),
+    ("POST", "commands/{id}/runs", Right.OPERATE, runs.start_run),
+    ("GET", "commands/{id}/runs", Right.SEE, runs.list_command_runs),
+    ("GET", "commands/{id}/ws", Right.SEE, stream.stream_command),
+    ("GET", "runs/", Right.SEE, runs.list_runs),
+    ("GET", "runs/{id}", Right.SEE, runs.get_run),
+    ("DELETE", "runs/{id}", Right.ADMINISTER, runs.delete_run),
+    ("POST", "runs/{id}/stop", Right.OPERATE, runs.stop_run),
+    ("POST", "runs/{id}/signal", Right.OPERATE, runs.signal_run),
+    ("GET", "runs/{id}/output", Right.SEE, output.get_output),
+    ("GET", "runs/{id}/ws", Right.SEE, stream.stream_run),
 ]
-"""Method, path under API as it is documented, handler. All answer with and without the final
-slash."""
+"""Method, path under API as it is documented, the right that it asks for, handler. All answer with
+and without the final slash."""
+
+REFUSALS: Mapping[str, Refuse] = {"ws": stream.refused}
+"""How a stranger is refused, by the last part of a path, where no status can say why."""
 
 
 def add_routes(app: web.Application) -> None:
     """Add every route to the application; the documentation is made of those added first."""
-    for method, path, operation in ROUTES:
-        app.router.add_route(method, f"{API}/{path}", documented(operation, path))
+    for method, path, right, operation in ROUTES:
+        _add(app, method, path, right, operation)
 
 
 def add_undocumented_routes(app: web.Application) -> None:
     """Add HEAD, the other slash forms, the page and what belongs to it."""
-    router = app.router
-    for method, path, operation in ROUTES:
-        handler = documented(operation, path)  # another one: the library has used up the first
+    for method, path, right, operation in ROUTES:
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        router.add_route(method, f"{API}/{other}", handler)
+        _add(app, method, other, right, operation)
         if method == "GET" and not path.endswith("/ws"):
-            router.add_route("HEAD", f"{API}/{path}", handler)
-            router.add_route("HEAD", f"{API}/{other}", handler)
-    router.add_get("/healthz", health.ping.handler)
-    router.add_get("/readyz", health.ready)
-    router.add_get("/metrics", health.metrics)
-    router.add_get("/", pages.page)
-    router.add_get("/swagger", pages.documentation_redirect)
-    router.add_get("/swagger/", pages.documentation_redirect)
-    router.add_get("/swagger/index.html", pages.documentation)
-    router.add_get("/docs/{name}.md", pages.guide)
-    router.add_get("/static/{path:.*}", pages.asset)
+            _add(app, "HEAD", path, right, operation)
+            _add(app, "HEAD", other, right, operation)
+    for method in ["GET", "HEAD"]:
+        add_route(app, method, "/healthz", health.ping.handler, Right.PUBLIC)
+        add_route(app, method, "/readyz", health.ready, Right.PUBLIC)
+        add_route(app, method, "/metrics", health.metrics, Right.GOVERN, takes_metrics_token=True)
+        for path, handler in [
+            ("/", pages.page),
+            ("/swagger", pages.documentation_redirect),
+            ("/swagger/", pages.documentation_redirect),
+            ("/swagger/index.html", pages.documentation),
+            ("/docs/{name}.md", pages.guide),
+            ("/static/{path:.*}", pages.asset),
+        ]:
+            add_route(app, method, path, handler, Right.PUBLIC)
+
+
+def _add(app: web.Application, method: str, path: str, right: Right, operation: Operation) -> None:
+    # Each time another handler: the library uses up what it finds at one.
+    handler = documented(operation, path, right)
+    refuse = REFUSALS.get(path.strip("/").rpartition("/")[2])
+    add_route(app, method, f"{API}/{path}", handler, right, refuse=refuse)

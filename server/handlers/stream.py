@@ -40,7 +40,8 @@ start. `text`: whole lines without the last newline, an unfinished line after 25
 `json`: objects of type `run`, `output`, `alive`, `end` and `refused`. `raw`: binary messages, the
 exact bytes. The close frame has code 1000 and the run's end (`exit 0`, `signal SIGKILL`, `stopped`,
 `timed out`, `lost`); 1001 when the server goes down: come back with the last offset; 1013 when the
-viewer cannot be served now, 4404 when there is no such run, 4410 when its archive is damaged."""
+viewer cannot be served now, 4401 when nobody is signed in, 4403 when it is not permitted, 4404 when
+there is no such run, 4410 when its archive is damaged."""
 
 ANSWERS: dict[int, tuple[str, type[Schema] | None]] = {
     101: ("The stream begins.", None),
@@ -79,13 +80,7 @@ async def _stream(
     asked = query(request, StreamAsked)
     if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
         raise web.HTTPBadRequest(text=NO_HANDSHAKE)
-    websocket = web.WebSocketResponse(
-        compress=asked.deflate,
-        max_msg_size=MAX_MESSAGE_BYTES,
-        autoping=False,
-        timeout=CLOSING_SECONDS,
-        writer_limit=UNREACHED_BYTES,
-    )
+    websocket = _websocket(deflate=asked.deflate)
     socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
     try:
         run = (await find()).run.id
@@ -96,9 +91,38 @@ async def _stream(
     except TailrunError as error:
         if not websocket.can_prepare(request):
             raise
-        # The handshake is answered all the same: no page can read the status of a refused one.
-        await websocket.prepare(request)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await socket.refuse(request, error)
+        await _refuse(request, socket, error)
     return websocket
+
+
+async def refused(request: web.Request, error: TailrunError) -> web.StreamResponse:
+    """Refuse a viewer who may not come as far as the stream.
+
+    Raises:
+        TailrunError: the request is no handshake, and a status can say why.
+    """
+    websocket = _websocket(deflate=False)
+    if not websocket.can_prepare(request):
+        raise error
+    is_json = request.query.get("format") == StreamFormat.JSON.value
+    stream_format = StreamFormat.JSON if is_json else StreamFormat.TEXT
+    await _refuse(request, Socket(websocket, stream_format, base_path(request)), error)
+    return websocket
+
+
+def _websocket(*, deflate: bool) -> web.WebSocketResponse:
+    return web.WebSocketResponse(
+        compress=deflate,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        autoping=False,
+        timeout=CLOSING_SECONDS,
+        writer_limit=UNREACHED_BYTES,
+    )
+
+
+async def _refuse(request: web.Request, socket: Socket, error: TailrunError) -> None:
+    """Answer the handshake all the same: no page can read the status of a refused one."""
+    await socket.websocket.prepare(request)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await socket.refuse(request, error)

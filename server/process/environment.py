@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 
 from server.settings.groups import Settings
-from server.settings.reading import database_password
+from server.settings.reading import all_settings, database_password
 
-SECRETS = ("TAILRUN_DATABASE_URL",)
+SECRETS = tuple(setting.variable for setting in all_settings() if setting.secret)
 """Removed at the start, as child processes inherit the environment."""
 
 

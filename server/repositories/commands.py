@@ -189,7 +189,7 @@ class CommandRepository:
         """
         row = await self._database.fetch_one(GET, {"id": command_id})
         if row is None:
-            raise _not_found(command_id)
+            raise CommandNotFoundError.of(command_id)
         return command_of(row)
 
     async def get_with_last_run(self, command_id: UUID) -> tuple[Command, Run | None]:
@@ -200,7 +200,7 @@ class CommandRepository:
         """
         row = await self._database.fetch_one(GET_WITH_LAST_RUN, {"id": command_id})
         if row is None:
-            raise _not_found(command_id)
+            raise CommandNotFoundError.of(command_id)
         return command_and_run_of(row)
 
     async def change(
@@ -245,7 +245,7 @@ class CommandRepository:
             DELETE, {"id": command_id}, timeout_seconds=DELETE_SECONDS
         )
         if not found:
-            raise _not_found(command_id)
+            raise CommandNotFoundError.of(command_id)
         if not deleted:
             raise CommandActiveError("The command has an active run. Stop it first.")
 
@@ -275,7 +275,3 @@ def _added(row: Row) -> tuple[Command, Run]:
     command, run = command_and_run_of(row)
     assert run is not None  # the statement has just inserted it
     return command, run
-
-
-def _not_found(command_id: UUID) -> CommandNotFoundError:
-    return CommandNotFoundError(f"There is no command {command_id}.")

@@ -150,7 +150,7 @@ class RunRepository:
         except DatabaseRefusedError as error:
             if not isinstance(error.__cause__, ForeignKeyViolation):
                 raise
-            raise CommandNotFoundError(f"There is no command {command_id}.") from error
+            raise CommandNotFoundError.of(command_id) from error
         if not rows:
             raise RequestRepeatedError("The request was answered before.")
         return run_of(rows[0])
@@ -163,7 +163,7 @@ class RunRepository:
         """
         row = await self._database.fetch_one(GET, {"id": run_id})
         if row is None:
-            raise RunNotFoundError(f"There is no run {run_id}.")
+            raise RunNotFoundError.of(run_id)
         return run_of(row)
 
     async def latest(self, command_id: UUID) -> Run:
@@ -249,7 +249,7 @@ class RunRepository:
         """
         [(deleted, found)] = await self._database.fetch_all(DELETE, {"id": run_id})
         if not found:
-            raise RunNotFoundError(f"There is no run {run_id}.")
+            raise RunNotFoundError.of(run_id)
         if not deleted:
             raise RunActiveError("The run is active. Stop it first.")
 

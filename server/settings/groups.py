@@ -21,6 +21,7 @@ from server.settings.values import (
     nonempty,
     number,
     one_of,
+    visible,
     whole,
 )
 
@@ -60,6 +61,17 @@ def _setting(default: Any, parse: Parser, description: str, *, none: str = "none
     return field(default=default, metadata=metadata)
 
 
+def _secret(parse: Parser, description: str) -> Any:
+    """Declare what is, or may hold, a secret, none by default: it is never shown.
+
+    The setting after it, of the same name and `_file`, names a file that holds it.
+    """
+    return field(
+        default=None,
+        metadata={"parse": parse, "description": description, "none": "none", "secret": True},
+    )
+
+
 def _bound(parse: Parser, description: str) -> Any:
     """Declare a limit that is off by default: 0 is read as None."""
     return _setting(None, none_if_zero(parse), description, none="0")
@@ -94,11 +106,23 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """Whom the service lets in."""
+
+    metrics_token: str | None = _secret(
+        visible, "token by which a monitoring system reads /metrics, and nothing else"
+    )
+    metrics_token_file: Path | None = _setting(
+        None, absolute_path, "file that holds TAILRUN_METRICS_TOKEN, in its first line"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
     """Which PostgreSQL is used, and how."""
 
-    url: str | None = _setting(
-        None, nonempty, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
+    url: str | None = _secret(
+        nonempty, "PostgreSQL to use (postgresql://…); none: the embedded one in STATE_DIR"
     )
     url_file: Path | None = _setting(
         None, absolute_path, "file that holds TAILRUN_DATABASE_URL, in its first line"
@@ -256,6 +280,7 @@ class Settings:
         "spools, lock, keeper's socket, embedded database",
     )
     http: HttpSettings = _group(HttpSettings)
+    access: AccessSettings = _group(AccessSettings)
     database: DatabaseSettings = _group(DatabaseSettings, "database_")
     runs: RunSettings = _group(RunSettings)
     output: OutputSettings = _group(OutputSettings)

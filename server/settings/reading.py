@@ -18,6 +18,7 @@ PREFIX = "TAILRUN_"
 RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
 """Set for every run; not settings, yet present when a run starts a Tailrun of its own."""
 
+DATABASE_URL = "database_url"
 SECRET = re.compile(r"://[^/@]*:[^@]*@|password\s*=", re.IGNORECASE)
 """What a URL or a connection string with a password in it looks like."""
 
@@ -38,6 +39,8 @@ class Setting(NamedTuple):
 
     parse: Parser
     description: str
+    secret: bool
+    """Whether it is a secret, or may hold one: see `groups._secret`."""
 
     @property
     def variable(self) -> str:
@@ -74,6 +77,7 @@ def _described(
         shown=one.metadata["none"] if default is None else show(default),
         parse=one.metadata["parse"],
         description=one.metadata["description"],
+        secret=one.metadata.get("secret", False),
     )
 
 
@@ -97,7 +101,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     settings = [*all_settings()]
     _refuse_unknown_variables([one.variable for one in settings], environment)
     given = vars(_option_parser(settings).parse_args(arguments))
-    _refuse_secret(given["database_url"])
+    for one in settings:
+        _refuse_secret(one, given[one.name])
     values: defaultdict[str | None, dict[str, Any]] = defaultdict(dict)
     for one in settings:
         source, text = one.option, given[one.name]
@@ -113,37 +118,49 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         if name is not None
     }
     read = Settings(**alone, **groups)
-    return dataclasses.replace(read, database=_with_url(read.database))
+    for one in settings:
+        if one.secret:
+            read = _with_secret(read, one)
+    return read
 
 
 def _parsed(setting: Setting, source: str, text: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        found = "not one" if setting.name == "database_url" else repr(text)  # it may be a secret
+        found = "not one" if setting.secret else repr(text)
         raise StartupError(f"{source} is {found}; it takes {error}.") from None
 
 
-def _refuse_secret(given: str | None) -> None:
-    """Refuse a password on the command line, which every user of the host can read (ps(1))."""
-    if given is not None and SECRET.search(given):
+def _refuse_secret(setting: Setting, given: str | None) -> None:
+    """Refuse a secret on the command line, which every user of the host can read (ps(1))."""
+    if given is None or not setting.secret:
+        return
+    is_url = setting.name == DATABASE_URL  # a secret only where there is a password in it
+    if not is_url or SECRET.search(given):
+        has = "has a password in it" if is_url else "is a secret"
         raise StartupError(
-            "--database-url has a password in it, and every user of this host can read command"
-            " lines. Set TAILRUN_DATABASE_URL, or name a file with --database-url-file."
+            f"{setting.option} {has}, and every user of this host can read command"
+            f" lines. Set {setting.variable}, or name a file with {setting.option}-file."
         )
 
 
-def _with_url(database: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings with the URL that TAILRUN_DATABASE_URL_FILE holds, if one is named."""
-    if database.url_file is None:
-        return database
-    if database.url is not None:
-        raise StartupError(
-            "TAILRUN_DATABASE_URL and TAILRUN_DATABASE_URL_FILE are both set. Unset one of them."
-        )
-    expected = "postgresql://user:password@host/name"
-    url = _first_line(database.url_file, "TAILRUN_DATABASE_URL_FILE", expected, clean=str.strip)
-    return dataclasses.replace(database, url=url)
+def _with_secret(settings: Settings, setting: Setting) -> Settings:
+    """Return the settings with the secret that its file holds, if one is named."""
+    assert setting.group is not None
+    group = getattr(settings, setting.group)
+    path, variable = getattr(group, f"{setting.field}_file"), f"{setting.variable}_FILE"
+    if path is None:
+        return settings
+    if getattr(group, setting.field) is not None:
+        raise StartupError(f"{setting.variable} and {variable} are both set. Unset one of them.")
+    is_url = setting.name == DATABASE_URL
+    expected = "postgresql://user:password@host/name" if is_url else "the secret, and nothing else,"
+    text = _first_line(path, variable, expected, clean=str.strip)
+    value = _parsed(setting, f"{variable}: its first line", text)
+    return dataclasses.replace(
+        settings, **{setting.group: dataclasses.replace(group, **{setting.field: value})}
+    )
 
 
 def database_password(database: DatabaseSettings) -> str | None:

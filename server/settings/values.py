@@ -96,6 +96,13 @@ def nonempty(text: str) -> str:
     return text
 
 
+def visible(text: str) -> str:
+    """Take a secret that a header can carry, and that nobody guesses."""
+    if not re.fullmatch(r"[!-~]{16,512}", text):
+        raise ValueError("16 to 512 visible ASCII characters, without blanks")
+    return text
+
+
 def _is_plain(text: str) -> bool:
     """Return whether a text is of characters alone: it will stand in messages, files and URLs."""
     return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)

@@ -202,7 +202,7 @@ async def test_every_route_takes_both_slash_forms(
 ) -> None:
     created = await client.create("sleep 1000")
     ids = {"commands": created["id"], "runs": created["run"]["id"]}
-    for method, path, _ in ROUTES:
+    for method, path, _, _ in ROUTES:
         if method == "GET" and not path.endswith("ws"):
             plain = path.replace("{id}", ids[path.partition("/")[0]]) if "{id}" in path else path
             other = plain.removesuffix("/") if plain.endswith("/") else f"{plain}/"

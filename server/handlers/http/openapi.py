@@ -11,16 +11,18 @@ from aiohttp import web
 from aiohttp_apispec import docs, json_schema, querystring_schema, setup_aiohttp_apispec
 from aiohttp_apispec import validation_middleware as _validation_middleware
 
+from server.access import Right
 from server.handlers.http import openapi31, swagger
 from server.handlers.http.bodies import StrictParser
 from server.handlers.http.openapi31 import PROBLEM_TYPE
 from server.handlers.http.operation import Operation
 from server.handlers.http.problems import Handler
+from server.handlers.http.rules import add_route
 
 validation = _validation_middleware
 
 
-def documented(operation: Operation, path: str) -> Handler:
+def documented(operation: Operation, path: str, right: Right) -> Handler:
     """Return an operation's handler with its input checked and its description, for one path.
 
     It is made for one application: the library uses up what it finds at a handler.
@@ -34,7 +36,7 @@ def documented(operation: Operation, path: str) -> Handler:
         **({} if operation.body is None else {"consumes": ["application/json"]}),
         produces=[*operation.produces, PROBLEM_TYPE],
         parameters=operation.parameters(path),
-        responses=operation.responses(path),
+        responses=operation.responses(path, right),
     )(handler)
     if operation.body is not None:
         json_schema(operation.body)(handler)
@@ -72,9 +74,9 @@ def set_up_documentation(
         "doc.json": document,  # as others call it
         "openapi.json": openapi31.translated(document),
     }.items():
-        app.router.add_get(
-            f"/swagger/{name}", partial(_answer, json.dumps(described).encode() + b"\n")
-        )
+        answer = partial(_answer, json.dumps(described).encode() + b"\n")
+        for method in ["GET", "HEAD"]:
+            add_route(app, method, f"/swagger/{name}", answer, Right.PUBLIC)
 
 
 async def _answer(body: bytes, _request: web.Request) -> web.Response:

@@ -71,7 +71,7 @@ FRAMES = {
     "RefusedFrame": _frame(
         "refused",
         "Why the viewer is not served; the last frame.",
-        status={"type": "integer", "enum": [404, 410, 503]},
+        status={"type": "integer", "enum": [401, 403, 404, 410, 429, 503]},
         detail={"type": "string"},
     ),
 }

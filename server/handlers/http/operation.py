@@ -6,11 +6,13 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from server.access import Right
 from server.handlers.http.problems import Handler
 
 ERRORS = {
     400: "The body is not JSON.",
-    403: "Host or Origin is refused.",
+    401: "Nobody is signed in, or the credential is none of ours.",
+    403: "Whoever asks may not do it; or Host or Origin is refused.",
     404: "There is no such thing.",
     409: "Its state forbids it.",
     410: "The archive is damaged where it was to be read.",
@@ -19,6 +21,7 @@ ERRORS = {
     415: "The body is not application/json.",
     416: "The range is outside of the output.",
     422: "Fields are wrong; `errors` names them.",
+    429: "Too many wrong credentials came from this address; wait.",
     503: "The database or the keeper cannot be reached, or a limit is reached; try again.",
 }
 
@@ -27,6 +30,7 @@ ETAG = {"ETag": {"type": "string", "description": "the command's version, for `I
 
 ERROR_HEADERS = {
     412: ETAG,
+    401: {"WWW-Authenticate": {"type": "string", "description": "`Bearer`"}},
     416: {"Content-Range": {"type": "string", "description": "the output's size, `bytes */n`"}},
     503: {"Retry-After": {"type": "integer", "description": "after how many seconds to try again"}},
 }
@@ -34,6 +38,9 @@ ERROR_HEADERS = {
 BODY_ERRORS = (400, 413, 415, 422)
 ALWAYS = (403, 503)
 """What every route may answer: the guard and the limits stand before all of them."""
+
+CREDENTIAL_ERRORS = (401, 429)
+"""What a route may answer that is not for everybody."""
 
 ID = "{id}"
 SWITCHING_PROTOCOLS = 101
@@ -84,7 +91,7 @@ class Operation:
             )
         return found
 
-    def responses(self, path: str) -> dict[str, Any]:
+    def responses(self, path: str, right: Right) -> dict[str, Any]:
         """Describe the answers and the errors, by status."""
         described: dict[str, Any] = {}
         for status, (text, schema) in self.answers.items():
@@ -96,15 +103,17 @@ class Operation:
             headers = (CREATED if status == 201 else {}) | (ETAG if has_version else {})
             if headers:
                 described[str(status)]["headers"] = headers
-        for status in sorted(self._statuses(path)):
+        for status in sorted(self._statuses(path, right)):
             described[str(status)] = {"description": ERRORS[status], "schema": ProblemSchema}
             if status in ERROR_HEADERS:
                 described[str(status)]["headers"] = ERROR_HEADERS[status]
         return described
 
-    def _statuses(self, path: str) -> set[int]:
+    def _statuses(self, path: str, right: Right) -> set[int]:
         """Return the errors that the handler names, and those that follow from what it takes."""
         found = {*ALWAYS, *self.errors}
+        if right is not Right.PUBLIC:
+            found.update(CREDENTIAL_ERRORS)
         if self.body is not None:
             found.update(BODY_ERRORS)
         if self.query is not None:

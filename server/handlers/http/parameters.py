@@ -9,7 +9,9 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from server.access import Actor
 from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
+from server.handlers.http.keys import ACTOR
 from server.handlers.http.operation import Header
 from server.handlers.http.problems import InvalidInputError, shown
 from server.models import RequestKey
@@ -38,6 +40,11 @@ def query(request: web.Request, _of: type[Value]) -> Value:
     """Return the query's parameters as their schema has loaded them."""
     value: Value = request["querystring"]
     return value
+
+
+def actor(request: web.Request) -> Actor:
+    """Return who acts, and from where."""
+    return request[ACTOR]
 
 
 def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKey | None:

@@ -50,6 +50,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.NoActiveRunError: Kind(409, "no-active-run"),
     errors.RequestRepeatedError: Kind(409, "request-repeated"),
     errors.RequestChangedError: Kind(422, "idempotency-key-reused"),
+    errors.NotSignedInError: Kind(401, "not-signed-in"),
     errors.CredentialRefusedError: Kind(401, "credential-refused"),
     errors.ForbiddenError: Kind(403, "not-permitted"),
     errors.ArchiveDamagedError: Kind(410, "archive-damaged"),
@@ -71,6 +72,12 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
         503, "keeper-unavailable", "The keeper cannot be reached at the moment. Try again."
     ),
 }
+
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+"""What an answer has besides, by its status."""
 
 SLUGS: Mapping[int, str] = {
     400: "bad-request",
@@ -149,8 +156,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = problem(422, str(error), by_field=error.by_field)
     except errors.TailrunError as error:
         kind, detail = described(request, error)
-        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
-        answer = problem(kind.status, detail, slug=kind.slug, headers=retry)
+        answer = problem(kind.status, detail, slug=kind.slug, headers=HEADERS.get(kind.status))
     except web.HTTPException as error:
         if error.status < 400:
             raise

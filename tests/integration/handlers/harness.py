@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
+from server.access import ANONYMOUS, KnownBy, Principal, Role
+from server.handlers.http import keys
+from server.handlers.http.keys import Identity
 from server.serve import service
 from server.settings.reading import read_settings
 from tests.support.service import Service
@@ -85,6 +89,24 @@ class Api:
             yield stream
 
 
+class Claimed:
+    """An identity that believes what a request's header `As` claims: `viewer@web,editor@*`.
+
+    A request without it is nobody's; `-` is somebody's who has no grants.
+    """
+
+    async def of(self, request: web.Request) -> Principal:
+        claimed = request.headers.get("As")
+        if claimed is None:
+            return ANONYMOUS
+        pairs = [one.partition("@") for one in claimed.split(",") if one != "-"]
+        grants = {group: Role(role) for role, _, group in pairs}
+        return Principal(name=f"test:{claimed}", known_by=KnownBy.TOKEN, grants=grants)
+
+    def address(self, _request: web.Request) -> str:
+        return "192.0.2.1"
+
+
 Serve = Callable[..., Awaitable[Api]]
 """Composes the application with settings, and serves it; the fixture `serve`."""
 
@@ -98,12 +120,14 @@ async def serving(
     try:
         async with AsyncExitStack() as stack:
 
-            async def serve(**settings: Any) -> Api:
+            async def serve(identity: Identity | None = None, **settings: Any) -> Api:
                 named = {"state_dir": state_dir, "database_url": database_url, **settings}
                 variables = {f"TAILRUN_{name.upper()}": str(value) for name, value in named.items()}
                 given = read_settings([], variables)
                 app, tasks = await stack.enter_async_context(service(given, os.environ))
                 composed.append(tasks)
+                if identity is not None:
+                    app[keys.IDENTITY] = identity
                 client: TestClient[Any, Any] = await aiohttp_client(TestServer(app))
                 stack.push_async_callback(client.close)
                 return Api(client)

@@ -28,8 +28,12 @@ from server.settings.reading import (
 ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
 SETTINGS = {setting.name: setting for setting in all_settings()}
-READ = sorted(SETTINGS.keys() - {"database_url_file"})
+SECRETS = sorted(setting.name for setting in SETTINGS.values() if setting.secret)
+READ = sorted(SETTINGS.keys() - {f"{name}_file" for name in SECRETS})
 """All whose text is the value itself."""
+
+OPTIONS = sorted({*READ} - {*SECRETS} | {"database_url"})
+"""All that the command line takes; a URL of a database need not hold a secret."""
 
 # A text for each setting and what is read from it.
 EXAMPLES: dict[str, tuple[str, object]] = {
@@ -46,6 +50,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "working_directory": ("/tmp", Path("/tmp")),  # noqa: S108
     "pass_environment": ("ONE,TWO", ("ONE", "TWO")),
     "database_password_file": ("/somewhere", Path("/somewhere")),
+    "metrics_token": ("hunter2-hunter2-", "hunter2-hunter2-"),
     "database_connections": ("1000", 1000),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
@@ -72,7 +77,7 @@ def test_a_setting_is_read_from_its_variable(name: str) -> None:
     assert value_of(read_settings([], {PREFIX + name.upper(): text}), name) == value
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_wins_over_its_variable(name: str) -> None:
     text, value = example(name)
     variables = {PREFIX + name.upper(): "not read at all"}
@@ -260,6 +265,33 @@ def test_a_secret_is_read_from_a_pipe_or_missed_in_time() -> None:
         files.read_line(Path(f"/dev/fd/{reading}"), 0.01)
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("name", sorted({*SECRETS} - {"database_url"}))
+def test_a_secret_is_read_from_a_file_and_refused_on_the_command_line(
+    tmp_path: Path, name: str
+) -> None:
+    variable, secret = PREFIX + name.upper(), example(name)[0]
+    file = tmp_path / "secret"
+    file.write_text(f" {secret} \nmore\n")
+    from_file = {f"{variable}_FILE": str(file)}
+    assert value_of(read_settings([], from_file), name) == secret
+    with pytest.raises(StartupError, match="both set"):
+        read_settings([], {variable: secret, **from_file})
+    with pytest.raises(StartupError, match="is a secret") as refused:
+        read_settings([f"{SETTINGS[name].option}={secret}"], {})
+    assert secret not in str(refused.value)
+    assert f"{variable}, or name a file with {SETTINGS[name].option}-file" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["too-short", "x" * 513, "with a blank in it", "é" * 20])
+def test_a_token_for_metrics_is_visible_and_hard_to_guess(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    for name, value in [("METRICS_TOKEN", text), ("METRICS_TOKEN_FILE", str(file))]:
+        with pytest.raises(StartupError, match="16 to 512 visible") as refused:
+            read_settings([], {PREFIX + name: value})
+        assert text not in str(refused.value)
 
 
 def test_a_database_url_is_given_once(tmp_path: Path) -> None:

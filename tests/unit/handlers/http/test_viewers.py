@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from server.errors import LimitReachedError
 from server.handlers.application import build_app
 from server.handlers.http import keys
+from server.handlers.http.everybody import Everybody
 from server.handlers.http.viewers import Place, Viewers
 from server.settings.groups import Settings, ViewerSettings
 from tests.support.waiting import patience
@@ -156,6 +157,7 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
         on_dropped=lambda: None,
     )
     app = build_app(Settings())
+    app[keys.IDENTITY] = Everybody()
     app[keys.RUNS] = app[keys.WATCHING] = cast("Any", arrivals)
     app[keys.VIEWERS] = viewers
     app.on_shutdown.append(viewers.close)

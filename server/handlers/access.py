@@ -1,0 +1,155 @@
+"""Who asks, and whether they may: what every request passes before its handler.
+
+By default nobody may: a route has a right, and who does not have it in the group of what the path
+names goes no further. What one may not see is answered as what does not exist.
+"""
+
+import hashlib
+import hmac
+from uuid import UUID
+
+from aiohttp import hdrs, web
+
+from server.access import ANONYMOUS, LEAST, Actor, KnownBy, Principal, Right
+from server.errors import (
+    CommandNotFoundError,
+    ForbiddenError,
+    NotSignedInError,
+    RunNotFoundError,
+    TailrunError,
+)
+from server.handlers.http import keys
+from server.handlers.http.answers import API
+from server.handlers.http.parameters import command_id, run_id
+from server.handlers.http.problems import Handler
+from server.handlers.http.rules import RULES, Rule, Thing
+
+PUBLIC = Rule(right=Right.PUBLIC)
+SIGNED_IN = Rule(right=Right.SIGNED_IN)
+
+
+@web.middleware
+async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through to its handler, where its principal has the route's right."""
+    rule = _rule_of(request)
+    try:
+        await _admit(request, rule)
+    except TailrunError as error:
+        if rule.refuse is None:
+            raise
+        return await rule.refuse(request, error)
+    return await handler(request)
+
+
+async def asker(request: web.Request) -> Principal:
+    """Return who asks, on a route that is public: with a wrong credential, nobody known."""
+    try:
+        return await request.app[keys.IDENTITY].of(request)
+    except TailrunError:
+        return ANONYMOUS
+
+
+def demand(request: web.Request, right: Right, group: str) -> None:
+    """Refuse a request whose principal has no such right in a group.
+
+    Raises:
+        ForbiddenError: it says which role is needed.
+    """
+    principal = request[keys.PRINCIPAL]
+    if not principal.may(right, group):
+        raise _forbidden(principal, right, group)
+
+
+def _rule_of(request: web.Request) -> Rule:
+    if request.match_info.http_exception is None:
+        return request.app[RULES][request.match_info.route]
+    # No such path, or not with this method: strangers are not told what there is.
+    return SIGNED_IN if request.path.startswith(API) else PUBLIC
+
+
+async def _admit(request: web.Request, rule: Rule) -> None:
+    """Find out who asks, and whether they may.
+
+    Raises:
+        CredentialRefusedError: the credential is none of ours.
+        NotSignedInError: there is none, and the route needs one.
+        NotFoundError: there is no such thing, or it may not be seen.
+        ForbiddenError: the right is missing.
+    """
+    identity = request.app[keys.IDENTITY]
+    is_open = rule.right is Right.PUBLIC or (
+        rule.takes_metrics_token and _has_metrics_token(request)
+    )
+    principal = ANONYMOUS if is_open else await identity.of(request)
+    request[keys.PRINCIPAL] = principal
+    request[keys.ACTOR] = Actor(principal, identity.address(request))
+    if is_open:
+        return
+    if principal.known_by is KnownBy.NOBODY:
+        raise NotSignedInError("Nobody is signed in: this takes a token, or a session.")
+    if principal.run is not None:
+        _keep_to_run(request, rule, principal.run)
+    await _check(request, rule, principal)
+
+
+async def _check(request: web.Request, rule: Rule, principal: Principal) -> None:
+    groups = principal.groups(rule.right)
+    if groups is None:  # whatever group it is: nothing need be asked
+        return
+    if rule.thing is None:
+        if not groups:
+            raise _forbidden(principal, rule.right, None)
+        return
+    group = await _group_of(request, rule.thing)
+    if not principal.may(Right.SEE, group):
+        raise _not_found(request, rule.thing)
+    if not principal.may(rule.right, group):
+        raise _forbidden(principal, rule.right, group)
+
+
+async def _group_of(request: web.Request, thing: Thing) -> str:
+    groups = request.app[keys.GROUPS]
+    if thing is Thing.COMMAND:
+        return await groups.group_of_command(command_id(request))
+    return await groups.group_of_run(run_id(request))
+
+
+def _not_found(request: web.Request, thing: Thing) -> TailrunError:
+    """Return the error of what does not exist: nobody learns that it does."""
+    if thing is Thing.COMMAND:
+        return CommandNotFoundError.of(command_id(request))
+    return RunNotFoundError.of(run_id(request))
+
+
+def _forbidden(principal: Principal, right: Right, group: str | None) -> ForbiddenError:
+    where = "in every group" if right is Right.GOVERN else "in a group"
+    if group is not None and right is not Right.GOVERN:
+        where = f"in the group {group}"
+    has = principal.role_in(group) if group is not None else None
+    told = "" if has is None else f" and has the role {has} there"
+    return ForbiddenError(
+        f"This takes the role {LEAST[right]} {where}; {principal.name} may not do it{told}."
+    )
+
+
+def _keep_to_run(request: web.Request, rule: Rule, run: UUID) -> None:
+    """Refuse a ticket for anything but reading its run.
+
+    Raises:
+        ForbiddenError: it is another run, or no run, or more than reading.
+    """
+    if rule.thing is not Thing.RUN or rule.right is not Right.SEE or run_id(request) != run:
+        raise ForbiddenError("A ticket is for reading the one run that it was made for.")
+
+
+def _has_metrics_token(request: web.Request) -> bool:
+    expected = request.app[keys.ACCESS].metrics_token
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if expected is None or scheme.lower() != "bearer":
+        return False
+    # Hashes: how long the comparison takes tells nothing of the token.
+    one, other = (
+        hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+        for text in (expected, given.strip())
+    )
+    return hmac.compare_digest(one, other)

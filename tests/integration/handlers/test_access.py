@@ -1,0 +1,257 @@
+"""Who may do what: every route, method, role and group, and strangers."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from server.access import EVERY_GROUP, Role
+from server.handlers.http.rules import RULES
+from tests.integration.handlers.harness import Api, Claimed, Serve
+from tests.support.postgres import execute
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+GROUP, OTHER = "web", "mail"
+GROUPS = [GROUP, OTHER, EVERY_GROUP]
+TOKEN = "a-token-for-metrics"  # noqa: S105
+VIEWER, OPERATOR, EDITOR, ADMIN = Role
+PUBLIC = None
+ANYTHING = {"name": "changed", "script": "true"}
+PATIENT = {"signal": "SIGCONT", "grace_seconds": 86400}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route takes: the least role, and what those get who have it; `body` is sent."""
+
+    role: Role | None
+    status: int = 200
+    body: Any = None
+    governs: bool = False
+    """The role counts in every group alone."""
+
+
+# By method and path; without the final slash, which nobody's rights depend on. A command of GROUP
+# has a run that does not end: whoever may delete it is told of a conflict.
+TABLE = {
+    ("GET", "/api/v1/ping"): Row(PUBLIC),
+    ("GET", "/api/v1/commands"): Row(VIEWER),
+    ("POST", "/api/v1/commands"): Row(EDITOR, 201, {**ANYTHING, "start": False}),
+    ("GET", "/api/v1/commands/{id}"): Row(VIEWER),
+    ("PUT", "/api/v1/commands/{id}"): Row(EDITOR, 200, ANYTHING),
+    ("PATCH", "/api/v1/commands/{id}"): Row(EDITOR, 200, {"name": "changed"}),
+    ("DELETE", "/api/v1/commands/{id}"): Row(ADMIN, 409),
+    ("GET", "/api/v1/commands/{id}/info"): Row(VIEWER),
+    ("POST", "/api/v1/commands/{id}/stop"): Row(OPERATOR, 202, PATIENT),
+    ("POST", "/api/v1/commands/{id}/runs"): Row(OPERATOR, 201),
+    ("GET", "/api/v1/commands/{id}/runs"): Row(VIEWER),
+    ("GET", "/api/v1/commands/{id}/ws"): Row(VIEWER, 101),
+    ("GET", "/api/v1/runs"): Row(VIEWER),
+    ("GET", "/api/v1/runs/{id}"): Row(VIEWER),
+    ("DELETE", "/api/v1/runs/{id}"): Row(ADMIN, 409),
+    ("POST", "/api/v1/runs/{id}/stop"): Row(OPERATOR, 202, PATIENT),
+    ("POST", "/api/v1/runs/{id}/signal"): Row(OPERATOR, 202, {"signal": "SIGCONT"}),
+    ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
+    ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
+    ("GET", "/healthz"): Row(PUBLIC),
+    ("GET", "/readyz"): Row(PUBLIC),
+    ("GET", "/metrics"): Row(ADMIN, governs=True),
+    ("GET", ""): Row(PUBLIC),
+    ("GET", "/swagger"): Row(PUBLIC),
+    ("GET", "/swagger/index.html"): Row(PUBLIC),
+    ("GET", "/swagger/doc.json"): Row(PUBLIC),
+    ("GET", "/swagger/swagger.json"): Row(PUBLIC),
+    ("GET", "/swagger/openapi.json"): Row(PUBLIC),
+    ("GET", "/docs/api.md"): Row(PUBLIC),
+    ("GET", "/static/logo.svg"): Row(PUBLIC),
+}
+NAMED = {"{name}": "api", "{path}": "logo.svg"}
+"""What stands for what a path holds; ids differ."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with a command of GROUP, whose run goes on."""
+
+    api: Api
+    command: str
+    run: str
+
+    def routes(self) -> Iterator[tuple[str, str, Row]]:
+        """Iterate over all routes that there are, with what is expected of each."""
+        server = self.api.client.server
+        assert isinstance(server, aiohttp.test_utils.TestServer)
+        for route in server.app[RULES]:
+            assert isinstance(route.resource, web.Resource)
+            path = route.resource.canonical
+            for one, text in NAMED.items():
+                path = path.replace(one, text)
+            key = ("GET" if route.method == "HEAD" else route.method, path.rstrip("/"))
+            assert key in TABLE, f"{key} is not in the table: say who may use it"
+            yield route.method, path, TABLE[key]
+
+    def at(self, path: str, *, unknown: bool = False) -> str:
+        """Return a path with the id of what is there, or of what is not."""
+        known = self.command if "/commands/" in path else self.run
+        return path.replace("{id}", NOBODY if unknown else known)
+
+    async def ask(self, method: str, path: str, row: Row, claim: str | None) -> tuple[int, str]:
+        """Return the status of an answer, and what it says; of a stream, of its first frame."""
+        headers = {} if claim is None else {"As": claim}
+        if row.status == 101:
+            return await self._watch(path, headers)
+        asked = {} if row.body is None else {"json": row.body}
+        async with self.api.client.request(
+            method, path, headers=headers, allow_redirects=True, **asked
+        ) as response:
+            return response.status, await response.text()
+
+    async def _watch(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        async with self.api.client.ws_connect(f"{path}?format=json", headers=headers) as stream:
+            frame = await stream.receive_json()
+            if frame["type"] == "run":
+                return 101, ""
+            assert frame["type"] == "refused"
+            assert (await stream.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert stream.close_code == 4000 + frame["status"]
+            return frame["status"], frame["detail"]
+
+
+@pytest.fixture
+async def site(serve: Serve, database_url: str) -> Site:
+    api = await serve(Claimed(), metrics_token=TOKEN)
+    api.client.session.headers["As"] = "admin@*"
+    created = await api.create("exec sleep 1000")
+    execute(database_url, "UPDATE commands SET group_name = 'web'")
+    await api.call("PATCH", f"commands/{created['id']}", json={"script": "true"}, status=200)
+    del api.client.session.headers["As"]
+    return Site(api, created["id"], created["run"]["id"])
+
+
+def expected(row: Row, path: str, role: Role, group: str) -> int:
+    """Return the status that somebody gets who has one role in one group, by the table."""
+    if row.role is PUBLIC:
+        return row.status
+    suffices = role.rank >= row.role.rank
+    if row.governs:
+        return row.status if suffices and group == EVERY_GROUP else 403
+    if "{id}" in path and group == OTHER:
+        return 404
+    return row.status if suffices else 403
+
+
+async def test_each_route_lets_in_whom_the_table_names(
+    site: Site, subtests: pytest.Subtests
+) -> None:
+    for (method, path, row), role, group in itertools.product(site.routes(), Role, GROUPS):
+        claim = f"{role}@{group}"
+        with subtests.test(f"{method} {path} by {claim}"):
+            asked = Row(row.role, row.status, row.body)
+            status, text = await site.ask(method, site.at(path), asked, claim)
+            assert status == expected(row, path, role, group), text
+
+
+async def test_strangers_get_no_further_than_what_is_public(
+    site: Site, subtests: pytest.Subtests
+) -> None:
+    for (method, path, row), unknown in itertools.product(site.routes(), [False, True]):
+        with subtests.test(f"{method} {path}"):
+            status, _ = await site.ask(method, site.at(path, unknown=unknown), row, None)
+            assert status == (200 if row.role is PUBLIC else 401)
+    for method, path in [
+        ("GET", "/api/v1/nothing"),
+        ("GET", "/api/v1"),
+        ("PUT", "/api/v1/ping"),
+        ("DELETE", "/api/v1/commands/"),
+        ("OPTIONS", f"/api/v1/runs/{site.run}"),
+        ("GET", f"/api/v1/runs/{site.run}/ws"),  # no handshake
+    ]:
+        with subtests.test(f"{method} {path}"):
+            async with site.api.client.request(method, path) as response:
+                told = await response.json(content_type="application/problem+json")
+                assert response.status == 401
+                assert response.headers["WWW-Authenticate"] == "Bearer"
+                assert told["type"].endswith("#not-signed-in")
+
+
+async def test_who_has_no_grant_is_told_so_and_nothing_else(
+    site: Site, subtests: pytest.Subtests
+) -> None:
+    for method, path, row in site.routes():
+        with subtests.test(f"{method} {path}"):
+            status, _ = await site.ask(method, site.at(path), row, "-")
+            refused = 404 if "{id}" in path else 403
+            assert status == (200 if row.role is PUBLIC else refused)
+    for method, path, status in [("GET", "nothing", 404), ("PUT", "ping", 405)]:
+        await site.api.call(method, path, status=status, headers={"As": "-"})
+
+
+async def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(
+    site: Site, subtests: pytest.Subtests
+) -> None:
+    for method, path, row in site.routes():
+        if "{id}" in path:
+            with subtests.test(f"{method} {path}"):
+                for claim in [f"admin@{OTHER}", "-"]:
+                    hidden = await site.ask(method, site.at(path), row, claim)
+                    other = await site.ask(method, site.at(path, unknown=True), row, claim)
+                    ids = [site.at("/commands/{id}"), site.at("/runs/{id}")]
+                    text = hidden[1]
+                    for one in ids:
+                        text = text.replace(one.rpartition("/")[2], NOBODY)
+                    assert (hidden[0], text) == other == (404, other[1])
+                    everywhere = await site.ask(method, site.at(path, unknown=True), row, "admin@*")
+                    assert everywhere == other
+
+
+async def test_a_role_in_every_group_and_one_in_a_group_add_up(site: Site) -> None:
+    path = f"commands/{site.command}/runs"
+    claims = {f"viewer@*,operator@{GROUP}": 201, f"viewer@*,operator@{OTHER}": 403}
+    for claim, status in claims.items():
+        await site.api.call("POST", path, headers={"As": claim}, status=status)
+
+
+async def test_figures_are_for_admins_and_for_the_token_of_metrics(site: Site) -> None:
+    statuses = {f"Bearer {TOKEN}": 200, f"bearer  {TOKEN} ": 200, f"Basic {TOKEN}": 401}
+    statuses |= {f"Bearer {TOKEN}x": 401, "Bearer": 401}
+    for credential, status in statuses.items():
+        headers = {"Authorization": credential}
+        async with site.api.client.get("/metrics", headers=headers) as response:
+            assert response.status == status
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    await site.api.call("GET", "runs/", headers=headers, status=401)
+
+
+async def test_details_of_readiness_are_for_admins(site: Site) -> None:
+    for claim, tells in {
+        None: False,
+        "editor@*": False,
+        "admin@web": False,
+        "admin@*": True,
+    }.items():
+        headers = {} if claim is None else {"As": claim}
+        async with site.api.client.get("/readyz", headers=headers) as response:
+            told = await response.json()
+            assert response.status == 200
+            assert ("database" in told) == tells
+            assert tells or told == {"status": "ok"}
+
+
+async def test_a_refusal_says_which_role_it_takes(site: Site) -> None:
+    for claim, method, path, said in [
+        (
+            "viewer@web",
+            "POST",
+            f"commands/{site.command}/runs",
+            "the role operator in the group web",
+        ),
+        ("viewer@web", "POST", "commands/", "the role editor in a group"),
+    ]:
+        told = await site.api.problem(
+            method, path, 403, "not-permitted", headers={"As": claim}, json={}
+        )
+        assert said in told["detail"]

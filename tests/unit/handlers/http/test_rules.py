@@ -1,0 +1,67 @@
+"""Each route says which right it asks for, or there is no service."""
+
+import pytest
+from aiohttp import web
+
+from server.access import Right
+from server.errors import StartupError
+from server.handlers import routes
+from server.handlers.application import build_app
+from server.handlers.http.rules import RULES, Thing
+from server.settings.groups import Settings
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_route_without_a_right_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def anything(_request: web.Request) -> web.Response:
+        raise AssertionError
+
+    add = routes.add_undocumented_routes
+
+    def add_more(app: web.Application) -> None:
+        add(app)
+        app.router.add_route(method, "/forgotten/{name}", anything)
+
+    monkeypatch.setattr(routes, "add_undocumented_routes", add_more)
+    with pytest.raises(StartupError, match=rf"{method} /forgotten/\{{name\}} names no right"):
+        build_app(Settings())
+
+
+def test_a_path_that_names_a_command_or_a_run_asks_in_its_group() -> None:
+    app = build_app(Settings())
+    things = {
+        route.resource.canonical: rule.thing
+        for route, rule in app[RULES].items()
+        if route.resource is not None
+    }
+    assert things["/api/v1/commands/{id}"] is Thing.COMMAND
+    assert things["/api/v1/commands/{id}/runs/"] is Thing.COMMAND
+    assert things["/api/v1/runs/{id}/output"] is Thing.RUN
+    assert things["/api/v1/runs/"] is None
+    # The id of a thing is in no path that forgets its group.
+    assert all((thing is not None) == ("{id}" in path) for path, thing in things.items())
+
+
+def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
+    app = build_app(Settings())
+    public = {
+        (route.method, route.resource.canonical.rstrip("/"))
+        for route, rule in app[RULES].items()
+        if route.resource is not None and rule.right is Right.PUBLIC
+    }
+    assert {path for method, path in public if method not in {"GET", "HEAD"}} == set()
+    assert {path for _, path in public} == {
+        "",
+        "/api/v1/ping",
+        "/docs/{name}.md",
+        "/healthz",
+        "/readyz",
+        "/static/{path}",
+        "/swagger",
+        "/swagger/doc.json",
+        "/swagger/index.html",
+        "/swagger/openapi.json",
+        "/swagger/swagger.json",
+    }
