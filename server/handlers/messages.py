@@ -10,8 +10,8 @@ from aiohttp import web
 
 from server.errors import TailrunError
 from server.handlers.http.keys import WATCHING
+from server.handlers.http.place import Place
 from server.handlers.http.problems import Kind, described
-from server.handlers.http.viewers import Place
 from server.handlers.schemas.runs import RunSchema
 from server.output.cursor import StreamFormat
 from server.output.start import Start

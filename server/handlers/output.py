@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from server.errors import TailrunError
 from server.handlers import sse
 from server.handlers.http import negotiation, sending
-from server.handlers.http.keys import COMMANDS, RUNS, VIEWERS, WATCHING
+from server.handlers.http.keys import COMMANDS, PRINCIPAL, RUNS, VIEWERS, WATCHING
 from server.handlers.http.operation import Header, operation
 from server.handlers.http.parameters import query, run_id
 from server.handlers.parts import Part, part_of, plain_bytes
@@ -58,7 +58,7 @@ async def get_output(request: web.Request) -> web.StreamResponse:
         response = await _response(request, run, part, zstd=zstd)
         if sending.bodiless(request, response):
             return await sending.send_head(request, response)
-        with request.app[VIEWERS].admit(run.id, request) as place:
+        with request.app[VIEWERS].admit(run.id, request, request[PRINCIPAL]) as place:
             if zstd and isinstance(output, ArchivedOutput):
                 pieces = output.compressed(part.start, part.end, lambda: place.pace.slab_bytes)
             else:
@@ -113,5 +113,5 @@ async def _follow(request: web.Request, run: UUID, start: Start) -> web.StreamRe
                     del event
                     yield ready.pop()
 
-    with request.app[VIEWERS].admit(run, request) as place:
+    with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
         return await sending.send(request, place, response, payloads(place.pace))

@@ -4,6 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 from http import HTTPStatus
+from uuid import UUID
 
 from aiohttp import hdrs, web
 from aiohttp.http import StreamWriter
@@ -12,10 +13,10 @@ from server.errors import TailrunError
 from server.handlers import messages
 from server.handlers.http import sending
 from server.handlers.http.answers import base_path
-from server.handlers.http.keys import RUNS, VIEWERS
+from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
+from server.handlers.http.place import Place
 from server.handlers.http.problems import InvalidInputError
-from server.handlers.http.viewers import Place
 from server.handlers.schemas.output import MAX_OFFSET
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
@@ -49,17 +50,26 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
     try:
         if request.method != hdrs.METH_HEAD:
             run = (await request.app[RUNS].get(run_id(request))).run.id
-            with request.app[VIEWERS].admit(run, request) as place:
+            with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
                 await stream.begin(place, await sending.begin(request, response, place))
-                await messages.send_events(
-                    request, run, StreamFormat.JSON, start, place, stream.write
-                )
+                await _send(request, run, start, place, stream)
         await response.prepare(request)
     except TailrunError as error:
         await response.prepare(request)
         await stream.refuse(request, error)
     await response.write_eof()
     return response
+
+
+async def _send(
+    request: web.Request, run: UUID, start: Start, place: Place, stream: "_Events"
+) -> None:
+    try:
+        with place.refusable():
+            await messages.send_events(request, run, StreamFormat.JSON, start, place, stream.write)
+    except TailrunError as error:
+        # While it has its place, since it may take its time to take that.
+        await stream.refuse(request, error)
 
 
 def _offset(last: str) -> int:

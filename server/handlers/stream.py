@@ -9,7 +9,7 @@ from marshmallow import Schema
 
 from server.errors import TailrunError
 from server.handlers.http.answers import base_path
-from server.handlers.http.keys import RUNS, VIEWERS
+from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.viewers import CLOSE_SECONDS
@@ -84,7 +84,7 @@ async def _stream(
     socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
     try:
         run = (await find()).run.id
-        with request.app[VIEWERS].admit(run, request) as place:
+        with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
             place.writer = await websocket.prepare(request)
             socket.take(place, request.app[VIEWERS].ping_seconds)
             await serve(request, run, socket, asked.start, place)

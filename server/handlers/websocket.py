@@ -10,7 +10,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from server.errors import TailrunError
 from server.handlers import messages
-from server.handlers.http.viewers import CLOSE_SECONDS, Place
+from server.handlers.http.place import Place
+from server.handlers.http.viewers import CLOSE_SECONDS
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
 from server.services.running.outcome import close_reason
@@ -134,7 +135,8 @@ async def _send(
     request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
 ) -> None:
     try:
-        await messages.send_events(request, run_id, socket.format, start, place, socket.write)
+        with place.refusable():
+            await messages.send_events(request, run_id, socket.format, start, place, socket.write)
     except TailrunError as error:
         await socket.refuse(request, error)
     else:

@@ -7,7 +7,7 @@ from typing import cast
 from aiohttp import hdrs, web
 from aiohttp.http import StreamWriter
 
-from server.handlers.http.viewers import Place
+from server.handlers.http.place import Place
 
 
 def text_answer(status: int, headers: Mapping[str, str]) -> web.StreamResponse:

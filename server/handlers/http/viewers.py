@@ -1,100 +1,52 @@
-"""The viewers: how many there may be, and the end of those that take nothing any more."""
+"""The viewers: how many there may be, and the end of those that take nothing any more.
+
+A viewer whose right to watch has ended is refused: it is sent nothing more, and told so.
+"""
 
 import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
-from server.errors import LimitReachedError
+from server.access import Principal
+from server.errors import (
+    CredentialRefusedError,
+    DatabaseUnavailableError,
+    ForbiddenError,
+    LimitReachedError,
+)
 from server.handlers.http.peer import Peer, TcpPeer
-from server.output.cursor import Pace
+from server.handlers.http.place import Place
+from server.services.access.remembered import Held
 from server.settings.groups import ViewerSettings
+
+MayWatch = Callable[[Principal, UUID], Awaitable[Held[bool]]]
+"""Returns whether a principal may see a run by now; raises DatabaseUnavailableError."""
 
 SWEEP_SECONDS = 1.0  # a viewer is dropped, or sent a sign of life, so much later at most
 
 CLOSE_SECONDS = 1.0
 """How long viewers have to answer the server's close frame."""
 
-MAX_RECEIVED_BYTES = 256 * 1024
-"""What a WebSocket viewer may send between two sweeps, in whatever frames."""
+LOOK_SECONDS = 30.0
+"""After so long it is looked at again whether a viewer may watch."""
+
+UNSEEN_SECONDS = 600.0
+"""For so long a viewer goes on whose right cannot be looked at, as the database is away."""
+
+ENDED_SECONDS = 60.0
+"""For so long it is known of a credential that it ended: a request may be on its way to here."""
+
+RIGHT_ENDED = "Your right to watch this run has ended."
+RIGHT_UNKNOWN = "whether a viewer may go on watching was not to be learnt for ten minutes"
 
 GOODBYE = b"the server is shutting down"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Place:
-    """The place of one viewer; `writer` and `websocket` are set once its answer has begun.
-
-    `pace` says how much it is sent at a time. `send_alive` is called when it was sent nothing for
-    `alive_seconds`. Of one that is `closing` nothing but its close frame is awaited.
-    """
-
-    transport: asyncio.WriteTransport
-    peer: Peer
-    task: asyncio.Task[object]
-    writer: AbstractStreamWriter | None = None
-    websocket: web.WebSocketResponse | None = None
-    pace: Pace = field(default_factory=Pace)
-    closing: bool = False
-    acknowledged: int = 0
-    received_bytes: int = 0
-    progress_at: float = 0.0
-    sent_at: float = 0.0
-    alive_seconds: float = 0.0
-    send_alive: Callable[[], Awaitable[object]] | None = None
-
-    async def drain(self, size: int) -> None:
-        """Wait until the kernel has the `size` bytes just sent; the pace is how long that takes.
-
-        The caller holds no reference to what was sent, as a viewer may let it wait for long.
-        """
-        began = self.sent_at = asyncio.get_running_loop().time()
-        if self.writer is not None:
-            await self.writer.drain()
-        self.pace.took(size, asyncio.get_running_loop().time() - began)
-
-    def progressed(self) -> bool:
-        """Return whether the peer has acknowledged anything meanwhile, or has nothing to."""
-        # An acknowledgement is the one sign of life. A slow viewer gives it, however far behind it
-        # is; a pong would prove less, as the ping waits behind output.
-        if not self.peer.outstanding():
-            return not self.closing
-        before, self.acknowledged = self.acknowledged, self.peer.acknowledged()
-        return self.acknowledged != before
-
-    def is_flooding(self) -> bool:
-        """Return whether a WebSocket viewer has sent too much since the last sweep."""
-        if self.websocket is None:
-            return False
-        before, self.received_bytes = self.received_bytes, self.peer.received()
-        return self.received_bytes - before > MAX_RECEIVED_BYTES
-
-    def keep_alive(self, alive_seconds: float, send_alive: Callable[[], Awaitable[object]]) -> None:
-        """Have `send_alive` called whenever the viewer was sent nothing for so long."""
-        self.alive_seconds, self.send_alive = alive_seconds, send_alive
-        self.sent_at = asyncio.get_running_loop().time()
-
-    def is_silent(self, now: float) -> bool:
-        """Return whether the viewer is to be sent a sign of life."""
-        return (
-            self.send_alive is not None
-            and now - self.sent_at >= self.alive_seconds
-            # What waits to be taken is a sign of life already, and another would wait behind it.
-            and not self.transport.get_write_buffer_size()
-        )
-
-    def cut_off(self) -> None:
-        """End the connection and what is done for the viewer, at once."""
-        self.transport.abort()
-        self.task.cancel()
 
 
 class Viewers:
@@ -117,21 +69,25 @@ class Viewers:
         self._sweep_seconds = sweep_seconds
         self._places: dict[int, Place] = {}  # by the id of the viewer's task
         self._per_run: Counter[UUID] = Counter()
+        self._ended: dict[UUID, float] = {}  # credentials, and until when that is known
 
     def __len__(self) -> int:
         return len(self._places)
 
     @contextmanager
-    def admit(self, run_id: UUID, request: web.Request) -> Iterator[Place]:
+    def admit(self, run_id: UUID, request: web.Request, principal: Principal) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
 
         It is called before the answer begins, so that also of viewers that come at once those
         beyond a limit are refused by a status.
 
         Raises:
+            CredentialRefusedError: what let him in has ended this moment.
             LimitReachedError: a limit on viewers is reached.
             ConnectionResetError: the viewer has gone.
         """
+        if principal.credential in self._ended:
+            raise CredentialRefusedError
         self._check_room(run_id)
         task, transport = asyncio.current_task(), request.transport
         if task is None or transport is None:
@@ -142,7 +98,17 @@ class Viewers:
         except OSError as error:
             raise ConnectionResetError("the viewer has gone already") from error
         now = asyncio.get_running_loop().time()
-        place = Place(transport, peer, task, received_bytes=received_bytes, progress_at=now)
+        place = Place(
+            transport,
+            peer,
+            task,
+            run_id,
+            principal,
+            seen_at=now,
+            look_at=now + LOOK_SECONDS,
+            received_bytes=received_bytes,
+            progress_at=now,
+        )
         self._places[id(task)] = place
         self._per_run[run_id] += 1
         try:
@@ -187,7 +153,7 @@ class Viewers:
                 place.task.cancel()
                 continue
             try:
-                if place.is_flooding():
+                if place.is_flooding() or place.is_long_refused(now):
                     place.cut_off()
                 elif place.progressed():
                     place.progress_at = now
@@ -195,6 +161,45 @@ class Viewers:
                     self._drop(place)
             except (OSError, ValueError):  # its descriptor is closed
                 place.cut_off()
+
+    def end(self, credential: UUID) -> None:
+        """Refuse all viewers that a token or a session let in, which has just ended."""
+        now = asyncio.get_running_loop().time()
+        self._ended = {one: until for one, until in self._ended.items() if now < until}
+        self._ended[credential] = now + ENDED_SECONDS
+        for place in list(self._places.values()):
+            if place.principal.credential == credential:
+                place.refuse(ForbiddenError(RIGHT_ENDED), now)
+
+    def look_soon(self) -> None:
+        """Have the rights of all viewers looked at again: grants, or a command's group, changed."""
+        for place in self._places.values():
+            place.look_at = 0.0
+
+    async def watch_rights(self, may_watch: MayWatch) -> None:
+        """Refuse viewers whose right has ended, forever. The service's owner cancels it."""
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            await self.look_again(asyncio.get_running_loop().time(), may_watch)
+
+    async def look_again(self, now: float, may_watch: MayWatch) -> None:
+        """Look at the rights of the viewers whose time has come; those who share one at once."""
+        due: dict[object, list[Place]] = {}
+        for place in self._places.values():
+            if now >= place.look_at and place.refusal is None:
+                who = place.principal
+                key = who.known_by, who.ticket_of, who.name, who.credential, place.run_id
+                due.setdefault(key, []).append(place)
+        is_away = False
+        for places in due.values():
+            found = None
+            if not is_away:  # else each would wait for the database in turn
+                try:
+                    found = await may_watch(places[0].principal, places[0].run_id)
+                except DatabaseUnavailableError:
+                    is_away = True
+            for place in places:
+                _note_right(place, found, now)
 
     def _drop(self, place: Place) -> None:
         """End a viewer that took nothing, or one that does not answer the close frame."""
@@ -229,3 +234,14 @@ class Viewers:
                 "No more viewers of this run are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
                 f" {self._max_per_run}."
             )
+
+
+def _note_right(place: Place, found: Held[bool] | None, now: float) -> None:
+    """Take note of what was found of a viewer's right; None: the database is away."""
+    place.look_at = now + LOOK_SECONDS
+    if found is not None and not found.value:
+        place.refuse(ForbiddenError(RIGHT_ENDED), now)
+    elif found is not None and not found.stale:
+        place.seen_at = now
+    elif now - place.seen_at >= UNSEEN_SECONDS:
+        place.refuse(DatabaseUnavailableError(RIGHT_UNKNOWN), now)

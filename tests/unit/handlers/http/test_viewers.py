@@ -11,16 +11,27 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import LimitReachedError
+from server.access import EVERYBODY, KnownBy, Principal
+from server.errors import (
+    CredentialRefusedError,
+    DatabaseUnavailableError,
+    ForbiddenError,
+    LimitReachedError,
+    TailrunError,
+)
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.everybody import Everybody
-from server.handlers.http.viewers import Place, Viewers
+from server.handlers.http.place import REFUSED_SECONDS, Place
+from server.handlers.http.viewers import LOOK_SECONDS, UNSEEN_SECONDS, Viewers
+from server.services.access.remembered import Held
 from server.settings.groups import Settings, ViewerSettings
 from tests.support.waiting import patience
 
 RUN, OTHER = uuid4(), uuid4()
 STALL_SECONDS = 15.0
+TOKEN = UUID(int=1)
+PIPELINE = Principal(name="oidc:ci", known_by=KnownBy.TOKEN, credential=TOKEN)
 
 
 def bounded(max_viewers: int = 9, max_viewers_per_run: int = 9) -> ViewerSettings:
@@ -80,11 +91,26 @@ class Watching:
     def _count(self) -> None:
         self.dropped += 1
 
-    async def enter(self, connection: Connection, run: UUID = RUN) -> "asyncio.Task[None]":
+    async def enter(
+        self,
+        connection: Connection,
+        run: UUID = RUN,
+        principal: Principal = EVERYBODY,
+        *,
+        told: list[TailrunError] | None = None,
+    ) -> "asyncio.Task[None]":
+        """Have a viewer; one that can be `told` notes there what it was refused for."""
+
         async def watch() -> None:
-            with self.viewers.admit(run, connection.request) as place:
+            with self.viewers.admit(run, connection.request, principal) as place:
                 self.places.append(place)
-                await asyncio.Event().wait()
+                if told is not None:
+                    try:
+                        with place.refusable():
+                            await asyncio.Event().wait()
+                    except TailrunError as error:
+                        told.append(error)
+                await asyncio.Event().wait()  # one that was told is slow to take that
 
         task = asyncio.create_task(watch())
         await asyncio.sleep(0)
@@ -284,3 +310,126 @@ async def test_sweeping_goes_on_for_ever() -> None:
     sweeping.cancel()
     await asyncio.wait([sweeping])
     assert sweeping.cancelled()
+
+
+class Rights:
+    """Whether who watches may go on, and how often that was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, UUID]] = []
+        self.answer = Held(value=True, stale=False)
+        self.is_away = False
+
+    async def may_watch(self, principal: Principal, run: UUID) -> Held[bool]:
+        self.asked.append((principal.name, run))
+        if self.is_away:
+            raise DatabaseUnavailableError("away")
+        return self.answer
+
+
+async def test_the_right_to_watch_is_looked_at_again_and_once_for_those_who_share_it() -> None:
+    watching, rights = Watching(), Rights()
+    alike = [await watching.enter(Connection(), principal=PIPELINE) for _ in range(3)]
+    others = [await watching.enter(Connection(), OTHER, PIPELINE)]
+    others.append(await watching.enter(Connection()))
+    start = watching.now()
+    await watching.viewers.look_again(start + LOOK_SECONDS - 1, rights.may_watch)
+    assert not rights.asked
+    for again in (1, 2):
+        await watching.viewers.look_again(start + again * (LOOK_SECONDS + 1), rights.may_watch)
+        assert len(rights.asked) == 3 * again
+    assert {*rights.asked} == {("oidc:ci", RUN), ("oidc:ci", OTHER), ("everybody", RUN)}
+    watching.viewers.look_soon()
+    await watching.viewers.look_again(watching.now(), rights.may_watch)
+    assert len(rights.asked) == 9
+    for task in [*alike, *others]:
+        await watching.leave(task)
+
+
+async def test_a_viewer_whose_right_is_lost_is_told_so_or_cut_off() -> None:
+    watching, rights, told = Watching(), Rights(), list[TailrunError]()
+    told_one, cut = Connection(), Connection()
+    telling = await watching.enter(told_one, principal=PIPELINE, told=told)
+    cutting = await watching.enter(cut, principal=PIPELINE)
+    rights.answer = Held(value=False, stale=False)
+    start = watching.now() + LOOK_SECONDS
+    await watching.viewers.look_again(start + 1, rights.may_watch)
+    await asyncio.wait([cutting])
+    assert cut.aborted
+    [error] = told
+    assert isinstance(error, ForbiddenError)
+    assert not told_one.aborted
+    watching.viewers.sweep(start + 1 + REFUSED_SECONDS)
+    assert told_one.aborted
+    await asyncio.wait([telling])
+    assert len(watching.viewers) == 0
+
+
+async def test_what_a_credential_opened_ends_with_it_at_once() -> None:
+    watching, told = Watching(), list[TailrunError]()
+    session = Principal(name="oidc:ci", known_by=KnownBy.SESSION, credential=UUID(int=2))
+    ticket = Principal(
+        name="oidc:ci", known_by=KnownBy.TICKET, credential=TOKEN, ticket_of=KnownBy.TOKEN
+    )
+    going = [await watching.enter(Connection(), principal=PIPELINE, told=told)]
+    going.append(await watching.enter(Connection(), principal=ticket, told=told))
+    staying = await watching.enter(Connection(), principal=session, told=told)
+    watching.viewers.end(TOKEN)
+    await asyncio.sleep(0)
+    assert len(told) == 2
+    watching.viewers.end(TOKEN)  # again: they know
+    await asyncio.sleep(0)
+    assert len(told) == 2
+    assert not staying.done()
+    for task in [*going, staying]:
+        await watching.leave(task)
+
+
+async def test_a_request_that_was_on_its_way_when_its_credential_ended_opens_nothing() -> None:
+    watching = Watching()
+    watching.viewers.end(TOKEN)
+    with pytest.raises(CredentialRefusedError):
+        await watching.enter(Connection(), principal=PIPELINE)
+    await watching.leave(await watching.enter(Connection()))
+
+
+async def test_while_the_database_is_away_a_viewer_goes_on_for_ten_minutes() -> None:
+    """Whether nothing is known, or what was known before."""
+    watching, rights, told = Watching(), Rights(), list[TailrunError]()
+    tasks = [await watching.enter(Connection(), run, PIPELINE, told=told) for run in (RUN, OTHER)]
+    start = watching.now()
+    rights.is_away = True
+    await watching.viewers.look_again(start + LOOK_SECONDS + 1, rights.may_watch)
+    assert len(rights.asked) == 1  # one has waited for the database, the other need not
+    rights.is_away, rights.answer = False, Held(value=True, stale=True)
+    await watching.viewers.look_again(start + UNSEEN_SECONDS - 1, rights.may_watch)
+    await asyncio.sleep(0)
+    assert not told
+    rights.is_away = True
+    await watching.viewers.look_again(start + UNSEEN_SECONDS + LOOK_SECONDS, rights.may_watch)
+    await asyncio.sleep(0)
+    assert [type(error) for error in told] == [DatabaseUnavailableError] * 2
+    for task in tasks:
+        await watching.leave(task)
+
+
+async def test_a_viewer_that_leaves_as_it_is_refused_just_leaves() -> None:
+    watching, told = Watching(), list[TailrunError]()
+    task = await watching.enter(Connection(), principal=PIPELINE, told=told)
+    watching.viewers.end(TOKEN)
+    await watching.leave(task)
+    assert task.cancelled()
+    assert not told
+
+
+async def test_looking_at_rights_goes_on_for_ever() -> None:
+    watching, rights, connection = Watching(), Rights(), Connection()
+    rights.answer = Held(value=False, stale=False)
+    task = await watching.enter(connection, principal=PIPELINE)
+    looking = asyncio.create_task(watching.viewers.watch_rights(rights.may_watch))
+    watching.viewers.look_soon()
+    async with patience():
+        await asyncio.wait([task])
+    assert connection.aborted
+    looking.cancel()
+    await asyncio.wait([looking])
