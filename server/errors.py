@@ -76,12 +76,27 @@ class NotSignedInError(TailrunError):
 class CredentialRefusedError(TailrunError):
     """A credential is unknown, wrong, expired or revoked: one answer for all."""
 
-    def __init__(self) -> None:
-        super().__init__("The credential is not valid: it is unknown, wrong, expired or revoked.")
+    MESSAGE = "The credential is not valid: it is unknown, wrong, expired or revoked."
+
+    def __init__(self, message: str = MESSAGE) -> None:
+        super().__init__(message)
 
 
 class ForbiddenError(TailrunError):
     """Whoever asks may see the thing, but not do this."""
+
+
+class TooManyGuessesError(TailrunError):
+    """Too many wrong credentials came from an address; it may try again after some seconds."""
+
+    retry_after_seconds = 60
+
+    @classmethod
+    def of(cls, retry_after_seconds: int) -> "TooManyGuessesError":
+        """Make one with the time to wait."""
+        error = cls("Too many wrong credentials came from this address. Try again later.")
+        error.retry_after_seconds = retry_after_seconds
+        return error
 
 
 class ArchiveDamagedError(TailrunError):

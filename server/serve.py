@@ -1,7 +1,9 @@
 """The role of a server: builds everything, in the order in which each needs the other."""
 
+import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +12,12 @@ from aiohttp import web
 
 from server.handlers.application import build_app
 from server.handlers.http import keys
-from server.handlers.http.everybody import Everybody
-from server.handlers.http.listening import check_address, listening
+from server.handlers.http.certificate import certificate_of
+from server.handlers.http.identity.addresses import Addresses
+from server.handlers.http.identity.identity import Identity
+from server.handlers.http.identity.local import Local, local_users
+from server.handlers.http.identity.sockdiag import SockDiag
+from server.handlers.http.listening import auth_at, listening
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
@@ -29,6 +35,7 @@ from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
 from server.services.access.groups import Groups
+from server.services.access.guesses import Guesses
 from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -45,8 +52,10 @@ from server.services.running.startup import Startup, open_keeper
 from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
-from server.settings.groups import DatabaseSettings, Settings
+from server.settings.groups import Auth, DatabaseSettings, Settings
 from server.state import StateDirectory, state_directory
+
+logger = logging.getLogger(__name__)
 
 
 def serve(arguments: Sequence[str] | None = None) -> int:
@@ -58,13 +67,31 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 async def _serving(
     settings: Settings, environment: Mapping[str, str]
 ) -> AsyncIterator[entry.Started]:
-    check_address(settings.http)
-    async with service(settings, environment) as (app, tasks), listening(app, settings.http) as at:
+    auth_at(settings.http, settings.access)
+    certificate = certificate_of(settings.access)
+    async with (
+        service(settings, environment) as (app, tasks),
+        listening(app, settings.http, settings.state_dir, certificate) as at,
+    ):
+        if certificate is not None:
+            tasks.start(certificate.watch(), "certificate")
+        _announce(settings, app[keys.IDENTITY].auth, at)
         yield entry.Started(
             f"Tailrun {VERSION} serves {at}/ (documentation: {at}/swagger/index.html,"
             f" state: {settings.state_dir})\n",
             tasks.failed,
         )
+
+
+def _announce(settings: Settings, auth: Auth, at: str) -> None:
+    """Say where everybody is let in."""
+    if settings.http.insecure_no_auth:
+        logger.warning(
+            "--insecure-no-auth (TAILRUN_INSECURE_NO_AUTH) is replaced by TAILRUN_AUTH=off, and the"
+            " next version will not know it"
+        )
+    if auth == "off":
+        logger.warning("authentication is off (TAILRUN_AUTH): whoever reaches %s is an admin", at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +120,7 @@ async def service(
     Raises:
         StartupError: something that the service needs cannot be had.
     """
+    identify = _identity(settings)  # before anything is touched, as users may not be known
     async with _core(settings, environment) as core:
         tasks, metrics = core.tasks, core.metrics
         commands = CommandRepository(core.database)
@@ -119,7 +147,7 @@ async def service(
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
-        app[keys.IDENTITY] = Everybody()
+        app[keys.IDENTITY] = identify(app[keys.ADDRESSES])
         app[keys.GROUPS] = Groups(GroupRepository(core.database))
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
@@ -218,6 +246,18 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
             runs=runs,
             outputs=outputs,
         )
+
+
+def _identity(settings: Settings) -> Callable[[Addresses], Identity]:
+    """Return what builds the judge of whose a request is.
+
+    Raises:
+        StartupError: a local user is not known, or the address needs TLS.
+    """
+    auth = auth_at(settings.http, settings.access)
+    users = local_users(os.geteuid(), settings.access.local_users)
+    local = Local(users, SockDiag().uid_of, over_tcp=auth == "auto")
+    return lambda addresses: Identity(auth, addresses, local, Guesses())
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:

@@ -6,6 +6,7 @@ from server.handlers import access, routes
 from server.handlers.http import connections, guard, keys, openapi, problems
 from server.handlers.http.answers import API
 from server.handlers.http.gate import Gates
+from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.rules import RULES, check_rules
 from server.resources import VERSION
 from server.settings.groups import Settings
@@ -32,6 +33,7 @@ def build_app(settings: Settings) -> web.Application:
     )
     app[keys.HTTP] = http
     app[keys.ACCESS] = settings.access
+    app[keys.ADDRESSES] = Addresses.of(settings.access)
     app[RULES] = {}
     app[keys.GATES] = Gates(
         http.max_connections, stall_seconds=settings.viewers.viewer_stall_seconds

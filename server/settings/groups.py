@@ -8,15 +8,19 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
 from server.settings.values import (
+    NamedGrant,
     Parser,
     absolute_path,
     base_path,
     boolean,
+    named_grants,
     names,
+    networks,
     none_if_zero,
     nonempty,
     number,
@@ -43,6 +47,7 @@ SHORTEST_SECONDS = 0.001
 """0 would be no time at all, and every wait would fail."""
 
 OutputPolicy = Literal["stop", "head_and_tail"]
+Auth = Literal["auto", "required", "off"]
 
 
 def _default_state_dir() -> Path:
@@ -96,7 +101,7 @@ class HttpSettings:
     insecure_no_auth: bool = _setting(
         False,  # noqa: FBT003
         boolean,
-        "listen on addresses other than loopback, although anyone may run commands",
+        "the same as TAILRUN_AUTH=off, which replaces it",
     )
     max_connections: int = _setting(4000, whole(1, MANY), "client connections, viewers included")
     max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "size of a request's body")
@@ -107,8 +112,30 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSettings:
-    """Whom the service lets in."""
+    """Who is let in, and how others than local users reach the service."""
 
+    auth: Auth = _setting(
+        "auto",
+        one_of("auto", "required", "off"),
+        "who is let in: local users and whoever signs in (auto), only who signs in (required),"
+        " or everybody (off); on addresses other than loopback auto is required",
+    )
+    local_users: tuple[NamedGrant, ...] = _setting(
+        (),
+        named_grants,
+        "further users of this host who need not sign in, with their roles, comma separated,"
+        " such as alice=operator or bob=editor@deploy; the server's own is an admin",
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        (),
+        networks,
+        "addresses or networks, comma separated, of proxies whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed",
+    )
+    tls_certificate: Path | None = _setting(
+        None, absolute_path, "file with the certificate (PEM, with its chain) to serve https by"
+    )
+    tls_key: Path | None = _setting(None, absolute_path, "file with that certificate's key (PEM)")
     metrics_token: str | None = _secret(
         visible, "token by which a monitoring system reads /metrics, and nothing else"
     )

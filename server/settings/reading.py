@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from server.errors import StartupError
 from server.files import read_line
-from server.settings.groups import DatabaseSettings, Settings
+from server.settings.groups import AccessSettings, DatabaseSettings, HttpSettings, Settings
 from server.settings.values import Parser, nonempty
 
 PREFIX = "TAILRUN_"
@@ -121,7 +121,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     for one in settings:
         if one.secret:
             read = _with_secret(read, one)
-    return read
+    return dataclasses.replace(read, access=_with_auth(read.access, read.http))
 
 
 def _parsed(setting: Setting, source: str, text: str) -> Any:
@@ -161,6 +161,18 @@ def _with_secret(settings: Settings, setting: Setting) -> Settings:
     return dataclasses.replace(
         settings, **{setting.group: dataclasses.replace(group, **{setting.field: value})}
     )
+
+
+def _with_auth(access: AccessSettings, http: HttpSettings) -> AccessSettings:
+    """Return the settings with what --insecure-no-auth, the former name, means."""
+    if not http.insecure_no_auth:
+        return access
+    if access.auth == "required":
+        raise StartupError(
+            "TAILRUN_AUTH is required, and --insecure-no-auth (TAILRUN_INSECURE_NO_AUTH) lets"
+            " everybody in. Leave one of them out."
+        )
+    return dataclasses.replace(access, auth="off")
 
 
 def database_password(database: DatabaseSettings) -> str | None:

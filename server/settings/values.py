@@ -3,8 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from server.access import EVERY_GROUP, Role
 
 Parser = Callable[[str], Any]
 """Raises ValueError with what the setting takes, to be read behind "it takes"."""
@@ -87,6 +90,42 @@ def names(text: str) -> tuple[str, ...]:
     if not _is_plain(text):
         raise ValueError("names with commas between them, without control characters")
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Take IP addresses and networks with commas between them."""
+    try:
+        return tuple(ip_network(name) for name in names(text))
+    except ValueError:
+        raise ValueError(
+            "IP addresses and networks with commas between them, such as 192.0.2.1,10.0.0.0/8"
+        ) from None
+
+
+class NamedGrant(NamedTuple):
+    """A role in a group for whoever a name stands for."""
+
+    name: str
+    role: Role
+    group: str
+
+
+def named_grants(text: str) -> tuple[NamedGrant, ...]:
+    """Take `name=role` or `name=role@group` with commas between them; without a group: in all."""
+    roles = "|".join(Role)
+    found = [
+        re.fullmatch(rf"(?P<name>[^=]+)=(?P<role>{roles})(?:@(?P<group>\S+))?", one)
+        for one in names(text)
+    ]
+    if not all(found):
+        raise ValueError(
+            f"name=role or name=role@group with commas between them; roles are {', '.join(Role)}"
+        )
+    return tuple(
+        NamedGrant(one["name"].strip(), Role(one["role"]), one["group"] or EVERY_GROUP)
+        for one in found
+        if one is not None
+    )
 
 
 def nonempty(text: str) -> str:

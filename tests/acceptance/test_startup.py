@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -106,16 +107,20 @@ async def test_an_address_that_is_none_is_named(service: Service) -> None:
     assert "Unknown error" not in said
 
 
-async def test_another_address_needs_to_be_called_insecure(service: Service) -> None:
+async def test_another_address_needs_tls_or_to_be_open_to_everybody(service: Service) -> None:
     said = await refusal(service, "--host", "0.0.0.0")  # noqa: S104
-    assert "--insecure-no-auth" in said
+    assert "TAILRUN_TLS_CERTIFICATE" in said
+    assert "TAILRUN_AUTH=off" in said
     assert not service.state_dir.exists()
 
 
 async def test_another_address_is_listened_on_if_it_is_called_insecure(start: Start) -> None:
     client = await start(host="0.0.0.0", insecure_no_auth="true")  # noqa: S104
     client.service.address = client.service.address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-    assert await client.call("GET", "ping") == {"status": "ok"}
+    assert await client.call("GET", "commands/") == {"items": [], "next": None}
+    said = client.service.log
+    assert "--insecure-no-auth (TAILRUN_INSECURE_NO_AUTH) is replaced by TAILRUN_AUTH=off" in said
+    assert f"whoever reaches http://127.0.0.1:{urlsplit(client.service.address).port}" in said
 
 
 async def test_a_second_server_on_a_state_directory_refuses(start: Start) -> None:

@@ -71,7 +71,7 @@ class Service:
         assert self._process.stdout is not None
         async with patience():
             line = (await self._process.stdout.readline()).decode()
-        match = re.search(r"serves (http://\S+?)/ ", line)
+        match = re.search(r"serves (https?://\S+?)/ ", line)
         assert match, f"the server did not start: {line}{self.log}"
         self.address = match[1]
         return self

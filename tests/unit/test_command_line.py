@@ -43,21 +43,24 @@ def test_a_wrong_setting_is_named_with_what_it_takes(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.1.nip.io"])  # noqa: S104
-def test_another_address_needs_to_be_called_insecure(
+def test_another_address_needs_tls_or_a_proxy_or_to_be_open_to_everybody(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     host: str,
 ) -> None:
     state_dir = tmp_path / "state"
-    said = refusal(capfd, monkeypatch, "--host", host, "--state-dir", str(state_dir))
-    assert f"TAILRUN_HOST is {host}" in said
-    assert "--insecure-no-auth" in said
-    assert not state_dir.exists()
+    for auth in ["auto", "required"]:
+        arguments = ("--host", host, "--state-dir", str(state_dir), "--auth", auth)
+        said = refusal(capfd, monkeypatch, *arguments)
+        assert f"TAILRUN_HOST is {host}" in said
+        for setting in ["TLS_CERTIFICATE", "TLS_KEY", "TRUSTED_PROXIES", "AUTH=off"]:
+            assert f"TAILRUN_{setting}" in said
+        assert not state_dir.exists()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "0.0.0.0"])  # noqa: S104
-def test_loopback_addresses_and_what_is_called_insecure_pass(
+def test_loopback_addresses_and_what_is_permitted_pass(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -65,10 +68,11 @@ def test_loopback_addresses_and_what_is_called_insecure_pass(
 ) -> None:
     """As far as the state directory, which cannot be written here."""
     (tmp_path / "file").touch()
-    insecure = ["--insecure-no-auth"] if host == "0.0.0.0" else []  # noqa: S104
     state_dir = ["--state-dir", f"{tmp_path}/file"]
-    said = refusal(capfd, monkeypatch, "--host", host, *state_dir, *insecure)
-    assert "state directory" in said
+    permitted = [["--insecure-no-auth"], ["--auth=off"], ["--trusted-proxies=10.0.0.1"]]
+    for more in permitted if host == "0.0.0.0" else [[], ["--auth=required"]]:  # noqa: S104
+        said = refusal(capfd, monkeypatch, "--host", host, *state_dir, *more)
+        assert "state directory" in said
 
 
 def test_the_entry_loads_nothing_before_it_has_hidden_its_memory() -> None:

@@ -5,37 +5,26 @@ away; where it had its own name point here (DNS rebinding) `Host` does. Form pos
 by their content type.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
 from server.handlers.http.answers import API
-from server.handlers.http.keys import HTTP
+from server.handlers.http.authority import LOOPBACK_NAMES, Authority
+from server.handlers.http.keys import ADDRESSES, HTTP
 from server.handlers.http.problems import Handler, problem, shown
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OTHER_SITES = frozenset({"cross-site", "same-site"})
 """Fetch Metadata: `same-site` is another port, or another name of the same domain."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-PROXIED_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-"""What X-Forwarded-Proto may say; some proxies name a handshake's scheme."""
-
 HOST_REFUSED = "host-refused"
 ORIGIN_REFUSED = "origin-refused"
 """Types of problems, as problems.py has them."""
 
 PUBLIC = ("/static/", "/swagger", "/docs/")  # the same for everybody
 SAFE = frozenset({"GET", "HEAD"})  # they change nothing
-
-_AUTHORITY = re.compile(
-    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?",
-    re.IGNORECASE,
-)
-_MAX_PORT = 65535
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -50,28 +39,6 @@ SECURITY_HEADERS = {
 }
 
 
-class Authority(NamedTuple):
-    """A host's name, in lower case, and its port, None where it has none."""
-
-    name: str
-    port: int | None
-
-    @classmethod
-    def parse(cls, text: str) -> "Authority":
-        """Read `name`, `name:port` or `[address]:port` and nothing else (RFC 9110 §7.2).
-
-        Raises:
-            ValueError: it is none.
-        """
-        match = _AUTHORITY.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is no host name")
-        port = None if match["port"] is None else int(match["port"])
-        if port is not None and port > _MAX_PORT:
-            raise ValueError(f"{port} is no port")
-        return cls((match["address"] or match["name"]).lower(), port)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a request says of where it goes and where it comes from; `scheme` is the client's."""
@@ -82,9 +49,8 @@ class Asked:
     fetch_site: str | None = None
 
     @classmethod
-    def of(cls, request: web.Request) -> "Asked":
-        """Read a request's headers; a proxy in front says what the client's scheme is."""
-        proxied = request.headers.get(hdrs.X_FORWARDED_PROTO, "").partition(",")[0].strip().lower()
+    def of(cls, request: web.Request, scheme: str) -> "Asked":
+        """Read a request's headers; its scheme is what the client asked by."""
         # A person who follows a link here from another site does no harm with GET.
         is_navigation = (
             request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
@@ -92,7 +58,7 @@ class Asked:
         return cls(
             hosts=request.headers.getall(hdrs.HOST, []),
             origins=request.headers.getall(hdrs.ORIGIN, []),
-            scheme=PROXIED_SCHEMES.get(proxied, request.scheme),
+            scheme=scheme,
             fetch_site=None if is_navigation else request.headers.get("Sec-Fetch-Site"),
         )
 
@@ -150,7 +116,8 @@ def _origin(text: str) -> tuple[str, str, int] | None:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Check Host, Origin and the body's type of every request and handshake."""
-    settings, asked = request.app[HTTP], Asked.of(request)
+    settings = request.app[HTTP]
+    asked = Asked.of(request, request.app[ADDRESSES].scheme(request))
     refused = host_refusal(asked, (*settings.allowed_hosts, settings.host))
     if refused is not None:
         return problem(403, refused, slug=HOST_REFUSED)

@@ -1,11 +1,11 @@
 """What the handlers find in the application, and of a request."""
 
-from typing import Protocol
-
 from aiohttp import web
 
 from server.access import Actor, Principal
 from server.handlers.http.gate import Gates
+from server.handlers.http.identity.addresses import Addresses
+from server.handlers.http.identity.identity import Identity
 from server.handlers.http.viewers import Viewers
 from server.services.access.groups import Groups
 from server.services.commands import CommandService
@@ -15,25 +15,11 @@ from server.services.runs import RunService
 from server.services.watching import Watching
 from server.settings.groups import AccessSettings, HttpSettings
 
-
-class Identity(Protocol):
-    """Tells who asks."""
-
-    async def of(self, request: web.Request) -> Principal:
-        """Return who asks; nobody known, where no credential is given.
-
-        Raises:
-            CredentialRefusedError: a credential is given, and it is none of ours.
-        """
-
-    def address(self, request: web.Request) -> str:
-        """Return the address of the client."""
-
-
 ACCESS = web.AppKey("access", AccessSettings)
-IDENTITY: web.AppKey[Identity] = web.AppKey("identity")
 GROUPS = web.AppKey("groups", Groups)
 HTTP = web.AppKey("http", HttpSettings)
+ADDRESSES = web.AppKey("addresses", Addresses)
+IDENTITY = web.AppKey("identity", Identity)
 COMMANDS = web.AppKey("commands", CommandService)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)

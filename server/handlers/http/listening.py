@@ -1,17 +1,21 @@
 """Where the service listens: the address is checked and bound, and its URL returned."""
 
 import asyncio
-import ipaddress
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from socket import gaierror
 
 from aiohttp import web
 
 from server.errors import StartupError
-from server.handlers.http import keys
-from server.settings.groups import HttpSettings
+from server.handlers.http import keys, local_socket
+from server.handlers.http.authority import is_loopback
+from server.handlers.http.certificate import Certificate
+from server.handlers.http.tls import over_tls
+from server.settings.groups import AccessSettings, Auth, HttpSettings
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""
@@ -26,26 +30,41 @@ backlog): their descriptors come out of the reserve."""
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
 
 
-def check_address(http: HttpSettings) -> None:
-    """Refuse an address that others can reach, unless the settings permit it.
+Factory = Callable[[], asyncio.Protocol]
+
+logger = logging.getLogger(__name__)
+
+
+def auth_at(http: HttpSettings, access: AccessSettings) -> Auth:
+    """Return who is let in at the address to listen on: there may be others than local users.
 
     Raises:
-        StartupError: the address is not a loopback address, and nobody called that insecure.
+        StartupError: tokens and cookies would be sent there in the clear.
     """
-    try:
-        loopback = ipaddress.ip_address(http.host).is_loopback
-    except ValueError:
-        loopback = http.host == "localhost"
-    if not loopback and not http.insecure_no_auth:
+    if access.auth == "off" or _is_loopback(http.host):
+        return access.auth
+    if access.tls_certificate is None and not access.trusted_proxies:
         raise StartupError(
-            f"TAILRUN_HOST is {http.host}: whoever reaches it could run commands, as there is"
-            " no authentication. Listen on 127.0.0.1, or say --insecure-no-auth."
+            f"TAILRUN_HOST is {http.host}: tokens and cookies would pass the network in the clear."
+            " Name a certificate (TAILRUN_TLS_CERTIFICATE, TAILRUN_TLS_KEY) or the proxies that"
+            " end TLS (TAILRUN_TRUSTED_PROXIES), or listen on 127.0.0.1. With TAILRUN_AUTH=off"
+            " whoever reaches it can run commands."
         )
+    return "required"
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or is_loopback(host)
 
 
 @asynccontextmanager
-async def listening(app: web.Application, http: HttpSettings) -> AsyncIterator[str]:
+async def listening(
+    app: web.Application, http: HttpSettings, state_dir: Path, certificate: Certificate | None
+) -> AsyncIterator[str]:
     """Serve the application's connections; yields the URL that leads here.
+
+    They come to the address of the settings, over TLS with a certificate, and to the socket in the
+    state directory.
 
     Raises:
         StartupError: the address cannot be listened on.
@@ -59,17 +78,37 @@ async def listening(app: web.Application, http: HttpSettings) -> AsyncIterator[s
     await runner.setup()
     try:
         assert runner.server is not None
-        server = await _listen(app[keys.GATES].factory(runner.server), http)
-        try:
+        plain: Factory = app[keys.GATES].factory(runner.server)
+        scheme, factory = "http", plain
+        if certificate is not None:
+            scheme, factory = "https", over_tls(lambda: certificate.context, plain)
+        async with AsyncExitStack() as stack:
+            server = await _listen(factory, http)
+            stack.callback(server.close)
             port = server.sockets[0].getsockname()[1]
-            yield f"http://{_reachable(http.host)}:{port}"
-        finally:
-            server.close()
+            if (local := await _listen_locally(plain, state_dir)) is not None:
+                stack.callback(local.close)
+            yield f"{scheme}://{_reachable(http.host)}:{port}"
     finally:
         await runner.cleanup()
 
 
-async def _listen(factory: Callable[[], asyncio.Protocol], http: HttpSettings) -> asyncio.Server:
+async def _listen_locally(factory: Factory, state_dir: Path) -> asyncio.Server | None:
+    """Listen on the socket in the state directory; without it all but the command line works."""
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(factory, sock=local_socket.bound(state_dir))
+    except OSError as error:
+        logger.warning(
+            "%s cannot be listened on, so `tailrun token` and `tailrun sign-in` will not reach this"
+            " server: %s",
+            state_dir / local_socket.SOCKET_NAME,
+            error.strerror,
+        )
+        return None
+
+
+async def _listen(factory: Factory, http: HttpSettings) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(factory, http.host, http.port, backlog=AT_ONCE)

@@ -53,6 +53,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.NotSignedInError: Kind(401, "not-signed-in"),
     errors.CredentialRefusedError: Kind(401, "credential-refused"),
     errors.ForbiddenError: Kind(403, "not-permitted"),
+    errors.TooManyGuessesError: Kind(429, "too-many-guesses"),
     errors.ArchiveDamagedError: Kind(410, "archive-damaged"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),
     errors.RunNotFollowedError: Kind(503, "run-not-followed"),
@@ -73,7 +74,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     ),
 }
 
-HEADERS: Mapping[int, Mapping[str, str]] = {
+HEADERS: Mapping[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
@@ -156,7 +157,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = problem(422, str(error), by_field=error.by_field)
     except errors.TailrunError as error:
         kind, detail = described(request, error)
-        answer = problem(kind.status, detail, slug=kind.slug, headers=HEADERS.get(kind.status))
+        headers = _headers(kind, error)
+        answer = problem(kind.status, detail, slug=kind.slug, headers=headers)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -195,6 +197,16 @@ def described(request: web.Request, error: errors.TailrunError) -> tuple[Kind, s
     if kind.detail is not None:  # the message names hosts or paths, for the log alone
         logger.warning("%s %s: %s", request.method, request.path, error)
     return kind, kind.detail or str(error)
+
+
+def _headers(kind: Kind, error: errors.TailrunError) -> Mapping[str, str]:
+    """Return what an answer to an error has besides."""
+    headers = HEADERS.get(kind.status, {})
+    if isinstance(error, errors.TooManyGuessesError):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, errors.CredentialRefusedError):  # RFC 6750, section 3.1
+        return headers | {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return headers
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -13,7 +13,7 @@ from pytest_aiohttp import AiohttpClient
 
 from server.access import ANONYMOUS, KnownBy, Principal, Role
 from server.handlers.http import keys
-from server.handlers.http.keys import Identity
+from server.handlers.http.identity.identity import Identity
 from server.serve import service
 from server.settings.reading import read_settings
 from tests.support.service import Service
@@ -89,11 +89,14 @@ class Api:
             yield stream
 
 
-class Claimed:
+class Claimed(Identity):
     """An identity that believes what a request's header `As` claims: `viewer@web,editor@*`.
 
     A request without it is nobody's; `-` is somebody's who has no grants.
     """
+
+    def __init__(self) -> None:
+        self.auth = "auto"
 
     async def of(self, request: web.Request) -> Principal:
         claimed = request.headers.get("As")

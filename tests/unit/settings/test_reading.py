@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server import files
+from server.access import EVERY_GROUP, Role
 from server.errors import StartupError
 from server.settings import groups
 from server.settings.groups import MAX_BYTES, Settings
@@ -24,6 +26,7 @@ from server.settings.reading import (
     read_settings,
     show,
 )
+from server.settings.values import NamedGrant
 
 ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
@@ -46,6 +49,20 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "allowed_hosts": ("one.example, two.example,", ("one.example", "two.example")),
     "base_path": ("/tools/tail-run", "/tools/tail-run"),
     "insecure_no_auth": ("true", True),
+    "auth": ("off", "off"),
+    "local_users": (
+        "alice=operator, bob=editor@deploy",
+        (
+            NamedGrant("alice", Role.OPERATOR, EVERY_GROUP),
+            NamedGrant("bob", Role.EDITOR, "deploy"),
+        ),
+    ),
+    "trusted_proxies": (
+        "192.0.2.1, fd00::/8",
+        (ip_network("192.0.2.1"), ip_network("fd00::/8")),
+    ),
+    "tls_certificate": ("/somewhere", Path("/somewhere")),
+    "tls_key": ("/somewhere", Path("/somewhere")),
     "shell": ("/bin/bash", "/bin/bash"),
     "working_directory": ("/tmp", Path("/tmp")),  # noqa: S108
     "pass_environment": ("ONE,TWO", ("ONE", "TWO")),
@@ -55,6 +72,12 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
+
+GRANTS = (
+    "name=role or name=role@group with commas between them; roles are viewer, operator, editor,"
+    " admin"
+)
+NETWORKS = "IP addresses and networks with commas between them, such as 192.0.2.1,10.0.0.0/8"
 
 
 def example(name: str) -> tuple[str, object]:
@@ -91,6 +114,14 @@ def test_without_any_the_defaults_hold() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().state_dir = Path("/")  # type: ignore[misc]
+
+
+def test_the_former_word_for_no_authentication_means_off() -> None:
+    assert read_settings(["--insecure-no-auth"], {}).access.auth == "off"
+    assert read_settings(["--insecure-no-auth", "--auth=auto"], {}).access.auth == "off"
+    assert read_settings([], {}).access.auth == "auto"
+    with pytest.raises(StartupError, match="TAILRUN_AUTH is required, and --insecure-no-auth"):
+        read_settings(["--insecure-no-auth", "--auth=required"], {})
 
 
 def test_the_insecure_option_needs_no_value() -> None:
@@ -163,6 +194,15 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
             "state_dir",
             "~nobody-of-this-name/x",
             "a path; the home directory that ~ stands for is not known",
+        ),
+        ("auth", "on", "one of auto, required, off"),
+        *(
+            ("local_users", text, GRANTS)
+            for text in ["alice", "alice=boss", "=viewer", "a=viewer@"]
+        ),
+        *(
+            ("trusted_proxies", text, NETWORKS)
+            for text in ["proxy.example", "10.1.2.3/8", "192.0.2.1/33", "1.2.3.4:80"]
         ),
         ("pass_environment", "A\0", "names with commas between them, without control characters"),
     ],

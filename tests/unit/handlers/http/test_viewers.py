@@ -21,9 +21,12 @@ from server.errors import (
 )
 from server.handlers.application import build_app
 from server.handlers.http import keys
-from server.handlers.http.everybody import Everybody
+from server.handlers.http.identity.identity import Identity
+from server.handlers.http.identity.local import Local
+from server.handlers.http.identity.sockdiag import SockDiag
 from server.handlers.http.place import REFUSED_SECONDS, Place
 from server.handlers.http.viewers import LOOK_SECONDS, UNSEEN_SECONDS, Viewers
+from server.services.access.guesses import Guesses
 from server.services.access.remembered import Held
 from server.settings.groups import Settings, ViewerSettings
 from tests.support.waiting import patience
@@ -183,7 +186,8 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
         on_dropped=lambda: None,
     )
     app = build_app(Settings())
-    app[keys.IDENTITY] = Everybody()
+    local = Local({}, SockDiag().uid_of, over_tcp=False)
+    app[keys.IDENTITY] = Identity("off", app[keys.ADDRESSES], local, Guesses())
     app[keys.RUNS] = app[keys.WATCHING] = cast("Any", arrivals)
     app[keys.VIEWERS] = viewers
     app.on_shutdown.append(viewers.close)

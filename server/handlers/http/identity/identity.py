@@ -1,0 +1,167 @@
+"""Whose a request is: the one place where that is decided."""
+
+from typing import Protocol
+from uuid import UUID
+
+from aiohttp import hdrs, web
+
+from server.access import ANONYMOUS, EVERYBODY, Principal
+from server.errors import CredentialRefusedError
+from server.handlers.http.authority import is_loopback
+from server.handlers.http.identity.addresses import Addresses
+from server.handlers.http.identity.cookies import cookie_name, is_same_origin
+from server.handlers.http.identity.local import Local
+from server.services.access.guesses import Check, Guesses, source_of
+from server.settings.groups import Auth
+
+BEARER = "bearer"
+TICKET = "ticket"
+"""The parameter that carries one: a WebSocket's page, or a link, can send no header."""
+
+READING = frozenset({"GET", "HEAD"})
+_RUN = "/runs/{id}/"
+
+
+class TokenCheck(Protocol):
+    """Says whose a token is."""
+
+    async def check(self, secret: str) -> Principal:
+        """Return its principal; raises CredentialRefusedError."""
+        ...
+
+
+class SessionCheck(Protocol):
+    """Says whose a session is."""
+
+    async def check(self, value: str) -> Principal:
+        """Return the principal by a cookie's value; raises CredentialRefusedError."""
+        ...
+
+
+class TicketTake(Protocol):
+    """Says who may use a ticket."""
+
+    def take(self, value: str, run_id: UUID | None) -> Principal:
+        """Use a ticket up for a run, return its principal; raises CredentialRefusedError."""
+        ...
+
+
+class Identity:
+    """Finds a request's principal: by a token, a session's cookie, a ticket, or as a local user.
+
+    The first that is given decides: where it is wrong, the others are not looked at. `auth` is
+    what holds, with what the address to listen on implies.
+    """
+
+    def __init__(
+        self,
+        auth: Auth,
+        addresses: Addresses,
+        local: Local,
+        guesses: Guesses,
+        *,
+        tokens: TokenCheck | None = None,
+        sessions: SessionCheck | None = None,
+        tickets: TicketTake | None = None,
+    ) -> None:
+        self.auth = auth
+        self._addresses = addresses
+        self._local = local
+        self._guesses = guesses
+        self._tokens = tokens
+        self._sessions = sessions
+        self._tickets = tickets
+
+    async def of(self, request: web.Request) -> Principal:
+        """Return whose a request is; ANONYMOUS where nothing tells.
+
+        Raises:
+            CredentialRefusedError: its credential is nobody's.
+            TooManyGuessesError: too many wrong ones came from its address.
+            DatabaseUnavailableError: its credential cannot be looked up.
+        """
+        if self.auth == "off":
+            return EVERYBODY
+        if (secret := _bearer(request)) is not None:
+            return await self.checked(request, secret, _check_of(self._tokens))
+        if (value := self._cookie(request)) is not None:
+            # A request that another site's page may have caused is not its user's. Nor is it a
+            # local user's, who is signed in as somebody else.
+            if not is_same_origin(request):
+                return ANONYMOUS
+            return await self.checked(request, value, _check_of(self._sessions))
+        if (ticket := _ticket(request)) is not None:
+            return await self.checked(request, ticket, self._take_for(request))
+        return self._local.of(request) or ANONYMOUS
+
+    async def checked(self, request: web.Request, credential: str, check: Check) -> Principal:
+        """Check a credential that a request gives, wherever it has it; wrong ones are counted.
+
+        Raises:
+            CredentialRefusedError: it is nobody's.
+            TooManyGuessesError: too many wrong ones came from the request's address.
+        """
+        return await self._guesses.check(self._source(request), credential, check)
+
+    def address(self, request: web.Request) -> str:
+        """Return the client's address; a forwarded one from trusted proxies alone."""
+        return self._addresses.client(request)
+
+    def _source(self, request: web.Request) -> str:
+        """Return what guesses are counted by: on this host, by user."""
+        address = self.address(request)
+        if is_loopback(address) and request.transport is not None:
+            return f"{address} uid {self._local.uid_of(request.transport)}"
+        return source_of(address)
+
+    def _cookie(self, request: web.Request) -> str | None:
+        if hdrs.COOKIE not in request.headers:
+            return None
+        name = cookie_name(request, self._addresses.scheme(request))
+        return None if name is None else request.cookies.get(name)
+
+    def _take_for(self, request: web.Request) -> Check:
+        async def take(value: str) -> Principal:
+            if self._tickets is None:
+                raise CredentialRefusedError
+            return self._tickets.take(value, _run_id(request))
+
+        return take
+
+
+def _check_of(checker: TokenCheck | SessionCheck | None) -> Check:
+    return _refuse if checker is None else checker.check
+
+
+async def _refuse(_credential: str) -> Principal:
+    raise CredentialRefusedError
+
+
+def _bearer(request: web.Request) -> str | None:
+    """Return the token in the header Authorization; other schemes are not ours.
+
+    A proxy may ask for a password itself, and pass that on.
+    """
+    given = request.headers.getall(hdrs.AUTHORIZATION, [])
+    parts = [one.strip().partition(" ") for one in given]
+    tokens = [secret.strip() for scheme, _, secret in parts if scheme.lower() == BEARER]
+    if len(tokens) > 1:
+        raise CredentialRefusedError
+    return tokens[0] if tokens else None
+
+
+def _ticket(request: web.Request) -> str | None:
+    if TICKET not in request.query_string or request.method not in READING:
+        return None
+    return request.query.get(TICKET)
+
+
+def _run_id(request: web.Request) -> UUID | None:
+    """Return the id of the run that a request is about."""
+    resource = request.match_info.route.resource
+    if resource is None or _RUN not in resource.canonical:
+        return None
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        return None
