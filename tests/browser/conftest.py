@@ -72,9 +72,12 @@ async def open_tab(browser: Browser) -> AsyncIterator[OpenTab]:
         phone: bool = False,
         dark: bool = False,
         expected: Sequence[str] = (),
+        session: str | None = None,
     ) -> Tab:
         address = client.service.address
-        tab = await new_tab(browser, address, phone=phone, dark=dark, expected=expected)
+        tab = await new_tab(
+            browser, address, phone=phone, dark=dark, expected=expected, session=session
+        )
         tabs.append(tab)
         await tab.go(path)
         return tab

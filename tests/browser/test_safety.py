@@ -19,12 +19,21 @@ SLIP_IN = """
   document.body.insertAdjacentHTML(
     "beforeend",
     "<img src='/none' onerror='ran = true'><img src='https://example.com/'>" +
-      "<iframe src='https://example.com/'></iframe><script src='https://example.com/'></script>",
+      "<iframe src='https://example.com/'></iframe><script src='https://example.com/'></script>" +
+      "<p style='color: red'>x</p><style>p { color: red }</style>",
   );
   return fetch("https://example.com/").catch(() => {});
 }
 """
-STOPPED = ["script-src-elem", "script-src-attr", "img-src", "frame-src", "connect-src"]
+STOPPED = [
+    "script-src-elem",
+    "script-src-attr",
+    "style-src-elem",
+    "style-src-attr",
+    "img-src",
+    "frame-src",
+    "connect-src",
+]
 
 
 async def test_the_content_security_policy_stops_what_slips_in(
@@ -43,6 +52,24 @@ async def test_the_content_security_policy_stops_what_slips_in(
     assert await tab.page.evaluate("typeof ran") == "undefined"
     assert left == []
     tab.problems.clear()  # the tries
+
+
+async def test_the_apis_documentation_needs_nothing_that_the_policy_forbids(
+    client: Client, open_tab: OpenTab
+) -> None:
+    tab = await open_tab(client)
+    await tab.page.goto(str(client.page_url("/swagger/index.html")))
+    operations = tab.page.locator(".opblock-summary-control")
+    await expect(operations.first).to_be_visible()
+    for operation in await operations.all():
+        await operation.click()
+    await expect(tab.page.locator(".opblock-body")).to_have_count(await operations.count())
+    ping = tab.page.locator(".opblock", has_text="/api/v1/ping").first
+    await ping.get_by_role("button", name="Try it out").click()
+    await ping.get_by_role("button", name="Execute").click()
+    await expect(ping.get_by_role("heading", name="Server response")).to_be_visible()
+    for schema in await tab.page.locator("section.models button[aria-expanded=false]").all():
+        await schema.click()
 
 
 async def test_a_phone_shows_every_screen_without_scrolling_sideways(

@@ -42,6 +42,11 @@ CONNECTION_REFUSED = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPO
 BEYOND_WINDOW = """
 (({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.documentElement)
 """
+TELL_VIOLATIONS = """
+addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sourceFile }) =>
+  console.error(`securitypolicyviolation: ${effectiveDirective} ${blockedURI} ${sourceFile}`));
+"""
+"""The browser's own words for it say neither what was blocked nor where."""
 FROM_END = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
 
 expect.set_options(timeout=WAIT_MS)
@@ -62,7 +67,7 @@ class Tab:
     """A tab that shows the page, in a profile of its own.
 
     `problems` is what no page should do: messages in the console other than those `expected`,
-    exceptions, dialogs, requests to another host.
+    what its Content-Security-Policy forbids, exceptions, dialogs, requests to another host.
     """
 
     def __init__(self, page: Page, address: str, expected: Sequence[str]) -> None:
@@ -138,6 +143,10 @@ class Tab:
         await self.page.screenshot(path=path, animations="disabled", caret="hide")
         return path
 
+    async def another(self) -> "Tab":
+        """Open an empty tab in the same profile."""
+        return Tab(await self.page.context.new_page(), self._address, self._expected)
+
     async def close(self) -> None:
         await self.page.context.close()
 
@@ -165,9 +174,15 @@ OpenTab = Callable[..., Awaitable[Tab]]
 
 
 async def new_tab(
-    browser: Browser, address: str, *, phone: bool, dark: bool, expected: Sequence[str]
+    browser: Browser,
+    address: str,
+    *,
+    phone: bool,
+    dark: bool,
+    expected: Sequence[str],
+    session: str | None = None,
 ) -> Tab:
-    """Open an empty tab in a fresh profile."""
+    """Open an empty tab in a fresh profile; `session` is the value of a session's cookie."""
     context = await browser.new_context(
         viewport=PHONE if phone else DESKTOP,
         color_scheme="dark" if dark else "light",
@@ -178,4 +193,8 @@ async def new_tab(
         locale="en-GB",
     )
     context.set_default_timeout(WAIT_MS)
+    await context.add_init_script(TELL_VIOLATIONS)
+    if session is not None:
+        name = f"tailrun-{address.rsplit(':', 1)[1]}"
+        await context.add_cookies([{"name": name, "value": session, "url": address}])
     return Tab(await context.new_page(), address, expected)
