@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,6 @@ from aiohttp import web
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.certificate import certificate_of
-from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.identity.local import Local, local_users
 from server.handlers.http.identity.sockdiag import SockDiag
@@ -24,7 +23,10 @@ from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.process import entry
 from server.process.descriptors import raise_limit_of
+from server.repositories.access.grants import GrantRepository
 from server.repositories.access.groups import GroupRepository
+from server.repositories.access.sessions import SessionRepository
+from server.repositories.access.tokens import TokenRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
@@ -34,8 +36,13 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
+from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.guesses import Guesses
+from server.services.access.links import Links
+from server.services.access.sessions import Sessions
+from server.services.access.tickets import Tickets
+from server.services.access.tokens import Tokens
 from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -120,8 +127,9 @@ async def service(
     Raises:
         StartupError: something that the service needs cannot be had.
     """
-    identify = _identity(settings)  # before anything is touched, as users may not be known
-    async with _core(settings, environment) as core:
+    auth = auth_at(settings.http, settings.access)
+    users = local_users(os.geteuid(), settings.access.local_users)
+    async with _core(settings, environment) as core, AsyncExitStack() as stack:
         tasks, metrics = core.tasks, core.metrics
         commands = CommandRepository(core.database)
         viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
@@ -147,7 +155,9 @@ async def service(
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
-        app[keys.IDENTITY] = identify(app[keys.ADDRESSES])
+        kernel = stack.enter_context(SockDiag())
+        local = Local(users, kernel.uid_of, over_tcp=auth == "auto")
+        _let_in(app, core, auth, local, viewers)
         app[keys.GROUPS] = Groups(GroupRepository(core.database))
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
@@ -248,16 +258,26 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
         )
 
 
-def _identity(settings: Settings) -> Callable[[Addresses], Identity]:
-    """Return what builds the judge of whose a request is.
-
-    Raises:
-        StartupError: a local user is not known, or the address needs TLS.
-    """
-    auth = auth_at(settings.http, settings.access)
-    users = local_users(os.geteuid(), settings.access.local_users)
-    local = Local(users, SockDiag().uid_of, over_tcp=auth == "auto")
-    return lambda addresses: Identity(auth, addresses, local, Guesses())
+def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers: Viewers) -> None:
+    """Build what tells whose a request is, and what tells it: tokens, sessions, the kernel."""
+    grants = Grants(GrantRepository(core.database), local.grants)
+    tokens = Tokens(TokenRepository(core.database), grants)
+    tokens.on_revoked(viewers.end)
+    core.tasks.start(tokens.note_uses(), "uses of tokens")
+    sessions = Sessions(SessionRepository(core.database), grants)
+    sessions.on_ended(viewers.end)
+    tickets = Tickets()
+    app[keys.IDENTITY] = Identity(
+        auth,
+        app[keys.ADDRESSES],
+        local,
+        Guesses(),
+        tokens=tokens,
+        sessions=sessions,
+        tickets=tickets,
+    )
+    app[keys.GRANTS], app[keys.TOKENS] = grants, tokens
+    app[keys.SESSIONS], app[keys.TICKETS], app[keys.LINKS] = sessions, tickets, Links()
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:

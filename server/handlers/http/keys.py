@@ -7,7 +7,12 @@ from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.viewers import Viewers
+from server.services.access.grants import Grants
 from server.services.access.groups import Groups
+from server.services.access.links import Links
+from server.services.access.sessions import Sessions
+from server.services.access.tickets import Tickets
+from server.services.access.tokens import Tokens
 from server.services.commands import CommandService
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
@@ -17,6 +22,11 @@ from server.settings.groups import AccessSettings, HttpSettings
 
 ACCESS = web.AppKey("access", AccessSettings)
 GROUPS = web.AppKey("groups", Groups)
+GRANTS = web.AppKey("grants", Grants)
+TOKENS = web.AppKey("tokens", Tokens)
+SESSIONS = web.AppKey("sessions", Sessions)
+LINKS = web.AppKey("links", Links)
+TICKETS = web.AppKey("tickets", Tickets)
 HTTP = web.AppKey("http", HttpSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)

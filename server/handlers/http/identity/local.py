@@ -56,6 +56,11 @@ class Local:
         self._uids: WeakKeyDictionary[asyncio.BaseTransport, int | None] = WeakKeyDictionary()
         self._warned = False
 
+    @property
+    def grants(self) -> Mapping[str, Mapping[str, Role]]:
+        """What local users may, by the names of their principals."""
+        return {who.name: who.grants for who in self._unix_users.values()}
+
     def of(self, request: web.Request) -> Principal | None:
         """Return the principal of a local user, None for everybody else."""
         transport = request.transport

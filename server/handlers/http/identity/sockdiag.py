@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from server.handlers.http.authority import ip
 
@@ -80,8 +80,14 @@ class SockDiag:
         self._socket: socket.socket | None = None
         self._sequence = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Close the netlink socket."""
+        """Close the netlink socket; the next question opens another."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
