@@ -1,5 +1,6 @@
 """Who asks, and what they may: roles, rights, and principals with their grants. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,9 @@ DEFAULT_GROUP = "default"
 
 EVERY_GROUP = "*"
 """In a grant: all groups, those to come as well."""
+
+GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""What a group may be called."""
 
 
 class Role(StrEnum):
@@ -54,6 +58,9 @@ LEAST: Mapping[Right, Role] = {
     Right.GOVERN: Role.ADMIN,
 }
 """PUBLIC and SIGNED_IN need no role."""
+
+OF_THINGS = (Right.SEE, Right.OPERATE, Right.EDIT, Right.ADMINISTER)
+"""The rights that somebody may have of a command or a run."""
 
 
 class KnownBy(StrEnum):
@@ -101,6 +108,17 @@ class Principal:
             return False
         role = self.role_in(EVERY_GROUP if right is Right.GOVERN else group)
         return role is not None and role.rank >= LEAST[right].rank
+
+    def rights_in(self, group: str) -> list[Right]:
+        """Return what may be done with the commands and runs of a group."""
+        if self.run is not None:
+            return [Right.SEE]
+        return [right for right in OF_THINGS if self.may(right, group)]
+
+    @property
+    def is_alike_everywhere(self) -> bool:
+        """Whether all groups are the same to it."""
+        return self.run is not None or self.grants.keys() <= {EVERY_GROUP}
 
     def groups(self, right: Right) -> frozenset[str] | None:
         """Return the groups in which a right is given; None: in every one."""

@@ -45,6 +45,7 @@ class Command:
     name: str
     description: str | None
     script: str
+    group: str
     created_at: datetime
     updated_at: datetime
     description_truncated: bool = False
@@ -59,6 +60,7 @@ class CommandChange:
     script: str | None = None
     description: str | None = None
     keep_description: bool = False
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

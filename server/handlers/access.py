@@ -6,13 +6,17 @@ names goes no further. What one may not see is answered as what does not exist.
 
 import hashlib
 import hmac
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from uuid import UUID
 
 from aiohttp import hdrs, web
 
-from server.access import ANONYMOUS, LEAST, Actor, KnownBy, Principal, Right
+from server.access import ANONYMOUS, EVERY_GROUP, LEAST, Actor, KnownBy, Principal, Right
 from server.errors import (
     CommandNotFoundError,
+    DatabaseUnavailableError,
     ForbiddenError,
     NotSignedInError,
     RunNotFoundError,
@@ -22,10 +26,16 @@ from server.handlers.http import keys
 from server.handlers.http.answers import API
 from server.handlers.http.parameters import command_id, run_id
 from server.handlers.http.problems import Handler
+from server.handlers.http.rendering import MayOf
 from server.handlers.http.rules import RULES, Rule, Thing
+from server.models import Command
+from server.services.running.live import RunView
 
 PUBLIC = Rule(right=Right.PUBLIC)
 SIGNED_IN = Rule(right=Right.SIGNED_IN)
+
+NAMED_GROUPS = 10
+"""So many groups a message names."""
 
 
 @web.middleware
@@ -58,6 +68,57 @@ def demand(request: web.Request, right: Right, group: str) -> None:
     principal = request[keys.PRINCIPAL]
     if not principal.may(right, group):
         raise _forbidden(principal, right, group)
+
+
+def demand_sight(request: web.Request, command: Command) -> None:
+    """Refuse a request whose principal may not see a command, as if there were none.
+
+    Raises:
+        CommandNotFoundError: it may not be seen.
+    """
+    if not request[keys.PRINCIPAL].may(Right.SEE, command.group):
+        raise CommandNotFoundError.of(command.id)
+
+
+def groups_seen(request: web.Request, group: str | None) -> AbstractSet[str] | None:
+    """Return the groups that a list is of: all that may be seen, or the one that is asked for.
+
+    None: every group.
+    """
+    seen = request[keys.PRINCIPAL].groups(Right.SEE)
+    if group is None:
+        return seen
+    return frozenset({group}) if seen is None or group in seen else frozenset()
+
+
+def may_of(request: web.Request, groups: Mapping[UUID, str]) -> MayOf:
+    """Return what tells what may be done with commands, whose groups are given by their ids.
+
+    Of those that are missing, it is what may be done everywhere.
+    """
+    principal = request[keys.PRINCIPAL]
+    everywhere = _names(principal, EVERY_GROUP)
+    if principal.is_alike_everywhere:
+        return lambda _: everywhere
+    by_group = {group: _names(principal, group) for group in set(groups.values())}
+    by_command = {command: by_group[group] for command, group in groups.items()}
+    return lambda command: by_command.get(command, everywhere)
+
+
+async def may_of_runs(request: web.Request, views: Iterable[RunView]) -> MayOf:
+    """Return what tells what may be done with the commands of runs."""
+    commands = {view.run.command_id for view in views}
+    groups: Mapping[UUID, str] = {}
+    if keys.GROUP in request:  # all are of the thing that the path names
+        groups = dict.fromkeys(commands, request[keys.GROUP])
+    elif not request[keys.PRINCIPAL].is_alike_everywhere:
+        with suppress(DatabaseUnavailableError):  # runs that are live can be shown without it
+            groups = await request.app[keys.GROUPS].groups_of_commands(commands)
+    return may_of(request, groups)
+
+
+def _names(principal: Principal, group: str) -> list[str]:
+    return [right.value for right in principal.rights_in(group)]
 
 
 def _rule_of(request: web.Request) -> Rule:
@@ -100,7 +161,7 @@ async def _check(request: web.Request, rule: Rule, principal: Principal) -> None
         if not groups:
             raise _forbidden(principal, rule.right, None)
         return
-    group = await _group_of(request, rule.thing)
+    group = request[keys.GROUP] = await _group_of(request, rule.thing)
     if not principal.may(Right.SEE, group):
         raise _not_found(request, rule.thing)
     if not principal.may(rule.right, group):
@@ -122,13 +183,14 @@ def _not_found(request: web.Request, thing: Thing) -> TailrunError:
 
 
 def _forbidden(principal: Principal, right: Right, group: str | None) -> ForbiddenError:
-    where = "in every group" if right is Right.GOVERN else "in a group"
-    if group is not None and right is not Right.GOVERN:
-        where = f"in the group {group}"
-    has = principal.role_in(group) if group is not None else None
-    told = "" if has is None else f" and has the role {has} there"
+    where = "in a group" if group is None else f"in the group {group}"
+    if right is Right.GOVERN:
+        where = "in every group"
+    has = sorted(principal.groups(right) or ())[:NAMED_GROUPS]
+    elsewhere = f" It is given in {', '.join(has)}." if has else ""
     return ForbiddenError(
-        f"This takes the role {LEAST[right]} {where}; {principal.name} may not do it{told}."
+        f"This takes the role {LEAST[right]} {where}; {principal.name} does not have it there."
+        f"{elsewhere}"
     )
 
 

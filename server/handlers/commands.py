@@ -1,16 +1,18 @@
 """Routes of commands."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
+from server.access import Right
 from server.errors import CommandChangedError
+from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import COMMANDS, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key
 from server.handlers.http.problems import problem
-from server.handlers.http.rendering import plain
+from server.handlers.http.rendering import MayOf, plain
 from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
 from server.handlers.schemas.commands import (
     ChangedCommand,
@@ -26,6 +28,7 @@ from server.handlers.schemas.commands import (
     refuse_other_values,
 )
 from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
+from server.models import CommandChange
 from server.repositories.page import Page
 from server.services.commands import CommandView
 
@@ -35,16 +38,22 @@ READ_ONLY = "Fields that are only read may be sent as they are."
 @operation(
     tag="commands",
     summary="List commands",
-    description="Newest first, each with its newest run; `q` looks in name and description. Of"
-    " long texts lists hold the first 4 KiB.",
+    description="Of the groups that may be seen, newest first, each with its newest run; `q` looks"
+    " in name and description. Of long texts lists hold the first 4 KiB.",
     query=CommandsQuery,
     answers={200: ("A page of commands.", CommandPageSchema)},
 )
 async def list_commands(request: web.Request) -> web.Response:
     """Answer a page of commands."""
     asked = query(request, CommandsAsked)
-    page = await request.app[COMMANDS].list(query=asked.q, limit=asked.limit, cursor=asked.cursor)
-    return json_response(CommandPageSchema.render(page, base_path(request)))
+    page = await request.app[COMMANDS].list(
+        query=asked.q,
+        groups=access.groups_seen(request, asked.group),
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    may_of = _may_of(request, *page.items)
+    return json_response(CommandPageSchema.render(page, base_path(request), may_of))
 
 
 @operation(
@@ -57,12 +66,16 @@ async def list_commands(request: web.Request) -> web.Response:
 )
 async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
-    fields = asdict(body(request, NewCommand))
+    new = body(request, NewCommand)
+    access.demand(request, Right.EDIT, new.group)
+    fields = asdict(new)
     view, replayed = await request.app[COMMANDS].create(
         **fields, request=request_key(request, fields)
     )
+    if replayed:  # it may have been moved since
+        access.demand_sight(request, view.command)
     return json_response(
-        NewCommandSchema.render(view, base_path(request)),
+        NewCommandSchema.render(view, base_path(request), _may_of(request, view)),
         status=201,
         headers=location(request, f"commands/{view.command.id}")
         | version_tag(view.command.updated_at)
@@ -83,8 +96,8 @@ async def get_command(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Replace a command",
-    description="Name and script, and the description if one is given; runs already started keep"
-    f" their script. {READ_ONLY}",
+    description="Name and script, and description and group if they are given; runs already started"
+    f" keep their script. To move it takes an admin of both groups. {READ_ONLY}",
     body=CommandBody,
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", CommandSchema)},
@@ -132,7 +145,9 @@ async def stop_command(request: web.Request) -> web.Response:
     views = await request.app[RUNS].stop_command(
         command_id(request), signal=how.signal, grace_seconds=how.grace_seconds
     )
-    return json_response(RunsSchema.render(Page(views, None), base_path(request)), status=202)
+    may_of = await access.may_of_runs(request, views)
+    page = RunsSchema.render(Page(views, None), base_path(request), may_of)
+    return json_response(page, status=202)
 
 
 async def _change(request: web.Request) -> web.Response:
@@ -141,8 +156,11 @@ async def _change(request: web.Request) -> web.Response:
     asked = body(request, ChangedCommand)
     if asked.compared:
         refuse_other_values(asked.compared, _shown(request, await service.get(command)))
+    change, moved_from = await _moved(request, asked.change)
     try:
-        changed = await service.change(command, asked.change, versions=permitted_versions(request))
+        changed = await service.change(
+            command, change, versions=permitted_versions(request), moved_from=moved_from
+        )
     except CommandChangedError as error:
         current = await service.get(command)
         return problem(
@@ -155,12 +173,32 @@ async def _change(request: web.Request) -> web.Response:
     return _command(request, changed)
 
 
+async def _moved(request: web.Request, change: CommandChange) -> tuple[CommandChange, str | None]:
+    """Return a change without a group that the command has already, and the one that it leaves.
+
+    Raises:
+        ForbiddenError: it gets another group, which takes an admin of both.
+    """
+    if change.group is None:
+        return change, None
+    before = (await request.app[COMMANDS].get(command_id(request))).command.group
+    if before == change.group:
+        return replace(change, group=None), None
+    access.demand(request, Right.ADMINISTER, before)
+    access.demand(request, Right.ADMINISTER, change.group)
+    return change, before
+
+
 def _shown(request: web.Request, view: CommandView) -> dict[str, object]:
-    return plain(CommandSchema.render(view, base_path(request)))
+    return plain(CommandSchema.render(view, base_path(request), _may_of(request, view)))
+
+
+def _may_of(request: web.Request, *views: CommandView) -> MayOf:
+    return access.may_of(request, {view.command.id: view.command.group for view in views})
 
 
 def _command(request: web.Request, view: CommandView) -> web.Response:
     return json_response(
-        CommandSchema.render(view, base_path(request)),
+        CommandSchema.render(view, base_path(request), _may_of(request, view)),
         headers=version_tag(view.command.updated_at),
     )

@@ -12,6 +12,7 @@ from server.errors import TailrunError
 from server.handlers.http.keys import WATCHING
 from server.handlers.http.place import Place
 from server.handlers.http.problems import Kind, described
+from server.handlers.http.rendering import MayOf, nothing
 from server.handlers.schemas.runs import RunSchema
 from server.output.cursor import StreamFormat
 from server.output.start import Start
@@ -23,11 +24,11 @@ ALIVE_SECONDS = 5.0
 END_FIELDS = ("state", "exitcode", "signal", "reason", "output_bytes", "output_lines")
 
 
-def encode(event: RunChanged | Ended, base: str) -> bytes:
+def encode(event: RunChanged | Ended, base: str, may_of: MayOf = nothing) -> bytes:
     """Return the JSON of an event that is no output; its links begin with `base`."""
     match event:
         case RunChanged(view):
-            return orjson.dumps({"type": "run", "run": RunSchema.render(view, base)})
+            return orjson.dumps({"type": "run", "run": RunSchema.render(view, base, may_of)})
         case Ended(run):
             end = {name: getattr(run, name) for name in END_FIELDS}
             return orjson.dumps({"type": "end", **end})

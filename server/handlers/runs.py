@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import HTTP, RUNS
 from server.handlers.http.operation import operation
@@ -20,6 +21,7 @@ from server.handlers.schemas.runs import (
     Stop,
     StopBody,
 )
+from server.repositories.page import Page
 from server.services.running.live import RunView
 
 
@@ -33,7 +35,7 @@ async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
     view, replayed = await request.app[RUNS].start(command_id(request), request_key(request, {}))
     headers = location(request, f"runs/{view.run.id}") | replay(replayed=replayed)
-    return _run(request, view, status=201, headers=headers)
+    return await _run(request, view, status=201, headers=headers)
 
 
 @operation(
@@ -47,15 +49,18 @@ async def list_command_runs(request: web.Request) -> web.Response:
     """Answer a page of a command's history."""
     asked = query(request, PageAsked)
     page = await request.app[RUNS].history(
-        command_id(request), limit=asked.limit, cursor=asked.cursor
+        command_id(request),
+        groups=access.groups_seen(request, None),
+        limit=asked.limit,
+        cursor=asked.cursor,
     )
-    return json_response(RunPageSchema.render(page, base_path(request)))
+    return await _runs(request, page)
 
 
 @operation(
     tag="runs",
     summary="List runs",
-    description="Of all commands, newest first.",
+    description="Of all commands of the groups that may be seen, newest first.",
     query=RunsQuery,
     answers={200: ("A page of runs.", RunPageSchema)},
 )
@@ -63,9 +68,13 @@ async def list_runs(request: web.Request) -> web.Response:
     """Answer a page of all runs."""
     asked = query(request, RunsAsked)
     page = await request.app[RUNS].list(
-        state=asked.state, command_id=asked.command_id, limit=asked.limit, cursor=asked.cursor
+        state=asked.state,
+        command_id=asked.command_id,
+        groups=access.groups_seen(request, asked.group),
+        limit=asked.limit,
+        cursor=asked.cursor,
     )
-    return json_response(RunPageSchema.render(page, base_path(request)))
+    return await _runs(request, page)
 
 
 @operation(
@@ -75,7 +84,7 @@ async def list_runs(request: web.Request) -> web.Response:
 )
 async def get_run(request: web.Request) -> web.Response:
     """Answer a run."""
-    return _run(request, await request.app[RUNS].get(run_id(request)))
+    return await _run(request, await request.app[RUNS].get(run_id(request)))
 
 
 @operation(
@@ -89,7 +98,8 @@ async def get_info(request: web.Request) -> web.Response:
     service, limit = request.app[RUNS], request.app[HTTP].info_output_bytes
     view = await service.latest(command_id(request))
     text, truncated = await service.text(view.run.id, limit)
-    run = RunSchema.render(view, base_path(request))
+    may_of = await access.may_of_runs(request, [view])
+    run = RunSchema.render(view, base_path(request), may_of)
     return json_response(run | {"output": text, "output_truncated": truncated})
 
 
@@ -120,7 +130,7 @@ async def stop_run(request: web.Request) -> web.Response:
     view = await request.app[RUNS].stop(
         run_id(request), signal=how.signal, grace_seconds=how.grace_seconds
     )
-    return _run(request, view, status=202)
+    return await _run(request, view, status=202)
 
 
 @operation(
@@ -135,14 +145,21 @@ async def signal_run(request: web.Request) -> web.Response:
     """Send a signal to a run."""
     signal = body(request, Signal).signal
     view = await request.app[RUNS].signal(run_id(request), signal=signal)
-    return _run(request, view, status=202)
+    return await _run(request, view, status=202)
 
 
-def _run(
+async def _run(
     request: web.Request,
     view: RunView,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    return json_response(RunSchema.render(view, base_path(request)), status=status, headers=headers)
+    may_of = await access.may_of_runs(request, [view])
+    run = RunSchema.render(view, base_path(request), may_of)
+    return json_response(run, status=status, headers=headers)
+
+
+async def _runs(request: web.Request, page: Page[RunView]) -> web.Response:
+    may_of = await access.may_of_runs(request, page.items)
+    return json_response(RunPageSchema.render(page, base_path(request), may_of))

@@ -10,13 +10,14 @@ from aiohttp import hdrs, web
 from aiohttp.http import StreamWriter
 
 from server.errors import TailrunError
-from server.handlers import messages
+from server.handlers import access, messages
 from server.handlers.http import sending
 from server.handlers.http.answers import base_path
 from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
 from server.handlers.http.place import Place
 from server.handlers.http.problems import InvalidInputError
+from server.handlers.http.rendering import MayOf, nothing
 from server.handlers.schemas.output import MAX_OFFSET
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
@@ -49,7 +50,8 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
     stream = _Events(response, base_path(request))
     try:
         if request.method != hdrs.METH_HEAD:
-            run = (await request.app[RUNS].get(run_id(request))).run.id
+            view = await request.app[RUNS].get(run_id(request))
+            run, stream.may_of = view.run.id, await access.may_of_runs(request, [view])
             with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
                 await stream.begin(place, await sending.begin(request, response, place))
                 await _send(request, run, start, place, stream)
@@ -84,10 +86,14 @@ def _offset(last: str) -> int:
 
 
 class _Events:
-    """Writes a run's events as those of an EventSource; links begin with `base`."""
+    """Writes a run's events as those of an EventSource; links begin with `base`.
+
+    `may_of` is for whom it is sent to.
+    """
 
     def __init__(self, response: web.StreamResponse, base: str) -> None:
         self._response = response
+        self.may_of: MayOf = nothing
         self._base = base
         self._place: Place | None = None
         self._writer: StreamWriter | None = None
@@ -106,7 +112,7 @@ class _Events:
             lines = b"id: %d\ndata: %b\n\n" % (event.next, event.payload)
         else:
             name = f"id: {END_ID}\n".encode() if isinstance(event, Ended) else b""
-            lines = name + b"data: %b\n\n" % messages.encode(event, self._base)
+            lines = name + b"data: %b\n\n" % messages.encode(event, self._base, self.may_of)
         if self._writer is not None:
             await self._writer.write(lines, drain=False)
         return len(lines)

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from marshmallow import Schema
 
 from server.errors import TailrunError
+from server.handlers import access
 from server.handlers.http.answers import base_path
 from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.operation import ProblemSchema, operation
@@ -83,10 +84,11 @@ async def _stream(
     websocket = _websocket(deflate=asked.deflate)
     socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
     try:
-        run = (await find()).run.id
+        view = await find()
+        run, may_of = view.run.id, await access.may_of_runs(request, [view])
         with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
             place.writer = await websocket.prepare(request)
-            socket.take(place, request.app[VIEWERS].ping_seconds)
+            socket.take(place, request.app[VIEWERS].ping_seconds, may_of)
             await serve(request, run, socket, asked.start, place)
     except TailrunError as error:
         if not websocket.can_prepare(request):

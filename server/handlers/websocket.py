@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from server.errors import TailrunError
 from server.handlers import messages
 from server.handlers.http.place import Place
+from server.handlers.http.rendering import MayOf, nothing
 from server.handlers.http.viewers import CLOSE_SECONDS
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
@@ -59,11 +60,12 @@ class Socket:
         self.format = stream_format
         self.reason = ""
         self._base = base
+        self._may_of: MayOf = nothing
         self._place: Place | None = None
 
-    def take(self, place: Place, ping_seconds: float) -> None:
+    def take(self, place: Place, ping_seconds: float, may_of: MayOf) -> None:
         """Take a viewer's place; from now on it is sent something, however long nothing comes."""
-        self._place = place
+        self._place, self._may_of = place, may_of
         place.websocket = self.websocket
         place.peer.limit_receiving()
         # A page cannot see pings. That none is answered proves nothing: it may wait behind output.
@@ -82,7 +84,7 @@ class Socket:
             self.reason = close_reason(event.run.state, event.run.exitcode, event.run.signal)
         if self.format is not StreamFormat.JSON:
             return 0
-        message = messages.encode(event, self._base)
+        message = messages.encode(event, self._base, self._may_of)
         await self.websocket.send_frame(message, WSMsgType.TEXT)
         return len(message)
 

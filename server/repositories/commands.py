@@ -3,10 +3,12 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from server.access import DEFAULT_GROUP
 from server.errors import (
     CommandActiveError,
     CommandChangedError,
@@ -34,15 +36,19 @@ from server.repositories.search import SEARCH_NEWEST, listing
 # its command, whatever the database's clock says.
 ADD = f"""
     WITH request AS ({{request}})
-    INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
-    SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(now)s, %(now)s FROM request
+    INSERT INTO commands AS c (id, name, description, script, group_name, created_at, updated_at)
+    SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
+    FROM request
     RETURNING {COMMAND_COLUMNS}
 """
 
 ADD_WITH_RUN = f"""
     WITH request AS ({{request}}), c AS (
-        INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
-        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(now)s, %(now)s FROM request
+        INSERT INTO commands AS c (
+            id, name, description, script, group_name, created_at, updated_at
+        )
+        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
+        FROM request
         RETURNING {COMMAND_COLUMNS}
     ), r AS (
         INSERT INTO commands_info AS r (
@@ -56,11 +62,13 @@ ADD_WITH_RUN = f"""
 
 # Without a key, those that come at the same time are one statement and one commit.
 ADD_WITH_RUNS = f"""
-    WITH given (command_id, run_id, name, description, script, host, now) AS (
+    WITH given (command_id, run_id, name, description, script, group_name, host, now) AS (
         VALUES {{rows}}
     ), c AS (
-        INSERT INTO commands AS c (id, name, description, script, created_at, updated_at)
-        SELECT command_id, name, description, script, now, now FROM given
+        INSERT INTO commands AS c (
+            id, name, description, script, group_name, created_at, updated_at
+        )
+        SELECT command_id, name, description, script, group_name, now, now FROM given
         RETURNING {COMMAND_COLUMNS}
     ), r AS (
         INSERT INTO commands_info AS r (
@@ -83,9 +91,11 @@ CHANGE = f"""
     UPDATE commands c
     SET name = coalesce(%(name)s, c.name), script = coalesce(%(script)s, c.script),
         description = CASE WHEN %(keep)s THEN c.description ELSE %(description)s END,
+        group_name = coalesce(%(group)s, c.group_name),
         updated_at = greatest(%(now)s, c.updated_at + interval '1 microsecond')
     WHERE c.id = %(id)s
         AND (%(any_version)s OR c.updated_at = ANY(%(versions)s::timestamptz[]))
+        AND (%(moved_from)s IS NULL OR c.group_name = %(moved_from)s)
     RETURNING {COMMAND_COLUMNS}
 """
 
@@ -115,6 +125,7 @@ class _New(NamedTuple):
     name: str
     description: str | None
     script: str
+    group: str
     host: str
 
 
@@ -131,15 +142,21 @@ class CommandRepository:
         )
 
     async def add(
-        self, name: str, description: str | None, script: str, *, request: RequestKey | None = None
+        self,
+        name: str,
+        description: str | None,
+        script: str,
+        *,
+        group: str = DEFAULT_GROUP,
+        request: RequestKey | None = None,
     ) -> Command:
         """Store a command.
 
         Raises:
             RequestRepeatedError: the request was answered before.
         """
-        fields = {"name": name, "description": description, "script": script, "run_id": None}
-        return command_of(await self._add(ADD, fields, request))
+        fields = {"name": name, "description": description, "script": script, "group": group}
+        return command_of(await self._add(ADD, {**fields, "run_id": None}, request))
 
     async def add_with_run(
         self,
@@ -148,6 +165,7 @@ class CommandRepository:
         script: str,
         *,
         host: str,
+        group: str = DEFAULT_GROUP,
         request: RequestKey | None = None,
     ) -> tuple[Command, Run]:
         """Store a command and its first run, queued, in one statement.
@@ -156,9 +174,10 @@ class CommandRepository:
             RequestRepeatedError: the request was answered before.
         """
         if request is None:
-            return await self._batches.do(_New(uuid4(), uuid4(), name, description, script, host))
-        fields = {"name": name, "description": description, "script": script, "host": host}
-        row = await self._add(ADD_WITH_RUN, {**fields, "run_id": uuid4()}, request)
+            new = _New(uuid4(), uuid4(), name, description, script, group, host)
+            return await self._batches.do(new)
+        fields = {"name": name, "description": description, "script": script, "group": group}
+        row = await self._add(ADD_WITH_RUN, {**fields, "host": host, "run_id": uuid4()}, request)
         return _added(row)
 
     async def _add_all(self, batch: Sequence["_New"]) -> Sequence[tuple[Command, Run]]:
@@ -209,14 +228,16 @@ class CommandRepository:
         change: CommandChange,
         *,
         versions: Sequence[datetime] | None = None,
+        moved_from: str | None = None,
     ) -> Command:
         """Change what the user wrote of a command, if it is of one of these versions.
 
-        A version is a command's `updated_at`; None: whichever it is of.
+        A version is a command's `updated_at`; None: whichever it is of. It must be of the group
+        `moved_from`; None: of whichever.
 
         Raises:
             CommandNotFoundError: there is no such command.
-            CommandChangedError: it is of another version.
+            CommandChangedError: it is of another version, or of another group.
         """
         parameters = {
             "id": command_id,
@@ -224,6 +245,8 @@ class CommandRepository:
             "script": change.script,
             "description": change.description,
             "keep": change.keep_description,
+            "group": change.group,
+            "moved_from": moved_from,
             "now": datetime.now(UTC),
             "any_version": versions is None,
             "versions": list(versions or []),
@@ -250,9 +273,16 @@ class CommandRepository:
             raise CommandActiveError("The command has an active run. Stop it first.")
 
     async def list(
-        self, *, query: str = "", limit: int, cursor: str | None = None
+        self,
+        *,
+        query: str = "",
+        groups: AbstractSet[str] | None = None,
+        limit: int,
+        cursor: str | None = None,
     ) -> Page[tuple[Command, Run | None]]:
-        """Return commands with their newest run, newest command first.
+        """Return commands of some groups with their newest run, newest command first.
+
+        None: of every group.
 
         The words of `query` stand in the name or the description (in the first 4,096 characters
         of both), in that order, in whatever case. Long texts are cut (`LISTED_BYTES`), and of the
@@ -261,7 +291,7 @@ class CommandRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        sql, parameters = listing(query, newest=self._search_newest)
+        sql, parameters = listing(query, groups, newest=self._search_newest)
         parameters |= {**SortKey.parameters(cursor), "rows": limit + 1}
         rows = await self._database.fetch_all(sql, parameters)
         return Page.cut(

@@ -20,12 +20,19 @@ def _columns(kind: "type[DataclassInstance]", table: str, **other: str) -> str:
     return ", ".join(other.get(name, f"{table}.{name}") for name in names)
 
 
-COMMAND_COLUMNS = _columns(Command, "c", description_truncated="false", script_truncated="false")
+COMMAND_COLUMNS = _columns(
+    Command,
+    "c",
+    group="c.group_name",
+    description_truncated="false",
+    script_truncated="false",
+)
 COMMAND_WIDTH = len(fields(Command))
 
 LISTED_COMMAND_COLUMNS = _columns(
     Command,
     "c",
+    group="c.group_name",
     description=f"left(c.description, {LISTED_BYTES})",
     script=f"left(c.script, {LISTED_BYTES})",
     description_truncated=f"coalesce(octet_length(c.description) > {LISTED_BYTES}, false)",

@@ -3,6 +3,7 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -21,13 +22,13 @@ from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import (
     END_ASSIGNMENTS,
-    LISTED_RUN_COLUMNS,
     POSITION_COLUMNS,
     RUN_COLUMNS,
     end_parameters,
     position_of,
     run_of,
 )
+from server.repositories.run_lists import NEWEST, run_listing
 
 # The time is this host's: a database that was frozen may store the run long after the request.
 ADD = f"""
@@ -43,15 +44,6 @@ GET = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = %(id)s"
 LATEST = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.commands_id = %(command_id)s
     ORDER BY r.created_at DESC, r.id DESC LIMIT 1
-"""
-
-# The parameters are literals when the planner sees them: a condition that is absent costs nothing.
-LIST = f"""
-    SELECT {LISTED_RUN_COLUMNS} FROM commands_info r
-    WHERE (%(state)s IS NULL OR r.state = %(state)s)
-    AND (%(command_id)s IS NULL OR r.commands_id = %(command_id)s)
-    AND (%(id)s IS NULL OR (r.created_at, r.id) < (%(created_at)s, %(id)s))
-    ORDER BY r.created_at DESC, r.id DESC LIMIT %(rows)s
 """
 
 ACTIVE = f"""
@@ -124,8 +116,9 @@ DELETE = """
 class RunRepository:
     """The table `commands_info`, without the output."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, newest: int = NEWEST) -> None:
         self._database = database
+        self._newest = newest  # so many are looked through for those of some groups
 
     async def add(
         self, command_id: UUID, script: str, host: str, *, request: RequestKey | None = None
@@ -258,16 +251,18 @@ class RunRepository:
         *,
         state: RunState | None = None,
         command_id: UUID | None = None,
+        groups: AbstractSet[str] | None = None,
         limit: int,
         cursor: str | None = None,
     ) -> Page[Run]:
-        """Return runs, newest first.
+        """Return runs of the commands of some groups, None for every one; newest first.
 
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        filters = {"state": state, "command_id": command_id, "rows": limit + 1}
-        rows = await self._database.fetch_all(LIST, {**filters, **SortKey.parameters(cursor)})
+        sql, parameters = run_listing(command_id, groups, newest=self._newest)
+        parameters |= {"state": state, "command_id": command_id, "rows": limit + 1}
+        rows = await self._database.fetch_all(sql, parameters | SortKey.parameters(cursor))
         return Page.cut(
             [run_of(row) for row in rows], limit, lambda run: SortKey(run.created_at, run.id)
         )

@@ -3,6 +3,7 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 import re
+from collections.abc import Set as AbstractSet
 
 from server.repositories.rows import (
     LAST_RUN,
@@ -14,10 +15,22 @@ from server.repositories.rows import (
 # The parameters are literals when the planner sees them: a condition that is absent costs nothing.
 AFTER = "(%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))"
 
+NEWEST = f"""
+    SELECT * FROM commands c
+    WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
+"""
+
+# Each group's newest are read off its index, however many commands the others have.
+NEWEST_OF_GROUPS = f"""
+    SELECT c.* FROM unnest(%(groups)s::text[]) one (group_name) CROSS JOIN LATERAL (
+        SELECT * FROM commands c WHERE c.group_name = one.group_name AND {AFTER}
+        ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
+    ) c ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
+"""
+
 LIST = f"""
     SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
-        SELECT * FROM commands c
-        WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
+        {{newest}}
     ) c {LAST_RUN} ORDER BY c.created_at DESC, c.id DESC
 """
 
@@ -28,14 +41,13 @@ SEARCH_NEWEST = 2000
 SEARCH = f"""
     WITH newest AS MATERIALIZED (
         SELECT c.id, c.created_at FROM (
-            SELECT * FROM commands c
-            WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT %(newest)s
+            {{newest}}
         ) c
         WHERE c.searched LIKE lower(%(pattern)s)
         ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
     ), indexed AS MATERIALIZED (
         SELECT c.id, c.created_at FROM commands c
-        WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER}
+        WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER} AND {{of_groups}}
             AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(longest)s), 3)
             AND c.searched LIKE lower(%(pattern)s)
     )
@@ -48,16 +60,26 @@ SEARCH = f"""
 """
 
 
-def listing(query: str, *, newest: int) -> tuple[str, dict[str, object]]:
+def listing(
+    query: str, groups: AbstractSet[str] | None = None, *, newest: int
+) -> tuple[str, dict[str, object]]:
     """Return the statement that lists the commands with these words, and its parameters for that.
 
-    Without words it lists all. The `newest` commands are searched before the index is. A page takes
-    `rows`, and `created_at` and `id` of `SortKey.parameters`.
+    Without words it lists all; of `groups` alone, where they are not None. The `newest` commands
+    are searched before the index is. A page takes `rows`, and `created_at` and `id` of
+    `SortKey.parameters`.
     """
+    first = NEWEST if groups is None else NEWEST_OF_GROUPS
+    parameters: dict[str, object] = {} if groups is None else {"groups": sorted(groups)}
     words = sanitize(query).split()
     if not words:
-        return LIST, {}
+        return LIST.format(newest=first.format(limit="%(rows)s")), parameters
     # Anything may stand between two words. What has a meaning in LIKE is escaped.
     escaped = [re.sub(r"([\\%_])", r"\\\1", word) for word in words]
     pattern = f"%{'%'.join(escaped)}%"
-    return SEARCH, {"newest": newest, "longest": max(words, key=len), "pattern": pattern}
+    sql = SEARCH.format(
+        newest=first.format(limit="%(newest)s"),
+        of_groups="true" if groups is None else "c.group_name = ANY(%(groups)s::text[])",
+    )
+    parameters |= {"newest": newest, "longest": max(words, key=len), "pattern": pattern}
+    return sql, parameters

@@ -1,6 +1,7 @@
 """Stored commands."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -59,6 +60,7 @@ class CommandService:
         name: str,
         description: str | None,
         script: str,
+        group: str,
         start: bool,
         request: RequestKey | None = None,
     ) -> tuple[CommandView, bool]:
@@ -72,10 +74,17 @@ class CommandService:
 
         async def make() -> CommandView:
             if not start:
-                added = await self._commands.add(name, description, script, request=request)
+                added = await self._commands.add(
+                    name, description, script, group=group, request=request
+                )
                 return CommandView(added, None)
             command, run = await self._commands.add_with_run(
-                name, description, script, host=self._runner.host, request=request
+                name,
+                description,
+                script,
+                group=group,
+                host=self._runner.host,
+                request=request,
             )
             return CommandView(command, (await self._runner.dispatch(run)).view)
 
@@ -93,12 +102,14 @@ class CommandService:
         """
         return self._view(*await self._commands.get_with_last_run(command_id))
 
-    async def list(self, *, query: str, limit: int, cursor: str | None) -> Page[CommandView]:
+    async def list(
+        self, *, query: str, groups: AbstractSet[str] | None, limit: int, cursor: str | None
+    ) -> Page[CommandView]:
         """Return commands whose name or description has the words of `query`, newest first.
 
-        Long scripts and descriptions are cut.
+        They are of one of the groups, None for every one. Long scripts and descriptions are cut.
         """
-        page = await self._commands.list(query=query, limit=limit, cursor=cursor)
+        page = await self._commands.list(query=query, groups=groups, limit=limit, cursor=cursor)
         return Page([self._view(command, run) for command, run in page.items], page.next)
 
     async def change(
@@ -107,15 +118,20 @@ class CommandService:
         change: CommandChange,
         *,
         versions: Sequence[datetime] | None = None,
+        moved_from: str | None = None,
     ) -> CommandView:
         """Change a command, if it is of one of these versions; started runs keep their script.
 
+        Where it gets another group, `moved_from` is the one that it is in.
+
         Raises:
             CommandNotFoundError: there is no such command.
-            CommandChangedError: it is of another version (`updated_at`).
+            CommandChangedError: it is of another version (`updated_at`), or of another group.
         """
         # Of the row read afterwards only the run counts: another editor may have changed the rest.
-        changed = await self._commands.change(command_id, change, versions=versions)
+        changed = await self._commands.change(
+            command_id, change, versions=versions, moved_from=moved_from
+        )
         return replace(await self.get(command_id), command=changed)
 
     async def delete(self, command_id: UUID) -> None:

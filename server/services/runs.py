@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -118,20 +119,30 @@ class RunService:
         return self.overlay(await self._runs.latest(command_id))
 
     async def list(
-        self, *, state: RunState | None, command_id: UUID | None, limit: int, cursor: str | None
+        self,
+        *,
+        state: RunState | None = None,
+        command_id: UUID | None = None,
+        groups: AbstractSet[str] | None,
+        limit: int,
+        cursor: str | None,
     ) -> Page[RunView]:
-        """Return runs, newest first."""
-        page = await self._runs.list(state=state, command_id=command_id, limit=limit, cursor=cursor)
+        """Return runs of the commands of some groups, None for every one; newest first."""
+        page = await self._runs.list(
+            state=state, command_id=command_id, groups=groups, limit=limit, cursor=cursor
+        )
         return Page([self.overlay(run) for run in page.items], page.next)
 
-    async def history(self, command_id: UUID, *, limit: int, cursor: str | None) -> Page[RunView]:
-        """Return a command's runs, newest first.
+    async def history(
+        self, command_id: UUID, *, groups: AbstractSet[str] | None, limit: int, cursor: str | None
+    ) -> Page[RunView]:
+        """Return a command's runs, newest first, if it is of one of the groups.
 
         Raises:
             CommandNotFoundError: there is no such command.
         """
         await self._commands.get(command_id)
-        return await self.list(state=None, command_id=command_id, limit=limit, cursor=cursor)
+        return await self.list(command_id=command_id, groups=groups, limit=limit, cursor=cursor)
 
     async def delete(self, run_id: UUID) -> None:
         """Delete a run that has ended, with its output.

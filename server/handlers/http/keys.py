@@ -40,3 +40,5 @@ READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 ACTOR = web.RequestKey("actor", Actor)
+GROUP = web.RequestKey("group", str)
+"""The group of what the path names, where it had to be asked for."""

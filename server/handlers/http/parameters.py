@@ -9,9 +9,9 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from server.access import Actor
+from server.access import DEFAULT_GROUP, EVERY_GROUP, Actor, Right
 from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
-from server.handlers.http.keys import ACTOR
+from server.handlers.http.keys import ACTOR, PRINCIPAL
 from server.handlers.http.operation import Header
 from server.handlers.http.problems import InvalidInputError, shown
 from server.models import RequestKey
@@ -19,6 +19,7 @@ from server.models import RequestKey
 Value = TypeVar("Value")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+DEFAULT = ("group", DEFAULT_GROUP)
 KEY = re.compile(r"[!-~]{1,255}")
 
 REPEATABLE = Header(
@@ -58,8 +59,15 @@ def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKe
         return None
     if not KEY.fullmatch(key):
         raise InvalidInputError({IDEMPOTENCY_KEY: ["Give 1 to 255 visible ASCII characters."]})
-    # Of the fields as they were loaded: their order and form in the body do not matter.
-    asked = orjson.dumps([request.path, fields], option=orjson.OPT_SORT_KEYS)
+    principal = request[PRINCIPAL]
+    if not principal.may(Right.GOVERN, EVERY_GROUP):
+        # Nobody learns of others' keys. No key has a blank in it, so these are apart from those of
+        # the admins, who see everything, and from those of the versions before there were any.
+        key = f"{principal.name} {key}"
+    # Of the fields as they were loaded: their order and form in the body do not matter. A group
+    # that could not be named before is left out, or no key would last through an upgrade.
+    named = {name: value for name, value in fields.items() if (name, value) != DEFAULT}
+    asked = orjson.dumps([request.path, named], option=orjson.OPT_SORT_KEYS)
     return RequestKey(key, hashlib.sha256(asked).digest())
 
 

@@ -1,25 +1,38 @@
 """Answers rendered by their schemas, so that what is documented is what is sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 import orjson
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
+from server.access import OF_THINGS, Right
 from server.handlers.http.answers import API
+
+MayOf = Callable[[UUID], Sequence[str]]
+"""What whoever an answer is for may do with the command of an id, and with its runs."""
+
+
+def nothing(_command_id: UUID) -> Sequence[str]:
+    """Tell that nothing may be done."""
+    return ()
 
 
 class AnswerSchema(Schema):
     """The shape of an answer; each field's `attribute` says where in a view its value is."""
 
+    hidden: ClassVar[Mapping[str, object]] = {}
+    """What those see of some fields who may not operate the command; it has a field `may`."""
+
     @classmethod
-    def render(cls, view: object, base: str) -> dict[str, Any]:
+    def render(cls, view: object, base: str, may_of: MayOf = nothing) -> dict[str, Any]:
         """Return a view as orjson writes it; the paths in it begin with `base`."""
         # The fields are read once for each schema: marshmallow's own dump looks at them for each
         # value anew, and takes four times as long (23 ms for 1,000 runs instead of 5.5).
-        return _renderer(cls, base)(view)
+        return _renderer(cls, base)(view, may_of)
 
 
 class PathField(fields.String):
@@ -32,6 +45,15 @@ class PathField(fields.String):
         self.template = f"{before}%s{after}"
 
 
+class MayField(fields.List[Any]):
+    """What whoever asks may do with a thing; `source` is where the id of its command is."""
+
+    def __init__(self, source: str) -> None:
+        names = fields.String(validate=validate.OneOf([right.value for right in OF_THINGS]))
+        super().__init__(names, metadata={"description": "what whoever asks may do with it"})
+        self.source = source
+
+
 def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was rendered as nothing but JSON's own types."""
     values: dict[str, Any] = orjson.loads(orjson.dumps(rendered))
@@ -39,35 +61,42 @@ def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _renderer(schema: type[Schema], base: str) -> Callable[[object], dict[str, Any]]:
+def _renderer(schema: type[Schema], base: str) -> Callable[[object, MayOf], dict[str, Any]]:
     declared = schema().fields
     sources = [
-        field.source if isinstance(field, PathField) else field.attribute or name
+        field.source if isinstance(field, PathField | MayField) else field.attribute or name
         for name, field in declared.items()
     ]
     # attrgetter returns a tuple only for two names or more: the first is given twice, and the
     # last value is left out by zip.
     values_of = attrgetter(*sources, sources[0])
     converts = [(name, _convert(field, base)) for name, field in declared.items()]
+    hidden = schema.hidden if issubclass(schema, AnswerSchema) else {}
 
-    def render(view: object) -> dict[str, Any]:
-        return {
-            name: value if convert is None or value is None else convert(value)
+    def render(view: object, may_of: MayOf) -> dict[str, Any]:
+        rendered: dict[str, Any] = {
+            name: value if convert is None or value is None else convert(value, may_of)
             for (name, convert), value in zip(converts, values_of(view), strict=False)
         }
+        if hidden and Right.OPERATE not in rendered["may"]:
+            rendered.update(hidden)
+        return rendered
 
     return render
 
 
-def _convert(field: fields.Field[Any], base: str) -> Callable[[Any], object] | None:
+def _convert(field: fields.Field[Any], base: str) -> Callable[[Any, MayOf], object] | None:
     """Return what makes a value one that orjson writes; None where it writes it as it is."""
     match field:
         case PathField():
-            return f"{base}{API}/{field.template}".__mod__
+            template = f"{base}{API}/{field.template}"
+            return lambda value, _: template % value
+        case MayField():
+            return lambda command_id, may_of: may_of(command_id)
         case fields.Nested():
             return _renderer(type(field.schema), base)
         case fields.List(inner=fields.Nested() as inner):
             render = _renderer(type(inner.schema), base)
-            return lambda values: [render(value) for value in values]
+            return lambda values, may_of: [render(value, may_of) for value in values]
         case _:
             return None

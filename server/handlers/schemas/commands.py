@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 
+from server.access import DEFAULT_GROUP
 from server.handlers.http.problems import InvalidInputError
-from server.handlers.http.rendering import AnswerSchema
+from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
 from server.handlers.schemas.runs import RunSchema
@@ -17,7 +18,7 @@ from server.models import CommandChange
 COMPARED = frozenset(
     {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
 )
-READ_ONLY = COMPARED | {"last_run", "run", "warnings"}
+READ_ONLY = COMPARED | {"last_run", "run", "warnings", "may"}
 """Fields of the answer that nobody writes. Those not in COMPARED change without an edit."""
 
 
@@ -28,6 +29,7 @@ class NewCommand:
     name: str
     description: str | None
     script: str
+    group: str
     start: bool
 
 
@@ -39,6 +41,7 @@ class NewCommandBody(StrictSchema):
     name = texts.name(required=True)
     description = texts.description(load_default=None)
     script = texts.script(required=True)
+    group = texts.group(load_default=DEFAULT_GROUP)
     start = fields.Boolean(
         load_default=True,
         truthy={True},
@@ -74,6 +77,7 @@ class _ChangedCommandBody(Schema):
         change = CommandChange(
             name=data.get("name"),
             script=data.get("script"),
+            group=data.get("group"),
             description=data.get("description"),
             keep_description="description" not in data,
         )
@@ -115,6 +119,7 @@ class CommandBody(_ChangedCommandBody):
     name = texts.name(required=True)
     description = texts.description()
     script = texts.script(required=True)
+    group = texts.group()
 
 
 class CommandPatchBody(_ChangedCommandBody):
@@ -123,18 +128,20 @@ class CommandPatchBody(_ChangedCommandBody):
     name = texts.name()
     description = texts.description()
     script = texts.script()
+    group = texts.group()
 
     @validates_schema
     def _something(self, data: dict[str, Any], **_: Any) -> None:
         if not data.keys() & self.fields.keys():
-            raise ValidationError("Give name, description or script.")
+            raise ValidationError("Give name, description, script or group.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandsAsked(PageAsked):
-    """Which commands: those with the words `q`."""
+    """Which commands: those with the words `q`, of a group, None for all that may be seen."""
 
     q: str
+    group: str | None
 
 
 class CommandsQuery(PageQuery):
@@ -147,13 +154,20 @@ class CommandsQuery(PageQuery):
         validate=[texts.encodable, texts.storable],
         metadata={"description": "words of the name or the description, in their order"},
     )
+    group = texts.group(load_default=None, metadata={"description": "only of this group"})
 
 
 LISTED = "lists hold the first 4 KiB; this says whether there is more"
 
 
 class StoredCommandSchema(AnswerSchema):
-    """A command as stored, of a CommandView."""
+    """A command as stored, of a CommandView; whoever may not start it does not see its script."""
+
+    hidden: ClassVar[Mapping[str, object]] = {
+        "script": None,
+        "script_truncated": False,
+        "warnings": [],
+    }
 
     id = fields.UUID(attribute="command.id")
     name = fields.String(attribute="command.name")
@@ -161,13 +175,19 @@ class StoredCommandSchema(AnswerSchema):
     description_truncated = fields.Boolean(
         attribute="command.description_truncated", metadata={"description": LISTED}
     )
-    script = fields.String(attribute="command.script")
+    script = fields.String(
+        attribute="command.script",
+        allow_none=True,
+        metadata={"description": "null for whoever may not start it"},
+    )
     script_truncated = fields.Boolean(
         attribute="command.script_truncated", metadata={"description": LISTED}
     )
     warnings = fields.List(
         fields.String(), metadata={"description": "what will probably go wrong with the script"}
     )
+    group = fields.String(attribute="command.group")
+    may = MayField("command.id")
     created_at = fields.DateTime(attribute="command.created_at", format="iso")
     updated_at = fields.DateTime(attribute="command.updated_at", format="iso")
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from marshmallow import fields, validate
 
-from server.handlers.http.rendering import AnswerSchema, PathField
+from server.handlers.http.rendering import AnswerSchema, MayField, PathField
+from server.handlers.schemas import texts
 from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
 from server.models import RunState
 
@@ -62,10 +63,11 @@ class SignalBody(StrictSchema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsAsked(PageAsked):
-    """Which runs; None: of any state, of all commands."""
+    """Which runs; None: of any state, of all commands, of all groups that may be seen."""
 
     state: RunState | None
     command_id: UUID | None
+    group: str | None
 
 
 class RunsQuery(PageQuery):
@@ -80,6 +82,9 @@ class RunsQuery(PageQuery):
         metadata={"description": "only in this state"},
     )
     command_id = fields.UUID(load_default=None, metadata={"description": "only of this command"})
+    group = texts.group(
+        load_default=None, metadata={"description": "only of the commands of this group"}
+    )
 
 
 class LinksSchema(AnswerSchema):
@@ -121,6 +126,7 @@ class RunSchema(AnswerSchema):
     output_lines = fields.Integer(
         attribute="run.output_lines", metadata={"description": "newlines archived up to now"}
     )
+    may = MayField("run.command_id")
     links = fields.Nested(LinksSchema, attribute="run")
 
 

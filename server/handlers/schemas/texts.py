@@ -6,7 +6,13 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from server.access import DEFAULT_GROUP, GROUP_NAME
+
 NAME_CHARACTERS = 64
+GROUP_METADATA = {
+    "description": "the group that the command belongs to: who may do what with it",
+    "example": DEFAULT_GROUP,
+}
 BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols by their category, and yet nothing is seen of them."""
 
@@ -75,6 +81,17 @@ def name(**options: Any) -> fields.String:
             storable,
         ],
         metadata={"description": "up to 64 characters", "example": "Count to ten"},
+    )
+
+
+def group(**options: Any) -> fields.String:
+    """Return the field of a group's name."""
+    return fields.String(
+        **{"metadata": GROUP_METADATA, **options},
+        validate=validate.Regexp(
+            re.compile(f"(?:{GROUP_NAME.pattern})\\Z"),
+            error="It takes 1 to 63 of a-z, 0-9, `.`, `_` and `-`, with a letter or digit first.",
+        ),
     )
 
 

@@ -12,7 +12,6 @@ from aiohttp import web
 from server.access import EVERY_GROUP, Role
 from server.handlers.http.rules import RULES
 from tests.integration.handlers.harness import Api, Claimed, Serve
-from tests.support.postgres import execute
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 GROUP, OTHER = "web", "mail"
@@ -20,7 +19,7 @@ GROUPS = [GROUP, OTHER, EVERY_GROUP]
 TOKEN = "a-token-for-metrics"  # noqa: S105
 VIEWER, OPERATOR, EDITOR, ADMIN = Role
 PUBLIC = None
-ANYTHING = {"name": "changed", "script": "true"}
+ANYTHING = {"name": "changed", "script": "true", "group": GROUP}
 PATIENT = {"signal": "SIGCONT", "grace_seconds": 86400}
 
 
@@ -122,11 +121,10 @@ class Site:
 
 
 @pytest.fixture
-async def site(serve: Serve, database_url: str) -> Site:
+async def site(serve: Serve) -> Site:
     api = await serve(Claimed(), metrics_token=TOKEN)
     api.client.session.headers["As"] = "admin@*"
-    created = await api.create("exec sleep 1000")
-    execute(database_url, "UPDATE commands SET group_name = 'web'")
+    created = await api.create("exec sleep 1000", group=GROUP)
     await api.call("PATCH", f"commands/{created['id']}", json={"script": "true"}, status=200)
     del api.client.session.headers["As"]
     return Site(api, created["id"], created["run"]["id"])
@@ -141,6 +139,8 @@ def expected(row: Row, path: str, role: Role, group: str) -> int:
         return row.status if suffices and group == EVERY_GROUP else 403
     if "{id}" in path and group == OTHER:
         return 404
+    if row.status == 201 and group == OTHER:
+        return 403  # what is made is of GROUP
     return row.status if suffices else 403
 
 
@@ -255,3 +255,125 @@ async def test_a_refusal_says_which_role_it_takes(site: Site) -> None:
             method, path, 403, "not-permitted", headers={"As": claim}, json={}
         )
         assert said in told["detail"]
+
+
+class As:
+    """Calls the API as somebody."""
+
+    def __init__(self, site: Site, claim: str) -> None:
+        self._api = site.api
+        self._headers = {"As": claim}
+
+    async def __call__(
+        self, method: str, path: str, status: int = 200, key: str | None = None, **fields: Any
+    ) -> Any:
+        headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
+        asked = {"json": fields} if fields else {}
+        return await self._api.call(method, path, status=status, headers=headers, **asked)
+
+
+async def test_lists_and_searches_hold_what_may_be_seen(site: Site) -> None:
+    admin, web, mail = As(site, "admin@*"), As(site, "viewer@web"), As(site, "viewer@mail,viewer@x")
+    other = await admin("POST", "commands/", 201, name="other", script="true", group=OTHER)
+    for one, commands, runs in [
+        (admin, [other["id"], site.command], [other["run"]["id"], site.run]),
+        (web, [site.command], [site.run]),
+        (mail, [other["id"]], [other["run"]["id"]]),
+    ]:
+        for query in ["commands/", "commands/?q=t", "commands/?limit=500"]:
+            assert [item["id"] for item in (await one("GET", query))["items"]] == commands
+        assert [item["id"] for item in (await one("GET", "runs/"))["items"]] == runs
+    for one, group, count in [(web, GROUP, 1), (web, OTHER, 0), (admin, OTHER, 1), (admin, "x", 0)]:
+        for kind in ["commands", "runs"]:
+            assert len((await one("GET", f"{kind}/?group={group}"))["items"]) == count
+    assert (await mail("GET", f"runs/?command_id={site.command}"))["items"] == []
+    assert len((await web("GET", f"runs/?command_id={site.command}&state=running"))["items"]) == 1
+    # A cursor is a place in a list, and nothing that it shows.
+    first = await admin("GET", "commands/?limit=1")
+    assert (await mail("GET", f"commands/?cursor={first['next']}"))["items"] == []
+
+
+async def test_a_viewer_sees_no_script(site: Site) -> None:
+    for claim, script in [("viewer@web", None), ("viewer@*", None), ("operator@web", "true")]:
+        one = As(site, claim)
+        for told in [
+            await one("GET", f"commands/{site.command}"),
+            (await one("GET", "commands/"))["items"][0],
+            (await one("GET", "commands/?q=t"))["items"][0],
+        ]:
+            assert (told["script"], told["group"]) == (script, GROUP)
+        for path in [f"runs/{site.run}", f"commands/{site.command}/info", "runs/"]:
+            assert "sleep" not in str(await one("GET", path))
+
+
+async def test_what_may_be_done_is_told_with_each_thing(site: Site) -> None:
+    rights = ["see", "operate", "edit", "administer"]
+    admin = As(site, "admin@*")
+    await admin("POST", "commands/", 201, name="other", script="true", group=OTHER)
+    for count, role in enumerate(Role, 1):
+        for claim in [f"{role}@web", f"{role}@*", f"viewer@*,{role}@web"]:
+            one = As(site, claim)
+            for told in [
+                command := await one("GET", f"commands/{site.command}"),
+                command["last_run"],
+                (await one("GET", "commands/"))["items"][-1],
+                (await one("GET", "runs/"))["items"][-1],
+                (await one("GET", f"commands/{site.command}/runs"))["items"][0],
+                await one("GET", f"runs/{site.run}"),
+                await one("GET", f"commands/{site.command}/info"),
+            ]:
+                assert told["may"] == rights[:count]
+            path = f"/api/v1/runs/{site.run}/ws?format=json"
+            async with site.api.client.ws_connect(path, headers={"As": claim}) as stream:
+                assert (await stream.receive_json())["run"]["may"] == rights[:count]
+    one = As(site, "viewer@*,editor@web")
+    told = {item["group"]: item["may"] for item in (await one("GET", "commands/"))["items"]}
+    assert told == {GROUP: rights[:3], OTHER: rights[:1]}
+    runs = (await one("GET", "runs/"))["items"]
+    assert [run["may"] for run in runs] == [rights[:1], rights[:3]]
+
+
+async def test_a_command_is_made_in_a_group_where_one_may(site: Site) -> None:
+    one = As(site, "editor@web,viewer@mail")
+    new: dict[str, Any] = {"name": "new", "script": "true", "start": False}
+    assert (await one("POST", "commands/", 201, **new, group=GROUP))["group"] == GROUP
+    refused = await one("POST", "commands/", 403, **new)
+    assert "editor in the group default" in refused["detail"]
+    assert "It is given in web." in refused["detail"]
+    await one("POST", "commands/", 403, **new, group=OTHER)
+    assert (await As(site, "editor@*")("POST", "commands/", 201, **new))["group"] == "default"
+
+
+async def test_a_command_is_moved_by_an_admin_of_both_groups(site: Site) -> None:
+    path = f"commands/{site.command}"
+    whole: dict[str, Any] = {"name": "n", "script": "true"}
+    editor, admin = As(site, "editor@*,admin@web"), As(site, "admin@web,admin@mail")
+    assert (await editor("PUT", path, **whole))["group"] == GROUP
+    assert (await editor("PUT", path, **whole, group=GROUP))["group"] == GROUP
+    assert "admin in the group mail" in (await editor("PATCH", path, 403, group=OTHER))["detail"]
+    assert (await admin("PATCH", path, group=OTHER))["group"] == OTHER
+    assert "admin in the group mail" in (await editor("PATCH", path, 403, group=GROUP))["detail"]
+    assert (await admin("PUT", path, **whole))["group"] == OTHER
+    await As(site, "admin@web")("GET", path, 404)
+    await As(site, "admin@web")("GET", f"runs/{site.run}", 404)
+    answered = await admin("GET", path)
+    assert (await admin("PUT", path, **{k: v for k, v in answered.items() if v is not None})) == {
+        **answered,
+        "updated_at": (await admin("GET", path))["updated_at"],
+    }
+
+
+async def test_a_key_is_its_owners(site: Site) -> None:
+    """Another's key neither shows what was made by it nor is taken."""
+    new: dict[str, Any] = {"name": "new", "script": "true", "start": False, "group": GROUP}
+    one, other = As(site, "editor@web"), As(site, "editor@web,viewer@mail")
+    made = await one("POST", "commands/", 201, key="k", **new)
+    assert (await one("POST", "commands/", 201, key="k", **new))["id"] == made["id"]
+    assert (await other("POST", "commands/", 201, key="k", **new))["id"] != made["id"]
+    await other("POST", "commands/", 201, key="k2", **{**new, "name": "mine"})
+    admin = As(site, "admin@*")
+    assert (await admin("POST", "commands/", 201, key="k", **new))["id"] != made["id"]
+    # It may have been moved to where its maker sees nothing.
+    await admin("PATCH", f"commands/{made['id']}", group="secret")
+    gone = await one("POST", "commands/", 404, key="k", **new)
+    assert gone["detail"] == f"There is no command {made['id']}."

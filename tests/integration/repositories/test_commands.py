@@ -373,3 +373,47 @@ async def test_a_search_follows_what_is_replaced(commands: CommandRepository) ->
     replaced = await commands.change(command.id, CommandChange("new", "true", "also new"))
     assert (await commands.list(query="old", limit=5)).items == []
     assert (await commands.list(query="also", limit=5)).items == [(replaced, None)]
+
+
+@pytest.mark.parametrize("query", ["", "name"])
+@pytest.mark.parametrize("newest", [0, 2, SEARCH_NEWEST])
+async def test_a_list_is_of_some_groups(database: Database, query: str, newest: int) -> None:
+    commands = CommandRepository(database, search_newest=newest)
+    added = [await commands.add(f"name {n}", None, "true", group="abc"[n % 3]) for n in range(9)]
+
+    async def listed(groups: frozenset[str] | None) -> list[int]:
+        found, cursor = [], None
+        while True:
+            page = await commands.list(query=query, groups=groups, limit=2, cursor=cursor)
+            found += [added.index(command) for command, _ in page.items]
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    assert await listed(None) == [8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert await listed(frozenset("b")) == [7, 4, 1]
+    assert await listed(frozenset("ac")) == [8, 6, 5, 3, 2, 0]
+    assert await listed(frozenset()) == await listed(frozenset({"none", "'; --"})) == []
+
+
+async def test_a_command_changes_its_group_from_the_one_that_is_named(
+    commands: CommandRepository,
+) -> None:
+    command, _ = await commands.add_with_run("name", None, "true", host="here", group="web")
+    assert command.group == "web"
+    kept = await commands.change(command.id, CommandChange("new", "true"))
+    assert kept.group == "web"
+    moved = await commands.change(command.id, CommandChange(group="mail"), moved_from="web")
+    assert (moved.group, moved.name) == ("mail", "new")
+    with pytest.raises(CommandChangedError):
+        await commands.change(command.id, CommandChange(group="other"), moved_from="web")
+    assert await commands.get(command.id) == moved
+
+
+async def test_commands_that_come_at_the_same_time_each_get_their_group(
+    commands: CommandRepository,
+) -> None:
+    added = await asyncio.gather(
+        *(commands.add_with_run("n", None, "true", host="h", group=group) for group in "abc")
+    )
+    assert [command.group for command, _ in added] == ["a", "b", "c"]

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
@@ -15,10 +16,11 @@ from server.errors import (
     RunActiveError,
     RunNotFoundError,
 )
-from server.models import Advance, Command, Position, Run, RunEnd, RunState
+from server.models import Advance, Command, CommandChange, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
+from server.repositories.run_lists import NEWEST
 from server.repositories.runs import RunRepository
 from tests.support.postgres import until_a_statement_waits
 
@@ -200,3 +202,36 @@ async def test_a_run_that_is_stored_late_is_as_old_as_its_request(
         unlocked_at = datetime.now(UTC)
         rival.commit()
     assert (await adding).created_at < unlocked_at
+
+
+@pytest.mark.parametrize("newest", [0, 1, 3, NEWEST])
+async def test_a_list_is_of_the_commands_of_some_groups(database: Database, newest: int) -> None:
+    """Among the newest, command by command, or both."""
+    commands, runs = CommandRepository(database), RunRepository(database, newest=newest)
+    groups = ["a", "b", "a", "c"]
+    those = [await commands.add("name", None, "true", group=group) for group in groups]
+    added = [(await runs.add(those[n % 4].id, "true", "here")) for n in range(12)]
+    await finish(database, added[5], RunState.FAILED)
+    await finish(database, added[8], RunState.FAILED)
+    ids = [run.id for run in added]
+
+    async def listed(groups: str | None, **asked: Any) -> list[int]:
+        found, cursor = [], None
+        named = None if groups is None else frozenset(groups)
+        while True:
+            page = await runs.list(groups=named, limit=2, cursor=cursor, **asked)
+            found += [ids.index(run.id) for run in page.items]
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    assert await listed(None) == [*range(11, -1, -1)]
+    assert await listed("a") == [10, 8, 6, 4, 2, 0]
+    assert await listed("bc") == [11, 9, 7, 5, 3, 1]
+    assert await listed("d") == await listed("") == []
+    assert await listed("a", state=RunState.FAILED) == [8]
+    assert await listed("ab", state=RunState.FAILED) == [8, 5]
+    assert await listed("a", command_id=those[2].id) == [10, 6, 2]
+    assert await listed("b", command_id=those[2].id) == []
+    await commands.change(those[1].id, CommandChange(group="a"))
+    assert await listed("a") == [10, 9, 8, 6, 5, 4, 2, 1, 0]

@@ -95,6 +95,25 @@ def test_what_is_read_of_a_command_can_be_stored(
         assert len(name) <= 64
 
 
+@pytest.mark.parametrize("name", ["a", "0", "default", "team-1.web_2", "x" * 63])
+def test_a_group_is_named(name: str) -> None:
+    new = commands.NewCommandBody().load({"name": "n", "script": "s", "group": name})
+    assert new.group == name
+    assert commands.CommandPatchBody().load({"group": name}).change.group == name
+    assert runs.RunsQuery().load({"group": name}).group == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "*", "A", "-a", ".a", "a b", "a/b", "a\n", "ä", "x" * 64, None]
+)
+def test_an_odd_name_of_a_group_is_refused(name: object) -> None:
+    given = {"name": "n", "script": "s", "group": name}
+    for schema in [commands.NewCommandBody, commands.CommandBody, commands.CommandPatchBody]:
+        assert set(errors(schema, given)) == {"group"}
+    for query in [commands.CommandsQuery, runs.RunsQuery] if name is not None else []:
+        assert set(errors(query, {"group": name})) == {"group"}
+
+
 def test_lone_surrogates_are_refused() -> None:
     given = {"name": "\ud800", "description": "\udfff", "script": "echo \udc80"}
     assert set(errors(commands.CommandBody, given)) == {"name", "description", "script"}
@@ -103,9 +122,11 @@ def test_lone_surrogates_are_refused() -> None:
 
 def test_defaults_are_what_the_documentation_tells() -> None:
     new = commands.NewCommandBody().load({"name": "n", "script": "s"})
-    assert new == commands.NewCommand(name="n", description=None, script="s", start=True)
+    assert new == commands.NewCommand(
+        name="n", description=None, script="s", group="default", start=True
+    )
     assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
-    listed = commands.CommandsAsked(limit=50, cursor=None, q="")
+    listed = commands.CommandsAsked(limit=50, cursor=None, q="", group=None)
     assert commands.CommandsQuery().load({}) == listed
     stream = output.StreamAsked(start=Start(), format="text", deflate=False)
     assert output.StreamQuery().load({}) == stream
@@ -209,4 +230,6 @@ def test_a_patch_changes_something() -> None:
     kept = CommandChange(name="n", keep_description=True)
     assert commands.CommandPatchBody().load({"name": "n"}).change == kept
     for nothing in ({}, {"id": 1}):
-        assert "name, description or script" in str(errors(commands.CommandPatchBody, nothing))
+        assert "name, description, script or group" in str(
+            errors(commands.CommandPatchBody, nothing)
+        )

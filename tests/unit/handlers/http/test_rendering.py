@@ -1,11 +1,12 @@
 """Answers are rendered as their schemas declare them."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
-from server.handlers.http.rendering import plain
-from server.handlers.schemas.commands import CommandSchema, NewCommandSchema
+from server.handlers.http.rendering import nothing, plain
+from server.handlers.schemas.commands import CommandPageSchema, CommandSchema, NewCommandSchema
 from server.handlers.schemas.runs import RunPageSchema, RunSchema, RunsSchema
 from server.models import Command, RunState
 from server.repositories.page import Page
@@ -21,15 +22,44 @@ def a_view() -> RunView:
 def a_command(last_run: RunView | None) -> CommandView:
     run = a_run()
     now = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
-    return CommandView(Command(run.command_id, "name", None, "a\r\nb", now, now), last_run)
+    return CommandView(Command(run.command_id, "name", None, "a\r\nb", "web", now, now), last_run)
+
+
+def everything(_command_id: UUID) -> list[str]:
+    return ["see", "operate", "edit", "administer"]
+
+
+def test_whoever_may_not_operate_it_sees_no_script() -> None:
+    view = a_command(a_view())
+    shown = plain(CommandSchema.render(view, "", everything))
+    assert (shown["script"], shown["group"]) == ("a\r\nb", "web")
+    for may_of in [nothing, lambda _: ["see"], lambda _: ["see", "administer"]]:
+        hidden = plain(CommandSchema.render(view, "", may_of))
+        assert (hidden["script"], hidden["warnings"]) == (None, [])
+        assert "a\r\nb" not in str(hidden)
+        assert hidden["name"] == shown["name"]
+
+
+def test_an_answer_says_what_may_be_done_with_each_command() -> None:
+    views = [a_command(a_view()), a_command(None)]
+    run = views[0].last_run
+    assert run is not None
+    may = {
+        views[0].command.id: ["see"],
+        views[1].command.id: ["see", "operate"],
+        run.run.command_id: ["see", "operate", "edit"],
+    }
+    items = CommandPageSchema.render(Page(views, None), "", may.__getitem__)["items"]
+    told = [items[0]["may"], items[1]["may"], items[0]["last_run"]["may"]]
+    assert told == [*may.values()]
 
 
 def test_a_run_is_rendered_as_its_schema_would_dump_it() -> None:
     """But for the links, which the schema alone could not know."""
     view = a_view()
     rendered = plain(RunSchema.render(view, ""))
-    del rendered["links"]
-    assert rendered == RunSchema(exclude=["links"]).dump(view)
+    del rendered["links"], rendered["may"]
+    assert rendered == RunSchema(exclude=["links", "may"]).dump(view)
     assert rendered["output_bytes"] == 7
 
 
@@ -51,12 +81,11 @@ def test_a_command_is_rendered_with_its_run_or_without(
     schema: type[CommandSchema | NewCommandSchema], name: str
 ) -> None:
     view = a_view()
-    rendered = plain(schema.render(a_command(view), ""))
-    assert rendered[name] == plain(RunSchema.render(view, ""))
+    rendered = plain(schema.render(a_command(view), "", everything))
+    assert rendered[name] == plain(RunSchema.render(view, "", everything))
     assert "CRLF" in rendered["warnings"][0]
-    assert rendered == {**plain(schema.render(a_command(None), "")), "id": rendered["id"]} | {
-        name: rendered[name]
-    }
+    alone = plain(schema.render(a_command(None), "", everything))
+    assert rendered == {**alone, "id": rendered["id"]} | {name: rendered[name]}
     assert schema.render(a_command(None), "")[name] is None
 
 

@@ -166,7 +166,7 @@ class Arrivals:
         if not self._awaited:
             self._all.set()
         await self._all.wait()
-        return SimpleNamespace(run=SimpleNamespace(id=run_id))
+        return SimpleNamespace(run=SimpleNamespace(id=run_id, command_id=run_id))
 
     async def watch(self, *_: object, **__: object) -> AsyncGenerator[Never, None]:
         """Have nothing to tell, for ever."""
