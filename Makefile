@@ -22,7 +22,7 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
 test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
-		$(VENV)/.openapi-tools browser faketime proxies
+		$(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies
 	@scripts/run-tests
 
 bench: $(VENV)/.installed $(VENV)/.bench-peers websocketd
@@ -56,6 +56,9 @@ $(VENV)/.bench-peers: bench/peers.txt | $(BIN)/pip
 
 $(VENV)/.openapi-tools: tests/openapi-tools.txt | $(BIN)/pip java
 	@scripts/install-apart "reads the API's description" openapi $< $(OPENAPI_PROGRAMS) && touch $@
+
+$(VENV)/.oidc-provider: tests/oidc-provider.txt | $(BIN)/pip
+	@scripts/install-apart "people sign in at in the tests" oidc-provider $< oidc-provider-mock && touch $@
 
 # npm.
 

@@ -18,6 +18,7 @@ from server.settings.values import (
     absolute_path,
     base_path,
     boolean,
+    issuer,
     named_grants,
     names,
     networks,
@@ -25,6 +26,7 @@ from server.settings.values import (
     nonempty,
     number,
     one_of,
+    origin,
     visible,
     whole,
 )
@@ -103,6 +105,11 @@ class HttpSettings:
         boolean,
         "the same as TAILRUN_AUTH=off, which replaces it",
     )
+    public_url: str | None = _setting(
+        None,
+        origin,
+        "where people reach Tailrun, such as https://runs.example.org; none: as a request says",
+    )
     max_connections: int = _setting(4000, whole(1, MANY), "client connections, viewers included")
     max_body_bytes: int = _setting(1 * MIB, whole(1, 64 * MIB), "size of a request's body")
     info_output_bytes: int = _setting(
@@ -141,6 +148,34 @@ class AccessSettings:
     )
     metrics_token_file: Path | None = _setting(
         None, absolute_path, "file that holds TAILRUN_METRICS_TOKEN, in its first line"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """Which provider of OpenID Connect people may sign in at, and what that gives them."""
+
+    issuer: str | None = _setting(
+        None, issuer, "provider of OpenID Connect that people sign in at, by its URL; none: no such"
+    )
+    client_id: str | None = _setting(None, nonempty, "what Tailrun is called at that provider")
+    client_secret: str | None = _secret(nonempty, "proves to that provider that it is Tailrun")
+    client_secret_file: Path | None = _setting(
+        None, absolute_path, "file that holds TAILRUN_OIDC_CLIENT_SECRET, in its first line"
+    )
+    scopes: tuple[str, ...] = _setting(
+        ("openid", "profile", "email"), names, "what is asked of the provider, comma separated"
+    )
+    principal_claim: str = _setting(
+        "sub",
+        nonempty,
+        "claim that names a person; email counts only where the provider has verified it",
+    )
+    grants_claim: str = _setting("groups", nonempty, "claim that TAILRUN_OIDC_GRANTS looks at")
+    grants: tuple[NamedGrant, ...] = _setting(
+        (),
+        named_grants,
+        "what its values give, such as ops=operator@*,dev=editor@web; * is every value and none",
     )
 
 
@@ -308,6 +343,7 @@ class Settings:
     )
     http: HttpSettings = _group(HttpSettings)
     access: AccessSettings = _group(AccessSettings)
+    oidc: OidcSettings = _group(OidcSettings, "oidc_")
     database: DatabaseSettings = _group(DatabaseSettings, "database_")
     runs: RunSettings = _group(RunSettings)
     output: OutputSettings = _group(OutputSettings)

@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 
 from server.errors import StartupError
 from server.files import read_line
-from server.settings.groups import AccessSettings, DatabaseSettings, HttpSettings, Settings
+from server.settings.groups import (
+    AccessSettings,
+    DatabaseSettings,
+    HttpSettings,
+    OidcSettings,
+    Settings,
+)
 from server.settings.values import Parser, nonempty
 
 PREFIX = "TAILRUN_"
@@ -85,6 +91,8 @@ def show(value: object) -> str:
     """Write a default the way the README's table and `--help` show it."""
     if value in ((), ""):
         return "none"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -121,6 +129,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     for one in settings:
         if one.secret:
             read = _with_secret(read, one)
+    _check_oidc(read.oidc)
     return dataclasses.replace(read, access=_with_auth(read.access, read.http))
 
 
@@ -173,6 +182,20 @@ def _with_auth(access: AccessSettings, http: HttpSettings) -> AccessSettings:
             " everybody in. Leave one of them out."
         )
     return dataclasses.replace(access, auth="off")
+
+
+def _check_oidc(oidc: OidcSettings) -> None:
+    """Refuse settings of OpenID Connect that would do nothing."""
+    if oidc.issuer is not None and oidc.client_id is None:
+        raise StartupError(
+            "TAILRUN_OIDC_ISSUER is set, and TAILRUN_OIDC_CLIENT_ID is not. Register Tailrun at the"
+            " provider, and set what it is called there."
+        )
+    if oidc.issuer is None and oidc != OidcSettings():
+        raise StartupError(
+            "Settings of OpenID Connect are given, and TAILRUN_OIDC_ISSUER is not. Set it to the"
+            " provider's URL, or leave out the other settings that begin with TAILRUN_OIDC."
+        )
 
 
 def database_password(database: DatabaseSettings) -> str | None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from server.access import EVERY_GROUP, Role
 
 Parser = Callable[[str], Any]
 """Raises ValueError with what the setting takes, to be read behind "it takes"."""
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_DIGITS = 30  # int() raises beyond 4,300, with a message of its own
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
@@ -83,6 +85,37 @@ def base_path(text: str) -> str:
     if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", text):
         raise ValueError("a path such as /tools/tailrun, without a / at its end, or nothing")
     return text
+
+
+def origin(text: str) -> str:
+    """Take the scheme and the host name of an address, with or without a port."""
+    found = _url(text)
+    if found is None or found.path not in {"", "/"}:
+        raise ValueError("an address such as https://runs.example.org, without a path")
+    return f"{found.scheme}://{found.netloc}"
+
+
+def issuer(text: str) -> str:
+    """Take the URL of a provider of OpenID Connect, to the letter: tokens repeat it.
+
+    What it says is believed, so it is asked over TLS, unless it is on this machine.
+    """
+    found = _url(text)
+    if found is None or (found.scheme == "http" and found.hostname not in LOOPBACK_HOSTS):
+        raise ValueError("a URL such as https://sso.example.org/realms/us, without ? and #")
+    return text
+
+
+def _url(text: str) -> SplitResult | None:
+    """Return the parts of a URL that has a host and neither user, query nor fragment."""
+    if not re.fullmatch(r"https?://[!-~]+", text) or set("?#@\\") & set(text):
+        return None
+    try:
+        found = urlsplit(text)
+        is_whole = bool(found.hostname) and found.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return None
+    return found if is_whole else None
 
 
 def names(text: str) -> tuple[str, ...]:

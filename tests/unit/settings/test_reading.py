@@ -69,6 +69,14 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "database_password_file": ("/somewhere", Path("/somewhere")),
     "metrics_token": ("hunter2-hunter2-", "hunter2-hunter2-"),
     "database_connections": ("1000", 1000),
+    "public_url": ("https://runs.example.org:444/", "https://runs.example.org:444"),
+    "oidc_issuer": ("https://sso.example.org/realms/us/", "https://sso.example.org/realms/us/"),
+    "oidc_scopes": ("openid, roles", ("openid", "roles")),
+    "oidc_client_id": ("a b", "a b"),
+    "oidc_client_secret": ("hunter2-hunter2", "hunter2-hunter2"),
+    "oidc_principal_claim": ("email", "email"),
+    "oidc_grants_claim": ("realm_access.roles", "realm_access.roles"),
+    "oidc_grants": ("ops=operator@*", (NamedGrant("ops", Role.OPERATOR, "*"),)),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -87,6 +95,16 @@ def example(name: str) -> tuple[str, object]:
     return EXAMPLES.get(name, ("5000", 5000))
 
 
+def with_needed(name: str, variables: dict[str, str]) -> dict[str, str]:
+    """Return variables with those that a setting is nothing without."""
+    if not name.startswith("oidc_"):
+        return variables
+    return {
+        "TAILRUN_OIDC_ISSUER": "https://sso.example.org",
+        "TAILRUN_OIDC_CLIENT_ID": "tailrun",
+    } | variables
+
+
 def value_of(settings: Settings, name: str) -> object:
     """Return a setting by the name its users know."""
     setting = SETTINGS[name]
@@ -97,13 +115,14 @@ def value_of(settings: Settings, name: str) -> object:
 @pytest.mark.parametrize("name", READ)
 def test_a_setting_is_read_from_its_variable(name: str) -> None:
     text, value = example(name)
-    assert value_of(read_settings([], {PREFIX + name.upper(): text}), name) == value
+    variables = with_needed(name, {PREFIX + name.upper(): text})
+    assert value_of(read_settings([], variables), name) == value
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_wins_over_its_variable(name: str) -> None:
     text, value = example(name)
-    variables = {PREFIX + name.upper(): "not read at all"}
+    variables = with_needed(name, {PREFIX + name.upper(): "not read at all"})
     assert value_of(read_settings([f"{SETTINGS[name].option}={text}"], variables), name) == value
 
 
@@ -222,7 +241,7 @@ def test_a_wrong_value_is_refused_with_what_it_takes(name: str, text: str, takes
 def test_any_text_is_read_or_refused_by_name(name: str, text: str) -> None:
     variable = PREFIX + name.upper()
     try:
-        read = value_of(read_settings([], {variable: text}), name)
+        read = value_of(read_settings([], with_needed(name, {variable: text})), name)
     except StartupError as refused:
         assert str(refused).startswith(variable)  # noqa: PT017
     else:
@@ -314,7 +333,7 @@ def test_a_secret_is_read_from_a_file_and_refused_on_the_command_line(
     variable, secret = PREFIX + name.upper(), example(name)[0]
     file = tmp_path / "secret"
     file.write_text(f" {secret} \nmore\n")
-    from_file = {f"{variable}_FILE": str(file)}
+    from_file = with_needed(name, {f"{variable}_FILE": str(file)})
     assert value_of(read_settings([], from_file), name) == secret
     with pytest.raises(StartupError, match="both set"):
         read_settings([], {variable: secret, **from_file})
@@ -464,3 +483,49 @@ def test_texts_name_settings_as_one_sets_them() -> None:
     modules = sorted((ROOT / "server").rglob("*.py"))
     assert modules
     assert [found for module in modules for found in unprefixed(module)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "runs.example.org",
+        "ftp://runs.example.org",
+        "https://",
+        "https://:8000",
+        "https://runs.example.org/tools",
+        "https://runs.example.org?x",
+        "https://runs.example.org#x",
+        "https://me:secret@runs.example.org",
+        "https://runs.example.org:x",
+        "https://runs.example.org:0",
+        "https://[::1",
+        "https://rüns.example.org",
+        "https://runs.example.org\\",
+    ],
+)
+def test_a_public_address_is_scheme_and_host(text: str) -> None:
+    with pytest.raises(StartupError, match="without a path"):
+        read_settings([], {"TAILRUN_PUBLIC_URL": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["sso.example.org", "http://sso.example.org", "https://sso.example.org/?a", "https:///"]
+)
+def test_a_provider_is_asked_over_tls(text: str) -> None:
+    with pytest.raises(StartupError, match=r"TAILRUN_OIDC_ISSUER .* without \? and #"):
+        read_settings([], with_needed("oidc_issuer", {"TAILRUN_OIDC_ISSUER": text}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]:1/x"])
+def test_a_provider_on_this_machine_needs_no_tls(host: str) -> None:
+    variables = with_needed("oidc_issuer", {"TAILRUN_OIDC_ISSUER": f"http://{host}"})
+    assert read_settings([], variables).oidc.issuer == f"http://{host}"
+
+
+def test_settings_of_openid_connect_that_would_do_nothing_are_refused() -> None:
+    with pytest.raises(StartupError, match="TAILRUN_OIDC_CLIENT_ID is not"):
+        read_settings([], {"TAILRUN_OIDC_ISSUER": "https://sso.example.org"})
+    for name in ["client_id", "grants", "scopes"]:
+        variable = f"TAILRUN_OIDC_{name.upper()}"
+        with pytest.raises(StartupError, match="TAILRUN_OIDC_ISSUER is not"):
+            read_settings([], {variable: example(f"oidc_{name}")[0]})
