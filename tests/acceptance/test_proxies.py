@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import WSServerHandshakeError
 
+from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start, joined, watch
 from tests.support.proxies import caddy, haproxy, nginx, snippet
-from tests.support.service import ROOT
+from tests.support.service import ROOT, Service
 from tests.support.waiting import patience
 
 Proxy = Callable[[Path, str, str], AbstractAsyncContextManager[str]]
@@ -70,6 +72,16 @@ async def behind(
         seen = copy.copy(client.service)
         seen.address = origin + base
         yield Site(Client(session, seen), origin, origin + base)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_service(
+    tmp_path_factory: pytest.TempPathFactory, shared_database_url: str
+) -> AsyncIterator[Service]:
+    """Let everybody in: what comes through a proxy is no local user's."""
+    state_dir = tmp_path_factory.mktemp("shared") / "state"
+    async with ended(Service(state_dir, shared_database_url, auth="off")) as service:
+        yield await service.start()
 
 
 @pytest.fixture(params=DOCUMENTED)
@@ -240,7 +252,7 @@ async def test_events_resume_behind_a_documented_proxy(site: Site, tmp_path: Pat
 
 @pytest.mark.parametrize("name", UNDER_A_PATH)
 async def test_all_works_under_a_path(name: str, start: Start, tmp_path: Path) -> None:
-    client = await start(base_path=BASE)
+    client = await start(base_path=BASE, auth="off")
     proxy, text = UNDER_A_PATH[name]
     before = proxy(tmp_path / "proxy", client.service.address, text)
     async with behind(client, before, BASE) as site:
@@ -252,7 +264,7 @@ async def test_all_works_under_a_path(name: str, start: Start, tmp_path: Path) -
 
 
 async def test_a_name_is_permitted_behind_a_proxy(start: Start, tmp_path: Path) -> None:
-    client = await start(allowed_hosts=NAME)
+    client = await start(allowed_hosts=NAME, auth="off")
     text = snippet("nginx", 0)
     async with behind(client, nginx(tmp_path / "proxy", client.service.address, text)) as site:
         for origin, status in [(f"https://{NAME}", 200), (f"https://{NAME}:81", 403)]:

@@ -52,8 +52,10 @@ def snippet(language: str, number: int) -> str:
 
 
 @asynccontextmanager
-async def nginx(directory: Path, backend: str, configuration: str) -> AsyncIterator[str]:
-    """Run nginx with what its `http` block has; yield its address.
+async def nginx(
+    directory: Path, backend: str, configuration: str, *, user: int | None = None
+) -> AsyncIterator[str]:
+    """Run nginx with what its `http` block has, as a user; yield its address.
 
     It listens where `listen 80` or `listen 443 ssl` stand, the latter with a certificate of its
     own, and leads to `backend`, a URL, where BACKEND stands.
@@ -71,7 +73,8 @@ async def nginx(directory: Path, backend: str, configuration: str) -> AsyncItera
     file = directory / "nginx.conf"
     text = _changed(configuration, backend, changes)
     file.write_text(NGINX.format(directory=directory, snippet=text))
-    async with _running(directory, port, "nginx", "-p", str(directory), "-c", str(file)):
+    arguments = ("nginx", "-p", str(directory), "-c", str(file))
+    async with _running(directory, port, *arguments, user=user):
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
@@ -123,13 +126,24 @@ async def _make_certificate(directory: Path) -> None:
 
 
 @asynccontextmanager
-async def _running(directory: Path, port: int, name: str, *arguments: str) -> AsyncIterator[None]:
+async def _running(
+    directory: Path, port: int, name: str, *arguments: str, user: int | None = None
+) -> AsyncIterator[None]:
     """Run a program from when it listens; what it says is in `directory`/output."""
     program, output = shutil.which(name, path=PLACES), directory / "output"
     assert program is not None, f"This test needs {name} (apt-get install {name})."
+    if user is not None:
+        for path in [directory, *directory.iterdir()]:
+            os.chown(path, user, user)
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            program, *arguments, env={"HOME": str(directory)}, stdout=file, stderr=file
+            *(program, *arguments),
+            env={"HOME": str(directory)},
+            stdout=file,
+            stderr=file,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
 
     async def listens() -> bool:
