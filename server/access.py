@@ -224,3 +224,37 @@ class Token:
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
     made_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """A row of the audit: who did what, and what became of it.
+
+    `known_by`, `act` and `outcome` are texts, as a newer version may know further ones.
+    `script_sha256` is hexadecimal. `id` is given when it is entered, `key` before that.
+    """
+
+    at: datetime
+    principal: str
+    known_by: str
+    address: str
+    act: str
+    outcome: str
+    command_id: UUID | None = None
+    run_id: UUID | None = None
+    script_sha256: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    id: int | None = None
+    key: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditAsked:
+    """Which rows of the audit; None: whatever it is. From `since` on, and before `until`."""
+
+    principal: str | None = None
+    act: Act | None = None
+    command_id: UUID | None = None
+    run_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None

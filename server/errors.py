@@ -128,6 +128,10 @@ class DatabaseRefusedError(DatabaseUnavailableError):
     """The database is there and refuses a statement, mostly for what one of its rows holds."""
 
 
+class AuditUnavailableError(TailrunError):
+    """An act can be put on record nowhere at the moment, and is not done."""
+
+
 class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
 

@@ -62,6 +62,13 @@ class CommandChange:
     keep_description: bool = False
     group: str | None = None
 
+    @property
+    def named_fields(self) -> list[str]:
+        """The names of the fields that are to be changed."""
+        given = {"name": self.name is not None, "script": self.script is not None}
+        given |= {"description": not self.keep_description, "group": self.group is not None}
+        return [name for name, named in given.items() if named]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

@@ -23,6 +23,7 @@ from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.process import entry
 from server.process.descriptors import raise_limit_of
+from server.repositories.access.audit import AuditRepository
 from server.repositories.access.grants import GrantRepository
 from server.repositories.access.groups import GroupRepository
 from server.repositories.access.sessions import SessionRepository
@@ -36,9 +37,11 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
+from server.services.access.audit import Audit
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.guesses import Guesses
+from server.services.access.journal import Journal
 from server.services.access.links import Links
 from server.services.access.sessions import Sessions
 from server.services.access.tickets import Tickets
@@ -60,7 +63,7 @@ from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
 from server.settings.groups import Auth, DatabaseSettings, Settings
-from server.state import StateDirectory, state_directory
+from server.state import JOURNAL_FILE, StateDirectory, state_directory
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +133,7 @@ async def service(
     auth = auth_at(settings.http, settings.access)
     users = local_users(os.geteuid(), settings.access.local_users)
     async with _core(settings, environment) as core, AsyncExitStack() as stack:
+        audit = await stack.enter_async_context(_audit(core))
         tasks, metrics = core.tasks, core.metrics
         commands = CommandRepository(core.database)
         viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
@@ -145,6 +149,7 @@ async def service(
             core.runs,
             Chunks(core.outputs),
             requests,
+            audit,
             stop_grace_seconds=settings.runs.stop_grace_seconds,
         )
         retention = Retention(
@@ -161,7 +166,7 @@ async def service(
         app[keys.GROUPS] = Groups(GroupRepository(core.database))
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
-        app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests)
+        app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
         app[keys.READINESS] = Readiness(
             core.database,
             core.keeper,
@@ -170,10 +175,12 @@ async def service(
             core.active,
             retention,
             core.runs,
+            audit,
             host=core.state.host,
             state_dir=settings.state_dir,
             min_free_bytes=settings.output.min_free_bytes,
         )
+        app[keys.AUDIT] = audit
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
         if settings.runs.on_shutdown == "stop":
@@ -182,6 +189,14 @@ async def service(
         # After the stops, so that viewers see the ends of these runs.
         app.on_shutdown.append(viewers.close)
         yield app, tasks
+
+
+@asynccontextmanager
+async def _audit(core: _Core) -> AsyncIterator[Audit]:
+    """Run the audit of what people do."""
+    audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
+    async with audit.running(core.tasks):
+        yield audit
 
 
 @asynccontextmanager

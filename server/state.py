@@ -19,10 +19,12 @@ from server.files import read_small
 
 HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
+JOURNAL_FILE = "audit"
+"""What is to be entered in the audit."""
 CHECK_SECONDS = 0.25
 """Between two checks of the lock: for so long two servers may believe that they hold it."""
 
-OWN_NAMES = (LOCK_FILE, HOST_FILE, "spool", "work", "trash", "keeper")
+OWN_NAMES = (LOCK_FILE, HOST_FILE, JOURNAL_FILE, "spool", "work", "trash", "keeper")
 """What is ours in the directory. Not the embedded database: for root another user owns it."""
 
 OTHER_USERS = stat.S_IRWXG | stat.S_IRWXO

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from server.access import ANONYMOUS, EVERY_GROUP, LEAST, Actor, KnownBy, Principal, Right
 from server.errors import (
     CommandNotFoundError,
+    CredentialRefusedError,
     DatabaseUnavailableError,
     ForbiddenError,
     NotSignedInError,
@@ -45,10 +46,27 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await _admit(request, rule)
     except TailrunError as error:
+        _put_on_record(request, error)
         if rule.refuse is None:
             raise
         return await rule.refuse(request, error)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except ForbiddenError as error:
+        _put_on_record(request, error)
+        raise
+
+
+def _put_on_record(request: web.Request, error: TailrunError) -> None:
+    """Have it in the audit when somebody may not do what he asked for."""
+    if isinstance(error, CredentialRefusedError | NotSignedInError | ForbiddenError):
+        nobody = Actor(ANONYMOUS, request.app[keys.IDENTITY].address(request))
+        request.app[keys.AUDIT].denied(
+            request.get(keys.ACTOR, nobody),
+            method=request.method,
+            path=request.path,
+            why=str(error),
+        )
 
 
 async def asker(request: web.Request) -> Principal:

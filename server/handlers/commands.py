@@ -10,7 +10,7 @@ from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import COMMANDS, RUNS
 from server.handlers.http.operation import operation
-from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key
+from server.handlers.http.parameters import REPEATABLE, actor, body, command_id, query, request_key
 from server.handlers.http.problems import problem
 from server.handlers.http.rendering import MayOf, plain
 from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
@@ -70,7 +70,7 @@ async def create_command(request: web.Request) -> web.Response:
     access.demand(request, Right.EDIT, new.group)
     fields = asdict(new)
     view, replayed = await request.app[COMMANDS].create(
-        **fields, request=request_key(request, fields)
+        **fields, by=actor(request), request=request_key(request, fields)
     )
     if replayed:  # it may have been moved since
         access.demand_sight(request, view.command)
@@ -128,7 +128,7 @@ async def change_command(request: web.Request) -> web.Response:
 )
 async def delete_command(request: web.Request) -> web.Response:
     """Delete a command."""
-    await request.app[COMMANDS].delete(command_id(request))
+    await request.app[COMMANDS].delete(command_id(request), by=actor(request))
     return web.Response(status=204)
 
 
@@ -143,7 +143,10 @@ async def stop_command(request: web.Request) -> web.Response:
     """Stop all active runs of a command."""
     how = body(request, Stop)
     views = await request.app[RUNS].stop_command(
-        command_id(request), signal=how.signal, grace_seconds=how.grace_seconds
+        command_id(request),
+        by=actor(request),
+        signal=how.signal,
+        grace_seconds=how.grace_seconds,
     )
     may_of = await access.may_of_runs(request, views)
     page = RunsSchema.render(Page(views, None), base_path(request), may_of)
@@ -159,7 +162,11 @@ async def _change(request: web.Request) -> web.Response:
     change, moved_from = await _moved(request, asked.change)
     try:
         changed = await service.change(
-            command, change, versions=permitted_versions(request), moved_from=moved_from
+            command,
+            change,
+            by=actor(request),
+            versions=permitted_versions(request),
+            moved_from=moved_from,
         )
     except CommandChangedError as error:
         current = await service.get(command)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.access import Right
-from server.handlers import commands, health, output, pages, runs, stream
+from server.handlers import audit, commands, health, output, pages, runs, stream
 from server.handlers.http.answers import API
 from server.handlers.http.openapi import documented
 from server.handlers.http.operation import Operation
@@ -31,6 +31,7 @@ ROUTES = [
     ("POST", "runs/{id}/signal", Right.OPERATE, runs.signal_run),
     ("GET", "runs/{id}/output", Right.SEE, output.get_output),
     ("GET", "runs/{id}/ws", Right.SEE, stream.stream_run),
+    ("GET", "audit/", Right.GOVERN, audit.list_audit),
 ]
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""

@@ -8,7 +8,15 @@ from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import HTTP, RUNS
 from server.handlers.http.operation import operation
-from server.handlers.http.parameters import REPEATABLE, body, command_id, query, request_key, run_id
+from server.handlers.http.parameters import (
+    REPEATABLE,
+    actor,
+    body,
+    command_id,
+    query,
+    request_key,
+    run_id,
+)
 from server.handlers.schemas.base import PageAsked, PageQuery
 from server.handlers.schemas.runs import (
     RunInfoSchema,
@@ -33,7 +41,9 @@ from server.services.running.live import RunView
 )
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
-    view, replayed = await request.app[RUNS].start(command_id(request), request_key(request, {}))
+    view, replayed = await request.app[RUNS].start(
+        command_id(request), by=actor(request), request=request_key(request, {})
+    )
     headers = location(request, f"runs/{view.run.id}") | replay(replayed=replayed)
     return await _run(request, view, status=201, headers=headers)
 
@@ -111,7 +121,7 @@ async def get_info(request: web.Request) -> web.Response:
 )
 async def delete_run(request: web.Request) -> web.Response:
     """Delete a run that has ended."""
-    await request.app[RUNS].delete(run_id(request))
+    await request.app[RUNS].delete(run_id(request), by=actor(request))
     return web.Response(status=204)
 
 
@@ -128,7 +138,10 @@ async def stop_run(request: web.Request) -> web.Response:
     """Stop a run."""
     how = body(request, Stop)
     view = await request.app[RUNS].stop(
-        run_id(request), signal=how.signal, grace_seconds=how.grace_seconds
+        run_id(request),
+        by=actor(request),
+        signal=how.signal,
+        grace_seconds=how.grace_seconds,
     )
     return await _run(request, view, status=202)
 
@@ -144,7 +157,7 @@ async def stop_run(request: web.Request) -> web.Response:
 async def signal_run(request: web.Request) -> web.Response:
     """Send a signal to a run."""
     signal = body(request, Signal).signal
-    view = await request.app[RUNS].signal(run_id(request), signal=signal)
+    view = await request.app[RUNS].signal(run_id(request), by=actor(request), signal=signal)
     return await _run(request, view, status=202)
 
 

@@ -2,13 +2,14 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from server.access import DEFAULT_GROUP
+from server.access import DEFAULT_GROUP, Act, Actor, Outcome
 from server.errors import (
     CommandActiveError,
     CommandChangedError,
@@ -16,6 +17,7 @@ from server.errors import (
     RequestRepeatedError,
 )
 from server.models import Command, CommandChange, RequestKey, Run
+from server.repositories.access.audit import all_details, audit_parameters, audit_sql, bounded
 from server.repositories.database.batches import Batches
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
@@ -35,11 +37,15 @@ from server.repositories.search import SEARCH_NEWEST, listing
 # All times are of this host's clock, as its runs' are (repositories.runs): a first run is as old as
 # its command, whatever the database's clock says.
 ADD = f"""
-    WITH request AS ({{request}})
-    INSERT INTO commands AS c (id, name, description, script, group_name, created_at, updated_at)
-    SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
-    FROM request
-    RETURNING {COMMAND_COLUMNS}
+    WITH request AS ({{request}}), c AS (
+        INSERT INTO commands AS c (
+            id, name, description, script, group_name, created_at, updated_at
+        )
+        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
+        FROM request
+        RETURNING {COMMAND_COLUMNS}
+    ), audited AS ({audit_sql("c", command="c.id", script="c.script", name="c.name")})
+    SELECT {COMMAND_COLUMNS} FROM c
 """
 
 ADD_WITH_RUN = f"""
@@ -56,13 +62,31 @@ ADD_WITH_RUN = f"""
         )
         SELECT %(run_id)s, c.id, c.script, %(host)s, %(now)s, %(now)s, 'queued' FROM c
         RETURNING {RUN_COLUMNS}
+    ), audited AS (
+        {audit_sql("c", command="c.id", run="%(run_id)s", script="c.script", name="c.name")}
     )
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c, r
 """
 
-# Without a key, those that come at the same time are one statement and one commit.
+# Without a key, those that come at the same time are one statement and one commit. Each request
+# is one act, and one row of the audit: the creation's, which has the run's id as well.
+GIVEN_BY_ROW = {
+    "at": "now",
+    "principal": "principal",
+    "known_by": "known_by",
+    "address": "address",
+    "act": f"'{Act.COMMAND_CREATE.value}'",
+    "outcome": f"'{Outcome.DONE.value}'",
+    "details": "details",
+}
+AUDITED_ROWS = audit_sql(
+    "given", command="command_id", run="run_id", script="script", name="name", given=GIVEN_BY_ROW
+)
 ADD_WITH_RUNS = f"""
-    WITH given (command_id, run_id, name, description, script, group_name, host, now) AS (
+    WITH given (
+        command_id, run_id, name, description, script, group_name, host, now, principal, known_by,
+        address, details
+    ) AS (
         VALUES {{rows}}
     ), c AS (
         INSERT INTO commands AS c (
@@ -76,7 +100,7 @@ ADD_WITH_RUNS = f"""
         )
         SELECT run_id, command_id, script, host, now, now, 'queued' FROM given
         RETURNING {RUN_COLUMNS}
-    )
+    ), audited AS ({AUDITED_ROWS})
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c JOIN r ON r.commands_id = c.id
 """
 
@@ -88,27 +112,32 @@ GET_WITH_LAST_RUN = f"""
 
 # `updated_at` is the command's version: it moves at each change, whatever the clock does.
 CHANGE = f"""
-    UPDATE commands c
-    SET name = coalesce(%(name)s, c.name), script = coalesce(%(script)s, c.script),
-        description = CASE WHEN %(keep)s THEN c.description ELSE %(description)s END,
-        group_name = coalesce(%(group)s, c.group_name),
-        updated_at = greatest(%(now)s, c.updated_at + interval '1 microsecond')
-    WHERE c.id = %(id)s
-        AND (%(any_version)s OR c.updated_at = ANY(%(versions)s::timestamptz[]))
-        AND (%(moved_from)s IS NULL OR c.group_name = %(moved_from)s)
-    RETURNING {COMMAND_COLUMNS}
+    WITH c AS (
+        UPDATE commands c
+        SET name = coalesce(%(name)s, c.name), script = coalesce(%(script)s, c.script),
+            description = CASE WHEN %(keep)s THEN c.description ELSE %(description)s END,
+            group_name = coalesce(%(group)s, c.group_name),
+            updated_at = greatest(%(now)s, c.updated_at + interval '1 microsecond')
+        WHERE c.id = %(id)s
+            AND (%(any_version)s OR c.updated_at = ANY(%(versions)s::timestamptz[]))
+            AND (%(moved_from)s IS NULL OR c.group_name = %(moved_from)s)
+        RETURNING {COMMAND_COLUMNS}
+    ), audited AS ({audit_sql("c", command="c.id", script="c.script", name="c.name")})
+    SELECT {COMMAND_COLUMNS} FROM c
 """
 
 # Whoever adds a run locks its command's row (the foreign key does), so once this holds the row
 # no run appears any more. The second statement's snapshot is taken after that, and sees them all.
-DELETE = """
+DELETE = f"""
     SET LOCAL statement_timeout = 0;
     SELECT FROM commands WHERE id = %(id)s FOR UPDATE;
     WITH deleted AS (
         DELETE FROM commands WHERE id = %(id)s AND NOT EXISTS (
             SELECT FROM commands_info
             WHERE commands_id = %(id)s AND state IN ('queued', 'running')
-        ) RETURNING id
+        ) RETURNING id, name, script
+    ), audited AS (
+        {audit_sql("deleted d", command="d.id", script="d.script", name="d.name")}
     )
     SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands WHERE id = %(id)s)
 """
@@ -127,6 +156,11 @@ class _New(NamedTuple):
     script: str
     group: str
     host: str
+    now: datetime
+    principal: str
+    known_by: str
+    address: str
+    details: str
 
 
 class CommandRepository:
@@ -148,6 +182,7 @@ class CommandRepository:
         script: str,
         *,
         group: str = DEFAULT_GROUP,
+        by: Actor,
         request: RequestKey | None = None,
     ) -> Command:
         """Store a command.
@@ -156,7 +191,7 @@ class CommandRepository:
             RequestRepeatedError: the request was answered before.
         """
         fields = {"name": name, "description": description, "script": script, "group": group}
-        return command_of(await self._add(ADD, {**fields, "run_id": None}, request))
+        return command_of(await self._add(ADD, {**fields, "run_id": None}, by, request))
 
     async def add_with_run(
         self,
@@ -166,6 +201,7 @@ class CommandRepository:
         *,
         host: str,
         group: str = DEFAULT_GROUP,
+        by: Actor,
         request: RequestKey | None = None,
     ) -> tuple[Command, Run]:
         """Store a command and its first run, queued, in one statement.
@@ -174,26 +210,33 @@ class CommandRepository:
             RequestRepeatedError: the request was answered before.
         """
         if request is None:
-            new = _New(uuid4(), uuid4(), name, description, script, group, host)
+            now, known_by = datetime.now(UTC), by.principal.known_by.value
+            who = bounded(by.principal.name), known_by, bounded(by.address)
+            details = json.dumps(all_details(by.principal, None))
+            new = _New(uuid4(), uuid4(), name, description, script, group, host, now, *who, details)
             return await self._batches.do(new)
         fields = {"name": name, "description": description, "script": script, "group": group}
-        row = await self._add(ADD_WITH_RUN, {**fields, "host": host, "run_id": uuid4()}, request)
+        run = {"host": host, "run_id": uuid4()}
+        row = await self._add(ADD_WITH_RUN, {**fields, **run}, by, request)
         return _added(row)
 
     async def _add_all(self, batch: Sequence["_New"]) -> Sequence[tuple[Command, Run]]:
-        now = datetime.now(UTC)
-        parameters = {str(number): (*new, now) for number, new in enumerate(batch)}
+        parameters = {str(number): tuple(new) for number, new in enumerate(batch)}
         sql = ADD_WITH_RUNS.format(rows=", ".join(f"%({number})s" for number in parameters))
         rows = await self._database.fetch_all(sql, parameters)
         added = {row[0]: _added(row) for row in rows}
         return [added[new.command_id] for new in batch]
 
-    async def _add(self, sql: str, fields: Mapping[str, object], request: RequestKey | None) -> Row:
+    async def _add(
+        self, sql: str, fields: Mapping[str, object], by: Actor, request: RequestKey | None
+    ) -> Row:
+        now = datetime.now(UTC)
         parameters = {
             **fields,
             "command_id": uuid4(),
-            "now": datetime.now(UTC),
+            "now": now,
             **request_parameters(request),
+            **audit_parameters(Act.COMMAND_CREATE, by, at=now),
         }
         rows = await self._database.fetch_all(sql.format(request=request_sql(request)), parameters)
         if not rows:
@@ -227,6 +270,7 @@ class CommandRepository:
         command_id: UUID,
         change: CommandChange,
         *,
+        by: Actor,
         versions: Sequence[datetime] | None = None,
         moved_from: str | None = None,
     ) -> Command:
@@ -239,6 +283,7 @@ class CommandRepository:
             CommandNotFoundError: there is no such command.
             CommandChangedError: it is of another version, or of another group.
         """
+        now = datetime.now(UTC)
         parameters = {
             "id": command_id,
             "name": change.name,
@@ -247,9 +292,10 @@ class CommandRepository:
             "keep": change.keep_description,
             "group": change.group,
             "moved_from": moved_from,
-            "now": datetime.now(UTC),
+            "now": now,
             "any_version": versions is None,
             "versions": list(versions or []),
+            **audit_parameters(Act.COMMAND_CHANGE, by, at=now, details=_changed(change)),
         }
         row = await self._database.fetch_one(CHANGE, parameters)
         if row is None:
@@ -257,15 +303,16 @@ class CommandRepository:
             raise CommandChangedError("The command was changed meanwhile.")
         return command_of(row)
 
-    async def delete(self, command_id: UUID) -> None:
+    async def delete(self, command_id: UUID, *, by: Actor) -> None:
         """Delete a command with its runs; their output follows (RetentionRepository.purge).
 
         Raises:
             CommandNotFoundError: there is no such command.
             CommandActiveError: it has an active run.
         """
+        parameters = {"id": command_id, **audit_parameters(Act.COMMAND_DELETE, by)}
         [(deleted, found)] = await self._database.fetch_all(
-            DELETE, {"id": command_id}, timeout_seconds=DELETE_SECONDS
+            DELETE, parameters, timeout_seconds=DELETE_SECONDS
         )
         if not found:
             raise CommandNotFoundError.of(command_id)
@@ -299,6 +346,12 @@ class CommandRepository:
             limit,
             lambda item: SortKey(item[0].created_at, item[0].id),
         )
+
+
+def _changed(change: CommandChange) -> dict[str, object]:
+    """Return what the audit tells of a change: the fields that it names, and the new group."""
+    details: dict[str, object] = {"fields": change.named_fields}
+    return details if change.group is None else details | {"group": change.group}
 
 
 def _added(row: Row) -> tuple[Command, Run]:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from psycopg2.errors import ForeignKeyViolation
 
+from server.access import Act, Actor
 from server.errors import (
     CommandNotFoundError,
     DatabaseRefusedError,
@@ -17,6 +18,7 @@ from server.errors import (
     RunNotFoundError,
 )
 from server.models import Position, RequestKey, Run, RunEnd, RunState
+from server.repositories.access.audit import audit_parameters, audit_sql
 from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
@@ -32,11 +34,15 @@ from server.repositories.run_lists import NEWEST, run_listing
 
 # The time is this host's: a database that was frozen may store the run long after the request.
 ADD = f"""
-    WITH request AS ({{request}})
-    INSERT INTO commands_info AS r (id, commands_id, script, host, created_at, start_time, state)
-    SELECT %(run_id)s, %(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, 'queued'
-    FROM request
-    RETURNING {RUN_COLUMNS}
+    WITH request AS ({{request}}), r AS (
+        INSERT INTO commands_info AS r (
+            id, commands_id, script, host, created_at, start_time, state
+        )
+        SELECT %(run_id)s, %(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, 'queued'
+        FROM request
+        RETURNING {RUN_COLUMNS}
+    ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
+    SELECT {RUN_COLUMNS} FROM r
 """
 
 GET = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = %(id)s"
@@ -104,10 +110,13 @@ FINISH_QUEUED = f"""
 """
 
 # Locked first, for the second statement's snapshot to show what another one left of the row.
-DELETE = """
+DELETE = f"""
     SELECT FROM commands_info WHERE id = %(id)s FOR UPDATE;
     WITH deleted AS (
-        DELETE FROM commands_info WHERE id = %(id)s AND end_time IS NOT NULL RETURNING id
+        DELETE FROM commands_info WHERE id = %(id)s AND end_time IS NOT NULL
+        RETURNING id, commands_id, script
+    ), audited AS (
+        {audit_sql("deleted d", command="d.commands_id", run="d.id", script="d.script")}
     )
     SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands_info WHERE id = %(id)s)
 """
@@ -121,7 +130,13 @@ class RunRepository:
         self._newest = newest  # so many are looked through for those of some groups
 
     async def add(
-        self, command_id: UUID, script: str, host: str, *, request: RequestKey | None = None
+        self,
+        command_id: UUID,
+        script: str,
+        host: str,
+        *,
+        by: Actor,
+        request: RequestKey | None = None,
     ) -> Run:
         """Store a run of a command, queued, in its first epoch.
 
@@ -129,13 +144,15 @@ class RunRepository:
             CommandNotFoundError: there is no such command.
             RequestRepeatedError: the request was answered before.
         """
+        now = datetime.now(UTC)
         parameters = {
             "command_id": command_id,
             "run_id": uuid4(),
             "script": script,
             "host": host,
-            "now": datetime.now(UTC),
+            "now": now,
             **request_parameters(request),
+            **audit_parameters(Act.COMMAND_START, by, at=now),
         }
         sql = ADD.format(request=request_sql(request))
         try:
@@ -233,14 +250,15 @@ class RunRepository:
         parameters = {"id": run_id, **end_parameters(end)}
         return await self._database.fetch_one(FINISH_QUEUED, parameters) is not None
 
-    async def delete(self, run_id: UUID) -> None:
+    async def delete(self, run_id: UUID, *, by: Actor) -> None:
         """Delete a run that has ended; its output follows (RetentionRepository.purge).
 
         Raises:
             RunNotFoundError: there is no such run.
             RunActiveError: it is active.
         """
-        [(deleted, found)] = await self._database.fetch_all(DELETE, {"id": run_id})
+        parameters = {"id": run_id, **audit_parameters(Act.RUN_DELETE, by)}
+        [(deleted, found)] = await self._database.fetch_all(DELETE, parameters)
         if not found:
             raise RunNotFoundError.of(run_id)
         if not deleted:

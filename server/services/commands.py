@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from server.access import Act, Actor
 from server.models import Command, CommandChange, MadeBefore, RequestKey, Run
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
+from server.services.access.audit import Audit
 from server.services.requests import Requests
 from server.services.running.live import RunView
 from server.services.running.runner import Runner
@@ -48,7 +50,9 @@ class CommandService:
         runner: Runner,
         runs: RunService,
         requests: Requests,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._requests = requests
         self._commands = commands
         self._runner = runner
@@ -62,6 +66,7 @@ class CommandService:
         script: str,
         group: str,
         start: bool,
+        by: Actor,
         request: RequestKey | None = None,
     ) -> tuple[CommandView, bool]:
         """Store a command and start its first run, unless `start` is false.
@@ -75,7 +80,7 @@ class CommandService:
         async def make() -> CommandView:
             if not start:
                 added = await self._commands.add(
-                    name, description, script, group=group, request=request
+                    name, description, script, group=group, by=by, request=request
                 )
                 return CommandView(added, None)
             command, run = await self._commands.add_with_run(
@@ -84,6 +89,7 @@ class CommandService:
                 script,
                 group=group,
                 host=self._runner.host,
+                by=by,
                 request=request,
             )
             return CommandView(command, (await self._runner.dispatch(run)).view)
@@ -92,7 +98,8 @@ class CommandService:
             run = None if made.run_id is None else await self._runs.resume(made.run_id)
             return CommandView(await self._commands.get(made.command_id), run)
 
-        return await self._requests.once(request, make, again)
+        with self._audit.trying(Act.COMMAND_CREATE, by):
+            return await self._requests.once(request, make, again)
 
     async def get(self, command_id: UUID) -> CommandView:
         """Return a command.
@@ -117,6 +124,7 @@ class CommandService:
         command_id: UUID,
         change: CommandChange,
         *,
+        by: Actor,
         versions: Sequence[datetime] | None = None,
         moved_from: str | None = None,
     ) -> CommandView:
@@ -129,19 +137,21 @@ class CommandService:
             CommandChangedError: it is of another version (`updated_at`), or of another group.
         """
         # Of the row read afterwards only the run counts: another editor may have changed the rest.
-        changed = await self._commands.change(
-            command_id, change, versions=versions, moved_from=moved_from
-        )
+        with self._audit.trying(Act.COMMAND_CHANGE, by, command_id=command_id):
+            changed = await self._commands.change(
+                command_id, change, by=by, versions=versions, moved_from=moved_from
+            )
         return replace(await self.get(command_id), command=changed)
 
-    async def delete(self, command_id: UUID) -> None:
+    async def delete(self, command_id: UUID, *, by: Actor) -> None:
         """Delete a command with all its runs.
 
         Raises:
             CommandNotFoundError: there is no such command.
             CommandActiveError: it has an active run.
         """
-        await self._commands.delete(command_id)
+        with self._audit.trying(Act.COMMAND_DELETE, by, command_id=command_id):
+            await self._commands.delete(command_id, by=by)
 
     def _view(self, command: Command, run: Run | None) -> CommandView:
         return CommandView(command, None if run is None else self._runs.overlay(run))

@@ -10,6 +10,7 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database.database import READY_SECONDS, Database
 from server.repositories.runs import RunRepository
+from server.services.access.audit import Audit
 from server.services.archive.archiver import Archiver
 from server.services.archive.retention import Retention
 from server.services.faults import Faults
@@ -33,6 +34,7 @@ class Readiness:
         active: ActiveRuns,
         retention: Retention,
         runs: RunRepository,
+        audit: Audit,
         *,
         host: str,
         state_dir: Path,
@@ -45,6 +47,7 @@ class Readiness:
         self._active = active
         self._retention = retention
         self._runs = runs
+        self._audit = audit
         self._host = host
         self._state_dir = state_dir
         self._min_free_bytes = min_free_bytes
@@ -69,6 +72,7 @@ class Readiness:
             "runs": self._faults.problem(),
             "queue": self._active.problem(),
             "retention": self._retention.problem(),
+            "audit": self._audit.problem(),
             "elsewhere": await self._elsewhere(),
             "keeper_descriptors": await self._keeper_descriptors(),
         }

@@ -1,11 +1,12 @@
 """Runs as users see them: the stored ones, overlaid with what is live here."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
+from server.access import Act, Actor
 from server.errors import (
     ArchiveDamagedError,
     DatabaseUnavailableError,
@@ -20,6 +21,7 @@ from server.output.source import Output
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.repositories.runs import RunRepository
+from server.services.access.audit import Audit
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.requests import Requests
@@ -46,6 +48,7 @@ class RunService:
         runs: RunRepository,
         chunks: Chunks,
         requests: Requests,
+        audit: Audit,
         *,
         stop_grace_seconds: float,
     ) -> None:
@@ -57,10 +60,11 @@ class RunService:
         self._runs = runs
         self._chunks = chunks
         self._requests = requests
+        self._audit = audit
         self._stop_grace_seconds = stop_grace_seconds
 
     async def start(
-        self, command_id: UUID, request: RequestKey | None = None
+        self, command_id: UUID, *, by: Actor, request: RequestKey | None = None
     ) -> tuple[RunView, bool]:
         """Start a run of the command; also return whether a request of the same key did so before.
 
@@ -73,14 +77,15 @@ class RunService:
 
         async def make() -> RunView:
             command = await self._commands.get(command_id)
-            return (await self._runner.start(command, request)).view
+            return (await self._runner.start(command, by=by, request=request)).view
 
         async def again(made: MadeBefore) -> RunView:
             if made.run_id is None:
                 raise RunNotFoundError("The request of this key started no run.")
             return await self.resume(made.run_id)
 
-        return await self._requests.once(request, make, again)
+        with self._audit.trying(Act.COMMAND_START, by, command_id=command_id):
+            return await self._requests.once(request, make, again)
 
     async def resume(self, run_id: UUID) -> RunView:
         """Return a run that was stored; start it if the answer to its storing was lost.
@@ -144,32 +149,52 @@ class RunService:
         await self._commands.get(command_id)
         return await self.list(command_id=command_id, groups=groups, limit=limit, cursor=cursor)
 
-    async def delete(self, run_id: UUID) -> None:
+    async def delete(self, run_id: UUID, *, by: Actor) -> None:
         """Delete a run that has ended, with its output.
 
         Raises:
             RunNotFoundError: there is no such run.
             RunActiveError: it is active.
         """
-        failpoint("run.delete")
-        await self._runs.delete(run_id)
+        with self._audit.trying(Act.RUN_DELETE, by, run_id=run_id):
+            failpoint("run.delete")
+            await self._runs.delete(run_id, by=by)
 
     async def stop(
-        self, run_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
+        self,
+        run_id: UUID,
+        *,
+        by: Actor,
+        signal: str = "SIGTERM",
+        grace_seconds: float | None = None,
     ) -> RunView:
         """Stop a run; again: harmless.
 
         Raises:
             RunNotFoundError: there is no such run.
             NoActiveRunError: the run has ended.
+            AuditUnavailableError: it cannot be put on record, and is not stopped.
         """
-        view = await self.get(run_id)
-        if view.run.state.final:
-            raise NoActiveRunError(f"The run has ended already ({view.run.state}).")
-        if self._active.get(run_id) is None:
-            return await self._end_unfollowed(view.run)
+        with self._audit.trying(Act.RUN_STOP, by, run_id=run_id):
+            run = (await self.get(run_id)).run
+            if run.state.final:
+                raise NoActiveRunError(f"The run has ended already ({run.state}).")
+        return await self._stop(run, by, signal=signal, grace_seconds=grace_seconds)
+
+    async def _stop(
+        self, run: Run, by: Actor, *, signal: str, grace_seconds: float | None
+    ) -> RunView:
         grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
-        return (await self._control.stop(run_id, signal=signal, grace_seconds=grace)).view
+        async with self._audit.act(
+            Act.RUN_STOP,
+            by,
+            command_id=run.command_id,
+            run_id=run.id,
+            details={"signal": signal, "grace_seconds": grace},
+        ):
+            if self._active.get(run.id) is None:
+                return await self._end_unfollowed(run)
+            return (await self._control.stop(run.id, signal=signal, grace_seconds=grace)).view
 
     async def _end_unfollowed(self, run: Run) -> RunView:
         """End a run that is stored as active and that this server does not have, as lost.
@@ -183,36 +208,61 @@ class RunService:
         logger.warning("run ended as lost: no server follows it", extra={"run": run.id})
         return RunView.stored(ended)
 
-    async def signal(self, run_id: UUID, *, signal: str) -> RunView:
+    async def signal(self, run_id: UUID, *, by: Actor, signal: str) -> RunView:
         """Send a signal to a run's process group; SIGSTOP pauses it, SIGCONT resumes it.
 
         Raises:
             RunNotFoundError: there is no such run.
             NoActiveRunError: the run has no process.
+            AuditUnavailableError: it cannot be put on record, and is not sent.
         """
-        await self.get(run_id)
-        return (await self._control.signal(run_id, signal)).view
+        with self._audit.trying(Act.RUN_SIGNAL, by, run_id=run_id):
+            run = (await self.get(run_id)).run
+        async with self._audit.act(
+            Act.RUN_SIGNAL,
+            by,
+            command_id=run.command_id,
+            run_id=run_id,
+            details={"signal": signal},
+        ):
+            return (await self._control.signal(run_id, signal)).view
 
     async def stop_command(
-        self, command_id: UUID, *, signal: str = "SIGTERM", grace_seconds: float | None = None
+        self,
+        command_id: UUID,
+        *,
+        by: Actor,
+        signal: str = "SIGTERM",
+        grace_seconds: float | None = None,
     ) -> Sequence[RunView]:
-        """Stop all active runs of a command.
+        """Stop all active runs of a command; each is an act of its own.
 
         Raises:
             CommandNotFoundError: there is no such command.
             NoActiveRunError: it has no active run.
+            AuditUnavailableError: it cannot be put on record; the rest is not stopped.
         """
+        with self._audit.trying(Act.RUN_STOP, by, command_id=command_id):
+            found = await self._active_of(command_id)
+        stopped = []
+        for run_id in found:
+            with suppress(NoActiveRunError, RunNotFoundError):  # it has just ended
+                run = (await self.get(run_id)).run
+                if not run.state.final:
+                    stopped.append(
+                        await self._stop(run, by, signal=signal, grace_seconds=grace_seconds)
+                    )
+        if not stopped:
+            with self._audit.trying(Act.RUN_STOP, by, command_id=command_id):
+                raise NoActiveRunError("The command has no active run.")
+        return stopped
+
+    async def _active_of(self, command_id: UUID) -> Iterable[UUID]:
+        """Return a command's active runs; also those of another server, which nobody may follow."""
         await self._commands.get(command_id)
         stored = [run.id for run in await self._runs.active_of_command(command_id)]
         live = [live.run.id for live in self._active.of_command(command_id)]
-        stopped = []
-        # Those of the database as well: another server may have left some that nobody follows.
-        for run_id in dict.fromkeys([*live, *stored]):
-            with suppress(NoActiveRunError, RunNotFoundError):  # it has just ended
-                stopped.append(await self.stop(run_id, signal=signal, grace_seconds=grace_seconds))
-        if not stopped:
-            raise NoActiveRunError("The command has no active run.")
-        return stopped
+        return dict.fromkeys([*live, *stored])
 
     async def text(self, run_id: UUID, limit: int) -> tuple[str, bool]:
         """Return the first `limit` bytes of a run's output as text, and whether there is more."""

@@ -7,6 +7,7 @@ from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.viewers import Viewers
+from server.services.access.audit import Audit
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.links import Links
@@ -27,6 +28,7 @@ TOKENS = web.AppKey("tokens", Tokens)
 SESSIONS = web.AppKey("sessions", Sessions)
 LINKS = web.AppKey("links", Links)
 TICKETS = web.AppKey("tickets", Tickets)
+AUDIT = web.AppKey("audit", Audit)
 HTTP = web.AppKey("http", HttpSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)

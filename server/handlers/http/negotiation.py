@@ -28,6 +28,11 @@ def accepts_events(accept: str) -> bool:
     return dict(_qualities(accept)).get("text/event-stream", 0.0) > 0
 
 
+def accepts_lines(accept: str) -> bool:
+    """Return whether lines of JSON are asked for by name."""
+    return dict(_qualities(accept)).get("application/x-ndjson", 0.0) > 0
+
+
 def _qualities(header: str) -> Iterator[tuple[str, float]]:
     """Iterate over what a header lists and its qualities; a quality that is none counts as 0."""
     for one in header.split(","):

@@ -69,6 +69,11 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
         "database-refused",
         "The database refuses it now; the server's log says why. Try again.",
     ),
+    errors.AuditUnavailableError: Kind(
+        503,
+        "audit-unavailable",
+        "It is not done, as it cannot be put on record at the moment. Try again.",
+    ),
     errors.KeeperUnavailableError: Kind(
         503, "keeper-unavailable", "The keeper cannot be reached at the moment. Try again."
     ),

@@ -24,7 +24,7 @@ from server.handlers.http.place import Place
 from server.services.access.remembered import Held
 from server.settings.groups import ViewerSettings
 
-MayWatch = Callable[[Principal, UUID], Awaitable[Held[bool]]]
+MayWatch = Callable[[Principal, UUID | None], Awaitable[Held[bool]]]
 """Returns whether a principal may see a run by now; raises DatabaseUnavailableError."""
 
 SWEEP_SECONDS = 1.0  # a viewer is dropped, or sent a sign of life, so much later at most
@@ -68,15 +68,19 @@ class Viewers:
         self._peer_of = peer_of
         self._sweep_seconds = sweep_seconds
         self._places: dict[int, Place] = {}  # by the id of the viewer's task
-        self._per_run: Counter[UUID] = Counter()
+        self._per_run: Counter[UUID | None] = Counter()
         self._ended: dict[UUID, float] = {}  # credentials, and until when that is known
 
     def __len__(self) -> int:
         return len(self._places)
 
     @contextmanager
-    def admit(self, run_id: UUID, request: web.Request, principal: Principal) -> Iterator[Place]:
+    def admit(
+        self, run_id: UUID | None, request: web.Request, principal: Principal
+    ) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
+
+        Those that read the audit, None, are counted together.
 
         It is called before the answer begins, so that also of viewers that come at once those
         beyond a limit are refused by a status.
@@ -224,7 +228,7 @@ class Viewers:
         for place in places:
             place.cut_off()
 
-    def _check_room(self, run_id: UUID) -> None:
+    def _check_room(self, run_id: UUID | None) -> None:
         if len(self._places) >= self._max_viewers:
             raise LimitReachedError(
                 f"No more viewers are served: the limit TAILRUN_MAX_VIEWERS is {self._max_viewers}."

@@ -21,8 +21,8 @@ class Standing:
         self._grants = grants
         self._groups = groups
 
-    async def may_watch(self, principal: Principal, run_id: UUID) -> Held[bool]:
-        """Return whether a principal who was let in may see a run by now.
+    async def may_watch(self, principal: Principal, run_id: UUID | None) -> Held[bool]:
+        """Return whether a principal who was let in may see a run, None: the audit, by now.
 
         For the server's own user, and where there is no authentication, nothing is asked.
 
@@ -33,6 +33,8 @@ class Standing:
             now = await self._look_again(principal)
         except CredentialRefusedError:
             return Held(value=False, stale=False)
+        if run_id is None:
+            return Held(value=now.may(Right.GOVERN, EVERY_GROUP), stale=now.stale)
         if now.may(Right.SEE, EVERY_GROUP):
             return Held(value=True, stale=now.stale)
         try:

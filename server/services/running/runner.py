@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from server.access import Actor
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, KeeperRefusedError
@@ -52,7 +53,9 @@ class Runner:
         self._finisher = finisher
         self._metrics = metrics
 
-    async def start(self, command: Command, request: RequestKey | None = None) -> LiveRun:
+    async def start(
+        self, command: Command, *, by: Actor, request: RequestKey | None = None
+    ) -> LiveRun:
         """Store a new run of the command and start it, or queue it when all places are taken.
 
         Raises:
@@ -62,7 +65,7 @@ class Runner:
         """
         self._active.admit(command.id)  # before it is stored: what is refused leaves nothing
         return await self.dispatch(
-            await self._runs.add(command.id, command.script, self.host, request=request)
+            await self._runs.add(command.id, command.script, self.host, by=by, request=request)
         )
 
     async def dispatch(self, run: Run) -> LiveRun:

@@ -56,6 +56,7 @@ TABLE = {
     ("POST", "/api/v1/runs/{id}/signal"): Row(OPERATOR, 202, {"signal": "SIGCONT"}),
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
+    ("GET", "/api/v1/audit"): Row(ADMIN, governs=True),
     ("GET", "/healthz"): Row(PUBLIC),
     ("GET", "/readyz"): Row(PUBLIC),
     ("GET", "/metrics"): Row(ADMIN, governs=True),

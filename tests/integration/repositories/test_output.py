@@ -18,6 +18,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from tests.support.access import BY
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -42,8 +43,10 @@ async def run(database: Database) -> Run:
 
 
 async def add_runs(database: Database, count: int) -> list[Run]:
-    command = await CommandRepository(database).add("name", None, "true")
-    return [await RunRepository(database).add(command.id, "true", "here") for _ in range(count)]
+    command = await CommandRepository(database).add("name", None, "true", by=BY)
+    return [
+        await RunRepository(database).add(command.id, "true", "here", by=BY) for _ in range(count)
+    ]
 
 
 def step(run_id: UUID, epoch: int, start: int, lines: int, *pieces: bytes) -> Advance:

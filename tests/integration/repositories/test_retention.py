@@ -15,6 +15,7 @@ from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.retention import RetentionRepository, Table
 from server.repositories.runs import RunRepository
+from tests.support.access import BY
 from tests.support.postgres import execute
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -29,14 +30,14 @@ def retention(database: Database) -> RetentionRepository:
 
 @pytest.fixture
 async def command_id(database: Database) -> UUID:
-    return (await CommandRepository(database).add("name", None, "true")).id
+    return (await CommandRepository(database).add("name", None, "true", by=BY)).id
 
 
 async def add(
     database: Database, command_id: UUID, *pieces: bytes, ended_at: datetime | None = NOW
 ) -> Run:
     """Store a run with its output, a chunk a piece (not compressed: any bytes will do)."""
-    run = await RunRepository(database).add(command_id, "true", "here")
+    run = await RunRepository(database).add(command_id, "true", "here", by=BY)
     chunks: list[Chunk] = []
     offset = 0
     for data in pieces:
@@ -74,7 +75,7 @@ async def test_what_ended_before_a_moment_goes_oldest_first(
 async def test_what_is_beyond_the_newest_of_a_command_goes(
     retention: RetentionRepository, database: Database, command_id: UUID
 ) -> None:
-    other = (await CommandRepository(database).add("other", None, "true")).id
+    other = (await CommandRepository(database).add("other", None, "true", by=BY)).id
     runs = [await add(database, command_id) for _ in range(5)]
     theirs = [await add(database, other) for _ in range(2)]
     active = await add(database, command_id, ended_at=None)

@@ -22,6 +22,7 @@ from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.run_lists import NEWEST
 from server.repositories.runs import RunRepository
+from tests.support.access import BY
 from tests.support.postgres import until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
@@ -34,7 +35,7 @@ def runs(database: Database) -> RunRepository:
 
 @pytest.fixture
 async def command(database: Database) -> Command:
-    return await CommandRepository(database).add("name", None, "true")
+    return await CommandRepository(database).add("name", None, "true", by=BY)
 
 
 async def finish(database: Database, run: Run, state: RunState) -> None:
@@ -45,7 +46,7 @@ async def finish(database: Database, run: Run, state: RunState) -> None:
 async def test_a_run_is_stored_queued_in_its_first_epoch(
     runs: RunRepository, command: Command
 ) -> None:
-    run = await runs.add(command.id, "echo run", "here")
+    run = await runs.add(command.id, "echo run", "here", by=BY)
     assert (run.command_id, run.script, run.host) == (command.id, "echo run", "here")
     assert (run.state, run.epoch, run.exitcode) == (RunState.QUEUED, 1, None)
     assert isinstance(run.state, RunState)
@@ -59,25 +60,25 @@ async def test_what_is_unknown_is_not_found(runs: RunRepository, command: Comman
     with pytest.raises(RunNotFoundError):
         await runs.latest(command.id)
     with pytest.raises(CommandNotFoundError):
-        await runs.add(uuid4(), "true", "here")
+        await runs.add(uuid4(), "true", "here", by=BY)
 
 
 async def test_the_latest_run_is_the_newest_of_its_command(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    other = await CommandRepository(database).add("other", None, "true")
-    await runs.add(command.id, "true", "here")
-    newest = await runs.add(command.id, "true", "here")
-    await runs.add(other.id, "true", "here")
+    other = await CommandRepository(database).add("other", None, "true", by=BY)
+    await runs.add(command.id, "true", "here", by=BY)
+    newest = await runs.add(command.id, "true", "here", by=BY)
+    await runs.add(other.id, "true", "here", by=BY)
     assert await runs.latest(command.id) == newest
 
 
 async def test_lists_are_filtered_by_state_and_command(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    other = await CommandRepository(database).add("other", None, "true")
-    mine = [await runs.add(command.id, "true", "here") for _ in range(4)]
-    theirs = await runs.add(other.id, "true", "here")
+    other = await CommandRepository(database).add("other", None, "true", by=BY)
+    mine = [await runs.add(command.id, "true", "here", by=BY) for _ in range(4)]
+    theirs = await runs.add(other.id, "true", "here", by=BY)
     await finish(database, mine[1], RunState.FAILED)
     await finish(database, theirs, RunState.FAILED)
 
@@ -97,7 +98,7 @@ async def test_lists_are_filtered_by_state_and_command(
 
 
 async def test_pages_of_runs_hold_each_once(runs: RunRepository, command: Command) -> None:
-    added = [await runs.add(command.id, "true", "here") for _ in range(5)]
+    added = [await runs.add(command.id, "true", "here", by=BY) for _ in range(5)]
     first = await runs.list(command_id=command.id, limit=3)
     second = await runs.list(command_id=command.id, limit=3, cursor=first.next)
     assert [*first.items, *second.items] == [replace(run, script="") for run in added[::-1]]
@@ -109,8 +110,8 @@ async def test_pages_of_runs_hold_each_once(runs: RunRepository, command: Comman
 async def test_active_runs_are_those_of_the_host_oldest_first(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    first, finished, last = [await runs.add(command.id, "true", "here") for _ in range(3)]
-    await runs.add(command.id, "true", "elsewhere")
+    first, finished, last = [await runs.add(command.id, "true", "here", by=BY) for _ in range(3)]
+    await runs.add(command.id, "true", "elsewhere", by=BY)
     await finish(database, finished, RunState.SUCCEEDED)
     assert await runs.active("here") == [first, last]
 
@@ -118,7 +119,7 @@ async def test_active_runs_are_those_of_the_host_oldest_first(
 async def test_taking_over_raises_the_epoch_of_active_runs(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    active, finished = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    active, finished = [await runs.add(command.id, "true", "here", by=BY) for _ in range(2)]
     await finish(database, finished, RunState.SUCCEEDED)
     await OutputRepository(database).append([Advance(active.id, 1, 0, 7, 2, start_time=NOW)])
     taken = await runs.take_over([active.id, finished.id, uuid4()], "there")
@@ -131,7 +132,7 @@ async def test_taking_over_raises_the_epoch_of_active_runs(
 async def test_only_a_queued_run_is_finished_without_its_archive(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    queued, running = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    queued, running = [await runs.add(command.id, "true", "here", by=BY) for _ in range(2)]
     await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
     end = RunEnd(RunState.FAILED, NOW, signal="SIGKILL", reason="a NUL \0 and \udcff")
     assert await runs.finish_queued(queued.id, end)
@@ -146,33 +147,33 @@ async def test_only_a_queued_run_is_finished_without_its_archive(
 async def test_a_finished_run_is_deleted_alone(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    finished, kept = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    finished, kept = [await runs.add(command.id, "true", "here", by=BY) for _ in range(2)]
     await finish(database, finished, RunState.SUCCEEDED)
-    await runs.delete(finished.id)
+    await runs.delete(finished.id, by=BY)
     assert [run.id for run in (await runs.list(limit=9)).items] == [kept.id]
     with pytest.raises(RunNotFoundError):
-        await runs.delete(finished.id)
+        await runs.delete(finished.id, by=BY)
 
 
 async def test_an_active_run_is_not_deleted(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    queued, running = [await runs.add(command.id, "true", "here") for _ in range(2)]
+    queued, running = [await runs.add(command.id, "true", "here", by=BY) for _ in range(2)]
     await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
     for run in (queued, running):
         with pytest.raises(RunActiveError):
-            await runs.delete(run.id)
+            await runs.delete(run.id, by=BY)
     assert len((await runs.list(limit=9)).items) == 2
 
 
 async def test_of_two_deletes_of_a_run_the_second_does_not_find_it(
     runs: RunRepository, command: Command, database: Database, database_url: str
 ) -> None:
-    run = await runs.add(command.id, "true", "here")
+    run = await runs.add(command.id, "true", "here", by=BY)
     await finish(database, run, RunState.SUCCEEDED)
     with closing(psycopg2.connect(database_url)) as other, other.cursor() as cursor:
         cursor.execute("DELETE FROM commands_info")
-        deleting = asyncio.create_task(runs.delete(run.id))
+        deleting = asyncio.create_task(runs.delete(run.id, by=BY))
         await until_a_statement_waits(database)
         other.commit()
     with pytest.raises(RunNotFoundError):
@@ -182,8 +183,10 @@ async def test_of_two_deletes_of_a_run_the_second_does_not_find_it(
 async def test_a_run_that_nobody_has_taken_over_is_unconfirmed(
     runs: RunRepository, command: Command, database: Database
 ) -> None:
-    doubtful, taken, running, ended = [await runs.add(command.id, "true", "here") for _ in range(4)]
-    await runs.add(command.id, "true", "elsewhere")
+    doubtful, taken, running, ended = [
+        await runs.add(command.id, "true", "here", by=BY) for _ in range(4)
+    ]
+    await runs.add(command.id, "true", "elsewhere", by=BY)
     await runs.take_over([taken.id], "here")
     await OutputRepository(database).append([Advance(running.id, 1, 0, 0, 0, start_time=NOW)])
     await finish(database, ended, RunState.LOST)
@@ -197,7 +200,7 @@ async def test_a_run_that_is_stored_late_is_as_old_as_its_request(
     """The table is locked for a while: what was sent before takes effect after."""
     with closing(psycopg2.connect(database_url)) as rival, rival.cursor() as cursor:
         cursor.execute("LOCK TABLE commands_info")
-        adding = asyncio.create_task(runs.add(command.id, "true", "here"))
+        adding = asyncio.create_task(runs.add(command.id, "true", "here", by=BY))
         await until_a_statement_waits(database)
         unlocked_at = datetime.now(UTC)
         rival.commit()
@@ -209,8 +212,8 @@ async def test_a_list_is_of_the_commands_of_some_groups(database: Database, newe
     """Among the newest, command by command, or both."""
     commands, runs = CommandRepository(database), RunRepository(database, newest=newest)
     groups = ["a", "b", "a", "c"]
-    those = [await commands.add("name", None, "true", group=group) for group in groups]
-    added = [(await runs.add(those[n % 4].id, "true", "here")) for n in range(12)]
+    those = [await commands.add("name", None, "true", group=group, by=BY) for group in groups]
+    added = [(await runs.add(those[n % 4].id, "true", "here", by=BY)) for n in range(12)]
     await finish(database, added[5], RunState.FAILED)
     await finish(database, added[8], RunState.FAILED)
     ids = [run.id for run in added]
@@ -233,5 +236,5 @@ async def test_a_list_is_of_the_commands_of_some_groups(database: Database, newe
     assert await listed("ab", state=RunState.FAILED) == [8, 5]
     assert await listed("a", command_id=those[2].id) == [10, 6, 2]
     assert await listed("b", command_id=those[2].id) == []
-    await commands.change(those[1].id, CommandChange(group="a"))
+    await commands.change(those[1].id, CommandChange(group="a"), by=BY)
     assert await listed("a") == [10, 9, 8, 6, 5, 4, 2, 1, 0]

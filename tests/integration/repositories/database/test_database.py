@@ -24,6 +24,7 @@ from server.repositories.database import pool as pool_module
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
 from server.repositories.database.pool import Pool
+from tests.support.access import BY
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_sleeps
 from tests.support.waiting import until
 
@@ -237,20 +238,20 @@ async def test_a_database_that_was_made_read_only_is_unavailable_and_heals(
     """As after a failover: the old server became a standby, and a new connection finds the new."""
     name = urlsplit(database_url).path[1:]
     commands = CommandRepository(database)
-    await commands.add("name", None, "true")
+    await commands.add("name", None, "true", by=BY)
     execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     await database.fetch_all("SET default_transaction_read_only = on; SELECT 1")
     with pytest.raises(DatabaseReadOnlyError, match="read-only"):
-        await commands.add("name", None, "true")
+        await commands.add("name", None, "true", by=BY)
     assert len((await commands.list(limit=9)).items) == 1
     with pytest.raises(DatabaseReadOnlyError, match="read-only"):
-        await commands.add("name", None, "true")
+        await commands.add("name", None, "true", by=BY)
     execute(
         database_url,
         "SET default_transaction_read_only = off",
         f"ALTER DATABASE {name} RESET default_transaction_read_only",
     )
-    await commands.add("name", None, "true")
+    await commands.add("name", None, "true", by=BY)
 
 
 async def test_too_many_connections_are_an_outage_to_those_that_need_one(
@@ -321,7 +322,7 @@ async def test_what_was_given_up_is_not_done_later(database_url: str, database: 
             hurried(impatient),
             pytest.raises(DatabaseUnavailableError, match="did not answer in time"),
         ):
-            await commands.add("name", None, "true")
+            await commands.add("name", None, "true", by=BY)
     assert (await commands.list(limit=9)).items == []
     await impatient.close()
 

@@ -16,6 +16,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
 from server.resources import migrations_directory, static_directory
+from tests.support.access import BY
 from tests.support.postgres import execute, with_name
 
 MIGRATIONS = migrations_directory()
@@ -48,7 +49,7 @@ async def test_migrations_make_the_tables_once(empty_database_url: str) -> None:
     assert tables(empty_database_url) == TABLES
     database = Database(empty_database_url)
     await database.open()
-    command = await CommandRepository(database).add("name", None, "true")
+    command = await CommandRepository(database).add("name", None, "true", by=BY)
     await migrate.apply(empty_database_url, MIGRATIONS)
     assert await CommandRepository(database).get(command.id) == command
     await database.close()

@@ -24,6 +24,7 @@ from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.live import LiveRun
 from server.settings.groups import ArchiveSettings
+from tests.support.access import BY
 from tests.support.waiting import patience, until
 
 PREVIEW_BYTES = 200
@@ -77,8 +78,8 @@ class Site:
 
     async def run(self) -> "LiveLog":
         """Start a run that has a spool, and follow it."""
-        command = await CommandRepository(self.database).add("name", None, "true")
-        run = await RunRepository(self.database).add(command.id, "true", "here")
+        command = await CommandRepository(self.database).add("name", None, "true", by=BY)
+        run = await RunRepository(self.database).add(command.id, "true", "here", by=BY)
         self.spool.create(str(run.id), b"true")
         return LiveLog(self, run)
 

@@ -20,6 +20,7 @@ from server.repositories.runs import RunRepository
 from server.services.archive import retention as module
 from server.services.archive.retention import Retention
 from server.settings.groups import RetentionSettings
+from tests.support.access import BY
 from tests.support.postgres import execute
 from tests.support.waiting import until, until_true
 
@@ -45,12 +46,12 @@ def retention(database: Database, **bounds: int) -> Retention:
 
 async def fill(database: Database, *ages_days: float, chunks: int = 1) -> list[Run]:
     """Store a command with runs that ended so many days ago, and one that is active."""
-    command = await CommandRepository(database).add("name", None, "true")
+    command = await CommandRepository(database).add("name", None, "true", by=BY)
     return [await _store(database, command.id, age, chunks) for age in [*ages_days, None]]
 
 
 async def _store(database: Database, command_id: UUID, age: float | None, chunks: int) -> Run:
-    run = await RunRepository(database).add(command_id, "true", "here")
+    run = await RunRepository(database).add(command_id, "true", "here", by=BY)
     now = datetime.now(UTC)
     end = None if age is None else RunEnd(RunState.SUCCEEDED, now - timedelta(days=age), exitcode=0)
     stored = tuple(
@@ -122,7 +123,7 @@ async def test_what_a_user_deleted_is_removed_without_any_bound(database: Databa
     runs = await fill(database, 1, 1, chunks=3)
     sweeper = retention(database)
     await sweeper.sweep()
-    await RunRepository(database).delete(runs[0].id)
+    await RunRepository(database).delete(runs[0].id, by=BY)
     await sweeper.sweep()
     assert await number(database, "SELECT count(*) FROM commands_info_output") == 6
 
@@ -223,7 +224,7 @@ async def test_keys_of_requests_are_forgotten_after_a_day(
 ) -> None:
     command = CommandRepository(database)
     made = [
-        await command.add("name", None, "true", request=RequestKey(key, b"asked"))
+        await command.add("name", None, "true", request=RequestKey(key, b"asked"), by=BY)
         for key in ("old", "new")
     ]
     requests = RequestRepository(database)
@@ -237,5 +238,5 @@ async def test_keys_of_requests_are_forgotten_after_a_day(
     assert (found.command_id, found.run_id) == (made[1].id, None)
     await retention(database).sweep()
     assert await number(database, "SELECT count(*) FROM commands_requests") == 1
-    again = await command.add("name", None, "true", request=RequestKey("old", b"asked"))
+    again = await command.add("name", None, "true", request=RequestKey("old", b"asked"), by=BY)
     assert again.id != made[0].id

@@ -24,6 +24,7 @@ from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
 from server.services.tasks import Tasks
 from server.settings.groups import ArchiveSettings
+from tests.support.access import BY
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -81,14 +82,14 @@ class Site:
         self.tasks.start(self.runner.dispatch_queue(), "dispatch")
 
     async def command(self, script: str) -> Command:
-        return await self.commands.add("name", None, script)
+        return await self.commands.add("name", None, script, by=BY)
 
     async def queued(self, script: str = "true", host: str = HOST) -> Run:
         """Store a run as queued, as a server does that dies right then."""
-        return await self.runs.add((await self.command(script)).id, script, host)
+        return await self.runs.add((await self.command(script)).id, script, host, by=BY)
 
     async def start(self, script: str) -> LiveRun:
-        return await self.runner.start(await self.command(script))
+        return await self.runner.start(await self.command(script), by=BY)
 
     async def ended(self, live: LiveRun) -> Run:
         """Wait until a run's end is stored and its spool removed; return the stored run."""

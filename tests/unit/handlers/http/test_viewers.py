@@ -320,11 +320,11 @@ class Rights:
     """Whether who watches may go on, and how often that was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, UUID]] = []
+        self.asked: list[tuple[str, UUID | None]] = []
         self.answer = Held(value=True, stale=False)
         self.is_away = False
 
-    async def may_watch(self, principal: Principal, run: UUID) -> Held[bool]:
+    async def may_watch(self, principal: Principal, run: UUID | None) -> Held[bool]:
         self.asked.append((principal.name, run))
         if self.is_away:
             raise DatabaseUnavailableError("away")
