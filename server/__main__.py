@@ -17,6 +17,7 @@ ROLES = {
     "serve": ("server.serve", "serve"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
+    "doctor": ("server.doctor", "examine"),
 }
 """By the command line's first word: the module and the function that does it."""
 

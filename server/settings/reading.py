@@ -238,9 +238,9 @@ def _refuse_unknown_variables(known: Sequence[str], environment: Mapping[str, st
 def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tailrun",
-        usage="tailrun [serve | backup FILE | restore FILE] [--OPTION VALUE ...]",
+        usage="tailrun [serve | backup FILE | restore FILE | doctor] [--OPTION VALUE ...]",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
-        " unless its first argument is backup or restore.",
+        " unless its first argument is another word.",
         epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
         allow_abbrev=False,
     )
