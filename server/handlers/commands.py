@@ -8,7 +8,7 @@ from server.access import Right
 from server.errors import CommandChangedError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import COMMANDS, RUNS
+from server.handlers.http.keys import COMMANDS, GROUPS, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, actor, body, command_id, query, request_key
 from server.handlers.http.problems import problem
@@ -177,6 +177,8 @@ async def _change(request: web.Request) -> web.Response:
             headers=version_tag(current.command.updated_at),
             members={"command": _shown(request, current)},
         )
+    if moved_from is not None:
+        request.app[GROUPS].forget(moved_from)
     return _command(request, changed)
 
 

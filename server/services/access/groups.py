@@ -1,33 +1,69 @@
 """The groups of commands and runs, for whoever may not see every one."""
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 from uuid import UUID
 
-from server.repositories.access.groups import GroupRepository
+from server.services.access.remembered import Remembered
+
+ALWAYS_ASKED = 0.0
+"""A command may be moved by another server: what the database said holds while it is away alone."""
+
+
+class GroupsStored(Protocol):
+    """Where the groups are stored: a `GroupRepository`."""
+
+    async def of_command(self, command_id: UUID) -> str:
+        """Return the group of a command; raises CommandNotFoundError."""
+        ...
+
+    async def of_run(self, run_id: UUID) -> str:
+        """Return the group of a run's command; raises RunNotFoundError."""
+        ...
+
+    async def of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Return the groups of those commands that there are."""
+        ...
 
 
 class Groups:
-    """Tells the group of a command or a run."""
+    """Tells the group of a command or a run; while the database is away, as it was of late."""
 
-    def __init__(self, repository: GroupRepository) -> None:
-        self._repository = repository
+    def __init__(
+        self, stored: GroupsStored, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stored = stored
+        self._commands = Remembered(stored.of_command, fresh_seconds=ALWAYS_ASKED, clock=clock)
+        self._runs = Remembered(stored.of_run, fresh_seconds=ALWAYS_ASKED, clock=clock)
 
     async def group_of_command(self, command_id: UUID) -> str:
         """Return the group of a command.
 
         Raises:
             CommandNotFoundError: there is no such command.
+            DatabaseUnavailableError: the database is away, and it is not known of late.
         """
-        return await self._repository.of_command(command_id)
+        return (await self._commands.get(command_id)).value
 
     async def group_of_run(self, run_id: UUID) -> str:
         """Return the group of a run, which is its command's.
 
         Raises:
             RunNotFoundError: there is no such run.
+            DatabaseUnavailableError: the database is away, and it is not known of late.
         """
-        return await self._repository.of_run(run_id)
+        return (await self._runs.get(run_id)).value
 
     async def groups_of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
-        """Return the groups of commands, by their ids, of those that there are."""
-        return await self._repository.of_commands(command_ids)
+        """Return the groups of commands, by their ids, of those that there are.
+
+        Raises:
+            DatabaseUnavailableError: the database is away.
+        """
+        return await self._stored.of_commands(command_ids)
+
+    def forget(self, group: str) -> None:
+        """Have nothing known of late be of a group, which a command has left."""
+        for remembered in (self._commands, self._runs):
+            remembered.forget_where(lambda known: known == group)
