@@ -110,7 +110,7 @@ async def test_the_examples_are_accepted(
                 await client.call(operation.method, path, json=operation.body)
 
 
-ACCIDENTS = {410, 503}
+ACCIDENTS = {410, 429, 503}
 KEY = "Idempotency-Key"
 BAD_KEY = {"headers": {KEY: "with blanks"}}
 
@@ -122,6 +122,7 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
     good: dict[str, Any] = {"json": operation.body} if operation.body is not None else {}
     wrong: dict[int, dict[str, Any]] = {
         400: {"data": b"{", "headers": JSON} if good else {},
+        401: {**good, "headers": {"Via": "1.1 proxy"}},  # whoever came through it is not known
         403: {**good, "headers": {"Host": "evil.example"}},
         404: good,
         409: good,
@@ -171,7 +172,10 @@ async def large() -> AsyncIterator[bytes]:
 async def test_the_documented_errors_are_given(
     client: Client, operations: list[Operation], subtests: pytest.Subtests
 ) -> None:
-    """All but those that take an accident: see test_ledger.py, test_viewers.py, test_outages.py."""
+    """All but those that take an accident, or guesses.
+
+    See test_ledger.py, test_viewers.py, test_outages.py, test_guesses.py.
+    """
     for operation in operations:
         for status in {int(text) for text in operation.told["responses"]} - ACCIDENTS:
             if status >= 400:

@@ -15,7 +15,7 @@ from server.access import Right
 from server.handlers.http import openapi31, swagger
 from server.handlers.http.bodies import StrictParser
 from server.handlers.http.openapi31 import PROBLEM_TYPE
-from server.handlers.http.operation import Operation
+from server.handlers.http.operation import SCHEMES, Operation
 from server.handlers.http.problems import Handler
 from server.handlers.http.rules import add_route
 
@@ -37,6 +37,7 @@ def documented(operation: Operation, path: str, right: Right) -> Handler:
         produces=[*operation.produces, PROBLEM_TYPE],
         parameters=operation.parameters(path),
         responses=operation.responses(path, right),
+        security=operation.security(right),
     )(handler)
     if operation.body is not None:
         json_schema(operation.body)(handler)
@@ -62,6 +63,7 @@ def set_up_documentation(
             url=None,  # we serve the documents ourselves, once they are valid
             in_place=True,
             basePath=base_path or "/",
+            securityDefinitions=SCHEMES,
             info={
                 "description": "Stores shell commands, runs them, and lets anyone watch a run"
                 f" live. All paths are under {prefix}; errors are RFC 9457 problem details."

@@ -24,7 +24,7 @@ EVENTS = {
     "x-event-data": {"$ref": f"{COMPONENTS}StreamFrame"},
 }
 
-KEPT = ("tags", "summary", "description", "operationId")
+KEPT = ("tags", "summary", "description", "operationId", "security")
 OUTSIDE = ("name", "in", "required", "description")
 """What of a parameter is not part of its schema."""
 
@@ -41,6 +41,12 @@ def _frame(name: str, description: str, **properties: object) -> Document:
         "properties": {"type": {"type": "string", "const": name}, **properties},
     }
 
+
+SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-tailrun"},
+}
+"""How a client says whose it is, in words that Swagger 2.0 does not have."""
 
 FRAMES = {
     "RunFrame": _frame(
@@ -98,7 +104,13 @@ def translated(document: Mapping[str, Any]) -> Document:
             path: {method: _operation(operation) for method, operation in methods.items()}
             for path, methods in document["paths"].items()
         },
-        "components": {"schemas": schemas | FRAMES | {"StreamFrame": STREAM_FRAME}},
+        "components": {
+            "schemas": schemas | FRAMES | {"StreamFrame": STREAM_FRAME},
+            "securitySchemes": {
+                name: SCHEMES[name] | {"description": scheme["description"]}
+                for name, scheme in document["securityDefinitions"].items()
+            },
+        },
     }
 
 

@@ -42,6 +42,22 @@ ALWAYS = (403, 503)
 CREDENTIAL_ERRORS = (401, 429)
 """What a route may answer that is not for everybody."""
 
+SCHEMES = {
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`Bearer` and a token.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Cookie",
+        "description": "The page's cookie, `__Host-tailrun`; over plain HTTP `tailrun-PORT`.",
+    },
+}
+"""How a client says whose it is, as Swagger 2.0 has it, which knows no bearer and no cookies."""
+
 ID = "{id}"
 SWITCHING_PROTOCOLS = 101
 
@@ -108,6 +124,14 @@ class Operation:
             if status in ERROR_HEADERS:
                 described[str(status)]["headers"] = ERROR_HEADERS[status]
         return described
+
+    @staticmethod
+    def security(right: Right) -> list[dict[str, list[str]]]:
+        """Describe which of SCHEMES lets a request in: one of them will do."""
+        if right is Right.PUBLIC:
+            return []
+        ways: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
+        return [*ways, {}]  # a local user needs none
 
     def _statuses(self, path: str, right: Right) -> set[int]:
         """Return the errors that the handler names, and those that follow from what it takes."""

@@ -1,6 +1,12 @@
 """The description of the routes, as the application makes it."""
 
+import pytest
+
+from server.access import Right
 from server.handlers.application import build_app
+from server.handlers.http.identity.cookies import SECURE_NAME
+from server.handlers.http.openapi31 import translated
+from server.handlers.routes import ROUTES
 from server.settings.groups import Settings
 
 
@@ -10,3 +16,24 @@ def test_each_application_describes_all_of_its_routes() -> None:
     assert first == second
     assert first["definitions"]["NewCommandBody"]["required"] == ["name", "script"]
     assert len(first["paths"]) > 10
+
+
+@pytest.mark.parametrize("path", [f"/api/v1/{path}" for _, path, *_ in ROUTES])
+def test_each_route_tells_how_it_is_entered(path: str) -> None:
+    """As the table of routes has it: nobody enters by another way than is told."""
+    document = build_app(Settings())["swagger_dict"]
+    rights = {(method.lower(), f"/api/v1/{path}"): right for method, path, right, _ in ROUTES}
+    for method, told in document["paths"][path].items():
+        is_public = rights[method, path] is Right.PUBLIC
+        assert told["security"] == ([] if is_public else [{"token": []}, {"session": []}, {}])
+        assert ("401" in told["responses"]) == ("429" in told["responses"]) == (not is_public)
+    assert document["securityDefinitions"].keys() == {"token", "session"}
+
+
+def test_the_newer_description_knows_bearers_and_cookies() -> None:
+    document = translated(build_app(Settings())["swagger_dict"])
+    schemes = document["components"]["securitySchemes"]
+    assert (schemes["token"]["type"], schemes["token"]["scheme"]) == ("http", "bearer")
+    assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", SECURE_NAME)
+    assert document["paths"]["/api/v1/ping"]["get"]["security"] == []
+    assert {"token": []} in document["paths"]["/api/v1/runs/"]["get"]["security"]

@@ -24,6 +24,7 @@ def a_document(**parts: Any) -> dict[str, Any]:
         "basePath": "/",
         "paths": {},
         "definitions": {},
+        "securityDefinitions": {},
         **parts,
     }
 
