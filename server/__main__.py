@@ -18,6 +18,7 @@ ROLES = {
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
     "doctor": ("server.doctor", "examine"),
+    "keeper": ("server.keeping", "keep"),
 }
 """By the command line's first word: the module and the function that does it."""
 

@@ -16,6 +16,7 @@ from server.repositories import backup
 from server.repositories.database import migrate
 from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
+from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
 from server.settings.reading import read_settings
 from server.state import identity_in, state_directory
@@ -114,7 +115,8 @@ async def _embedded(settings: Settings, host: str | None = None) -> AsyncIterato
     """Hold the state directory, as a server does, and run its database meanwhile."""
     directory = settings.state_dir / "database"
     database = EmbeddedDatabase(directory)
-    with state_directory(settings.state_dir, host):
+    passable = runs_as_others(settings.privileges)
+    with state_directory(settings.state_dir, host, passable=passable):
         try:
             yield backup.Server(await database.start(), directory)
         finally:

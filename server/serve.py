@@ -16,7 +16,7 @@ from server.handlers.http.certificate import certificate_of
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.identity.local import Local, local_users
 from server.handlers.http.identity.sockdiag import SockDiag
-from server.handlers.http.listening import auth_at, listening
+from server.handlers.http.listening import auth_at, is_local, listening
 from server.handlers.http.viewers import Viewers
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
@@ -59,11 +59,12 @@ from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Running
 from server.services.running.launch import Launch
 from server.services.running.startup import Startup, open_keeper
+from server.services.running.users import check_users, runs_as_others, tell_of_root
 from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
 from server.settings.groups import Auth, DatabaseSettings, Settings
-from server.state import JOURNAL_FILE, StateDirectory, state_directory
+from server.state import JOURNAL_FILE, StateDirectory, identity_in, state_directory
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,12 @@ async def _serving(
     settings: Settings, environment: Mapping[str, str]
 ) -> AsyncIterator[entry.Started]:
     auth_at(settings.http, settings.access)
+    check_users(
+        settings.privileges,
+        embedded=settings.database.url is None,
+        on_loopback=is_local(settings.http.host),
+        upgraded=identity_in(settings.state_dir) is not None,
+    )
     certificate = certificate_of(settings.access)
     async with (
         service(settings, environment) as (app, tasks),
@@ -86,6 +93,7 @@ async def _serving(
         if certificate is not None:
             tasks.start(certificate.watch(), "certificate")
         _announce(settings, app[keys.IDENTITY].auth, at)
+        tell_of_root(settings.privileges)
         yield entry.Started(
             f"Tailrun {VERSION} serves {at}/ (documentation: {at}/swagger/index.html,"
             f" state: {settings.state_dir})\n",
@@ -177,7 +185,7 @@ async def service(
             core.runs,
             audit,
             host=core.state.host,
-            state_dir=settings.state_dir,
+            spools=settings.privileges.keeper_directory or settings.state_dir,
             min_free_bytes=settings.output.min_free_bytes,
         )
         app[keys.AUDIT] = audit
@@ -204,7 +212,8 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
     """Build and start what runs commands; when it is left, end it in the reverse order."""
     async with AsyncExitStack() as stack:
         # The lock comes first: all below belongs to the one server that holds it.
-        state = stack.enter_context(state_directory(settings.state_dir))
+        passable = runs_as_others(settings.privileges)
+        state = stack.enter_context(state_directory(settings.state_dir, passable=passable))
         tasks, metrics = Tasks(), Metrics()
         faults = Faults(metrics)
         stack.push_async_callback(cancel_and_wait, tasks.start(state.watch(), "state directory"))
@@ -214,10 +223,12 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
             url = await stack.enter_async_context(embedded)
         database = _database(url, settings.database, metrics)
         stack.push_async_callback(database.close)
+        keepers = settings.privileges.keeper_directory
+        spools = keepers or settings.state_dir
         keeper = await stack.enter_async_context(
             open_keeper(
-                KeeperClient(settings.state_dir),
-                raise_limit_of,
+                KeeperClient(spools, launches=keepers is None),
+                raise_limit_of if keepers is None else None,
                 bounds_memory=settings.runs.max_run_memory_bytes is not None,
             )
         )
@@ -231,8 +242,8 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
         )
         running = Running(
             host=state.host,
-            launch=Launch.of(settings.runs, settings.output, environment),
-            spool=Spool.of(settings.state_dir),
+            launch=Launch.of(settings.runs, settings.output, settings.privileges, environment),
+            spool=Spool.of(spools),
             keeper=keeper,
             watch=watch,
             archiver=archiver,
@@ -242,6 +253,7 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
             tasks=tasks,
             metrics=metrics,
             faults=faults,
+            spools_are_read_only=keepers is not None,
         )
         # The tasks of the runs end before what they use, which is all above.
         stack.push_async_callback(tasks.cancel)

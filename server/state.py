@@ -29,6 +29,9 @@ OWN_NAMES = (LOCK_FILE, HOST_FILE, JOURNAL_FILE, "spool", "work", "trash", "keep
 
 OTHER_USERS = stat.S_IRWXG | stat.S_IRWXO
 """The permissions of everybody but the owner."""
+PASSING = stat.S_IXGRP | stat.S_IXOTH
+PASSED = ("work",)
+"""What users that runs are started as must pass, if there are any, and the state directory."""
 IDENTITY = re.compile(r"[!-~]{1,64}")
 _IDENTITY_MEND = (
     "Free space or make it readable, put it back from a backup, or remove it: then another one is"
@@ -72,11 +75,14 @@ class StateDirectory:
 
 
 @contextmanager
-def state_directory(directory: Path, identity: str | None = None) -> Iterator[StateDirectory]:
+def state_directory(
+    directory: Path, identity: str | None = None, *, passable: bool = False
+) -> Iterator[StateDirectory]:
     """Hold the state directory for one server; `identity` is used if it has none yet.
 
     The directory and all in it are closed to other users: who may write there can start runs, and
-    who may read there can read their output.
+    who may read there can read their output. If it is `passable`, others may go on to pass it, and
+    what is above the runs' own directories: they see nothing there.
 
     Raises:
         StateDirectoryInUseError: another server holds it.
@@ -84,7 +90,7 @@ def state_directory(directory: Path, identity: str | None = None) -> Iterator[St
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _close_to_others(directory)
+        _close_to_others(directory, passable=passable)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(directory / LOCK_FILE, flags, 0o600)
     except OSError as error:
@@ -113,20 +119,20 @@ def identity_in(directory: Path) -> str | None:
     return _identity(path, None) if os.path.lexists(path) else None
 
 
-def _close_to_others(directory: Path) -> None:
+def _close_to_others(directory: Path, *, passable: bool) -> None:
     """Remove other users' permissions from the directory and what is ours in it."""
     if directory.stat().st_mode & stat.S_IWOTH:
         raise StartupError(
             f"The state directory {directory} can be written by every user of this host. Look at"
             f" what is in it, then `chmod 0700 {directory}`, or set TAILRUN_STATE_DIR to another."
         )
-    _make_private(directory.resolve())
+    _make_private(directory.resolve(), passable=passable)
     for name in OWN_NAMES:
         with suppress(FileNotFoundError):
-            _make_private(directory / name)
+            _make_private(directory / name, passable=passable and name in PASSED)
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: Path, *, passable: bool) -> None:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         return  # its target is not ours to change
@@ -136,8 +142,9 @@ def _make_private(path: Path) -> None:
             f" {_user_name(os.geteuid())}. Start it as the former, or set TAILRUN_STATE_DIR to a"
             " directory of the latter; one that does not exist is created."
         )
-    if found.st_mode & OTHER_USERS:
-        path.chmod(stat.S_IMODE(found.st_mode) & ~OTHER_USERS)
+    taken = OTHER_USERS & ~PASSING if passable else OTHER_USERS
+    if found.st_mode & taken:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~taken)
 
 
 def _identity(path: Path, identity: str | None) -> str:

@@ -2,6 +2,9 @@
 
 Exit statuses: 0 when the keeper serves (it goes on by itself), 75 when another one has the state
 directory. Further arguments are the keeper's own, when it executes itself anew: see handover.py.
+
+With TAILRUN_KEEPER_CONFIGURATION it is a service of its own (configuration.py): it stays where it
+was started, tells the service manager when it serves, and ends with 78 if it cannot.
 """
 
 import contextlib
@@ -33,11 +36,11 @@ def main() -> int:
     if (lock < 0 or not lock_directory(Path(state_dir))) and not kept:
         print(f"another keeper serves {state_dir}", file=sys.stderr)
         return os.EX_TEMPFAIL
-    ready = None if kept else detach()
+    configuration = os.environ.get("TAILRUN_KEEPER_CONFIGURATION")
+    ready = None if kept or configuration else detach()
     if not __package__:  # it was started by its path (client.py), and must find `server`
         sys.path.append(str(Path(__file__).parents[2]))
-    serve(Path(state_dir), float(idle_seconds), lock, kept, ready)
-    return 0
+    return serve(Path(state_dir), float(idle_seconds), lock, kept, ready, configuration)
 
 
 def take_lock(state_dir: Path) -> int:
@@ -79,15 +82,21 @@ def detach() -> int:
 
 
 def serve(
-    state_dir: Path, idle_seconds: float, lock: int, kept: list[str], waiting: int | None
-) -> None:
-    """Serve until there is nothing to do."""
+    state_dir: Path,
+    idle_seconds: float,
+    lock: int,
+    kept: list[str],
+    waiting: int | None,
+    configuration: str | None,
+) -> int:
+    """Serve until there is nothing to do; return the exit status."""
     # asyncio does without TLS, and without OpenSSL the keeper is a quarter smaller.
     sys.modules["ssl"] = None  # type: ignore[assignment]
     import asyncio  # noqa: PLC0415
     import logging  # noqa: PLC0415
 
     from server.keeper import rlimits  # noqa: PLC0415
+    from server.keeper.configuration import ConfigurationError  # noqa: PLC0415
     from server.keeper.handover import Handover  # noqa: PLC0415
     from server.keeper.keeper import Keeper  # noqa: PLC0415
 
@@ -97,6 +106,7 @@ def serve(
             with contextlib.suppress(BrokenPipeError):  # killed with the server that launched us
                 os.write(waiting, b"1")
             os.close(waiting)
+        notify()
 
     handover = Handover.received(kept)
     if handover.open_files is not None:
@@ -106,8 +116,28 @@ def serve(
     if sys.version_info < (3, 12):  # later ones wait by pidfd as they are
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     logging.basicConfig(format="%(asctime)s %(process)d %(levelname)s %(message)s")
-    keeper = Keeper(state_dir, idle_seconds, partial(execute, lock), handover)
+    file = None if configuration is None else Path(configuration)
+    try:
+        keeper = Keeper(state_dir, idle_seconds, partial(execute, lock), handover, file)
+    except (ConfigurationError, OSError) as error:
+        if kept or configuration is None:
+            raise
+        print(f"tailrun: The keeper is not started: {error}.", file=sys.stderr)
+        return os.EX_CONFIG
     asyncio.run(keeper.serve(ready))
+    return 0
+
+
+def notify() -> None:
+    """Tell the service manager that the keeper serves, if it asks (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    import socket  # noqa: PLC0415
+
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.connect(address.replace("@", "\0", 1))
+        manager.send(b"READY=1")
 
 
 def become_keeper() -> None:

@@ -42,6 +42,8 @@ class KeeperClient:
     Every call raises KeeperError when the keeper is lost meanwhile, is silent, or cannot do it
     now; KeeperRefusedError, which is one, when it never will.
     `on_lost` is called once for each connection that was lost; the next call opens another.
+    `launches`: it starts a keeper where there is none; else one is waited for, which is a service
+    of its own.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class KeeperClient:
         command: Sequence[str] = KEEPER_COMMAND,
         open_timeout_seconds: float = OPEN_TIMEOUT_SECONDS,
         call_timeout_seconds: float = CALL_TIMEOUT_SECONDS,
+        launches: bool = True,
     ) -> None:
         state_dir = state_dir.absolute()
         self._spool = Spool.of(state_dir)
         self._directory = state_dir / "keeper"
         self._command = (*command, str(state_dir), str(idle_seconds))
         self._on_lost = on_lost
+        self._launches = launches
         self._open_timeout_seconds = open_timeout_seconds
         self._call_timeout_seconds = call_timeout_seconds
         self._opening = asyncio.Lock()
@@ -78,8 +82,17 @@ class KeeperClient:
         """Start a run; False when it was started before (then nothing happens).
 
         A script that cannot be started is a run that has ended: its ExitRecord says why.
+        An older keeper takes no run that is confined: it would start it with the keeper's rights.
         """
-        return bool((await self._call("start", **asdict(request)))["started"])
+        connection = await self._connected()
+        if request.confined and not connection.hello.starts_as:
+            raise KeeperError(
+                f"the keeper (pid {connection.hello.pid}) is of an older version, which can start"
+                " no run as another user, without new privileges or with a umask: restart the"
+                " server, which renews it; if that fails, let its runs end, then end it"
+            )
+        operation = "start_as" if request.confined else "start"
+        return bool((await connection.call(operation, **asdict(request)))["started"])
 
     async def stop(
         self, run_id: str, *, signal: str, grace_seconds: float, cause: str = "stop"
@@ -103,6 +116,18 @@ class KeeperClient:
         problem: str | None = (await self._call("memory"))["problem"]
         return problem
 
+    async def give_up(self, run_id: str) -> None:
+        """Have the keeper note that a run is to end even if its output cannot be stored."""
+        await self._call("give_up", run_id=run_id)
+
+    async def remove(self, run_id: str) -> None:
+        """Have the keeper remove what is left of a run that has ended."""
+        await self._call("remove", run_id=run_id)
+
+    async def sweep(self) -> None:
+        """Have the keeper remove what earlier removals left."""
+        await self._call("sweep")
+
     async def renew(self) -> Hello:
         """Have the keeper execute its code anew, keeping its runs; return who it is then."""
         connection = await self._connected()
@@ -125,7 +150,8 @@ class KeeperClient:
     async def _connected(self) -> Connection:
         async with self._opening:
             if self._connection is None or not self._connection.alive:
-                self._connection = await self._connect_or(self._launch)
+                otherwise = self._launch if self._launches else _wait
+                self._connection = await self._connect_or(otherwise)
                 self._release_pipes()
             return self._connection
 
@@ -201,6 +227,10 @@ class KeeperClient:
 
     def _failure(self, reason: str) -> KeeperError:
         """Make the error of a keeper that does not come up, with what it said last."""
+        if not self._launches:
+            return KeeperError(
+                f"no keeper serves {self._directory} ({reason}): start the service that is to"
+            )
         path = self._directory / LOG_NAME
         try:
             tail = path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()

@@ -48,7 +48,12 @@ class Connection:
             KeeperError: it speaks another protocol.
         """
         answer = await self.call("hello")
-        self.hello = Hello(answer["protocol"], answer["version"], answer["pid"])
+        self.hello = Hello(
+            answer["protocol"],
+            answer["version"],
+            answer["pid"],
+            starts_as=bool(answer.get("starts_as")),  # an older keeper does not say it
+        )
         if self.hello.protocol != PROTOCOL:
             raise KeeperError(
                 f"the keeper (pid {self.hello.pid}) speaks protocol {self.hello.protocol}, "

@@ -19,17 +19,31 @@ TRANSIENT_ERRORS = frozenset(
 """Errors by a shortage that passes; they say nothing of the file."""
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
     """Open a file that is a regular one, not a link to one, and never wait for it.
+
+    `mode` is that of a new one.
 
     Raises:
         OSError: it cannot be opened, or is something else.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def closed_mode(directory: Path, mode: int) -> int:
+    """Return the mode of what is made in a directory: its group may read it as it may read that.
+
+    `mode` is the owner's. Others get nothing.
+
+    Raises:
+        OSError: the directory cannot be looked at.
+    """
+    readable = directory.stat().st_mode & stat.S_IRGRP
+    return mode | (mode & (stat.S_IRUSR | stat.S_IXUSR)) >> 3 if readable else mode
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -67,7 +81,8 @@ def write_whole(path: Path, data: bytes) -> None:
         OSError: it could not be done; both are as they were, or .tmp is not of use.
     """
     temporary = path.with_suffix(".tmp")
-    descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT)
+    mode = closed_mode(path.parent, 0o600)
+    descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT, mode)
     try:
         if os.fstat(descriptor).st_nlink != 1:
             raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), str(temporary))

@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from server.keeper import processes
+from server.keeper.accounts import Accounts
 from server.keeper.checks import build, string, value_of
+from server.keeper.configuration import Configuration, ListedAccounts, prepare
 from server.keeper.handover import Descriptors, Handover
 from server.keeper.listener import Listener, Message
 from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
@@ -27,7 +29,12 @@ class Keeper:
     """Starts, keeps and stops runs as its clients ask, until it was idle for `idle_seconds`.
 
     `execute` replaces the process by its code as it is on disk now, with the files of these runs
-    open, which it finds in `handover` then.
+    open, which it finds in `handover` then. `configuration` is the file of one that is a service
+    of its own.
+
+    Raises:
+        ConfigurationError: that file cannot be used.
+        OSError: the directories cannot be made.
     """
 
     def __init__(
@@ -36,22 +43,31 @@ class Keeper:
         idle_seconds: float,
         execute: Callable[[dict[str, Descriptors]], None],
         handover: Handover,
+        configuration: Path | None = None,
     ) -> None:
+        accounts, client = _permitted(state_dir, configuration)
+        self._configuration = configuration
         self._version = code_version()
         self._idle_seconds = idle_seconds
         self._execute = execute
-        self._runs = Runs(state_dir, handover, self._watch_idle)
-        self._listener = Listener(state_dir / "keeper", self._answer, self._watch_idle)
+        self._runs = Runs(state_dir, handover, self._watch_idle, accounts)
+        self._listener = Listener(
+            state_dir / "keeper", self._answer, self._watch_idle, client=client
+        )
         self._idle: asyncio.TimerHandle | None = None
         self._renewing = False
         self._over = asyncio.Event()
         self._operations: dict[str, Callable[[Message], Awaitable[Message]]] = {
             "hello": self._hello,
             "start": self._start,
+            "start_as": self._start,
             "stop": self._stop,
             "signal": self._signal,
             "list": self._list,
             "memory": self._memory,
+            "give_up": self._give_up,
+            "remove": self._remove,
+            "sweep": self._sweep,
             "renew": self._renew,
         }
 
@@ -85,7 +101,12 @@ class Keeper:
         return await operation(message)
 
     async def _hello(self, _: Message) -> Message:
-        return {"protocol": PROTOCOL, "version": self._version, "pid": os.getpid()}
+        return {
+            "protocol": PROTOCOL,
+            "version": self._version,
+            "pid": os.getpid(),
+            "starts_as": True,
+        }
 
     async def _start(self, message: Message) -> Message:
         if self._renewing:
@@ -111,7 +132,21 @@ class Keeper:
     async def _memory(self, _: Message) -> Message:
         return {"problem": await self._runs.memory_problem()}
 
+    async def _give_up(self, message: Message) -> Message:
+        self._runs.give_up(value_of(message, "run_id", string))
+        return {}
+
+    async def _remove(self, message: Message) -> Message:
+        await self._runs.remove(value_of(message, "run_id", string))
+        return {}
+
+    async def _sweep(self, _: Message) -> Message:
+        await self._runs.sweep()
+        return {}
+
     async def _renew(self, _: Message) -> Message:
+        if self._configuration is not None:
+            Configuration.read(self._configuration)  # or the renewed keeper could not serve
         if not self._renewing:
             self._renewing = True
             # The client waits for the answer first, and then for the end of its connection.
@@ -151,3 +186,14 @@ class Keeper:
             logger.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
         else:
             self._over.set()
+
+
+def _permitted(
+    state_dir: Path, configuration: Path | None
+) -> tuple[Accounts | ListedAccounts, tuple[int, int] | None]:
+    """Return whom runs may be started as, and which user and group may ask beside our own."""
+    if configuration is None:
+        return Accounts(), None
+    server = Configuration.read(configuration).server
+    prepare(state_dir, server.gid)
+    return ListedAccounts(configuration), (server.uid, server.gid)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,19 @@ from server.keeper.trash import Trash
 
 Message = dict[str, Any]
 
+ROOT = 0
+_PEER = struct.Struct("3i")
+"""struct ucred: pid, uid and gid of who connected (SO_PEERCRED in unix(7))."""
+
 logger = logging.getLogger(__name__)
 
 
 class Listener:
-    """Serves the socket in `directory` (0700): `answer` makes an answer's fields of a request.
+    """Serves the socket in `directory`: `answer` makes an answer's fields of a request.
 
-    `on_change` is called when a client has come or gone.
+    Who connects must be of our user, root, or `client`: a user and a group by their numbers, whom
+    the mode of the socket lets connect as well. `on_change` is called when a client has come or
+    gone.
     """
 
     def __init__(
@@ -38,9 +45,11 @@ class Listener:
         answer: Callable[[Message], Awaitable[Message]],
         on_change: Callable[[], None],
         *,
+        client: tuple[int, int] | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._directory = directory
+        self._client = client
         self._answer = answer
         self._on_change = on_change
         self._max_message_bytes = max_message_bytes
@@ -66,6 +75,9 @@ class Listener:
         try:
             listening.bind(socket_address(directory))
             os.chmod(SOCKET_NAME, 0o600, dir_fd=directory)
+            if self._client is not None:
+                os.chown(SOCKET_NAME, -1, self._client[1], dir_fd=directory)
+                os.chmod(SOCKET_NAME, 0o660, dir_fd=directory)
             self._place = path.lstat()
         except OSError:
             listening.close()
@@ -105,6 +117,9 @@ class Listener:
             await asyncio.wait(serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._admits(writer.get_extra_info("socket")):
+            writer.close()
+            return
         self._clients[writer] = asyncio.current_task()
         self._on_change()
         try:
@@ -119,6 +134,15 @@ class Listener:
             del self._clients[writer]
             writer.close()
             self._on_change()
+
+    def _admits(self, connection: socket.socket) -> bool:
+        """Whether who connected may ask; the mode of a directory may be changed by mistake."""
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+        pid, uid, _ = _PEER.unpack(credentials)
+        admitted = {ROOT, os.geteuid(), *(self._client or ())[:1]}
+        if uid not in admitted:
+            logger.warning("client refused: pid %d is of user %d", pid, uid)
+        return uid in admitted
 
     async def _reply(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         answer: Message = {"id": None}

@@ -5,13 +5,17 @@ Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` 
 order. What was refused would be so again: its fields are wrong. A keeper that is full has a bound
 of its own, which `error` says. A flag that is missing is false.
 
-    hello                                        -> protocol, version, pid
+    hello                                        -> protocol, version, pid, starts_as
     start  the fields of a StartRequest          -> started (false: was started before)
+    start_as  the same                           -> the same; see StartRequest.confined
     stop   run_id, signal, grace_seconds, cause  -> stopping (false: not active)
     signal run_id, signal                        -> sent (false: not active)
     list                                         -> runs (the active ones)
     memory                                       -> problem (why a run's memory cannot be bounded,
                                                     or null)
+    give_up run_id                               -> notes that the run is to end (spool.py)
+    remove run_id                                -> removes the spool of a run that has ended
+    sweep                                        -> removes what earlier removals left
     renew                                        -> answers, then the keeper executes itself anew
 """
 
@@ -21,8 +25,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from server.keeper.checks import Checks, build, mapping, string, text
-from server.keeper.records import LIMITS, Limits
+from server.keeper.checks import Checks, build, flag, mapping, optional, string, text, whole
+from server.keeper.records import LIMITS, MAX_USER_LENGTH, Limits
 
 PROTOCOL = 1  # a server refuses a keeper of another
 SOCKET_NAME = "socket"
@@ -54,6 +58,11 @@ class StartRequest(Limits):
     `shell` is the program that runs a script without a `#!` line; `environment` is all that the
     script gets, but for the mark TAILRUN_RUN_ID and TAILRUN_RUN_DIRECTORY, its work directory.
     `label` is the client's own, to be found in the spool again.
+
+    `user` is whom to run as, None: the keeper's own user. For another one HOME and the like are
+    set, and an empty `directory` is its home. `no_new_privileges`: no program of the run gains
+    rights by set-user-id or the like, such as sudo. `umask` is None where it is to be the keeper's.
+    `oom_score_adj` is that of proc(5), from 0 to 1000; one that is less than the keeper's is none.
     """
 
     run_id: str
@@ -62,6 +71,18 @@ class StartRequest(Limits):
     directory: str
     environment: dict[str, str]
     label: str = ""
+    user: str | None = None
+    no_new_privileges: bool = False
+    umask: int | None = None
+    oom_score_adj: int = 0
+
+    @property
+    def confined(self) -> bool:
+        """Whether the run may do less than an older keeper, which ignores that, would let it do.
+
+        So it is started by an operation that such a keeper does not know.
+        """
+        return self.user is not None or self.no_new_privileges or self.umask is not None
 
     @property
     def limits(self) -> Limits:
@@ -86,16 +107,24 @@ _START: Checks = {
     "directory": string,
     "environment": mapping,
     "label": text(1000),
+    "user": optional(text(MAX_USER_LENGTH)),
+    "no_new_privileges": flag,
+    "umask": optional(whole(0, 0o777)),
+    "oom_score_adj": whole(0, 1000),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who a keeper is; `version` identifies its code (see `code_version`)."""
+    """Who a keeper is; `version` identifies its code (see `code_version`).
+
+    `starts_as`: it knows the operation of that name.
+    """
 
     protocol: int
     version: str
     pid: int
+    starts_as: bool = False
 
 
 def encode(message: dict[str, Any]) -> bytes:

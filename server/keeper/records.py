@@ -24,6 +24,8 @@ from server.keeper.checks import (
     whole,
 )
 
+MAX_USER_LENGTH = 256  # LOGIN_NAME_MAX, limits.h(0p)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -55,7 +57,8 @@ class ProcessRecord:
     `start_ticks` is field 22 of proc_pid_stat(5), 0 when the process had ended before it was
     looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
     ended while others of the run are still being ended. `memory_group` is the directory of the
-    run's cgroup, if it has one. `label` is what the client called the run by.
+    run's cgroup, if it has one. `label` is what the client called the run by; `user`, whom it was
+    started as, None: the keeper's own user.
     """
 
     pid: int
@@ -67,6 +70,7 @@ class ProcessRecord:
     signal: str | None = None
     memory_group: str | None = None
     label: str = ""
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ _PROCESS: Checks = {
     "limits": lambda value: isinstance(value, Limits),
     "memory_group": optional(text(4096)),
     "label": text(1000),
+    "user": optional(text(MAX_USER_LENGTH)),
 }
 STOP: Checks = {
     "cause": text(100),

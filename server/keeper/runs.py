@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from server.keeper import processes, rlimits
+from server.keeper.accounts import Accounts
 from server.keeper.cgroups.group import Groups
 from server.keeper.children import Children, is_child
+from server.keeper.configuration import ListedAccounts
 from server.keeper.failpoints import failpoint
 from server.keeper.handover import Descriptors, Handover
-from server.keeper.protocol import KeeperFullError, StartRequest
+from server.keeper.protocol import KeeperFullError, KeeperRefusedError, StartRequest
 from server.keeper.records import ExitRecord, Limits, ProcessRecord
 from server.keeper.run.ending import finish_unkept
 from server.keeper.run.pump import loud_mover
@@ -32,16 +34,24 @@ logger = logging.getLogger(__name__)
 class Runs:
     """The runs of a state directory; a fault in what is done for one ends that one alone.
 
-    `on_change` is called when a run has begun, or was forgotten.
+    `on_change` is called when a run has begun, or was forgotten. `accounts` are whom they may be
+    started as.
     """
 
-    def __init__(self, state_dir: Path, handover: Handover, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        handover: Handover,
+        on_change: Callable[[], None],
+        accounts: Accounts | ListedAccounts,
+    ) -> None:
         self._spool = Spool.of(state_dir)
         self._handover = handover
         self._on_change = on_change
         self._children = Children()
         self._mover = loud_mover()
         self._groups = Groups(state_dir)
+        self._accounts = accounts
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,6 +105,7 @@ class Runs:
 
         Raises:
             KeeperFullError: no descriptors are left for it.
+            KeeperRefusedError: it is to run as a user that cannot be.
             OSError: not even its spool's directory can be made.
         """
         if request.run_id in self._runs:
@@ -103,7 +114,13 @@ class Runs:
             limit = rlimits.OPEN_FILES.most
             raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")
         try:
-            if not self._spool.create(request.run_id, request.script.encode()):
+            account = self._accounts.find(request.user)
+        except KeeperRefusedError:
+            if self._spool.directory(request.run_id).is_dir():
+                return False  # it was started while that user could still be had
+            raise
+        try:
+            if not self._spool.create(request.run_id, request.script.encode(), account):
                 return False
             failpoint("keeper.spool_made")
             run = Run(request.run_id, request.limits, self._spool, self, self._mover)
@@ -114,13 +131,38 @@ class Runs:
             return True
         self._runs[request.run_id] = run
         try:
-            await run.start(request, self._children, self._groups)
+            await run.start(request, account, self._children, self._groups)
         except Exception as error:
             logger.exception("run %s: not started: the keeper failed", run.run_id)
             await self._give_up(run, ExitRecord(error=f"the keeper failed: {error!r}"))
         else:
             self._supervise(self._live(run), run.run_id)
         return True
+
+    def give_up(self, run_id: str) -> None:
+        """Note that a run is to end even if its output cannot be stored.
+
+        For a server that may not write in the spool, as are the next two.
+
+        Raises:
+            OSError: it could not be noted.
+        """
+        self._spool.give_up(run_id)
+
+    async def remove(self, run_id: str) -> None:
+        """Remove what is left of a run that has ended.
+
+        Raises:
+            KeeperRefusedError: it has not.
+        """
+        if run_id in self.active():
+            raise KeeperRefusedError("the run is active, and its spool is needed")
+        # Not in the loop: it may have left a million files. The thread only asks the kernel.
+        await asyncio.to_thread(self._spool.remove, run_id)
+
+    async def sweep(self) -> None:
+        """Remove what earlier removals left."""
+        await asyncio.to_thread(self._spool.sweep)
 
     def recover(self) -> None:
         """Adopt every run that has not ended, and kill what is left of those that have."""

@@ -12,6 +12,8 @@
         given-up          somebody wants it ended though its output cannot be stored
     STATE_DIR/work/<run_id>/    0700; the run's own, which may leave in it what it likes
         script            the script as run, executable (before: in the spool)
+                          For a run as another user the directory and the script are that user's,
+                          as is `pipe`, and others may pass (0711) what is above the directory.
     STATE_DIR/trash/            what is being removed (see trash.py)
 
 Records are written beside their place and renamed into it, so that a reader sees all of a
@@ -19,6 +21,7 @@ record or none. They are not synced to disk: after a power failure the runs are 
 See files.py and records.py for how they are read.
 """
 
+import errno
 import json
 import logging
 import os
@@ -29,7 +32,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from server.keeper import records
-from server.keeper.files import TRANSIENT_ERRORS, open_regular, read_object, write_whole
+from server.keeper.accounts import Account
+from server.keeper.files import (
+    TRANSIENT_ERRORS,
+    closed_mode,
+    open_regular,
+    read_object,
+    write_whole,
+)
 from server.keeper.records import ExitRecord, ProcessRecord, StopRecord
 from server.keeper.trash import Trash
 
@@ -46,6 +56,7 @@ GIVEN_UP = "given-up"
 
 EXIT_SPACE_BYTES = 4096  # an exit record takes no more: its texts are cut (run/ending.py)
 MAX_SCRIPT_BYTES = 256 * 1024 * 1024  # a file in its place may be of any size
+PASSABLE = stat.S_IXGRP | stat.S_IXOTH  # others may pass a directory, and see nothing of it
 MAX_FIRST_LINE_BYTES = 4096  # such as #!interpreter; the script may be one line of megabytes
 
 logger = logging.getLogger(__name__)
@@ -93,8 +104,10 @@ class Spool:
         """Return the runs that have a spool, ended or not."""
         return _run_ids(self.root)
 
-    def create(self, run_id: str, script: bytes) -> bool:
+    def create(self, run_id: str, script: bytes, account: Account | None = None) -> bool:
         """Make a run's spool and work directory; False when the spool is there already.
+
+        The latter is the account's that the run is started as, if it is another user's.
 
         Raises:
             OSError: it could not be made; or, where its directory is there, not all of it.
@@ -105,9 +118,10 @@ class Spool:
             self._make(directory)
         except FileExistsError:
             return False
-        _write(directory / OUTPUT, b"")
-        os.mkfifo(directory / PIPE, 0o600)
-        _keep_free(directory / EXIT_SPACE)
+        mode = closed_mode(directory, 0o600)
+        _write(directory / OUTPUT, b"", mode)
+        os.mkfifo(directory / PIPE, mode)
+        _keep_free(directory / EXIT_SPACE, mode)
         self._works.mkdir(mode=0o700, exist_ok=True)
         work = self.work(run_id)
         try:
@@ -117,7 +131,26 @@ class Spool:
             self.trash.take(work)
             work.mkdir(mode=0o700)
         _write(work / SCRIPT, script, 0o700)
+        if account is not None:
+            self._give_to(account, directory, work)
         return True
+
+    def _give_to(self, account: Account, directory: Path, work: Path) -> None:
+        """Give another user what he needs of a run: its own directory, and its pipe.
+
+        A process that opens /dev/stderr opens the pipe anew, and the mode counts again (proc(5)).
+        """
+        for path in (self._works.parent, self._works):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & PASSABLE != PASSABLE:
+                path.chmod(mode | PASSABLE)
+        os.chown(directory / PIPE, account.uid, -1)
+        mode = closed_mode(directory, 0o700)
+        # The group that may read the spools may read the script as well.
+        group = directory.stat().st_gid if mode & stat.S_IRGRP else account.gid
+        for path in (work / SCRIPT, work):  # the directory last: then it may hold anything
+            path.chmod(mode)
+            os.chown(path, account.uid, group)
 
     def restore(self, run_id: str) -> None:
         """Make the directory of a run's spool again, if somebody has removed it.
@@ -168,16 +201,16 @@ class Spool:
             OSError: it cannot be read.
         """
         try:
-            return _read_text(self.work(run_id) / SCRIPT)
+            return _read_text(_open_script(self.work(run_id)))
         except FileNotFoundError:
             # Where the first version had it.
-            return _read_text(self.directory(run_id) / SCRIPT)
+            return _read_text(open_regular(self.directory(run_id) / SCRIPT))
 
     def has_windows_line_ends(self, run_id: str) -> bool:
         """Whether the script's first line ends with CRLF; False where it cannot be read."""
         with (
             suppress(OSError),
-            open(open_regular(self.work(run_id) / SCRIPT), "rb") as file,  # noqa: PTH123
+            open(_open_script(self.work(run_id)), "rb") as file,
         ):
             return file.readline(MAX_FIRST_LINE_BYTES).endswith(b"\r\n")
         return False
@@ -237,12 +270,12 @@ class Spool:
     def _make(self, directory: Path) -> None:
         """Make a directory; FileExistsError: it is there. What is none is put into the trash."""
         try:
-            directory.mkdir(mode=0o700)
+            directory.mkdir(mode=closed_mode(self.root, 0o700))
         except FileExistsError:
             if stat.S_ISDIR(directory.lstat().st_mode):
                 raise
             self.trash.take(directory)
-            directory.mkdir(mode=0o700)
+            directory.mkdir(mode=closed_mode(self.root, 0o700))
 
 
 def read_exit(directory: Path) -> ExitRecord | None:
@@ -273,15 +306,30 @@ def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
         file.write(data)
 
 
-def _keep_free(path: Path) -> None:
+def _keep_free(path: Path, mode: int) -> None:
     """Take space on the disk for a record that is written later."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         os.posix_fallocate(descriptor, 0, EXIT_SPACE_BYTES)
     finally:
         os.close(descriptor)
 
 
-def _read_text(path: Path) -> str:
-    with open(open_regular(path), "rb") as file:  # noqa: PTH123
+def _open_script(work: Path) -> int:
+    """Open the script in a work directory, if it is that one's user's.
+
+    By a link to somebody else's file there, root could otherwise be had to read and show it.
+
+    Raises:
+        OSError: it cannot be opened, or is somebody else's.
+    """
+    descriptor = open_regular(work / SCRIPT)
+    if os.fstat(descriptor).st_uid == work.stat().st_uid:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EPERM, "not the run's own", str(work / SCRIPT))
+
+
+def _read_text(descriptor: int) -> str:
+    with open(descriptor, "rb") as file:
         return file.read(MAX_SCRIPT_BYTES).decode(errors="replace")

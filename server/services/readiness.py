@@ -37,7 +37,7 @@ class Readiness:
         audit: Audit,
         *,
         host: str,
-        state_dir: Path,
+        spools: Path,
         min_free_bytes: int,
     ) -> None:
         self._database = database
@@ -49,13 +49,13 @@ class Readiness:
         self._runs = runs
         self._audit = audit
         self._host = host
-        self._state_dir = state_dir
+        self._spools = spools
         self._min_free_bytes = min_free_bytes
 
     async def check(self) -> dict[str, str]:
         """Return `ok` or what is wrong, by part."""
         lag = self._archiver.lag_seconds
-        facts = os.statvfs(self._state_dir)
+        facts = os.statvfs(self._spools)
         free = facts.f_bavail * facts.f_frsize  # f_bfree counts what root alone may take
         low = f"{free} bytes are free; TAILRUN_MIN_FREE_BYTES is {self._min_free_bytes}"
         return {

@@ -18,6 +18,7 @@ from server.settings.values import (
     absolute_path,
     base_path,
     boolean,
+    file_mode,
     issuer,
     named_grants,
     names,
@@ -50,6 +51,7 @@ SHORTEST_SECONDS = 0.001
 
 OutputPolicy = Literal["stop", "head_and_tail"]
 Auth = Literal["auto", "required", "off"]
+NoNewPrivileges = Literal["auto", "always", "never"]
 
 
 def _default_state_dir() -> Path:
@@ -210,7 +212,9 @@ class RunSettings:
     shell: str = _setting(
         lambda: shutil.which("bash") or "/bin/sh", nonempty, "runs scripts that have no #! line"
     )
-    working_directory: Path = _setting(Path.home, absolute_path, "directory in which scripts start")
+    working_directory: Path | None = _setting(
+        None, absolute_path, "directory in which scripts start", none="home directory"
+    )
     pass_environment: tuple[str, ...] = _setting(
         (),
         names,
@@ -243,6 +247,40 @@ class RunSettings:
         "leave",
         one_of("leave", "stop"),
         "whether running runs go on (leave) or are stopped when the server ends",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivilegeSettings:
+    """Whom runs act as, and what they may."""
+
+    run_as: str | None = _setting(
+        None, nonempty, "user that runs are started as, by a server that is root; none: its own"
+    )
+    run_as_users: tuple[str, ...] = _setting(
+        (), names, "users, comma separated, that an admin may have a command run as, by `run_as`"
+    )
+    allow_root_runs: bool = _setting(
+        False,  # noqa: FBT003
+        boolean,
+        "whether runs may be root's",
+    )
+    no_new_privileges: NoNewPrivileges = _setting(
+        "auto",
+        one_of("auto", "always", "never"),
+        "whether no program of a run gains rights, which sudo must: auto is for runs as another"
+        " user than the server's",
+    )
+    keeper_directory: Path | None = _setting(
+        None,
+        absolute_path,
+        "directory of a keeper that is a service of its own, as root; none: the server starts one",
+    )
+    run_umask: int | None = _setting(None, file_mode, "umask of runs; none: the server's")
+    run_oom_score_adj: int = _setting(
+        300,
+        whole(0, 1000),
+        "how much sooner than the server runs are ended when memory is short, in thousandths of it",
     )
 
 
@@ -346,6 +384,7 @@ class Settings:
     oidc: OidcSettings = _group(OidcSettings, "oidc_")
     database: DatabaseSettings = _group(DatabaseSettings, "database_")
     runs: RunSettings = _group(RunSettings)
+    privileges: PrivilegeSettings = _group(PrivilegeSettings)
     output: OutputSettings = _group(OutputSettings)
     viewers: ViewerSettings = _group(ViewerSettings)
     archive: ArchiveSettings = _group(ArchiveSettings)

@@ -43,6 +43,13 @@ def number(minimum: float, maximum: float, *, of: str) -> Parser:
     return parse
 
 
+def file_mode(text: str) -> int:
+    """Take the permissions of a file in octal, as umask(1) does."""
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError("three octal digits, such as 027")
+    return int(text, 8)
+
+
 def none_if_zero(parse: Parser) -> Parser:
     """Take what another parser takes; 0 is read as None, which is no limit."""
 

@@ -114,7 +114,7 @@ async def test_an_odd_text_starts_or_is_refused_in_one_line(
     tmp_path: Path, database_url: str, setting: str, text: str
 ) -> None:
     service = Service(tmp_path / "state", database_url)
-    service.set(**{setting: text}, insecure_no_auth="true")
+    service.set(**{setting: text}, insecure_no_auth="true", allow_root_runs="true")
     try:
         code, line, log = await start(service)
         assert "Traceback" not in log

@@ -101,7 +101,8 @@ async def test_a_port_that_is_taken_is_named(service: Service) -> None:
 
 
 async def test_an_address_that_is_none_is_named(service: Service) -> None:
-    said = await refusal(service, "--host", "nowhere.invalid", "--insecure-no-auth")
+    service.set(insecure_no_auth="true", allow_root_runs="true")
+    said = await refusal(service, "--host", "nowhere.invalid")
     assert "nowhere.invalid" in said
     assert "TAILRUN_HOST" in said
     assert "Unknown error" not in said
@@ -115,7 +116,7 @@ async def test_another_address_needs_tls_or_to_be_open_to_everybody(service: Ser
 
 
 async def test_another_address_is_listened_on_if_it_is_called_insecure(start: Start) -> None:
-    client = await start(host="0.0.0.0", insecure_no_auth="true")  # noqa: S104
+    client = await start(host="0.0.0.0", insecure_no_auth="true", allow_root_runs="true")  # noqa: S104
     client.service.address = client.service.address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
     assert await client.call("GET", "commands/") == {"items": [], "next": None}
     said = client.service.log
@@ -183,7 +184,7 @@ async def test_the_embedded_database_survives_a_killed_server(embedded: Client) 
 
 @pytest.mark.parametrize(("host", "loopback"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])  # noqa: S104
 async def test_the_address_that_is_told_leads_there(start: Start, host: str, loopback: str) -> None:
-    client = await start(host=host, insecure_no_auth="true")
+    client = await start(host=host, insecure_no_auth="true", allow_root_runs="true")
     assert client.service.address.startswith(f"http://{loopback}:")
     assert await client.call("GET", "ping") == {"status": "ok"}
 

@@ -68,7 +68,7 @@ def test_loopback_addresses_and_what_is_permitted_pass(
 ) -> None:
     """As far as the state directory, which cannot be written here."""
     (tmp_path / "file").touch()
-    state_dir = ["--state-dir", f"{tmp_path}/file"]
+    state_dir = ["--state-dir", f"{tmp_path}/file", "--allow-root-runs"]
     permitted = [["--insecure-no-auth"], ["--auth=off"], ["--trusted-proxies=10.0.0.1"]]
     for more in permitted if host == "0.0.0.0" else [[], ["--auth=required"]]:  # noqa: S104
         said = refusal(capfd, monkeypatch, "--host", host, *state_dir, *more)

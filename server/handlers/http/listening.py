@@ -41,7 +41,7 @@ def auth_at(http: HttpSettings, access: AccessSettings) -> Auth:
     Raises:
         StartupError: tokens and cookies would be sent there in the clear.
     """
-    if access.auth == "off" or _is_loopback(http.host):
+    if access.auth == "off" or is_local(http.host):
         return access.auth
     if access.tls_certificate is None and not access.trusted_proxies:
         raise StartupError(
@@ -53,7 +53,8 @@ def auth_at(http: HttpSettings, access: AccessSettings) -> Auth:
     return "required"
 
 
-def _is_loopback(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Return whether what listens at this address is reached from this host alone."""
     return host == "localhost" or is_loopback(host)
 
 

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from subprocess import SubprocessError
 
-from server.keeper import rlimits
+from server.keeper.accounts import Account
 from server.keeper.cgroups.group import Group
 from server.keeper.cgroups.place import CgroupError
 from server.keeper.protocol import RUN_DIRECTORY_VARIABLE, RUN_ID_VARIABLE, StartRequest
+from server.keeper.run.preparation import PreparationError, prepared, raise_oom_score
 from server.keeper.spool import PIPE, SCRIPT
 
 _BLANKS = b" \t"
@@ -33,61 +31,59 @@ def command_line(script: bytes, path: str, shell: str) -> list[str]:
 
 
 async def launch(
-    request: StartRequest, directory: Path, work: Path, group: Group | None
+    request: StartRequest,
+    directory: Path,
+    work: Path,
+    account: Account | None,
+    group: Group | None,
 ) -> asyncio.subprocess.Process:
     """Start a run's main process in a session of its own and in its group, writing to its pipe.
 
+    It is this account's, or the keeper's own user's.
+
     Raises:
         OSError: it cannot be started: its interpreter, its directory, its cgroup.
-        SubprocessError: it could not set its limits, or enter its cgroup.
+        PreparationError: it could not set its limits, enter its cgroup, or become its user.
         ValueError: its environment cannot be passed on.
     """
     script = str(work / SCRIPT)
     # Open for reading too: so the pipe stays whole, and writing only waits, without a keeper.
     output = os.open(directory / PIPE, os.O_RDWR)
     try:
-        with _limiter(request, group) as limit:
-            return await asyncio.create_subprocess_exec(
+        with prepared(request, script, account, group) as prepare:
+            process = await asyncio.create_subprocess_exec(
                 *command_line(request.script.encode(), script, request.shell),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=request.directory,
-                env=request.environment
-                | {RUN_ID_VARIABLE: request.run_id, RUN_DIRECTORY_VARIABLE: str(work)},
+                # Another user enters it by himself: root may enter what he may not.
+                cwd=request.directory if account is None else None,
+                env=_environment(request, account, work),
                 start_new_session=True,
+                umask=-1 if request.umask is None else request.umask,
                 # With a function to call, Python forks and not vforks, which halves the rate of
-                # starts: so there is one only when a limit is to be set. It is safe: the one
+                # starts: so there is one only when there is something to do. It is safe: the one
                 # thread beside (pump.py) waits for work, or is within splice(2).
-                preexec_fn=limit,
+                preexec_fn=prepare,
             )
     finally:
         os.close(output)
+    raise_oom_score(process.pid, request.oom_score_adj)
+    return process
 
 
-@contextmanager
-def _limiter(request: StartRequest, group: Group | None) -> Iterator[Callable[[], None] | None]:
-    """Provide what the main process must call before it executes its program; mostly nothing."""
-    set_limits = rlimits.setter(request)
-    if group is None:
-        yield set_limits
-        return
-    with group.entrance() as enter:
-
-        def limit() -> None:
-            enter()
-            if set_limits is not None:
-                set_limits()
-
-        yield limit
+def _environment(request: StartRequest, account: Account | None, work: Path) -> dict[str, str]:
+    own = {} if account is None else account.environment
+    marks = {RUN_ID_VARIABLE: request.run_id, RUN_DIRECTORY_VARIABLE: str(work)}
+    return request.environment | own | marks
 
 
 def explain(error: Exception, request: StartRequest) -> str:
     """Say for the user why a script could not be started."""
     if isinstance(error, CgroupError):
         return f"the limit TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held: {error}"
-    if isinstance(error, SubprocessError):
-        return "the main process could not set its limits, or enter its cgroup"
+    if isinstance(error, PreparationError):
+        return f"the main process could not {error}"
     if not isinstance(error, OSError):
         return f"the script cannot be started: {error}"
     reason = error.strerror or str(error)

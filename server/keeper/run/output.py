@@ -15,7 +15,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from server.keeper.files import TRANSIENT_ERRORS, open_regular
+from server.keeper.files import TRANSIENT_ERRORS, closed_mode, open_regular
 from server.keeper.handover import Descriptors
 from server.keeper.records import Limits
 from server.keeper.run.regular import copy, is_at, link, resize, size_without_hole, write_at
@@ -41,14 +41,14 @@ def reopened(directory: Path, limits: Limits, trash: Trash) -> "OutputFiles":
     Raises:
         OSError: it cannot be done.
     """
-    path = directory / OUTPUT
+    path, mode = directory / OUTPUT, closed_mode(directory, 0o600)
     try:
-        os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
+        os.close(open_regular(path, os.O_RDWR | os.O_CREAT, mode))
     except OSError as error:
         if error.errno in TRANSIENT_ERRORS:
             raise
         trash.take(path)
-        os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
+        os.close(open_regular(path, os.O_RDWR | os.O_CREAT, mode))
     return OutputFiles(directory, limits, trash)
 
 
@@ -241,7 +241,8 @@ class OutputFiles:
             return
         temporary = path.with_suffix(".tmp")
         self._trash.take(temporary)
-        target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        mode = closed_mode(self._directory, 0o600)
+        target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             await copy(self._output, 0, self.output_bytes, target, 0)
         finally:

@@ -9,10 +9,10 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from subprocess import SubprocessError
 from typing import TypeVar
 
 from server.keeper import processes
+from server.keeper.accounts import Account
 from server.keeper.cgroups.group import Group, Groups
 from server.keeper.children import Children
 from server.keeper.failpoints import failpoint
@@ -21,6 +21,7 @@ from server.keeper.protocol import StartRequest
 from server.keeper.records import ExitRecord, Limits, ProcessRecord, StopRecord
 from server.keeper.run.ending import finish
 from server.keeper.run.launch import explain, launch
+from server.keeper.run.preparation import PreparationError
 from server.keeper.run.process_tree import ProcessTree, Subreaper
 from server.keeper.run.pump import Pump, free_bytes
 from server.keeper.run.states import STEPS, State
@@ -91,7 +92,9 @@ class Run:
         """
         return self._pump.descriptors()
 
-    async def start(self, request: StartRequest, children: Children, groups: Groups) -> None:
+    async def start(
+        self, request: StartRequest, account: Account | None, children: Children, groups: Groups
+    ) -> None:
         """Start the main process; when that cannot be done, record the run's end."""
         if (free := free_bytes(self._directory)) < self.limits.min_free_bytes:
             error = f"only {free} bytes are free; {self.limits.min_free_bytes} must remain"
@@ -102,9 +105,9 @@ class Run:
                 self._group = groups.make(self.run_id, max_bytes)
             async with children.launching():
                 work = self._spool.work(self.run_id)
-                process = await launch(request, self._directory, work, self._group)
+                process = await launch(request, self._directory, work, account, self._group)
                 children.add(process.pid)
-        except (OSError, SubprocessError, TypeError, ValueError) as error:
+        except (OSError, PreparationError, TypeError, ValueError) as error:
             await self._finish(ExitRecord(error=explain(error, request)))
             return
         failpoint("keeper.spawned")
@@ -117,6 +120,7 @@ class Run:
             limits=self.limits,
             memory_group=str(self._group.directory) if self._group is not None else None,
             label=request.label,
+            user=request.user,
         )
         self._write(self._spool.write_process, record)
         failpoint("keeper.process_recorded")

@@ -17,13 +17,15 @@ from server.services.running.launch import Launch
 from server.services.running.recovery import Recovery
 from server.services.running.run_tasks import RunTasks
 from server.services.running.runner import Runner
+from server.services.running.spools import KeepersSpools, OwnSpools
 from server.services.tasks import Tasks
 
 
 class Running:
     """All that starts, follows and ends the runs of this host.
 
-    `host` is the identity of the state directory, stored with each run.
+    `host` is the identity of the state directory, stored with each run. `spools_are_read_only`:
+    the keeper alone may write in the spools.
     """
 
     def __init__(
@@ -41,10 +43,18 @@ class Running:
         tasks: Tasks,
         metrics: Metrics,
         faults: Faults,
+        spools_are_read_only: bool = False,
     ) -> None:
+        care = KeepersSpools(keeper) if spools_are_read_only else OwnSpools(spool)
         run_tasks = RunTasks(active, tasks, faults)
         self.finisher = Finisher(
-            spool=spool, runs=runs, outputs=outputs, active=active, metrics=metrics, faults=faults
+            spool=spool,
+            care=care,
+            runs=runs,
+            outputs=outputs,
+            active=active,
+            metrics=metrics,
+            faults=faults,
         )
         self.follower = Follower(
             spool=spool,
@@ -60,6 +70,7 @@ class Running:
         )
         self.control = Control(
             spool=spool,
+            care=care,
             keeper=keeper,
             archiver=archiver,
             active=active,
@@ -80,6 +91,7 @@ class Running:
         self.recovery = Recovery(
             host=host,
             spool=spool,
+            care=care,
             runs=runs,
             active=active,
             run_tasks=run_tasks,
@@ -89,7 +101,7 @@ class Running:
         )
         self.housekeeping = Housekeeping(
             host=host,
-            spool=spool,
+            care=care,
             keeper=keeper,
             archiver=archiver,
             runs=runs,

@@ -16,6 +16,7 @@ from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
 from server.services.running.live import LiveRun
+from server.services.running.spools import SpoolCare
 
 END_SECONDS = 2.0
 """How long the ends of stopped runs may take to be stored when the service ends."""
@@ -32,6 +33,7 @@ class Control:
         self,
         *,
         spool: Spool,
+        care: SpoolCare,
         keeper: KeeperClient,
         archiver: Archiver,
         active: ActiveRuns,
@@ -39,6 +41,7 @@ class Control:
         finisher: Finisher,
     ) -> None:
         self._spool = spool
+        self._care = care
         self._keeper = keeper
         self._archiver = archiver
         self._active = active
@@ -72,7 +75,7 @@ class Control:
         if stopping or (live.log is not None and live.fault is not None):
             live.mark_stopping()
             if live.given_up:
-                self._give_up(live)
+                await self._give_up(live)
         # It was not started, or its output is gone: no log will ever end.
         elif live.log is None and not live.run.state.final:
             await self._finisher.finish_now(live, outcome.given_up(live.fault))
@@ -116,10 +119,10 @@ class Control:
         ended = live.log is not None or live.run.state.final
         return not ended and not self._active.is_queued(live) and live.fault is None
 
-    def _give_up(self, live: LiveRun) -> None:
+    async def _give_up(self, live: LiveRun) -> None:
         """End a postponed run now, or with the next server, without the rest of its output."""
         try:
-            self._spool.give_up(str(live.run.id))
+            await self._care.give_up(str(live.run.id))
         except OSError as error:
             about = {"run": live.run.id}
             logger.warning(

@@ -1,6 +1,5 @@
 """The Finisher: how a run ended, its end stored, its spool removed, the run forgotten."""
 
-import asyncio
 import logging
 
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
@@ -14,6 +13,7 @@ from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.live import LiveRun
+from server.services.running.spools import SpoolCare
 from server.services.tasks import retry
 
 DATABASE_RETRY_SECONDS = 1.0
@@ -31,6 +31,7 @@ class Finisher:
         self,
         *,
         spool: Spool,
+        care: SpoolCare,
         runs: RunRepository,
         outputs: OutputRepository,
         active: ActiveRuns,
@@ -38,6 +39,7 @@ class Finisher:
         faults: Faults,
     ) -> None:
         self._spool = spool
+        self._care = care
         self._runs = runs
         self._outputs = outputs
         self._active = active
@@ -114,7 +116,7 @@ class Finisher:
         """Remove the spool of a run whose end is stored; what is left, the next start removes."""
         try:
             failpoint("run.ended")
-            await asyncio.to_thread(self._spool.remove, str(live.run.id))
+            await self._care.remove(str(live.run.id))
         except Exception as error:
             self._faults.report(live.run.id, "its spool is not removed", error)
 

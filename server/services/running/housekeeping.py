@@ -1,13 +1,11 @@
 """What is checked from time to time: the keeper, the rows and the remains of runs."""
 
-import asyncio
 import logging
 from contextlib import suppress
 
 from server.errors import DatabaseRefusedError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.keeper.spool import Spool
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
@@ -16,6 +14,7 @@ from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
+from server.services.running.spools import SpoolCare
 from server.services.tasks import Tasks, forever
 
 KEEPER_SECONDS = 1.0
@@ -40,7 +39,7 @@ class Housekeeping:
         self,
         *,
         host: str,
-        spool: Spool,
+        care: SpoolCare,
         keeper: KeeperClient,
         archiver: Archiver,
         runs: RunRepository,
@@ -51,7 +50,7 @@ class Housekeeping:
         faults: Faults,
     ) -> None:
         self._host = host
-        self._spool = spool
+        self._care = care
         self._keeper = keeper
         self._archiver = archiver
         self._runs = runs
@@ -130,8 +129,4 @@ class Housekeeping:
 
     async def remove_remains(self) -> None:
         """Remove what could not be removed of a run when its end was stored."""
-
-        async def sweep() -> None:
-            await asyncio.to_thread(self._spool.sweep)
-
-        await forever(sweep, seconds=SWEEP_SECONDS, name="removal of what runs left")
+        await forever(self._care.sweep, seconds=SWEEP_SECONDS, name="removal of what runs left")

@@ -1,16 +1,25 @@
 """How scripts are started."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from server.keeper.protocol import StartRequest
+from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.records import Limits
 from server.models import Run
-from server.settings.groups import OutputSettings, RunSettings
+from server.services.running.users import is_own
+from server.settings.groups import (
+    NoNewPrivileges,
+    OutputSettings,
+    PrivilegeSettings,
+    RunSettings,
+)
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """Variables that scripts get as the server has them, unless they are empty."""
+
+PERSONAL = frozenset({"HOME", "USER", "LOGNAME", "SHELL", "TMPDIR"})
+"""Those of a user: a run as another one does not get them of the server's."""
 
 DEFAULTS = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -21,17 +30,70 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Privileges:
+    """Whom runs act as, and what they may.
+
+    `user` is whom a run is started as that names nobody, `users` those that it may name; None is
+    the server's own user. `own_keeper`: the keeper is of that user as well.
+    """
+
+    user: str | None = None
+    users: frozenset[str] = frozenset()
+    own_keeper: bool = True
+    no_new_privileges: NoNewPrivileges = "never"
+    umask: int | None = None
+    oom_score_adj: int = 0
+
+    @classmethod
+    def of(cls, settings: PrivilegeSettings) -> "Privileges":
+        """Return what the settings say."""
+        return cls(
+            user=settings.run_as,
+            users=frozenset(settings.run_as_users),
+            own_keeper=settings.keeper_directory is None,
+            no_new_privileges=settings.no_new_privileges,
+            umask=settings.run_umask,
+            oom_score_adj=settings.run_oom_score_adj,
+        )
+
+    def user_of(self, run_as: str | None) -> str | None:
+        """Return whom to start a run as that names this user.
+
+        Raises:
+            KeeperRefusedError: it may not be named (any more).
+        """
+        if run_as is not None and run_as not in self.users:
+            raise KeeperRefusedError(
+                f"it is to run as {run_as!r}, who is not one of TAILRUN_RUN_AS_USERS"
+            )
+        user = run_as or self.user
+        return None if user is None or (self.own_keeper and is_own(user)) else user
+
+    def forbids_new(self, user: str | None) -> bool:
+        """Return whether no program of a run as this user gains rights."""
+        return self.no_new_privileges == "always" or (
+            self.no_new_privileges == "auto" and user is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How scripts are started, and the bounds of each."""
+    """How scripts are started, and the bounds of each; `directory` None is the user's home."""
 
     shell: str
-    directory: Path
+    directory: Path | None
     environment: Mapping[str, str]
     limits: Limits
+    passed: frozenset[str] = frozenset()
+    privileges: Privileges = field(default_factory=Privileges)
 
     @classmethod
     def of(
-        cls, runs: RunSettings, output: OutputSettings, environment: Mapping[str, str]
+        cls,
+        runs: RunSettings,
+        output: OutputSettings,
+        privileges: PrivilegeSettings,
+        environment: Mapping[str, str],
     ) -> "Launch":
         """Return how the settings have scripts started; `environment` is the server's own."""
         return cls(
@@ -49,19 +111,37 @@ class Launch:
                 max_processes=runs.max_processes,
                 max_run_memory_bytes=runs.max_run_memory_bytes,
             ),
+            passed=frozenset(runs.pass_environment),
+            privileges=Privileges.of(privileges),
         )
 
     def request(self, run: Run) -> StartRequest:
-        """Return what the keeper is asked for to start a run."""
+        """Return what the keeper is asked for to start a run.
+
+        Raises:
+            KeeperRefusedError: it is to run as a user that it may not.
+        """
+        user = self.privileges.user_of(None)
+        home = str(Path.home()) if user is None else ""
         return StartRequest(
             run_id=str(run.id),
             script=run.script,
             shell=self.shell,
-            directory=str(self.directory),
-            environment={**self.environment, "TAILRUN_COMMAND_ID": str(run.command_id)},
+            directory=home if self.directory is None else str(self.directory),
+            environment={**self._environment(user), "TAILRUN_COMMAND_ID": str(run.command_id)},
             label=str(run.command_id),
+            user=user,
+            no_new_privileges=self.privileges.forbids_new(user),
+            umask=self.privileges.umask,
+            oom_score_adj=self.privileges.oom_score_adj,
             **asdict(self.limits),
         )
+
+    def _environment(self, user: str | None) -> Mapping[str, str]:
+        if user is None:
+            return self.environment
+        kept = self.environment.keys() - (PERSONAL - self.passed)
+        return {name: self.environment[name] for name in kept}
 
 
 def script_environment(environment: Mapping[str, str], further: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The recovery of what the servers before left: their runs and spools."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
 from server.services.running.live import LiveRun
 from server.services.running.run_tasks import RunTasks
+from server.services.running.spools import SpoolCare
 
 UNKNOWN_SPOOL = "spool is kept: the database does not know its run (docs/operations.md)"
 FOREIGN_SPOOL = "spool is kept: its run belongs to another host identity (docs/operations.md)"
@@ -36,6 +36,7 @@ class Recovery:
         *,
         host: str,
         spool: Spool,
+        care: SpoolCare,
         runs: RunRepository,
         active: ActiveRuns,
         run_tasks: RunTasks,
@@ -45,6 +46,7 @@ class Recovery:
     ) -> None:
         self._host = host
         self._spool = spool
+        self._care = care
         self._runs = runs
         self._active = active
         self._run_tasks = run_tasks
@@ -154,7 +156,7 @@ class Recovery:
                 logger.warning(FOREIGN_SPOOL, extra={"run": run_id})
             else:
                 try:
-                    await asyncio.to_thread(self._spool.remove, run_id)
+                    await self._care.remove(run_id)
                 except Exception as error:
                     self._faults.report(UUID(run_id), "its spool is not removed", error)
 

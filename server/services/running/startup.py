@@ -92,17 +92,20 @@ def _refusal(error: DatabaseUnavailableError | OSError) -> StartupError:
 
 @asynccontextmanager
 async def open_keeper(
-    keeper: KeeperClient, raise_limit_of: Callable[[int], None], *, bounds_memory: bool
+    keeper: KeeperClient, raise_limit_of: Callable[[int], None] | None, *, bounds_memory: bool
 ) -> AsyncIterator[KeeperClient]:
     """Open the keeper; one that runs older code than is on disk renews itself, with its runs.
 
-    `raise_limit_of` gives the process of this id the service's limit on open files.
+    `raise_limit_of` gives the process of this id the service's limit on open files; None: that is
+    not ours to give.
 
     Raises:
         StartupError: it cannot be started, or cannot bound the memory of runs, as it is to.
     """
     try:
-        raise_limit_of((await keeper.open()).pid)
+        found = await keeper.open()
+        if raise_limit_of is not None:
+            raise_limit_of(found.pid)
         if keeper.outdated:
             await keeper.renew()
         problem = await keeper.memory_problem() if bounds_memory else None

@@ -79,6 +79,7 @@ START = {
     "environment": {"A": "b"},
     "label": "a label",
 }
+NOT_KNOWN_BEFORE = {"user": None, "no_new_privileges": False, "umask": None, "oom_score_adj": 0}
 
 
 @pytest.fixture
@@ -109,5 +110,6 @@ def test_records_are_written_so_that_the_version_before_reads_them(spool: Spool)
 
 def test_a_request_of_the_version_before_is_read_and_one_is_written_like_it() -> None:
     request = StartRequest.from_message(json.loads(START_TEXT))
-    assert asdict(request) == START
+    assert asdict(request) == START | NOT_KNOWN_BEFORE
+    assert not request.confined
     assert asdict(request).items() >= json.loads(START_TEXT).items()

@@ -18,7 +18,7 @@ from tests.support.strangers import STRANGERS
 class Service:
     """A listener that answers with what it was asked, or fails when told."""
 
-    def __init__(self, directory: Path, **bounds: int) -> None:
+    def __init__(self, directory: Path, **bounds: Any) -> None:
         self.directory = directory
         self.changed = asyncio.Event()
         self.listener = Listener(directory, self.answer, self.changed.set, **bounds)

@@ -197,7 +197,7 @@ def closed(_: Group) -> Iterator[Callable[[], object]]:
         ),
         (
             closed,
-            "the main process could not set its limits, or enter its cgroup",
+            "the main process could not enter its cgroup: no",
             "a process cannot enter a cgroup: No such device",
         ),
     ],

@@ -66,6 +66,13 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "shell": ("/bin/bash", "/bin/bash"),
     "working_directory": ("/tmp", Path("/tmp")),  # noqa: S108
     "pass_environment": ("ONE,TWO", ("ONE", "TWO")),
+    "run_as": ("nobody", "nobody"),
+    "run_as_users": ("nobody,daemon", ("nobody", "daemon")),
+    "allow_root_runs": ("true", True),
+    "no_new_privileges": ("never", "never"),
+    "keeper_directory": ("/somewhere", Path("/somewhere")),
+    "run_umask": ("027", 0o027),
+    "run_oom_score_adj": ("1000", 1000),
     "database_password_file": ("/somewhere", Path("/somewhere")),
     "metrics_token": ("hunter2-hunter2-", "hunter2-hunter2-"),
     "database_connections": ("1000", 1000),
