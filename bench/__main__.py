@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import machine, report
+from bench.bearer import bearer
 from bench.crowd import crowd, many, stalled
 from bench.held import held
 from bench.late import late
@@ -20,7 +21,7 @@ from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-MEASURES = {of.__name__: of for of in (*FIRST, memory, stalled, listing, held, fresh)}
+MEASURES = {of.__name__: of for of in (*FIRST, memory, stalled, listing, held, bearer, fresh)}
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
 
 

@@ -71,6 +71,8 @@ memory     | 10,000 MB     | CPU a MB             | ≤ 1.2 | 1 MB
 memory     | 10,000 MB     | CPU a MB             | ≤ 1.2 | 100 MB
 memory     | 10,000 MB     | time a MB            | ≤ 1.2 | 1 MB
 memory     | 10,000 MB     | time a MB            | ≤ 1.2 | 100 MB
+bearer     | token         | started and ended    | ≥ 0.95 | local
+bearer     | token, raw    | delivered            | ≥ 0.95 | local, raw
 listing    | 1,000,000 runs | slowest list        | ≤ 10
 """
 MARKS = [_of(row) for row in TABLE.strip().splitlines()]

@@ -35,14 +35,15 @@ ENDED_JOBS = re.compile(r'cronstable_job_runs_total{job_name="job",status="succe
 def starts(session: Session) -> None:
     runs, own = session.sized(RUNS, AT_A_TIME), session.directory
     with session.service() as service:
-        ours, procrastinate = partial(_ours, service, runs), partial(_procrastinate, service, runs)
+        procrastinate = partial(_procrastinate, service, runs)
         others = {"cronstable": partial(_cronstable, own, runs), "procrastinate": procrastinate}
-        session.in_turn({"tailrun": ours, **others, "bare asyncio": partial(_bare, own, runs)})
+        contenders = {"tailrun": partial(ours, service, runs), **others}
+        session.in_turn({**contenders, "bare asyncio": partial(_bare, own, runs)})
 
 
-def _ours(service: Service, runs: int) -> Iterator[Figure]:
+def ours(service: Service, runs: int, token: str = "") -> Iterator[Figure]:
     body = {"name": "bench", "script": "echo hi"}
-    post = wire.request("POST", f"{API}/commands/", service.port, body)
+    post = wire.request("POST", f"{API}/commands/", service.port, body, wire.by(token))
     before, cpu = service.query(ENDED)[0][0], service.cpu()
     seconds = _seconds(service.port, post, runs, lambda: service.query(ENDED)[0][0] - before)
     yield Figure("started and ended", runs / seconds, "runs/s", service.cpu(cpu))

@@ -27,25 +27,25 @@ def throughput(session: Session) -> None:
     slow = content.writing(session.directory, lines, mode="print")
     peer, bare = partial(_peer, size, sha256, fast), partial(_bare, size, sha256, file)
     with session.service() as service:
-        ours = partial(_ours, size, sha256, service)
+        here = partial(ours, size, sha256, service)
         contenders = {
-            "tailrun raw": partial(ours, fast, "raw"),
-            "tailrun json": partial(ours, fast, "json"),
+            "tailrun raw": partial(here, fast, "raw"),
+            "tailrun json": partial(here, fast, "json"),
             "websocketd": partial(peer, partial(peers.websocketd, session.directory)),
             "bare relay": partial(peer, peers.relay),
             "bare command": partial(bare, fast),
-            f"tailrun raw, {SLOW}": partial(ours, slow, "raw"),
-            f"tailrun json, {SLOW}": partial(ours, slow, "json"),
+            f"tailrun raw, {SLOW}": partial(here, slow, "raw"),
+            f"tailrun json, {SLOW}": partial(here, slow, "json"),
             f"bare command, {SLOW}": partial(bare, slow),
         }
         session.in_turn(contenders)
 
 
-def _ours(
-    size: int, sha256: str, service: Service, command: list[str], kind: str
+def ours(
+    size: int, sha256: str, service: Service, command: list[str], kind: str, token: str = ""
 ) -> Iterator[Figure]:
     before, script = service.cpu(), content.script(command)
-    job = Job(Stream(service.port, kind), script=script, capacity=int(size * ROOM))
+    job = Job(Stream(service.port, kind, token=token), script=script, capacity=int(size * ROOM))
     result = view(job, sha256)
     seconds = service.archived_at(result.run_id, result.closed_at) - result.start
     details = service.cpu(before) | {"viewer CPU s": result.cpu_seconds}

@@ -27,15 +27,16 @@ AT_A_TIME = 64  # handshakes under way: beyond the server's backlog, of 128, SYN
 
 
 class Stream(NamedTuple):
-    """Where output is to be had, and in which of wire.py's kinds."""
+    """Where output is to be had, in which of wire.py's kinds, and by which token, if by one."""
 
     port: int
     kind: str
     path: str = ""
+    token: str = ""
 
     @classmethod
-    def of(cls, port: int, run_id: str, kind: str) -> Self:
-        return cls(port, kind, f"{API}/runs/{run_id}/ws?format={kind}")
+    def of(cls, port: int, run_id: str, kind: str, token: str = "") -> Self:
+        return cls(port, kind, f"{API}/runs/{run_id}/ws?format={kind}", token)
 
 
 class Job(NamedTuple):
@@ -92,7 +93,7 @@ class Viewer:
         stream = self.job.stream
         if self.job.script is not None:
             self.run_id = start_run(stream.port, self.job.script)
-            stream = Stream.of(stream.port, self.run_id, self.kind)
+            stream = Stream.of(stream.port, self.run_id, self.kind, stream.token)
         self.connection.connect(("127.0.0.1", stream.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.sendall(wire.view(*stream))

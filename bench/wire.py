@@ -27,8 +27,14 @@ HANDSHAKE = {
 NO_HEADERS: Mapping[str, str] = {}
 
 
-def view(port: int, kind: str, path: str) -> bytes:
-    return request("GET", path, port, b"", {"Connection": "close"} if kind in LINES else HANDSHAKE)
+def view(port: int, kind: str, path: str, token: str = "") -> bytes:
+    headers = {"Connection": "close"} if kind in LINES else HANDSHAKE
+    return request("GET", path, port, b"", headers | by(token))
+
+
+def by(token: str) -> dict[str, str]:
+    """Return the header of a request by a token; without one, it is a local user's."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def request(
