@@ -104,3 +104,40 @@ class TcpPeer(TcpConnection):
     def limit_receiving(self) -> None:
         """Limit how much of what the peer sends may wait to be read."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+
+
+class LocalPeer:
+    """A viewer over the socket in the state directory, a process of our own user.
+
+    It ends with its process, and is never given up: whom that troubles has troubled himself.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        transport.set_write_buffer_limits(high=0)
+
+    def outstanding(self) -> int:
+        """Return 0: nothing is waited for."""
+        return 0
+
+    def acknowledged(self) -> int:
+        """Return 0."""
+        return 0
+
+    def received(self) -> int:
+        """Return 0."""
+        return 0
+
+    def limit_receiving(self) -> None:
+        """Limit nothing."""
+
+
+def peer_of(transport: asyncio.WriteTransport, patience_seconds: float) -> Peer:
+    """Return the peer of a viewer's connection.
+
+    Raises:
+        OSError: the connection is gone.
+    """
+    found: socket.socket = transport.get_extra_info("socket")
+    if found.family == socket.AF_UNIX:
+        return LocalPeer(transport)
+    return TcpPeer(transport, patience_seconds)

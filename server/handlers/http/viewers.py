@@ -19,7 +19,7 @@ from server.errors import (
     ForbiddenError,
     LimitReachedError,
 )
-from server.handlers.http.peer import Peer, TcpPeer
+from server.handlers.http.peer import Peer, peer_of
 from server.handlers.http.place import Place
 from server.services.access.remembered import Held
 from server.settings.groups import ViewerSettings
@@ -57,7 +57,7 @@ class Viewers:
         settings: ViewerSettings,
         *,
         on_dropped: Callable[[], None],
-        peer_of: Callable[[asyncio.WriteTransport, float], Peer] = TcpPeer,
+        peer_of: Callable[[asyncio.WriteTransport, float], Peer] = peer_of,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self.ping_seconds = settings.ping_seconds

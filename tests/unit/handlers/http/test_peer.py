@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server.handlers.http.peer import RECEIVE_BYTES, UNSENT_BYTES, TcpPeer
+from server.handlers.http.peer import RECEIVE_BYTES, UNSENT_BYTES, TcpPeer, peer_of
 from tests.support.waiting import until
 
 
@@ -76,3 +76,19 @@ async def test_a_connection_that_is_gone_is_told() -> None:
         await until(lambda: transport.get_extra_info("socket").fileno() == -1)
         with pytest.raises((OSError, ValueError)):
             TcpPeer(transport, 15.0).outstanding()
+
+
+async def test_a_viewer_over_the_local_socket_is_a_peer_like_any_other() -> None:
+    """The kernel counts nothing of it; it is not given up, whatever it takes."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    ours.setblocking(False)  # noqa: FBT003
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+    try:
+        peer = peer_of(transport, 15.0)
+        transport.write(b"x" * 1_000_000)
+        assert transport.get_write_buffer_size() > 0
+        assert (peer.outstanding(), peer.acknowledged(), peer.received()) == (0, 0, 0)
+        peer.limit_receiving()
+    finally:
+        transport.abort()
+        theirs.close()
