@@ -10,6 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
+from server.access import EVERYBODY
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.certificate import certificate_of
@@ -287,7 +288,9 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
 
 def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers: Viewers) -> None:
     """Build what tells whose a request is, and what tells it: tokens, sessions, the kernel."""
-    grants = Grants(GrantRepository(core.database), local.grants)
+    everybody = {EVERYBODY.name: EVERYBODY.grants} if auth == "off" else {}
+    grants = Grants(GrantRepository(core.database), {**local.grants, **everybody})
+    grants.on_changed(viewers.look_soon)
     tokens = Tokens(TokenRepository(core.database), grants)
     tokens.on_revoked(viewers.end)
     core.tasks.start(tokens.note_uses(), "uses of tokens")
@@ -299,6 +302,7 @@ def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers
         app[keys.ADDRESSES],
         local,
         Guesses(),
+        grants=grants,
         tokens=tokens,
         sessions=sessions,
         tickets=tickets,

@@ -172,6 +172,8 @@ async def _admit(request: web.Request, rule: Rule) -> None:
 
 
 async def _check(request: web.Request, rule: Rule, principal: Principal) -> None:
+    if principal.stale and rule.right not in {Right.SEE, Right.SIGNED_IN}:
+        raise DatabaseUnavailableError("The database is away, and was not asked who this is.")
     groups = principal.groups(rule.right)
     if groups is None:  # whatever group it is: nothing need be asked
         return

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.access import Right
-from server.handlers import audit, commands, health, output, pages, runs, stream
+from server.handlers import audit, commands, grants, health, output, pages, runs, stream, tokens
 from server.handlers.http.answers import API
 from server.handlers.http.openapi import documented
 from server.handlers.http.operation import Operation
@@ -32,6 +32,12 @@ ROUTES = [
     ("GET", "runs/{id}/output", Right.SEE, output.get_output),
     ("GET", "runs/{id}/ws", Right.SEE, stream.stream_run),
     ("GET", "audit/", Right.GOVERN, audit.list_audit),
+    ("GET", "tokens/", Right.SIGNED_IN, tokens.list_tokens),
+    ("POST", "tokens/", Right.SIGNED_IN, tokens.create_token),
+    ("DELETE", "tokens/{id}", Right.SIGNED_IN, tokens.revoke_token),
+    ("GET", "grants/", Right.GOVERN, grants.list_grants),
+    ("POST", "grants/", Right.GOVERN, grants.create_grant),
+    ("DELETE", "grants/{id}", Right.GOVERN, grants.delete_grant),
 ]
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""

@@ -106,11 +106,20 @@ async def test_the_examples_are_accepted(
     for operation in operations:
         if operation.body is not None:
             with subtests.test(f"{operation.method} {operation.path}"):
+                await take_all_grants_back(client)
                 path = operation.path_of(await id_for(client, operation))
                 await client.call(operation.method, path, json=operation.body)
 
 
+async def take_all_grants_back(client: Client) -> None:
+    """Delete what grants there are: a principal has one in a group, and it may be the example's."""
+    for grant in (await client.call("GET", "grants/"))["items"]:
+        await client.call("DELETE", f"grants/{grant['id']}")
+
+
 ACCIDENTS = {410, 429, 503}
+TEDIOUS = {("/api/v1/tokens/", 409)}
+"""It takes a thousand tokens: see tests/integration/services/access/test_tokens.py."""
 KEY = "Idempotency-Key"
 BAD_KEY = {"headers": {KEY: "with blanks"}}
 
@@ -136,6 +145,8 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         wrong[404] = await used_up(client, path, {**good["json"], "start": False})
     if status == 409 and operation.method == "DELETE":
         path = operation.path_of(await id_for(client, operation))
+    elif status == 409 and operation.path.endswith("/grants/"):
+        await client.call("POST", path, **good)
     elif status == 409:
         await settle(client, operation, known)
     url = client.url(path).update_query(wrong[status].pop("params", {}))
@@ -178,8 +189,9 @@ async def test_the_documented_errors_are_given(
     """
     for operation in operations:
         for status in {int(text) for text in operation.told["responses"]} - ACCIDENTS:
-            if status >= 400:
+            if status >= 400 and (operation.path, status) not in TEDIOUS:
                 with subtests.test(f"{operation.method} {operation.path}", status=status):
+                    await take_all_grants_back(client)
                     assert await provoke(client, operation, status) == status
 
 
@@ -218,6 +230,7 @@ async def test_answers_are_as_documented(
         for status, answer in operation.told["responses"].items():
             if int(status) < 300 and "$ref" in answer.get("schema", {}):
                 with subtests.test(f"{operation.method} {operation.path}"):
+                    await take_all_grants_back(client)
                     path = operation.path_of(await id_for(client, operation))
                     told = await client.call(
                         operation.method, path, json=operation.body, status=int(status)

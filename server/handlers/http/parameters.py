@@ -10,7 +10,13 @@ import orjson
 from aiohttp import web
 
 from server.access import DEFAULT_GROUP, EVERY_GROUP, Actor, Right
-from server.errors import CommandNotFoundError, NotFoundError, RunNotFoundError
+from server.errors import (
+    CommandNotFoundError,
+    GrantNotFoundError,
+    NotFoundError,
+    RunNotFoundError,
+    TokenNotFoundError,
+)
 from server.handlers.http.keys import ACTOR, PRINCIPAL
 from server.handlers.http.operation import Header
 from server.handlers.http.problems import InvalidInputError, shown
@@ -79,6 +85,16 @@ def command_id(request: web.Request) -> UUID:
 def run_id(request: web.Request) -> UUID:
     """Return the run's id in the path."""
     return _id(request, "run", RunNotFoundError)
+
+
+def token_id(request: web.Request) -> UUID:
+    """Return the token's id in the path."""
+    return _id(request, "token", TokenNotFoundError)
+
+
+def grant_id(request: web.Request) -> UUID:
+    """Return the grant's id in the path."""
+    return _id(request, "grant", GrantNotFoundError)
 
 
 def _id(request: web.Request, thing: str, error: type[NotFoundError]) -> UUID:

@@ -69,8 +69,8 @@ def encodable(text: str) -> None:
         raise ValidationError("It must not contain lone surrogates.") from error
 
 
-def name(**options: Any) -> fields.String:
-    """Return the field of a command's name."""
+def name(*, example: str = "Count to ten", **options: Any) -> fields.String:
+    """Return the field of a name, such as a command's."""
     return fields.String(
         **options,
         validate=[
@@ -80,7 +80,7 @@ def name(**options: Any) -> fields.String:
             encodable,
             storable,
         ],
-        metadata={"description": "up to 64 characters", "example": "Count to ten"},
+        metadata={"description": "up to 64 characters", "example": example},
     )
 
 

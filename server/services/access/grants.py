@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from server.access import EVERY_GROUP, Actor, Grant, Role, merged
+from server.errors import DatabaseUnavailableError
 from server.repositories.access.grants import GrantRepository
 from server.repositories.page import Page
 from server.services.access.remembered import Held, Remembered
@@ -16,7 +17,8 @@ class Grants:
     """The grants of principals, by their names.
 
     `settled` are those that the settings give: the server's own uid is an admin of every group, and
-    no table can take that away. So nobody can lock himself out by deleting a grant.
+    no table can take that away. So nobody can lock everybody out by deleting a grant. They hold
+    while the database is away, too.
     """
 
     def __init__(
@@ -29,6 +31,11 @@ class Grants:
         self._repository = repository
         self._settled = settled
         self._said = Remembered(self._ask, clock=clock)
+        self._changed: list[Callable[[], None]] = []
+
+    def on_changed(self, callback: Callable[[], None]) -> None:
+        """Have a callback called when somebody's grants change through this server."""
+        self._changed.append(callback)
 
     async def of(self, principal: str) -> Mapping[str, Role]:
         """Return a principal's roles by group.
@@ -44,14 +51,23 @@ class Grants:
         Raises:
             DatabaseUnavailableError: the database is away, and nothing is known of late.
         """
-        settled = self._settled.get(principal)
+        settled = self._settled.get(principal, {})
         if settled == EVERYTHING:  # nothing adds to it: not even a question is asked
-            return Held(EVERYTHING, stale=False)
-        return await self._said.get(principal)
+            return Held(settled, stale=False)
+        try:
+            held = await self._said.get(principal)
+        except DatabaseUnavailableError:
+            if not settled:
+                raise
+            return Held(settled, stale=False)
+        # In an outage what the settings give is not given by the database's word.
+        return Held(settled, stale=False) if settled and held.stale else held
 
     def forget(self, principal: str) -> None:
         """Have a principal's grants asked for anew: they have just changed."""
         self._said.forget(principal)
+        for callback in self._changed:
+            callback()
 
     async def list(self, *, principal: str | None, limit: int, cursor: str | None) -> Page[Grant]:
         """Return the grants of the table, of one principal or of all, newest first.

@@ -1,17 +1,20 @@
 """Whose a request is: the one place where that is decided."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
 from aiohttp import hdrs, web
 
-from server.access import ANONYMOUS, EVERYBODY, Principal
+from server.access import ANONYMOUS, EVERY_GROUP, EVERYBODY, Principal, Right, Role
 from server.errors import CredentialRefusedError
 from server.handlers.http.authority import is_loopback
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.cookies import cookie_name, is_same_origin
 from server.handlers.http.identity.local import Local
 from server.services.access.guesses import Check, Guesses, source_of
+from server.services.access.remembered import Held
 from server.settings.groups import Auth
 
 BEARER = "bearer"
@@ -46,6 +49,14 @@ class TicketTake(Protocol):
         ...
 
 
+class GrantsHeld(Protocol):
+    """Says what a principal may."""
+
+    async def held(self, principal: str) -> Held[Mapping[str, Role]]:
+        """Return the roles by group, and whether the database is away."""
+        ...
+
+
 class Identity:
     """Finds a request's principal: by a token, a session's cookie, a ticket, or as a local user.
 
@@ -60,6 +71,7 @@ class Identity:
         local: Local,
         guesses: Guesses,
         *,
+        grants: GrantsHeld | None = None,
         tokens: TokenCheck | None = None,
         sessions: SessionCheck | None = None,
         tickets: TicketTake | None = None,
@@ -68,6 +80,7 @@ class Identity:
         self._addresses = addresses
         self._local = local
         self._guesses = guesses
+        self._grants = grants
         self._tokens = tokens
         self._sessions = sessions
         self._tickets = tickets
@@ -92,7 +105,8 @@ class Identity:
             return await self.checked(request, value, _check_of(self._sessions))
         if (ticket := _ticket(request)) is not None:
             return await self.checked(request, ticket, self._take_for(request))
-        return self._local.of(request) or ANONYMOUS
+        who = self._local.of(request)
+        return ANONYMOUS if who is None else await self._with_all_grants(who)
 
     async def checked(self, request: web.Request, credential: str, check: Check) -> Principal:
         """Check a credential that a request gives, wherever it has it; wrong ones are counted.
@@ -102,6 +116,13 @@ class Identity:
             TooManyGuessesError: too many wrong ones came from the request's address.
         """
         return await self._guesses.check(self._source(request), credential, check)
+
+    async def _with_all_grants(self, who: Principal) -> Principal:
+        """Add what others have granted to a local user; the own user may everything anyway."""
+        if self._grants is None or who.may(Right.GOVERN, EVERY_GROUP):
+            return who
+        held = await self._grants.held(who.name)
+        return replace(who, grants=held.value, stale=held.stale)
 
     def address(self, request: web.Request) -> str:
         """Return the client's address; a forwarded one from trusted proxies alone."""
