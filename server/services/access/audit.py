@@ -100,9 +100,9 @@ class Audit:
         """Say what keeps entries waiting; `ok`: nothing does."""
         found = []
         if self._problem is not None:
-            found.append(f"{len(self._waiting)} acts wait to be entered: {self._problem}")
+            found.append(f"{len(self._waiting)} to be entered: {self._problem}")
         if self._lost:
-            found.append(f"{self._lost} refused or failed acts are not on record")
+            found.append(f"not on record, as too many waited: {self._lost} refused or failed")
         return "; ".join(found) or "ok"
 
     @asynccontextmanager
