@@ -39,6 +39,7 @@ from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
 from server.services.access.audit import Audit
+from server.services.access.audit_log import AuditLog
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.guesses import Guesses
@@ -64,8 +65,14 @@ from server.services.running.users import check_users, runs_as_others, tell_of_r
 from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
-from server.settings.groups import Auth, DatabaseSettings, Settings
-from server.state import JOURNAL_FILE, StateDirectory, identity_in, state_directory
+from server.settings.groups import AccessSettings, Auth, DatabaseSettings, Settings
+from server.state import (
+    JOURNAL_FILE,
+    WRITTEN_FILE,
+    StateDirectory,
+    identity_in,
+    state_directory,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +192,7 @@ async def service(
             retention,
             core.runs,
             audit,
+            audit_log=_audit_log(settings.access, core),
             host=core.state.host,
             spools=settings.privileges.keeper_directory or settings.state_dir,
             min_free_bytes=settings.output.min_free_bytes,
@@ -206,6 +214,16 @@ async def _audit(core: _Core) -> AsyncIterator[Audit]:
     audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
     async with audit.running(core.tasks):
         yield audit
+
+
+def _audit_log(settings: AccessSettings, core: _Core) -> AuditLog | None:
+    """Have the audit written to a file as well, if one is named."""
+    if settings.audit_log is None:
+        return None
+    written = core.state.path / WRITTEN_FILE
+    log = AuditLog(settings.audit_log, written, AuditRepository(core.database))
+    core.tasks.start(log.run(), "audit log")
+    return log
 
 
 @asynccontextmanager

@@ -21,6 +21,8 @@ HOST_FILE = "host-id"
 LOCK_FILE = "server.lock"
 JOURNAL_FILE = "audit"
 """What is to be entered in the audit."""
+WRITTEN_FILE = "audit-log.json"
+"""Which rows of the audit TAILRUN_AUDIT_LOG has."""
 CHECK_SECONDS = 0.25
 """Between two checks of the lock: for so long two servers may believe that they hold it."""
 

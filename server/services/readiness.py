@@ -11,6 +11,7 @@ from server.keeper.protocol import KeeperError
 from server.repositories.database.database import READY_SECONDS, Database
 from server.repositories.runs import RunRepository
 from server.services.access.audit import Audit
+from server.services.access.audit_log import AuditLog
 from server.services.archive.archiver import Archiver
 from server.services.archive.retention import Retention
 from server.services.faults import Faults
@@ -36,6 +37,7 @@ class Readiness:
         runs: RunRepository,
         audit: Audit,
         *,
+        audit_log: AuditLog | None,
         host: str,
         spools: Path,
         min_free_bytes: int,
@@ -48,6 +50,7 @@ class Readiness:
         self._retention = retention
         self._runs = runs
         self._audit = audit
+        self._audit_log = audit_log
         self._host = host
         self._spools = spools
         self._min_free_bytes = min_free_bytes
@@ -68,7 +71,8 @@ class Readiness:
 
     async def notes(self) -> dict[str, str]:
         """Return what does not keep the service from its work, and somebody should know."""
-        return {
+        log = self._audit_log
+        return ({} if log is None else {"audit_log": log.problem()}) | {
             "runs": self._faults.problem(),
             "queue": self._active.problem(),
             "retention": self._retention.problem(),

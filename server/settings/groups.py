@@ -151,6 +151,9 @@ class AccessSettings:
     metrics_token_file: Path | None = _setting(
         None, absolute_path, "file that holds TAILRUN_METRICS_TOKEN, in its first line"
     )
+    audit_log: Path | None = _setting(
+        None, absolute_path, "file to which the audit is also written, a line of JSON an act"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

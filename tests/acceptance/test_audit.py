@@ -1,6 +1,8 @@
 """Stops are on record whatever happens: no database, no journal, killed on the way."""
 
+import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -161,3 +163,19 @@ async def test_a_journal_that_is_none_is_named_at_the_start(start: Start, kind: 
     assert code == 78
     assert "The journal of the audit cannot be used" in said
     journal.rmdir() if kind == "a directory" else journal.unlink()
+
+
+async def test_the_audit_is_also_in_a_file(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    client = await start(audit_log=str(path))
+    created = await client.create("true", start=False)
+    await until(lambda: path.read_bytes().endswith(b"\n"))
+    assert [json.loads(path.read_text())] == (await client.call("GET", "audit/"))["items"]
+    assert json.loads(path.read_text())["command_id"] == created["id"]
+    async with client.session.get(client.page_url("/readyz")) as response:
+        assert (await response.json())["audit_log"] == "ok"
+    await client.service.terminate()
+    client.service.set(audit_log=str(tmp_path))
+    code, said = await client.service.refused()
+    assert code == 78
+    assert f"TAILRUN_AUDIT_LOG: {tmp_path} cannot be written: Is a directory" in said

@@ -74,6 +74,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "run_umask": ("027", 0o027),
     "run_oom_score_adj": ("1000", 1000),
     "database_password_file": ("/somewhere", Path("/somewhere")),
+    "audit_log": ("/somewhere", Path("/somewhere")),
     "metrics_token": ("hunter2-hunter2-", "hunter2-hunter2-"),
     "database_connections": ("1000", 1000),
     "public_url": ("https://runs.example.org:444/", "https://runs.example.org:444"),
