@@ -72,8 +72,7 @@ async def create_command(request: web.Request) -> web.Response:
     view, replayed = await request.app[COMMANDS].create(
         **fields, by=actor(request), request=request_key(request, fields)
     )
-    if replayed:  # it may have been moved since
-        access.demand_sight(request, view.command)
+    access.demand_sight(request, view.command)  # what was made before may have been moved since
     return json_response(
         NewCommandSchema.render(view, base_path(request), _may_of(request, view)),
         status=201,
@@ -199,6 +198,7 @@ async def _moved(request: web.Request, change: CommandChange) -> tuple[CommandCh
 
 
 def _shown(request: web.Request, view: CommandView) -> dict[str, object]:
+    access.demand_sight(request, view.command)
     return plain(CommandSchema.render(view, base_path(request), _may_of(request, view)))
 
 
@@ -207,6 +207,8 @@ def _may_of(request: web.Request, *views: CommandView) -> MayOf:
 
 
 def _command(request: web.Request, view: CommandView) -> web.Response:
+    # It may have been moved to where it may not be seen, since that was asked.
+    access.demand_sight(request, view.command)
     return json_response(
         CommandSchema.render(view, base_path(request), _may_of(request, view)),
         headers=version_tag(view.command.updated_at),
