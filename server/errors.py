@@ -86,6 +86,10 @@ class ForbiddenError(TailrunError):
     """Whoever asks may see the thing, but not do this."""
 
 
+class OtherPageError(ForbiddenError):
+    """A session's cookie came with a request that is not known to be of our own page."""
+
+
 class TooManyGuessesError(TailrunError):
     """Too many wrong credentials came from an address; it may try again after some seconds."""
 

@@ -46,6 +46,7 @@ from server.services.access.guesses import Guesses
 from server.services.access.journal import Journal
 from server.services.access.links import Links
 from server.services.access.sessions import Sessions
+from server.services.access.standing import Standing
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
 from server.services.archive.archiver import Archiver
@@ -179,7 +180,6 @@ async def service(
         kernel = stack.enter_context(SockDiag())
         local = Local(users, kernel.uid_of, over_tcp=auth == "auto")
         _let_in(app, core, auth, local, viewers)
-        app[keys.GROUPS] = Groups(GroupRepository(core.database))
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
@@ -321,10 +321,15 @@ def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers
         local,
         Guesses(),
         grants=grants,
+        base_path=app[keys.HTTP].base_path,
         tokens=tokens,
         sessions=sessions,
         tickets=tickets,
     )
+    groups = Groups(GroupRepository(core.database))
+    standing = Standing(tokens, sessions, grants, groups)
+    core.tasks.start(viewers.watch_rights(standing.may_watch), "rights of viewers")
+    app[keys.GROUPS] = groups
     app[keys.GRANTS], app[keys.TOKENS] = grants, tokens
     app[keys.SESSIONS], app[keys.TICKETS], app[keys.LINKS] = sessions, tickets, Links()
 

@@ -7,6 +7,7 @@ from server.handlers.http import connections, guard, keys, openapi, problems
 from server.handlers.http.answers import API
 from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
+from server.handlers.http.identity.cookies import take_back_ended
 from server.handlers.http.rules import RULES, check_rules
 from server.resources import VERSION
 from server.settings.groups import Settings
@@ -32,6 +33,7 @@ def build_app(settings: Settings) -> web.Application:
         client_max_size=http.max_body_bytes,
     )
     app[keys.HTTP] = http
+    app[keys.LISTENING] = keys.Listening()
     app[keys.ACCESS] = settings.access
     app[keys.ADDRESSES] = Addresses.of(settings.access)
     app[RULES] = {}
@@ -43,5 +45,6 @@ def build_app(settings: Settings) -> web.Application:
     routes.add_undocumented_routes(app)
     check_rules(app)
     app.on_response_prepare.append(guard.add_headers)
+    app.on_response_prepare.append(take_back_ended)
     app.on_response_prepare.append(problems.mark_begun)
     return app

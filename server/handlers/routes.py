@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from server.access import Right
-from server.handlers import audit, commands, grants, health, output, pages, runs, stream, tokens
+from server.handlers import (
+    audit,
+    commands,
+    grants,
+    health,
+    output,
+    pages,
+    runs,
+    session,
+    stream,
+    tokens,
+)
 from server.handlers.http.answers import API
 from server.handlers.http.openapi import documented
 from server.handlers.http.operation import Operation
@@ -38,6 +49,11 @@ ROUTES = [
     ("GET", "grants/", Right.GOVERN, grants.list_grants),
     ("POST", "grants/", Right.GOVERN, grants.create_grant),
     ("DELETE", "grants/{id}", Right.GOVERN, grants.delete_grant),
+    ("POST", "runs/{id}/ticket", Right.SEE, session.make_ticket),
+    ("GET", "session", Right.PUBLIC, session.get_session),
+    ("POST", "session", Right.PUBLIC, session.sign_in),
+    ("DELETE", "session", Right.PUBLIC, session.sign_out),
+    ("POST", "session/link", Right.SIGNED_IN, session.make_link),
 ]
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""

@@ -1,5 +1,7 @@
 """What the handlers find in the application, and of a request."""
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
 from server.access import Actor, Principal
@@ -21,6 +23,14 @@ from server.services.runs import RunService
 from server.services.watching import Watching
 from server.settings.groups import AccessSettings, HttpSettings
 
+
+@dataclass(slots=True)
+class Listening:
+    """Where the server listens, once it does; the path of a proxy comes after it."""
+
+    url: str = ""
+
+
 ACCESS = web.AppKey("access", AccessSettings)
 GROUPS = web.AppKey("groups", Groups)
 GRANTS = web.AppKey("grants", Grants)
@@ -30,6 +40,7 @@ LINKS = web.AppKey("links", Links)
 TICKETS = web.AppKey("tickets", Tickets)
 AUDIT = web.AppKey("audit", Audit)
 HTTP = web.AppKey("http", HttpSettings)
+LISTENING = web.AppKey("listening", Listening)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)
 COMMANDS = web.AppKey("commands", CommandService)

@@ -89,7 +89,9 @@ async def listening(
             port = server.sockets[0].getsockname()[1]
             if (local := await _listen_locally(plain, state_dir)) is not None:
                 stack.callback(local.close)
-            yield f"{scheme}://{_reachable(http.host)}:{port}"
+            url = f"{scheme}://{_reachable(http.host)}:{port}"
+            app[keys.LISTENING].url = url
+            yield url
     finally:
         await runner.cleanup()
 

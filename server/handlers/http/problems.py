@@ -53,6 +53,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.NotSignedInError: Kind(401, "not-signed-in"),
     errors.CredentialRefusedError: Kind(401, "credential-refused"),
     errors.ForbiddenError: Kind(403, "not-permitted"),
+    errors.OtherPageError: Kind(403, "origin-refused"),
     errors.TooManyGuessesError: Kind(429, "too-many-guesses"),
     errors.ArchiveDamagedError: Kind(410, "archive-damaged"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),

@@ -25,6 +25,11 @@ class _StartQuery(StrictSchema):
         metadata={"description": "start at the last so many lines"},
     )
 
+    ticket = fields.String(
+        load_default=None,
+        metadata={"description": "of this run, in the place of a token (POST runs/{id}/ticket)"},
+    )
+
     @validates_schema
     def _one_start(self, data: dict[str, Any], **_: Any) -> None:
         given = [name for name in ("offset", "tail", "lines") if data.get(name) is not None]
@@ -33,6 +38,7 @@ class _StartQuery(StrictSchema):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> object:
+        del data["ticket"]  # who asks was found out by it before
         return type(self).value(start=Start(data.pop("offset"), data.pop("tail")), **data)
 
 

@@ -13,8 +13,11 @@ from pytest_aiohttp import AiohttpClient
 
 from server.access import ANONYMOUS, KnownBy, Principal, Role
 from server.handlers.http import keys
+from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
+from server.handlers.http.identity.local import Local
 from server.serve import service
+from server.services.access.guesses import Guesses
 from server.settings.reading import read_settings
 from tests.support.service import Service
 from tests.support.waiting import patience
@@ -96,7 +99,8 @@ class Claimed(Identity):
     """
 
     def __init__(self) -> None:
-        self.auth = "auto"
+        addresses = Addresses((), ends_tls=False)
+        super().__init__("auto", addresses, Local({}, lambda *_: 0, over_tcp=False), Guesses())
 
     async def of(self, request: web.Request) -> Principal:
         claimed = request.headers.get("As")

@@ -58,6 +58,11 @@ class Addresses:
             return request.scheme
         return SCHEMES.get(said.partition(",")[0].strip().lower(), request.scheme)
 
+    def is_secure(self, request: web.Request) -> bool:
+        """Return whether a client has asked over TLS, by our own or a trusted proxy's word."""
+        is_told = self.trusts_peer_of(request) and self.scheme(request) == "https"
+        return request.secure or is_told
+
     def trusts_peer_of(self, request: web.Request) -> bool:
         """Return whether a request comes from a proxy that is believed."""
         return bool(self._trusted) and self._is_trusted(self.peer(request))

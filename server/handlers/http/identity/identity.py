@@ -8,11 +8,12 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from server.access import ANONYMOUS, EVERY_GROUP, EVERYBODY, Principal, Right, Role
-from server.errors import CredentialRefusedError
+from server.errors import CredentialRefusedError, OtherPageError
 from server.handlers.http.authority import is_loopback
 from server.handlers.http.identity.addresses import Addresses
-from server.handlers.http.identity.cookies import cookie_name, is_same_origin
+from server.handlers.http.identity.cookies import ENDED, SessionCookie
 from server.handlers.http.identity.local import Local
+from server.handlers.http.origins import Asked, cookie_refusal
 from server.services.access.guesses import Check, Guesses, source_of
 from server.services.access.remembered import Held
 from server.settings.groups import Auth
@@ -72,6 +73,7 @@ class Identity:
         guesses: Guesses,
         *,
         grants: GrantsHeld | None = None,
+        base_path: str = "",
         tokens: TokenCheck | None = None,
         sessions: SessionCheck | None = None,
         tickets: TicketTake | None = None,
@@ -81,6 +83,7 @@ class Identity:
         self._local = local
         self._guesses = guesses
         self._grants = grants
+        self._base_path = base_path
         self._tokens = tokens
         self._sessions = sessions
         self._tickets = tickets
@@ -90,6 +93,7 @@ class Identity:
 
         Raises:
             CredentialRefusedError: its credential is nobody's.
+            OtherPageError: it has a cookie, and is not known to be of our own page.
             TooManyGuessesError: too many wrong ones came from its address.
             DatabaseUnavailableError: its credential cannot be looked up.
         """
@@ -97,12 +101,8 @@ class Identity:
             return EVERYBODY
         if (secret := _bearer(request)) is not None:
             return await self.checked(request, secret, _check_of(self._tokens))
-        if (value := self._cookie(request)) is not None:
-            # A request that another site's page may have caused is not its user's. Nor is it a
-            # local user's, who is signed in as somebody else.
-            if not is_same_origin(request):
-                return ANONYMOUS
-            return await self.checked(request, value, _check_of(self._sessions))
+        if (value := self.session_value(request)) is not None:
+            return await self._signed_in(request, value)
         if (ticket := _ticket(request)) is not None:
             return await self.checked(request, ticket, self._take_for(request))
         who = self._local.of(request)
@@ -124,6 +124,32 @@ class Identity:
         held = await self._grants.held(who.name)
         return replace(who, grants=held.value, stale=held.stale)
 
+    def session_cookie(self, request: web.Request) -> SessionCookie | None:
+        """Return a session's cookie, as it is called where a request was sent to.
+
+        None: there may be none.
+        """
+        return SessionCookie.at(
+            request.host,
+            secure=self._addresses.is_secure(request),
+            base_path=self._base_path,
+        )
+
+    def session_value(self, request: web.Request) -> str | None:
+        """Return the value of a session's cookie; None where there is none.
+
+        Raises:
+            OtherPageError: there is one, and the request is not known to be of our own page.
+        """
+        cookie = self.session_cookie(request) if hdrs.COOKIE in request.headers else None
+        value = None if cookie is None else request.cookies.get(cookie.name)
+        if value is None:
+            return None
+        refused = cookie_refusal(Asked.of(request, self._addresses.scheme(request)))
+        if refused is not None:
+            raise OtherPageError(refused)
+        return value
+
     def address(self, request: web.Request) -> str:
         """Return the client's address; a forwarded one from trusted proxies alone."""
         return self._addresses.client(request)
@@ -135,11 +161,13 @@ class Identity:
             return f"{address} uid {self._local.uid_of(request.transport)}"
         return source_of(address)
 
-    def _cookie(self, request: web.Request) -> str | None:
-        if hdrs.COOKIE not in request.headers:
-            return None
-        name = cookie_name(request, self._addresses.scheme(request))
-        return None if name is None else request.cookies.get(name)
+    async def _signed_in(self, request: web.Request, value: str) -> Principal:
+        try:
+            return await self.checked(request, value, _check_of(self._sessions))
+        except CredentialRefusedError:
+            if (cookie := self.session_cookie(request)) is not None:
+                request[ENDED] = cookie
+            raise
 
     def _take_for(self, request: web.Request) -> Check:
         async def take(value: str) -> Principal:

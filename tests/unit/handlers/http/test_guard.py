@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from server.handlers.http.authority import LOOPBACK_NAMES, Authority
-from server.handlers.http.guard import Asked, host_refusal, origin_refusal
+from server.handlers.http.origins import Asked, cookie_refusal, host_refusal, origin_refusal
 
 names = st.text(string.ascii_letters + string.digits + "-.:[]@/#?%\\ ", max_size=30)
 
@@ -127,6 +127,45 @@ def test_a_browser_is_believed_where_a_proxy_has_rewritten_the_host() -> None:
     assert refused("127.0.0.1:8000", "https://runs.example")
     assert not refused("127.0.0.1:8000", "https://runs.example", "same-origin")
     assert refused("127.0.0.1:8000", "https://runs.example", "cross-site")
+
+
+@pytest.mark.parametrize(
+    ("origins", "fetch_site", "expected"),
+    [
+        ([], None, True),  # nothing speaks against it, and nothing for it
+        ([], "none", True),
+        ([], "same-site", True),
+        ([], "cross-site", True),
+        ([], "same-origin", False),
+        (["http://localhost:8000"], None, False),
+        (["http://localhost:8000"], "same-origin", False),
+        (["http://localhost:8000"], "same-site", True),
+        (["http://localhost"], None, True),
+        (["https://localhost:8000"], None, True),
+        (["null"], None, True),
+        ([""], None, True),
+        (["http://localhost:8000"] * 2, None, True),
+    ],
+)
+def test_a_cookie_is_taken_only_from_what_is_known_to_be_our_page(
+    origins: list[str], fetch_site: str | None, *, expected: bool
+) -> None:
+    for is_navigation in (False, True):
+        asked = Asked(
+            hosts=["localhost:8000"],
+            origins=origins,
+            fetch_site=fetch_site,
+            is_navigation=is_navigation,
+        )
+        assert (cookie_refusal(asked) is not None) is expected
+
+
+def test_a_link_from_another_site_may_lead_here_without_a_cookie() -> None:
+    headers = {"Host": "localhost", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    for method, expected in (("GET", None), ("POST", "another site")):
+        asked = Asked.of(make_mocked_request(method, "/", headers=headers), "http")
+        found = refusal(asked)
+        assert found is None if expected is None else expected in str(found)
 
 
 def test_a_refusal_says_what_to_set() -> None:
