@@ -327,6 +327,7 @@ def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers
         tickets=tickets,
     )
     groups = Groups(GroupRepository(core.database))
+    groups.on_left(viewers.look_soon)
     standing = Standing(tokens, sessions, grants, groups)
     core.tasks.start(viewers.watch_rights(standing.may_watch), "rights of viewers")
     app[keys.GROUPS] = groups

@@ -52,7 +52,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await rule.refuse(request, error)
     try:
         return await handler(request)
-    except ForbiddenError as error:
+    except (CredentialRefusedError, ForbiddenError) as error:
         _put_on_record(request, error)
         raise
 

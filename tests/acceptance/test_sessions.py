@@ -11,6 +11,7 @@ from aiohttp import hdrs
 from tests.acceptance.conftest import ended
 from tests.support.service import Service
 from tests.support.signing import Browser, ticket_of
+from tests.support.waiting import patience
 
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
 
@@ -205,3 +206,20 @@ async def test_behind_a_trusted_proxy_that_ends_tls_the_cookie_is_a_secure_one(
         assert attribute in cookie
     sent = {**named, hdrs.COOKIE: cookie.partition(";")[0]}
     assert (await browser.ask("GET", "session", 200, headers=sent))["known_by"] == "session"
+
+
+async def test_sign_ins_outs_and_what_was_refused_are_on_record(browser: Browser) -> None:
+    await browser.sign_in()
+    await browser.ask("POST", "session", 401, json={"ticket": "wrong"})
+    await browser.ask("DELETE", "session", 204)
+    await browser.ask("GET", "commands/", 401)
+    await browser.sign_in()
+
+    async def acts() -> list[str]:
+        page = await browser.ask("GET", "audit/", 200)
+        return [entry["act"] for entry in reversed(page["items"])]
+
+    expected = ["session.create", "denied", "session.end", "denied", "session.create"]
+    async with patience():
+        while sorted(await acts()) != sorted(expected):
+            pass

@@ -36,6 +36,11 @@ class Groups:
         self._stored = stored
         self._commands = Remembered(stored.of_command, fresh_seconds=ALWAYS_ASKED, clock=clock)
         self._runs = Remembered(stored.of_run, fresh_seconds=ALWAYS_ASKED, clock=clock)
+        self._on_left: list[Callable[[], None]] = []
+
+    def on_left(self, callback: Callable[[], None]) -> None:
+        """Have a callback called whenever a command has left its group by this server."""
+        self._on_left.append(callback)
 
     async def group_of_command(self, command_id: UUID) -> str:
         """Return the group of a command.
@@ -67,3 +72,5 @@ class Groups:
         """Have nothing known of late be of a group, which a command has left."""
         for remembered in (self._commands, self._runs):
             remembered.forget_where(lambda known: known == group)
+        for callback in self._on_left:
+            callback()

@@ -28,6 +28,8 @@ class Links:
                 than its owner's, must not become a session, and a session must not outlive itself.
             LimitReachedError: too many of his links wait to be used.
         """
+        if principal.known_by is KnownBy.EVERYBODY:
+            raise ForbiddenError("Nobody signs in here: TAILRUN_AUTH is off, everybody is let in.")
         if principal.known_by is not KnownBy.LOCAL:
             raise ForbiddenError(
                 "A sign-in link is made for a user of this host, who is known by the uid: have one"
