@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from server.access import Act
 from server.handlers.http.answers import base_path, json_response, location
-from server.handlers.http.keys import GRANTS
+from server.handlers.http.keys import AUDIT, GRANTS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import actor, body, grant_id, query
 from server.handlers.schemas.access import (
@@ -42,9 +43,11 @@ async def list_grants(request: web.Request) -> web.Response:
 async def create_grant(request: web.Request) -> web.Response:
     """Make a grant."""
     asked = body(request, NewGrantAsked)
-    grant = await request.app[GRANTS].create(
-        principal=asked.principal, role=asked.role, group=asked.group, by=actor(request)
-    )
+    by = actor(request)
+    with request.app[AUDIT].trying(Act.GRANT_CREATE, by):
+        grant = await request.app[GRANTS].create(
+            principal=asked.principal, role=asked.role, group=asked.group, by=by
+        )
     return json_response(
         GrantSchema.render(grant, base_path(request)),
         status=201,
@@ -59,5 +62,7 @@ async def create_grant(request: web.Request) -> web.Response:
 )
 async def delete_grant(request: web.Request) -> web.Response:
     """Delete a grant."""
-    await request.app[GRANTS].delete(grant_id(request), by=actor(request))
+    by = actor(request)
+    with request.app[AUDIT].trying(Act.GRANT_DELETE, by):
+        await request.app[GRANTS].delete(grant_id(request), by=by)
     return web.Response(status=204)

@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from server.access import Act
 from server.handlers.http.answers import base_path, json_response, location
-from server.handlers.http.keys import TOKENS
+from server.handlers.http.keys import AUDIT, TOKENS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import actor, body, query, token_id
 from server.handlers.schemas.access import (
@@ -46,13 +47,15 @@ async def list_tokens(request: web.Request) -> web.Response:
 async def create_token(request: web.Request) -> web.Response:
     """Make a token."""
     asked = body(request, NewTokenAsked)
-    made = await request.app[TOKENS].create(
-        name=asked.name,
-        role=asked.role,
-        group=asked.group,
-        expires_at=asked.expires_at,
-        by=actor(request),
-    )
+    by = actor(request)
+    with request.app[AUDIT].trying(Act.TOKEN_CREATE, by):
+        made = await request.app[TOKENS].create(
+            name=asked.name,
+            role=asked.role,
+            group=asked.group,
+            expires_at=asked.expires_at,
+            by=by,
+        )
     return json_response(
         TokenSchema.render(made.token, base_path(request)) | {"token": made.secret},
         status=201,
@@ -68,5 +71,7 @@ async def create_token(request: web.Request) -> web.Response:
 )
 async def revoke_token(request: web.Request) -> web.Response:
     """Revoke a token."""
-    await request.app[TOKENS].revoke(token_id(request), by=actor(request))
+    by = actor(request)
+    with request.app[AUDIT].trying(Act.TOKEN_REVOKE, by):
+        await request.app[TOKENS].revoke(token_id(request), by=by)
     return web.Response(status=204)

@@ -19,13 +19,16 @@ from server.access import Act, Actor, AuditAsked, AuditEntry, Outcome
 from server.errors import (
     AuditUnavailableError,
     ConflictError,
+    CredentialRefusedError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    ForbiddenError,
     LimitReachedError,
     NotFoundError,
     RequestChangedError,
     StartupError,
     TailrunError,
+    TooManyGuessesError,
 )
 from server.keeper.failpoints import failpoint
 from server.repositories.access.audit import AuditRepository
@@ -52,6 +55,14 @@ COMPACT_BYTES = 1024 * 1024
 """A journal of more is written anew, without what was entered."""
 
 UNKNOWN = "the server ended before this was known to be done"
+
+REFUSALS = (
+    ConflictError,
+    CredentialRefusedError,
+    LimitReachedError,
+    NotFoundError,
+    TooManyGuessesError,
+)
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
@@ -146,11 +157,11 @@ class Audit:
     ) -> Iterator[None]:
         """Have it on record when what is done here is refused or fails.
 
-        What does not exist, or is no valid request, is not.
+        What does not exist, or is no valid request, is not; what is not permitted, as `denied`.
         """
         try:
             yield
-        except (NotFoundError, RequestChangedError):
+        except (NotFoundError, RequestChangedError, ForbiddenError):
             raise
         except TailrunError as error:
             entry = entry_of(act, by, _outcome(error), command_id=command_id, run_id=run_id)
@@ -325,5 +336,4 @@ def _key(entry: AuditEntry) -> UUID:
 
 def _outcome(error: Exception) -> Outcome:
     """Return what an act's error makes of it: its thing, or a limit, forbade it; or it failed."""
-    refusals = ConflictError, LimitReachedError, NotFoundError
-    return Outcome.REFUSED if isinstance(error, refusals) else Outcome.FAILED
+    return Outcome.REFUSED if isinstance(error, REFUSALS) else Outcome.FAILED
