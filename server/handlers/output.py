@@ -47,7 +47,7 @@ async def get_output(request: web.Request) -> web.StreamResponse:
     """Answer a run's output."""
     asked = query(request, OutputAsked)
     events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
-    if asked.format == "sse" or (asked.follow and events):
+    if asked.format == sse.FORMAT or (asked.follow and events):
         return await sse.answer(request, asked.start)
     run = (await request.app[RUNS].get(run_id(request))).run
     if asked.follow:

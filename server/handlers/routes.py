@@ -14,6 +14,7 @@ from server.handlers import (
     pages,
     runs,
     session,
+    sse,
     stream,
     tokens,
 )
@@ -58,7 +59,7 @@ ROUTES = [
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""
 
-REFUSALS: Mapping[str, Refuse] = {"ws": stream.refused}
+REFUSALS: Mapping[str, Refuse] = {"ws": stream.refused, "output": sse.refused}
 """How a stranger is refused, by the last part of a path, where no status can say why."""
 
 

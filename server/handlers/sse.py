@@ -11,7 +11,7 @@ from aiohttp.http import StreamWriter
 
 from server.errors import TailrunError
 from server.handlers import access, messages
-from server.handlers.http import sending
+from server.handlers.http import negotiation, sending
 from server.handlers.http.answers import base_path
 from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.parameters import run_id
@@ -23,6 +23,7 @@ from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
 from server.services.watching import Ended, Event
 
+FORMAT = "sse"
 MEDIA_TYPE = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
 
@@ -45,8 +46,7 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
         return web.Response(status=204)
     if last:
         start = Start(_offset(last))
-    response = web.StreamResponse(headers=HEADERS)
-    response.content_type, response.charset = MEDIA_TYPE, "utf-8"
+    response = _response()
     stream = _Events(response, base_path(request))
     try:
         if request.method != hdrs.METH_HEAD:
@@ -60,6 +60,31 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
         await response.prepare(request)
         await stream.refuse(request, error)
     await response.write_eof()
+    return response
+
+
+async def refused(request: web.Request, error: TailrunError) -> web.StreamResponse:
+    """Refuse a viewer who may not come as far as the stream: an EventSource reads no status.
+
+    Raises:
+        TailrunError: a status can say why, as no EventSource asks.
+    """
+    events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
+    asked = request.query.get("format") == FORMAT or (events and "follow" in request.query)
+    if not asked or request.method == hdrs.METH_HEAD:
+        raise error
+    if request.headers.get(LAST_EVENT_ID) == END_ID:  # it was told before, and comes back
+        return web.Response(status=204)
+    response = _response()
+    await response.prepare(request)
+    await _Events(response, base_path(request)).refuse(request, error)
+    await response.write_eof()
+    return response
+
+
+def _response() -> web.StreamResponse:
+    response = web.StreamResponse(headers=HEADERS)
+    response.content_type, response.charset = MEDIA_TYPE, "utf-8"
     return response
 
 

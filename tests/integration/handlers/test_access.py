@@ -392,3 +392,24 @@ async def test_a_key_is_its_owners(site: Site) -> None:
     await admin("PATCH", f"commands/{made['id']}", group="secret")
     gone = await one("POST", "commands/", 404, key="k", **new)
     assert gone["detail"] == f"There is no command {made['id']}."
+
+
+@pytest.mark.parametrize("query", ["?format=sse", "?follow=true"])
+async def test_an_event_source_is_told_by_an_event(site: Site, query: str) -> None:
+    """As it reads no status; it comes back after that, and is sent away."""
+    accepts = {"Accept": "text/event-stream"}
+    for claim, status in [({}, 401), ({"As": "viewer@mail"}, 404), ({"As": "-"}, 404)]:
+        path, headers = f"/api/v1/runs/{site.run}/output{query}", {**accepts, **claim}
+        async with site.api.client.get(path, headers=headers) as response:
+            assert (response.status, response.content_type) == (200, "text/event-stream")
+            told = await response.text()
+        assert told.startswith("id: end\ndata: {")
+        assert f'"type":"refused","status":{status}' in told
+        again = {**headers, "Last-Event-ID": "end"}
+        async with site.api.client.get(path, headers=again) as response:
+            assert response.status == 204
+        async with site.api.client.head(path, headers=headers) as response:
+            assert response.status == status
+    path = f"/api/v1/runs/{site.run}/output"
+    async with site.api.client.get(path, headers=accepts) as response:
+        assert response.status == 401
