@@ -4,31 +4,24 @@ from pathlib import Path
 
 from aiohttp import web
 
+from server.handlers.http.files import file_answer
 from server.resources import docs_directory, static_directory
 
 
 async def page(request: web.Request) -> web.FileResponse:
     """Answer the page."""
-    return _sent(request, static_directory() / "index.html")
+    return file_answer(request, static_directory() / "index.html")
 
 
 async def asset(request: web.Request) -> web.FileResponse:
     """Answer a file of the page or of the documentation's page, and no other."""
-    return _sent(request, _file(static_directory(), request.match_info["path"]))
+    return file_answer(request, _file(static_directory(), request.match_info["path"]))
 
 
 async def guide(request: web.Request) -> web.FileResponse:
     """Answer a page of the documentation as it is written; problems' types lead there."""
     path = _file(docs_directory(), f"{request.match_info['name']}.md")
-    return _sent(request, path, content_type="text/markdown; charset=utf-8")
-
-
-def _sent(request: web.Request, path: Path, *, content_type: str | None = None) -> web.FileResponse:
-    answer = web.FileResponse(path, headers={"Content-Type": content_type} if content_type else {})
-    if request.secure:
-        # It must be read and encrypted: sendfile(2) would be used for what is not compressed.
-        answer.enable_compression(web.ContentCoding.identity)
-    return answer
+    return file_answer(request, path, content_type="text/markdown; charset=utf-8")
 
 
 def _file(root: Path, name: str) -> Path:
@@ -45,7 +38,7 @@ def _file(root: Path, name: str) -> Path:
 
 async def documentation(request: web.Request) -> web.FileResponse:
     """Answer the documentation's page."""
-    return _sent(request, static_directory() / "swagger" / "index.html")
+    return file_answer(request, static_directory() / "swagger" / "index.html")
 
 
 async def documentation_redirect(request: web.Request) -> web.Response:

@@ -117,6 +117,7 @@ def _websocket(*, deflate: bool) -> web.WebSocketResponse:
         compress=deflate,
         max_msg_size=MAX_MESSAGE_BYTES,
         autoping=False,
+        autoclose=False,  # websocket.py closes; aiohttp would say it twice
         timeout=CLOSING_SECONDS,
         writer_limit=UNREACHED_BYTES,
     )

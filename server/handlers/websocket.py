@@ -1,6 +1,7 @@
 """One viewer at a WebSocket: what it is sent, while what it sends is read and discarded."""
 
 import asyncio
+import struct
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -30,6 +31,11 @@ FINAL_CODES = 4000
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for (RFC 6455, section 5.5)."""
+
+ANSWER_SECONDS = 1.0
+"""How long a viewer that has taken everything has to answer the close frame."""
+
+_CODE = struct.Struct("!H")
 
 
 class Allowance:
@@ -62,6 +68,8 @@ class Socket:
         self._base = base
         self._may_of: MayOf = nothing
         self._place: Place | None = None
+        self._left = asyncio.Event()
+        self._left.set()
 
     def take(self, place: Place, ping_seconds: float, may_of: MayOf) -> None:
         """Take a viewer's place; from now on it is sent something, however long nothing comes."""
@@ -103,7 +111,37 @@ class Socket:
             self._place.closing = True
         # A character that was cut in two is left out.
         message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
-        await self.websocket.close(code=code, message=message)
+        if self._place is None or self._left.is_set():
+            await self.websocket.close(code=code, message=message)
+            return
+        # While it is read from, aiohttp's close() would not wait for the answer. Over TLS the frame
+        # and the end of the connection then come to a client in one piece, and it cannot answer.
+        await self.websocket.send_frame(_CODE.pack(code) + message, WSMsgType.CLOSE)
+        try:
+            await self._answer(self._place)
+        finally:
+            self._place.transport.close()
+
+    async def receive(self) -> bool:
+        """Read what the viewer sends until it leaves; True when that is too much."""
+        self._left.clear()
+        try:
+            return await _receive(self.websocket)
+        finally:
+            self._left.set()
+
+    async def _answer(self, place: Place) -> None:
+        """Wait until the viewer has answered the close frame, or has taken it and does not."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._left.wait()
+                    return
+            try:
+                if not place.peer.outstanding():
+                    return
+            except (OSError, ValueError):  # its descriptor is closed
+                return
 
     async def _write(self, message: bytes) -> None:
         await self.websocket.send_frame(message, WSMsgType.TEXT)
@@ -120,7 +158,7 @@ async def serve(
     )
     sending.add_done_callback(partial(_abort_after_a_fault, request.transport))
     try:
-        is_flooding = await _receive(socket.websocket)
+        is_flooding = await socket.receive()
     finally:
         await cancel_and_wait(sending)
         with suppress(asyncio.CancelledError, ConnectionError):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientPayloadError, ClientSession, TCPConnector
 
+from tests.support.certificates import believing_all
 from tests.support.client import Client, Start, watch
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until_true
@@ -40,7 +41,10 @@ async def stalled_viewer(client: Client, path: str) -> AsyncIterator[asyncio.Str
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)  # noqa: FBT003
         await asyncio.get_running_loop().sock_connect(connection, (address.hostname, address.port))
-        reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
+        tls = believing_all() if address.scheme == "https" else None
+        reader, writer = await asyncio.open_connection(
+            sock=connection, limit=1024, ssl=tls, server_hostname=tls and address.hostname
+        )
         try:
             writer.write(HANDSHAKE.format(path=f"/api/v1/{path}", host=address.netloc).encode())
             assert (await reader.readline()).split()[1] in {b"101", b"200"}

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.certificates import make_certificate
 from tests.support.service import ROOT
 from tests.support.waiting import until_true
 
@@ -69,7 +70,7 @@ async def nginx(
         "/etc/ssl/private/runs.key": f"{directory}/key.pem",
     }
     if tls:
-        await _make_certificate(directory)
+        make_certificate(directory, name="runs.example.org")
     file = directory / "nginx.conf"
     text = _changed(configuration, backend, changes)
     file.write_text(NGINX.format(directory=directory, snippet=text))
@@ -113,16 +114,6 @@ def _changed(configuration: str, backend: str, changes: Mapping[str, str]) -> st
     for old, new in {**changes, BACKEND: backend.removeprefix("http://")}.items():
         configuration = configuration.replace(old, new)
     return configuration
-
-
-async def _make_certificate(directory: Path) -> None:
-    files = ("-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem"))
-    process = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-        *("-subj", "/CN=runs.example.org", *files),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert await process.wait() == 0
 
 
 @asynccontextmanager

@@ -6,22 +6,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 from aiohttp import web
 
 from server.handlers.http import keys
+from server.handlers.http.certificate import Certificate
 from server.handlers.http.connections import connections
+from server.handlers.http.files import file_answer
 from server.handlers.http.gate import Gates
 from server.handlers.http.problems import problems
+from server.handlers.http.tls import over_tls
 from server.services.tasks import cancel_and_wait
+from tests.support.certificates import believing_all, make_certificate
 from tests.support.waiting import patience, until
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
 
-LARGE_BYTES = 12_000_000
+LARGE_BYTES = 24_000_000
 """More than the kernel keeps for a peer that takes nothing."""
 
 
@@ -58,8 +62,23 @@ class Peer:
             return b""
 
 
+@pytest.fixture(params=[False, True], ids=["http", "https"], autouse=True)
+def secure(
+    request: pytest.FixtureRequest, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have everything hold with TLS as without."""
+    monkeypatch.setattr(Site, "certificate", certificate if request.param else None)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(*make_certificate(tmp_path_factory.mktemp("certificate")))
+
+
 class Site:
     """A server behind gates, whose requests for /wait are under way until `go`."""
+
+    certificate: ClassVar[Certificate | None] = None
 
     def __init__(self, gates: Gates) -> None:
         self.gates = gates
@@ -74,11 +93,12 @@ class Site:
         await self.go.wait()
         return web.Response(text="gone")
 
-    async def file(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(self.path)
+    async def file(self, request: web.Request) -> web.FileResponse:
+        return file_answer(request, self.path)
 
     async def connect(self) -> Peer:
-        peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port))
+        tls = None if self.certificate is None else believing_all()
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port, ssl=tls))
         self._stack.callback(peer.writer.close)
         return peer
 
@@ -94,7 +114,10 @@ class Site:
         app.router.add_post("/read", read)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
+        factory: Callable[[], asyncio.Protocol]
         factory = self.gates.factory(cast("Callable[[], asyncio.Protocol]", runner.server))
+        if (certificate := self.certificate) is not None:
+            factory = over_tls(lambda: certificate.context, factory)
         server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         watching = asyncio.create_task(self.gates.watch())
