@@ -21,9 +21,10 @@ from server.repositories.database.database import Database
 from server.repositories.embedded.server import EmbeddedDatabase
 from server.services.doctor import exposure, files, provider, secrets, tokens
 from server.services.doctor.findings import Finding, Level
+from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
 from server.settings.reading import SECRET, all_settings, read_settings
-from server.state import OWN_NAMES
+from server.state import OWN_NAMES, PASSED
 
 AS_JSON = "--json"
 TOKENS_A_PAGE = 500
@@ -61,7 +62,8 @@ async def _examine(settings: Settings, given: Mapping[str, str]) -> list[Finding
 def _at_rest(settings: Settings, given: Mapping[str, str]) -> Iterator[Finding]:
     """Look at what there is without a server."""
     secret = [one for one in all_settings() if one.secret]
-    yield from files.state_directory(settings.state_dir, OWN_NAMES)
+    passed = PASSED if runs_as_others(settings.privileges) else ()
+    yield from files.state_directory(settings.state_dir, OWN_NAMES, passed)
     yield from files.secret_files(
         {
             "TAILRUN_DATABASE_PASSWORD_FILE": settings.database.password_file,

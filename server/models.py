@@ -36,7 +36,7 @@ ACTIVE_STATES = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A stored script.
+    """A stored script; its runs are started as the user `run_as`, None: as the settings say.
 
     In a list its texts may be cut: `description_truncated` and `script_truncated` say so.
     """
@@ -50,23 +50,30 @@ class Command:
     updated_at: datetime
     description_truncated: bool = False
     script_truncated: bool = False
+    run_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CommandChange:
-    """What to change of a command: a field that is None stays; `description` says so itself."""
+    """What to change of a command: a field that is None stays.
+
+    Of `description` and `run_as`, which may be None, another field says whether they stay.
+    """
 
     name: str | None = None
     script: str | None = None
     description: str | None = None
     keep_description: bool = False
     group: str | None = None
+    run_as: str | None = None
+    keep_run_as: bool = True
 
     @property
     def named_fields(self) -> list[str]:
         """The names of the fields that are to be changed."""
         given = {"name": self.name is not None, "script": self.script is not None}
         given |= {"description": not self.keep_description, "group": self.group is not None}
+        given |= {"run_as": not self.keep_run_as}
         return [name for name, named in given.items() if named]
 
 
@@ -76,6 +83,7 @@ class Run:
 
     `exitcode` and `signal` are None until known, and never both set. `output_bytes` and
     `output_lines` are what is archived; `epoch` counts the servers that have owned the run.
+    `run_as` is its command's when it was stored.
     """
 
     id: UUID
@@ -92,6 +100,7 @@ class Run:
     output_lines: int = 0
     epoch: int
     host: str
+    run_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

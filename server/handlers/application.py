@@ -35,6 +35,7 @@ def build_app(settings: Settings) -> web.Application:
     app[keys.HTTP] = http
     app[keys.LISTENING] = keys.Listening()
     app[keys.ACCESS] = settings.access
+    app[keys.PRIVILEGES] = settings.privileges
     app[keys.ADDRESSES] = Addresses.of(settings.access)
     app[RULES] = {}
     app[keys.GATES] = Gates(

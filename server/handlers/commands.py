@@ -4,14 +4,14 @@ from dataclasses import asdict, replace
 
 from aiohttp import web
 
-from server.access import Right
+from server.access import EVERY_GROUP, Right
 from server.errors import CommandChangedError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import COMMANDS, GROUPS, RUNS
+from server.handlers.http.keys import COMMANDS, GROUP, GROUPS, PRINCIPAL, PRIVILEGES, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, actor, body, command_id, query, request_key
-from server.handlers.http.problems import problem
+from server.handlers.http.problems import InvalidInputError, problem
 from server.handlers.http.rendering import MayOf, plain
 from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
 from server.handlers.schemas.commands import (
@@ -68,6 +68,9 @@ async def create_command(request: web.Request) -> web.Response:
     """Store a command and start its first run."""
     new = body(request, NewCommand)
     access.demand(request, Right.EDIT, new.group)
+    if new.run_as is not None:
+        access.demand(request, Right.ADMINISTER, new.group)
+        _check_user(request, new.run_as)
     fields = asdict(new)
     view, replayed = await request.app[COMMANDS].create(
         **fields, by=actor(request), request=request_key(request, fields)
@@ -96,7 +99,8 @@ async def get_command(request: web.Request) -> web.Response:
     tag="commands",
     summary="Replace a command",
     description="Name and script, and description and group if they are given; runs already started"
-    f" keep their script. To move it takes an admin of both groups. {READ_ONLY}",
+    f" keep their script. To move it takes an admin of both groups, and so does its `run_as`, and"
+    f" the script of one that has a `run_as`. {READ_ONLY}",
     body=CommandBody,
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", CommandSchema)},
@@ -159,6 +163,8 @@ async def _change(request: web.Request) -> web.Response:
     if asked.compared:
         refuse_other_values(asked.compared, _shown(request, await service.get(command)))
     change, moved_from = await _moved(request, asked.change)
+    change, moved_from = await _run_as_another(request, change, moved_from)
+    may_be_any = await _administers(request)
     try:
         changed = await service.change(
             command,
@@ -166,9 +172,13 @@ async def _change(request: web.Request) -> web.Response:
             by=actor(request),
             versions=permitted_versions(request),
             moved_from=moved_from,
+            any_user=may_be_any,
         )
     except CommandChangedError as error:
         current = await service.get(command)
+        if not may_be_any and current.command.run_as is not None:
+            # Whoever changes its script acts as that user.
+            access.demand(request, Right.ADMINISTER, current.command.group)
         return problem(
             412,
             str(error),
@@ -195,6 +205,42 @@ async def _moved(request: web.Request, change: CommandChange) -> tuple[CommandCh
     access.demand(request, Right.ADMINISTER, before)
     access.demand(request, Right.ADMINISTER, change.group)
     return change, before
+
+
+async def _run_as_another(
+    request: web.Request, change: CommandChange, moved_from: str | None
+) -> tuple[CommandChange, str | None]:
+    """Return a change without a user that the command has already, and its group, if it counts.
+
+    Raises:
+        ForbiddenError: its runs are to be another user's, which takes an admin.
+        InvalidInputError: they may not be that one's.
+    """
+    if change.keep_run_as:
+        return change, moved_from
+    before = (await request.app[COMMANDS].get(command_id(request))).command
+    if before.run_as == change.run_as:
+        return replace(change, keep_run_as=True), moved_from
+    access.demand(request, Right.ADMINISTER, change.group or before.group)
+    if change.run_as is not None:
+        _check_user(request, change.run_as)
+    return change, before.group
+
+
+def _check_user(request: web.Request, name: str) -> None:
+    if name not in request.app[PRIVILEGES].run_as_users:
+        raise InvalidInputError({"run_as": ["It is to be one of TAILRUN_RUN_AS_USERS."]})
+
+
+async def _administers(request: web.Request) -> bool:
+    """Return whether the command that the path names may be changed as an admin does."""
+    principal = request[PRINCIPAL]
+    everywhere = principal.may(Right.ADMINISTER, EVERY_GROUP)
+    if everywhere or principal.is_alike_everywhere:
+        return everywhere
+    known = request.get(GROUP)
+    group = known or await request.app[GROUPS].group_of_command(command_id(request))
+    return principal.may(Right.ADMINISTER, group)
 
 
 def _shown(request: web.Request, view: CommandView) -> dict[str, object]:

@@ -39,9 +39,10 @@ from server.repositories.search import SEARCH_NEWEST, listing
 ADD = f"""
     WITH request AS ({{request}}), c AS (
         INSERT INTO commands AS c (
-            id, name, description, script, group_name, created_at, updated_at
+            id, name, description, script, group_name, run_as, created_at, updated_at
         )
-        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
+        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(run_as)s,
+            %(now)s, %(now)s
         FROM request
         RETURNING {COMMAND_COLUMNS}
     ), audited AS ({audit_sql("c", command="c.id", script="c.script", name="c.name")})
@@ -51,16 +52,17 @@ ADD = f"""
 ADD_WITH_RUN = f"""
     WITH request AS ({{request}}), c AS (
         INSERT INTO commands AS c (
-            id, name, description, script, group_name, created_at, updated_at
+            id, name, description, script, group_name, run_as, created_at, updated_at
         )
-        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(now)s, %(now)s
+        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(run_as)s,
+            %(now)s, %(now)s
         FROM request
         RETURNING {COMMAND_COLUMNS}
     ), r AS (
         INSERT INTO commands_info AS r (
-            id, commands_id, script, host, created_at, start_time, state
+            id, commands_id, script, run_as, host, created_at, start_time, state
         )
-        SELECT %(run_id)s, c.id, c.script, %(host)s, %(now)s, %(now)s, 'queued' FROM c
+        SELECT %(run_id)s, c.id, c.script, c.run_as, %(host)s, %(now)s, %(now)s, 'queued' FROM c
         RETURNING {RUN_COLUMNS}
     ), audited AS (
         {audit_sql("c", command="c.id", run="%(run_id)s", script="c.script", name="c.name")}
@@ -84,21 +86,21 @@ AUDITED_ROWS = audit_sql(
 )
 ADD_WITH_RUNS = f"""
     WITH given (
-        command_id, run_id, name, description, script, group_name, host, now, principal, known_by,
-        address, details
+        command_id, run_id, name, description, script, group_name, run_as, host, now, principal,
+        known_by, address, details
     ) AS (
         VALUES {{rows}}
     ), c AS (
         INSERT INTO commands AS c (
-            id, name, description, script, group_name, created_at, updated_at
+            id, name, description, script, group_name, run_as, created_at, updated_at
         )
-        SELECT command_id, name, description, script, group_name, now, now FROM given
+        SELECT command_id, name, description, script, group_name, run_as, now, now FROM given
         RETURNING {COMMAND_COLUMNS}
     ), r AS (
         INSERT INTO commands_info AS r (
-            id, commands_id, script, host, created_at, start_time, state
+            id, commands_id, script, run_as, host, created_at, start_time, state
         )
-        SELECT run_id, command_id, script, host, now, now, 'queued' FROM given
+        SELECT run_id, command_id, script, run_as, host, now, now, 'queued' FROM given
         RETURNING {RUN_COLUMNS}
     ), audited AS ({AUDITED_ROWS})
     SELECT {COMMAND_COLUMNS}, {RUN_COLUMNS} FROM c JOIN r ON r.commands_id = c.id
@@ -117,10 +119,12 @@ CHANGE = f"""
         SET name = coalesce(%(name)s, c.name), script = coalesce(%(script)s, c.script),
             description = CASE WHEN %(keep)s THEN c.description ELSE %(description)s END,
             group_name = coalesce(%(group)s, c.group_name),
+            run_as = CASE WHEN %(keep_run_as)s THEN c.run_as ELSE %(run_as)s END,
             updated_at = greatest(%(now)s, c.updated_at + interval '1 microsecond')
         WHERE c.id = %(id)s
             AND (%(any_version)s OR c.updated_at = ANY(%(versions)s::timestamptz[]))
             AND (%(moved_from)s IS NULL OR c.group_name = %(moved_from)s)
+            AND (%(any_user)s OR c.run_as IS NULL OR c.script = %(script)s)
         RETURNING {COMMAND_COLUMNS}
     ), audited AS ({audit_sql("c", command="c.id", script="c.script", name="c.name")})
     SELECT {COMMAND_COLUMNS} FROM c
@@ -155,6 +159,7 @@ class _New(NamedTuple):
     description: str | None
     script: str
     group: str
+    run_as: str | None
     host: str
     now: datetime
     principal: str
@@ -182,6 +187,7 @@ class CommandRepository:
         script: str,
         *,
         group: str = DEFAULT_GROUP,
+        run_as: str | None = None,
         by: Actor,
         request: RequestKey | None = None,
     ) -> Command:
@@ -191,7 +197,8 @@ class CommandRepository:
             RequestRepeatedError: the request was answered before.
         """
         fields = {"name": name, "description": description, "script": script, "group": group}
-        return command_of(await self._add(ADD, {**fields, "run_id": None}, by, request))
+        more = {"run_as": run_as, "run_id": None}
+        return command_of(await self._add(ADD, {**fields, **more}, by, request))
 
     async def add_with_run(
         self,
@@ -201,6 +208,7 @@ class CommandRepository:
         *,
         host: str,
         group: str = DEFAULT_GROUP,
+        run_as: str | None = None,
         by: Actor,
         request: RequestKey | None = None,
     ) -> tuple[Command, Run]:
@@ -213,10 +221,11 @@ class CommandRepository:
             now, known_by = datetime.now(UTC), by.principal.known_by.value
             who = bounded(by.principal.name), known_by, bounded(by.address)
             details = json.dumps(all_details(by.principal, None))
-            new = _New(uuid4(), uuid4(), name, description, script, group, host, now, *who, details)
+            stored = name, description, script, group, run_as
+            new = _New(uuid4(), uuid4(), *stored, host, now, *who, details)
             return await self._batches.do(new)
         fields = {"name": name, "description": description, "script": script, "group": group}
-        run = {"host": host, "run_id": uuid4()}
+        run = {"run_as": run_as, "host": host, "run_id": uuid4()}
         row = await self._add(ADD_WITH_RUN, {**fields, **run}, by, request)
         return _added(row)
 
@@ -273,15 +282,17 @@ class CommandRepository:
         by: Actor,
         versions: Sequence[datetime] | None = None,
         moved_from: str | None = None,
+        any_user: bool = True,
     ) -> Command:
         """Change what the user wrote of a command, if it is of one of these versions.
 
         A version is a command's `updated_at`; None: whichever it is of. It must be of the group
-        `moved_from`; None: of whichever.
+        `moved_from`; None: of whichever. Unless it may be `any_user`'s, it gets a new script only
+        where it has no `run_as`.
 
         Raises:
             CommandNotFoundError: there is no such command.
-            CommandChangedError: it is of another version, or of another group.
+            CommandChangedError: it is of another version or group, or has a `run_as`.
         """
         now = datetime.now(UTC)
         parameters = {
@@ -292,6 +303,9 @@ class CommandRepository:
             "keep": change.keep_description,
             "group": change.group,
             "moved_from": moved_from,
+            "run_as": change.run_as,
+            "keep_run_as": change.keep_run_as,
+            "any_user": any_user or change.script is None,
             "now": now,
             "any_version": versions is None,
             "versions": list(versions or []),
@@ -349,8 +363,10 @@ class CommandRepository:
 
 
 def _changed(change: CommandChange) -> dict[str, object]:
-    """Return what the audit tells of a change: the fields that it names, and the new group."""
+    """Return what the audit tells of a change: its fields, the new group, the new user."""
     details: dict[str, object] = {"fields": change.named_fields}
+    if not change.keep_run_as:
+        details["run_as"] = change.run_as
     return details if change.group is None else details | {"group": change.group}
 
 

@@ -36,9 +36,10 @@ from server.repositories.run_lists import NEWEST, run_listing
 ADD = f"""
     WITH request AS ({{request}}), r AS (
         INSERT INTO commands_info AS r (
-            id, commands_id, script, host, created_at, start_time, state
+            id, commands_id, script, run_as, host, created_at, start_time, state
         )
-        SELECT %(run_id)s, %(command_id)s, %(script)s, %(host)s, %(now)s, %(now)s, 'queued'
+        SELECT %(run_id)s, %(command_id)s, %(script)s, %(run_as)s, %(host)s, %(now)s, %(now)s,
+            'queued'
         FROM request
         RETURNING {RUN_COLUMNS}
     ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
@@ -135,6 +136,7 @@ class RunRepository:
         script: str,
         host: str,
         *,
+        run_as: str | None = None,
         by: Actor,
         request: RequestKey | None = None,
     ) -> Run:
@@ -149,6 +151,7 @@ class RunRepository:
             "command_id": command_id,
             "run_id": uuid4(),
             "script": script,
+            "run_as": run_as,
             "host": host,
             "now": now,
             **request_parameters(request),

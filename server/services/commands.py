@@ -65,6 +65,7 @@ class CommandService:
         description: str | None,
         script: str,
         group: str,
+        run_as: str | None = None,
         start: bool,
         by: Actor,
         request: RequestKey | None = None,
@@ -80,7 +81,13 @@ class CommandService:
         async def make() -> CommandView:
             if not start:
                 added = await self._commands.add(
-                    name, description, script, group=group, by=by, request=request
+                    name,
+                    description,
+                    script,
+                    group=group,
+                    run_as=run_as,
+                    by=by,
+                    request=request,
                 )
                 return CommandView(added, None)
             command, run = await self._commands.add_with_run(
@@ -88,6 +95,7 @@ class CommandService:
                 description,
                 script,
                 group=group,
+                run_as=run_as,
                 host=self._runner.host,
                 by=by,
                 request=request,
@@ -127,19 +135,27 @@ class CommandService:
         by: Actor,
         versions: Sequence[datetime] | None = None,
         moved_from: str | None = None,
+        any_user: bool = True,
     ) -> CommandView:
         """Change a command, if it is of one of these versions; started runs keep their script.
 
-        Where it gets another group, `moved_from` is the one that it is in.
+        Where it gets another group, `moved_from` is the one that it is in. Unless it may be
+        `any_user`'s, it gets a new script only where it has no `run_as`.
 
         Raises:
             CommandNotFoundError: there is no such command.
-            CommandChangedError: it is of another version (`updated_at`), or of another group.
+            CommandChangedError: it is of another version (`updated_at`) or group, or has a
+                `run_as`.
         """
         # Of the row read afterwards only the run counts: another editor may have changed the rest.
         with self._audit.trying(Act.COMMAND_CHANGE, by, command_id=command_id):
             changed = await self._commands.change(
-                command_id, change, by=by, versions=versions, moved_from=moved_from
+                command_id,
+                change,
+                by=by,
+                versions=versions,
+                moved_from=moved_from,
+                any_user=any_user,
             )
         return replace(await self.get(command_id), command=changed)
 

@@ -21,7 +21,7 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, HttpSettings
+from server.settings.groups import AccessSettings, HttpSettings, PrivilegeSettings
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ TICKETS = web.AppKey("tickets", Tickets)
 AUDIT = web.AppKey("audit", Audit)
 HTTP = web.AppKey("http", HttpSettings)
 LISTENING = web.AppKey("listening", Listening)
+PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)
 COMMANDS = web.AppKey("commands", CommandService)

@@ -30,6 +30,7 @@ class NewCommand:
     description: str | None
     script: str
     group: str
+    run_as: str | None
     start: bool
 
 
@@ -42,6 +43,7 @@ class NewCommandBody(StrictSchema):
     description = texts.description(load_default=None)
     script = texts.script(required=True)
     group = texts.group(load_default=DEFAULT_GROUP)
+    run_as = texts.run_as(load_default=None)
     start = fields.Boolean(
         load_default=True,
         truthy={True},
@@ -80,6 +82,8 @@ class _ChangedCommandBody(Schema):
             group=data.get("group"),
             description=data.get("description"),
             keep_description="description" not in data,
+            run_as=data.get("run_as"),
+            keep_run_as="run_as" not in data,
         )
         return ChangedCommand(change, {name: data[name] for name in sorted(COMPARED & data.keys())})
 
@@ -120,6 +124,7 @@ class CommandBody(_ChangedCommandBody):
     description = texts.description()
     script = texts.script(required=True)
     group = texts.group()
+    run_as = texts.run_as()
 
 
 class CommandPatchBody(_ChangedCommandBody):
@@ -129,11 +134,12 @@ class CommandPatchBody(_ChangedCommandBody):
     description = texts.description()
     script = texts.script()
     group = texts.group()
+    run_as = texts.run_as()
 
     @validates_schema
     def _something(self, data: dict[str, Any], **_: Any) -> None:
         if not data.keys() & self.fields.keys():
-            raise ValidationError("Give name, description, script or group.")
+            raise ValidationError("Give name, description, script, group or run_as.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +193,11 @@ class StoredCommandSchema(AnswerSchema):
         fields.String(), metadata={"description": "what will probably go wrong with the script"}
     )
     group = fields.String(attribute="command.group")
+    run_as = fields.String(
+        attribute="command.run_as",
+        allow_none=True,
+        metadata={"description": "whom its runs are started as; null: as the settings say"},
+    )
     may = MayField("command.id")
     created_at = fields.DateTime(attribute="command.created_at", format="iso")
     updated_at = fields.DateTime(attribute="command.updated_at", format="iso")

@@ -95,6 +95,20 @@ def group(**options: Any) -> fields.String:
     )
 
 
+def run_as(**options: Any) -> fields.String:
+    """Return the field of whom a command's runs are started as."""
+    return fields.String(
+        **options,
+        allow_none=True,
+        validate=[not_blank, encodable, storable],
+        metadata={
+            "description": "user of the server's host whom the runs are started as, one of"
+            " TAILRUN_RUN_AS_USERS; null: as the settings say. For admins to set",
+            "example": None,
+        },
+    )
+
+
 def description(**options: Any) -> fields.String:
     """Return the field of a command's description."""
     return fields.String(

@@ -3,20 +3,26 @@
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from server.services.doctor.findings import Finding, Level
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+PASSING = stat.S_IXGRP | stat.S_IXOTH
 WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 STATE, SECRETS = "state directory", "files with secrets"
 
 
-def state_directory(path: Path, own_names: Iterable[str]) -> Iterator[Finding]:
-    """Look at the state directory, what is ours in it, and the directories above it."""
+def state_directory(
+    path: Path, own_names: Iterable[str], passed: Iterable[str] = ()
+) -> Iterator[Finding]:
+    """Look at the state directory, what is ours in it, and the directories above it.
+
+    Others may pass it, and those that are `passed`, if any are, and see nothing there.
+    """
     try:
-        problems = [*_state_problems(path, own_names)]
+        problems = [*_state_problems(path, own_names, [*passed])]
     except FileNotFoundError:
         yield Finding(STATE, Level.WARNING, f"{path} does not exist yet; a server makes it")
         return
@@ -35,15 +41,17 @@ def state_directory(path: Path, own_names: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def _state_problems(path: Path, own_names: Iterable[str]) -> Iterator[str]:
+def _state_problems(path: Path, own_names: Iterable[str], passed: Collection[str]) -> Iterator[str]:
     found = path.stat()
     if found.st_uid != os.geteuid():
         yield (
             f"{path} is {name_of(found.st_uid)}'s, and this is {name_of(os.geteuid())}."
             " Run this as the server's user"
         )
+    passable = {path, *(path / name for name in passed)} if passed else set()
     for one in (path, *(path / name for name in own_names)):
-        if os.path.lexists(one) and (mode := stat.S_IMODE(one.lstat().st_mode)) & OTHERS:
+        refused = OTHERS & ~PASSING if one in passable else OTHERS
+        if os.path.lexists(one) and (mode := stat.S_IMODE(one.lstat().st_mode)) & refused:
             yield f"{one} has the mode {mode:04o}, open to others. chmod go= {one}"
     for above in path.resolve().parents:
         found = above.stat()

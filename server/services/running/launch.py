@@ -121,7 +121,7 @@ class Launch:
         Raises:
             KeeperRefusedError: it is to run as a user that it may not.
         """
-        user = self.privileges.user_of(None)
+        user = self.privileges.user_of(run.run_as)
         home = str(Path.home()) if user is None else ""
         return StartRequest(
             run_id=str(run.id),

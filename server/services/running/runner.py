@@ -65,7 +65,14 @@ class Runner:
         """
         self._active.admit(command.id)  # before it is stored: what is refused leaves nothing
         return await self.dispatch(
-            await self._runs.add(command.id, command.script, self.host, by=by, request=request)
+            await self._runs.add(
+                command.id,
+                command.script,
+                self.host,
+                run_as=command.run_as,
+                by=by,
+                request=request,
+            )
         )
 
     async def dispatch(self, run: Run) -> LiveRun:

@@ -1,0 +1,2 @@
+ALTER TABLE commands_info DROP COLUMN IF EXISTS run_as;
+ALTER TABLE commands DROP COLUMN IF EXISTS run_as;
