@@ -69,6 +69,7 @@ class KnownBy(StrEnum):
     LOCAL = "local"  # by the uid of the peer's socket
     TOKEN = "token"  # noqa: S105  it is none
     SESSION = "session"
+    OIDC = "oidc"  # just now, by a provider of OpenID Connect
     TICKET = "ticket"
     EVERYBODY = "everybody"  # authentication is off
     NOBODY = "nobody"  # no credential was given

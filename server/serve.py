@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 
 from aiohttp import web
 
@@ -27,6 +28,7 @@ from server.process.descriptors import raise_limit_of
 from server.repositories.access.audit import AuditRepository
 from server.repositories.access.grants import GrantRepository
 from server.repositories.access.groups import GroupRepository
+from server.repositories.access.principals import PrincipalRepository
 from server.repositories.access.sessions import SessionRepository
 from server.repositories.access.tokens import TokenRepository
 from server.repositories.commands import CommandRepository
@@ -45,6 +47,8 @@ from server.services.access.groups import Groups
 from server.services.access.guesses import Guesses
 from server.services.access.journal import Journal
 from server.services.access.links import Links
+from server.services.access.oidc.attempts import Attempts
+from server.services.access.oidc.sign_in import OidcSignIn
 from server.services.access.sessions import Sessions
 from server.services.access.standing import Standing
 from server.services.access.tickets import Tickets
@@ -66,7 +70,7 @@ from server.services.running.users import check_users, runs_as_others, tell_of_r
 from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, Auth, DatabaseSettings, Settings
+from server.settings.groups import AccessSettings, Auth, DatabaseSettings, OidcSettings, Settings
 from server.state import (
     JOURNAL_FILE,
     WRITTEN_FILE,
@@ -180,6 +184,8 @@ async def service(
         kernel = stack.enter_context(SockDiag())
         local = Local(users, kernel.uid_of, over_tcp=auth == "auto")
         _let_in(app, core, auth, local, viewers)
+        if settings.oidc.issuer is not None:
+            app[keys.OIDC] = _sign_in(settings.oidc, core.database, app[keys.GRANTS])
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
@@ -333,6 +339,14 @@ def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers
     app[keys.GROUPS] = groups
     app[keys.GRANTS], app[keys.TOKENS] = grants, tokens
     app[keys.SESSIONS], app[keys.TICKETS], app[keys.LINKS] = sessions, tickets, Links()
+
+
+def _sign_in(settings: OidcSettings, database: Database, grants: Grants) -> OidcSignIn:
+    """Build what signs people in at a provider; only then is imported what speaks to it."""
+    module = import_module("server.services.access.oidc.provider")
+    return OidcSignIn(
+        settings, module.Provider(settings), Attempts(), PrincipalRepository(database), grants
+    )
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:

@@ -10,6 +10,7 @@ from server.handlers import (
     commands,
     grants,
     health,
+    oidc,
     output,
     pages,
     runs,
@@ -55,6 +56,8 @@ ROUTES = [
     ("POST", "session", Right.PUBLIC, session.sign_in),
     ("DELETE", "session", Right.PUBLIC, session.sign_out),
     ("POST", "session/link", Right.SIGNED_IN, session.make_link),
+    ("GET", "session/oidc", Right.PUBLIC, oidc.begin_sign_in),
+    ("GET", "session/oidc/callback", Right.PUBLIC, oidc.finish_sign_in),
 ]
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""

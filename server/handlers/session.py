@@ -31,7 +31,7 @@ from server.services.access.tickets import TICKET_SECONDS
 async def get_session(request: web.Request) -> web.Response:
     """Answer who asks."""
     principal = await request.app[keys.IDENTITY].of(request)
-    who = Who.of(principal, auth=request.app[keys.IDENTITY].auth, oidc=False)
+    who = Who.of(principal, auth=request.app[keys.IDENTITY].auth, oidc=keys.OIDC in request.app)
     return json_response(SessionSchema.render(who, base_path(request)))
 
 
@@ -90,13 +90,13 @@ async def sign_out(request: web.Request) -> web.Response:
 )
 async def make_link(request: web.Request) -> web.Response:
     """Answer the ticket of a new link."""
-    principal = actor(request).principal
+    principal, public = actor(request).principal, request.app[keys.HTTP].public_url
     return json_response(
         {
             "ticket": request.app[keys.LINKS].make(principal),
             "expires_in": round(LINK_SECONDS),
             "principal": principal.name,
-            "url": f"{request.app[keys.LISTENING].url}{base_path(request)}",
+            "url": f"{public or request.app[keys.LISTENING].url}{base_path(request)}",
         }
     )
 

@@ -13,6 +13,7 @@ from server.services.access.audit import Audit
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.links import Links
+from server.services.access.oidc.sign_in import OidcSignIn
 from server.services.access.sessions import Sessions
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
@@ -38,6 +39,8 @@ TOKENS = web.AppKey("tokens", Tokens)
 SESSIONS = web.AppKey("sessions", Sessions)
 LINKS = web.AppKey("links", Links)
 TICKETS = web.AppKey("tickets", Tickets)
+OIDC = web.AppKey("oidc", OidcSignIn)
+"""Where a provider is set."""
 AUDIT = web.AppKey("audit", Audit)
 HTTP = web.AppKey("http", HttpSettings)
 LISTENING = web.AppKey("listening", Listening)

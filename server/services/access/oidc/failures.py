@@ -14,6 +14,7 @@ class Reason(StrEnum):
     UNAVAILABLE = "provider-unavailable"  # it did not answer, or not in time
     BUSY = "busy"  # too many sign in at once
     DATABASE = "database-unavailable"  # what the sign-in gives cannot be stored now
+    NO_PROVIDER = "no-provider"  # none is set
     PLAIN_HTTP = "plain-http"  # a cookie could be read on its way
 
 

@@ -5,6 +5,7 @@ Nothing that a provider sends is followed, unpacked or kept beyond a bound.
 """
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -48,6 +49,10 @@ KINDS = {
 
 Signatures alone. With HS256 whoever knows the public key could sign, and with `none` anybody.
 """
+
+
+# Each request would be a line of the log; what fails is told by who asked.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 class Provider:

@@ -1,11 +1,12 @@
 """Signing in at a provider of OpenID Connect: there and back, and what it gives here."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.access import Role
+from server.repositories.access.principals import PrincipalRepository
+from server.services.access.grants import Grants
 from server.services.access.oidc.attempts import Attempt, Attempts
 from server.services.access.oidc.claims import Claims, granted, principal_name
 from server.services.access.oidc.failures import Reason, SignInFailedError
@@ -51,21 +52,22 @@ class Begun:
     browser: str
 
 
-Remember = Callable[[str, Mapping[str, Role]], Awaitable[Mapping[str, Role]]]
-"""Stores what a sign-in gives a principal, in place of what the one before gave; returns all that
-the principal has, with what was granted here."""
-
-
 class OidcSignIn:
     """People's sign-ins at one provider."""
 
     def __init__(
-        self, settings: OidcSettings, provider: Asked, remember: Remember, attempts: Attempts
+        self,
+        settings: OidcSettings,
+        provider: Asked,
+        attempts: Attempts,
+        principals: PrincipalRepository,
+        grants: Grants,
     ) -> None:
         self._settings = settings
         self._provider = provider
-        self._remember = remember
         self._attempts = attempts
+        self._principals = principals
+        self._grants = grants
         self._under_way = 0
 
     async def begin(self, redirect_uri: str) -> Begun:
@@ -100,7 +102,9 @@ class OidcSignIn:
             )
         name = principal_name(claims, self._settings.principal_claim)
         given = granted(claims, self._settings.grants_claim, self._settings.grants)
-        if not await self._remember(name, given):
+        await self._principals.remember(name, given)
+        self._grants.forget(name)
+        if not await self._grants.of(name):  # with what was granted here
             raise SignInFailedError(Reason.NO_ACCESS, f"{name!r} has no role here")
         return name
 

@@ -60,6 +60,8 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         "",
         "/api/v1/ping",
         "/api/v1/session",
+        "/api/v1/session/oidc",
+        "/api/v1/session/oidc/callback",
         "/docs/{name}.md",
         "/healthz",
         "/readyz",
