@@ -18,6 +18,7 @@ ELSEWHERE = (
     "make test\n",
     "make torture",
     "python3 -m venv /opt/",
+    "useradd ",
     "docker run",
 )
 """How blocks begin that are for another machine, or lead here again."""
