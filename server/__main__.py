@@ -17,6 +17,8 @@ ROLES = {
     "serve": ("server.serve", "serve"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
+    "token": ("server.client.commands", "token"),
+    "sign-in": ("server.client.commands", "sign_in"),
     "doctor": ("server.doctor", "examine"),
     "keeper": ("server.keeping", "keep"),
 }

@@ -238,9 +238,12 @@ def _refuse_unknown_variables(known: Sequence[str], environment: Mapping[str, st
 def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tailrun",
-        usage="tailrun [serve | backup FILE | restore FILE | doctor] [--OPTION VALUE ...]",
+        usage="tailrun [serve | backup FILE | restore FILE | doctor] [--OPTION VALUE ...]\n"
+        "       tailrun token create | list | revoke …\n"
+        "       tailrun sign-in",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
-        " unless its first argument is another word.",
+        " unless its first argument is another word; `tailrun token --help` and `tailrun sign-in"
+        " --help` say what those take.",
         epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
         allow_abbrev=False,
     )

@@ -171,6 +171,20 @@ async def test_a_named_user_has_the_role_that_the_settings_give(start: Start) ->
     assert await status(url, user=1235) == 401
 
 
+@AS_ROOT
+async def test_a_named_user_also_has_what_is_granted_until_it_is_taken_back(start: Start) -> None:
+    user = pwd.getpwuid(NOBODY).pw_name
+    client = await start(local_users=f"{user}=viewer")
+    url = str(client.url(f"commands/{(await client.create('true'))['id']}/runs"))
+    starting = ("--request", "POST")
+    assert await status(url, *starting) == 403
+    body = {"principal": f"local:{user}", "role": "operator", "group": "default"}
+    grant = await client.call("POST", "grants/", json=body)
+    assert await status(url, *starting) == 201
+    await client.call("DELETE", f"grants/{grant['id']}")
+    assert await status(url, *starting) == 403
+
+
 async def test_an_odd_local_user_is_named(service: Service) -> None:
     own = pwd.getpwuid(os.getuid()).pw_name
     for users, said in [
