@@ -34,5 +34,5 @@ WORKDIR /home/tailrun
 VOLUME /var/lib/tailrun
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-    CMD curl --fail --silent --noproxy '*' --output /dev/null "http://127.0.0.1:${TAILRUN_PORT:-8000}/healthz"
+    CMD curl --fail --silent --noproxy '*' --output /dev/null --unix-socket "$TAILRUN_STATE_DIR/server.sock" http://localhost/healthz
 ENTRYPOINT ["/opt/tailrun/bin/start-in-container"]

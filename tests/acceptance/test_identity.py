@@ -213,6 +213,45 @@ async def test_a_proxy_of_another_user_is_nobody_and_passes_tokens_on(
                 assert await status(f"{address}/", user=None) == 200
 
 
+@AS_ROOT
+async def test_a_trusted_proxy_says_where_a_request_comes_from(start: Start) -> None:
+    """What a client writes into the header itself is not believed, with and without a proxy."""
+    client = await start(trusted_proxies="127.0.0.1", auth="required")
+    token = await signed_in(client)
+    with open_directory() as directory:
+        proxy = nginx(directory / "proxy", client.service.address, snippet("nginx", 0), user=NOBODY)
+        async with proxy as address:
+            for site, name in [(address, "through"), (client.service.address, "past")]:
+                said = await curl(
+                    *("--interface", "127.0.0.5", "-H", "X-Forwarded-For: 203.0.113.9"),
+                    *("-H", f"Authorization: Bearer {token}", "--json"),
+                    *(f'{{"name": "{name}", "script": "true", "start": false}}',),
+                    f"{site}/api/v1/commands/",
+                )
+                assert f'"name":"{name}"'.encode() in said
+    audit = await ask_over_socket(client, "GET", "audit/?act=command.create")
+    assert [row["address"] for row in audit["items"]] == ["127.0.0.5"] * 2
+
+
+async def signed_in(client: Client) -> str:
+    """Make a token of the server's own user."""
+    body = {"name": "test", "role": "admin", "group": "*"}
+    made = await ask_over_socket(client, "POST", "tokens/", json=body)
+    token: str = made["token"]
+    return token
+
+
+async def ask_over_socket(client: Client, method: str, path: str, **arguments: Any) -> Any:
+    """Ask over the socket in the state directory, as the command line does."""
+    connector = aiohttp.UnixConnector(str(client.service.state_dir / SOCKET_NAME))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.request(method, f"http://localhost/api/v1/{path}", **arguments) as response,
+    ):
+        assert response.ok, await response.text()
+        return await response.json()
+
+
 async def test_required_lets_nobody_in_but_over_the_socket_in_the_state_directory(
     start: Start,
 ) -> None:
