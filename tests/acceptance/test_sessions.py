@@ -9,6 +9,8 @@ import pytest
 from aiohttp import hdrs
 
 from tests.acceptance.conftest import ended
+from tests.support.certificates import make_certificate
+from tests.support.client import watch
 from tests.support.service import Service
 from tests.support.signing import Browser, ticket_of
 from tests.support.waiting import patience
@@ -223,3 +225,30 @@ async def test_sign_ins_outs_and_what_was_refused_are_on_record(browser: Browser
     async with patience():
         while sorted(await acts()) != sorted(expected):
             pass
+
+
+async def test_over_tls_the_cookie_is_a_secure_one_and_opens_streams(
+    service: Service, tmp_path: Path
+) -> None:
+    service.set(auth="required", **make_certificate(tmp_path / "tls").settings)
+    await service.start()
+    browser = Browser(service)
+    async with browser.session.post(
+        browser.url("session"), headers=browser.origin, json={"ticket": await ticket_of(service)}
+    ) as response:
+        assert response.status == 204
+        [cookie] = response.headers.getall(hdrs.SET_COOKIE)
+    assert cookie.startswith("__Host-tailrun=")
+    assert "Secure" in cookie
+    run = await browser.run()
+    plain = {"Origin": service.address.replace("https", "http")}
+    assert await handshake(browser, run, plain) == 403
+    url = browser.url(f"runs/{run}/ws?format=json")
+    async with browser.session.ws_connect(url, headers=browser.origin) as stream:
+        assert (await stream.receive_json())["type"] == "run"
+        await browser.ask("DELETE", "session", 204)
+        watched = await watch(stream, as_json=True)
+    assert watched.code == 4403
+    assert watched.messages[-1]["type"] == "refused"
+    assert not browser.cookies()
+    await browser.session.close()

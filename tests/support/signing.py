@@ -17,7 +17,8 @@ class Browser:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.jar = aiohttp.CookieJar(unsafe=True)  # also at IP addresses, as browsers do
-        self.session = aiohttp.ClientSession(cookie_jar=self.jar)
+        any_certificate = aiohttp.TCPConnector(ssl=False)
+        self.session = aiohttp.ClientSession(cookie_jar=self.jar, connector=any_certificate)
         self.headers: dict[str, str] = {}
 
     @property
