@@ -25,7 +25,9 @@ from server.models import RequestKey
 Value = TypeVar("Value")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-DEFAULT = ("group", DEFAULT_GROUP)
+LATER = {"group": DEFAULT_GROUP, "run_as": None}
+"""What a request could not name before, and what that was."""
+
 KEY = re.compile(r"[!-~]{1,255}")
 
 REPEATABLE = Header(
@@ -70,9 +72,11 @@ def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKe
         # Nobody learns of others' keys. No key has a blank in it, so these are apart from those of
         # the admins, who see everything, and from those of the versions before there were any.
         key = f"{principal.name} {key}"
-    # Of the fields as they were loaded: their order and form in the body do not matter. A group
-    # that could not be named before is left out, or no key would last through an upgrade.
-    named = {name: value for name, value in fields.items() if (name, value) != DEFAULT}
+    # Of the fields as they were loaded: their order and form in the body do not matter. What could
+    # not be named before is left out where it is as it was, or no key would outlast an upgrade.
+    named = {
+        name: value for name, value in fields.items() if name not in LATER or LATER[name] != value
+    }
     asked = orjson.dumps([request.path, named], option=orjson.OPT_SORT_KEYS)
     return RequestKey(key, hashlib.sha256(asked).digest())
 
