@@ -6,6 +6,9 @@ from uuid import UUID
 class TailrunError(Exception):
     """Something Tailrun refuses or cannot do; the message is for the user."""
 
+    on_record = False
+    """Whether the audit has it already."""
+
 
 class NotFoundError(TailrunError):
     """The thing named does not exist."""

@@ -59,7 +59,8 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _put_on_record(request: web.Request, error: TailrunError) -> None:
     """Have it in the audit when somebody may not do what he asked for."""
-    if isinstance(error, CredentialRefusedError | NotSignedInError | ForbiddenError):
+    denials = CredentialRefusedError | NotSignedInError | ForbiddenError
+    if isinstance(error, denials) and not error.on_record:
         nobody = Actor(ANONYMOUS, request.app[keys.IDENTITY].address(request))
         request.app[keys.AUDIT].denied(
             request.get(keys.ACTOR, nobody),

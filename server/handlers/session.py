@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.access import Actor, Principal
+from server.access import Act, Actor, Principal
 from server.handlers.http import keys
 from server.handlers.http.answers import base_path, json_response
 from server.handlers.http.identity.cookies import none_may_be
@@ -55,10 +55,11 @@ async def sign_in(request: web.Request) -> web.Response:
     async def exchange(ticket: str) -> Principal:
         return links.exchange(ticket)
 
-    principal = await identity.checked(request, ticket, exchange)
-    value = await request.app[keys.SESSIONS].create(
-        Actor(principal, identity.address(request)), replaced=request.cookies.get(cookie.name)
-    )
+    with request.app[keys.AUDIT].trying(Act.SESSION_CREATE, actor(request)):
+        principal = await identity.checked(request, ticket, exchange)
+        value = await request.app[keys.SESSIONS].create(
+            Actor(principal, identity.address(request)), replaced=request.cookies.get(cookie.name)
+        )
     answer = web.Response(status=204)
     cookie.set(answer, value)
     return answer

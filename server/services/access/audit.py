@@ -166,6 +166,7 @@ class Audit:
         except TailrunError as error:
             entry = entry_of(act, by, _outcome(error), command_id=command_id, run_id=run_id)
             self.note(act, ended(entry, _outcome(error), cause(error)))
+            error.on_record = True
             raise
 
     def denied(self, by: Actor, *, method: str, path: str, why: str) -> None:

@@ -7,6 +7,7 @@ import pwd
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -65,7 +66,7 @@ Case = tuple[str, str, object, int]
 
 BODY = {"name": "new", "script": "false"}
 TOKEN = {"name": "ci", "role": "viewer", "group": "*"}
-GRANT = {"principal": "oidc:alice", "role": "viewer", "group": "web"}
+GRANT = {"principal": "oidc:alice", "role": "viewer"}
 CASES: dict[str, tuple[str, Callable[[Api], Awaitable[Case]]]] = {}
 """By the name of the operation: the act, and what prepares the request."""
 
@@ -133,16 +134,43 @@ async def _revoke_token(api: Api) -> Case:
 
 @case("create_grant", "grant.create")
 async def _create_grant(_: Api) -> Case:
-    return "POST", "grants/", GRANT, 201
+    return "POST", "grants/", {**GRANT, "group": "web"}, 201
 
 
 @case("delete_grant", "grant.delete")
 async def _delete_grant(api: Api) -> Case:
-    made = await api.call("POST", "grants/", json=GRANT, status=201)
+    grant = {**GRANT, "group": f"group-{uuid4().hex[:8]}"}
+    made = await api.call("POST", "grants/", json=grant, status=201)
     return "DELETE", f"grants/{made['id']}", None, 204
 
 
-ACTS = [operation for method, *_, operation in ROUTES if method != "GET"]
+async def sign_in(api: Api) -> str:
+    """Return the ticket of a link; what the browser sends from now on is its page's."""
+    api.client.session.cookie_jar.clear()
+    api.client.session.headers["Sec-Fetch-Site"] = "same-origin"
+    ticket: str = (await api.call("POST", "session/link", status=200))["ticket"]
+    return ticket
+
+
+@case("sign_in", "session.create")
+async def _sign_in(api: Api) -> Case:
+    return "POST", "session", {"ticket": await sign_in(api)}, 204
+
+
+@case("sign_out", "session.end")
+async def _sign_out(api: Api) -> Case:
+    await api.call("POST", "session", json={"ticket": await sign_in(api)}, status=204)
+    return "DELETE", "session", None, 204
+
+
+NO_ACTS = {"make_ticket", "make_link"}
+"""What they make is good for a moment, and its use is on record where it is an act."""
+
+ACTS = [
+    operation
+    for method, *_, operation in ROUTES
+    if method != "GET" and operation.name not in NO_ACTS
+]
 IN_ONE_STATEMENT = [
     name for name, (act, _) in CASES.items() if act not in {"run.stop", "run.signal"}
 ]
@@ -156,7 +184,8 @@ async def test_each_act_has_one_row(api: Api, name: str) -> None:
     await api.call(method, path, json=body, status=status)
     row = (await until_entered(api, before + 1))[-1]
     assert (row["act"], row["outcome"]) == (act, DONE)
-    assert (row["principal"], row["known_by"], row["address"]) == (*(OURS, "local", "127.0.0.1"),)
+    known_by = "session" if act.startswith("session.") else "local"
+    assert (row["principal"], row["known_by"], row["address"]) == (OURS, known_by, "127.0.0.1")
     thing = act.partition(".")[0]
     assert row[f"{thing}_id"] if thing in {"command", "run"} else row["details"]
 
@@ -173,7 +202,7 @@ async def test_an_act_that_cannot_be_put_on_record_is_not_done(
     await api.problem(method, path, 503, "database-refused", json=body)
     assert [await api.call("GET", one, status=200) for one in lists] == before
     execute(database_url, "DROP TRIGGER no_rows ON audit")
-    status = {"POST": 201, "DELETE": 204}.get(method, 200)
+    method, path, body, status = await prepare(api)
     await api.call(method, path, json=body, status=status)
 
 
@@ -250,13 +279,23 @@ async def test_what_is_refused_is_on_record(api: Api) -> None:
 
 
 async def test_a_grant_that_is_there_is_refused_on_record(api: Api) -> None:
-    await api.call("POST", "grants/", json=GRANT, status=201)
-    await api.problem("POST", "grants/", 409, "conflict", json=GRANT)
+    grant = {**GRANT, "group": "web"}
+    await api.call("POST", "grants/", json=grant, status=201)
+    await api.problem("POST", "grants/", 409, "conflict", json=grant)
     rows = await until_entered(api, 2)
     assert [(row["act"], row["outcome"]) for row in rows] == [
         ("grant.create", DONE),
         ("grant.create", REFUSED),
     ]
+
+
+async def test_a_sign_in_that_is_refused_is_on_record(api: Api) -> None:
+    wrong = {"ticket": "nothing"}
+    await api.problem("POST", "session", 401, "credential-refused", json=wrong)
+    [row] = await until_entered(api, 1)
+    assert (row["act"], row["outcome"], row["principal"]) == (
+        *("session.create", REFUSED, "anonymous"),
+    )
 
 
 async def test_what_does_not_exist_is_no_act(api: Api) -> None:
