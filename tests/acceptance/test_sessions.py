@@ -252,3 +252,37 @@ async def test_over_tls_the_cookie_is_a_secure_one_and_opens_streams(
     assert watched.messages[-1]["type"] == "refused"
     assert not browser.cookies()
     await browser.session.close()
+
+
+async def test_no_secret_stands_in_the_log_or_in_what_the_kernel_shows_of_the_server(
+    service: Service,
+) -> None:
+    """Whatever it logs, and whatever goes wrong with them."""
+    service.set(auth="required", log_level="debug")
+    await service.start()
+    browser, nobody = Browser(service), Browser(service)
+    link = await ticket_of(service)
+    await browser.ask("POST", "session", 204, json={"ticket": link})
+    await nobody.ask("POST", "session", 401, json={"ticket": link})
+    run = await browser.run()
+    tickets = [(await browser.ask("POST", f"runs/{run}/ticket", 200))["ticket"] for _ in range(2)]
+    async with nobody.session.ws_connect(browser.url(f"runs/{run}/ws?ticket={tickets[0]}")) as one:
+        await one.receive()
+    for path in (f"runs/{run}/output", f"runs/{run}", "nothing", f"runs/{run}/ws"):
+        for ticket in tickets:
+            url = browser.url(f"{path}?ticket={ticket}&offset=x")
+            async with nobody.session.get(url) as response:
+                assert 400 <= response.status < 500
+    [(name, value)] = browser.cookies().items()
+    await browser.ask("DELETE", "session", 204)
+    await nobody.ask("GET", "commands/", 401, headers={"Origin": service.address, "Cookie": value})
+    stolen = {"Origin": service.address, "Cookie": f"{name}={value}"}
+    await nobody.ask("GET", "commands/", 401, headers=stolen)
+    shown = service.log
+    for file in ("cmdline", "environ"):
+        shown += Path(f"/proc/{service.pid}/{file}").read_text(errors="replace")
+    for secret in (link, value, *tickets):
+        assert secret not in shown
+    assert "DEBUG" in shown
+    for one_of_both in (browser, nobody):
+        await one_of_both.session.close()
