@@ -102,10 +102,17 @@ async def test_a_wrong_password_is_refused_and_not_shown(
     assert "hunter2" not in said
 
 
-async def test_process_1_of_a_container_does_not_hold_the_password(
+async def test_process_1_of_a_container_holds_no_secret(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What tini is started with is noted here; the server gets the password all the same."""
+    """What tini is started with is noted here; the server gets the secrets all the same."""
+    token, secret = "token-of-the-metrics", "secret of the client"
+    service.set(
+        metrics_token=token,
+        oidc_issuer="http://127.0.0.1:1",
+        oidc_client_id="tailrun",
+        oidc_client_secret=secret,
+    )
     environ, programs = tmp_path / "environ", tmp_path / "programs"
     programs.mkdir()
     for name, script in [
@@ -132,8 +139,16 @@ async def test_process_1_of_a_container_does_not_hold_the_password(
         service.address = said.decode().partition(" serves ")[2].split("/ ")[0]
         await until(environ.exists)
         assert b"PGUSER=tailrun" in environ.read_bytes()
-        assert b"PGPASSWORD" not in environ.read_bytes()
+        assert b"TAILRUN_OIDC_CLIENT_ID=tailrun" in environ.read_bytes()
+        for hidden in (b"PGPASSWORD", token.encode(), secret.encode()):
+            assert hidden not in environ.read_bytes()
         await works(service, process.pid)
+        headers = {"Authorization": f"Bearer {token}", "Via": "a stranger"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{service.address}/metrics", headers=headers) as response,
+        ):
+            assert response.status == 200
     finally:
         process.terminate()
         await process.communicate()
