@@ -19,7 +19,7 @@ from server.process.outlet import STDERR, Outlet
 from server.repositories.access.tokens import TokenRepository
 from server.repositories.database.database import Database
 from server.repositories.embedded.server import EmbeddedDatabase
-from server.services.doctor import exposure, files, provider, secrets, tokens
+from server.services.doctor import exposure, files, provider, runs, secrets, tokens
 from server.services.doctor.findings import Finding, Level
 from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
@@ -81,6 +81,13 @@ def _at_rest(settings: Settings, given: Mapping[str, str]) -> Iterator[Finding]:
         settings.runs.pass_environment,
     )
     yield from secrets.command_lines()
+    uid = os.geteuid()
+    yield from runs.user_of_runs(
+        uid,
+        files.name_of(uid),
+        run_as=settings.privileges.run_as,
+        run_as_users=settings.privileges.run_as_users,
+    )
     yield from exposure.address(settings.http, settings.access)
     yield from exposure.authentication(settings.http, settings.access)
     yield from exposure.proxies(settings.access)

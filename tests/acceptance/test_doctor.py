@@ -37,9 +37,12 @@ async def test_each_thing_is_told_in_a_line(service: Service, database_url: str)
     service.state_dir.parent.chmod(0o700)
     await service.start()
     execute(database_url, FORGOTTEN)
+    service.set(run_as="nobody")  # of the doctor alone: the server runs already
     code, said = await told(service)
     assert code == 0, said
     assert all(line.split()[0] in {"ok", "warning"} for line in said.splitlines()), said
+    [runs] = of(said, "user of runs")
+    assert runs.startswith("ok user of runs: nobody; the server is ")
     assert of(said, "address") == ["ok address: 127.0.0.1 is reached from this host alone"]
     [token] = of(said, "tokens")
     assert token.startswith("warning tokens: 'forgotten' of local:root was used never, and is 50")

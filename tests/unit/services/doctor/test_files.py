@@ -41,6 +41,18 @@ def test_what_others_may_read_is_a_problem(state: Path, name: str, mode: int) ->
     assert "chmod go= " in text
 
 
+def test_where_runs_are_others_they_pass_the_directory_and_what_is_named(state: Path) -> None:
+    for name in (".", "spool"):
+        (state / name).chmod(0o711)
+    [found] = state_directory(state, NAMES, ["spool"])
+    assert found.level is Level.OK
+    texts = problems([*state_directory(state, NAMES, ["host-id"])])
+    assert [f"{state / 'spool'} has the mode 0711" in text for text in texts] == [True]
+    (state / "spool").chmod(0o755)
+    [text] = problems([*state_directory(state, NAMES, ["spool"])])
+    assert f"{state / 'spool'} has the mode 0755" in text
+
+
 def test_a_place_where_others_may_put_another_is_a_problem(state: Path) -> None:
     state.parent.chmod(0o777)
     [text] = problems([*state_directory(state, NAMES)])
