@@ -81,6 +81,7 @@ setup(
             "pytest-timeout>=2.3",
             "ruff>=0.9",
             "types-psycopg2>=2.9",
+            "websockets>=15",
             "build>=1.2",
             "packaging>=24",
             "trove-classifiers>=2024",

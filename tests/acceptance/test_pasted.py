@@ -1,5 +1,6 @@
 """What the documents have for a shell does what they say when it is pasted, block by block."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ELSEWHERE = (
 )
 """How blocks begin that are for another machine, or lead here again."""
 
+API = ROOT / "docs" / "api.md"
 ADDRESS = r"serves http://127\.0\.0\.1:(\d+)/ "
 
 
@@ -85,7 +87,7 @@ async def test_the_readme_can_be_pasted(port: str, second: Terminal) -> None:
 
 
 async def test_the_examples_of_the_api_can_be_pasted(port: str, second: Terminal) -> None:
-    store, follow, watch, again, parts = (
+    store, follow, watch, again, parts, *_ = (
         block.replace("8000", port) for block in of("docs/api.md")
     )
     await see(second, store)
@@ -95,6 +97,24 @@ async def test_the_examples_of_the_api_can_be_pasted(port: str, second: Terminal
     seen = await see(second, parts)
     for part in ("\nline 4\nline 5\n<0$ ", "\nline 1\nlin<0$ ", "\nline 2\nline 3\n<0$ "):
         assert part in seen
+
+
+async def test_each_client_signs_in_as_the_api_has_it(
+    port: str, second: Terminal, tmp_path: Path
+) -> None:
+    """The server knows the user of this host as well: that it is the token is what is looked at."""
+    store, *_, make, curl, wscat, ticket, python = (
+        block.replace("8000", port) for block in of("docs/api.md")
+    )
+    [program] = re.findall(r"^```python\n(.*?)^```$", API.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "home" / "watch.py").write_text(program.replace("8000", port))
+    await see(second, store)
+    await see(second, make)
+    assert (tmp_path / "home" / "token.header").stat().st_mode & 0o077 == 0
+    assert '"known_by":"token"' in await see(second, curl)
+    for block in (wscat, ticket, python):
+        seen = re.sub(r"^[<> ]+", "", await see(second, block), flags=re.MULTILINE)
+        assert "line 1\nline 2\nline 3\nline 4\nline 5\n" in seen
 
 
 async def test_backup_and_restore_can_be_pasted(
