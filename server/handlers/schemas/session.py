@@ -95,7 +95,10 @@ class SignInBody(StrictSchema):
     ticket = fields.String(
         required=True,
         validate=validate.Length(min=1, max=MAX_TICKET_CHARACTERS),
-        metadata={"description": "of a sign-in link: what follows `#sign-in=`"},
+        metadata={
+            "description": "of a sign-in link: what follows `#sign-in=`",
+            "example": "Vq3b0M9oXk2dJcR1yTnA7uLwEfZ5hGsP8iBtQmN4vKe",
+        },
     )
 
 
