@@ -11,8 +11,9 @@ from typing import IO
 
 import pytest
 
-from tests.support.client import Client
+from tests.support.client import Client, Start
 from tests.support.programs import PATH, program, say
+from tests.support.signing import Browser
 from tests.support.waiting import patience
 
 COUNT = "for i in $(seq 3); do echo line $i; sleep 0.1; done"
@@ -88,10 +89,30 @@ async def test_wscat_watches_a_run_to_its_end(client: Client, subtests: pytest.S
             assert any(reason in line for line in said), said
 
 
-async def wscat(client: Client, path: str) -> list[str]:
+async def test_wscat_and_curl_watch_by_a_token_or_a_ticket(start: Start) -> None:
+    client = await start(auth="required")
+    browser = Browser(client.service)
+    await browser.sign_in()
+    run = await browser.run("echo one; exit 7")
+    asked = {"name": "watching", "role": "viewer", "group": "*"}
+    secret = (await browser.ask("POST", "tokens/", 201, json=asked))["token"]
+    header = f"Authorization: Bearer {secret}"
+    ask = ("POST", f"runs/{run}/ticket", 200)
+    first, second = [(await browser.ask(*ask))["ticket"] for _ in range(2)]
+    await browser.session.close()
+    for options, query in ((["-H", header], ""), ([], f"?ticket={first}")):
+        said = await wscat(client, f"runs/{run}/ws{query}", *options)
+        assert any('code: 1000, reason: "exit 7"' in line for line in said), said
+    assert any("code: 4401" in line for line in await wscat(client, f"runs/{run}/ws"))
+    url = str(client.url(f"runs/{run}/output"))
+    assert await curl("-H", header, url) == "one\n"
+    assert await curl(f"{url}?follow=true&ticket={second}") == "one\n"
+
+
+async def wscat(client: Client, path: str, *options: str) -> list[str]:
     """Watch with wscat to the end; return the lines that it shows."""
     url = str(client.url(path).with_scheme("ws"))
-    said = await on_terminal(program("wscat"), "--no-color", "--connect", url)
+    said = await on_terminal(program("wscat"), "--no-color", *options, "--connect", url)
     return [line.lstrip("> ").removeprefix("< ") for line in said.splitlines()]
 
 
