@@ -268,13 +268,16 @@ async def test_files_beside_the_page_are_not_served(
 async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
     client: Client, subtests: pytest.Subtests
 ) -> None:
-    """And nothing of it comes into the log."""
+    """And nothing of it comes into the log, or into the answer, which a pipeline may log."""
     address = urlsplit(client.service.address)
     for name, data in [
         ("no request line", b"secret\r\n\r\n"),
         ("a header without a colon", b"GET / HTTP/1.1\r\nHost localhost secret\r\n\r\n"),
         ("a long path", b"GET /" + b"secret" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         ("a long header", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"secret" * 2000),
+        ("a carriage return", b"GET / HTTP/1.1\r\nAuthorization: Bearer secret\r\r\n\r\n"),
+        ("a blank before the colon", b"GET / HTTP/1.1\r\nAuthorization : Bearer secret\r\n\r\n"),
+        ("a NUL", b"GET / HTTP/1.1\r\nAuthorization: Bearer secret\0\r\n\r\n"),
         ("two lengths", b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
     ]:
         with subtests.test(name):
@@ -284,6 +287,9 @@ async def test_what_is_no_http_is_refused_in_one_line_of_the_log(
                 answer = await reader.read()
             writer.close()
             assert answer.split()[1] == b"400"
+            told = json.loads(answer.partition(b"\r\n\r\n")[2])
+            assert told["type"] == "/docs/api.md#bad-request"
+            assert b"secret" not in answer
     assert await client.call("GET", "ping") == {"status": "ok"}
     await until(lambda: "request refused: it is not HTTP" in client.service.log)
     assert "secret" not in client.service.log

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from socket import gaierror
+from typing import Any
 
 from aiohttp import web
 
@@ -14,6 +16,7 @@ from server.errors import StartupError
 from server.handlers.http import keys, local_socket
 from server.handlers.http.authority import is_loopback
 from server.handlers.http.certificate import Certificate
+from server.handlers.http.protocol import Protocol
 from server.handlers.http.tls import over_tls
 from server.settings.groups import AccessSettings, Auth, HttpSettings
 
@@ -29,6 +32,12 @@ backlog): their descriptors come out of the reserve."""
 
 LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  nothing is bound to it here
 
+
+OPTIONS: Mapping[str, Any] = {
+    "access_log": None,
+    "auto_decompress": False,  # 1 MB may become 1 GB: handlers/http/guard.py refuses it
+}
+"""Of each connection's protocol."""
 
 Factory = Callable[[], asyncio.Protocol]
 
@@ -70,16 +79,13 @@ async def listening(
     Raises:
         StartupError: the address cannot be listened on.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-        auto_decompress=False,  # 1 MB may become 1 GB: handlers/http/guard.py refuses it
-    )
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         assert runner.server is not None
-        plain: Factory = app[keys.GATES].factory(runner.server)
+        loop = asyncio.get_running_loop()
+        protocol = partial(Protocol, runner.server, loop=loop, **OPTIONS)
+        plain: Factory = app[keys.GATES].factory(protocol)
         scheme, factory = "http", plain
         if certificate is not None:
             scheme, factory = "https", over_tls(lambda: certificate.context, plain)
