@@ -59,6 +59,7 @@ class Certificate:
         key = _pem("TAILRUN_TLS_KEY", self._key, "PRIVATE KEY")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(PROTOCOLS)
         try:
             # Without a password OpenSSL would ask for one at the terminal.

@@ -45,6 +45,8 @@ class TlsTransport(asyncio.Transport):
         self._hand_on()
 
     def _hand_on(self) -> None:
+        if self.is_closing():
+            return
         try:
             if not self._is_open:
                 self._tls.do_handshake()
