@@ -3,10 +3,9 @@
 import os
 import pwd
 import signal
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +20,7 @@ from server.repositories.embedded.server import EmbeddedDatabase
 from tests.acceptance.conftest import ended
 from tests.support.client import Client
 from tests.support.service import Service
+from tests.support.users import reachable
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -40,25 +40,18 @@ print("connected")
 """
 
 
-@contextmanager
-def reachable() -> Iterator[Path]:
-    """Make a place that other users may reach, unlike those of pytest."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as above:
-        Path(above).chmod(0o755)
-        yield Path(above) / "state"
-
-
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """Make a place for a service of the test's own."""
-    with reachable() as state_dir:
-        yield state_dir
+    with reachable() as directory:
+        yield directory / "state"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service() -> AsyncIterator[Service]:
     """Run a service as root, with a database of its own, whose runs are another user's."""
-    with reachable() as state_dir:
+    with reachable() as directory:
+        state_dir = directory / "state"
         try:
             service = Service(state_dir, None, run_as=USER.pw_name, working_directory="/")
             async with ended(service):

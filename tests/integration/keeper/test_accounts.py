@@ -3,7 +3,6 @@
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from server.keeper.protocol import Hello, KeeperError, KeeperRefusedError
 from server.keeper.spool import OUTPUT, PIPE, SCRIPT
 from tests.integration.keeper.harness import GO_ON, Host, a_host, go, gone
+from tests.support.users import reachable
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -23,9 +23,8 @@ OTHER = pwd.getpwnam("daemon")
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """Make a directory that other users may reach, unlike those of pytest."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as above:
-        Path(above).chmod(0o755)
-        state_dir = Path(above) / "state"
+    with reachable() as directory:
+        state_dir = directory / "state"
         state_dir.mkdir(mode=0o700)
         yield state_dir
 
