@@ -16,6 +16,7 @@ from server.errors import TailrunError
 from server.process.environment import take_environment
 from server.process.logs import set_up_logging
 from server.process.outlet import STDERR, Outlet
+from server.repositories.access.principals import PrincipalRepository
 from server.repositories.access.tokens import TokenRepository
 from server.repositories.database.database import Database
 from server.repositories.embedded.server import EmbeddedDatabase
@@ -103,16 +104,17 @@ async def _answering(settings: Settings) -> AsyncIterator[Finding]:
         for finding in provider.grants(settings.oidc):
             yield finding
     try:
-        found = await _all_tokens(settings)
+        found, seen = await _all_tokens(settings)
     except TailrunError as error:
         text = f"not looked at, as the database does not answer: {error}"
         yield Finding(tokens.TOKENS, Level.WARNING, text)
         return
-    for finding in tokens.tokens(found, datetime.now(UTC)):
+    for finding in tokens.tokens(found, seen, datetime.now(UTC)):
         yield finding
 
 
-async def _all_tokens(settings: Settings) -> list[Token]:
+async def _all_tokens(settings: Settings) -> tuple[list[Token], Mapping[str, datetime]]:
+    """Return all tokens, and when who signs in at a provider did so last."""
     embedded = EmbeddedDatabase(settings.state_dir / "database").url
     database = Database(
         settings.database.url or embedded,
@@ -126,6 +128,6 @@ async def _all_tokens(settings: Settings) -> list[Token]:
             page = await repository.list(limit=TOKENS_A_PAGE, cursor=cursor)
             found.extend(page.items)
             if (cursor := page.next) is None:
-                return found
+                return found, await PrincipalRepository(database).seen()
     finally:
         await database.close()

@@ -15,6 +15,7 @@ REMEMBER = """
     ON CONFLICT (name) DO UPDATE SET grants = excluded.grants, seen_at = excluded.seen_at
     RETURNING name
 """
+SEEN = "SELECT name, seen_at FROM principals WHERE grants <> '{}'"
 FORGET = """
     UPDATE principals SET grants = '{}', seen_at = %(now)s WHERE name = %(name)s RETURNING name
 """
@@ -25,6 +26,11 @@ class PrincipalRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def seen(self) -> Mapping[str, datetime]:
+        """Return when each principal that a sign-in gives something signed in last."""
+        rows = await self._database.fetch_all(SEEN, {})
+        return dict(rows)
 
     async def remember(self, name: str, grants: Mapping[str, Role]) -> None:
         """Store what a principal's sign-in gives, in place of what the one before gave.

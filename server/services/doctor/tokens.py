@@ -1,6 +1,6 @@
 """Tokens that nobody misses: they can be stolen all the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from server.access import EVERY_GROUP, Role, Token
@@ -8,12 +8,17 @@ from server.services.doctor.findings import Finding, Level
 
 TOKENS = "tokens"
 UNUSED = timedelta(days=30)
+GONE = timedelta(days=60)
 
 
-def tokens(found: Iterable[Token], now: datetime) -> Iterator[Finding]:
-    """Look at the tokens that are valid."""
+def tokens(
+    found: Iterable[Token], seen: Mapping[str, datetime], now: datetime
+) -> Iterator[Finding]:
+    """Look at the tokens that are valid; `seen` is when owners signed in at a provider last."""
     valid = [one for one in found if one.revoked_at is None and one.expires_at > now]
-    warnings = [(one, why) for one in valid if (why := _why(one, now)) is not None]
+    warnings = [
+        (one, why) for one in valid if (why := _why(one, seen.get(one.owner), now)) is not None
+    ]
     for one, why in warnings:
         text = f"{one.name!r} of {one.owner} {why}. Revoke it, if nobody needs it: {one.id}"
         yield Finding(TOKENS, Level.WARNING, text)
@@ -21,7 +26,9 @@ def tokens(found: Iterable[Token], now: datetime) -> Iterator[Finding]:
         yield Finding(TOKENS, Level.OK, f"{len(valid)} are valid, and in use")
 
 
-def _why(token: Token, now: datetime) -> str | None:
+def _why(token: Token, seen: datetime | None, now: datetime) -> str | None:
+    if seen is not None and now - seen > GONE:
+        return f"goes on, though its owner has not signed in since {seen:%F}"
     used = token.last_used_at or token.created_at
     if now - used > UNUSED:
         since = "never" if token.last_used_at is None else f"not since {used:%F}"

@@ -1,5 +1,7 @@
 """What a sign-in gives is stored in place of what the one before gave."""
 
+from datetime import UTC, datetime
+
 from server.access import Role
 from server.repositories.access.principals import PrincipalRepository
 from server.repositories.database.database import Database
@@ -26,6 +28,19 @@ async def test_who_gets_nothing_any_more_has_nothing(database: Database) -> None
     await principals.remember("oidc:alice", {"*": Role.VIEWER})
     await principals.remember("oidc:alice", {})
     assert await stored(database) == {"oidc:alice": {}}
+
+
+async def test_it_is_known_when_those_who_have_something_signed_in_last(
+    database: Database,
+) -> None:
+    principals = PrincipalRepository(database)
+    before = datetime.now(UTC)
+    await principals.remember("oidc:alice", {"*": Role.VIEWER})
+    await principals.remember("oidc:bob", {"*": Role.VIEWER})
+    await principals.remember("oidc:bob", {})
+    [(name, seen_at)] = (await principals.seen()).items()
+    assert name == "oidc:alice"
+    assert before <= seen_at <= datetime.now(UTC)
 
 
 async def test_strangers_are_not_stored(database: Database) -> None:

@@ -9,7 +9,6 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -24,6 +23,7 @@ from server.services.access.oidc.attempts import Attempt
 from server.services.access.oidc.claims import Claims
 from server.services.access.oidc.description import Description
 from server.services.access.oidc.failures import Reason, SignInFailedError, refused
+from server.services.access.oidc.kept import Kept
 from server.settings.groups import OidcSettings
 
 ANSWER_SECONDS = 10.0
@@ -62,11 +62,9 @@ class Provider:
         assert settings.issuer is not None
         self.issuer = settings.issuer
         self._settings = settings
-        self._clock = clock
         self._tls = ssl.create_default_context()
-        self._described: tuple[float, Description] | None = None
-        self._keys: tuple[float, KeySet] | None = None
-        self._asking = asyncio.Lock()
+        self._described = Kept(self._ask_description, ANSWER_SECONDS, clock)
+        self._keys = Kept(self._ask_keys, ANSWER_SECONDS, clock)
 
     async def authorization_url(self, attempt: Attempt, redirect_uri: str) -> str:
         """Return where to send the browser.
@@ -183,7 +181,7 @@ class Provider:
         for oldest in (FRESH_SECONDS, RENEWAL_SECONDS):
             fitting = [
                 key
-                for key in await self._key_set(oldest)
+                for key in await self._keys.get(oldest)
                 if key.key_type == kind
                 and key.get("use", "sig") == "sig"
                 and (key_id is None or key.kid == key_id)
@@ -192,39 +190,24 @@ class Provider:
                 return fitting[0]
         raise refused(f"the ID token names the key {key_id!r}, of which there are {len(fitting)}")
 
-    async def _key_set(self, oldest_seconds: float) -> KeySet:
-        described = await self.describe()
-        async with self._turn():
-            if self._keys is None or self._clock() - self._keys[0] > oldest_seconds:
-                said = await self._get(described.keys)
-                try:
-                    keys = KeySet.import_key_set(said)  # type: ignore[arg-type]
-                except (JoseError, ValueError, TypeError, KeyError) as error:
-                    raise refused(f"its keys: {error}") from error
-                self._keys = self._clock(), keys
-            return self._keys[1]
-
     async def describe(self) -> Description:
         """Return what the provider says of itself, of late.
 
         Raises:
             SignInFailedError: it cannot be asked, or is another.
         """
-        async with self._turn():
-            if self._described is None or self._clock() - self._described[0] > FRESH_SECONDS:
-                said = await self._get(self.issuer.rstrip("/") + DISCOVERY)
-                self._described = self._clock(), Description.of(self.issuer, said)
-            return self._described[1]
+        return await self._described.get(FRESH_SECONDS)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Let one at a time ask for what all use; nobody waits longer than for an answer."""
+    async def _ask_description(self) -> Description:
+        said = await self._get(self.issuer.rstrip("/") + DISCOVERY)
+        return Description.of(self.issuer, said)
+
+    async def _ask_keys(self) -> KeySet:
+        said = await self._get((await self.describe()).keys)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                async with self._asking:
-                    yield
-        except TimeoutError as error:
-            raise _unavailable(error) from error
+            return KeySet.import_key_set(said)  # type: ignore[arg-type]
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise refused(f"its keys: {error}") from error
 
     async def _get(self, url: str) -> dict[str, Any]:
         async with _bounded(httpx2.AsyncClient(verify=self._tls)) as client:

@@ -56,19 +56,30 @@ def test_tokens_that_are_used_are_well() -> None:
         token(age=80, used=None, expires_at=NOW),
         token(age=80, used=None, revoked_at=NOW),
     ]
-    assert [*tokens(found, NOW)] == [Finding("tokens", Level.OK, "2 are valid, and in use")]
+    assert [*tokens(found, {}, NOW)] == [Finding("tokens", Level.OK, "2 are valid, and in use")]
 
 
 def test_tokens_that_nobody_misses_are_told() -> None:
     unused, forgotten = token(age=40, used=None), token(age=80, used=31, name="old\n")
     mighty = token(age=1, used=1, role=Role.ADMIN)
-    found = [*tokens([unused, forgotten, mighty], NOW)]
+    found = [*tokens([unused, forgotten, mighty], {}, NOW)]
     assert [one.level for one in found] == [Level.WARNING] * 3
     one, other, third = (one.text for one in found)
     assert one.startswith("'ci' of oidc:alice was used never, and is 40 days old")
     assert one.endswith(str(unused.id))
     assert other.startswith(r"'old\n' of oidc:alice was used not since 2030-05-01")
     assert "may do everything" in third
+
+
+def test_tokens_of_who_does_not_come_any_more_are_told() -> None:
+    """The last sign-in counts until the next: there may be none, of somebody who has left."""
+    used = token(age=70, used=1)
+    seen = {"oidc:alice": NOW - timedelta(days=61), "oidc:bob": NOW}
+    [found] = tokens([used, token(age=70, used=1, owner="oidc:bob")], seen, NOW)
+    assert found.level is Level.WARNING
+    assert "goes on, though its owner has not signed in since 2030-04-01" in found.text
+    [found] = tokens([used], {"oidc:alice": NOW}, NOW)
+    assert found.level is Level.OK
 
 
 async def test_a_provider_that_does_not_answer_is_a_problem() -> None:

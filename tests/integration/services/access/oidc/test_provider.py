@@ -18,6 +18,7 @@ from server.services.access.oidc.claims import Claims
 from server.services.access.oidc.failures import Reason, SignInFailedError
 from server.settings.groups import OidcSettings
 from tests.support.oidc import ALICE, CLIENT_ID, CLIENT_SECRET, Provider, returned, running, signed
+from tests.support.waiting import until
 
 CALLBACK = "http://127.0.0.1:8000/api/v1/session/oidc/callback"
 
@@ -330,14 +331,33 @@ async def test_a_provider_that_is_away_is_told_from_one_that_lies() -> None:
     await sign_ins.fails(Reason.UNAVAILABLE)
 
 
-async def test_many_ask_a_provider_that_does_not_answer_no_longer_than_one(
-    sign_ins: SignIns, monkeypatch: pytest.MonkeyPatch
+async def test_many_who_ask_at_once_share_the_failure(sign_ins: SignIns) -> None:
+    """They do not wait one after the other, each for its own time."""
+    provider = sign_ins.provider
+    provider.slow.add("/.well-known/openid-configuration")
+    all_of_them = asyncio.gather(*(sign_ins.fails(Reason.UNAVAILABLE) for _ in range(10)))
+    await until(lambda: provider.requests)
+    provider.closing.set()  # and answers 503
+    assert len({*await all_of_them}) == 1
+    assert len(provider.requests) == 1
+    provider.slow.clear()
+    await sign_ins.claims()
+
+
+async def test_who_begins_does_not_wait_for_keys_that_another_waits_for(
+    sign_ins: SignIns,
 ) -> None:
-    """They do not wait in a queue, each for its own time."""
-    monkeypatch.setattr(asked, "ANSWER_SECONDS", 0.2)
-    sign_ins.provider.slow.add("/.well-known/openid-configuration")
-    await asyncio.gather(*(sign_ins.fails(Reason.UNAVAILABLE) for _ in range(10)))
-    assert len(sign_ins.provider.requests) <= 2
+    provider = sign_ins.provider
+    attempt, code = await sign_ins.agreed()
+    provider.slow.add("/keys")
+    waiting = asyncio.create_task(sign_ins.asked.claims(attempt, code, CALLBACK, said_issuer=None))
+    await until(lambda: "/keys" in provider.requests)
+    await sign_ins.agreed()
+    assert not waiting.done()
+    provider.slow.clear()
+    provider.closing.set()
+    with pytest.raises(SignInFailedError, match="answered 503"):
+        await waiting
 
 
 async def test_a_provider_that_takes_the_secret_in_the_body_gets_it_there(
