@@ -220,7 +220,7 @@ class CommandRepository:
         if request is None:
             now, known_by = datetime.now(UTC), by.principal.known_by.value
             who = bounded(by.principal.name), known_by, bounded(by.address)
-            details = json.dumps(all_details(by.principal, None))
+            details = json.dumps(all_details(by.principal, _made(group, run_as)))
             stored = name, description, script, group, run_as
             new = _New(uuid4(), uuid4(), *stored, host, now, *who, details)
             return await self._batches.do(new)
@@ -245,7 +245,9 @@ class CommandRepository:
             "command_id": uuid4(),
             "now": now,
             **request_parameters(request),
-            **audit_parameters(Act.COMMAND_CREATE, by, at=now),
+            **audit_parameters(
+                Act.COMMAND_CREATE, by, at=now, details=_made(fields["group"], fields["run_as"])
+            ),
         }
         rows = await self._database.fetch_all(sql.format(request=request_sql(request)), parameters)
         if not rows:
@@ -360,6 +362,12 @@ class CommandRepository:
             limit,
             lambda item: SortKey(item[0].created_at, item[0].id),
         )
+
+
+def _made(group: object, run_as: object) -> dict[str, object]:
+    """Return what the audit tells of a new command beyond its name: what is not the default."""
+    details: dict[str, object] = {} if group == DEFAULT_GROUP else {"group": group}
+    return details if run_as is None else details | {"run_as": run_as}
 
 
 def _changed(change: CommandChange) -> dict[str, object]:

@@ -155,7 +155,9 @@ class RunRepository:
             "host": host,
             "now": now,
             **request_parameters(request),
-            **audit_parameters(Act.COMMAND_START, by, at=now),
+            **audit_parameters(
+                Act.COMMAND_START, by, at=now, details={} if run_as is None else {"run_as": run_as}
+            ),
         }
         sql = ADD.format(request=request_sql(request))
         try:

@@ -71,6 +71,8 @@ class Journal:
             raise OSError(errno.EFBIG, "the journal of the audit is full", str(self._path))
         descriptor = open_regular(self._path, os.O_WRONLY | os.O_CREAT)
         try:
+            if os.fstat(descriptor).st_size < self._size:  # somebody has removed it, or cut it
+                self._size = 0
             # From the last END on: what an append that failed has left is written over.
             _write(descriptor, added + END, self._size)
             os.fdatasync(descriptor)

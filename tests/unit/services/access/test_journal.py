@@ -102,6 +102,14 @@ def test_it_is_bounded(opened: Journal, path: Path, monkeypatch: pytest.MonkeyPa
     assert held(path) == [first]
 
 
+def test_what_comes_after_it_was_removed_is_found(opened: Journal, path: Path) -> None:
+    opened.append([entry()])
+    path.unlink()
+    later = entry()
+    opened.append([later])
+    assert held(path) == [later]
+
+
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path, path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")
