@@ -3,14 +3,18 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
 import pytest
 
+from server.handlers.http.local_socket import SOCKET_NAME
 from tests.support.client import Client, Start
 from tests.support.outage import Outage
 from tests.support.service import ROOT, Service
@@ -186,12 +190,62 @@ async def test_a_reader_that_has_seen_enough_is_no_failure(start: Start, service
     assert (process.returncode, err) == (0, b"")
 
 
+@asynccontextmanager
+async def standing_in(service: Service) -> AsyncIterator[asyncio.Queue[asyncio.StreamWriter]]:
+    """Stand in for a server at its socket; yields whom it is asked by."""
+    asked: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.put_nowait(writer)
+
+    service.state_dir.mkdir()
+    server = await asyncio.start_unix_server(serve, service.state_dir / SOCKET_NAME)
+    try:
+        yield asked
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"", "The server cannot be asked: Remote end closed connection"),
+        (b"SSH-2.0\r\n", "The server broke off its answer: "),
+        (b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad", "answered with the status 502."),
+    ],
+)
+async def test_an_answer_that_is_none_is_told_in_a_line(
+    service: Service, answer: bytes, expected: str
+) -> None:
+    async with standing_in(service) as asked:
+        saying = asyncio.create_task(say(service, "token", "list"))
+        writer = await asked.get()
+        writer.write(answer)
+        writer.close()
+        said = await saying
+    assert said.code != 0
+    assert expected in said.err
+    assert said.err.count("\n") == 1
+
+
+async def test_an_interrupt_ends_it_without_a_word(service: Service) -> None:
+    async with standing_in(service) as asked:
+        process = await service.begin("token", "list")
+        writer = await asked.get()
+        process.send_signal(signal.SIGINT)
+        async with patience():
+            said, _ = await process.communicate()
+        writer.close()
+    assert (process.returncode, said) == (130, b"")
+
+
 async def test_output_comes_over_the_local_socket_as_well(start: Start, service: Service) -> None:
     """`curl --unix-socket` is a client like any other, streams included."""
     client = await start(auth="required")
     secret = await create(service, "--role", "editor")
     assert secret
-    connector = aiohttp.UnixConnector(str(service.state_dir / "server.sock"))
+    connector = aiohttp.UnixConnector(str(service.state_dir / SOCKET_NAME))
     async with aiohttp.ClientSession(connector=connector) as session:
         local = Client(session, service)
         run_id = await local.run("for i in $(seq 1000); do echo line $i; done")
