@@ -166,7 +166,7 @@ async def _admit(request: web.Request, rule: Rule) -> None:
     if is_open:
         return
     if principal.known_by is KnownBy.NOBODY:
-        raise NotSignedInError("Nobody is signed in: this takes a token, or a session.")
+        raise identity.not_signed_in(request)
     if principal.run is not None:
         _keep_to_run(request, rule, principal.run)
     await _check(request, rule, principal)

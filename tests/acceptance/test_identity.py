@@ -105,6 +105,18 @@ async def test_an_ipv4_address_that_is_written_as_ipv6_hides_nobody(client: Clie
     assert await status(url, *told) == 401
 
 
+@AS_ROOT
+async def test_whoever_is_not_enough_is_told_why(start: Start) -> None:
+    client = await start(allowed_hosts="tailrun.example")
+    for user, arguments, why in [
+        (NOBODY, [], f"{pwd.getpwuid(NOBODY).pw_name}, a user of this host, is not in TAILRUN_LOC"),
+        (None, ["-H", "Via: 1.1 proxy"], "A proxy passed it on"),
+        (None, ["-H", "Host: tailrun.example"], "A local user is known at localhost"),
+    ]:
+        said = (await curl(*arguments, str(client.url("commands/")), user=user)).decode()
+        assert "Nobody is signed in: this takes a token, or a session. " + why in said
+
+
 @pytest.mark.parametrize("header", FORWARDING)
 async def test_what_a_proxy_passes_on_is_no_local_users(client: Client, header: str) -> None:
     assert await refused(client, "-H", header) == "not-signed-in"

@@ -8,7 +8,7 @@ from uuid import UUID
 from aiohttp import hdrs, web
 
 from server.access import ANONYMOUS, EVERY_GROUP, EVERYBODY, Principal, Right, Role
-from server.errors import CredentialRefusedError, OtherPageError
+from server.errors import CredentialRefusedError, NotSignedInError, OtherPageError
 from server.handlers.http.authority import is_loopback
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.cookies import ENDED, SessionCookie
@@ -107,6 +107,12 @@ class Identity:
             return await self.checked(request, ticket, self._take_for(request))
         who = self._local.of(request)
         return ANONYMOUS if who is None else await self._with_all_grants(who)
+
+    def not_signed_in(self, request: web.Request) -> NotSignedInError:
+        """Return the error for a request that is nobody's, where somebody is needed."""
+        text = "Nobody is signed in: this takes a token, or a session."
+        why = self._local.why_not(request)
+        return NotSignedInError(text if why is None else f"{text} {why}")
 
     async def checked(self, request: web.Request, credential: str, check: Check) -> Principal:
         """Check a credential that a request gives, wherever it has it; wrong ones are counted.

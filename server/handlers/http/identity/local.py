@@ -73,6 +73,18 @@ class Local:
         who = None if uid is None else (self._unix_users if is_unix else self._users).get(uid)
         return who if who is not None and _is_direct(request) else None
 
+    def why_not(self, request: web.Request) -> str | None:
+        """Say to whoever comes from this host why that is not enough; None to everybody else."""
+        transport = request.transport
+        uid = None if transport is None or not self._over_tcp else self.uid_of(transport)
+        if uid is None:
+            return None
+        if uid not in self._users:
+            return f"{_user_name(uid)}, a user of this host, is not in TAILRUN_LOCAL_USERS."
+        if _is_forwarded(request):
+            return "A proxy passed it on, and so it is no local user's."
+        return "A local user is known at localhost, 127.0.0.1 and [::1] alone."
+
     def uid_of(self, transport: asyncio.BaseTransport) -> int | None:
         """Return the uid at the other end of a connection from this host; None: it is not known.
 
@@ -177,8 +189,9 @@ def _is_direct(request: web.Request) -> bool:
         addressed = len(hosts) == 1 and Authority.parse(hosts[0]).is_loopback
     except ValueError:
         return False
-    return addressed and not any(_is_forwarding(name.lower()) for name in request.headers)
+    return addressed and not _is_forwarded(request)
 
 
-def _is_forwarding(name: str) -> bool:
-    return name in FORWARDED or name.startswith(FORWARDED_PREFIXES)
+def _is_forwarded(request: web.Request) -> bool:
+    names = (name.lower() for name in request.headers)
+    return any(name in FORWARDED or name.startswith(FORWARDED_PREFIXES) for name in names)
