@@ -1,13 +1,17 @@
 """Each route says which right it asks for, or there is no service."""
 
+import re
+
 import pytest
 from aiohttp import web
 
-from server.access import Right
+from server.access import LEAST, OF_THINGS, Right
 from server.errors import StartupError
 from server.handlers import routes
 from server.handlers.application import build_app
 from server.handlers.http.rules import RULES, Thing
+from server.handlers.routes import ROUTES
+from server.resources import docs_directory
 from server.settings.groups import Settings
 
 
@@ -72,3 +76,21 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         "/swagger/openapi.json",
         "/swagger/swagger.json",
     }
+
+
+TOLD = {
+    Right.PUBLIC: "everybody",
+    Right.SIGNED_IN: "signed in",
+    Right.GOVERN: "`admin` of `*`",
+    **{right: f"`{LEAST[right]}`" for right in OF_THINGS},
+}
+
+
+def test_the_documents_tell_who_may_use_each_route() -> None:
+    text = (docs_directory() / "api.md").read_text(encoding="utf-8")
+    table = text.partition("| route | for | what it does |\n")[2].partition("\n\n")[0]
+    told: dict[str, str] = {}
+    for row in table.splitlines()[1:]:
+        routes, who, _ = row.removeprefix("| ").split(" | ", 2)
+        told |= dict.fromkeys(re.findall(r"`([A-Z]+ \S+)`", routes), who)
+    assert told == {f"{method} {path}": TOLD[right] for method, path, right, _ in ROUTES}
