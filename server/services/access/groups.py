@@ -7,9 +7,6 @@ from uuid import UUID
 
 from server.services.access.remembered import Remembered
 
-ALWAYS_ASKED = 0.0
-"""A command may be moved by another server: what the database said holds while it is away alone."""
-
 
 class GroupsStored(Protocol):
     """Where the groups are stored: a `GroupRepository`."""
@@ -28,14 +25,18 @@ class GroupsStored(Protocol):
 
 
 class Groups:
-    """Tells the group of a command or a run; while the database is away, as it was of late."""
+    """Tells the group of a command or a run; while the database is away, as it was of late.
+
+    That is remembered for some seconds, as tokens are: who starts one command again and again costs
+    no query. What is moved through this server is of its new group at once.
+    """
 
     def __init__(
         self, stored: GroupsStored, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._stored = stored
-        self._commands = Remembered(stored.of_command, fresh_seconds=ALWAYS_ASKED, clock=clock)
-        self._runs = Remembered(stored.of_run, fresh_seconds=ALWAYS_ASKED, clock=clock)
+        self._commands = Remembered(stored.of_command, clock=clock)
+        self._runs = Remembered(stored.of_run, clock=clock)
         self._on_left: list[Callable[[], None]] = []
 
     def on_left(self, callback: Callable[[], None]) -> None:
@@ -69,7 +70,7 @@ class Groups:
         return await self._stored.of_commands(command_ids)
 
     def forget(self, group: str) -> None:
-        """Have nothing known of late be of a group, which a command has left."""
+        """Ask again what is known to be of a group: a command has left it."""
         for remembered in (self._commands, self._runs):
             remembered.forget_where(lambda known: known == group)
         for callback in self._on_left:

@@ -7,7 +7,7 @@ import pytest
 
 from server.errors import CommandNotFoundError, DatabaseUnavailableError, RunNotFoundError
 from server.services.access.groups import Groups
-from server.services.access.remembered import OUTAGE_SECONDS
+from server.services.access.remembered import FRESH_SECONDS, OUTAGE_SECONDS
 
 COMMAND, RUN = uuid4(), uuid4()
 
@@ -59,9 +59,23 @@ async def test_a_thing_that_was_moved_is_of_its_new_group_at_once() -> None:
     site = Site()
     assert await site.both() == ("web", "web")
     site.stored.groups = {COMMAND: "mail", RUN: "mail"}
-    assert await site.both() == ("mail", "mail")
     assert await site.groups.groups_of_commands([COMMAND]) == {COMMAND: "mail"}
+    site.groups.forget("web")
+    assert await site.both() == ("mail", "mail")
+
+
+async def test_what_another_server_has_moved_is_known_some_seconds_later() -> None:
+    site = Site()
+    await site.both()
+    asked = site.stored.asked
+    site.stored.groups = {COMMAND: "mail", RUN: "mail"}
+    site.now = FRESH_SECONDS - 0.1
+    assert await site.both() == ("web", "web")
+    assert site.stored.asked == asked
+    site.now = FRESH_SECONDS
+    assert await site.both() == ("mail", "mail")
     site.stored.groups = {}
+    site.now = 2 * FRESH_SECONDS
     with pytest.raises(CommandNotFoundError):
         await site.groups.group_of_command(COMMAND)
     with pytest.raises(RunNotFoundError):
