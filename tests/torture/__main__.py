@@ -2,6 +2,7 @@
 
     python -m tests.torture --minutes 5 --seed 1 --faults server,keeper,database,victims
     python -m tests.torture --minutes 15 --faults database --outage 300
+    python -m tests.torture --minutes 5 --run-as nobody        # as root
 
 Exit code 1: a promise was broken. What there is to be seen is kept, and named.
 """
@@ -26,13 +27,20 @@ def main() -> int:
     parser.add_argument(
         "--outage", type=float, default=OUTAGE_SECONDS, help="the database's longest, in seconds"
     )
+    parser.add_argument(
+        "--run-as", help="another user, whose the runs are; victims, which need ours, are left out"
+    )
     given = parser.parse_args()
     kinds = frozenset(given.faults.split(","))
     if not kinds <= set(KINDS):
         parser.error(f"--faults takes {','.join(KINDS)}")
+    if given.run_as is not None:
+        kinds -= {"victims"}
     directory = Path(tempfile.mkdtemp(prefix="tailrun-torture-"))
     tally = Tally()
-    torture = Torture(directory, given.seed, kinds, tally, outage_seconds=given.outage)
+    torture = Torture(
+        directory, given.seed, kinds, tally, outage_seconds=given.outage, run_as=given.run_as
+    )
     asyncio.run(torture.run(60 * given.minutes))
     print(tally.report())
     print(f"{len(tally.violations):>12,}  violations")
@@ -43,6 +51,7 @@ def main() -> int:
         f"Logs, spools and database are in {directory}. To try again:\n"
         f"python -m tests.torture --minutes {given.minutes:g} --seed {given.seed}"
         f" --faults {given.faults} --outage {given.outage:g}"
+        + (f" --run-as {given.run_as}" if given.run_as is not None else "")
     )
     return 1
 

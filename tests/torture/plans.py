@@ -39,7 +39,7 @@ HABITS = (
     "echo 1 > run.json; ln -s / stop.json",
     "echo important > result; chmod 500 .",
     "touch locked; chattr +i locked 2>&- || true",
-    'seq 300 | xargs touch; rm -rf "$PWD"',
+    'seq 300 | xargs touch; rm -rf "$PWD" 2>&-',
     '(while mkdir -p "$PWD"/a/b; do sleep 0.05; done) >&- 2>&- &',
 )
 """What scripts do beside themselves, in good faith: nobody is to notice."""

@@ -1,6 +1,7 @@
 """The site of a torture: a state directory and the server that a supervisor keeps on it."""
 
 import asyncio
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -31,9 +32,14 @@ FAILPOINTS = (
 
 
 class Site:
-    """One state directory. `starts` and `ends` are where scripts note what they do."""
+    """One state directory. `starts` and `ends` are where scripts note what they do.
 
-    def __init__(self, directory: Path, database_url: str, tally: Tally) -> None:
+    `run_as` is whom runs are started as, None for our own user.
+    """
+
+    def __init__(
+        self, directory: Path, database_url: str, tally: Tally, *, run_as: str | None = None
+    ) -> None:
         self.tally = tally
         self.state_dir = directory / "state"
         self.log = directory / "server.log"
@@ -51,6 +57,11 @@ class Site:
             "stop_grace_seconds": "1",
             "database_timeout_seconds": "2",
         }
+        if run_as is not None:
+            self.settings["run_as"] = run_as
+            directory.chmod(0o755)
+            for path in (self.starts, self.ends):
+                shutil.chown(path, run_as)
         self.server: Server | None = None
         self.away = [Interval(time.time(), float("inf"))]
         self._serving = asyncio.Event()

@@ -44,11 +44,13 @@ class Torture:
         tally: Tally,
         *,
         outage_seconds: float = OUTAGE_SECONDS,
+        run_as: str | None = None,
     ) -> None:
         self._directory = directory
         self._seed = seed
         self._kinds = kinds
         self._outage_seconds = outage_seconds
+        self._run_as = run_as
         self._tally = tally
         self._over = asyncio.Event()
 
@@ -58,7 +60,7 @@ class Torture:
             database = TorturedDatabase(self._directory / "database")
             stack.push_async_callback(database.end)
             url = await database.set_up()
-            site = Site(self._directory, url, self._tally)
+            site = Site(self._directory, url, self._tally, run_as=self._run_as)
             stack.push_async_callback(site.end)
             history = History()
             keeper = KeeperWatch(site.state_dir, history, site.attended)

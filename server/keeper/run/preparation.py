@@ -5,9 +5,10 @@ what that user must be permitted to do.
 """
 
 import ctypes
+import functools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,14 +118,21 @@ def raise_oom_score(pid: int, score: int) -> None:
     A score is not lowered: that takes a right, and a container may have set it. What the process
     has forked already keeps its score: it takes no time to speak of until we come here.
     """
-    if not score:
+    if score <= _own_oom_score():
         return
-    own = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
-    if score > own:
+    # It may have ended, or hide from us.
+    with suppress(OSError):
+        file = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY)
         try:
-            Path(f"/proc/{pid}/oom_score_adj").write_text(str(score), encoding="ascii")
-        except OSError:
-            return  # it has ended, or hides from us
+            os.write(file, b"%d" % score)
+        finally:
+            os.close(file)
+
+
+@functools.cache
+def _own_oom_score() -> int:
+    """Return the keeper's own, which its runs have without more."""
+    return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from server.keeper.client import KeeperClient
-from server.keeper.protocol import KeeperError
+from server.keeper.protocol import KeeperError, KeeperRefusedError
 from server.keeper.spool import Spool
 
 
@@ -62,7 +62,11 @@ class KeepersSpools:
             KeeperError: not now.
         """
         self._unremoved.add(run_id)
-        await self._keeper.remove(run_id)
+        try:
+            await self._keeper.remove(run_id)
+        except KeeperRefusedError:  # it goes on after all: it will be asked for again
+            self._unremoved.discard(run_id)
+            raise
         self._unremoved.discard(run_id)
 
     async def sweep(self) -> None:

@@ -67,6 +67,20 @@ async def test_only_those_that_the_settings_list_may_be_named(site: Site) -> Non
             assert "run_as" in told["errors"]
 
 
+async def test_the_audit_tells_whom_runs_are_started_as(site: Site) -> None:
+    admin = As(site, "admin@*")
+    made = await admin("POST", "commands/", 201, **NEW, run_as=USER)
+    started = await admin("POST", "commands/", 201, **{**NEW, "start": True}, run_as=USER)
+    await admin("PATCH", f"commands/{made['id']}", run_as=None)
+    rows = (await admin("GET", "audit/"))["items"]
+    told = [(row["act"], row["command_id"], row["details"].get("run_as")) for row in rows]
+    assert ("command.create", made["id"], USER) in told
+    assert ("command.create", started["id"], USER) in told
+    assert ("command.change", made["id"], None) in told
+    changed = next(row for row in rows if row["act"] == "command.change")
+    assert changed["details"]["fields"] == ["run_as"]
+
+
 async def test_a_run_is_started_as_its_command_said_then(site: Site) -> None:
     admin = As(site, "admin@*")
     made = await admin("POST", "commands/", 201, **{**NEW, "start": True}, run_as=USER)
