@@ -1,17 +1,29 @@
 /** The page: its frame, and the screen that the address names. */
+import { AccountScreen } from "./access/account_screen.js";
+import { followSignIns } from "./access/arriving.js";
+import { AuditScreen } from "./access/audit_screen.js";
+import { SessionBanner } from "./access/banner.js";
+import { GrantsScreen } from "./access/grants_screen.js";
+import { SignInScreen } from "./access/sign_in_screen.js";
+import { TokensScreen } from "./access/tokens_screen.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
 import { useShortcuts } from "./base/shortcuts.js";
+import { useStore } from "./base/store.js";
 import { html, render, useState } from "./base/ui.js";
 import { CommandScreen } from "./commands/command_screen.js";
 import { CommandsScreen } from "./commands/commands_screen.js";
 import { EditScreen, NewScreen } from "./commands/form_screen.js";
+import { mayCreate } from "./model/access.js";
 import { Banner } from "./parts/banner.js";
+import { Waiting } from "./parts/empty.js";
 import { Help } from "./parts/help.js";
 import { MissingScreen } from "./parts/missing.js";
 import { closeNotice, Notice } from "./parts/notice.js";
+import { TopBar } from "./parts/top_bar.js";
 import { RunScreen } from "./runs/run_screen.js";
 import { RunsScreen } from "./runs/runs_screen.js";
 import { checkServer } from "./server/api.js";
+import { session } from "./server/session.js";
 
 const SCREENS = {
   commands: CommandsScreen,
@@ -20,28 +32,42 @@ const SCREENS = {
   command: CommandScreen,
   runs: RunsScreen,
   run: RunScreen,
+  account: AccountScreen,
+  tokens: TokensScreen,
+  grants: GrantsScreen,
+  audit: AuditScreen,
   missing: MissingScreen,
 };
 
 function Page() {
-  const { screen, id, query } = useRoute();
+  const { screen } = useRoute();
+  const { kind, who } = useStore(session);
   const [helping, setHelping] = useState(false);
   const shortcuts = [
     { key: "?", description: "Show keyboard shortcuts", run: () => setHelping(true) },
     { key: "c", description: "Go to the commands", run: () => go(toCommands()) },
     { key: "r", description: "Go to the runs", run: () => go(toRuns()) },
-    { key: "n", description: "New command", run: () => go(toNew()) },
     { key: "Escape", description: "Close a message, or go back", run: closeNotice },
   ];
+  if (mayCreate(who)) shortcuts.push({ key: "n", description: "New command", run: () => go(toNew()) });
   useShortcuts(shortcuts, { everywhere: true });
   return html`
     <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
-    <${TopBar} screen=${screen} onHelp=${() => setHelping(true)} />
+    <${TopBar} screen=${screen} session=${{ kind, who }} onHelp=${() => setHelping(true)} />
     <${Banner} />
-    <main id="content" tabindex="-1"><${SCREENS[screen]} key=${screen + (id ?? "")} id=${id} query=${query} /></main>
+    <${SessionBanner} />
+    <main id="content" tabindex="-1"><${Screen} kind=${kind} /></main>
     <${Notice} />
     ${helping && html`<${Help} onClose=${() => setHelping(false)} />`}
   `;
+}
+
+/** The screen of the address, for whoever is known; it stays while a session that has ended is waited for. */
+function Screen({ kind }) {
+  const { screen, id, query } = useRoute();
+  if (kind === "asking") return html`<${Waiting} />`;
+  if (kind === "out") return html`<${SignInScreen} />`;
+  return html`<${SCREENS[screen]} key=${screen + (id ?? "")} id=${id} query=${query} />`;
 }
 
 /** The hash is the page's address, so the skip link moves the focus by itself. */
@@ -50,27 +76,9 @@ function skip(event) {
   document.getElementById("content").focus();
 }
 
-function TopBar({ screen, onHelp }) {
-  const inRuns = screen === "runs" || screen === "run";
-  const inCommands = !inRuns && screen !== "missing";
-  const current = (here) => (here ? "page" : undefined);
-  return html`<nav class="topbar" aria-label="Tailrun">
-    <div class="topbar__inner">
-      <a class="wordmark" href=${"#" + toCommands()}>
-        <img src="static/logo.svg" alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
-      </a>
-      <a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>Commands</a>
-      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>Runs</a>
-      <span class="topbar__space"></span>
-      <a class="topbar__link" href="swagger/index.html">API</a>
-      <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
-        onClick=${onHelp}>?</button>
-    </div>
-  </nav>`;
-}
-
 addEventListener("offline", checkServer);
 
 const place = document.getElementById("page");
 place.replaceChildren();
 render(html`<${Page} />`, place);
+followSignIns();

@@ -8,7 +8,7 @@ from pathlib import Path
 from server.resources import static_directory
 
 HERE = Path(__file__).parent
-ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands"]
+ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands", "access"]
 """Of the page's scripts, from the ground up; main.js stands on all of them."""
 
 IMPORT = re.compile(r'(?:from|import) "([./][^"]+)"')

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
+from tests.browser.people import end_session, signed_in
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
 from tests.support.service import ROOT
@@ -94,18 +95,20 @@ class Looks:
         assert [await tab.overflow() for tab in self._tabs.values()] == [0] * len(self._tabs)
 
 
-async def open_looks(open_tab: OpenTab, client: Client) -> Looks:
-    """Open the page in all its looks."""
+async def open_looks(open_tab: OpenTab, client: Client, session: str | None = None) -> Looks:
+    """Open the page in all its looks; `session` is the value of a session's cookie."""
     each = [(phone, dark) for phone in (False, True) for dark in (False, True)]
     refused = [
         CONNECTION_REFUSED,
-        "status of (403|412|503)",
+        "status of (401|403|412|503)",
         "net::ERR_CONTENT_LENGTH_MISMATCH",
         "WebSocket connection to .* failed",
     ]
     return Looks(
         {
-            (phone, dark): await open_tab(client, phone=phone, dark=dark, expected=refused)
+            (phone, dark): await open_tab(
+                client, phone=phone, dark=dark, expected=refused, session=session
+            )
             for phone, dark in each
         }
     )
@@ -188,6 +191,45 @@ async def test_what_goes_wrong_is_pictured(
     run = await damaged(client, "echo started", database_url)
     await looks.go(f"/runs/{run}", "It breaks off at byte 0 each time.")
     await looks.picture("damaged")
+
+
+async def test_who_may_do_what_is_pictured(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start(auth="required")
+    looks = await open_looks(open_tab, client)
+    await looks.show("tailrun sign-in")
+    await looks.picture("signed-out")
+
+    alice = signed_in(database_url, "oidc:alice@example.com", {"*": "admin"})
+    looks = await open_looks(open_tab, client, alice)
+    await looks.go("/grants", "oidc:alice@example.com")
+    await looks.each(lambda tab: tab.button("New grant").click())
+    await looks.picture("grant-form")
+    await looks.go("/account", "No tokens yet")
+    await looks.picture("account")
+    await looks.each(lambda tab: tab.button("New token").click())
+    await looks.picture("token-form")
+    await looks.each(lambda tab: tab.field("Name").fill("nightly build"))
+    await looks.each(lambda tab: tab.button("Create token").click())
+    await looks.show("it is not shown again")
+    await looks.picture("token-made")
+    await looks.go("/tokens", "nightly build")
+    await looks.picture("tokens")
+    await looks.go("/audit", "created a token")
+    await looks.picture("audit")
+    await looks.go("/audit?principal=oidc:nobody", "Nothing on record")
+    await looks.picture("audit-empty")
+    await looks.go("/commands/new", "Save and start")
+    await end_session(client, alice)
+    await looks.each(lambda tab: tab.button("Save only").click())
+    await looks.show("Your session has ended:")
+    await looks.picture("session-ended")
+
+    bob = signed_in(database_url, "oidc:bob", {"docs": "viewer"})
+    looks = await open_looks(open_tab, client, bob)
+    await looks.go("/audit", "Not permitted")
+    await looks.picture("not-permitted")
 
 
 async def test_a_run_without_a_word_is_pictured(start: Start, open_tab: OpenTab) -> None:

@@ -1,9 +1,10 @@
 /** Addresses of the page, kept in the hash: `#/runs/<id>`. */
 import { Store, useStore } from "./store.js";
+import { hashWithoutArrival } from "./arrival.js";
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
  * @property {string} [id]
  * @property {URLSearchParams} query
  */
@@ -17,6 +18,10 @@ const ROUTES = [
   [new RegExp(`^/commands/${ID}$`), "command"],
   [/^\/runs\/?$/, "runs"],
   [new RegExp(`^/runs/${ID}$`), "run"],
+  [/^\/account$/, "account"],
+  [/^\/tokens$/, "tokens"],
+  [/^\/grants$/, "grants"],
+  [/^\/audit$/, "audit"],
 ];
 
 /** @param {string} hash @returns {Route} */
@@ -39,8 +44,8 @@ function decode(part) {
   }
 }
 
-const route = new Store(parseRoute(location.hash));
-addEventListener("hashchange", () => route.set(parseRoute(location.hash)));
+const route = new Store(parseRoute(hashWithoutArrival()));
+addEventListener("hashchange", ({ oldURL }) => route.set(parseRoute(hashWithoutArrival(new URL(oldURL).hash))));
 
 /** @returns {Route} */
 export const useRoute = () => useStore(route);
@@ -56,9 +61,20 @@ export function replacePath(path) {
   route.set(parseRoute(location.hash));
 }
 
-export const toCommands = (search = "") => "/" + (search ? "?" + new URLSearchParams({ q: search }) : "");
+/** @param {Record<string, string|undefined>} values @returns {string} "" where all are empty */
+function query(values) {
+  const kept = Object.entries(values).filter(([, value]) => value);
+  return kept.length ? "?" + new URLSearchParams(kept) : "";
+}
+
+export const toCommands = (search = "", group = "") => "/" + query({ q: search, group });
 export const toCommand = (id) => `/commands/${id}`;
 export const toEdit = (id) => `/commands/${id}/edit`;
 export const toNew = () => "/commands/new";
 export const toRun = (id) => `/runs/${id}`;
-export const toRuns = (state = "") => "/runs" + (state ? "?" + new URLSearchParams({ state }) : "");
+export const toRuns = (state = "") => "/runs" + query({ state });
+export const toAccount = () => "/account";
+export const toTokens = () => "/tokens";
+export const toGrants = () => "/grants";
+/** @param {Record<string, string|undefined>} [filter] */
+export const toAudit = (filter = {}) => "/audit" + query(filter);

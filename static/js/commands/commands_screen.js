@@ -1,8 +1,10 @@
 /** All commands, with the state of their last run. */
 import { useListPosition } from "../base/list_position.js";
-import { replacePath, toCommand, toCommands, toNew, toRun } from "../base/router.js";
+import { replacePath, toAccount, toCommand, toCommands, toNew, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
+import { useStore } from "../base/store.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
+import { may, mayCreate } from "../model/access.js";
 import { firstLine, isActive } from "../model/run.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
@@ -15,27 +17,34 @@ import { startAndWatch, stop } from "../runs/actions.js";
 import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
+import { session } from "../server/session.js";
+import { Group, GroupFilter, useKnownGroups } from "./group.js";
 
 const TYPING_PAUSE_MS = 200;
 
 /** @param {{query: URLSearchParams}} props */
 export function CommandsScreen({ query }) {
+  const { who } = useStore(session);
   const search = query.get("q") ?? "";
+  const group = query.get("group") ?? "";
   const [place, remember] = useListPosition();
   const [pages, setPages] = useState(place.pages);
-  const load = (options) => loadPages((page) => listCommands({ q: search, ...page }, options), pages);
+  const load = (options) => loadPages((page) => listCommands({ q: search, group, ...page }, options), pages);
   const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
-  const { value, problem, reload } = usePolling(load, [search, pages], (list) => pollInterval(anyActive(list)));
+  const { value, problem, reload } = usePolling(load, [search, group, pages], (list) => pollInterval(anyActive(list)));
   const shown = useLast(value, place.list);
   remember({ pages, list: shown });
   const onMore = () => setPages(pages + 1);
+  const groups = useKnownGroups(who, shown, group);
   return html`
     <${Heading} title="Commands">
-      <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text))} />
-      <${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />
+      <${GroupFilter} groups=${groups} group=${group} onChoose=${(one) => replacePath(toCommands(search, one))} />
+      <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text, group))} />
+      ${mayCreate(who) && html`<${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />`}
     <//>
     ${!shown && html`<${Waiting} problem=${problem} />`}
-    ${shown && html`<${CommandList} list=${shown} search=${search} reload=${reload} onMore=${onMore} />`}
+    ${shown?.items.length === 0 && html`<${Nothing} search=${search} group=${group} mayCreate=${mayCreate(who)} />`}
+    ${shown?.items.length > 0 && html`<${CommandList} list=${shown} reload=${reload} onMore=${onMore} />`}
   `;
 }
 
@@ -63,8 +72,7 @@ function Search({ value, onSearch }) {
   </label>`;
 }
 
-function CommandList({ list, search, reload, onMore }) {
-  if (list.items.length === 0) return search ? html`<${NothingFound} search=${search} />` : html`<${NoCommands} />`;
+function CommandList({ list, reload, onMore }) {
   return html`
     <ul class="rows command-list">
       ${list.items.map((command) => html`<${CommandRow} key=${command.id} command=${command} reload=${reload} />`)}
@@ -75,14 +83,15 @@ function CommandList({ list, search, reload, onMore }) {
 
 function CommandRow({ command, reload }) {
   const { last_run: run, description } = command;
-  const about = description ? html`<bdi>${description}</bdi>` : html`<code>${firstLine(command.script)}</code>`;
+  const about = description ? html`<bdi>${description}</bdi>` : html`<code>${firstLine(command.script ?? "")}</code>`;
   return html`<li class="row command-row">
     <div class="command-row__what">
       <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}><bdi>${command.name}</bdi></a>
+      <${Group} of=${command} />
       <p class="command-row__more">${about}</p>
     </div>
     <div class="command-row__run">${run ? html`<${LastRun} run=${run} of=${command.name} />` : html`<${State} />`}</div>
-    <${RowAction} command=${command} run=${run} reload=${reload} />
+    ${may(command, "operate") && html`<${RowAction} command=${command} run=${run} reload=${reload} />`}
   </li>`;
 }
 
@@ -106,6 +115,20 @@ function RowAction({ command, run, reload }) {
     aria-label=${`${label} ${command.name}`} disabled=${starting || stopping || run?.stopping}
     onClick=${active ? stopIt : start} />`;
 }
+
+function Nothing({ search, group, mayCreate }) {
+  if (search) return html`<${NothingFound} search=${search} />`;
+  if (group) return html`<${NothingInGroup} group=${group} />`;
+  return mayCreate ? html`<${NoCommands} />` : html`<${NothingForYou} />`;
+}
+
+const NothingInGroup = ({ group }) => html`<${Empty} title=${`No commands in the group “${group}”`}>
+  <${Button} label="Show all commands" href=${"#" + toCommands()} />
+<//>`;
+
+const NothingForYou = () => html`<${Empty} title="No commands">
+  <p>There are none yet in the groups that you may see. What you may is said <a href=${"#" + toAccount()}>here</a>.</p>
+<//>`;
 
 const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
   <p>The search covers names and descriptions.</p>

@@ -29,7 +29,7 @@ export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
 }
 
 function Version({ title, fields, other }) {
-  const about = ["name", "description"].filter((field) => (fields[field] ?? "") !== (other[field] ?? ""));
+  const about = Object.keys(LABELS).filter((field) => (fields[field] ?? "") !== (other[field] ?? ""));
   return html`<section class="version" aria-label=${title}>
     <h3>${title}</h3>
     ${about.map((field) => html`<p key=${field}>${LABELS[field]}: <bdi>${fields[field] || "none"}</bdi></p>`)}
@@ -37,4 +37,4 @@ function Version({ title, fields, other }) {
   </section>`;
 }
 
-const LABELS = { name: "Name", description: "Description" };
+const LABELS = { name: "Name", description: "Description", group: "Group" };

@@ -26,6 +26,15 @@ export function saveDraft(name, draft) {
   }
 }
 
+/** Of every form, when whoever typed them leaves. */
+export function discardDrafts() {
+  try {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith(key(""))) sessionStorage.removeItem(name);
+  } catch {
+    // Nothing was stored.
+  }
+}
+
 /** @param {string} name */
 export function discardDraft(name) {
   try {

@@ -1,19 +1,24 @@
 /** The forms that create and edit a command. */
 import { go, toCommand, toCommands, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
+import { useStore } from "../base/store.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
+import { may } from "../model/access.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Confirm } from "../parts/dialog.js";
-import { Waiting } from "../parts/empty.js";
+import { Empty, Waiting } from "../parts/empty.js";
+import { FormError } from "../parts/form_error.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
 import { showNotice } from "../parts/notice.js";
 import { createCommand, getCommand, replaceCommand } from "../server/api.js";
 import { usePolling } from "../server/polling.js";
+import { session } from "../server/session.js";
 import { Conflict } from "./conflict.js";
 import { discardDraft, readDraft, saveDraft } from "./draft.js";
-import { BLANK, CommandFields, FormError, readFields, sameFields } from "./fields.js";
+import { BLANK, CommandFields, FIELDS, readFields, sameFields } from "./fields.js";
+import { groupChoices } from "./group.js";
 
 /** @typedef {import("./fields.js").CommandFields} Fields */
 
@@ -21,14 +26,19 @@ const NEW = "new";
 const CHANGED_MEANWHILE = 412;
 
 export function NewScreen() {
+  const { who } = useStore(session);
+  const { groups, usual } = groupChoices(who, "editor");
   const save = async (fields, { start }) => {
     const command = await createCommand({ ...fields, start });
     if (command.warnings?.length) showNotice(command.warnings.join(" "), { isError: true });
     return command.run ? toRun(command.run.id) : toCommand(command.id);
   };
+  const heading = html`<${Heading} title="New command" trail=${[["Commands", toCommands()]]} />`;
+  if (groups?.length === 0) return html`${heading}<${NotPermitted} />`;
+  const stored = { ...BLANK, group: usual };
   return html`
-    <${Heading} title="New command" trail=${[["Commands", toCommands()]]} />
-    <${CommandForm} name=${NEW} stored=${BLANK} back=${toCommands()} save=${save} />
+    ${heading}
+    <${CommandForm} name=${NEW} stored=${stored} groups=${groups} back=${toCommands()} save=${save} />
   `;
 }
 
@@ -44,7 +54,12 @@ export function EditScreen({ id }) {
   return html`<${EditView} command=${command} />`;
 }
 
+const NotPermitted = () => html`<${Empty} title="Not permitted">
+  <p>Creating and changing commands takes the role editor in their group.</p>
+<//>`;
+
 function EditView({ command }) {
+  const { who } = useStore(session);
   const [stored, setStored] = useState(command);
   const [conflict, setConflict] = useState(null);
   const store = async (fields, etag) => {
@@ -75,9 +90,14 @@ function EditView({ command }) {
     ["Commands", toCommands()],
     [command.name, toCommand(command.id)],
   ];
+  const shown = html`Edit <bdi>${command.name}</bdi>`;
+  const heading = html`<${Heading} title=${`Edit ${command.name}`} shown=${shown} trail=${trail} />`;
+  if (!may(command, "edit")) return html`${heading}<${NotPermitted} />`;
+  const groups = may(command, "administer") ? groupChoices(who, "admin").groups : undefined;
   return html`
-    <${Heading} title=${`Edit ${command.name}`} shown=${html`Edit <bdi>${command.name}</bdi>`} trail=${trail} />
-    <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} back=${toCommand(command.id)} save=${save} />
+    ${heading}
+    <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} groups=${groups}
+      back=${toCommand(command.id)} save=${save} />
     ${conflict && html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
       onClose=${() => setConflict(null)} />`}
   `;
@@ -88,6 +108,7 @@ function EditView({ command }) {
  * @param {object} props
  * @param {string} props.name of its draft
  * @param {Fields & {etag?: string}} props.stored
+ * @param {string[]|null|undefined} props.groups as of CommandFields
  * @param {string} props.back where leaving the form leads
  * @param {(fields: Fields, how: {start: boolean, etag: string|undefined}) => Promise<string|null>} props.save
  * returns where it leads; null: it stays
@@ -107,7 +128,7 @@ function CommandForm({ name, ...rest }) {
   `;
 }
 
-function Form({ name, draft, stored, back, save }) {
+function Form({ name, draft, stored, groups, back, save }) {
   const [problem, setProblem] = useState(null);
   const [leaving, setLeaving] = useState(false);
   const form = useRef(null);
@@ -146,8 +167,8 @@ function Form({ name, draft, stored, back, save }) {
   };
   return html`
     <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
-      <${CommandFields} fields=${draft?.fields ?? stored} errors=${problem?.errors ?? {}} />
-      <${FormError} problem=${problem} />
+      <${CommandFields} fields=${{ ...stored, ...draft?.fields }} groups=${groups} errors=${problem?.errors ?? {}} />
+      <${FormError} problem=${problem} fields=${FIELDS} />
       <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
     </form>
     ${leaving && html`<${LeaveDialog} onLeave=${leave} onClose=${() => setLeaving(false)} />`}

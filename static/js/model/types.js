@@ -17,17 +17,20 @@
  * @property {boolean} stopping a stop was asked for and the run has not ended yet
  * @property {number} output_bytes
  * @property {number} output_lines
+ * @property {string[]} may what the one who asked may do with it
  *
  * @typedef {object} Command
  * @property {string} id
  * @property {string} name
  * @property {string|null} description
- * @property {string} script
+ * @property {string|null} script null: it may not be seen
+ * @property {string} group
  * @property {string} created_at
  * @property {string} updated_at
  * @property {string[]} warnings what will probably go wrong with the script
  * @property {string} [etag] its version
  * @property {Run|null} last_run
+ * @property {string[]} may what the one who asked may do with it
  *
  * @typedef {{items: Command[], next: string|null}} CommandPage
  * @typedef {{items: Run[], next: string|null}} RunPage
@@ -38,6 +41,48 @@
  * @property {number} line the number of the line its first byte belongs to
  * @property {number} time unix seconds
  * @property {string} text
+ *
+ * @typedef {"viewer"|"operator"|"editor"|"admin"} Role
+ *
+ * @typedef {object} Who the one who asks
+ * @property {string|null} principal such as "local:alice"; null: nobody known
+ * @property {"local"|"token"|"session"|"everybody"|"nobody"} known_by
+ * @property {Role|null} role in every group
+ * @property {Record<string, Role>} roles by group
+ * @property {"auto"|"required"|"off"} auth the setting TAILRUN_AUTH
+ * @property {{oidc: boolean}} sign_in what there is besides the link
+ *
+ * @typedef {object} Token
+ * @property {string} id
+ * @property {string} name
+ * @property {string} owner a principal
+ * @property {Role} role
+ * @property {string} group
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string|null} revoked_at
+ * @property {string|null} last_used_at
+ *
+ * @typedef {object} Grant
+ * @property {string} id
+ * @property {string} principal
+ * @property {Role} role
+ * @property {string} group
+ * @property {string} created_at
+ * @property {string} created_by a principal
+ *
+ * @typedef {object} Entry of the audit
+ * @property {string} id
+ * @property {string} at
+ * @property {string} principal
+ * @property {string} known_by
+ * @property {string} address
+ * @property {string} act such as "command.start"
+ * @property {string|null} command_id
+ * @property {string|null} run_id
+ * @property {string|null} script_sha256
+ * @property {"done"|"refused"|"failed"} outcome
+ * @property {Record<string, unknown>} details
  */
 
 export {};

@@ -1,5 +1,7 @@
 /** The stream of an active run: one connection at a time, resumed at the offset where the last one broke off. */
 import { checkServer } from "../server/api.js";
+import { noteStatus, session } from "../server/session.js";
+import { checkSession } from "../server/signing.js";
 import { backOff, retryEvents, serverState } from "../server/state.js";
 import { FRESH_MS } from "./sign.js";
 import { currentTransport, markBlocked, TRANSPORTS } from "./transports.js";
@@ -28,6 +30,7 @@ import { currentTransport, markBlocked, TRANSPORTS } from "./transports.js";
 const CHECK_MS = 1000;
 /** After so many failed handshakes in a row, while HTTP works, a proxy is to blame. */
 const HANDSHAKES = 2;
+const NOBODYS = 401;
 const GONE = 404;
 const UNAVAILABLE = 503;
 /** The server's close codes for a final status are this plus the status: 4404, 4410. */
@@ -149,6 +152,7 @@ export class RunStream {
   #refused({ status, detail }) {
     this.#leave();
     this.broken = true;
+    noteStatus(status);
     if (status === GONE) return this.#report({ kind: "deleted" });
     this.final = status !== UNAVAILABLE;
     if (!this.final) this.#later();
@@ -170,7 +174,14 @@ export class RunStream {
   }
 
   async #countHandshake(transport) {
-    this.handshakes = (await checkServer()) ? this.handshakes + 1 : 0;
+    const answers = await checkServer();
+    this.handshakes = answers ? this.handshakes + 1 : 0;
+    if (answers) await checkSession();
+    if (session.value.kind === "ended") {
+      this.handshakes = 0;
+      if (this.timer) this.#refused({ status: NOBODYS, detail: "" });
+      return;
+    }
     if (this.handshakes < HANDSHAKES) return;
     this.handshakes = 0;
     markBlocked(transport);

@@ -4,6 +4,7 @@ import { html } from "../base/ui.js";
 import { isActive } from "../model/run.js";
 import { Button } from "../parts/button.js";
 import { useTick } from "../server/clock.js";
+import { session } from "../server/session.js";
 import { serverState } from "../server/state.js";
 import { bytes } from "../words/format.js";
 import { signOf } from "./sign.js";
@@ -44,8 +45,10 @@ export function TransportNote({ run }) {
  */
 export function RefusedNote({ state, retry }) {
   const { kind, detail, final } = state.stream;
+  const isOver = useStore(session).kind === "ended";
   if (kind === "deleted") return html`<p class="output__note" role="alert">This run was deleted.</p>`;
   if (kind !== "refused") return null;
+  if (isOver) return html`<p class="output__note" role="alert">It goes on here once you are signed in again.</p>`;
   const what = final ? "The output cannot be read any further." : "The output is not shown at the moment.";
   return html`<p class="output__note" role="alert">
     <span><strong>${what}</strong> ${detail}</span>

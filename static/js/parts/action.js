@@ -2,6 +2,8 @@
 import { useRef, useState } from "../base/ui.js";
 import { showProblem } from "./notice.js";
 
+const NOBODYS = 401;
+
 /**
  * One action at a time: a second press while the first is running does nothing.
  * @param {(...args: any[]) => Promise<void>} action
@@ -17,7 +19,8 @@ export function useAction(action) {
     try {
       await action(...args);
     } catch (problem) {
-      showProblem(problem);
+      // The banner says so, once for the whole page.
+      if (problem.status !== NOBODYS) showProblem(problem);
     } finally {
       running.current = false;
       setBusy(false);

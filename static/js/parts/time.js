@@ -2,7 +2,7 @@
 import { html } from "../base/ui.js";
 import { elapsed, isActive } from "../model/run.js";
 import { serverNow, useTick } from "../server/clock.js";
-import { ago, duration, exactTime, shortTime, ticking } from "../words/format.js";
+import { ago, ahead, duration, exactTime, shortTime, ticking } from "../words/format.js";
 
 const AGO_TICK_MS = 10_000;
 const DURATION_TICK_MS = 1000;
@@ -12,6 +12,13 @@ export function Ago({ at }) {
   useTick(AGO_TICK_MS);
   const time = Date.parse(at);
   return html`<time datetime=${at} title=${exactTime(time)}>${ago(time, serverNow())}</time>`;
+}
+
+/** In how long something will be; the exact time on hover. @param {{at: string}} props ISO 8601 */
+export function Ahead({ at }) {
+  useTick(AGO_TICK_MS);
+  const time = Date.parse(at);
+  return html`<time datetime=${at} title=${exactTime(time)}>${ahead(time, serverNow())}</time>`;
 }
 
 /** When something was, to the second. @param {{at: string}} props ISO 8601 */

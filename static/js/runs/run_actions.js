@@ -3,6 +3,7 @@ import { copyText } from "../base/clipboard.js";
 import { go, toCommand } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useState } from "../base/ui.js";
+import { may } from "../model/access.js";
 import { isActive, shortId } from "../model/run.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
@@ -22,7 +23,8 @@ const SIGNALS = [
 
 /** @param {{run: Run, reload: () => void}} props */
 export const RunActions = ({ run, reload }) => html`
-  ${isActive(run) ? html`<${Controls} run=${run} reload=${reload} />` : html`<${Afterwards} run=${run} />`}
+  ${!isActive(run) && html`<${Afterwards} run=${run} />`}
+  ${isActive(run) && may(run, "operate") && html`<${Controls} run=${run} reload=${reload} />`}
   <${Button} compact icon="link" label="Copy link" onClick=${copyLink} />
 `;
 
@@ -62,13 +64,17 @@ function KillButton({ run, reload }) {
 
 function Afterwards({ run }) {
   const [asking, setAsking] = useState(false);
-  const [start, starting] = useAction(() => startAndWatch(run.command_id));
-  useShortcuts([{ key: "s", description: "Run the command again", run: start }]);
   return html`
-    <${Button} icon="start" label="Run again" disabled=${starting} onClick=${start} />
-    <${Button} kind="danger-quiet" label="Delete" onClick=${() => setAsking(true)} />
+    ${may(run, "operate") && html`<${AgainButton} run=${run} />`}
+    ${may(run, "administer") && html`<${Button} kind="danger-quiet" label="Delete" onClick=${() => setAsking(true)} />`}
     ${asking && html`<${DeleteDialog} run=${run} onClose=${() => setAsking(false)} />`}
   `;
+}
+
+function AgainButton({ run }) {
+  const [start, starting] = useAction(() => startAndWatch(run.command_id));
+  useShortcuts([{ key: "s", description: "Run the command again", run: start }]);
+  return html`<${Button} icon="start" label="Run again" disabled=${starting} onClick=${start} />`;
 }
 
 function DeleteDialog({ run, onClose }) {

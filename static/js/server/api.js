@@ -2,6 +2,7 @@
 import { brokenOff, isJson, noAnswer, Problem, problemOf, rangeDropped, stateAfter, tooSlow } from "./answers.js";
 import { noteServerTime } from "./clock.js";
 import { withIdempotencyKey } from "./idempotency.js";
+import { noteStatus } from "./session.js";
 import { backOff, reportServer, retryEvents, serverState } from "./state.js";
 
 const READ_MS = 10_000;
@@ -87,7 +88,7 @@ async function valueOf(response) {
  * @param {string} path below api/v1
  * @param {{body?: object, signal?: AbortSignal, headers?: Record<string, string>}} [options]
  */
-function request(method, path, { body, signal, headers = {} } = {}) {
+export function ask(method, path, { body, signal, headers = {} } = {}) {
   const init = { method, signal, headers: { Accept: "application/json", ...headers } };
   if (body !== undefined) {
     init.headers["Content-Type"] = "application/json";
@@ -97,6 +98,19 @@ function request(method, path, { body, signal, headers = {} } = {}) {
   return fetchWithin(apiUrl(path), init, reads ? READ_MS : LONG_MS, valueOf, reads);
 }
 
+/** As `ask`; where nobody's request is refused, the whole page learns of it. */
+export const request = (method, path, options) => noted(ask(method, path, options));
+
+/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
+async function noted(answer) {
+  try {
+    return await answer;
+  } catch (problem) {
+    noteStatus(problem.status);
+    throw problem;
+  }
+}
+
 /** Makes something, and the same again where the answer was lost. @param {string} path @param {object} body */
 const make = (path, body) =>
   withIdempotencyKey(path + JSON.stringify(body), (key) =>
@@ -104,7 +118,7 @@ const make = (path, body) =>
   );
 
 /** @param {Record<string, string|number|boolean|null|undefined>} values */
-function query(values) {
+export function query(values) {
   const kept = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return kept.length ? "?" + new URLSearchParams(kept.map(([name, value]) => [name, String(value)])) : "";
 }
@@ -169,7 +183,7 @@ async function bytesOf(response, from, to) {
 export function readOutput(id, from, to, { signal }) {
   const headers = { Range: `bytes=${from}-${to - 1}` };
   const take = (response) => bytesOf(response, from, to);
-  return fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, take, false);
+  return noted(fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, take, false));
 }
 
 /**

@@ -66,6 +66,19 @@ export function ago(then, now) {
   return `${day}, ${date.toLocaleTimeString("en-GB", CLOCK)}`;
 }
 
+/**
+ * @param {number} then milliseconds since the epoch, to come
+ * @param {number} now
+ * @returns {string} such as "in 5 min", "in 89 days"
+ */
+export function ahead(then, now) {
+  const minutes = Math.floor((then - now) / 60_000);
+  if (minutes < 1) return "in less than a minute";
+  if (minutes < 60) return `in ${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return `in ${hours < 24 ? `${hours} h` : counted(Math.floor(hours / 24), "day")}`;
+}
+
 /** @param {number} time milliseconds since the epoch @returns {string} to the second, with the zone */
 export const exactTime = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
 

@@ -1,7 +1,7 @@
 /** Values as people read them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, bytes, counted, duration, ticking } from "../../js/words/format.js";
+import { ago, ahead, bytes, counted, duration, ticking } from "../../js/words/format.js";
 
 test("sizes have three digits at most", () => {
   const sizes = [0, 999, 1000, 12_345, 99_960, 999_960, 300e6];
@@ -22,6 +22,13 @@ test("times are relative to now", () => {
   assert.deepEqual(
     [5000, 45_000, 120_000, 7_200_000, 86_400_000].map((now) => ago(0, now)),
     ["just now", "45 s ago", "2 min ago", "2 h ago", "1 day ago"],
+  );
+});
+
+test("times to come are relative to now", () => {
+  assert.deepEqual(
+    [59_000, 90_000, 3_600_000, 86_400_000, 90 * 86_400_000].map((then) => ahead(then, 0)),
+    ["in less than a minute", "in 1 min", "in 1 h", "in 1 day", "in 90 days"],
   );
 });
 

@@ -1,0 +1,24 @@
+/** The banner that says that nobody is signed in any more, or that nobody need be. */
+import { useStore } from "../base/store.js";
+import { html } from "../base/ui.js";
+import { session } from "../server/session.js";
+import { OPEN_TO_ALL, SESSION_ENDED, SIGN_IN_AGAIN } from "../words/access.js";
+import { OidcButton, SIGN_IN } from "./sign_in_screen.js";
+
+export function SessionBanner() {
+  const { kind, who } = useStore(session);
+  return html`<div class=${kind === "ended" ? "banner-stays" : undefined} role="status" aria-live="polite">
+    ${kind === "ended" && html`<${Ended} oidc=${who?.sign_in.oidc} />`}
+    ${kind === "in" && who?.auth === "off" && html`<${Bar}>${OPEN_TO_ALL}<//>`}
+  </div>`;
+}
+
+const Bar = ({ children, after }) => html`<div class="banner">
+  <div class="banner__inner"><span class="banner__text">${children}</span>${after}</div>
+</div>`;
+
+function Ended({ oidc }) {
+  const how = oidc ? "sign in" : html`run <code>${SIGN_IN}</code> and open its link`;
+  const after = oidc && html`<${OidcButton} small label="Sign in" target="_blank" />`;
+  return html`<${Bar} after=${after}><strong>${SESSION_ENDED}</strong> ${how} in another tab, ${SIGN_IN_AGAIN}<//>`;
+}

@@ -1,0 +1,43 @@
+/** The bar above every screen: where one can go, and who one is. */
+import { toAccount, toCommands, toRuns } from "../base/router.js";
+import { html } from "../base/ui.js";
+import { Icon } from "./icon.js";
+
+const IN_RUNS = ["runs", "run"];
+const IN_ACCESS = ["account", "tokens", "grants", "audit"];
+const current = (here) => (here ? "page" : undefined);
+
+/**
+ * @param {object} props
+ * @param {string} props.screen
+ * @param {import("../server/session.js").Session} props.session
+ * @param {() => void} props.onHelp
+ */
+export function TopBar({ screen, session, onHelp }) {
+  const inRuns = IN_RUNS.includes(screen);
+  const inAccess = IN_ACCESS.includes(screen);
+  const inCommands = !inRuns && !inAccess && screen !== "missing";
+  return html`<nav class="topbar" aria-label="Tailrun">
+    <div class="topbar__inner">
+      <a class="wordmark" href=${"#" + toCommands()}>
+        <img src="static/logo.svg" alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
+      </a>
+      ${session.kind !== "out" &&
+      html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>Commands</a>
+        <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>Runs</a>`}
+      <span class="topbar__space"></span>
+      <a class="topbar__link" href="swagger/index.html">API</a>
+      ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
+      <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
+        onClick=${onHelp}>?</button>
+    </div>
+  </nav>`;
+}
+
+/** @param {{who: import("../model/types.js").Who, isCurrent: boolean}} props */
+function Account({ who, isCurrent }) {
+  return html`<a class="topbar__link topbar__account" href=${"#" + toAccount()} aria-current=${current(isCurrent)}
+    aria-label=${`Account: ${who.principal}`} title=${who.principal}>
+    <${Icon} name="person" /><bdi class="topbar__name wide-only">${who.principal}</bdi>
+  </a>`;
+}
