@@ -20,6 +20,7 @@ ELSEWHERE = (
     "make torture",
     "python3 -m venv /opt/",
     "useradd ",
+    "tailrun --host ",
     "docker run",
 )
 """How blocks begin that are for another machine, or lead here again."""
