@@ -117,6 +117,7 @@ class Socket:
         # While it is read from, aiohttp's close() would not wait for the answer. Over TLS the frame
         # and the end of the connection then come to a client in one piece, and it cannot answer.
         await self.websocket.send_frame(_CODE.pack(code) + message, WSMsgType.CLOSE)
+        self._place.send_alive = None  # nothing may follow that frame
         try:
             await self._answer(self._place)
         finally:
