@@ -203,7 +203,10 @@ class Viewers:
                 except DatabaseUnavailableError:
                     is_away = True
             for place in places:
-                _note_right(place, found, now)
+                # One that has left meanwhile: its connection serves another request by now.
+                if self._places.get(id(place.task)) is place:
+                    _note_right(place, found, now)
+            await asyncio.sleep(0)  # yield: thousands may be due at the same time
 
     def _drop(self, place: Place) -> None:
         """End a viewer that took nothing, or one that does not answer the close frame."""

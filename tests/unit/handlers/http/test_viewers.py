@@ -426,6 +426,19 @@ async def test_a_viewer_that_leaves_as_it_is_refused_just_leaves() -> None:
     assert not told
 
 
+async def test_a_viewer_that_leaves_while_its_right_is_looked_at_is_not_cut_off() -> None:
+    """Its connection may serve the next request by then."""
+    watching, connection = Watching(), Connection()
+    task = await watching.enter(connection, principal=PIPELINE)
+
+    async def leaves(_principal: Principal, _run: UUID | None) -> Held[bool]:
+        await watching.leave(task)
+        return Held(value=False, stale=False)
+
+    await watching.viewers.look_again(watching.now() + LOOK_SECONDS + 1, leaves)
+    assert not connection.aborted
+
+
 async def test_looking_at_rights_goes_on_for_ever() -> None:
     watching, rights, connection = Watching(), Rights(), Connection()
     rights.answer = Held(value=False, stale=False)
