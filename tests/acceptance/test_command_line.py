@@ -103,6 +103,23 @@ async def test_a_sign_in_link_is_good_once(start: Start, service: Service) -> No
     assert ticket not in service.log
 
 
+async def test_a_token_that_is_made_while_anybody_is_let_in_holds_afterwards(
+    start: Start, service: Service
+) -> None:
+    """By the command line, whose user is known; what everybody made is nobody's."""
+    client = await start(auth="off")
+    secret = await create(service)
+    link = await say(service, "sign-in")
+    assert (link.code, link.out) == (1, "")
+    assert "Nobody signs in here" in link.err
+    body = {"name": "everybody's", "role": "admin", "group": "*"}
+    everybodys = (await client.call("POST", "tokens/", json=body))["token"]
+    assert await service.terminate() == 0
+    client = await start(auth="required")
+    await client.call("GET", "commands/", status=200, headers=by(secret))
+    await client.call("GET", "commands/", status=403, headers=by(everybodys))
+
+
 async def test_without_a_server_it_says_what_to_do(service: Service, tmp_path: Path) -> None:
     said = await say(service, "token", "list")
     assert said.code == os.EX_UNAVAILABLE

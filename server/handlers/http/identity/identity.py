@@ -98,7 +98,8 @@ class Identity:
             DatabaseUnavailableError: its credential cannot be looked up.
         """
         if self.auth == "off":
-            return EVERYBODY
+            # The command line is somebody: a token that it makes outlives this setting.
+            return self._local.of(request) or EVERYBODY
         if (secret := _bearer(request)) is not None:
             return await self.checked(request, secret, _check_of(self._tokens))
         if (value := self.session_value(request)) is not None:
