@@ -69,6 +69,8 @@ TABLE = {
     ("GET", "/api/v1/session"): Row(PUBLIC),
     ("POST", "/api/v1/session"): Row(PUBLIC, 401, {"ticket": "wrong"}),
     ("DELETE", "/api/v1/session"): Row(PUBLIC, 204),
+    ("GET", "/api/v1/session/oidc"): Row(PUBLIC),  # to the page, which says that there is none
+    ("GET", "/api/v1/session/oidc/callback"): Row(PUBLIC),
     ("POST", "/api/v1/session/link"): Row(VIEWER, 403, signed_in=True),  # not by a token
     ("GET", "/healthz"): Row(PUBLIC),
     ("GET", "/readyz"): Row(PUBLIC),
