@@ -56,6 +56,7 @@ class Keeper:
         )
         self._idle: asyncio.TimerHandle | None = None
         self._renewing = False
+        self._ending = False
         self._over = asyncio.Event()
         self._operations: dict[str, Callable[[Message], Awaitable[Message]]] = {
             "hello": self._hello,
@@ -111,6 +112,8 @@ class Keeper:
     async def _start(self, message: Message) -> Message:
         if self._renewing:
             raise KeeperError("the keeper is renewing itself; ask again")
+        if self._ending:
+            raise KeeperError("the keeper is to end, and takes no further run; ask the next one")
         return {"started": await self._runs.start(StartRequest.from_message(message))}
 
     async def _stop(self, message: Message) -> Message:
@@ -179,13 +182,21 @@ class Keeper:
         if not (self._runs.busy or self._listener.connected):
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(self._idle_seconds, self._over.set)
+        if self._ending and not self._runs.busy:
+            self._over.set()
 
     def _terminate(self) -> None:
-        """End on SIGTERM, but not away from a run: its end would not be seen."""
-        if len(self._runs):
+        """End on SIGTERM, but not away from a run: its end would not be seen.
+
+        One that is a service of its own ends with its last run, and takes no further one.
+        """
+        if not len(self._runs):
+            self._over.set()
+        elif self._configuration is None:
             logger.warning("SIGTERM is ignored: %d runs are active", len(self._runs))
         else:
-            self._over.set()
+            self._ending = True
+            logger.warning("SIGTERM: the keeper ends with the last of %d runs", len(self._runs))
 
 
 def _permitted(

@@ -44,7 +44,7 @@ class Host:
         self.spool = Spool.of(self.keeper_dir)
         self._ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._ready.bind(str(directory / "ready"))
-        self._keeper: Process | None = None
+        self.process: Process | None = None
 
     async def begin(self, **settings: str) -> Process:
         """Start a keeper, as a service manager does."""
@@ -60,22 +60,22 @@ class Host:
 
     async def keep(self) -> int:
         """Have a keeper serve; return its pid."""
-        self._keeper = await self.begin()
+        self.process = await self.begin()
         async with patience():
             assert await asyncio.get_running_loop().sock_recv(self._ready, 100) == b"READY=1"
-        return self._keeper.pid
+        return self.process.pid
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the keeper."""
-        if self._keeper is not None:
-            self._keeper.send_signal(number)
+        if self.process is not None:
+            self.process.send_signal(number)
             async with patience():
-                await self._keeper.communicate()
-            self._keeper = None
+                await self.process.communicate()
+            self.process = None
 
     async def clear(self) -> None:
         """End what still runs, and the keeper."""
-        if self._keeper is not None and self._keeper.returncode is None:
+        if self.process is not None and self.process.returncode is None:
             client = KeeperClient(self.keeper_dir, launches=False)
             for run_id in await client.runs():
                 await client.stop(run_id, signal="SIGKILL", grace_seconds=0)
@@ -216,6 +216,27 @@ async def test_a_keeper_that_is_started_again_goes_on(host: Host, client: Client
     assert run["state"] == "lost"
     assert await client.output(run_id) == b"one\ntwo\n"
     assert (await client.finished(await client.run("true")))["exitcode"] == 0
+
+
+async def test_a_keeper_that_is_stopped_ends_with_its_last_run(host: Host, client: Client) -> None:
+    run_id = await client.run(f"echo one; {WAIT}exit 6")
+    await until(lambda: host.spool.read_process(run_id))
+    assert host.process is not None
+    host.process.terminate()
+    assert host.process.stdout is not None
+    while b"the keeper ends with the last of 1 runs" not in (
+        line := await host.process.stdout.readline()
+    ):
+        assert line
+    waiting = await client.run("echo next")
+    assert (await client.get_run(waiting))["state"] == "queued"
+    (host.spool.work(run_id) / "go").touch()
+    async with patience():
+        said, _ = await host.process.communicate()
+    assert host.process.returncode == 0, said
+    await host.keep()
+    assert (await client.finished(run_id))["exitcode"] == 6
+    assert (await client.finished(waiting))["exitcode"] == 0
 
 
 async def test_only_those_that_roots_file_lists_are_run_as(host: Host) -> None:

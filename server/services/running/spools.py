@@ -1,6 +1,7 @@
 """Who writes in the spools beside the keeper: this server, or the keeper on its behalf."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from server.keeper.client import KeeperClient
@@ -56,18 +57,10 @@ class KeepersSpools:
         self._unremoved: set[str] = set()
 
     async def remove(self, run_id: str) -> None:
-        """Remove a run's spool and work directory; what stays waits for `sweep`.
-
-        Raises:
-            KeeperError: not now.
-        """
+        """Remove a run's spool and work directory; what stays waits for `sweep`."""
         self._unremoved.add(run_id)
-        try:
-            await self._keeper.remove(run_id)
-        except KeeperRefusedError:  # it goes on after all: it will be asked for again
-            self._unremoved.discard(run_id)
-            raise
-        self._unremoved.discard(run_id)
+        with suppress(KeeperError):  # it is away for a moment
+            await self._remove(run_id)
 
     async def sweep(self) -> None:
         """Remove what earlier removals left.
@@ -77,10 +70,15 @@ class KeepersSpools:
         """
         try:
             for run_id in list(self._unremoved):
-                await self.remove(run_id)
+                await self._remove(run_id)
             await self._keeper.sweep()
         except KeeperError as error:
             raise OSError(f"the keeper does not remove what runs left: {error}") from error
+
+    async def _remove(self, run_id: str) -> None:
+        with suppress(KeeperRefusedError):  # it goes on after all: it will be asked for again
+            await self._keeper.remove(run_id)
+        self._unremoved.discard(run_id)
 
     async def give_up(self, run_id: str) -> None:
         """Note that a run is to end even if its output cannot be stored.

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from server.keeper.client import KeeperClient
 from server.keeper.protocol import Hello, KeeperError, KeeperRefusedError
 from server.keeper.spool import OUTPUT, PIPE, SCRIPT
+from server.services.running.spools import KeepersSpools
 from tests.integration.keeper.harness import GO_ON, Host, a_host, go, gone
 from tests.support.users import reachable
 from tests.support.waiting import until
@@ -224,3 +226,38 @@ async def test_a_link_in_the_scripts_place_shows_nobody_elses_file(host: Host) -
     (work / SCRIPT).symlink_to(secret)
     with pytest.raises(OSError, match="symbolic links"):
         host.spool.read_script(run_id)
+
+
+async def test_what_a_server_may_not_write_the_keeper_does_for_it(host: Host) -> None:
+    care = KeepersSpools(host.client)
+    run_id = await host.start("echo out; sleep 1000", user=USER.pw_name)
+    await host.wrote(run_id, b"out\n")
+    with pytest.raises(KeeperRefusedError, match="the run is active"):
+        await host.client.remove(run_id)
+    await care.remove(run_id)
+    assert host.output(run_id) == b"out\n"
+    await care.give_up(run_id)
+    assert host.spool.is_given_up(run_id)
+    await host.stop(run_id)
+    await host.ended(run_id)
+    await care.remove(run_id)
+    assert host.spool.run_ids() == []
+    (host.state_dir / "trash" / "left").mkdir(parents=True)
+    await care.sweep()
+    assert not list((host.state_dir / "trash").iterdir())
+
+
+async def test_what_the_keeper_did_not_remove_is_removed_later(state_dir: Path) -> None:
+    """It was away."""
+    async with a_host(state_dir) as host:
+        run_id = await host.start("true")
+        await host.ended(run_id)
+        away = KeeperClient(state_dir / "none", launches=False, open_timeout_seconds=0.1)
+        care = KeepersSpools(away)
+        await care.remove(run_id)
+        for doing in (care.sweep(), care.give_up(run_id)):
+            with pytest.raises(OSError, match="no keeper serves"):
+                await doing
+        care._keeper = host.client
+        await care.sweep()
+        assert host.spool.run_ids() == []
