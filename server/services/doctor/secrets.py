@@ -14,6 +14,9 @@ NAMED_LIKE_A_SECRET = re.compile(
 )
 """What people call a variable that holds one."""
 
+FILES = {"PGPASSWORD": "TAILRUN_DATABASE_PASSWORD_FILE"}
+"""The setting that names a file instead, where it is called otherwise than the variable."""
+
 _WORD = re.compile(rf"{PREFIX}[A-Za-z0-9]+")
 
 
@@ -29,8 +32,9 @@ def environment(
         yield Finding(
             ENVIRONMENT,
             Level.WARNING,
-            f"{name} holds one: what starts the server keeps it, and runs of the same user can read"
-            f" it there. Name a file instead ({name}_FILE), or see docs/security.md",
+            f"{name} holds one: what starts the server may keep it, and runs of the same user can"
+            f" read it there. Name a file instead ({FILES.get(name, f'{name}_FILE')}), or see"
+            " docs/security.md",
         )
     passed = [name for name in passed_on if NAMED_LIKE_A_SECRET.search(name)]
     for name in passed:

@@ -77,6 +77,7 @@ const FAILED_SIGN_INS = {
   "provider-unavailable": "The provider does not answer: try again.",
   busy: "Too many people are signing in at the moment: try again.",
   "database-unavailable": "The database cannot be reached at the moment: try again.",
+  "no-provider": "No provider is set up here any more: sign in by a link.",
   "plain-http": "Nobody can sign in over plain HTTP at this address: use https.",
 };
 

@@ -21,6 +21,12 @@ def test_a_secret_in_the_environment_is_named_and_not_shown() -> None:
     assert [one.level for one in found] == [Level.WARNING] * 2
     assert [one.text.split()[0] for one in found] == ["TAILRUN_X", "TAILRUN_URL"]
     assert not any("hunter2" in one.text for one in found)
+    assert "(TAILRUN_X_FILE)" in found[0].text
+
+
+def test_the_setting_that_names_a_file_is_told_by_its_name() -> None:
+    [found] = environment({"PGPASSWORD": "x"}, {"PGPASSWORD": re.compile(".")}, ())
+    assert "(TAILRUN_DATABASE_PASSWORD_FILE)" in found.text
 
 
 def test_a_variable_for_all_runs_that_is_called_like_a_secret_is_told() -> None:
