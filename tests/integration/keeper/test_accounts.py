@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from server.keeper.cgroups.group import Group
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import Hello, KeeperError, KeeperRefusedError
 from server.keeper.spool import OUTPUT, PIPE, SCRIPT
 from server.services.running.spools import KeepersSpools
 from tests.integration.keeper.harness import GO_ON, Host, a_host, go, gone
+from tests.integration.keeper.test_memory import BOUND, bounded
 from tests.support.users import reachable
 from tests.support.waiting import until
 
@@ -261,3 +263,20 @@ async def test_what_the_keeper_did_not_remove_is_removed_later(state_dir: Path) 
         care._keeper = host.client
         await care.sweep()
         assert host.spool.run_ids() == []
+
+
+async def test_it_is_within_its_memory_cgroup_and_cannot_leave(host: Host) -> None:
+    if not await bounded(host):
+        return
+    groups = [Path(root) for root in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")]
+    procs = next(group / "cgroup.procs" for group in groups if (group / "cgroup.procs").exists())
+    script = f"exec 2>&1; (echo $$ > {procs}); echo ready; sleep 1000"
+    run_id = await host.start(script, user=USER.pw_name, **BOUND)
+    output = await host.wrote(run_id, b"ready\n")
+    assert b"Permission denied" in output
+    record = host.spool.read_process(run_id)
+    assert record is not None
+    assert record.memory_group is not None
+    assert record.pid in Group(Path(record.memory_group)).pids()
+    assert await host.stop(run_id)
+    assert (await host.ended(run_id)).survivors == []
