@@ -10,8 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests.torture.access_mutants import OF_ACCESS
+from tests.torture.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
@@ -38,28 +40,6 @@ STRANGERS = "tests/integration/keeper/test_strangers.py"
 UNREADABLE = "tests/integration/services/archive/test_archiver_unreadable.py"
 ARCHIVE = "tests/integration/services/archive/test_reader.py"
 FAULTS = "tests/acceptance/test_faults.py"
-SESSIONS = "tests/integration/services/access/test_sessions.py"
-STANDING = "tests/integration/services/access/test_standing.py"
-ONCE = "tests/unit/services/access/test_once.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A piece of text that is replaced by another, and the tests of which one must fail."""
-
-    name: str
-    path: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-    def apply(self, tree: Path) -> None:
-        """Change the tree; ValueError when the text is not there, or not once."""
-        path = tree / self.path
-        text = path.read_text(encoding="utf-8")
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.path} has this {text.count(self.old)} times: {self.old!r}")
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
 
 
 MUTANTS = (
@@ -226,62 +206,7 @@ MUTANTS = (
         "if size < 0:",
         (ARCHIVE,),
     ),
-    Mutant(
-        "a clock that is set back gives sessions time",
-        "server/services/access/sessions.py",
-        "if is_early or now",
-        "if now",
-        (SESSIONS,),
-    ),
-    Mutant(
-        "a session outlives another sign-in of its browser",
-        "server/repositories/access/sessions.py",
-        "hash = %(replaced)s OR ",
-        "",
-        (SESSIONS,),
-    ),
-    Mutant(
-        "a ticket is good twice",
-        "server/services/access/once.py",
-        "return self._forget(key).value",
-        "return self._kept[key].value",
-        (ONCE,),
-    ),
-    Mutant(
-        "a ticket is good for another run",
-        "server/services/access/tickets.py",
-        " or holder.run != run_id",
-        "",
-        (ONCE,),
-    ),
-    Mutant(
-        "a cookie is taken from a page at another port",
-        "server/handlers/http/origins.py",
-        "if asked.is_same_origin and asked.fetch_site not in OTHER_SITES:",
-        "if asked.fetch_site != 'cross-site':",
-        ("tests/unit/handlers/http/test_guard.py",),
-    ),
-    Mutant(
-        "who may not see the run's group any more watches on",
-        "server/services/access/standing.py",
-        "value=now.may(Right.SEE, group)",
-        "value=True",
-        (STANDING,),
-    ),
-    Mutant(
-        "what a ticket opened outlives its maker's credential",
-        "server/services/access/standing.py",
-        "principal.ticket_of or principal.known_by",
-        "principal.known_by",
-        (STANDING,),
-    ),
-    Mutant(
-        "a credential that has just ended opens a stream",
-        "server/handlers/http/viewers.py",
-        "if principal.credential in self._ended:",
-        "if False:",
-        ("tests/unit/handlers/http/test_viewers.py",),
-    ),
+    *OF_ACCESS,
 )
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.torture.mutants import MUTANTS, ROOT, Mutant
+from tests.torture.mutant import Mutant
+from tests.torture.mutants import MUTANTS, ROOT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
