@@ -1,6 +1,5 @@
 """Signing in and out, and what becomes of a page whose session ends."""
 
-import aiohttp
 import pytest
 from playwright.async_api import expect
 
@@ -8,6 +7,7 @@ from tests.browser.gate import Gate
 from tests.browser.people import end_session, signed_in
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
+from tests.support.waiting import patience
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,14 +18,12 @@ ALL = {"*": "admin"}
 
 
 async def link_of(client: Client) -> str:
-    """Return a sign-in link, which is made over the socket in the state directory."""
-    socket = aiohttp.UnixConnector(path=str(client.service.state_dir / "server.sock"))
-    async with (
-        aiohttp.ClientSession(connector=socket) as session,
-        session.post("http://localhost/api/v1/session/link") as response,
-    ):
-        assert response.ok, await response.text()
-        return f"{client.service.address}/#sign-in={(await response.json())['ticket']}"
+    """Return the link that `tailrun sign-in` prints."""
+    process = await client.service.begin("sign-in")
+    async with patience():
+        said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return next(word for word in said.decode().split() if "#sign-in=" in word)
 
 
 async def test_a_link_signs_in_once_and_leaves_no_trace(start: Start, open_tab: OpenTab) -> None:
