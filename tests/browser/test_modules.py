@@ -5,7 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from server.access import Act
 from server.resources import static_directory
+from server.services.access.oidc.failures import Reason
 
 HERE = Path(__file__).parent
 ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands", "access"]
@@ -33,6 +35,12 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     assert "\n# fail 0\n" in told.stdout
     assert "\n# pass 0\n" not in told.stdout
+
+
+def test_the_page_has_words_for_every_act_and_every_failed_sign_in() -> None:
+    words = (static_directory() / "js" / "words" / "access.js").read_text()
+    known = set(re.findall(r'^  "?([a-z.-]+)"?: "', words, re.MULTILINE))
+    assert {*Act, *Reason} <= known
 
 
 def test_the_pages_rooms_import_downwards_only() -> None:

@@ -7,6 +7,7 @@ from tests.browser.gate import Gate
 from tests.browser.people import end_session, signed_in
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
+from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, Provider, running
 from tests.support.waiting import patience
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,6 +140,31 @@ async def test_whoever_is_local_is_not_asked(client: Client, open_tab: OpenTab) 
     await expect(tab.page.get_by_text("by your user on this machine")).to_be_visible()
     await expect(tab.button("Sign out")).to_have_count(0)
     await expect(tab.page.get_by_text("open to everybody")).to_have_count(0)
+
+
+async def test_who_signs_in_at_a_provider_comes_back_to_where_they_were(
+    start: Start, open_tab: OpenTab
+) -> None:
+    async with running(Provider()) as provider:
+        client = await start(
+            auth="required",
+            oidc_issuer=provider.issuer,
+            oidc_client_id=CLIENT_ID,
+            oidc_client_secret=CLIENT_SECRET,
+            oidc_grants="ops=editor@*",
+        )
+        tab = await open_tab(client, "/commands/new", expected=[SIGNED_OUT])
+        await tab.page.get_by_role("link", name="Sign in with OpenID Connect").click()
+        await tab.field("Name").fill("Made by Alice")
+        assert tab.page.url.endswith("/#/commands/new")
+        await tab.field("Script").fill("echo hers")
+        await tab.button("Save and start").click()
+        await expect(tab.log).to_contain_text("Succeeded")
+        account = tab.page.get_by_role("link", name="Account: oidc:alice-1")
+        await expect(account).to_be_visible()
+        there = f"request: {provider.issuer}/authorize"
+        assert [problem.partition("?")[0] for problem in tab.problems] == [there]
+        tab.problems.clear()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 /** A sign-in that leads here, by a link or from a provider: finished at once, and what became of it. */
 import { arrival } from "../base/arrival.js";
+import { returnToPlace } from "../base/place.js";
 import { Store } from "../base/store.js";
 import { showNotice } from "../parts/notice.js";
 import { session } from "../server/session.js";
@@ -14,6 +15,7 @@ export const signInProblem = new Store(null);
 /** Finishes the sign-in in the address, if there is one, and each that comes. */
 export function followSignIns() {
   arrival.watch(finish);
+  if (location.hash === "") returnToPlace();
   if (arrival.value === null) checkSession();
   else finish(arrival.value);
 }

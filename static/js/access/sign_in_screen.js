@@ -1,5 +1,6 @@
 /** How to sign in, for whoever has not. */
 import { copyText } from "../base/clipboard.js";
+import { rememberPlace } from "../base/place.js";
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { Button } from "../parts/button.js";
@@ -22,7 +23,9 @@ export function SignInScreen() {
   </div>`;
 }
 
-const ByOidc = () => html`<p><${OidcButton} kind="main" label="Sign in with OpenID Connect" /></p>`;
+const ByOidc = () => html`<p>
+  <${OidcButton} kind="main" label="Sign in with OpenID Connect" onClick=${rememberPlace} />
+</p>`;
 
 function ByLink({ also }) {
   const copy = () => copyText(SIGN_IN).then(() => showNotice("Copied the command."), showProblem);
