@@ -1,7 +1,5 @@
 """Signing in at a provider of OpenID Connect: there, and back to the page."""
 
-import logging
-
 from aiohttp import web
 
 from server.access import ANONYMOUS, Actor, KnownBy, Principal
@@ -17,8 +15,6 @@ from server.services.access.oidc.sign_in import Answer
 CALLBACK = f"{API}/session/oidc/callback"
 SUFFIX = "-oidc"
 """Of the cookie's name, beside the session's."""
-
-logger = logging.getLogger(__name__)
 
 
 @operation(
@@ -70,7 +66,7 @@ async def finish_sign_in(request: web.Request) -> web.Response:
     except SignInFailedError as error:
         response = _failed(request, error)
     except DatabaseUnavailableError as error:
-        logger.warning("sign-in failed: %s", error)
+        sign_in.tell(error)
         response = _to_page(request, failed=Reason.DATABASE)
     else:
         response = _to_page(request)
@@ -110,8 +106,7 @@ def _actor(request: web.Request, principal: Principal) -> Actor:
 
 def _failed(request: web.Request, error: SignInFailedError) -> web.Response:
     """Lead to the page, which says why; the log and the audit say more."""
-    if error.reason is not Reason.STALE:  # which anybody can bring about, as often as they like
-        logger.warning("sign-in failed: %s", error)
+    request.app[keys.OIDC].tell(error)
     request.app[keys.AUDIT].denied(
         _actor(request, ANONYMOUS), method=request.method, path=request.path, why=str(error)
     )

@@ -17,6 +17,7 @@ from yarl import URL
 
 from tests.support.client import Client, Start
 from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, Provider, running
+from tests.support.postgres import execute
 from tests.support.programs import program
 from tests.support.proxies import free_port
 from tests.support.service import ROOT
@@ -227,6 +228,15 @@ async def test_a_provider_that_is_away_or_slow_disturbs_nobody(
         provider.answers["/token"] = web.Response(text=" " * 1_000_000)
         back = await browser.go(await browser.begin())
         assert await browser.go(back) == "/#sign-in-failed=provider-refused"
+
+
+async def test_a_sign_in_that_cannot_be_stored_is_told_by_the_page(
+    browser: Browser, database_url: str
+) -> None:
+    back = await browser.go(await browser.begin())
+    execute(database_url, "ALTER TABLE principals RENAME TO away")
+    assert await browser.go(back, headers=NAVIGATION) == "/#sign-in-failed=database-unavailable"
+    await until(lambda: "sign-in failed: " in browser.client.service.log)
 
 
 async def test_an_installation_comes_up_without_its_provider(start: Start) -> None:

@@ -1,11 +1,14 @@
 """Signing in at a provider of OpenID Connect: there and back, and what it gives here."""
 
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from server.repositories.access.principals import PrincipalRepository
+from server.services.access.allowance import Allowance
 from server.services.access.grants import Grants
 from server.services.access.oidc.attempts import Attempt, Attempts
 from server.services.access.oidc.claims import Claims, granted, principal_name
@@ -18,6 +21,8 @@ MAX_AT_ONCE = 20
 MAX_CODE_CHARACTERS = 4096
 DENIED = frozenset({"access_denied", "login_required", "consent_required", "interaction_required"})
 """What providers say when the person, or whoever looks after them, did not agree."""
+
+logger = logging.getLogger(__name__)
 
 
 class Asked(Protocol):
@@ -69,6 +74,7 @@ class OidcSignIn:
         self._principals = principals
         self._grants = grants
         self._under_way = 0
+        self._told = Allowance()
 
     async def begin(self, redirect_uri: str) -> Begun:
         """Begin a sign-in, which leads back to `redirect_uri`.
@@ -107,6 +113,11 @@ class OidcSignIn:
         if not await self._grants.of(name):  # with what was granted here
             raise SignInFailedError(Reason.NO_ACCESS, f"{name!r} has no role here")
         return name
+
+    def tell(self, error: Exception) -> None:
+        """Have the log say why a sign-in failed; not of each, where somebody floods us."""
+        if self._told.take(time.monotonic()):
+            logger.warning("sign-in failed: %s", error)
 
     @asynccontextmanager
     async def _one_more(self) -> AsyncIterator[None]:
