@@ -22,7 +22,7 @@ export function AuditRow({ entry }) {
       ${entry.run_id && html`<a href=${"#" + toRun(entry.run_id)}>run <code>${shortId(entry.run_id)}</code></a>`}
       ${command && html`<a href=${"#" + toCommand(command)}>command <code>${shortId(command)}</code></a>`}
       ${script && html`<span title=${script}>script <code>${shortId(script)}</code></span>`}
-      ${details && html`<bdi>${details}</bdi>`}
+      ${details && html`<bdi title=${JSON.stringify(entry.details)}>${details}</bdi>`}
     </div>
   </li>`;
 }

@@ -59,11 +59,14 @@ export function tokenState({ revoked_at: revoked, expires_at: expires }, now) {
   return Date.parse(expires) <= now ? "expired" : "valid";
 }
 
+const UUID = /\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
+
 /** @param {Record<string, unknown>} details of an entry of the audit @returns {string} such as "signal: TERM, …" */
 export const detailsText = (details) =>
   Object.entries(details)
     .map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ");
+    .join(", ")
+    .replace(UUID, "$1");
 
 export const LINK_REFUSED =
   "This sign-in link was used before, or is more than a minute old: run “tailrun sign-in” and open the new one.";

@@ -25,4 +25,5 @@ test("what a later version knows is said as it is", () => {
 test("details are told by name", () => {
   assert.equal(detailsText({ signal: "TERM", grace_seconds: 5, groups: ["a"] }), 'signal: TERM, grace seconds: 5, groups: ["a"]');
   assert.equal(detailsText({}), "");
+  assert.equal(detailsText({ token: "2636f33a-9db5-461c-848d-5f3da56a9189" }), "token: 2636f33a");
 });
