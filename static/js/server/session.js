@@ -24,7 +24,10 @@ export function noteStatus(status) {
   if (status === NOBODYS || status === NOT_PERMITTED) doubts.dispatchEvent(new Event("doubt"));
 }
 
-/** @param {Who} who as the server says now @returns {boolean} whether somebody is back who was missed */
+/**
+ * @param {Who} who as the server says now
+ * @returns {boolean} whether what was refused may be taken now: somebody is back, or it is somebody else
+ */
 export function reportWho(who) {
   const before = session.value;
   const isKnown = who.known_by !== "nobody";
@@ -33,8 +36,12 @@ export function reportWho(who) {
   // What one may is kept while a session has ended, so that a form stays as it is.
   const next = kind === "ended" ? { kind, who: before.who } : { kind, who };
   if (JSON.stringify(next) !== JSON.stringify(before)) session.set(next);
-  return kind === "in" && before.kind === "ended";
+  return kind === "in" && (before.kind === "ended" || (before.kind === "in" && isOther(who, before.who)));
 }
+
+/** A session that ends leaves somebody, too, where the page is on the machine of Tailrun. */
+const isOther = (who, before) =>
+  before !== null && (who.principal !== before.principal || who.known_by !== before.known_by);
 
 /** The server did not say who asks: everything is offered, and the server decides. */
 export function reportUnknown() {

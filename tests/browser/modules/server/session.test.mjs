@@ -25,6 +25,13 @@ test("what one might is kept while a session has ended, and coming back is notic
   assert.equal(reportWho(ALICE), false);
 });
 
+test("whoever is known in another way may take what was refused", () => {
+  reportWho(ALICE);
+  assert.equal(reportWho({ ...ALICE, known_by: "local" }), true);
+  assert.equal(reportWho({ ...ALICE, known_by: "local", role: "admin" }), false);
+  assert.equal(session.value.who.role, "admin");
+});
+
 test("the same answer changes nothing", () => {
   reportWho(ALICE);
   const before = session.value;
