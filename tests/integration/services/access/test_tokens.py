@@ -431,6 +431,27 @@ async def test_the_servers_own_user_is_an_admin_without_a_question(access: Acces
     assert access.statements == asked
 
 
+async def test_what_the_settings_give_holds_without_the_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the table adds does not: somebody may have taken it back."""
+    bob, settled, clock = "local:bob", {"web": Role.OPERATOR}, Clock()
+    repository = GrantRepository(database)
+    grants = Grants(repository, {bob: settled}, clock=clock)
+    await grants.create(principal=bob, role=Role.ADMIN, group="mail", by=Actor(ADMIN, "test"))
+    assert await grants.of(bob) == {"web": Role.OPERATOR, "mail": Role.ADMIN}
+
+    async def away(*_: object) -> list[tuple[str, Role]]:
+        raise DatabaseUnavailableError("away")
+
+    monkeypatch.setattr(repository, "of", away)
+    for seconds in (5, 5, 600):  # first it is remembered what the table had, later it is not
+        clock.now += seconds
+        assert await grants.held(bob) == (settled, False)
+    with pytest.raises(DatabaseUnavailableError):
+        await grants.held(ALICE)
+
+
 async def test_a_principal_has_one_grant_in_a_group(access: Access) -> None:
     await access.give(Role.EDITOR, "web")
     with pytest.raises(ConflictError, match="Delete that one first"):
