@@ -159,7 +159,6 @@ class Provider:
                     "iss": {"essential": True, "value": self.issuer},
                     "aud": {"essential": True, "value": self._settings.client_id},
                     "sub": {"essential": True},
-                    "nonce": {"essential": True, "value": attempt.nonce},
                 },
                 {
                     "nonce": attempt.nonce,

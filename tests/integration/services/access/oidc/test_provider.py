@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
@@ -314,6 +315,22 @@ async def test_an_answer_that_is_none_is_refused(
     sign_ins.provider.answers[path] = answer()
     await sign_ins.fails(reason)
     assert "/elsewhere" not in sign_ins.provider.requests
+
+
+async def test_an_answer_that_would_be_right_is_refused_for_its_size_or_for_being_packed(
+    sign_ins: SignIns,
+) -> None:
+    """Packed, a megabyte is a thousand."""
+    path, right = "/.well-known/openid-configuration", sign_ins.provider.discovery()
+    body = json.dumps(right).encode()
+    sign_ins.provider.answers[path] = web.Response(body=body + b" " * asked.MAX_ANSWER_BYTES)
+    assert "it is larger than" in await sign_ins.fails()
+    sign_ins.provider.answers[path] = web.Response(
+        body=gzip.compress(body), headers={"Content-Encoding": "gzip"}
+    )
+    assert "it is compressed" in await sign_ins.fails()
+    sign_ins.provider.answers[path] = web.Response(body=body)
+    assert await sign_ins.claims()
 
 
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
