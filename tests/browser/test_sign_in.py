@@ -114,7 +114,7 @@ async def test_a_stream_whose_session_ends_goes_on_after_a_new_sign_in(
 async def test_where_a_session_ends_for_a_local_user_the_page_goes_on_as_theirs(
     client: Client, open_tab: OpenTab, shared_database_url: str, gate: Gate
 ) -> None:
-    run = await client.run(f"echo before; {gate.wait}; echo after")
+    run = await client.run(f"echo before; {gate.wait}; echo meanwhile; {gate.wait}; echo after")
     value = signed_in(shared_database_url, "oidc:guest", ALL)
     tab = await open_tab(client, f"/runs/{run}", session=value, expected=[SIGNED_OUT])
     await expect(tab.page.get_by_role("link", name="Account: oidc:guest")).to_be_visible()
@@ -122,8 +122,10 @@ async def test_where_a_session_ends_for_a_local_user_the_page_goes_on_as_theirs(
     await end_session(client, value)
     await expect(tab.page.get_by_role("link", name="Account: local:")).to_be_visible()
     gate.open()
+    await expect(tab.log).to_contain_text("meanwhile")
+    gate.open()
     await expect(tab.log).to_contain_text("Succeeded")
-    assert await tab.lines() == ["before", "after"]
+    assert await tab.lines() == ["before", "meanwhile", "after"]
 
 
 async def test_signing_out_in_one_tab_is_noticed_in_the_others(
