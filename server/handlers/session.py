@@ -56,7 +56,7 @@ async def sign_in(request: web.Request) -> web.Response:
         return links.exchange(ticket)
 
     with request.app[keys.AUDIT].trying(Act.SESSION_CREATE, actor(request)):
-        principal = await identity.checked(request, ticket, exchange)
+        principal = await identity.checked(request, ticket, exchange, kind="link")
         value = await request.app[keys.SESSIONS].create(
             Actor(principal, identity.address(request)), replaced=request.cookies.get(cookie.name)
         )

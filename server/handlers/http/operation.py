@@ -59,7 +59,6 @@ SCHEMES = {
 """How a client says whose it is, as Swagger 2.0 has it, which knows no bearer and no cookies."""
 
 ID = "{id}"
-SWITCHING_PROTOCOLS = 101
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +141,7 @@ class Operation:
             found.update(BODY_ERRORS)
         if self.query is not None:
             found.add(422)
-        # A stream's handshake is answered before its run is looked for.
-        if ID in path and SWITCHING_PROTOCOLS not in self.answers:
+        if ID in path:
             found.add(404)
         for header in self.headers:
             found.update(header.errors)

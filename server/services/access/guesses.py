@@ -76,14 +76,17 @@ class Guesses:
     def __len__(self) -> int:
         return len(self._guessers)
 
-    async def check(self, source: str, credential: str, check: Check) -> Principal:
+    async def check(self, source: str, credential: str, check: Check, *, kind: str) -> Principal:
         """Return whose a credential is; `source` is where it comes from, as `source_of` says it.
+
+        What is wrong as one kind of credential (a token as a ticket) may be right as another.
 
         Raises:
             CredentialRefusedError: nobody's.
             TooManyGuessesError: it is not looked at, since the source has guessed too often.
         """
-        digest = hashlib.sha256(credential.encode(errors="surrogatepass")).digest()
+        named = f"{kind} {credential}".encode(errors="surrogatepass")
+        digest = hashlib.sha256(named).digest()
         if digest in self._right:
             return await self._check_again(source, digest, credential, check)
         guesser = self._guesser(source)

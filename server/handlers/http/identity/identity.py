@@ -19,6 +19,7 @@ from server.services.access.remembered import Held
 from server.settings.groups import Auth
 
 BEARER = "bearer"
+COOKIE = "cookie"
 TICKET = "ticket"
 """The parameter that carries one: a WebSocket's page, or a link, can send no header."""
 
@@ -101,11 +102,11 @@ class Identity:
             # The command line is somebody: a token that it makes outlives this setting.
             return self._local.of(request) or EVERYBODY
         if (secret := _bearer(request)) is not None:
-            return await self.checked(request, secret, _check_of(self._tokens))
+            return await self.checked(request, secret, _check_of(self._tokens), kind=BEARER)
         if (value := self.session_value(request)) is not None:
             return await self._signed_in(request, value)
         if (ticket := _ticket(request)) is not None:
-            return await self.checked(request, ticket, self._take_for(request))
+            return await self.checked(request, ticket, self._take_for(request), kind=TICKET)
         who = self._local.of(request)
         return ANONYMOUS if who is None else await self._with_all_grants(who)
 
@@ -115,14 +116,16 @@ class Identity:
         why = self._local.why_not(request)
         return NotSignedInError(text if why is None else f"{text} {why}")
 
-    async def checked(self, request: web.Request, credential: str, check: Check) -> Principal:
+    async def checked(
+        self, request: web.Request, credential: str, check: Check, *, kind: str
+    ) -> Principal:
         """Check a credential that a request gives, wherever it has it; wrong ones are counted.
 
         Raises:
             CredentialRefusedError: it is nobody's.
             TooManyGuessesError: too many wrong ones came from the request's address.
         """
-        return await self._guesses.check(self._source(request), credential, check)
+        return await self._guesses.check(self._source(request), credential, check, kind=kind)
 
     async def _with_all_grants(self, who: Principal) -> Principal:
         """Add what others have granted to a local user; the own user may everything anyway."""
@@ -165,12 +168,13 @@ class Identity:
         """Return what guesses are counted by: on this host, by user."""
         address = self.address(request)
         if is_loopback(address) and request.transport is not None:
-            return f"{address} uid {self._local.uid_of(request.transport)}"
+            # By the user alone: a user of this host has all of 127.0.0.0/8 to come from.
+            return f"uid {self._local.uid_of(request.transport)}"
         return source_of(address)
 
     async def _signed_in(self, request: web.Request, value: str) -> Principal:
         try:
-            return await self.checked(request, value, _check_of(self._sessions))
+            return await self.checked(request, value, _check_of(self._sessions), kind=COOKIE)
         except CredentialRefusedError:
             if (cookie := self.session_cookie(request)) is not None:
                 request[ENDED] = cookie

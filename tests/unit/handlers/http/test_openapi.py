@@ -35,6 +35,13 @@ def test_each_route_tells_how_it_is_entered(path: str) -> None:
     assert document["securityDefinitions"].keys() == {"token", "session"}
 
 
+@pytest.mark.parametrize("path", [f"/api/v1/{path}" for _, path, *_ in ROUTES if "{id}" in path])
+def test_each_route_of_a_thing_tells_that_it_may_not_exist(path: str) -> None:
+    """A stream's, too: who may not see its run, and does not shake hands, reads a status."""
+    for told in build_app(Settings())["swagger_dict"]["paths"][path].values():
+        assert "404" in told["responses"]
+
+
 def test_the_newer_description_knows_bearers_and_cookies() -> None:
     document = translated(build_app(Settings())["swagger_dict"])
     schemes = document["components"]["securitySchemes"]

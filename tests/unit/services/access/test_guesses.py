@@ -38,8 +38,8 @@ class Site:
             raise CredentialRefusedError
         return EVERYBODY
 
-    async def check(self, credential: str, source: str = HERE) -> Principal:
-        return await self.guesses.check(source, credential, self._check)
+    async def check(self, credential: str, source: str = HERE, kind: str = "bearer") -> Principal:
+        return await self.guesses.check(source, credential, self._check, kind=kind)
 
     async def guess(self, count: int, source: str = HERE, start: int = 0) -> None:
         for number in range(start, start + count):
@@ -64,6 +64,16 @@ async def test_after_ten_wrong_ones_a_source_waits_and_no_other(site: Site) -> N
     await site.guess(MAX_GUESSES)
     assert await site.refused_for("right") == WINDOW_SECONDS
     assert await site.check("right", THERE) is EVERYBODY
+
+
+async def test_what_is_wrong_as_a_ticket_may_be_right_as_a_token(site: Site) -> None:
+    """A token that was given in the wrong place, once, stays good in the right one."""
+    await site.check("right")
+    site.right.clear()
+    with pytest.raises(CredentialRefusedError):
+        await site.check("right", kind="ticket")
+    site.right.add("right")
+    assert await site.check("right") is EVERYBODY
 
 
 async def test_the_time_to_wait_is_until_the_first_guess_is_a_minute_ago(site: Site) -> None:
