@@ -88,6 +88,7 @@ def _at_rest(settings: Settings, given: Mapping[str, str]) -> Iterator[Finding]:
         files.name_of(uid),
         run_as=settings.privileges.run_as,
         run_as_users=settings.privileges.run_as_users,
+        local_users=settings.access.local_users,
     )
     yield from exposure.address(settings.http, settings.access)
     yield from exposure.authentication(settings.http, settings.access)

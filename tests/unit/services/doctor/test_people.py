@@ -34,6 +34,23 @@ def test_the_user_of_runs_is_told(
     assert says in found.text
 
 
+@pytest.mark.parametrize(("run_as", "users"), [("bob", ()), ("runner", ("alice", "bob"))])
+def test_a_user_of_runs_who_need_not_sign_in_is_a_problem(
+    run_as: str, users: tuple[str, ...]
+) -> None:
+    """Whoever may edit one of bob's commands may do what bob may, in every group."""
+    [problem, runs] = user_of_runs(
+        0,
+        "tailrun",
+        run_as=run_as,
+        run_as_users=users,
+        local_users=named_grants("carol=viewer,bob=admin"),
+    )
+    assert problem.level is Level.PROBLEM
+    assert "a command that runs as bob is admin@*" in problem.text
+    assert runs.level is Level.OK
+
+
 def token(*, age: int, used: int | None, **changes: object) -> Token:
     """Make a token that was made and used so many days before NOW."""
     values: dict[str, object] = {
