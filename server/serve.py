@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 
 from aiohttp import web
 
@@ -26,11 +25,6 @@ from server.output.watch import Watch
 from server.process import entry
 from server.process.descriptors import raise_limit_of
 from server.repositories.access.audit import AuditRepository
-from server.repositories.access.grants import GrantRepository
-from server.repositories.access.groups import GroupRepository
-from server.repositories.access.principals import PrincipalRepository
-from server.repositories.access.sessions import SessionRepository
-from server.repositories.access.tokens import TokenRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
@@ -40,19 +34,10 @@ from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.repositories.runs import RunRepository
 from server.resources import VERSION, migrations_directory
+from server.services.access.assembly import Access
 from server.services.access.audit import Audit
 from server.services.access.audit_log import AuditLog
-from server.services.access.grants import Grants
-from server.services.access.groups import Groups
-from server.services.access.guesses import Guesses
 from server.services.access.journal import Journal
-from server.services.access.links import Links
-from server.services.access.oidc.attempts import Attempts
-from server.services.access.oidc.sign_in import OidcSignIn
-from server.services.access.sessions import Sessions
-from server.services.access.standing import Standing
-from server.services.access.tickets import Tickets
-from server.services.access.tokens import Tokens
 from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -70,7 +55,7 @@ from server.services.running.users import check_users, runs_as_others, tell_of_r
 from server.services.runs import RunService
 from server.services.tasks import Tasks, cancel_and_wait
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, Auth, DatabaseSettings, OidcSettings, Settings
+from server.settings.groups import AccessSettings, Auth, DatabaseSettings, Settings
 from server.state import (
     JOURNAL_FILE,
     WRITTEN_FILE,
@@ -154,8 +139,9 @@ async def service(
     auth = auth_at(settings.http, settings.access)
     users = local_users(os.geteuid(), settings.access.local_users)
     async with _core(settings, environment) as core, AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(_audit(core))
         tasks, metrics = core.tasks, core.metrics
+        audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
+        await stack.enter_async_context(audit.running(tasks))
         commands = CommandRepository(core.database)
         viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
         tasks.start(viewers.watch(), "viewers")
@@ -183,9 +169,14 @@ async def service(
         tasks.start(app[keys.GATES].watch(), "connections")
         kernel = stack.enter_context(SockDiag())
         local = Local(users, kernel.uid_of, over_tcp=auth == "auto")
-        _let_in(app, core, auth, local, viewers)
-        if settings.oidc.issuer is not None:
-            app[keys.OIDC] = _sign_in(settings.oidc, core.database, app[keys.GRANTS])
+        everybody = {EVERYBODY.name: EVERYBODY.grants} if auth == "off" else {}
+        access = Access(core.database, {**local.grants, **everybody})
+        access.on_lost(credential=viewers.end, right=viewers.look_soon)
+        tasks.start(access.tokens.note_uses(), "uses of tokens")
+        tasks.start(viewers.watch_rights(access.standing.may_watch), "rights of viewers")
+        _let_in(app, auth, local, access)
+        if (provider := access.sign_in_at_provider(settings.oidc)) is not None:
+            app[keys.OIDC] = provider
         app[keys.RUNS] = runs
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
@@ -212,14 +203,6 @@ async def service(
         # After the stops, so that viewers see the ends of these runs.
         app.on_shutdown.append(viewers.close)
         yield app, tasks
-
-
-@asynccontextmanager
-async def _audit(core: _Core) -> AsyncIterator[Audit]:
-    """Run the audit of what people do."""
-    audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
-    async with audit.running(core.tasks):
-        yield audit
 
 
 def _audit_log(settings: AccessSettings, core: _Core) -> AuditLog | None:
@@ -310,43 +293,22 @@ async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
         )
 
 
-def _let_in(app: web.Application, core: _Core, auth: Auth, local: Local, viewers: Viewers) -> None:
-    """Build what tells whose a request is, and what tells it: tokens, sessions, the kernel."""
-    everybody = {EVERYBODY.name: EVERYBODY.grants} if auth == "off" else {}
-    grants = Grants(GrantRepository(core.database), {**local.grants, **everybody})
-    grants.on_changed(viewers.look_soon)
-    tokens = Tokens(TokenRepository(core.database), grants)
-    tokens.on_revoked(viewers.end)
-    core.tasks.start(tokens.note_uses(), "uses of tokens")
-    sessions = Sessions(SessionRepository(core.database), grants)
-    sessions.on_ended(viewers.end)
-    tickets = Tickets()
+def _let_in(app: web.Application, auth: Auth, local: Local, access: Access) -> None:
+    """Give the application what tells whose a request is, and what they may."""
     app[keys.IDENTITY] = Identity(
         auth,
         app[keys.ADDRESSES],
         local,
-        Guesses(),
-        grants=grants,
+        access.guesses,
+        grants=access.grants,
         base_path=app[keys.HTTP].base_path,
-        tokens=tokens,
-        sessions=sessions,
-        tickets=tickets,
+        tokens=access.tokens,
+        sessions=access.sessions,
+        tickets=access.tickets,
     )
-    groups = Groups(GroupRepository(core.database))
-    groups.on_left(viewers.look_soon)
-    standing = Standing(tokens, sessions, grants, groups)
-    core.tasks.start(viewers.watch_rights(standing.may_watch), "rights of viewers")
-    app[keys.GROUPS] = groups
-    app[keys.GRANTS], app[keys.TOKENS] = grants, tokens
-    app[keys.SESSIONS], app[keys.TICKETS], app[keys.LINKS] = sessions, tickets, Links()
-
-
-def _sign_in(settings: OidcSettings, database: Database, grants: Grants) -> OidcSignIn:
-    """Build what signs people in at a provider; only then is imported what speaks to it."""
-    module = import_module("server.services.access.oidc.provider")
-    return OidcSignIn(
-        settings, module.Provider(settings), Attempts(), PrincipalRepository(database), grants
-    )
+    app[keys.GROUPS], app[keys.GRANTS] = access.groups, access.grants
+    app[keys.TOKENS], app[keys.SESSIONS] = access.tokens, access.sessions
+    app[keys.TICKETS], app[keys.LINKS] = access.tickets, access.links
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:
