@@ -1,16 +1,15 @@
-"""The role of a server: builds everything, in the order in which each needs the other."""
+"""The role of a server: builds all around the core, in the order in which each needs the other."""
 
 import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
 
 from aiohttp import web
 
 from server.access import EVERYBODY
+from server.core import Core, open_core
 from server.handlers.application import build_app
 from server.handlers.http import keys
 from server.handlers.http.certificate import certificate_of
@@ -19,50 +18,28 @@ from server.handlers.http.identity.local import Local, local_users
 from server.handlers.http.identity.sockdiag import SockDiag
 from server.handlers.http.listening import auth_at, is_local, listening
 from server.handlers.http.viewers import Viewers
-from server.keeper.client import KeeperClient
-from server.keeper.spool import Spool
-from server.output.watch import Watch
 from server.process import entry
-from server.process.descriptors import raise_limit_of
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
-from server.repositories.database import migrate
-from server.repositories.database.database import Database
-from server.repositories.embedded.server import embedded_database
-from server.repositories.output import OutputRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
-from server.repositories.runs import RunRepository
-from server.resources import VERSION, migrations_directory
+from server.resources import VERSION
 from server.services.access.assembly import Access
 from server.services.access.audit import Audit
 from server.services.access.audit_log import AuditLog
 from server.services.access.journal import Journal
-from server.services.archive.archiver import Archiver
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
 from server.services.commands import CommandService
-from server.services.faults import Faults
 from server.services.gauges import add_gauges
-from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.requests import Requests
-from server.services.running.active import ActiveRuns
-from server.services.running.assembly import Running
-from server.services.running.launch import Launch
-from server.services.running.startup import Startup, open_keeper
-from server.services.running.users import check_users, runs_as_others, tell_of_root
+from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
-from server.services.tasks import Tasks, cancel_and_wait
+from server.services.tasks import Tasks
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, Auth, DatabaseSettings, Settings
-from server.state import (
-    JOURNAL_FILE,
-    WRITTEN_FILE,
-    StateDirectory,
-    identity_in,
-    state_directory,
-)
+from server.settings.groups import AccessSettings, Auth, Settings
+from server.state import JOURNAL_FILE, WRITTEN_FILE, identity_in
 
 logger = logging.getLogger(__name__)
 
@@ -110,23 +87,6 @@ def _announce(settings: Settings, auth: Auth, at: str) -> None:
         logger.warning("authentication is off (TAILRUN_AUTH): whoever reaches %s is an admin", at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Core:
-    """What runs commands, with or without anybody who asks over HTTP."""
-
-    state: StateDirectory
-    tasks: Tasks
-    metrics: Metrics
-    faults: Faults
-    database: Database
-    keeper: KeeperClient
-    archiver: Archiver
-    active: ActiveRuns
-    running: Running
-    runs: RunRepository
-    outputs: OutputRepository
-
-
 @asynccontextmanager
 async def service(
     settings: Settings, environment: Mapping[str, str]
@@ -138,7 +98,7 @@ async def service(
     """
     auth = auth_at(settings.http, settings.access)
     users = local_users(os.geteuid(), settings.access.local_users)
-    async with _core(settings, environment) as core, AsyncExitStack() as stack:
+    async with open_core(settings, environment) as core, AsyncExitStack() as stack:
         tasks, metrics = core.tasks, core.metrics
         audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
         await stack.enter_async_context(audit.running(tasks))
@@ -205,7 +165,7 @@ async def service(
         yield app, tasks
 
 
-def _audit_log(settings: AccessSettings, core: _Core) -> AuditLog | None:
+def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
     """Have the audit written to a file as well, if one is named."""
     if settings.audit_log is None:
         return None
@@ -213,84 +173,6 @@ def _audit_log(settings: AccessSettings, core: _Core) -> AuditLog | None:
     log = AuditLog(settings.audit_log, written, AuditRepository(core.database))
     core.tasks.start(log.run(), "audit log")
     return log
-
-
-@asynccontextmanager
-async def _core(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[_Core]:
-    """Build and start what runs commands; when it is left, end it in the reverse order."""
-    async with AsyncExitStack() as stack:
-        # The lock comes first: all below belongs to the one server that holds it.
-        passable = runs_as_others(settings.privileges)
-        state = stack.enter_context(state_directory(settings.state_dir, passable=passable))
-        tasks, metrics = Tasks(), Metrics()
-        faults = Faults(metrics)
-        stack.push_async_callback(cancel_and_wait, tasks.start(state.watch(), "state directory"))
-        url = settings.database.url
-        if url is None:
-            embedded = embedded_database(settings.state_dir / "database", tasks.start)
-            url = await stack.enter_async_context(embedded)
-        database = _database(url, settings.database, metrics)
-        stack.push_async_callback(database.close)
-        keepers = settings.privileges.keeper_directory
-        spools = keepers or settings.state_dir
-        keeper = await stack.enter_async_context(
-            open_keeper(
-                KeeperClient(spools, launches=keepers is None),
-                raise_limit_of if keepers is None else None,
-                bounds_memory=settings.runs.max_run_memory_bytes is not None,
-            )
-        )
-        runs, outputs = RunRepository(database), OutputRepository(database)
-        archiver = Archiver(outputs, settings.archive, metrics=metrics, faults=faults)
-        watch = Watch()
-        stack.callback(watch.close)
-        active = ActiveRuns(
-            max_concurrent_runs=settings.runs.max_concurrent_runs,
-            max_runs_per_command=settings.runs.max_active_runs_per_command,
-        )
-        running = Running(
-            host=state.host,
-            launch=Launch.of(settings.runs, settings.output, settings.privileges, environment),
-            spool=Spool.of(spools),
-            keeper=keeper,
-            watch=watch,
-            archiver=archiver,
-            runs=runs,
-            outputs=outputs,
-            active=active,
-            tasks=tasks,
-            metrics=metrics,
-            faults=faults,
-            spools_are_read_only=keepers is not None,
-        )
-        # The tasks of the runs end before what they use, which is all above.
-        stack.push_async_callback(tasks.cancel)
-        await Startup(
-            migrate=partial(migrate.apply, url, migrations_directory()),
-            own=_database(url, settings.database, metrics),
-            database=database,
-            recovery=running.recovery,
-            tasks=tasks,
-        ).run()
-        # At the end, in reverse: the archiver is cancelled, and what is left is archived.
-        stack.push_async_callback(archiver.flush)
-        stack.push_async_callback(cancel_and_wait, tasks.start(archiver.run(), "archiver"))
-        tasks.start(running.runner.dispatch_queue(), "dispatch")
-        running.housekeeping.start(tasks)
-        tasks.start(metrics.watch_loop(), "event loop lag")
-        yield _Core(
-            state=state,
-            tasks=tasks,
-            metrics=metrics,
-            faults=faults,
-            database=database,
-            keeper=keeper,
-            archiver=archiver,
-            active=active,
-            running=running,
-            runs=runs,
-            outputs=outputs,
-        )
 
 
 def _let_in(app: web.Application, auth: Auth, local: Local, access: Access) -> None:
@@ -309,12 +191,3 @@ def _let_in(app: web.Application, auth: Auth, local: Local, access: Access) -> N
     app[keys.GROUPS], app[keys.GRANTS] = access.groups, access.grants
     app[keys.TOKENS], app[keys.SESSIONS] = access.tokens, access.sessions
     app[keys.TICKETS], app[keys.LINKS] = access.tickets, access.links
-
-
-def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:
-    return Database(
-        url,
-        max_connections=settings.connections,
-        statement_timeout_seconds=settings.timeout_seconds,
-        on_unavailable=metrics.database_errors.inc,
-    )
