@@ -38,7 +38,11 @@ def token(arguments: Sequence[str] | None = None) -> int:
     )
     create.add_argument("name", metavar="NAME", help="what it is for")
     create.add_argument(
-        "--role", required=True, choices=[*Role], help="what it may do, at most", metavar="ROLE"
+        "--role",
+        required=True,
+        choices=[role.value for role in Role],
+        help=f"what it may do, at most: {', '.join(Role)}",
+        metavar="ROLE",
     )
     create.add_argument(
         "--group", default=DEFAULT_GROUP, help="in which group; * for every one (default: default)"

@@ -44,5 +44,5 @@ def user_of_runs(
             RUNS,
             Level.WARNING,
             f"{name}, like the server: a run can read and change every spool and the embedded"
-            " database, and forge ends. See docs/security.md for TAILRUN_RUN_AS",
+            " database, and forge ends. TAILRUN_RUN_AS mends it (docs/operations.md)",
         )
