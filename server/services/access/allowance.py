@@ -33,6 +33,10 @@ class Allowance:
             return 0
         return self.rest()
 
+    def is_over(self, now: float) -> bool:
+        """Return whether nothing of it matters any more."""
+        return now - self._minute >= MINUTE and not self._further
+
     def rest(self) -> int:
         """Return how many were counted, and begin anew."""
         counted, self._further = self._further, 0

@@ -7,7 +7,7 @@ failed; who was denied. These entries wait for the database, those of stops and 
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -79,7 +79,8 @@ class Audit:
         self._under_way: dict[UUID, AuditEntry] = {}
         self._waiting: dict[UUID, AuditEntry] = {}
         self._journalled: dict[UUID, AuditEntry] = {}
-        self._allowances: defaultdict[Act, Allowance] = defaultdict(Allowance)
+        # By principal, too: a stranger who floods must not hide what somebody else was denied.
+        self._allowances: defaultdict[tuple[Act, str], Allowance] = defaultdict(Allowance)
         self._wake = asyncio.Event()
         self._problem: str | None = None
         self._lost = 0
@@ -176,7 +177,7 @@ class Audit:
 
     def note(self, act: Act, entry: AuditEntry) -> None:
         """Enter what was refused or failed, soon; beyond an allowance such acts are counted."""
-        if self._allowances[act].take(asyncio.get_running_loop().time()):
+        if self._allowances[act, entry.principal].take(asyncio.get_running_loop().time()):
             self._wait_for_database(entry)
 
     async def list(self, asked: AuditAsked, *, limit: int, cursor: str | None) -> Page[AuditEntry]:
@@ -253,8 +254,16 @@ class Audit:
 
     def _count_further(self) -> None:
         now = asyncio.get_running_loop().time()
-        for act, allowance in self._allowances.items():
-            if number := allowance.further(now):
+        counted: Counter[Act] = Counter()
+        for (act, principal), allowance in [*self._allowances.items()]:
+            counted[act] += allowance.further(now)
+            if allowance.is_over(now):
+                del self._allowances[act, principal]
+        self._note_further(counted)
+
+    def _note_further(self, counted: Counter[Act]) -> None:
+        for act, number in counted.items():
+            if number:
                 self._wait_for_database(further(act, number))
 
     def _pause_after(self, error: Exception) -> float:
@@ -316,9 +325,10 @@ class Audit:
             logger.warning("the journal of the audit cannot be written anew: %s", error)
 
     async def _close(self) -> None:
-        for act, allowance in self._allowances.items():
-            if number := allowance.rest():
-                self._wait_for_database(further(act, number))
+        counted: Counter[Act] = Counter()
+        for (act, _), allowance in self._allowances.items():
+            counted[act] += allowance.rest()
+        self._note_further(counted)
         with suppress(DatabaseUnavailableError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._waiting:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from server.access import Act, AuditAsked, AuditEntry, Outcome
+from server.access import ANONYMOUS, Act, Actor, AuditAsked, AuditEntry, Outcome
 from server.errors import (
     CommandNotFoundError,
     DatabaseUnavailableError,
@@ -162,6 +162,17 @@ async def test_beyond_an_allowance_acts_are_counted(site: Site) -> None:
     entries = await site.entries()
     assert [entry.principal for entry in entries] == [*["everybody"] * 10, "several"]
     assert entries[-1].details == {"further": 5}
+
+
+async def test_whoever_floods_hides_nothing_of_what_others_were_denied(site: Site) -> None:
+    """A stranger needs no credential to be denied something."""
+    stranger = Actor(ANONYMOUS, "192.0.2.9")
+    async with site.running() as audit:
+        for _ in range(15):
+            audit.denied(stranger, method="GET", path="/", why="")
+        audit.denied(BY, method="GET", path="/api/v1/audit/", why="")
+    principals = [entry.principal for entry in await site.entries()]
+    assert principals == [*["anonymous"] * 10, "everybody", "several"]
 
 
 async def test_a_minute_after_they_were_counted_they_are_told(

@@ -20,6 +20,16 @@ def test_the_others_are_counted_once_their_minute_is_over() -> None:
     assert allowance.further(1000 + 2 * MINUTE) == 0
 
 
+def test_it_is_over_once_nothing_is_left_to_be_counted() -> None:
+    allowance = Allowance()
+    for _ in range(PER_SECOND + 1):
+        allowance.take(1000)
+    assert not allowance.is_over(1000 + MINUTE)
+    allowance.rest()
+    assert not allowance.is_over(1000 + MINUTE - 1)
+    assert allowance.is_over(1000 + MINUTE)
+
+
 def test_what_is_left_is_counted_at_the_end() -> None:
     allowance = Allowance()
     for _ in range(PER_SECOND + 1):
