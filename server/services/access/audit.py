@@ -218,7 +218,9 @@ class Audit:
             del self._under_way[key], self._journalled[key]
             if not isinstance(error, OSError):
                 raise
-            logger.warning("the journal of the audit cannot be written: %s", error)
+            logger.warning(
+                "the journal of the audit cannot be written, so the database is asked: %s", error
+            )
             await self._enter_now(entry, error)
             return False
         return True
@@ -270,7 +272,9 @@ class Audit:
         if not isinstance(error, DatabaseUnavailableError):
             raise error
         if self._problem is None:
-            logger.warning("acts wait to be entered in the audit: %s", error)
+            logger.warning(
+                "acts wait to be entered in the audit, and this is tried again: %s", error
+            )
         self._problem = cause(error)
         refused = isinstance(error, DatabaseRefusedError)
         return REFUSED_RETRY_SECONDS if refused else RETRY_SECONDS

@@ -147,6 +147,6 @@ class AuditLog:
         if not isinstance(error, DatabaseUnavailableError | OSError):
             raise error
         if self._problem is None:
-            logger.warning("TAILRUN_AUDIT_LOG is behind: %s", error)
+            logger.warning("TAILRUN_AUDIT_LOG is behind, and this is tried again: %s", error)
         self._problem = cause(error)
         return LOOK_SECONDS
