@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS grants (
 
 COMMENT ON COLUMN grants.group_name IS 'A group of commands, or * for every one.';
 
+CREATE INDEX IF NOT EXISTS grants_created ON grants (created_at DESC, id DESC);
+
 CREATE TABLE IF NOT EXISTS tokens (
     id UUID PRIMARY KEY,
     hash BYTEA NOT NULL UNIQUE,
@@ -47,7 +49,6 @@ COMMENT ON COLUMN tokens.made_by IS 'The token by which it was made: with that o
 
 CREATE INDEX IF NOT EXISTS tokens_created ON tokens (created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS tokens_owner ON tokens (owner, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS grants_created ON grants (created_at DESC, id DESC);
 
 CREATE TABLE IF NOT EXISTS sessions (
     id UUID PRIMARY KEY,
