@@ -27,6 +27,7 @@ from server.resources import VERSION
 from server.services.access.assembly import Access
 from server.services.access.audit import Audit
 from server.services.access.audit_log import AuditLog
+from server.services.access.audit_reader import AuditReader
 from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
@@ -155,6 +156,7 @@ async def service(
             min_free_bytes=settings.output.min_free_bytes,
         )
         app[keys.AUDIT] = audit
+        app[keys.AUDIT_READER] = AuditReader(AuditRepository(core.database))
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
         if settings.runs.on_shutdown == "stop":

@@ -4,7 +4,7 @@ from aiohttp import hdrs, web
 
 from server.handlers.http import negotiation, sending
 from server.handlers.http.answers import base_path, json_response
-from server.handlers.http.keys import AUDIT, PRINCIPAL, VIEWERS
+from server.handlers.http.keys import AUDIT_READER, PRINCIPAL, VIEWERS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import query
 from server.handlers.schemas.audit import AuditPageAsked, AuditPageSchema, AuditQuery
@@ -23,7 +23,7 @@ JSON_LINES = "application/x-ndjson"
 )
 async def list_audit(request: web.Request) -> web.StreamResponse:
     """Answer a page of the audit, or all of it as lines of JSON."""
-    asked, audit = query(request, AuditPageAsked), request.app[AUDIT]
+    asked, audit = query(request, AuditPageAsked), request.app[AUDIT_READER]
     if negotiation.accepts_lines(request.headers.get(hdrs.ACCEPT, "")):
         response = web.StreamResponse(headers={"Vary": hdrs.ACCEPT})
         response.content_type = JSON_LINES

@@ -10,6 +10,7 @@ from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.viewers import Viewers
 from server.services.access.audit import Audit
+from server.services.access.audit_reader import AuditReader
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.links import Links
@@ -42,6 +43,7 @@ TICKETS = web.AppKey("tickets", Tickets)
 OIDC = web.AppKey("oidc", OidcSignIn)
 """Where a provider is set."""
 AUDIT = web.AppKey("audit", Audit)
+AUDIT_READER = web.AppKey("audit_reader", AuditReader)
 HTTP = web.AppKey("http", HttpSettings)
 LISTENING = web.AppKey("listening", Listening)
 PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)

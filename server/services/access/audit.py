@@ -8,40 +8,35 @@ failed; who was denied. These entries wait for the database, those of stops and 
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from server.access import Act, Actor, AuditAsked, AuditEntry, Outcome
+from server.access import Act, Actor, AuditEntry, Outcome
 from server.errors import (
     AuditUnavailableError,
-    ConflictError,
-    CredentialRefusedError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
     ForbiddenError,
-    LimitReachedError,
     NotFoundError,
     RequestChangedError,
     StartupError,
     TailrunError,
-    TooManyGuessesError,
 )
 from server.keeper.failpoints import failpoint
 from server.repositories.access.audit import AuditRepository
 from server.repositories.database.halving import in_parts
-from server.repositories.page import Page
 from server.services.access.allowance import MINUTE, Allowance
-from server.services.access.entries import ended, entry_of, further, json_line
+from server.services.access.entries import ended, entry_of, further, outcome_of
 from server.services.access.journal import MAX_BYTES, Journal
 from server.services.faults import cause
 from server.services.tasks import Tasks, cancel_and_wait, retry
 
 BATCH_ENTRIES = 64
-LINES_A_PAGE = 500
+
 
 RETRY_SECONDS = 1.0
 REFUSED_RETRY_SECONDS = 30.0
@@ -55,14 +50,6 @@ COMPACT_BYTES = 1024 * 1024
 """A journal of more is written anew, without what was entered."""
 
 UNKNOWN = "the server ended before this was known to be done"
-
-REFUSALS = (
-    ConflictError,
-    CredentialRefusedError,
-    LimitReachedError,
-    NotFoundError,
-    TooManyGuessesError,
-)
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
@@ -143,7 +130,7 @@ class Audit:
             yield
             failpoint("audit.done")
         except Exception as error:
-            entry = ended(entry, _outcome(error), cause(error))
+            entry = ended(entry, outcome_of(error), cause(error))
             if not begun:  # it is in the table, where no row is changed: another tells its end
                 entry, begun = replace(entry, key=uuid4()), True
             raise
@@ -165,8 +152,8 @@ class Audit:
         except (NotFoundError, RequestChangedError, ForbiddenError):
             raise
         except TailrunError as error:
-            entry = entry_of(act, by, _outcome(error), command_id=command_id, run_id=run_id)
-            self.note(act, ended(entry, _outcome(error), cause(error)))
+            entry = entry_of(act, by, outcome_of(error), command_id=command_id, run_id=run_id)
+            self.note(act, ended(entry, outcome_of(error), cause(error)))
             error.on_record = True
             raise
 
@@ -179,33 +166,6 @@ class Audit:
         """Enter what was refused or failed, soon; beyond an allowance such acts are counted."""
         if self._allowances[act, entry.principal].take(asyncio.get_running_loop().time()):
             self._wait_for_database(entry)
-
-    async def list(self, asked: AuditAsked, *, limit: int, cursor: str | None) -> Page[AuditEntry]:
-        """Return a page of entries, the newest act first.
-
-        Raises:
-            InvalidCursorError: the cursor is none of ours.
-        """
-        return await self._repository.list(asked, limit=limit, cursor=cursor)
-
-    async def lines(self, asked: AuditAsked, cursor: str | None) -> AsyncGenerator[bytes, None]:
-        """Return all entries from a cursor on as lines of JSON, many at a time.
-
-        Raises:
-            InvalidCursorError: the cursor is none of ours.
-        """
-        first = await self._repository.list(asked, limit=LINES_A_PAGE, cursor=cursor)
-        return self._following(asked, first)
-
-    async def _following(
-        self, asked: AuditAsked, page: Page[AuditEntry]
-    ) -> AsyncGenerator[bytes, None]:
-        while True:
-            if page.items:
-                yield b"".join(map(json_line, page.items))
-            if page.next is None:
-                return
-            page = await self._repository.list(asked, limit=LINES_A_PAGE, cursor=page.next)
 
     async def _begin(self, entry: AuditEntry) -> bool:
         """Put an act on record; return whether that is in the journal, and its end still open."""
@@ -347,8 +307,3 @@ class Audit:
 def _key(entry: AuditEntry) -> UUID:
     assert entry.key is not None  # all that are made here have one
     return entry.key
-
-
-def _outcome(error: Exception) -> Outcome:
-    """Return what an act's error makes of it: its thing, or a limit, forbade it; or it failed."""
-    return Outcome.REFUSED if isinstance(error, REFUSALS) else Outcome.FAILED

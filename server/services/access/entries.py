@@ -8,7 +8,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from server.access import Act, Actor, AuditEntry, KnownBy, Outcome
+from server.errors import (
+    ConflictError,
+    CredentialRefusedError,
+    LimitReachedError,
+    NotFoundError,
+    TooManyGuessesError,
+)
 from server.repositories.access.audit import all_details, bounded
+
+REFUSALS = (
+    ConflictError,
+    CredentialRefusedError,
+    LimitReachedError,
+    NotFoundError,
+    TooManyGuessesError,
+)
 
 SEVERAL = "several"
 """The principal of a row that counts what several may have done."""
@@ -56,6 +71,11 @@ def ended(entry: AuditEntry, outcome: Outcome, why: str | None = None) -> AuditE
     """Return the entry with what became of the act."""
     details = entry.details if why is None else {**entry.details, "why": bounded(why)}
     return replace(entry, outcome=outcome.value, details=details)
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """Return what an act's error makes of it: its thing, or a limit, forbade it; or it failed."""
+    return Outcome.REFUSED if isinstance(error, REFUSALS) else Outcome.FAILED
 
 
 def json_line(entry: AuditEntry) -> bytes:

@@ -359,7 +359,7 @@ async def test_entries_are_filtered_and_paged(api: Api, subtests: pytest.Subtest
 
 
 async def test_all_entries_are_had_as_lines(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.services.access.audit.LINES_A_PAGE", 2)
+    monkeypatch.setattr("server.services.access.audit_reader.LINES_A_PAGE", 2)
     name = "ä 🎈"
     await api.create("true", name=name, start=False)
     for _ in range(4):
