@@ -39,7 +39,8 @@ from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
 from server.services.tasks import Tasks
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, Auth, Settings
+from server.settings.access import AccessSettings, Auth
+from server.settings.groups import Settings
 from server.state import JOURNAL_FILE, WRITTEN_FILE, identity_in
 
 logger = logging.getLogger(__name__)

@@ -11,13 +11,8 @@ from typing import Any, NamedTuple
 
 from server.errors import StartupError
 from server.files import read_line
-from server.settings.groups import (
-    AccessSettings,
-    DatabaseSettings,
-    HttpSettings,
-    OidcSettings,
-    Settings,
-)
+from server.settings.access import AccessSettings, OidcSettings
+from server.settings.groups import DatabaseSettings, HttpSettings, Settings
 from server.settings.values import Parser, nonempty
 
 PREFIX = "TAILRUN_"

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from server.errors import StartupError
-from server.settings.groups import AccessSettings
+from server.settings.access import AccessSettings
 
 CHECK_SECONDS = 1.0
 """Between two looks at the files. They are read once they stay as they are for so long."""

@@ -23,7 +23,8 @@ from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
 from server.services.watching import Watching
-from server.settings.groups import AccessSettings, HttpSettings, PrivilegeSettings
+from server.settings.access import AccessSettings
+from server.settings.groups import HttpSettings, PrivilegeSettings
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from server.handlers.http.authority import is_loopback
 from server.handlers.http.certificate import Certificate
 from server.handlers.http.protocol import Protocol
 from server.handlers.http.tls import over_tls
-from server.settings.groups import AccessSettings, Auth, HttpSettings
+from server.settings.access import AccessSettings, Auth
+from server.settings.groups import HttpSettings
 
 SHUTDOWN_SECONDS = 3.0
 """How long open requests may take to end when the server does."""

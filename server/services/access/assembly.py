@@ -21,7 +21,7 @@ from server.services.access.sessions import Sessions
 from server.services.access.standing import Standing
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 
 
 class Access:

@@ -11,7 +11,8 @@ from cryptography import x509
 
 from server.services.doctor.files import OTHERS
 from server.services.doctor.findings import Finding, Level
-from server.settings.groups import AccessSettings, HttpSettings
+from server.settings.access import AccessSettings
+from server.settings.groups import HttpSettings
 
 ADDRESS, AUTHENTICATION, TLS, PROXIES = "address", "authentication", "TLS", "trusted proxies"
 SOON = timedelta(days=21)

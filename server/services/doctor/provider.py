@@ -6,7 +6,7 @@ from server.access import Role
 from server.services.access.oidc.claims import ANY_VALUE
 from server.services.access.oidc.failures import SignInFailedError
 from server.services.doctor.findings import Finding, Level
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 
 PROVIDER = "OpenID Connect"
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from aiohttp import hdrs, web
 
 from server.handlers.http.authority import Authority, ip
-from server.settings.groups import AccessSettings
+from server.settings.access import AccessSettings
 
 Network = IPv4Network | IPv6Network
 

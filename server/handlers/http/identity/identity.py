@@ -16,7 +16,7 @@ from server.handlers.http.identity.local import Local
 from server.handlers.http.origins import Asked, cookie_refusal
 from server.services.access.guesses import Check, Guesses, source_of
 from server.services.access.remembered import Held
-from server.settings.groups import Auth
+from server.settings.access import Auth
 
 BEARER = "bearer"
 COOKIE = "cookie"

@@ -24,7 +24,7 @@ from server.services.access.oidc.claims import Claims
 from server.services.access.oidc.description import Description
 from server.services.access.oidc.failures import Reason, SignInFailedError, refused
 from server.services.access.oidc.kept import Kept
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 
 ANSWER_SECONDS = 10.0
 """How long one step may take, from asking to the last byte."""

@@ -13,7 +13,7 @@ from server.services.access.grants import Grants
 from server.services.access.oidc.attempts import Attempt, Attempts
 from server.services.access.oidc.claims import Claims, granted, principal_name
 from server.services.access.oidc.failures import Reason, SignInFailedError
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 
 MAX_AT_ONCE = 20
 """Sign-ins for which the provider is being asked."""

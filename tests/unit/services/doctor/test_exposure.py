@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 from server.access import Role
 from server.services.doctor.exposure import address, authentication, proxies, tls
 from server.services.doctor.findings import Finding, Level
-from server.settings.groups import AccessSettings, HttpSettings
+from server.settings.access import AccessSettings
+from server.settings.groups import HttpSettings
 from server.settings.values import NamedGrant
 
 HERE, OPEN = HttpSettings(), HttpSettings(host="0.0.0.0")  # noqa: S104  nothing is bound to it

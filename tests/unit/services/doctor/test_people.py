@@ -11,7 +11,7 @@ from server.services.doctor import provider
 from server.services.doctor.findings import Finding, Level
 from server.services.doctor.runs import user_of_runs
 from server.services.doctor.tokens import tokens
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 from server.settings.values import named_grants
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from server.services.access.oidc import provider as asked
 from server.services.access.oidc.attempts import Attempt, Attempts
 from server.services.access.oidc.claims import Claims
 from server.services.access.oidc.failures import Reason, SignInFailedError
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 from tests.support.oidc import ALICE, CLIENT_ID, CLIENT_SECRET, Provider, returned, running, signed
 from tests.support.waiting import until
 

@@ -17,7 +17,7 @@ from server.services.access.oidc.attempts import Attempts
 from server.services.access.oidc.failures import Reason, SignInFailedError
 from server.services.access.oidc.provider import Provider as Asked
 from server.services.access.oidc.sign_in import Answer, OidcSignIn
-from server.settings.groups import OidcSettings
+from server.settings.access import OidcSettings
 from server.settings.values import named_grants
 from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, Provider, returned, running
 from tests.support.postgres import execute
