@@ -13,29 +13,25 @@ from server.repositories.rows import (
 
 # All times are of this host's clock, as its runs' are (repositories.runs): a first run is as old as
 # its command, whatever the database's clock says.
+NEW_COMMAND = f"""
+    INSERT INTO commands AS c (
+        id, name, description, script, group_name, run_as, created_at, updated_at
+    )
+    SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(run_as)s,
+        %(now)s, %(now)s
+    FROM request
+    RETURNING {COMMAND_COLUMNS}
+"""
+
 ADD = f"""
-    WITH request AS ({{request}}), c AS (
-        INSERT INTO commands AS c (
-            id, name, description, script, group_name, run_as, created_at, updated_at
-        )
-        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(run_as)s,
-            %(now)s, %(now)s
-        FROM request
-        RETURNING {COMMAND_COLUMNS}
-    ), audited AS ({audit_sql("c", command="c.id", script="c.script", name="c.name")})
+    WITH request AS ({{request}}), c AS ({NEW_COMMAND}), audited AS (
+        {audit_sql("c", command="c.id", script="c.script", name="c.name")}
+    )
     SELECT {COMMAND_COLUMNS} FROM c
 """
 
 ADD_WITH_RUN = f"""
-    WITH request AS ({{request}}), c AS (
-        INSERT INTO commands AS c (
-            id, name, description, script, group_name, run_as, created_at, updated_at
-        )
-        SELECT %(command_id)s, %(name)s, %(description)s, %(script)s, %(group)s, %(run_as)s,
-            %(now)s, %(now)s
-        FROM request
-        RETURNING {COMMAND_COLUMNS}
-    ), r AS (
+    WITH request AS ({{request}}), c AS ({NEW_COMMAND}), r AS (
         INSERT INTO commands_info AS r (
             id, commands_id, script, run_as, host, created_at, start_time, state
         )
