@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -86,7 +87,11 @@ def _announce(settings: Settings, auth: Auth, at: str) -> None:
             " next version will not know it"
         )
     if auth == "off":
-        logger.warning("authentication is off (TAILRUN_AUTH): whoever reaches %s is an admin", at)
+        logger.warning(
+            "authentication is off (TAILRUN_AUTH): whoever reaches %s port %d is an admin",
+            settings.http.host,
+            urlsplit(at).port,
+        )
 
 
 @asynccontextmanager
