@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Generator
@@ -19,6 +20,10 @@ KEPT_SECONDS = 86400.0
 # Each example may take as long as it takes: this machine may be busy with something else.
 settings.register_profile("tailrun", deadline=None)
 settings.load_profile("tailrun")
+
+# A shell that starts this in the background has it ignore SIGINT, as would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
