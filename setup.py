@@ -79,6 +79,7 @@ setup(
             "pytest-asyncio>=1.0",
             "pytest-cov>=6",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.8",
             "ruff>=0.9",
             "types-psycopg2>=2.9",
             "websockets>=15",

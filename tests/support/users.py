@@ -20,8 +20,12 @@ def reachable() -> Iterator[Path]:
 
 
 def as_user(name: str) -> tuple[str, ...]:
-    """Return a command before another one, which it executes as that user, with his group."""
-    return (*_opened(), "/usr/bin/setpriv", f"--reuid={name}", f"--regid={name}", "--clear-groups")
+    """Return a command before another one, which it executes as that user, with his group.
+
+    What it executes is not measured: where measures are kept others may not write.
+    """
+    becoming = ("/usr/bin/setpriv", f"--reuid={name}", f"--regid={name}", "--clear-groups")
+    return (*_opened(), *becoming, "/usr/bin/env", "--unset=COVERAGE_PROCESS_CONFIG")
 
 
 def _opened() -> tuple[str, ...]:
