@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.support.outage import Outage
 from tests.support.postgres import execute
 
 NEW = {"name": "nightly build", "role": "operator", "group": "*"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 async def make(api: Api, **fields: object) -> dict[str, Any]:
@@ -126,7 +126,7 @@ async def test_who_is_no_admin_sees_his_own_tokens_and_no_grants(api: Api) -> No
 
 
 @pytest.mark.parametrize("thing", ["token", "grant"])
-@pytest.mark.parametrize("identifier", [str(uuid4()), "x", "urn:uuid:" + str(uuid4())])
+@pytest.mark.parametrize("identifier", [NOBODY, "x", f"urn:uuid:{NOBODY}"])
 async def test_what_does_not_exist_is_not_found(api: Api, thing: str, identifier: str) -> None:
     await api.problem("DELETE", f"{thing}s/{identifier}", 404, f"{thing}-not-found")
 
