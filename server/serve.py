@@ -156,7 +156,7 @@ async def service(
             retention,
             core.runs,
             audit,
-            audit_log=_audit_log(settings.access, core),
+            audit_log=await _audit_log(settings.access, core),
             host=core.state.host,
             spools=settings.privileges.keeper_directory or settings.state_dir,
             min_free_bytes=settings.output.min_free_bytes,
@@ -173,12 +173,13 @@ async def service(
         yield app, tasks
 
 
-def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
+async def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
     """Have the audit written to a file as well, if one is named."""
     if settings.audit_log is None:
         return None
     written = core.state.path / WRITTEN_FILE
     log = AuditLog(settings.audit_log, written, AuditRepository(core.database))
+    await log.begin()
     core.tasks.start(log.run(), "audit log")
     return log
 

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +76,7 @@ class AuditLog:
         self._state = state
         self._repository = repository
         self._problem: str | None = None
+        self._written: Written | None = None
         try:
             self._append([])
         except OSError as error:
@@ -87,9 +89,15 @@ class AuditLog:
         """Say why rows are not written at the moment; `ok` when they are."""
         return self._problem or "ok"
 
+    async def begin(self) -> None:
+        """Find out what was written, before anything further is entered; else `run` does it."""
+        with suppress(DatabaseUnavailableError, OSError):
+            self._written = await self._read_state()
+
     async def run(self) -> None:
         """Write what is entered, forever; the service's owner cancels it."""
-        written = await retry(self._read_state, self._pause_after)
+        known = self._written
+        written = await retry(self._read_state, self._pause_after) if known is None else known
         while True:
             full = await retry(lambda: self._write_next(written), self._pause_after)
             self._problem = None

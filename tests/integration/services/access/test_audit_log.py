@@ -92,6 +92,17 @@ async def test_each_entry_is_a_line_once_it_is_there(site: Site) -> None:
     assert (first["act"], first["outcome"], first["principal"]) == ("run.stop", "done", "everybody")
 
 
+async def test_what_is_entered_once_it_has_begun_is_written(site: Site) -> None:
+    await site.add("before it was followed")
+    log = AuditLog(site.path, site.state, site.repository)
+    await log.begin()
+    await site.add("the first")
+    tasks = Tasks()
+    tasks.start(log.run(), "audit log")
+    await site.until_written("the first")
+    await tasks.cancel()
+
+
 async def test_what_is_entered_meanwhile_is_written_by_the_next_server(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
