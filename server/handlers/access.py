@@ -209,9 +209,11 @@ def _forbidden(principal: Principal, right: Right, group: str | None) -> Forbidd
         where = "in every group"
     has = sorted(principal.groups(right) or ())[:NAMED_GROUPS]
     elsewhere = f" It is given in {', '.join(has)}." if has else ""
+    who = principal.name
+    if principal.known_by is KnownBy.TOKEN:  # its owner may well have the role
+        who = f"the token {principal.label!r} of {principal.name}"
     return ForbiddenError(
-        f"This takes the role {LEAST[right]} {where}; {principal.name} does not have it there."
-        f"{elsewhere}"
+        f"This takes the role {LEAST[right]} {where}; {who} does not have it there.{elsewhere}"
     )
 
 

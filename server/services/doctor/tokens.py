@@ -23,7 +23,9 @@ def tokens(
         text = f"{one.name!r} of {one.owner} {why}. Revoke it, if nobody needs it: {one.id}"
         yield Finding(TOKENS, Level.WARNING, text)
     if not warnings:
-        yield Finding(TOKENS, Level.OK, f"{len(valid)} are valid, and in use")
+        yield Finding(
+            TOKENS, Level.OK, f"{len(valid)} are valid, none long unused, none for everything"
+        )
 
 
 def _why(token: Token, seen: datetime | None, now: datetime) -> str | None:

@@ -73,7 +73,9 @@ def test_tokens_that_are_used_are_well() -> None:
         token(age=80, used=None, expires_at=NOW),
         token(age=80, used=None, revoked_at=NOW),
     ]
-    assert [*tokens(found, {}, NOW)] == [Finding("tokens", Level.OK, "2 are valid, and in use")]
+    assert [*tokens(found, {}, NOW)] == [
+        Finding("tokens", Level.OK, "2 are valid, none long unused, none for everything")
+    ]
 
 
 def test_tokens_that_nobody_misses_are_told() -> None:
