@@ -9,7 +9,7 @@ import { TokensScreen } from "./access/tokens_screen.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
 import { useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
-import { html, render, useState } from "./base/ui.js";
+import { html, render, useLayoutEffect, useState } from "./base/ui.js";
 import { CommandScreen } from "./commands/command_screen.js";
 import { CommandsScreen } from "./commands/commands_screen.js";
 import { EditScreen, NewScreen } from "./commands/form_screen.js";
@@ -24,6 +24,7 @@ import { RunScreen } from "./runs/run_screen.js";
 import { RunsScreen } from "./runs/runs_screen.js";
 import { checkServer } from "./server/api.js";
 import { session } from "./server/session.js";
+import { useLanguage } from "./words/language.js";
 
 const SCREENS = {
   commands: CommandsScreen,
@@ -42,6 +43,10 @@ const SCREENS = {
 function Page() {
   const { screen } = useRoute();
   const { kind, who } = useStore(session);
+  const language = useLanguage();
+  useLayoutEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
   const [helping, setHelping] = useState(false);
   const shortcuts = [
     { key: "?", description: "Show keyboard shortcuts", run: () => setHelping(true) },

@@ -73,10 +73,16 @@ async def open_tab(browser: Browser) -> AsyncIterator[OpenTab]:
         dark: bool = False,
         expected: Sequence[str] = (),
         session: str | None = None,
+        locale: str = "en-GB",
     ) -> Tab:
-        address = client.service.address
         tab = await new_tab(
-            browser, address, phone=phone, dark=dark, expected=expected, session=session
+            browser,
+            client.service.address,
+            phone=phone,
+            dark=dark,
+            expected=expected,
+            session=session,
+            locale=locale,
         )
         tabs.append(tab)
         await tab.go(path)

@@ -181,6 +181,7 @@ async def new_tab(
     dark: bool,
     expected: Sequence[str],
     session: str | None = None,
+    locale: str = "en-GB",
 ) -> Tab:
     """Open an empty tab in a fresh profile; `session` is the value of a session's cookie."""
     context = await browser.new_context(
@@ -190,7 +191,7 @@ async def new_tab(
         is_mobile=phone,
         device_scale_factor=2 if phone else 1,
         permissions=["clipboard-read", "clipboard-write"],
-        locale="en-GB",
+        locale=locale,
     )
     context.set_default_timeout(WAIT_MS)
     await context.add_init_script(TELL_VIOLATIONS)

@@ -1,6 +1,7 @@
 /** The state of a run's stream in one line, from all that is known. Pure. */
 import { isActive } from "../model/run.js";
-import { bytes, counted } from "../words/format.js";
+import { bytes } from "../words/format.js";
+import { t } from "../words/words.js";
 
 /** A live stream sends something every 5 s, if only `alive`; twice that is silence. */
 export const FRESH_MS = 10_000;
@@ -28,7 +29,7 @@ export function signOf({ run, state, lost, now }) {
     deleted: "Deleted",
     paused: `Stopped at ${at} of ${bytes(run.output_bytes)}`,
     loading: `${state.viewer.full ? "Stopped at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,
-    ended: bytes(run.output_bytes) + (run.output_lines ? `, ${counted(run.output_lines, "line")}` : ""),
+    ended: bytes(run.output_bytes) + (run.output_lines ? `, ${t("n.lines", { count: run.output_lines })}` : ""),
   }[kind];
   return { kind, text };
 }

@@ -1,6 +1,7 @@
 /** The bar above every screen: where one can go, and who one is. */
 import { toAccount, toCommands, toRuns } from "../base/router.js";
 import { html } from "../base/ui.js";
+import { LANGUAGES, speak, useLanguage } from "../words/language.js";
 import { Icon } from "./icon.js";
 
 const IN_RUNS = ["runs", "run"];
@@ -28,10 +29,20 @@ export function TopBar({ screen, session, onHelp }) {
       <span class="topbar__space"></span>
       <a class="topbar__link" href="swagger/index.html">API</a>
       ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
+      <${LanguageSwitch} />
       <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
         onClick=${onHelp}>?</button>
     </div>
   </nav>`;
+}
+
+/** Leads to the next language: there are two, each named in itself. */
+function LanguageSwitch() {
+  const tags = Object.keys(LANGUAGES);
+  const next = tags[(tags.indexOf(useLanguage()) + 1) % tags.length];
+  const label = `${next.toUpperCase()}, ${LANGUAGES[next]}`;
+  return html`<button type="button" class="button button--quiet" lang=${next} aria-label=${label}
+    title=${LANGUAGES[next]} onClick=${() => speak(next)}>${next.toUpperCase()}</button>`;
 }
 
 /** @param {{who: import("../model/types.js").Who, isCurrent: boolean}} props */

@@ -1,7 +1,11 @@
-/** Values as people read them. Pure. */
+/** Values as people read them, in their language. */
+import { numbers, times } from "./locale.js";
+import { t } from "./words.js";
+
+export { list } from "./locale.js";
 
 const CLOCK = { hour: "2-digit", minute: "2-digit" };
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
+const SIZES = ["size.b", "size.kb", "size.mb", "size.gb", "size.tb"];
 
 /**
  * @param {number} count bytes
@@ -9,22 +13,15 @@ const UNITS = ["B", "kB", "MB", "GB", "TB"];
  */
 export function bytes(count) {
   let unit = 0;
-  while (count >= 999.95 && unit < UNITS.length - 1) {
+  while (count >= 999.95 && unit < SIZES.length - 1) {
     count /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || count >= 99.95 ? Math.round(count) : count.toFixed(1)} ${UNITS[unit]}`;
+  return t(SIZES[unit], { size: numbers(unit === 0 || count >= 99.95 ? 0 : 1).format(count) });
 }
 
 /** @param {number} count @returns {string} such as "20,000" */
-export const whole = (count) => count.toLocaleString("en");
-
-/**
- * @param {number} count
- * @param {string} one the word for one
- * @returns {string} such as "1 line", "20,000 lines"
- */
-export const counted = (count, one) => `${whole(count)} ${one}${count === 1 ? "" : "s"}`;
+export const whole = (count) => numbers(0).format(count);
 
 /**
  * @param {number} ms
@@ -32,21 +29,22 @@ export const counted = (count, one) => `${whole(count)} ${one}${count === 1 ? ""
  */
 export function duration(ms) {
   ms = Math.max(0, ms);
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 1000) return t("time.ms", { ms: Math.round(ms) });
+  if (ms < 59_950) return t("time.s", { s: numbers(1).format(ms / 1000) });
   const seconds = Math.round(ms / 1000);
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  if (minutes < 60) return t("time.min-s", { min: minutes, s: seconds % 60 });
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 24) return t("time.h-min", { h: hours, min: minutes % 60 });
+  return t("time.d-h", { d: Math.floor(hours / 24), h: hours % 24 });
 }
 
 /**
  * @param {number} ms how long a run has been going; whole seconds, so that it ticks calmly
  * @returns {string}
  */
-export const ticking = (ms) => (ms < 60_000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : duration(ms));
+export const ticking = (ms) =>
+  ms < 60_000 ? t("time.s", { s: Math.max(0, Math.floor(ms / 1000)) }) : duration(ms);
 
 /**
  * @param {number} then milliseconds since the epoch
@@ -55,15 +53,14 @@ export const ticking = (ms) => (ms < 60_000 ? `${Math.max(0, Math.floor(ms / 100
  */
 export function ago(then, now) {
   const seconds = Math.floor((now - then) / 1000);
-  if (seconds < 10) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  if (seconds < 7 * 86_400) return counted(Math.floor(seconds / 86_400), "day") + " ago";
-  const date = new Date(then);
-  const year = date.getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
-  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
-  return `${day}, ${date.toLocaleTimeString("en-GB", CLOCK)}`;
+  if (seconds < 10) return t("ago.now");
+  if (seconds < 60) return t("ago.s", { s: seconds });
+  if (seconds < 3600) return t("ago.min", { min: Math.floor(seconds / 60) });
+  if (seconds < 86_400) return t("ago.h", { h: Math.floor(seconds / 3600) });
+  if (seconds < 7 * 86_400) return t("ago.days", { count: Math.floor(seconds / 86_400) });
+  const year = new Date(then).getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+  const day = times({ day: "numeric", month: "short", year }).format(then);
+  return `${day}, ${times(CLOCK).format(then)}`;
 }
 
 /**
@@ -73,15 +70,15 @@ export function ago(then, now) {
  */
 export function ahead(then, now) {
   const minutes = Math.floor((then - now) / 60_000);
-  if (minutes < 1) return "in less than a minute";
-  if (minutes < 60) return `in ${minutes} min`;
+  if (minutes < 1) return t("ahead.soon");
+  if (minutes < 60) return t("ahead.min", { min: minutes });
   const hours = Math.floor(minutes / 60);
-  return `in ${hours < 24 ? `${hours} h` : counted(Math.floor(hours / 24), "day")}`;
+  return hours < 24 ? t("ahead.h", { h: hours }) : t("ahead.days", { count: Math.floor(hours / 24) });
 }
 
 /** @param {number} time milliseconds since the epoch @returns {string} to the second, with the zone */
-export const exactTime = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+export const exactTime = (time) => times({ dateStyle: "medium", timeStyle: "long" }).format(time);
 
 /** @param {number} time milliseconds since the epoch @returns {string} such as "3 Feb, 14:05:09" */
 export const shortTime = (time) =>
-  new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", ...CLOCK, second: "2-digit" });
+  times({ day: "numeric", month: "short", ...CLOCK, second: "2-digit" }).format(time);

@@ -1,22 +1,11 @@
-/** A run's state and end in words. Pure. */
+/** A run's state and end in words. */
 import { isActive } from "../model/run.js";
+import { known, t } from "./words.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
 
-const LABELS = {
-  queued: "Queued",
-  running: "Running",
-  paused: "Paused",
-  stopping: "Stopping",
-  succeeded: "Succeeded",
-  failed: "Failed",
-  stopped: "Stopped",
-  timed_out: "Timed out",
-  lost: "Lost",
-};
-
 /** @param {string} state @returns {string} the state as a word */
-export const stateLabel = (state) => LABELS[state] ?? state;
+export const stateLabel = (state) => known(`state.${state}`, state);
 
 /**
  * @param {Run} run
@@ -24,7 +13,7 @@ export const stateLabel = (state) => LABELS[state] ?? state;
  */
 export function outcome(run) {
   if (isActive(run)) return "";
-  return run.exitcode === null ? (run.signal ?? "") : `exit code ${run.exitcode}`;
+  return run.exitcode === null ? (run.signal ?? "") : t("end.code", { code: run.exitcode });
 }
 
 /** @param {Run} run @returns {string} its reason as a sentence; "" for none */

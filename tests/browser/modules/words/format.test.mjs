@@ -1,7 +1,10 @@
 /** Values as people read them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, ahead, bytes, counted, duration, ticking } from "../../js/words/format.js";
+import { ago, ahead, bytes, duration, exactTime, list, shortTime, ticking, whole } from "../../js/words/format.js";
+import { speak } from "../../js/words/language.js";
+
+speak("en");
 
 test("sizes have three digits at most", () => {
   const sizes = [0, 999, 1000, 12_345, 99_960, 999_960, 300e6];
@@ -32,6 +35,25 @@ test("times to come are relative to now", () => {
   );
 });
 
-test("one is one", () => {
-  assert.deepEqual([counted(1, "line"), counted(20_000, "line")], ["1 line", "20,000 lines"]);
+test("times and lists are as the language writes them", () => {
+  const time = Date.parse("2026-02-03T14:05:09Z") + new Date(0).getTimezoneOffset() * 60_000;
+  assert.match(shortTime(time), /^3 Feb, 14:05:09$/);
+  assert.match(exactTime(time), /^3 Feb 2026, 14:05:09 /);
+  assert.equal(list(["one", "two", "three"]), "one, two and three");
+});
+
+test("the same in Russian", () => {
+  speak("ru");
+  const said = [
+    ...[bytes(999), bytes(12_345), whole(20_000), duration(12_300), duration(125_000), duration(90_000_000)],
+    ...[ago(0, 86_400_000), ago(0, 3 * 86_400_000), ahead(90 * 86_400_000, 0), ticking(59_999), list(["а", "б"])],
+  ];
+  speak("en");
+  assert.deepEqual(
+    said.map((text) => text.replaceAll("\u00a0", " ")),
+    [
+      ...["999 Б", "12,3 кБ", "20 000", "12,3 с", "2 мин 5 с", "1 д 1 ч"],
+      ...["1 день назад", "3 дня назад", "через 90 дней", "59 с", "а и б"],
+    ],
+  );
 });
