@@ -25,6 +25,7 @@ import { RunsScreen } from "./runs/runs_screen.js";
 import { checkServer } from "./server/api.js";
 import { session } from "./server/session.js";
 import { useLanguage } from "./words/language.js";
+import { t } from "./words/words.js";
 
 const SCREENS = {
   commands: CommandsScreen,
@@ -49,15 +50,15 @@ function Page() {
   }, [language]);
   const [helping, setHelping] = useState(false);
   const shortcuts = [
-    { key: "?", description: "Show keyboard shortcuts", run: () => setHelping(true) },
-    { key: "c", description: "Go to the commands", run: () => go(toCommands()) },
-    { key: "r", description: "Go to the runs", run: () => go(toRuns()) },
-    { key: "Escape", description: "Close a message, or go back", run: closeNotice },
+    { key: "?", description: t("key.help"), run: () => setHelping(true) },
+    { key: "c", description: t("key.commands"), run: () => go(toCommands()) },
+    { key: "r", description: t("key.runs"), run: () => go(toRuns()) },
+    { key: "Escape", description: t("key.escape"), run: closeNotice },
   ];
-  if (mayCreate(who)) shortcuts.push({ key: "n", description: "New command", run: () => go(toNew()) });
+  if (mayCreate(who)) shortcuts.push({ key: "n", description: t("commands.new"), run: () => go(toNew()) });
   useShortcuts(shortcuts, { everywhere: true });
   return html`
-    <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
+    <a class="skip" href="#content" onClick=${skip}>${t("page.skip")}</a>
     <${TopBar} screen=${screen} session=${{ kind, who }} onHelp=${() => setHelping(true)} />
     <${Banner} />
     <${SessionBanner} />

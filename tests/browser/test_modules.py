@@ -38,9 +38,11 @@ def test_the_pages_pure_modules(tmp_path: Path) -> None:
 
 
 def test_the_page_has_words_for_every_act_and_every_failed_sign_in() -> None:
-    words = (static_directory() / "js" / "words" / "access.js").read_text()
-    known = set(re.findall(r'^  "?([a-z.-]+)"?: "', words, re.MULTILINE))
-    assert {*Act, *Reason} <= known
+    words = (static_directory() / "js" / "words" / "en.js").read_text()
+    known = set(re.findall(r'^  "([a-z.-]+)":', words, re.MULTILINE))
+    assert {*(f"act.{act}" for act in Act), *(f"sign-in.failed.{why}" for why in Reason)} <= known
+    acts = (static_directory() / "js" / "words" / "access.js").read_text()
+    assert [act for act in Act if f'"{act}"' not in acts] == []
 
 
 def test_the_pages_rooms_import_downwards_only() -> None:

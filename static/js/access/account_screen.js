@@ -10,14 +10,15 @@ import { Heading } from "../parts/heading.js";
 import { session } from "../server/session.js";
 import { signOut } from "../server/signing.js";
 import { inGroup, knownByText, roleLabel, roleMeaning } from "../words/access.js";
+import { t } from "../words/words.js";
 import { MyTokens } from "./my_tokens.js";
 import { AccessTabs } from "./tabs.js";
 
 export function AccountScreen() {
   const { who } = useStore(session);
-  if (who === null) return html`<${Heading} title="Account" /><${Waiting} />`;
+  if (who === null) return html`<${Heading} title=${t("account.title")} /><${Waiting} />`;
   return html`
-    <${Heading} title="Account">${who.known_by === "session" && html`<${SignOut} />`}<//>
+    <${Heading} title=${t("account.title")}>${who.known_by === "session" && html`<${SignOut} />`}<//>
     <${AccessTabs} current="account" />
     <${About} who=${who} />
     ${who.known_by !== "everybody" && html`<${MyTokens} who=${who} />`}
@@ -29,19 +30,19 @@ function SignOut() {
     discardDrafts();
     await signOut();
   });
-  return html`<${Button} label="Sign out" disabled=${leaving} onClick=${leave} />`;
+  return html`<${Button} label=${t("account.sign-out")} disabled=${leaving} onClick=${leave} />`;
 }
 
 /** @param {{who: import("../model/types.js").Who}} props */
 function About({ who }) {
   const roles = givenRoles(who);
   return html`<dl class="about">
-    <div><dt>Name</dt><dd><bdi>${who.principal}</bdi></dd></div>
-    <div><dt>Known</dt><dd>${knownByText(who.known_by)}</dd></div>
+    <div><dt>${t("account.name")}</dt><dd><bdi>${who.principal}</bdi></dd></div>
+    <div><dt>${t("account.known")}</dt><dd>${knownByText(who.known_by)}</dd></div>
     <div>
-      <dt>May</dt>
+      <dt>${t("account.may")}</dt>
       <dd>
-        ${roles.length === 0 && html`<p>Nothing yet: an admin can give you a role.</p>`}
+        ${roles.length === 0 && html`<p>${t("account.no-role")}</p>`}
         ${roles.map(
           ([group, role]) => html`<p key=${group}>
             <strong>${roleLabel(role)}</strong> <bdi>${inGroup(group)}</bdi>

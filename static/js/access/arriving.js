@@ -5,7 +5,8 @@ import { Store } from "../base/store.js";
 import { showNotice } from "../parts/notice.js";
 import { session } from "../server/session.js";
 import { checkSession, signIn } from "../server/signing.js";
-import { failedSignIn, LINK_REFUSED } from "../words/access.js";
+import { failedSignIn } from "../words/access.js";
+import { t } from "../words/words.js";
 
 const REFUSED = 401;
 
@@ -30,9 +31,9 @@ async function finish(arrived) {
   }
   try {
     await signIn(arrived.ticket);
-    showNotice("You are signed in.");
+    showNotice(t("sign-in.done"));
   } catch (problem) {
-    await fail(problem.status === REFUSED ? LINK_REFUSED : problem.message);
+    await fail(problem.status === REFUSED ? t("sign-in.link-refused") : problem.message);
   }
 }
 

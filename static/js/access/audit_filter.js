@@ -1,6 +1,7 @@
 /** Whose acts, which acts, and when: kept in the address. */
 import { html } from "../base/ui.js";
-import { ACTS, capitalised } from "../words/access.js";
+import { ACTS, actText, capitalised } from "../words/access.js";
+import { t } from "../words/words.js";
 
 /** @typedef {Record<string, string>} Filter by name: principal, act, since and until in the browser's time zone */
 
@@ -19,22 +20,23 @@ export function askedOf(filter) {
 /** @param {{filter: Filter, onFilter: (filter: Filter) => void}} props */
 export function AuditFilter({ filter, onFilter }) {
   const change = (event) => onFilter({ ...filter, [event.target.name]: event.target.value.trim() });
-  return html`<form class="filters" role="search" aria-label="Filter the audit" onSubmit=${(event) => event.preventDefault()}>
+  return html`<form class="filters" role="search" aria-label=${t("audit.filter")}
+    onSubmit=${(event) => event.preventDefault()}>
     <label class="filter">
-      <span>Who</span>
-      <input name="principal" type="text" value=${filter.principal ?? ""} placeholder="Anybody" autocomplete="off"
-        autocapitalize="off" spellcheck=${false} onChange=${change} />
+      <span>${t("access.who")}</span>
+      <input name="principal" type="text" value=${filter.principal ?? ""} placeholder=${t("audit.anybody")}
+        autocomplete="off" autocapitalize="off" spellcheck=${false} onChange=${change} />
     </label>
     <label class="filter">
-      <span>What</span>
+      <span>${t("audit.what")}</span>
       <select name="act" value=${filter.act ?? ""} onChange=${change}>
-        <option value="">Anything</option>
-        ${Object.entries(ACTS).map(([act, text]) => html`<option key=${act} value=${act}>${capitalised(text)}</option>`)}
+        <option value="">${t("audit.anything")}</option>
+        ${ACTS.map((act) => html`<option key=${act} value=${act}>${capitalised(actText(act))}</option>`)}
       </select>
     </label>
     ${TIMES.map(
       (name) => html`<label class="filter" key=${name}>
-        <span>${capitalised(name)}</span>
+        <span>${t(`audit.${name}`)}</span>
         <input name=${name} type="datetime-local" value=${filter[name] ?? ""} onChange=${change} />
       </label>`,
     )}

@@ -10,6 +10,7 @@ import { More } from "../runs/run_list.js";
 import { listAudit } from "../server/access_api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
+import { t } from "../words/words.js";
 import { AuditFilter, askedOf } from "./audit_filter.js";
 import { AuditRow } from "./audit_row.js";
 import { AdminsOnly } from "./not_permitted.js";
@@ -20,9 +21,9 @@ export function AuditScreen({ query }) {
   const { who } = useStore(session);
   const filter = Object.fromEntries(query);
   return html`
-    <${Heading} title="Audit" />
+    <${Heading} title=${t("audit.title")} />
     <${AccessTabs} current="audit" />
-    ${mayGovern(who) ? html`<${Audit} filter=${filter} />` : html`<${AdminsOnly} what="the audit" />`}
+    ${mayGovern(who) ? html`<${Audit} filter=${filter} />` : html`<${AdminsOnly} what="audit" />`}
   `;
 }
 
@@ -49,7 +50,7 @@ function Audit({ filter }) {
   `;
 }
 
-const Nothing = () => html`<${Empty} title="Nothing on record">
-  <p>Nobody did such a thing in that time.</p>
-  <${Button} label="Show everything" href=${"#" + toAudit()} />
+const Nothing = () => html`<${Empty} title=${t("audit.none")}>
+  <p>${t("audit.none.about")}</p>
+  <${Button} label=${t("audit.show-all")} href=${"#" + toAudit()} />
 <//>`;

@@ -2,14 +2,14 @@
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { session } from "../server/session.js";
-import { OPEN_TO_ALL, SESSION_ENDED, SIGN_IN_AGAIN } from "../words/access.js";
+import { phrase, t } from "../words/words.js";
 import { OidcButton, SIGN_IN } from "./sign_in_screen.js";
 
 export function SessionBanner() {
   const { kind, who } = useStore(session);
   return html`<div class=${kind === "ended" ? "banner-stays" : undefined} role="status" aria-live="polite">
     ${kind === "ended" && html`<${Ended} oidc=${who?.sign_in.oidc} />`}
-    ${kind === "in" && who?.auth === "off" && html`<${Bar}>${OPEN_TO_ALL}<//>`}
+    ${kind === "in" && who?.auth === "off" && html`<${Bar}>${t("session.open-to-all")}<//>`}
   </div>`;
 }
 
@@ -18,7 +18,7 @@ const Bar = ({ children, after }) => html`<div class="banner">
 </div>`;
 
 function Ended({ oidc }) {
-  const how = oidc ? "sign in" : html`run <code>${SIGN_IN}</code> and open its link`;
-  const after = oidc && html`<${OidcButton} small label="Sign in" target="_blank" />`;
-  return html`<${Bar} after=${after}><strong>${SESSION_ENDED}</strong> ${how} in another tab, ${SIGN_IN_AGAIN}<//>`;
+  const how = oidc ? t("session.sign-in") : phrase("session.run", { command: html`<code>${SIGN_IN}</code>` });
+  const after = oidc && html`<${OidcButton} small label=${t("session.sign-in.action")} target="_blank" />`;
+  return html`<${Bar} after=${after}><strong>${t("session.ended")}</strong> ${how}<//>`;
 }

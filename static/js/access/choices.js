@@ -3,6 +3,7 @@ import { html, useState } from "../base/ui.js";
 import { DEFAULT_GROUP } from "../model/access.js";
 import { Field } from "../parts/field.js";
 import { capitalised, roleLabel, roleMeaning } from "../words/access.js";
+import { t } from "../words/words.js";
 
 /** @param {{roles: import("../model/types.js").Role[], errors?: string[]}} props */
 export function RoleField({ roles, errors }) {
@@ -12,7 +13,7 @@ export function RoleField({ roles, errors }) {
     ${roles.map((each) => html`<option key=${each} value=${each} selected=${each === role}>${roleLabel(each)}</option>`)}
   </select>`;
   const hint = `${capitalised(roleMeaning(role))}.`;
-  return html`<${Field} name="role" label="Role" hint=${hint} errors=${errors} control=${control} />`;
+  return html`<${Field} name="role" label=${t("access.role")} hint=${hint} errors=${errors} control=${control} />`;
 }
 
 /**
@@ -30,5 +31,6 @@ export function GroupsField({ groups, hint, errors, onChange }) {
   const some = (attributes) => html`<select ...${attributes} onChange=${changed}>
     ${groups.map((group) => html`<option key=${group} value=${group}>${group}</option>`)}
   </select>`;
-  return html`<${Field} name="group" label="Group" hint=${hint} errors=${errors} control=${groups ? some : any} />`;
+  return html`<${Field} name="group" label=${t("access.group")} hint=${hint} errors=${errors}
+    control=${groups ? some : any} />`;
 }

@@ -7,10 +7,11 @@ import { Field } from "../parts/field.js";
 import { FormError } from "../parts/form_error.js";
 import { showNotice } from "../parts/notice.js";
 import { createGrant } from "../server/access_api.js";
+import { roleName } from "../words/access.js";
+import { phrase, t } from "../words/words.js";
 import { GroupsField, RoleField } from "./choices.js";
 
 const FIELDS = ["principal", "role", "group"];
-const PRINCIPAL_HINT = "local:USER for a user of this machine, oidc:NAME for one who signs in with OpenID Connect.";
 
 /** @param {{onMade: () => void, onClose: () => void}} props */
 export function GrantForm({ onMade, onClose }) {
@@ -22,7 +23,8 @@ export function GrantForm({ onMade, onClose }) {
       const { principal, role, group } = form.current.elements;
       const fields = { principal: principal.value.trim(), role: role.value, group: group.value.trim() };
       await createGrant(fields);
-      showNotice(html`Made <bdi>${fields.principal}</bdi> ${fields.role}.`);
+      const name = html`<bdi>${fields.principal}</bdi>`;
+      showNotice(phrase("grants.made", { name, role: roleName(fields.role) }));
       onMade();
     } catch (failure) {
       setProblem(failure);
@@ -37,14 +39,16 @@ export function GrantForm({ onMade, onClose }) {
   const errors = problem?.errors ?? {};
   const principal = (attributes) => html`<input ...${attributes} type="text" required autocomplete="off"
     autocapitalize="off" spellcheck=${false} />`;
-  return html`<form class="form form--inline" ref=${form} novalidate aria-label="New grant" onSubmit=${onSubmit}>
-    <${Field} name="principal" label="Who" hint=${PRINCIPAL_HINT} errors=${errors.principal} control=${principal} />
+  return html`<form class="form form--inline" ref=${form} novalidate aria-label=${t("grants.new")}
+    onSubmit=${onSubmit}>
+    <${Field} name="principal" label=${t("access.who")} hint=${t("grants.who.hint")} errors=${errors.principal}
+      control=${principal} />
     <${RoleField} roles=${ROLES} errors=${errors.role} />
-    <${GroupsField} groups=${null} hint="A group of commands; * is every group." errors=${errors.group} />
+    <${GroupsField} groups=${null} hint=${t("access.group.hint")} errors=${errors.group} />
     <${FormError} problem=${problem} fields=${FIELDS} />
     <div class="form__actions">
-      <${Button} type="submit" kind="main" label="Give the role" disabled=${busy} />
-      <${Button} kind="quiet" label="Cancel" onClick=${onClose} />
+      <${Button} type="submit" kind="main" label=${t("grants.give")} disabled=${busy} />
+      <${Button} kind="quiet" label=${t("action.cancel")} onClick=${onClose} />
     </div>
   </form>`;
 }

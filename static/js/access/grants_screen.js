@@ -13,7 +13,8 @@ import { More } from "../runs/run_list.js";
 import { deleteGrant, listGrants } from "../server/access_api.js";
 import { loadPages, pollInterval, usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
-import { inGroup, roleLabel } from "../words/access.js";
+import { inGroup, roleName } from "../words/access.js";
+import { phrase, t } from "../words/words.js";
 import { GrantForm } from "./grant_form.js";
 import { AdminsOnly } from "./not_permitted.js";
 import { AccessTabs } from "./tabs.js";
@@ -26,13 +27,13 @@ export function GrantsScreen() {
   const mine = mayGovern(who);
   const onNew = () => setMaking(true);
   return html`
-    <${Heading} title="Grants">
-      ${mine && !making && html`<${Button} kind="main" icon="plus" label="New grant" onClick=${onNew} />`}
+    <${Heading} title=${t("grants.title")}>
+      ${mine && !making && html`<${Button} kind="main" icon="plus" label=${t("grants.new")} onClick=${onNew} />`}
     <//>
     <${AccessTabs} current="grants" />
     ${mine
       ? html`<${Grants} making=${making} onClose=${() => setMaking(false)} />`
-      : html`<${AdminsOnly} what="who may do what" />`}
+      : html`<${AdminsOnly} what="grants" />`}
   `;
 }
 
@@ -58,38 +59,41 @@ function Grants({ making, onClose }) {
   `;
 }
 
-const NoGrants = () => html`<${Empty} title="No grants yet">
-  <p>A grant gives somebody a role in a group of commands, or in every group.</p>
+const NoGrants = () => html`<${Empty} title=${t("grants.none")}>
+  <p>${t("grants.none.about")}</p>
 <//>`;
 
 function GrantRow({ grant, onDelete }) {
+  const by = html`<bdi>${grant.created_by}</bdi>`;
   return html`<li class="row access-row">
     <div class="access-row__what">
       <p class="access-row__name"><bdi>${grant.principal}</bdi></p>
-      <p class="muted">${roleLabel(grant.role).toLowerCase()} <bdi>${inGroup(grant.group)}</bdi></p>
+      <p class="muted">${roleName(grant.role)} <bdi>${inGroup(grant.group)}</bdi></p>
     </div>
     <p class="access-row__when">
-      <span><${Ago} at=${grant.created_at} /></span>${" "}<span>by <bdi>${grant.created_by}</bdi></span>
+      <span><${Ago} at=${grant.created_at} /></span>${" "}<span>${phrase("access.by", { name: by })}</span>
     </p>
-    <${Button} small kind="danger-quiet" label="Delete" aria-label=${`Delete the grant of ${grant.principal}`}
-      onClick=${() => onDelete(grant)} />
+    <${Button} small kind="danger-quiet" label=${t("action.delete")}
+      aria-label=${t("grants.delete-one", { name: grant.principal })} onClick=${() => onDelete(grant)} />
   </li>`;
 }
 
 function DeleteDialog({ grant, reload, onClose }) {
   const [error, setError] = useState("");
+  const values = { name: html`<bdi>${grant.principal}</bdi>`, role: roleName(grant.role) };
   const [remove, removing] = useAction(async () => {
     try {
       await deleteGrant(grant.id);
-      showNotice(html`Took ${grant.role} away from <bdi>${grant.principal}</bdi>.`);
+      showNotice(phrase("grants.deleted", values));
       onClose();
       reload();
     } catch (problem) {
       setError(problem.message);
     }
   });
-  return html`<${Confirm} title="Delete this grant?" action="Delete" busy=${removing} error=${error}
+  const group = html`<bdi>${inGroup(grant.group)}</bdi>`;
+  return html`<${Confirm} title=${t("grants.delete")} action=${t("action.delete")} busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
-    <p><bdi>${grant.principal}</bdi> is no longer ${grant.role} <bdi>${inGroup(grant.group)}</bdi>.</p>
+    <p>${phrase("grants.delete.about", { ...values, group })}</p>
   <//>`;
 }

@@ -1,12 +1,12 @@
 /** My tokens: made, shown once, revoked. */
-import { copyText } from "../base/clipboard.js";
 import { html, useLayoutEffect, useRef, useState } from "../base/ui.js";
 import { Button } from "../parts/button.js";
+import { copyAndTell } from "../parts/copying.js";
 import { Empty, Waiting } from "../parts/empty.js";
-import { showNotice, showProblem } from "../parts/notice.js";
 import { More } from "../runs/run_list.js";
 import { listTokens } from "../server/access_api.js";
 import { loadPages, pollInterval, usePolling } from "../server/polling.js";
+import { t } from "../words/words.js";
 import { TokenForm } from "./token_form.js";
 import { TokenList } from "./tokens.js";
 
@@ -22,10 +22,10 @@ export function MyTokens({ who }) {
     setMade(token);
     reload();
   };
-  return html`<section class="section" aria-label="My tokens">
+  return html`<section class="section" aria-label=${t("tokens.mine")}>
     <div class="section__head">
-      <h2>My tokens</h2>
-      ${!making && html`<${Button} icon="plus" label="New token" onClick=${() => setMaking(true)} />`}
+      <h2>${t("tokens.mine")}</h2>
+      ${!making && html`<${Button} icon="plus" label=${t("tokens.new")} onClick=${() => setMaking(true)} />`}
     </div>
     ${made && html`<${Secret} token=${made} onClose=${() => setMade(null)} />`}
     ${making && html`<${TokenForm} who=${who} onMade=${onMade} onClose=${() => setMaking(false)} />`}
@@ -36,21 +36,21 @@ export function MyTokens({ who }) {
   </section>`;
 }
 
-const NoTokens = () => html`<${Empty} title="No tokens yet">
-  <p>A token lets a program act for you, such as a pipeline: with your role or a lower one, until it expires.</p>
+const NoTokens = () => html`<${Empty} title=${t("tokens.none")}>
+  <p>${t("tokens.none.about")}</p>
 <//>`;
 
 /** A new token, which is stored nowhere: not in the page either. @param {{token: {token: string}}} props */
 function Secret({ token, onClose }) {
   const place = useRef(null);
   useLayoutEffect(() => place.current.focus(), []);
-  const copy = () => copyText(token.token).then(() => showNotice("Copied the token."), showProblem);
-  return html`<div class="secret" role="group" aria-label="The new token" tabindex="-1" ref=${place}>
-    <p><strong>Copy it now: it is not shown again.</strong></p>
+  const copy = () => copyAndTell(token.token, t("tokens.copied"));
+  return html`<div class="secret" role="group" aria-label=${t("tokens.made")} tabindex="-1" ref=${place}>
+    <p><strong>${t("tokens.copy-now")}</strong></p>
     <code class="secret__value" tabindex="0">${token.token}</code>
     <div class="form__actions">
-      <${Button} kind="main" icon="copy" label="Copy" onClick=${copy} />
-      <${Button} label="Done" onClick=${onClose} />
+      <${Button} kind="main" icon="copy" label=${t("action.copy")} onClick=${copy} />
+      <${Button} label=${t("action.done")} onClick=${onClose} />
     </div>
   </div>`;
 }

@@ -1,8 +1,9 @@
 /** What stands in place of a screen that takes more than one may. */
 import { html } from "../base/ui.js";
 import { Empty } from "../parts/empty.js";
+import { t } from "../words/words.js";
 
-/** @param {{what: string}} props such as "the audit" */
-export const AdminsOnly = ({ what }) => html`<${Empty} title="Not permitted">
-  <p>You may not see ${what}: that takes the role admin in every group.</p>
+/** @param {{what: "grants"|"tokens"|"audit"}} props */
+export const AdminsOnly = ({ what }) => html`<${Empty} title=${t("not-permitted")}>
+  <p>${t(`admins-only.${what}`)}</p>
 <//>`;

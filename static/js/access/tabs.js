@@ -4,22 +4,23 @@ import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { mayGovern } from "../model/access.js";
 import { session } from "../server/session.js";
+import { t } from "../words/words.js";
 
-const FOR_ALL = [["account", "Account", toAccount()]];
-const FOR_ADMINS = [
-  ["grants", "Grants", toGrants()],
-  ["tokens", "Tokens", toTokens()],
-  ["audit", "Audit", toAudit()],
+const TABS = [
+  ["account", toAccount()],
+  ["grants", toGrants()],
+  ["tokens", toTokens()],
+  ["audit", toAudit()],
 ];
 
 /** @param {{current: "account"|"grants"|"tokens"|"audit"}} props */
 export function AccessTabs({ current }) {
   const { who } = useStore(session);
   if (!mayGovern(who)) return null;
-  return html`<nav class="tabs" aria-label="Access">
-    ${[...FOR_ALL, ...FOR_ADMINS].map(
-      ([screen, label, path]) => html`<a key=${screen} class="tabs__tab" href=${"#" + path}
-        aria-current=${screen === current ? "page" : undefined}>${label}</a>`,
+  return html`<nav class="tabs" aria-label=${t("access.tabs")}>
+    ${TABS.map(
+      ([screen, path]) => html`<a key=${screen} class="tabs__tab" href=${"#" + path}
+        aria-current=${screen === current ? "page" : undefined}>${t(`${screen}.title`)}</a>`,
     )}
   </nav>`;
 }

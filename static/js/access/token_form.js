@@ -7,17 +7,13 @@ import { Field } from "../parts/field.js";
 import { FormError } from "../parts/form_error.js";
 import { createToken } from "../server/access_api.js";
 import { serverNow } from "../server/clock.js";
+import { t } from "../words/words.js";
 import { GroupsField, RoleField } from "./choices.js";
 
 const DAY_MS = 86_400_000;
-/** Days a token may last, and what they are called. */
-const LIVES = [
-  [1, "1 day"],
-  [7, "7 days"],
-  [30, "30 days"],
-  [90, "90 days"],
-  [365, "1 year"],
-];
+/** Days a token may last. */
+const LIVES = [1, 7, 30, 90, 365];
+const YEAR_DAYS = 365;
 const USUAL_DAYS = 90;
 const FIELDS = ["name", "role", "group", "expires_at"];
 
@@ -47,34 +43,38 @@ export function TokenForm({ who, onMade, onClose }) {
     make();
   };
   const errors = problem?.errors ?? {};
-  const everywhere = "A group of commands; * is every group.";
-  return html`<form class="form form--inline" ref=${form} novalidate aria-label="New token" onSubmit=${onSubmit}>
+  const everywhere = t("access.group.hint");
+  return html`<form class="form form--inline" ref=${form} novalidate aria-label=${t("tokens.new")}
+    onSubmit=${onSubmit}>
     <${NameField} errors=${errors.name} />
     <${GroupsField} groups=${groups} hint=${groups ? "" : everywhere} errors=${errors.group} onChange=${setGroup} />
     <${RoleField} roles=${rolesUpTo(roleIn(who, group) ?? "viewer")} errors=${errors.role} />
     <${LifeField} errors=${errors.expires_at} />
     <${FormError} problem=${problem} fields=${FIELDS} />
     <div class="form__actions">
-      <${Button} type="submit" kind="main" label="Create token" disabled=${busy} />
-      <${Button} kind="quiet" label="Cancel" onClick=${onClose} />
+      <${Button} type="submit" kind="main" label=${t("tokens.create")} disabled=${busy} />
+      <${Button} kind="quiet" label=${t("action.cancel")} onClick=${onClose} />
     </div>
   </form>`;
 }
 
 function NameField({ errors }) {
   const control = (attributes) => html`<input ...${attributes} type="text" required autocomplete="off" />`;
-  const hint = "What will use it, such as the name of a pipeline.";
-  return html`<${Field} name="name" label="Name" hint=${hint} errors=${errors} control=${control} />`;
+  const hint = t("tokens.name.hint");
+  return html`<${Field} name="name" label=${t("field.name")} hint=${hint} errors=${errors} control=${control} />`;
 }
 
 function LifeField({ errors }) {
   const control = (attributes) => html`<select ...${attributes}>
     ${LIVES.map(
-      ([days, text]) => html`<option key=${days} value=${days} selected=${days === USUAL_DAYS}>${text}</option>`,
+      (days) => html`<option key=${days} value=${days} selected=${days === USUAL_DAYS}>${lifeOf(days)}</option>`,
     )}
   </select>`;
-  return html`<${Field} name="expires_at" label="Expires after" errors=${errors} control=${control} />`;
+  return html`<${Field} name="expires_at" label=${t("tokens.life")} errors=${errors} control=${control} />`;
 }
+
+const lifeOf = (days) =>
+  days % YEAR_DAYS === 0 ? t("tokens.life.years", { count: days / YEAR_DAYS }) : t("tokens.life.days", { count: days });
 
 /** @param {HTMLFormElement} form */
 function readForm(form) {

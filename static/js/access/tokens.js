@@ -7,7 +7,8 @@ import { showNotice } from "../parts/notice.js";
 import { Ago, Ahead } from "../parts/time.js";
 import { revokeToken } from "../server/access_api.js";
 import { serverNow } from "../server/clock.js";
-import { inGroup, roleLabel, tokenState } from "../words/access.js";
+import { inGroup, roleName, tokenState } from "../words/access.js";
+import { phrase, t } from "../words/words.js";
 
 /** @typedef {import("../model/types.js").Token} Token */
 
@@ -33,42 +34,43 @@ function TokenRow({ token, owned, onRevoke }) {
     <div class="access-row__what">
       <p class="access-row__name"><bdi>${token.name}</bdi></p>
       <p class="muted">
-        ${owned && html`<bdi>${token.owner}</bdi>, `}${roleLabel(token.role).toLowerCase()}
+        ${owned && html`<bdi>${token.owner}</bdi>, `}${roleName(token.role)}
         <bdi> ${inGroup(token.group)}</bdi>
       </p>
     </div>
     <p class="access-row__when"><span><${End} token=${token} /></span>${" "}<span><${Use} token=${token} /></span></p>
     ${valid
-      ? html`<${Button} small kind="danger-quiet" label="Revoke" aria-label=${`Revoke ${token.name}`}
-          onClick=${() => onRevoke(token)} />`
+      ? html`<${Button} small kind="danger-quiet" label=${t("tokens.revoke")}
+        aria-label=${t("tokens.revoke-one", token)} onClick=${() => onRevoke(token)} />`
       : html`<span></span>`}
   </li>`;
 }
 
 function End({ token }) {
   const state = tokenState(token, serverNow());
-  if (state === "revoked") return html`<strong>Revoked</strong> <${Ago} at=${token.revoked_at} />`;
-  if (state === "expired") return html`<strong>Expired</strong> <${Ago} at=${token.expires_at} />`;
-  return html`Expires <${Ahead} at=${token.expires_at} />`;
+  if (state === "revoked") return html`<strong>${t("tokens.revoked")}</strong> <${Ago} at=${token.revoked_at} />`;
+  if (state === "expired") return html`<strong>${t("tokens.expired")}</strong> <${Ago} at=${token.expires_at} />`;
+  return phrase("tokens.expires", { ahead: html`<${Ahead} at=${token.expires_at} />` });
 }
 
 const Use = ({ token }) =>
-  token.last_used_at ? html`used <${Ago} at=${token.last_used_at} />` : html`never used`;
+  token.last_used_at ? phrase("tokens.used", { ago: html`<${Ago} at=${token.last_used_at} />` }) : t("tokens.unused");
 
 function RevokeDialog({ token, reload, onClose }) {
   const [error, setError] = useState("");
+  const name = html`<bdi>${token.name}</bdi>`;
   const [revoke, revoking] = useAction(async () => {
     try {
       await revokeToken(token.id);
-      showNotice(html`Revoked <bdi>${token.name}</bdi>.`);
+      showNotice(phrase("tokens.is-revoked", { name }));
       onClose();
       reload();
     } catch (problem) {
       setError(problem.message);
     }
   });
-  return html`<${Confirm} title=${html`Revoke <bdi>${token.name}</bdi>?`} action="Revoke" busy=${revoking}
+  return html`<${Confirm} title=${phrase("tokens.ask-revoke", { name })} action=${t("tokens.revoke")} busy=${revoking}
     error=${error} onConfirm=${revoke} onClose=${onClose}>
-    <p>Whatever uses this token is turned away from then on, and what it watches is ended. This cannot be undone.</p>
+    <p>${t("tokens.revoke.about")}</p>
   <//>`;
 }

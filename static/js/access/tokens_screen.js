@@ -8,6 +8,7 @@ import { More } from "../runs/run_list.js";
 import { listTokens } from "../server/access_api.js";
 import { loadPages, pollInterval, usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
+import { t } from "../words/words.js";
 import { AdminsOnly } from "./not_permitted.js";
 import { AccessTabs } from "./tabs.js";
 import { TokenList } from "./tokens.js";
@@ -15,9 +16,9 @@ import { TokenList } from "./tokens.js";
 export function TokensScreen() {
   const { who } = useStore(session);
   return html`
-    <${Heading} title="Tokens" />
+    <${Heading} title=${t("tokens.title")} />
     <${AccessTabs} current="tokens" />
-    ${mayGovern(who) ? html`<${AllTokens} />` : html`<${AdminsOnly} what="others' tokens" />`}
+    ${mayGovern(who) ? html`<${AllTokens} />` : html`<${AdminsOnly} what="tokens" />`}
   `;
 }
 
@@ -27,7 +28,7 @@ function AllTokens() {
   const { value, problem, reload } = usePolling(load, [pages], () => pollInterval(false));
   if (!value) return html`<${Waiting} problem=${problem} />`;
   if (value.items.length === 0) {
-    return html`<${Empty} title="No tokens yet"><p>Everybody's tokens are listed here.</p><//>`;
+    return html`<${Empty} title=${t("tokens.none")}><p>${t("tokens.none.all")}</p><//>`;
   }
   return html`
     <${TokenList} tokens=${value.items} owned reload=${reload} />

@@ -10,6 +10,6 @@ export async function copyText(text) {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  if (!copied) throw new Error("The browser did not allow copying.");
+  if (!copied) throw new Error("not allowed");
   return undefined;
 }

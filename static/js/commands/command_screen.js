@@ -1,5 +1,4 @@
 /** One command: its script and the history of its runs. */
-import { copyText } from "../base/clipboard.js";
 import { go, toCommands, toEdit } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useState } from "../base/ui.js";
@@ -7,16 +6,18 @@ import { may } from "../model/access.js";
 import { isActive } from "../model/run.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
+import { copyAndTell } from "../parts/copying.js";
 import { Confirm } from "../parts/dialog.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
-import { showNotice, showProblem } from "../parts/notice.js";
+import { showNotice } from "../parts/notice.js";
 import { startAndWatch } from "../runs/actions.js";
 import { More, RunList } from "../runs/run_list.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
 import { loadPages, pollInterval, usePolling } from "../server/polling.js";
 import { inGroup } from "../words/access.js";
+import { phrase, t } from "../words/words.js";
 import { Group } from "./group.js";
 
 /** @param {{id: string}} props */
@@ -35,16 +36,18 @@ function CommandView({ command }) {
   const [asking, setAsking] = useState(false);
   const [start, starting] = useAction(() => startAndWatch(command.id));
   const [mayStart, mayEdit, mayDelete] = ["operate", "edit", "administer"].map((right) => may(command, right));
-  const shortcuts = [{ key: "Escape", description: "Back to the commands", run: () => go(toCommands()) }];
-  if (mayStart) shortcuts.push({ key: "s", description: "Start this command", run: start });
-  if (mayEdit) shortcuts.push({ key: "e", description: "Edit this command", run: () => go(toEdit(command.id)) });
+  const shortcuts = [{ key: "Escape", description: t("command.back"), run: () => go(toCommands()) }];
+  if (mayStart) shortcuts.push({ key: "s", description: t("command.start-this"), run: start });
+  if (mayEdit) shortcuts.push({ key: "e", description: t("command.edit-this"), run: () => go(toEdit(command.id)) });
   useShortcuts(shortcuts);
   const group = html`<${Group} of=${command} />`;
   return html`
-    <${Heading} title=${command.name} beside=${group} trail=${[["Commands", toCommands()]]}>
-      ${mayStart && html`<${Button} kind="main" icon="start" label="Start" disabled=${starting} onClick=${start} />`}
-      ${mayEdit && html`<${Button} label="Edit" href=${"#" + toEdit(command.id)} />`}
-      ${mayDelete && html`<${Button} kind="danger-quiet" label="Delete" onClick=${() => setAsking(true)} />`}
+    <${Heading} title=${command.name} beside=${group} trail=${[[t("commands.title"), toCommands()]]}>
+      ${mayStart &&
+      html`<${Button} kind="main" icon="start" label=${t("command.start")} disabled=${starting} onClick=${start} />`}
+      ${mayEdit && html`<${Button} label=${t("command.edit")} href=${"#" + toEdit(command.id)} />`}
+      ${mayDelete &&
+      html`<${Button} kind="danger-quiet" label=${t("action.delete")} onClick=${() => setAsking(true)} />`}
     <//>
     ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
     ${command.script === null ? html`<${NoScript} command=${command} />` : html`<${Script} script=${command.script} />`}
@@ -55,16 +58,16 @@ function CommandView({ command }) {
 }
 
 function Script({ script }) {
-  const copy = () => copyText(script).then(() => showNotice("Copied the script."), showProblem);
-  return html`<section class="script" aria-label="Script">
+  const copy = () => copyAndTell(script, t("command.script.copied"));
+  return html`<section class="script" aria-label=${t("command.script")}>
     <pre tabindex="0"><code>${script}</code></pre>
-    <${Button} small compact icon="copy" label="Copy" className="script__copy" onClick=${copy} />
+    <${Button} small compact icon="copy" label=${t("action.copy")} className="script__copy" onClick=${copy} />
   </section>`;
 }
 
 /** To a viewer. */
 const NoScript = ({ command }) => html`<p class="script-hidden">
-  Its script is not shown: that takes the role operator <bdi>${inGroup(command.group)}</bdi>.
+  ${phrase("command.script.hidden", { group: html`<bdi>${inGroup(command.group)}</bdi>` })}
 </p>`;
 
 function History({ command }) {
@@ -72,7 +75,7 @@ function History({ command }) {
   const load = (options) => loadPages((page) => listRunsOf(command.id, page, options), pages);
   const { value, problem } = usePolling(load, [command.id, pages], (list) => pollInterval(list.items.some(isActive)));
   return html`<section class="section">
-    <h2>Runs</h2>
+    <h2>${t("command.runs")}</h2>
     ${!value && html`<${Waiting} problem=${problem} />`}
     ${value?.items.length === 0 && html`<${NotRun} mayStart=${may(command, "operate")} />`}
     ${value?.items.length > 0 && html`<${RunList} runs=${value.items} />`}
@@ -80,24 +83,25 @@ function History({ command }) {
   </section>`;
 }
 
-const NotRun = ({ mayStart }) => html`<${Empty} title="Not run yet">
-  <p>${mayStart && "Start it to see its output live. "}Every run is kept here, with its exit code and its output.</p>
+const NotRun = ({ mayStart }) => html`<${Empty} title=${t("command.not-run")}>
+  <p>${mayStart && t("command.not-run.start") + " "}${t("command.not-run.about")}</p>
 <//>`;
 
 function DeleteDialog({ command, onClose }) {
   const [error, setError] = useState("");
+  const name = html`<bdi>${command.name}</bdi>`;
   const [remove, removing] = useAction(async () => {
     try {
       await deleteCommand(command.id);
-      showNotice(html`Deleted <bdi>${command.name}</bdi>.`);
+      showNotice(phrase("command.deleted", { name }));
       go(toCommands());
     } catch (problem) {
       setError(problem.message);
     }
   });
-  const title = html`Delete <bdi>${command.name}</bdi>?`;
-  return html`<${Confirm} title=${title} action="Delete" busy=${removing} error=${error}
+  const title = phrase("command.delete", { name });
+  return html`<${Confirm} title=${title} action=${t("action.delete")} busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
-    <p>The command, all its runs and their output will be deleted. This cannot be undone.</p>
+    <p>${t("command.delete.about")}</p>
   <//>`;
 }

@@ -18,6 +18,7 @@ import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
+import { phrase, t } from "../words/words.js";
 import { Group, GroupFilter, useKnownGroups } from "./group.js";
 
 const TYPING_PAUSE_MS = 200;
@@ -37,10 +38,10 @@ export function CommandsScreen({ query }) {
   const onMore = () => setPages(pages + 1);
   const groups = useKnownGroups(who, shown, group);
   return html`
-    <${Heading} title="Commands">
+    <${Heading} title=${t("commands.title")}>
       <${GroupFilter} groups=${groups} group=${group} onChoose=${(one) => replacePath(toCommands(search, one))} />
       <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text, group))} />
-      ${mayCreate(who) && html`<${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />`}
+      ${mayCreate(who) && html`<${Button} kind="main" icon="plus" label=${t("commands.new")} href=${"#" + toNew()} />`}
     <//>
     ${!shown && html`<${Waiting} problem=${problem} />`}
     ${shown?.items.length === 0 && html`<${Nothing} search=${search} group=${group} mayCreate=${mayCreate(who)} />`}
@@ -56,7 +57,7 @@ function Search({ value, onSearch }) {
     const timer = setTimeout(() => text !== value && onSearch(text), TYPING_PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
-  useShortcuts([{ key: "/", description: "Search the commands", run: () => input.current.focus() }]);
+  useShortcuts([{ key: "/", description: t("commands.search"), run: () => input.current.focus() }]);
   const onKeyDown = (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -64,10 +65,10 @@ function Search({ value, onSearch }) {
     else input.current.blur();
   };
   return html`<label class="search">
-    <span class="visually-hidden">Search the commands</span>
+    <span class="visually-hidden">${t("commands.search")}</span>
     <${Icon} name="search" />
-    <input ref=${input} type="search" placeholder="Search" autocomplete="off" spellcheck=${false} value=${text}
-      onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown} />
+    <input ref=${input} type="search" placeholder=${t("commands.search.hint")} autocomplete="off" spellcheck=${false}
+      value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown} />
     <kbd aria-hidden="true">/</kbd>
   </label>`;
 }
@@ -96,9 +97,10 @@ function CommandRow({ command, reload }) {
 }
 
 function LastRun({ run, of }) {
+  const name = html`<bdi>${of}</bdi>`;
   return html`
     <a class="above" href=${"#" + toRun(run.id)}>
-      <${State} run=${run} /><span class="visually-hidden">, the last run of <bdi>${of}</bdi></span>
+      <${State} run=${run} /><span class="visually-hidden">${phrase("commands.last-run", { name })}</span>
     </a>
     <span class="command-row__time">
       ${isActive(run) ? html`<${Elapsed} run=${run} />` : html`<${Ago} at=${run.end_time ?? run.start_time} />`}
@@ -110,9 +112,11 @@ function RowAction({ command, run, reload }) {
   const [start, starting] = useAction(() => startAndWatch(command.id));
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   const active = run && isActive(run);
-  const label = active ? "Stop" : "Start";
-  return html`<${Button} compact kind="quiet" className="above" icon=${active ? "stop" : "start"} label=${label}
-    aria-label=${`${label} ${command.name}`} disabled=${starting || stopping || run?.stopping}
+  const [icon, label, full] = active
+    ? ["stop", t("run.stop"), t("commands.stop-one", command)]
+    : ["start", t("command.start"), t("commands.start-one", command)];
+  return html`<${Button} compact kind="quiet" className="above" icon=${icon} label=${label} aria-label=${full}
+    disabled=${starting || stopping || run?.stopping}
     onClick=${active ? stopIt : start} />`;
 }
 
@@ -122,27 +126,27 @@ function Nothing({ search, group, mayCreate }) {
   return mayCreate ? html`<${NoCommands} />` : html`<${NothingForYou} />`;
 }
 
-const NothingInGroup = ({ group }) => html`<${Empty} title=${`No commands in the group “${group}”`}>
-  <${Button} label="Show all commands" href=${"#" + toCommands()} />
+const NothingInGroup = ({ group }) => html`<${Empty} title=${t("commands.none-in-group", { group })}>
+  <${Button} label=${t("commands.show-all")} href=${"#" + toCommands()} />
 <//>`;
 
-const NothingForYou = () => html`<${Empty} title="No commands">
-  <p>There are none yet in the groups that you may see. What you may is said <a href=${"#" + toAccount()}>here</a>.</p>
-<//>`;
+function NothingForYou() {
+  const here = html`<a href=${"#" + toAccount()}>${t("commands.none-for-you.here")}</a>`;
+  return html`<${Empty} title=${t("commands.none-for-you")}>
+    <p>${phrase("commands.none-for-you.about", { here })}</p>
+  <//>`;
+}
 
-const NothingFound = ({ search }) => html`<${Empty} title=${`Nothing matches “${search}”`}>
-  <p>The search covers names and descriptions.</p>
-  <${Button} label="Show all commands" href=${"#" + toCommands()} />
+const NothingFound = ({ search }) => html`<${Empty} title=${t("commands.not-found", { search })}>
+  <p>${t("commands.not-found.about")}</p>
+  <${Button} label=${t("commands.show-all")} href=${"#" + toCommands()} />
 <//>`;
 
 const CURL = `curl ${apiUrl("/commands/")} -H 'Content-Type: application/json' \\
   -d '{"name": "count", "script": "for i in 1 2 3; do echo $i; sleep 1; done"}'`;
 
-const NoCommands = () => html`<${Empty} title="No commands yet">
-  <p>
-    A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page
-    or from a terminal:
-  </p>
+const NoCommands = () => html`<${Empty} title=${t("commands.none")}>
+  <p>${t("commands.none.about")}</p>
   <pre class="example"><code>${CURL}</code></pre>
-  <${Button} kind="main" icon="plus" label="New command" href=${"#" + toNew()} />
+  <${Button} kind="main" icon="plus" label=${t("commands.new")} href=${"#" + toNew()} />
 <//>`;

@@ -2,6 +2,7 @@
 import { html } from "../base/ui.js";
 import { Button } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
+import { t } from "../words/words.js";
 
 /** @typedef {import("./fields.js").CommandFields} CommandFields */
 
@@ -15,26 +16,27 @@ import { Dialog } from "../parts/dialog.js";
  * @param {() => void} props.onClose continues editing
  */
 export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
-  return html`<${Dialog} wide title="Someone else changed this command" onClose=${onClose}>
+  return html`<${Dialog} wide title=${t("conflict.title")} onClose=${onClose}>
     <div class="versions">
-      <${Version} title="Stored version" fields=${theirs} other=${mine} />
-      <${Version} title="Your version" fields=${mine} other=${theirs} />
+      <${Version} title=${t("conflict.theirs")} fields=${theirs} other=${mine} />
+      <${Version} title=${t("conflict.mine")} fields=${mine} other=${theirs} />
     </div>
     <div class="dialog__actions">
-      <${Button} label="Keep editing" autofocus onClick=${onClose} />
-      <${Button} label="Use the stored version" onClick=${onTheirs} />
-      <${Button} kind="danger" label="Overwrite with mine" disabled=${busy} onClick=${onMine} />
+      <${Button} label=${t("form.keep-editing")} autofocus onClick=${onClose} />
+      <${Button} label=${t("conflict.use-theirs")} onClick=${onTheirs} />
+      <${Button} kind="danger" label=${t("conflict.use-mine")} disabled=${busy} onClick=${onMine} />
     </div>
   <//>`;
 }
 
 function Version({ title, fields, other }) {
-  const about = Object.keys(LABELS).filter((field) => (fields[field] ?? "") !== (other[field] ?? ""));
+  const about = NAMED.filter((field) => (fields[field] ?? "") !== (other[field] ?? ""));
+  const value = (field) => html`<bdi>${fields[field] || t("conflict.field.none")}</bdi>`;
   return html`<section class="version" aria-label=${title}>
     <h3>${title}</h3>
-    ${about.map((field) => html`<p key=${field}>${LABELS[field]}: <bdi>${fields[field] || "none"}</bdi></p>`)}
+    ${about.map((field) => html`<p key=${field}>${t(`field.${field}`)}: ${value(field)}</p>`)}
     <pre tabindex="0"><code>${fields.script}</code></pre>
   </section>`;
 }
 
-const LABELS = { name: "Name", description: "Description", group: "Group" };
+const NAMED = ["name", "description", "group"];

@@ -1,6 +1,7 @@
 /** The fields of a command, as a person fills them in. */
 import { html } from "../base/ui.js";
 import { Field } from "../parts/field.js";
+import { t } from "../words/words.js";
 import { GroupField } from "./group.js";
 
 /** @typedef {{name: string, description: string|null, script: string, group?: string}} CommandFields */
@@ -10,9 +11,6 @@ export const BLANK = { name: "", description: "", script: "" };
 /** That the form shows what is wrong with. */
 export const FIELDS = [...Object.keys(BLANK), "group"];
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
-const SCRIPT_HINT =
-  "A bash script (sh where there is no bash), or one in any language whose first line names its interpreter, " +
-  "such as #!/usr/bin/env python3.";
 const EXAMPLE = 'for i in 1 2 3; do\n  echo "line $i"\n  sleep 1\ndone';
 
 /**
@@ -29,9 +27,11 @@ export function CommandFields({ fields, groups, errors }) {
   const script = (attributes) => html`<textarea ...${attributes} class="mono" required rows="12"
     placeholder=${EXAMPLE} defaultValue=${fields.script} ...${UNAIDED}></textarea>`;
   return html`
-    <${Field} name="name" label="Name" errors=${errors.name} control=${name} />
-    <${Field} name="description" label="Description (optional)" errors=${errors.description} control=${description} />
-    <${Field} name="script" label="Script" errors=${errors.script} control=${script} hint=${SCRIPT_HINT} />
+    <${Field} name="name" label=${t("field.name")} errors=${errors.name} control=${name} />
+    <${Field} name="description" label=${t("field.description.optional")} errors=${errors.description}
+      control=${description} />
+    <${Field} name="script" label=${t("field.script")} errors=${errors.script} control=${script}
+      hint=${t("field.script.hint")} />
     ${groups !== undefined && html`<${GroupField} groups=${groups} group=${fields.group} errors=${errors.group} />`}
   `;
 }

@@ -15,6 +15,7 @@ import { showNotice } from "../parts/notice.js";
 import { createCommand, getCommand, replaceCommand } from "../server/api.js";
 import { usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
+import { phrase, t } from "../words/words.js";
 import { Conflict } from "./conflict.js";
 import { discardDraft, readDraft, saveDraft } from "./draft.js";
 import { BLANK, CommandFields, FIELDS, readFields, sameFields } from "./fields.js";
@@ -33,7 +34,7 @@ export function NewScreen() {
     if (command.warnings?.length) showNotice(command.warnings.join(" "), { isError: true });
     return command.run ? toRun(command.run.id) : toCommand(command.id);
   };
-  const heading = html`<${Heading} title="New command" trail=${[["Commands", toCommands()]]} />`;
+  const heading = html`<${Heading} title=${t("commands.new")} trail=${[[t("commands.title"), toCommands()]]} />`;
   if (groups?.length === 0) return html`${heading}<${NotPermitted} />`;
   const stored = { ...BLANK, group: usual };
   return html`
@@ -54,8 +55,8 @@ export function EditScreen({ id }) {
   return html`<${EditView} command=${command} />`;
 }
 
-const NotPermitted = () => html`<${Empty} title="Not permitted">
-  <p>Creating and changing commands takes the role editor in their group.</p>
+const NotPermitted = () => html`<${Empty} title=${t("not-permitted")}>
+  <p>${t("form.not-permitted")}</p>
 <//>`;
 
 function EditView({ command }) {
@@ -64,7 +65,7 @@ function EditView({ command }) {
   const [conflict, setConflict] = useState(null);
   const store = async (fields, etag) => {
     await replaceCommand(command.id, fields, etag);
-    showNotice(html`Saved <bdi>${fields.name}</bdi>.`);
+    showNotice(phrase("form.saved", { name: html`<bdi>${fields.name}</bdi>` }));
     return toCommand(command.id);
   };
   const save = async (fields, { etag }) => {
@@ -87,19 +88,20 @@ function EditView({ command }) {
     setConflict(null);
   };
   const trail = [
-    ["Commands", toCommands()],
+    [t("commands.title"), toCommands()],
     [command.name, toCommand(command.id)],
   ];
-  const shown = html`Edit <bdi>${command.name}</bdi>`;
-  const heading = html`<${Heading} title=${`Edit ${command.name}`} shown=${shown} trail=${trail} />`;
+  const shown = phrase("form.edit", { name: html`<bdi>${command.name}</bdi>` });
+  const heading = html`<${Heading} title=${t("form.edit", command)} shown=${shown} trail=${trail} />`;
   if (!may(command, "edit")) return html`${heading}<${NotPermitted} />`;
   const groups = may(command, "administer") ? groupChoices(who, "admin").groups : undefined;
   return html`
     ${heading}
     <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} groups=${groups}
       back=${toCommand(command.id)} save=${save} />
-    ${conflict && html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
-      onClose=${() => setConflict(null)} />`}
+    ${conflict &&
+    html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
+    onClose=${() => setConflict(null)} />`}
   `;
 }
 
@@ -120,9 +122,10 @@ function CommandForm({ name, ...rest }) {
     setDraft(null);
   };
   return html`
-    ${draft && html`<p class="draft" role="status">
-      Your unsaved changes were restored.
-      <${Button} small label="Discard them" onClick=${discard} />
+    ${draft &&
+    html`<p class="draft" role="status">
+    ${t("form.restored")}${" "}
+    <${Button} small label=${t("form.discard-them")} onClick=${discard} />
     </p>`}
     <${Form} key=${draft ? "draft" : "stored"} name=${name} draft=${draft} ...${rest} />
   `;
@@ -156,7 +159,7 @@ function Form({ name, draft, stored, groups, back, save }) {
   useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
   useLayoutEffect(() => form.current.elements.name.focus(), []);
   useLeaveGuard(() => changed() && !busy);
-  useShortcuts([{ key: "Escape", description: "Leave the form", run: tryToLeave }]);
+  useShortcuts([{ key: "Escape", description: t("form.leave"), run: tryToLeave }]);
   const onInput = () => (changed() ? saveDraft(name, { fields: readFields(form.current), etag }) : discardDraft(name));
   const onKeyDown = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current.requestSubmit();
@@ -176,18 +179,18 @@ function Form({ name, draft, stored, groups, back, save }) {
 }
 
 function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
-  const main = isNew ? "Save and start" : "Save";
+  const [main, saves] = isNew ? ["form.save-and-start", "form.key.starts"] : ["form.save", "form.key.saves"];
   return html`<div class="form__actions">
-    <${Button} type="submit" kind="main" label=${busy ? "Saving…" : main} disabled=${busy} />
-    ${isNew && html`<${Button} label="Save only" disabled=${busy} onClick=${onSaveOnly} />`}
-    <${Button} kind="quiet" label="Cancel" onClick=${onLeave} />
-    <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${isNew ? "saves and starts" : "saves"}</span>
+    <${Button} type="submit" kind="main" label=${t(busy ? "form.saving" : main)} disabled=${busy} />
+    ${isNew && html`<${Button} label=${t("form.save-only")} disabled=${busy} onClick=${onSaveOnly} />`}
+    <${Button} kind="quiet" label=${t("action.cancel")} onClick=${onLeave} />
+    <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${t(saves)}</span>
   </div>`;
 }
 
-const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title="Leave without saving?" action="Discard"
-  cancel="Keep editing" onConfirm=${onLeave} onClose=${onClose}>
-  <p>Your changes will be lost.</p>
+const LeaveDialog = ({ onLeave, onClose }) => html`<${Confirm} title=${t("form.leave.title")}
+  action=${t("form.discard")} cancel=${t("form.keep-editing")} onConfirm=${onLeave} onClose=${onClose}>
+  <p>${t("form.leave.about")}</p>
 <//>`;
 
 /** The browser asks before the page is closed with something unsaved in it. */

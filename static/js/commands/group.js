@@ -3,15 +3,14 @@ import { toCommands } from "../base/router.js";
 import { html, useRef } from "../base/ui.js";
 import { DEFAULT_GROUP, EVERY_GROUP, givenRoles, groupsWith } from "../model/access.js";
 import { Field } from "../parts/field.js";
+import { t } from "../words/words.js";
 
 /** @typedef {import("../model/types.js").Command} Command @typedef {import("../model/types.js").Who} Who */
-
-const HINT = "Grants say who may see and run the commands of a group.";
 
 /** A command's group, which leads to its others; the usual one goes without saying. @param {{of: Command}} props */
 export const Group = ({ of: { group = DEFAULT_GROUP } }) =>
   group !== DEFAULT_GROUP &&
-  html`<a class="group above" href=${"#" + toCommands("", group)} title="Its group"><bdi>${group}</bdi></a>`;
+  html`<a class="group above" href=${"#" + toCommands("", group)} title=${t("group.of")}><bdi>${group}</bdi></a>`;
 
 /**
  * Where there is more than one.
@@ -20,9 +19,9 @@ export const Group = ({ of: { group = DEFAULT_GROUP } }) =>
 export const GroupFilter = ({ groups, group, onChoose }) =>
   groups.length > 1 &&
   html`<label class="filter">
-    <span>Group</span>
+    <span>${t("field.group")}</span>
     <select value=${group} onChange=${(event) => onChoose(event.target.value)}>
-      <option value="">All</option>
+      <option value="">${t("filter.all")}</option>
       ${groups.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
     </select>
   </label>`;
@@ -65,5 +64,6 @@ export function GroupField({ groups, group = DEFAULT_GROUP, errors }) {
       (each) => html`<option key=${each} value=${each} selected=${each === group}>${each}</option>`,
     )}
   </select>`;
-  return html`<${Field} name="group" label="Group" hint=${HINT} errors=${errors} control=${groups ? some : any} />`;
+  return html`<${Field} name="group" label=${t("field.group")} hint=${t("field.group.hint")} errors=${errors}
+    control=${groups ? some : any} />`;
 }

@@ -1,11 +1,10 @@
 /** A run's output, with what can be done with it. */
-import { copyText } from "../base/clipboard.js";
 import { readPreference, storePreference } from "../base/preferences.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
 import { elapsed, isActive } from "../model/run.js";
 import { Button } from "../parts/button.js";
-import { showNotice, showProblem } from "../parts/notice.js";
+import { copyAndTell } from "../parts/copying.js";
 import { State } from "../parts/state.js";
 import { outputUrl } from "../server/api.js";
 import { duration, whole } from "../words/format.js";
@@ -32,7 +31,7 @@ export function Output({ run, onRun }) {
   };
   const toggleFollow = () => (state.viewer.following ? watch.current.stopFollowing() : watch.current.follow());
   const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
-  const copy = () => watch.current.text().then(copyText).then(() => showNotice(copied), showProblem);
+  const copy = async () => copyAndTell(await watch.current.text(), copied);
   useShortcuts([
     { key: "f", description: "Follow the output, or stop following", run: toggleFollow },
     { key: "w", description: "Wrap long lines, or stop wrapping", run: toggleWrap },

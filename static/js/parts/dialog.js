@@ -1,5 +1,6 @@
 /** A modal dialog on the browser's own <dialog>: it keeps the focus, Escape closes it, focus returns. */
 import { html, useLayoutEffect, useRef } from "../base/ui.js";
+import { t } from "../words/words.js";
 import { Button } from "./button.js";
 
 /**
@@ -31,19 +32,19 @@ export function Dialog({ title, wide = false, onClose, children }) {
  * @param {object} props
  * @param {unknown} props.title a string or elements
  * @param {string} props.action the label of the button that confirms
- * @param {string} [props.cancel] the label of the button that closes the dialog
+ * @param {string} [props.cancel] the label of the button that closes the dialog, where that is another
  * @param {boolean} [props.busy]
  * @param {string} [props.error]
  * @param {() => void} props.onConfirm
  * @param {() => void} props.onClose
  * @param {unknown} props.children
  */
-export function Confirm({ title, action, cancel = "Cancel", busy, error, onConfirm, onClose, children }) {
+export function Confirm({ title, action, cancel, busy, error, onConfirm, onClose, children }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <div class="dialog__text">${children}</div>
     ${error && html`<p class="form-error" role="alert">${error}</p>`}
     <div class="dialog__actions">
-      <${Button} label=${cancel} autofocus onClick=${onClose} />
+      <${Button} label=${cancel ?? t("action.cancel")} autofocus onClick=${onClose} />
       <${Button} kind="danger" label=${action} disabled=${busy} onClick=${onConfirm} />
     </div>
   <//>`;

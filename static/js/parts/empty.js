@@ -1,5 +1,6 @@
 /** The empty state of a screen: what it is for, and the first step. */
 import { html } from "../base/ui.js";
+import { t } from "../words/words.js";
 
 /** @param {{title: string, children?: unknown}} props */
 export function Empty({ title, children }) {
@@ -10,7 +11,7 @@ export function Empty({ title, children }) {
 }
 
 /** The first load, shown only when it takes long enough to be noticed (by a delay in the stylesheet). */
-const Loading = () => html`<p class="loading" role="status">Loading…</p>`;
+const Loading = () => html`<p class="loading" role="status">${t("load.loading")}</p>`;
 
 /** Until the first load: that it is under way, or what went wrong. @param {{problem: Error|null}} props */
 export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${problem} />` : html`<${Loading} />`);
@@ -20,6 +21,6 @@ export const Waiting = ({ problem }) => (problem ? html`<${Failed} problem=${pro
  * @param {{problem: import("../server/answers.js").Problem}} props
  */
 function Failed({ problem }) {
-  const text = problem.final ? problem.message : "It will appear here as soon as the server can be reached again.";
-  return html`<${Empty} title="Could not load this page"><p>${text}</p><//>`;
+  const text = problem.final ? problem.message : t("load.later");
+  return html`<${Empty} title=${t("load.failed")}><p>${text}</p><//>`;
 }

@@ -2,7 +2,7 @@
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { session } from "../server/session.js";
-import { NOT_SAVED } from "../words/access.js";
+import { t } from "../words/words.js";
 
 const NOBODYS = 401;
 
@@ -11,7 +11,7 @@ export function FormError({ problem, fields }) {
   const { kind } = useStore(session);
   if (!problem) return null;
   if (problem.status === NOBODYS && kind === "in") return null; // somebody signed in since
-  const text = problem.status === NOBODYS ? NOT_SAVED : textOf(problem, fields);
+  const text = problem.status === NOBODYS ? t("session.not-saved") : textOf(problem, fields);
   return text && html`<p class="form-error" role="alert">${text}</p>`;
 }
 

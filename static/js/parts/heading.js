@@ -1,5 +1,6 @@
 /** The head of a screen: where it is, what it is, what can be done. It takes the focus when the screen opens. */
 import { html, useEffect, useLayoutEffect, useRef } from "../base/ui.js";
+import { t } from "../words/words.js";
 
 /**
  * @param {object} props
@@ -29,6 +30,6 @@ export function Heading({ title, shown, tab, beside, trail = [], children }) {
   </header>`;
 }
 
-const Trail = ({ links }) => html`<nav class="trail" aria-label="Breadcrumb">
+const Trail = ({ links }) => html`<nav class="trail" aria-label=${t("page.breadcrumb")}>
   ${links.map(([text, path]) => html`<a key=${path} href=${"#" + path}><bdi>${text}</bdi></a>`)}
 </nav>`;

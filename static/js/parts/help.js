@@ -2,6 +2,7 @@
 import { activeShortcuts, shortcutsOn, turnShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
+import { t } from "../words/words.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
 
@@ -10,7 +11,7 @@ const SHORT_NAMES = { Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
 /** @param {{onClose: () => void}} props */
 export function Help({ onClose }) {
   const on = useStore(shortcutsOn);
-  return html`<${Dialog} title="Keyboard shortcuts" onClose=${onClose}>
+  return html`<${Dialog} title=${t("page.shortcuts")} onClose=${onClose}>
     <dl class="keys">
       ${activeShortcuts().map(
         ({ key, description }) => html`<div class="keys__row" key=${key}>
@@ -21,8 +22,8 @@ export function Help({ onClose }) {
     </dl>
     <label class="check">
       <input type="checkbox" checked=${on} onChange=${(event) => turnShortcuts(event.target.checked)} />
-      Enable single-key shortcuts
+      ${t("key.enable")}
     </label>
-    <div class="dialog__actions"><${Button} label="Close" onClick=${onClose} /></div>
+    <div class="dialog__actions"><${Button} label=${t("action.close")} onClick=${onClose} /></div>
   <//>`;
 }

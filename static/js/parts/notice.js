@@ -1,6 +1,7 @@
 /** Short messages that come and go at the foot of the page, and are read out. */
 import { Store, useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
+import { t } from "../words/words.js";
 
 const SHOWN_MS = 5000;
 
@@ -33,5 +34,5 @@ export function Notice() {
 
 const Bubble = ({ text, isError }) => html`<div class=${isError ? "notice notice--wrong" : "notice"}>
   <span>${text}</span>
-  <button type="button" class="notice__close" aria-label="Close this message" onClick=${closeNotice}>×</button>
+  <button type="button" class="notice__close" aria-label=${t("page.message.close")} onClick=${closeNotice}>×</button>
 </div>`;

@@ -3,6 +3,7 @@ import { html } from "../base/ui.js";
 import { elapsed, isActive } from "../model/run.js";
 import { serverNow, useTick } from "../server/clock.js";
 import { ago, ahead, duration, exactTime, shortTime, ticking } from "../words/format.js";
+import { t } from "../words/words.js";
 
 const AGO_TICK_MS = 10_000;
 const DURATION_TICK_MS = 1000;
@@ -32,9 +33,15 @@ export function Elapsed({ run }) {
   const active = isActive(run);
   useTick(active ? DURATION_TICK_MS : null);
   const ms = elapsed(run, serverNow());
-  const waiting = run.state === "queued" ? "waiting " : "";
-  const [began, at] = run.state === "queued" ? ["Queued", run.created_at] : ["Started", run.start_time];
-  const ended = run.end_time ? `, ended ${exactTime(Date.parse(run.end_time))}` : "";
-  const exactly = `${began} ${exactTime(Date.parse(at))}${ended}`;
-  return html`<span class="elapsed" title=${exactly}>${waiting}${active ? ticking(ms) : duration(ms)}</span>`;
+  const time = active ? ticking(ms) : duration(ms);
+  const text = run.state === "queued" ? t("elapsed.waiting", { time }) : time;
+  return html`<span class="elapsed" title=${exactly(run)}>${text}</span>`;
+}
+
+/** @param {import("../model/types.js").Run} run @returns {string} when it began and ended, to the second */
+function exactly(run) {
+  const at = (time) => exactTime(Date.parse(time));
+  if (run.state === "queued") return t("elapsed.queued", { at: at(run.created_at) });
+  if (!run.end_time) return t("elapsed.started", { at: at(run.start_time) });
+  return t("elapsed.ended", { at: at(run.start_time), end: at(run.end_time) });
 }

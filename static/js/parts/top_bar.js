@@ -2,6 +2,7 @@
 import { toAccount, toCommands, toRuns } from "../base/router.js";
 import { html } from "../base/ui.js";
 import { LANGUAGES, speak, useLanguage } from "../words/language.js";
+import { t } from "../words/words.js";
 import { Icon } from "./icon.js";
 
 const IN_RUNS = ["runs", "run"];
@@ -24,14 +25,15 @@ export function TopBar({ screen, session, onHelp }) {
         <img src="static/logo.svg" alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
       </a>
       ${session.kind !== "out" &&
-      html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>Commands</a>
-        <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>Runs</a>`}
+      html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>
+      ${t("commands.title")}</a>
+      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>`}
       <span class="topbar__space"></span>
       <a class="topbar__link" href="swagger/index.html">API</a>
       ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
       <${LanguageSwitch} />
-      <button type="button" class="button button--quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts"
-        onClick=${onHelp}>?</button>
+      <button type="button" class="button button--quiet" aria-label=${t("page.shortcuts")}
+        title=${t("page.shortcuts")} onClick=${onHelp}>?</button>
     </div>
   </nav>`;
 }
@@ -48,7 +50,7 @@ function LanguageSwitch() {
 /** @param {{who: import("../model/types.js").Who, isCurrent: boolean}} props */
 function Account({ who, isCurrent }) {
   return html`<a class="topbar__link topbar__account" href=${"#" + toAccount()} aria-current=${current(isCurrent)}
-    aria-label=${`Account: ${who.principal}`} title=${who.principal}>
+    aria-label=${t("page.account", { name: who.principal })} title=${who.principal}>
     <${Icon} name="person" /><bdi class="topbar__name wide-only">${who.principal}</bdi>
   </a>`;
 }

@@ -2,6 +2,7 @@
 import { go, toRun } from "../base/router.js";
 import { showNotice } from "../parts/notice.js";
 import { signalRun, startRun, stopRun } from "../server/api.js";
+import { t } from "../words/words.js";
 
 /** Starts a run of a command and goes to its output. @param {string} commandId */
 export async function startAndWatch(commandId) {
@@ -17,9 +18,7 @@ export async function pauseOrResume(run) {
 /** @param {import("../model/types.js").Run} run @param {string} signal such as "SIGINT" */
 export async function send(run, signal) {
   await signalRun(run.id, signal);
-  showNotice(
-    run.paused ? `Sent ${signal}. The run is paused and will receive it when it is resumed.` : `Sent ${signal}.`,
-  );
+  showNotice(t(run.paused ? "run.sent.paused" : "run.sent", { signal }));
 }
 
 /** @param {string} runId */

@@ -7,6 +7,7 @@ import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { bytes } from "../words/format.js";
 import { outcome, reasonOf } from "../words/run.js";
+import { t } from "../words/words.js";
 
 /**
  * @param {object} props
@@ -34,4 +35,4 @@ function RunRow({ run, name }) {
 
 /** More of a list, when there is more. @param {{next: string|null, onMore: () => void}} props */
 export const More = ({ next, onMore }) =>
-  next && html`<div class="more"><${Button} label="Show more" onClick=${onMore} /></div>`;
+  next && html`<div class="more"><${Button} label=${t("list.more")} onClick=${onMore} /></div>`;

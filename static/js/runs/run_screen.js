@@ -14,6 +14,7 @@ import { getCommand, getRun } from "../server/api.js";
 import { pollInterval, usePolling } from "../server/polling.js";
 import { serverState } from "../server/state.js";
 import { outcome, reasonOf, stateLabel } from "../words/run.js";
+import { phrase, t } from "../words/words.js";
 import { useFavicon } from "./favicon.js";
 import { RunActions } from "./run_actions.js";
 
@@ -51,9 +52,9 @@ function RunView({ run, onRun, reload }) {
     () => null,
   );
   const name = command?.name ?? "…";
-  useShortcuts([{ key: "Escape", description: "Back to the command", run: () => go(toCommand(run.command_id)) }]);
+  useShortcuts([{ key: "Escape", description: t("run.back"), run: () => go(toCommand(run.command_id)) }]);
   const trail = [
-    ["Commands", toCommands()],
+    [t("commands.title"), toCommands()],
     [name, toCommand(run.command_id)],
   ];
   const tab = `${stateLabel(shownState(run))} · ${name}`;
@@ -70,12 +71,13 @@ function RunView({ run, onRun, reload }) {
 function Facts({ run }) {
   const end = outcome(run);
   const unheard = useStore(serverState).kind === "unreachable" && isActive(run);
-  const [began, beganAt] = run.state === "queued" ? ["queued", run.created_at] : ["started", run.start_time];
-  return html`<div class=${`facts facts--${run.state}`} role="group" aria-label="The run's state">
+  const [began, at] = run.state === "queued" ? ["run.queued", run.created_at] : ["run.started", run.start_time];
+  const times = { at: html`<${Moment} at=${at} />`, ago: html`<${Ago} at=${at} />` };
+  return html`<div class=${`facts facts--${run.state}`} role="group" aria-label=${t("run.facts")}>
     <${State} run=${run} />
     ${end && html`<span class="facts__end">${end}</span>`}
-    ${unheard ? html`<span class="muted">as of the last contact</span>` : html`<${Elapsed} run=${run} />`}
-    <span class="muted">${began} <${Moment} at=${beganAt} /> (<${Ago} at=${beganAt} />)</span>
+    ${unheard ? html`<span class="muted">${t("run.last-contact")}</span>` : html`<${Elapsed} run=${run} />`}
+    <span class="muted">${phrase(began, times)}</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
   </div>`;
 }

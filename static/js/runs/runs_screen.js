@@ -9,6 +9,7 @@ import { Heading } from "../parts/heading.js";
 import { getCommand, listRuns } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { stateLabel } from "../words/run.js";
+import { t } from "../words/words.js";
 import { More, RunList } from "./run_list.js";
 
 /** @param {{query: URLSearchParams}} props */
@@ -22,7 +23,7 @@ export function RunsScreen({ query }) {
   remember({ pages, list: value });
   const nameOf = useNames(value?.items ?? []);
   return html`
-    <${Heading} title="Runs"><${StateFilter} state=${state} /><//>
+    <${Heading} title=${t("runs.title")}><${StateFilter} state=${state} /><//>
     ${!value && html`<${Waiting} problem=${problem} />`}
     ${value?.items.length === 0 && html`<${NoRuns} state=${state} />`}
     ${value?.items.length > 0 && html`<${RunList} runs=${value.items} nameOf=${nameOf} />`}
@@ -32,9 +33,9 @@ export function RunsScreen({ query }) {
 
 function StateFilter({ state }) {
   return html`<label class="filter">
-    <span>State</span>
+    <span>${t("runs.state")}</span>
     <select value=${state} onChange=${(event) => replacePath(toRuns(event.target.value))}>
-      <option value="">All</option>
+      <option value="">${t("filter.all")}</option>
       ${STATES.map((each) => html`<option key=${each} value=${each}>${stateLabel(each)}</option>`)}
     </select>
   </label>`;
@@ -42,13 +43,13 @@ function StateFilter({ state }) {
 
 function NoRuns({ state }) {
   if (!state) {
-    return html`<${Empty} title="No runs yet">
-      <p>Start a command; each of its runs is listed here.</p>
-      <${Button} label="Go to the commands" href=${"#" + toCommands()} />
+    return html`<${Empty} title=${t("runs.none")}>
+      <p>${t("runs.none.about")}</p>
+      <${Button} label=${t("runs.none.commands")} href=${"#" + toCommands()} />
     <//>`;
   }
-  return html`<${Empty} title=${`No runs are in the state “${stateLabel(state).toLowerCase()}”`}>
-    <${Button} label="Show all runs" href=${"#" + toRuns()} />
+  return html`<${Empty} title=${t("runs.none-in-state", { state: stateLabel(state).toLowerCase() })}>
+    <${Button} label=${t("runs.show-all")} href=${"#" + toRuns()} />
   <//>`;
 }
 
@@ -73,5 +74,5 @@ function useNames(runs) {
       current = false;
     };
   }, [wanted.join()]);
-  return (run) => names.get(run.command_id) ?? `Run ${shortId(run.id)}`;
+  return (run) => names.get(run.command_id) ?? t("runs.run", { id: shortId(run.id) });
 }

@@ -1,4 +1,5 @@
-/** What an answer says: whether it is Tailrun's at all, what went wrong, and whether asking again may help. Pure. */
+/** What an answer says: whether it is Tailrun's at all, what went wrong, and whether asking again may help. */
+import { t } from "../words/words.js";
 
 /** The statuses of a proxy that cannot reach the server behind it. */
 const GATEWAY = [502, 503, 504];
@@ -32,11 +33,10 @@ export class Problem extends Error {
   }
 }
 
-export const noAnswer = () => new Problem("The server does not answer.");
-export const tooSlow = () => new Problem("The server takes too long to answer.", { answered: true });
-export const rangeDropped = () =>
-  new Problem("A proxy drops the Range header, so the output cannot be read in parts.", { answered: true });
-export const brokenOff = () => new Problem("The answer broke off.", { answered: true, broken: true });
+export const noAnswer = () => new Problem(t("server.silent"));
+export const tooSlow = () => new Problem(t("problem.slow"), { answered: true });
+export const rangeDropped = () => new Problem(t("problem.range"), { answered: true });
+export const brokenOff = () => new Problem(t("problem.broken-off"), { answered: true, broken: true });
 
 /** @param {Response} response @returns {boolean} proxies answer with pages of their own */
 export const isJson = (response) => /json/.test(response.headers.get("Content-Type") ?? "");
@@ -49,9 +49,7 @@ export async function problemOf(response) {
   const { status, statusText } = response;
   if (response.type === "opaqueredirect") {
     // Tailrun redirects no request of the API.
-    return new Problem("A proxy redirects this request, probably because you have to sign in again. Reload the page.", {
-      answered: true,
-    });
+    return new Problem(t("problem.redirect"), { answered: true });
   }
   const body = isJson(response) ? await response.json().catch(() => null) : null;
   if (body?.detail && status >= 400) {
@@ -59,7 +57,8 @@ export async function problemOf(response) {
     return new Problem(body.detail, { status, retryAfterSeconds, errors: body.errors });
   }
   if (GATEWAY.includes(status)) return noAnswer();
-  return new Problem(`A proxy answered instead of Tailrun: ${`${status} ${statusText}`.trim()}.`, { answered: true });
+  const told = `${status} ${statusText}`.trim();
+  return new Problem(t("problem.proxy", { status: told }), { answered: true });
 }
 
 /**

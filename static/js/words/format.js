@@ -43,8 +43,7 @@ export function duration(ms) {
  * @param {number} ms how long a run has been going; whole seconds, so that it ticks calmly
  * @returns {string}
  */
-export const ticking = (ms) =>
-  ms < 60_000 ? t("time.s", { s: Math.max(0, Math.floor(ms / 1000)) }) : duration(ms);
+export const ticking = (ms) => (ms < 60_000 ? t("time.s", { s: Math.max(0, Math.floor(ms / 1000)) }) : duration(ms));
 
 /**
  * @param {number} then milliseconds since the epoch
@@ -80,5 +79,4 @@ export function ahead(then, now) {
 export const exactTime = (time) => times({ dateStyle: "medium", timeStyle: "long" }).format(time);
 
 /** @param {number} time milliseconds since the epoch @returns {string} such as "3 Feb, 14:05:09" */
-export const shortTime = (time) =>
-  times({ day: "numeric", month: "short", ...CLOCK, second: "2-digit" }).format(time);
+export const shortTime = (time) => times({ day: "numeric", month: "short", ...CLOCK, second: "2-digit" }).format(time);
