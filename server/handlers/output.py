@@ -1,6 +1,6 @@
 """The exact bytes of a run's output over HTTP: all, a part, or followed to the end."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from server.handlers.http import negotiation, sending
 from server.handlers.http.keys import COMMANDS, PRINCIPAL, RUNS, VIEWERS, WATCHING
 from server.handlers.http.operation import Header, operation
 from server.handlers.http.parameters import query, run_id
-from server.handlers.parts import Part, part_of, plain_bytes
+from server.handlers.parts import Part, part_of, place_of, plain_bytes
 from server.handlers.schemas.output import OutputAsked, OutputQuery
 from server.models import Run
 from server.output.cursor import Frame, Pace, StreamFormat
@@ -23,12 +23,22 @@ from server.services.archive.reader import ArchivedOutput
 FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
 """nginx shall not wait for the end before it passes on what comes."""
 
+PLACE = {
+    "Tailrun-First-Line": "the number of the line that the part's first byte belongs to",
+    "Tailrun-Offset": "where the part's first byte is",
+    "Tailrun-Next": "the offset behind its last byte",
+    "Tailrun-Total-Lines": "the lines that there are now; an unfinished last one counts",
+    "Tailrun-Size": "the bytes that there are now",
+}
+"""Headers of answers to `lines`, `tail`, `offset` and `max_bytes`."""
+
 
 @operation(
     tag="runs",
     summary="Get a run's output",
     description="The exact bytes. `offset`, `tail`, `lines` or the header `Range: bytes=a-b` ask"
-    " for a part. `follow=true` keeps on until the run ends. The output of a finished run is sent"
+    " for a part, of which `max_bytes` bounds the length; headers tell where it is."
+    " `follow=true` keeps on until the run ends. The output of a finished run is sent"
     " as stored to clients that accept the encoding zstd.",
     query=OutputQuery,
     produces=("text/plain", sse.MEDIA_TYPE),
@@ -41,6 +51,7 @@ FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
         204: ("The reader of events has received the end.", None),
         206: ("The range that was asked for.", None),
     },
+    answer_headers=PLACE,
     errors=(410,),
 )
 async def get_output(request: web.Request) -> web.StreamResponse:
@@ -55,7 +66,8 @@ async def get_output(request: web.Request) -> web.StreamResponse:
     async with request.app[RUNS].output(run.id) as output:
         part = await part_of(request, run, output, asked)
         zstd = _takes_zstd(request, output, part)
-        response = await _response(request, run, part, zstd=zstd)
+        place_told = await place_of(output, part) if asked.is_part else {}
+        response = await _response(request, run, part, place_told, zstd=zstd)
         if sending.bodiless(request, response):
             return await sending.send_head(request, response)
         with request.app[VIEWERS].admit(run.id, request, request[PRINCIPAL]) as place:
@@ -77,10 +89,10 @@ def _takes_zstd(request: web.Request, output: Output, part: Part) -> bool:
 
 
 async def _response(
-    request: web.Request, run: Run, part: Part, *, zstd: bool
+    request: web.Request, run: Run, part: Part, place_told: Mapping[str, str], *, zstd: bool
 ) -> web.StreamResponse:
     """Make the answer; what does not change any more has a tag, and is not sent again."""
-    headers = {"Vary": "Accept-Encoding", "Accept-Ranges": "bytes"}
+    headers = {"Vary": "Accept-Encoding", "Accept-Ranges": "bytes", **place_told}
     name = f"run {run.id}"
     if run.state.final:
         headers["ETag"] = tag = negotiation.entity_tag(run.id, run.output_bytes, zstd=zstd)

@@ -2,10 +2,11 @@
 
 import errno
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 
+from server.errors import ArchiveDamagedError
 from server.handlers.http import negotiation
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.schemas.output import OutputAsked
@@ -36,12 +37,37 @@ async def part_of(request: web.Request, run: Run, output: Output, asked: OutputA
         HTTPRequestRangeNotSatisfiable: the range is outside of the output.
     """
     if asked.lines is not None:
-        return await _lines(output, asked.lines)
+        return _bounded(await _lines(output, asked.lines), asked)
     size = output.size
     tag = negotiation.entity_tag(run.id, size, zstd=False) if run.state.final else None
     if asked.start == Start() and negotiation.range_holds(request.headers.get(hdrs.IF_RANGE), tag):
         return _range(request.headers.get(hdrs.RANGE, ""), size)
-    return Part(min(await asked.start.offset_in(output), size), size)
+    return _bounded(Part(min(await asked.start.offset_in(output), size), size), asked)
+
+
+def _bounded(part: Part, asked: OutputAsked) -> Part:
+    """Return the start of a part, of as many bytes as were asked for."""
+    limit = asked.start.max_bytes
+    return part if limit is None else replace(part, end=min(part.end, part.start + limit))
+
+
+async def place_of(output: Output, part: Part) -> dict[str, str]:
+    """Return the headers that tell where a part is in the output as it is now.
+
+    Without them goes what cannot be told, as the output is damaged there.
+    """
+    size = max(output.size, part.end)
+    try:
+        told = {
+            "First-Line": await output.lines_before(part.start) + 1,
+            "Offset": part.start,
+            "Next": part.end,
+            "Total-Lines": await output.line_count(size),
+            "Size": size,
+        }
+    except (ArchiveDamagedError, OutputDamagedError):
+        return {}
+    return {f"Tailrun-{name}": str(value) for name, value in told.items()}
 
 
 async def _lines(output: Output, text: str) -> Part:
@@ -50,7 +76,8 @@ async def _lines(output: Output, text: str) -> Part:
     except ValueError as error:
         raise InvalidInputError({"lines": [str(error)]}) from error
     end = output.size if last is None else await output.line_offset(last + 1)
-    return Part(await output.line_offset(first), end)
+    # Where there is no such line, the output may have grown since the end was asked for.
+    return Part(min(await output.line_offset(first), end), end)
 
 
 def _range(header: str, size: int) -> Part:

@@ -200,6 +200,11 @@ class RunLog:
         """Return the number of newlines in [0, offset)."""
         return await self._index.lines_before(min(offset, self._size))
 
+    async def line_count(self, size: int) -> int:
+        """Return the number of lines in the first `size` bytes; an unfinished last one counts."""
+        unfinished = size > 0 and await self.read(size - 1, 1) != b"\n"
+        return await self.lines_before(size) + unfinished
+
     async def line_offset(self, line: int) -> int:
         """Return where a line starts; the size when there is no such line."""
         return await self._index.line_offset(line, self._size)

@@ -30,6 +30,10 @@ class Output(Protocol):
         r"""Return the number of ``\n`` in [0, offset)."""
         ...
 
+    async def line_count(self, size: int) -> int:
+        """Return the number of lines in the first `size` bytes; an unfinished last one counts."""
+        ...
+
     async def line_offset(self, line: int) -> int:
         """Return where a line starts; the size when there is no such line."""
         ...

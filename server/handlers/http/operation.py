@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -85,6 +86,7 @@ class Operation:
     query: type[Schema] | None
     produces: Sequence[str]
     headers: Sequence[Header]
+    answer_headers: Mapping[str, str]
 
     def parameters(self, path: str) -> list[dict[str, Any]]:
         """Describe what the headers and the path hold; `path` is relative to the API's."""
@@ -116,6 +118,11 @@ class Operation:
             # What was changed last at a known time has a version.
             has_version = schema is not None and "updated_at" in schema().fields
             headers = (CREATED if status == 201 else {}) | (ETAG if has_version else {})
+            if status == 200:
+                headers |= {
+                    name: {"type": "integer", "description": text}
+                    for name, text in self.answer_headers.items()
+                }
             if headers:
                 described[str(status)]["headers"] = headers
         for status in sorted(self._statuses(path, right)):
@@ -159,11 +166,12 @@ def operation(
     query: type[Schema] | None = None,
     produces: Sequence[str] = ("application/json",),
     headers: Sequence[Header] = (),
+    answer_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Handler], Operation]:
     """Describe a handler; `errors` are those that do not follow from its path and its input.
 
     The body's and the query's fields are found in `request["json"]` and
-    `request["querystring"]`.
+    `request["querystring"]`. `answer_headers` are numbers that an answer of status 200 may tell.
     """
 
     def describe(handler: Handler) -> Operation:
@@ -179,6 +187,7 @@ def operation(
             query=query,
             produces=produces,
             headers=headers,
+            answer_headers=answer_headers,
         )
 
     return describe

@@ -1,6 +1,7 @@
 """Output over HTTP: which part of it, and how it is sent."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
@@ -9,6 +10,7 @@ from server.handlers.schemas.base import StrictSchema
 from server.output.start import Start
 
 MAX_OFFSET = 2**63 - 1
+START = [entry.name for entry in dataclass_fields(Start)]
 
 
 class _StartQuery(StrictSchema):
@@ -25,6 +27,11 @@ class _StartQuery(StrictSchema):
         metadata={"description": "start at the last so many lines"},
     )
 
+    max_bytes = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=1, max=MAX_OFFSET),
+        metadata={"description": "at most so many bytes from there; of the last lines, the last"},
+    )
     ticket = fields.String(
         load_default=None,
         metadata={"description": "of this run, in the place of a token (POST runs/{id}/ticket)"},
@@ -36,10 +43,15 @@ class _StartQuery(StrictSchema):
         if len(given) > 1:
             raise ValidationError({name: ["Give only one of these."] for name in given})
 
+    def _check_followed(self, data: dict[str, Any]) -> None:
+        """Check that an endless part has no bound but that of its first lines."""
+        if data.get("max_bytes") is not None and data.get("tail") is None:
+            raise ValidationError({"max_bytes": ["Where output is followed, it goes with tail."]})
+
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> object:
         del data["ticket"]  # who asks was found out by it before
-        return type(self).value(start=Start(data.pop("offset"), data.pop("tail")), **data)
+        return type(self).value(start=Start(*(data.pop(name) for name in START)), **data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,10 @@ class StreamQuery(_StartQuery):
         load_default=False, metadata={"description": "permit permessage-deflate"}
     )
 
+    @validates_schema
+    def _followed(self, data: dict[str, Any], **_: Any) -> None:
+        self._check_followed(data)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputAsked:
@@ -74,6 +90,11 @@ class OutputAsked:
     lines: str | None
     follow: bool
     format: str
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a part was asked for by a parameter."""
+        return self.lines is not None or self.start != Start()
 
 
 class OutputQuery(_StartQuery):
@@ -95,6 +116,8 @@ class OutputQuery(_StartQuery):
 
     @validates_schema
     def _endless(self, data: dict[str, Any], **_: Any) -> None:
-        followed = data.get("follow") or data.get("format") == "sse"
-        if followed and data.get("lines") is not None:
+        if not data.get("follow") and data.get("format") != "sse":
+            return
+        if data.get("lines") is not None:
             raise ValidationError({"lines": ["It does not go with follow."]})
+        self._check_followed(data)

@@ -1,6 +1,7 @@
 """A finished run's output, read back from the chunks in the database."""
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 from server.errors import ArchiveDamagedError
 from server.models import Chunk, Run
@@ -10,6 +11,8 @@ from server.services.archive.chunks import Chunks
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
 fetches one alone, for the first byte to come soon."""
+
+NEWLINE = ord("\n")
 
 
 class ArchivedOutput:
@@ -60,6 +63,21 @@ class ArchivedOutput:
         chunk = await self._chunk_at(offset)
         data = await self._chunks.plain(self._run.id, chunk)
         return chunk.first_line - 1 + data.count(b"\n", 0, offset - chunk.byte_offset)
+
+    async def line_count(self, size: int) -> int:
+        """Return the number of lines, of which all but the last have ended.
+
+        Where the last byte cannot be read, only those that have ended are counted.
+        """
+        assert size == self.size, "what has ended does not grow"
+        if size == 0:
+            return 0
+        with suppress(ArchiveDamagedError):
+            # Past `_chunk_at`, which remembers what is read one after the other.
+            [chunk] = await self._chunks.find(self._run.id, size - 1, 1)
+            last = (await self._chunks.plain(self._run.id, chunk))[size - 1 - chunk.byte_offset]
+            return self._run.output_lines + (last != NEWLINE)
+        return self._run.output_lines
 
     async def line_offset(self, line: int) -> int:
         """Return where line `line` (from 1) starts; the size when there is no such line."""

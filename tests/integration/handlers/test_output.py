@@ -70,6 +70,60 @@ async def test_a_part_of_an_output_is_answered(
     )
 
 
+@pytest.mark.parametrize("made", [live, archived])
+async def test_a_part_has_a_bound_and_tells_where_it_is(
+    api: Api, made: Any, subtests: pytest.Subtests
+) -> None:
+    path = f"/api/v1/runs/{await made(api)}/output"
+    size = len(NUMBERS)
+    for query, line, start, end in [
+        ("?lines=2-3", 2, 2, 6),
+        ("?lines=2-3&max_bytes=3", 2, 2, 5),
+        ("?lines=2-3&max_bytes=999", 2, 2, 6),
+        ("?lines=10-10&max_bytes=1", 10, 18, 19),
+        ("?lines=102-110", 101, size, size),
+        ("?tail=2", 99, size - 7, size),
+        ("?tail=2&max_bytes=6", 99, size - 6, size),
+        ("?tail=2&max_bytes=4", 100, size - 4, size),
+        ("?tail=0&max_bytes=4", 101, size, size),
+        ("?offset=19", 10, 19, size),
+        ("?offset=19&max_bytes=2", 10, 19, 21),
+        ("?offset=21&max_bytes=1", 11, 21, 22),
+        ("?offset=9999&max_bytes=1", 101, size, size),
+        ("?max_bytes=5", 1, 0, 5),
+    ]:
+        with subtests.test(query):
+            async with api.client.get(f"{path}{query}", headers={"Range": "bytes=0-0"}) as response:
+                assert (response.status, await response.read()) == (200, NUMBERS[start:end])
+            async with api.client.head(f"{path}{query}") as head:
+                assert head.headers["Content-Length"] == str(end - start)
+            assert place_told(head) == place_told(response) == [line, start, end, 100, size]
+    with subtests.test("a plain download"):
+        async with api.client.get(path) as response:
+            assert not [name for name in response.headers if name.startswith("Tailrun-")]
+
+
+def place_told(response: aiohttp.ClientResponse) -> list[int]:
+    """Return what the headers of a part tell: first line, offset, next, total lines, size."""
+    names = ["First-Line", "Offset", "Next", "Total-Lines", "Size"]
+    return [int(response.headers[f"Tailrun-{name}"]) for name in names]
+
+
+async def test_a_part_tells_of_an_unfinished_line(api: Api, subtests: pytest.Subtests) -> None:
+    for script, expected in [
+        ("printf 'one\\ntwo'", [2, 4, 7, 2, 7]),
+        ("true", [1, 0, 0, 0, 0]),
+        ("echo", [1, 0, 1, 1, 1]),
+    ]:
+        with subtests.test(script):
+            run_id = await api.run(script)
+            await api.ended(run_id)
+            path = f"/api/v1/runs/{run_id}/output?tail=1"
+            headers = {"Accept-Encoding": "zstd"}
+            async with api.client.get(path, headers=headers, auto_decompress=False) as response:
+                assert place_told(response) == expected
+
+
 async def test_an_output_goes_out_as_it_is_stored(api: Api) -> None:
     path = f"/api/v1/runs/{await archived(api)}/output"
     headers = {"Accept-Encoding": "zstd"}

@@ -374,6 +374,8 @@ LINES = st.lists(st.sampled_from([b"\n", b"a", b"bcd\n", b"ef"]), max_size=40).m
 async def check_counts(log: RunLog, data: bytes) -> None:
     for offset in range(len(data) + 2):
         assert await log.lines_before(offset) == data.count(b"\n", 0, offset)
+    for size in range(len(data) + 1):
+        assert await log.line_count(size) == len(data[:size].splitlines())
 
 
 async def check_starts(log: RunLog, data: bytes) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.handlers.parts import Part, plain_bytes
+from server.handlers.parts import Part, place_of, plain_bytes
 from server.output.cursor import Pace
 from server.output.index import OutputDamagedError
 
@@ -18,6 +18,11 @@ class Cut:
     async def read(self, offset: int, limit: int) -> bytes:
         return b"hello"[offset : offset + limit]
 
+    async def lines_before(self, offset: int) -> int:
+        raise OutputDamagedError(f"{offset} is beyond the end")
+
+    size = 9
+
 
 async def test_a_part_that_is_gone_meanwhile_is_broken_off() -> None:
     """It holds nobody up: to read on would find nothing, at once, for ever."""
@@ -26,3 +31,9 @@ async def test_a_part_that_is_gone_meanwhile_is_broken_off() -> None:
     assert await anext(pieces) == b"llo"
     with pytest.raises(OutputDamagedError):
         await anext(pieces)
+
+
+async def test_where_a_part_is_that_is_gone_meanwhile_is_not_told() -> None:
+    """What can be read of it is sent all the same."""
+    output: Output = Cut()  # type: ignore[assignment]
+    assert await place_of(output, Part(2, 9)) == {}

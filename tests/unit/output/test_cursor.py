@@ -68,6 +68,9 @@ class ScriptedOutput:
     async def lines_before(self, offset: int) -> int:
         return self._data.count(b"\n", 0, min(offset, self.size))
 
+    async def line_count(self, size: int) -> int:
+        raise NotImplementedError
+
     async def line_offset(self, line: int) -> int:
         raise NotImplementedError
 

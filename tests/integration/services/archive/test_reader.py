@@ -75,6 +75,7 @@ async def test_lines_are_found(site: Site, data: bytes) -> None:
         assert await output.line_offset(number) == starts[min(number - 1, len(lines))]
     for count in {0, 1, 2, len(lines) // 2, len(lines), 9999}:
         assert await output.tail_offset(count) == starts[max(0, len(lines) - count)]
+    assert await output.line_count(len(data)) == len(lines)
     for offset in {0, 1, 99, 100, 101, len(data) // 2, len(data)}:
         assert await output.lines_before(offset) == data[:offset].count(b"\n")
 
@@ -223,6 +224,7 @@ async def test_an_output_that_is_shorter_than_its_row_says_is_damaged_at_its_end
     await site.database.fetch_all(
         "DELETE FROM commands_info_output WHERE byte_offset >= 400 RETURNING 1"
     )
+    assert await output.line_count(500) == 0  # the last one, which has no end, cannot be seen
     with pytest.raises(ArchiveDamagedError, match="damaged at byte 499"):
         await output.tail_offset(1)
     with pytest.raises(ArchiveDamagedError, match="damaged at byte 400"):
