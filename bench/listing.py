@@ -15,7 +15,7 @@ from uuid import UUID
 from bench.report import RESULTS
 from bench.service import Service
 from bench.session import Figure, Session
-from server.models import RunState
+from server.models import RunFilter, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
@@ -100,6 +100,8 @@ def _lists(database: Database, commands: int, runs: int) -> dict[str, Ask]:
         cursor = SortKey(begins, UUID(int=0)).encode() if part else None
         for whose, command_id in {"": None, " of a command with a fifth": CROWDED}.items():
             for state in (None, *RunState):
-                listed = partial(started.list, limit=50, cursor=cursor, command_id=command_id)
-                lists[f"runs{whose}, {state or 'all'}: {page}"] = partial(listed, state=state)
+                states = frozenset([] if state is None else [state])
+                asked = RunFilter(states=states, command_id=command_id)
+                listed = partial(started.list, asked, limit=50, cursor=cursor)
+                lists[f"runs{whose}, {state or 'all'}: {page}"] = listed
     return lists

@@ -103,6 +103,36 @@ class Run:
     run_as: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs are asked for; None, no states, or no words: whatever it is.
+
+    They were created from `since` on and before `until`, and took from `min_seconds` to
+    `max_seconds`, one that runs up to now; their reason has these words, in this order.
+    """
+
+    states: frozenset[RunState] = frozenset()
+    command_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    exitcode: int | None = None
+    reason: str = ""
+
+
+EVERY_RUN = RunFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLabel:
+    """What a command is called, and its group."""
+
+    id: UUID
+    name: str
+    group: str
+
+
 @dataclass(frozen=True, slots=True)
 class RequestKey:
     """What identifies a request that comes again: its key, and a hash of what it asks for."""

@@ -33,6 +33,7 @@ from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
 from server.services.commands import CommandService
+from server.services.deletions import Deletions
 from server.services.gauges import add_gauges
 from server.services.readiness import Readiness
 from server.services.requests import Requests
@@ -144,7 +145,7 @@ async def service(
         _let_in(app, auth, local, access)
         if (provider := access.sign_in_at_provider(settings.oidc)) is not None:
             app[keys.OIDC] = provider
-        app[keys.RUNS] = runs
+        app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit)
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
         app[keys.READINESS] = Readiness(

@@ -49,6 +49,7 @@ async def list_commands(request: web.Request) -> web.Response:
     page = await request.app[COMMANDS].list(
         query=asked.q,
         groups=access.groups_seen(request, asked.group),
+        states=asked.state,
         limit=asked.limit,
         cursor=asked.cursor,
     )

@@ -38,6 +38,7 @@ ROUTES = [
     ("GET", "commands/{id}/runs", Right.SEE, runs.list_command_runs),
     ("GET", "commands/{id}/ws", Right.SEE, stream.stream_command),
     ("GET", "runs/", Right.SEE, runs.list_runs),
+    ("POST", "runs/delete", Right.ADMINISTER, runs.delete_runs),
     ("GET", "runs/{id}", Right.SEE, runs.get_run),
     ("DELETE", "runs/{id}", Right.ADMINISTER, runs.delete_run),
     ("POST", "runs/{id}/stop", Right.OPERATE, runs.stop_run),

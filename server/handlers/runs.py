@@ -6,7 +6,7 @@ from aiohttp import web
 
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import HTTP, RUNS
+from server.handlers.http.keys import AUDIT, COMMANDS, DELETIONS, HTTP, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import (
     REPEATABLE,
@@ -19,10 +19,14 @@ from server.handlers.http.parameters import (
 )
 from server.handlers.schemas.base import PageAsked, PageQuery
 from server.handlers.schemas.runs import (
+    DeletionsSchema,
+    NamedRunPageSchema,
     RunInfoSchema,
     RunPageSchema,
     RunsAsked,
     RunSchema,
+    RunsDeletion,
+    RunsDeletionBody,
     RunsQuery,
     Signal,
     SignalBody,
@@ -30,7 +34,8 @@ from server.handlers.schemas.runs import (
     StopBody,
 )
 from server.repositories.page import Page
-from server.services.running.live import RunView
+from server.services.deletions import DeletionOutcome
+from server.services.running.live import NamedRunView, RunView
 
 
 @operation(
@@ -70,21 +75,41 @@ async def list_command_runs(request: web.Request) -> web.Response:
 @operation(
     tag="runs",
     summary="List runs",
-    description="Of all commands of the groups that may be seen, newest first.",
+    description="Of all commands of the groups that may be seen, newest first. A run is listed"
+    " where all that is asked for holds.",
     query=RunsQuery,
-    answers={200: ("A page of runs.", RunPageSchema)},
+    answers={200: ("A page of runs.", NamedRunPageSchema)},
 )
 async def list_runs(request: web.Request) -> web.Response:
     """Answer a page of all runs."""
     asked = query(request, RunsAsked)
     page = await request.app[RUNS].list(
-        state=asked.state,
-        command_id=asked.command_id,
+        asked.runs,
         groups=access.groups_seen(request, asked.group),
         limit=asked.limit,
         cursor=asked.cursor,
     )
-    return await _runs(request, page)
+    return await (_named_runs if asked.embed else _runs)(request, page)
+
+
+@operation(
+    tag="runs",
+    summary="Delete runs with their output",
+    description="Up to 500. Of each it is told what became of it: `deleted`; `active`, stop it"
+    " first; `forbidden`, as it takes the role admin in its group; `not_found`; or `failed`, as the"
+    " database refused it. Asking again is harmless.",
+    body=RunsDeletionBody,
+    answers={200: ("What became of each, in the order of the ids.", DeletionsSchema)},
+)
+async def delete_runs(request: web.Request) -> web.Response:
+    """Delete runs that have ended."""
+    by = actor(request)
+    told = await request.app[DELETIONS].delete(body(request, RunsDeletion).ids, by=by)
+    for one in told:
+        if one.outcome is DeletionOutcome.FORBIDDEN:
+            path = f"{request.path} {one.id}"
+            request.app[AUDIT].denied(by, method=request.method, path=path, why=one.detail or "")
+    return json_response(DeletionsSchema.render(Page(told, None), base_path(request)))
 
 
 @operation(
@@ -176,3 +201,11 @@ async def _run(
 async def _runs(request: web.Request, page: Page[RunView]) -> web.Response:
     may_of = await access.may_of_runs(request, page.items)
     return json_response(RunPageSchema.render(page, base_path(request), may_of))
+
+
+async def _named_runs(request: web.Request, page: Page[RunView]) -> web.Response:
+    labels = await request.app[COMMANDS].labels({view.run.command_id for view in page.items})
+    views = [NamedRunView.of(view, labels.get(view.run.command_id)) for view in page.items]
+    may_of = access.may_of(request, {label.id: label.group for label in labels.values()})
+    named = Page(views, page.next)
+    return json_response(NamedRunPageSchema.render(named, base_path(request), may_of))

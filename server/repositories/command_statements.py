@@ -85,6 +85,8 @@ GET_WITH_LAST_RUN = f"""
     SELECT {COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM commands c {LAST_RUN} WHERE c.id = %(id)s
 """
 
+LABELS = "SELECT id, name, group_name FROM commands WHERE id = ANY(%(ids)s::uuid[])"
+
 # `updated_at` is the command's version: it moves at each change, whatever the clock does.
 CHANGE = f"""
     WITH c AS (

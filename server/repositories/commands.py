@@ -1,7 +1,7 @@
 """Stored commands."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from server.errors import (
     CommandNotFoundError,
     RequestRepeatedError,
 )
-from server.models import Command, CommandChange, RequestKey, Run
+from server.models import Command, CommandChange, CommandLabel, RequestKey, Run, RunState
 from server.repositories.access.audit import all_details, audit_parameters, bounded
 from server.repositories.command_statements import (
     ADD,
@@ -24,6 +24,7 @@ from server.repositories.command_statements import (
     DELETE,
     GET,
     GET_WITH_LAST_RUN,
+    LABELS,
 )
 from server.repositories.database.batches import Batches
 from server.repositories.database.connections import Row
@@ -163,6 +164,13 @@ class CommandRepository:
             raise CommandNotFoundError.of(command_id)
         return command_and_run_of(row)
 
+    async def labels(self, command_ids: Collection[UUID]) -> dict[UUID, CommandLabel]:
+        """Return what commands are called, by their ids, of those that there are."""
+        if not command_ids:
+            return {}
+        rows = await self._database.fetch_all(LABELS, {"ids": list(command_ids)})
+        return {row[0]: CommandLabel(*row) for row in rows}
+
     async def change(
         self,
         command_id: UUID,
@@ -227,12 +235,13 @@ class CommandRepository:
         *,
         query: str = "",
         groups: AbstractSet[str] | None = None,
+        states: AbstractSet[RunState] = frozenset(),
         limit: int,
         cursor: str | None = None,
     ) -> Page[tuple[Command, Run | None]]:
         """Return commands of some groups with their newest run, newest command first.
 
-        None: of every group.
+        None: of every group. With states, of those whose newest run is in one of them.
 
         The words of `query` stand in the name or the description (in the first 4,096 characters
         of both), in that order, in whatever case. Long texts are cut (`LISTED_BYTES`), and of the
@@ -241,7 +250,7 @@ class CommandRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        sql, parameters = listing(query, groups, newest=self._search_newest)
+        sql, parameters = listing(query, groups, states, newest=self._search_newest)
         parameters |= {**SortKey.parameters(cursor), "rows": limit + 1}
         rows = await self._database.fetch_all(sql, parameters)
         return Page.cut(

@@ -1,9 +1,8 @@
 """Runs, without their output."""
 
-# ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -17,110 +16,36 @@ from server.errors import (
     RunActiveError,
     RunNotFoundError,
 )
-from server.models import Position, RequestKey, Run, RunEnd, RunState
-from server.repositories.access.audit import audit_parameters, audit_sql
+from server.models import EVERY_RUN, Position, RequestKey, Run, RunEnd, RunFilter
+from server.repositories.access.audit import audit_parameters
 from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
-from server.repositories.rows import (
-    END_ASSIGNMENTS,
-    POSITION_COLUMNS,
-    RUN_COLUMNS,
-    end_parameters,
-    position_of,
-    run_of,
-)
+from server.repositories.rows import end_parameters, position_of, run_of
 from server.repositories.run_lists import NEWEST, run_listing
+from server.repositories.run_statements import (
+    ACTIVE,
+    ACTIVE_ELSEWHERE,
+    ACTIVE_OF_COMMAND,
+    ADD,
+    DELETE,
+    DELETE_ALL,
+    END_UNFOLLOWED,
+    FINISH_QUEUED,
+    GET,
+    LATEST,
+    NOTE_DAMAGE,
+    TAKE_OVER,
+    UNCONFIRMED,
+)
 
-# The time is this host's: a database that was frozen may store the run long after the request.
-ADD = f"""
-    WITH request AS ({{request}}), r AS (
-        INSERT INTO commands_info AS r (
-            id, commands_id, script, run_as, host, created_at, start_time, state
-        )
-        SELECT %(run_id)s, %(command_id)s, %(script)s, %(run_as)s, %(host)s, %(now)s, %(now)s,
-            'queued'
-        FROM request
-        RETURNING {RUN_COLUMNS}
-    ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
-    SELECT {RUN_COLUMNS} FROM r
-"""
 
-GET = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = %(id)s"
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found of a run that was to be deleted, and whether it was."""
 
-LATEST = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.commands_id = %(command_id)s
-    ORDER BY r.created_at DESC, r.id DESC LIMIT 1
-"""
-
-ACTIVE = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r
-    WHERE r.host = %(host)s AND r.state IN ('queued', 'running')
-    ORDER BY r.created_at, r.id
-"""
-
-ACTIVE_OF_COMMAND = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r
-    WHERE r.commands_id = %(command_id)s AND r.state IN ('queued', 'running')
-    ORDER BY r.created_at DESC, r.id DESC
-"""
-
-# The epoch fences off any server that owns the run after all.
-END_UNFOLLOWED = f"""
-    UPDATE commands_info AS r
-    SET state = 'lost', end_time = %(now)s, exitcode = NULL, signal = NULL, reason = %(reason)s,
-        epoch = r.epoch + 1
-    WHERE r.id = %(id)s AND r.epoch = %(epoch)s AND r.state IN ('queued', 'running')
-    RETURNING {RUN_COLUMNS}
-"""
-
-NOTE_DAMAGE = """
-    UPDATE commands_info
-    SET reason = CASE WHEN reason IS NULL THEN %(damage)s ELSE reason || '; ' || %(damage)s END
-    WHERE id = %(id)s AND end_time IS NOT NULL
-        AND (reason IS NULL OR position(%(kind)s IN reason) = 0)
-    RETURNING id
-"""
-
-ACTIVE_ELSEWHERE = """
-    SELECT count(*) FROM commands_info WHERE state IN ('queued', 'running') AND host <> %(host)s
-"""
-
-UNCONFIRMED = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r
-    WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
-    ORDER BY r.created_at, r.id
-"""
-
-# Rows are locked in the order of their ids, as append() does, so that two servers never deadlock.
-TAKE_OVER = f"""
-    WITH taken AS (
-        SELECT id FROM commands_info
-        WHERE id = ANY(%(ids)s::uuid[]) AND state IN ('queued', 'running')
-        ORDER BY id FOR UPDATE
-    )
-    UPDATE commands_info r SET epoch = r.epoch + 1, host = %(host)s FROM taken
-    WHERE r.id = taken.id AND r.state IN ('queued', 'running')
-    RETURNING {POSITION_COLUMNS}
-"""
-
-FINISH_QUEUED = f"""
-    UPDATE commands_info SET {END_ASSIGNMENTS}
-    WHERE id = %(id)s AND state = 'queued'
-    RETURNING id
-"""
-
-# Locked first, for the second statement's snapshot to show what another one left of the row.
-DELETE = f"""
-    SELECT FROM commands_info WHERE id = %(id)s FOR UPDATE;
-    WITH deleted AS (
-        DELETE FROM commands_info WHERE id = %(id)s AND end_time IS NOT NULL
-        RETURNING id, commands_id, script
-    ), audited AS (
-        {audit_sql("deleted d", command="d.commands_id", run="d.id", script="d.script")}
-    )
-    SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands_info WHERE id = %(id)s)
-"""
+    group: str
+    deleted: bool
 
 
 class RunRepository:
@@ -269,11 +194,29 @@ class RunRepository:
         if not deleted:
             raise RunActiveError("The run is active. Stop it first.")
 
+    async def delete_all(
+        self, run_ids: Collection[UUID], groups: AbstractSet[str] | None, *, by: Actor
+    ) -> dict[UUID, Found]:
+        """Delete those of the runs that have ended and whose commands are of one of these groups.
+
+        None: of every group. Returns what was found of each that there was.
+
+        Raises:
+            DatabaseRefusedError: none is deleted, mostly for what one of the rows holds.
+        """
+        parameters = {
+            "ids": list(run_ids),
+            "any_group": groups is None,
+            "groups": sorted(groups or ()),
+            **audit_parameters(Act.RUN_DELETE, by),
+        }
+        rows = await self._database.fetch_all(DELETE_ALL, parameters)
+        return {row[0]: Found(*row[1:]) for row in rows}
+
     async def list(
         self,
+        asked: RunFilter = EVERY_RUN,
         *,
-        state: RunState | None = None,
-        command_id: UUID | None = None,
         groups: AbstractSet[str] | None = None,
         limit: int,
         cursor: str | None = None,
@@ -283,9 +226,9 @@ class RunRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        sql, parameters = run_listing(command_id, groups, newest=self._newest)
-        parameters |= {"state": state, "command_id": command_id, "rows": limit + 1}
-        rows = await self._database.fetch_all(sql, parameters | SortKey.parameters(cursor))
+        sql, parameters = run_listing(asked, groups, newest=self._newest)
+        parameters |= {"rows": limit + 1, **SortKey.parameters(cursor)}
+        rows = await self._database.fetch_all(sql, parameters)
         return Page.cut(
             [run_of(row) for row in rows], limit, lambda run: SortKey(run.created_at, run.id)
         )

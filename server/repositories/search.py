@@ -2,28 +2,30 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
-import re
 from collections.abc import Set as AbstractSet
 
-from server.repositories.rows import (
-    LAST_RUN,
-    LISTED_COMMAND_COLUMNS,
-    LISTED_RUN_COLUMNS,
-    sanitize,
-)
+from server.models import RunState
+from server.repositories.rows import LAST_RUN, LISTED_COMMAND_COLUMNS, LISTED_RUN_COLUMNS
+from server.repositories.words import like, words_of
 
 # The parameters are literals when the planner sees them: a condition that is absent costs nothing.
 AFTER = "(%(id)s IS NULL OR (c.created_at, c.id) < (%(created_at)s, %(id)s))"
 
+# The newest run of each command is found by index, and no further command than the page needs.
+IN_STATES = """(
+    SELECT r.state FROM commands_info r WHERE r.commands_id = c.id
+    ORDER BY r.created_at DESC, r.id DESC LIMIT 1
+) = ANY(%(states)s::text[])"""
+
 NEWEST = f"""
     SELECT * FROM commands c
-    WHERE {AFTER} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
+    WHERE {AFTER} AND {{in_states}} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
 """
 
 # Each group's newest are read off its index, however many commands the others have.
 NEWEST_OF_GROUPS = f"""
     SELECT c.* FROM unnest(%(groups)s::text[]) one (group_name) CROSS JOIN LATERAL (
-        SELECT * FROM commands c WHERE c.group_name = one.group_name AND {AFTER}
+        SELECT * FROM commands c WHERE c.group_name = one.group_name AND {AFTER} AND {{in_states}}
         ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
     ) c ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
 """
@@ -43,13 +45,13 @@ SEARCH = f"""
         SELECT c.id, c.created_at FROM (
             {{newest}}
         ) c
-        WHERE c.searched LIKE lower(%(pattern)s)
+        WHERE c.searched LIKE lower(%(pattern)s) AND {{in_states}}
         ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
     ), indexed AS MATERIALIZED (
         SELECT c.id, c.created_at FROM commands c
         WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER} AND {{of_groups}}
             AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(longest)s), 3)
-            AND c.searched LIKE lower(%(pattern)s)
+            AND c.searched LIKE lower(%(pattern)s) AND {{in_states}}
     )
     SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
         SELECT * FROM newest WHERE (SELECT count(*) FROM newest) = %(rows)s
@@ -61,25 +63,31 @@ SEARCH = f"""
 
 
 def listing(
-    query: str, groups: AbstractSet[str] | None = None, *, newest: int
+    query: str,
+    groups: AbstractSet[str] | None = None,
+    states: AbstractSet[RunState] = frozenset(),
+    *,
+    newest: int,
 ) -> tuple[str, dict[str, object]]:
     """Return the statement that lists the commands with these words, and its parameters for that.
 
-    Without words it lists all; of `groups` alone, where they are not None. The `newest` commands
-    are searched before the index is. A page takes `rows`, and `created_at` and `id` of
-    `SortKey.parameters`.
+    Without words it lists all; of `groups` alone, where they are not None; of those whose newest
+    run is in one of `states`, where there are any. The `newest` commands are searched before the
+    index is. A page takes `rows`, and `created_at` and `id` of `SortKey.parameters`.
     """
     first = NEWEST if groups is None else NEWEST_OF_GROUPS
     parameters: dict[str, object] = {} if groups is None else {"groups": sorted(groups)}
-    words = sanitize(query).split()
+    in_states = IN_STATES if states else "true"
+    if states:
+        parameters["states"] = sorted(states)
+    words = words_of(query)
     if not words:
-        return LIST.format(newest=first.format(limit="%(rows)s")), parameters
-    # Anything may stand between two words. What has a meaning in LIKE is escaped.
-    escaped = [re.sub(r"([\\%_])", r"\\\1", word) for word in words]
-    pattern = f"%{'%'.join(escaped)}%"
+        newest_sql = first.format(limit="%(rows)s", in_states=in_states)
+        return LIST.format(newest=newest_sql), parameters
     sql = SEARCH.format(
-        newest=first.format(limit="%(newest)s"),
+        newest=first.format(limit="%(newest)s", in_states="true"),
         of_groups="true" if groups is None else "c.group_name = ANY(%(groups)s::text[])",
+        in_states=in_states,
     )
-    parameters |= {"newest": newest, "longest": max(words, key=len), "pattern": pattern}
+    parameters |= {"newest": newest, "longest": max(words, key=len), "pattern": like(words)}
     return sql, parameters

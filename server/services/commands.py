@@ -1,13 +1,21 @@
 """Stored commands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from server.access import Act, Actor
-from server.models import Command, CommandChange, MadeBefore, RequestKey, Run
+from server.models import (
+    Command,
+    CommandChange,
+    CommandLabel,
+    MadeBefore,
+    RequestKey,
+    Run,
+    RunState,
+)
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.access.audit import Audit
@@ -117,14 +125,27 @@ class CommandService:
         """
         return self._view(*await self._commands.get_with_last_run(command_id))
 
+    async def labels(self, command_ids: Collection[UUID]) -> Mapping[UUID, CommandLabel]:
+        """Return what commands are called, by their ids, of those that there are."""
+        return await self._commands.labels(command_ids)
+
     async def list(
-        self, *, query: str, groups: AbstractSet[str] | None, limit: int, cursor: str | None
+        self,
+        *,
+        query: str,
+        groups: AbstractSet[str] | None,
+        states: AbstractSet[RunState],
+        limit: int,
+        cursor: str | None,
     ) -> Page[CommandView]:
         """Return commands whose name or description has the words of `query`, newest first.
 
-        They are of one of the groups, None for every one. Long scripts and descriptions are cut.
+        They are of one of the groups, None for every one, and, with states, their newest run is in
+        one of them. Long scripts and descriptions are cut.
         """
-        page = await self._commands.list(query=query, groups=groups, limit=limit, cursor=cursor)
+        page = await self._commands.list(
+            query=query, groups=groups, states=states, limit=limit, cursor=cursor
+        )
         return Page([self._view(command, run) for command, run in page.items], page.next)
 
     async def change(

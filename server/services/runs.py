@@ -15,7 +15,7 @@ from server.errors import (
     RunNotFoundError,
 )
 from server.keeper.failpoints import failpoint
-from server.models import MadeBefore, RequestKey, Run, RunState
+from server.models import MadeBefore, RequestKey, Run, RunFilter, RunState
 from server.output.frames import cut_characters
 from server.output.source import Output
 from server.repositories.commands import CommandRepository
@@ -125,17 +125,14 @@ class RunService:
 
     async def list(
         self,
+        asked: RunFilter,
         *,
-        state: RunState | None = None,
-        command_id: UUID | None = None,
         groups: AbstractSet[str] | None,
         limit: int,
         cursor: str | None,
     ) -> Page[RunView]:
         """Return runs of the commands of some groups, None for every one; newest first."""
-        page = await self._runs.list(
-            state=state, command_id=command_id, groups=groups, limit=limit, cursor=cursor
-        )
+        page = await self._runs.list(asked, groups=groups, limit=limit, cursor=cursor)
         return Page([self.overlay(run) for run in page.items], page.next)
 
     async def history(
@@ -147,7 +144,8 @@ class RunService:
             CommandNotFoundError: there is no such command.
         """
         await self._commands.get(command_id)
-        return await self.list(command_id=command_id, groups=groups, limit=limit, cursor=cursor)
+        asked = RunFilter(command_id=command_id)
+        return await self.list(asked, groups=groups, limit=limit, cursor=cursor)
 
     async def delete(self, run_id: UUID, *, by: Actor) -> None:
         """Delete a run that has ended, with its output.

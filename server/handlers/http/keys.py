@@ -19,6 +19,7 @@ from server.services.access.sessions import Sessions
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
 from server.services.commands import CommandService
+from server.services.deletions import Deletions
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
@@ -51,6 +52,7 @@ PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)
 COMMANDS = web.AppKey("commands", CommandService)
+DELETIONS = web.AppKey("deletions", Deletions)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)
 VIEWERS = web.AppKey("viewers", Viewers)

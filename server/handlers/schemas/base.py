@@ -4,7 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from marshmallow import RAISE, Schema, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+
+from server.models import RunState
+
+NAMED_CHARACTERS = 40
+"""Of a value that is refused, in a message."""
 
 PAGE_LIMIT = 50
 MAX_PAGE_LIMIT = 500
@@ -24,6 +29,30 @@ class StrictSchema(Schema):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> object:
         return type(self).value(**data)
+
+
+class StatesField(fields.String):
+    """States of runs, as `failed,lost`; loaded as a set, empty where none is asked for."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            load_default=frozenset(),
+            metadata={
+                "description": f"{description}; several are separated by commas: "
+                + ", ".join(RunState),
+                "example": "failed,lost",
+            },
+        )
+
+    def _deserialize(self, value: Any, *given: Any, **named: Any) -> Any:
+        names = super()._deserialize(value, *given, **named).split(",")
+        unknown = [name for name in names if name not in {*RunState}]
+        if unknown:
+            raise ValidationError(
+                f"There is no state {unknown[0][:NAMED_CHARACTERS]!r};"
+                f" those that there are: {', '.join(RunState)}."
+            )
+        return frozenset(map(RunState, names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

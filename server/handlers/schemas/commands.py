@@ -11,9 +11,9 @@ from server.access import DEFAULT_GROUP
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
-from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
+from server.handlers.schemas.base import PageAsked, PageQuery, StatesField, StrictSchema
 from server.handlers.schemas.runs import RunSchema
-from server.models import CommandChange
+from server.models import CommandChange, RunState
 
 COMPARED = frozenset(
     {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
@@ -144,10 +144,14 @@ class CommandPatchBody(_ChangedCommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandsAsked(PageAsked):
-    """Which commands: those with the words `q`, of a group, None for all that may be seen."""
+    """Which commands: those with the words `q`, of a group, None for all that may be seen.
+
+    With states, those whose newest run is in one of them.
+    """
 
     q: str
     group: str | None
+    state: frozenset[RunState]
 
 
 class CommandsQuery(PageQuery):
@@ -161,6 +165,7 @@ class CommandsQuery(PageQuery):
         metadata={"description": "words of the name or the description, in their order"},
     )
     group = texts.group(load_default=None, metadata={"description": "only of this group"})
+    state = StatesField("only those whose newest run is in this state")
 
 
 LISTED = "lists hold the first 4 KiB; this says whether there is more"

@@ -2,14 +2,26 @@
 
 import signal
 from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from server.handlers.http.rendering import AnswerSchema, MayField, PathField
 from server.handlers.schemas import texts
-from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
-from server.models import RunState
+from server.handlers.schemas.base import (
+    MAX_PAGE_LIMIT,
+    PageAsked,
+    PageQuery,
+    StatesField,
+    StrictSchema,
+)
+from server.models import RunFilter, RunState
+from server.services.deletions import DeletionOutcome
+
+MAX_SECONDS = 1e9
+"""Longer than any run; an interval of PostgreSQL holds it."""
 
 SIGNALS = sorted(member.name for member in signal.Signals)
 
@@ -63,28 +75,120 @@ class SignalBody(StrictSchema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsAsked(PageAsked):
-    """Which runs; None: of any state, of all commands, of all groups that may be seen."""
+    """Which page of which runs, of a group, None for all that may be seen.
 
-    state: RunState | None
-    command_id: UUID | None
+    `embed`: each is answered with its command.
+    """
+
+    runs: RunFilter
     group: str | None
+    embed: bool
+
+
+def _asked(
+    *,
+    limit: int,
+    cursor: str | None,
+    group: str | None,
+    embed: str | None,
+    state: frozenset[RunState],
+    q: str,
+    **named: Any,
+) -> RunsAsked:
+    runs = RunFilter(states=state, reason=q, **named)
+    return RunsAsked(limit=limit, cursor=cursor, group=group, embed=embed is not None, runs=runs)
+
+
+def _moment(description: str) -> fields.AwareDateTime:
+    return fields.AwareDateTime(
+        format="iso",
+        default_timezone=UTC,
+        load_default=None,
+        metadata={"description": f"{description}; without a zone it is UTC"},
+    )
+
+
+def _seconds(description: str) -> fields.Float:
+    return fields.Float(
+        load_default=None,
+        validate=validate.Range(min=0, max=MAX_SECONDS),
+        metadata={"description": description},
+    )
 
 
 class RunsQuery(PageQuery):
     """Which runs."""
 
-    value = RunsAsked
+    value = _asked
 
-    state = fields.Enum(
-        RunState,
-        by_value=fields.String,
-        load_default=None,
-        metadata={"description": "only in this state"},
-    )
+    state = StatesField("only in this state")
     command_id = fields.UUID(load_default=None, metadata={"description": "only of this command"})
     group = texts.group(
         load_default=None, metadata={"description": "only of the commands of this group"}
     )
+    since = _moment("created at this moment or later")
+    until = _moment("created before this moment")
+    min_seconds = _seconds("that took so long or longer, or have run for so long")
+    max_seconds = _seconds("that took so long or less, or have run for no longer")
+    exitcode = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=-(2**31), max=2**31 - 1),
+        metadata={"description": "only with this exit code"},
+    )
+    q = fields.String(
+        load_default="",
+        validate=[texts.encodable, texts.storable],
+        metadata={"description": "words of the reason, in their order"},
+    )
+    embed = fields.String(
+        load_default=None,
+        validate=validate.OneOf(["command"]),
+        metadata={"description": "`command`: each run with its command's name and group"},
+    )
+
+    @validates_schema
+    def _some(self, data: dict[str, Any], **_: Any) -> None:
+        least, most = data.get("min_seconds"), data.get("max_seconds")
+        if least is not None and most is not None and least > most:
+            raise ValidationError({"max_seconds": ["It is less than min_seconds."]})
+
+
+class RunsDeletion(NamedTuple):
+    """The runs that are to be deleted."""
+
+    ids: list[UUID]
+
+
+class RunsDeletionBody(StrictSchema):
+    """The runs that are to be deleted."""
+
+    value = RunsDeletion
+
+    ids = fields.List(
+        fields.UUID(),
+        required=True,
+        validate=validate.Length(min=1, max=MAX_PAGE_LIMIT),
+        metadata={
+            "description": "ids of runs",
+            "example": ["7f9c24e8-3b12-4fef-91e0-5a2d3c4b5a69"],
+        },
+    )
+
+
+class DeletionSchema(AnswerSchema):
+    """What became of a run that was to be deleted."""
+
+    id = fields.UUID()
+    outcome = fields.Enum(DeletionOutcome, by_value=fields.String)
+    detail = fields.String(
+        allow_none=True, metadata={"description": "why it was not deleted, for people"}
+    )
+
+
+class DeletionsSchema(AnswerSchema):
+    """What became of each run that was to be deleted."""
+
+    items = fields.List(fields.Nested(DeletionSchema))
 
 
 class LinksSchema(AnswerSchema):
@@ -135,6 +239,31 @@ class RunInfoSchema(RunSchema):
 
     output = fields.String()
     output_truncated = fields.Boolean()
+
+
+class CommandLabelSchema(AnswerSchema):
+    """What a command is called, and its group."""
+
+    id = fields.UUID()
+    name = fields.String()
+    group = fields.String()
+
+
+class NamedRunSchema(RunSchema):
+    """A run, of a NamedRunView, with its command."""
+
+    command = fields.Nested(
+        CommandLabelSchema,
+        allow_none=True,
+        metadata={"description": "with `embed=command`; null: it was deleted meanwhile"},
+    )
+
+
+class NamedRunPageSchema(AnswerSchema):
+    """A page of runs with their commands."""
+
+    items = fields.List(fields.Nested(NamedRunSchema))
+    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})
 
 
 class RunPageSchema(AnswerSchema):

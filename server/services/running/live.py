@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from server.models import Run, RunEnd, RunState
+from server.models import CommandLabel, Run, RunEnd, RunState
 from server.output.log import RunLog
 
 END_STORED_SECONDS = 2.0
@@ -29,6 +29,18 @@ class RunView:
     def stored(cls, run: Run) -> "RunView":
         """View a run that is not active here."""
         return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRunView(RunView):
+    """A run with what its command is called, None: it was deleted meanwhile."""
+
+    command: CommandLabel | None
+
+    @classmethod
+    def of(cls, view: RunView, command: CommandLabel | None) -> "NamedRunView":
+        """View a run together with its command."""
+        return cls(view.run, view.stopping, view.paused, view.output_bytes, command)
 
 
 @dataclass(slots=True)

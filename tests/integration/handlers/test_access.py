@@ -12,6 +12,7 @@ from aiohttp import web
 from server.access import EVERY_GROUP, Role
 from server.handlers.http.rules import RULES
 from tests.integration.handlers.harness import Api, Claimed, Serve
+from tests.support.waiting import patience
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 GROUP, OTHER = "web", "mail"
@@ -52,6 +53,7 @@ TABLE = {
     ("GET", "/api/v1/commands/{id}/runs"): Row(VIEWER),
     ("GET", "/api/v1/commands/{id}/ws"): Row(VIEWER, 101),
     ("GET", "/api/v1/runs"): Row(VIEWER),
+    ("POST", "/api/v1/runs/delete"): Row(ADMIN, 200, {"ids": [NOBODY]}),
     ("GET", "/api/v1/runs/{id}"): Row(VIEWER),
     ("DELETE", "/api/v1/runs/{id}"): Row(ADMIN, 409),
     ("POST", "/api/v1/runs/{id}/stop"): Row(OPERATOR, 202, PATIENT),
@@ -378,6 +380,52 @@ async def test_a_command_is_moved_by_an_admin_of_both_groups(site: Site) -> None
         **answered,
         "updated_at": (await admin("GET", path))["updated_at"],
     }
+
+
+async def test_of_many_runs_those_are_deleted_that_may_be(site: Site) -> None:
+    """Each id is looked at by itself: what may not be seen is not there, and nobody is told."""
+    admin = As(site, "admin@*")
+    ids = []
+    for group in [GROUP, OTHER, "secret"]:
+        made = await admin("POST", "commands/", 201, name="n", script="exit 1", group=group)
+        ids.append(made["run"]["id"])
+        async with patience():
+            while not (await admin("GET", f"runs/{ids[-1]}"))["end_time"]:
+                pass
+    listed = await As(site, "viewer@web,admin@mail")("GET", "runs/?embed=command&state=failed")
+    assert [(run["command"]["group"], run["may"][-1]) for run in listed["items"]] == [
+        (OTHER, "administer"),
+        (GROUP, "see"),
+    ]
+    asked = [*ids, site.run]
+    told = await As(site, "editor@web,admin@mail")("POST", "runs/delete", ids=asked)
+    assert [one["outcome"] for one in told["items"]] == [
+        *("forbidden", "deleted", "not_found", "forbidden")
+    ]
+    assert "admin in the group web" in told["items"][0]["detail"]
+    assert told["items"][2]["detail"] == f"There is no run {ids[2]}."
+    left = (await admin("GET", "runs/?state=failed"))["items"]
+    assert [run["id"] for run in left] == [ids[2], ids[0]]
+    denied = (await until_entered(admin, "act=denied", 2))["items"]
+    assert {one["details"]["path"] for one in denied} == {
+        f"/api/v1/runs/delete {run_id}" for run_id in [ids[0], site.run]
+    }
+    told = await As(site, "admin@web")("POST", "runs/delete", ids=asked)
+    assert [one["outcome"] for one in told["items"]] == [
+        *("deleted", "not_found", "not_found", "active")
+    ]
+    entered = (await until_entered(admin, "act=run.delete", 3))["items"]
+    outcomes = {ids[1]: "done", ids[0]: "done", site.run: "refused"}
+    assert {one["run_id"]: one["outcome"] for one in entered} == outcomes
+
+
+async def until_entered(admin: As, query: str, count: int) -> Any:
+    """Return a page of the audit once it has so many entries."""
+    async with patience():
+        while True:
+            page = await admin("GET", f"audit/?{query}")
+            if len(page["items"]) >= count:
+                return page
 
 
 async def test_a_key_is_its_owners(site: Site) -> None:

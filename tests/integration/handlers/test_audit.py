@@ -121,6 +121,11 @@ async def _delete_run(api: Api) -> Case:
     return "DELETE", f"runs/{await over(api)}", None, 204
 
 
+@case("delete_runs", "run.delete")
+async def _delete_runs(api: Api) -> Case:
+    return "POST", "runs/delete", {"ids": [await over(api)]}, 200
+
+
 @case("create_token", "token.create")
 async def _create_token(_: Api) -> Case:
     return "POST", "tokens/", TOKEN, 201

@@ -5,6 +5,8 @@ import os
 import pytest
 
 from tests.integration.handlers.harness import Api, Serve
+from tests.support.postgres import execute
+from tests.support.waiting import patience
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -46,6 +48,73 @@ async def test_runs_are_listed(api: Api) -> None:
     first = await api.call("GET", "runs/?limit=1", status=200)
     second = await api.call("GET", f"runs/?limit=1&cursor={first['next']}", status=200)
     assert [run["id"] for run in first["items"] + second["items"]] == [other, ids[0]]
+
+
+async def test_runs_are_filtered_and_told_with_their_commands(api: Api) -> None:
+    created = await api.create("exit 3", name="three")
+    failed, ok = created["run"]["id"], await api.run("true")
+    waits = await api.run("exec sleep 1000")
+    for run_id in [failed, ok]:
+        await api.ended(run_id)
+    async with patience():  # a run's start is stored a moment after it is told
+        while not (await api.call("GET", "runs/?state=running", status=200))["items"]:
+            pass
+    moment = (await api.call("GET", f"runs/{ok}", status=200))["created_at"].replace("+", "%2B")
+    for query, expected in [
+        ("state=failed,succeeded", [ok, failed]),
+        ("state=failed,lost", [failed]),
+        ("exitcode=3", [failed]),
+        (f"since={moment}", [waits, ok]),
+        (f"until={moment}", [failed]),
+        ("min_seconds=1000", []),
+        ("max_seconds=1000", [waits, ok, failed]),
+        ("q=nothing+like+it", []),
+        (f"state=failed,succeeded&command_id={created['id']}", [failed]),
+    ]:
+        page = await api.call("GET", f"runs/?{query}", status=200)
+        assert [run["id"] for run in page["items"]] == expected, query
+        assert all("command" not in run for run in page["items"])
+    [run] = (await api.call("GET", "runs/?exitcode=3&embed=command", status=200))["items"]
+    assert run.pop("command") == {"id": created["id"], "name": "three", "group": "default"}
+    assert run == await api.call("GET", f"runs/{failed}", status=200)
+    for query, expected in [("failed", ["three"]), ("failed,running", ["test", "three"])]:
+        page = await api.call("GET", f"commands/?state={query}", status=200)
+        assert [command["name"] for command in page["items"]] == expected
+    await api.call("POST", f"runs/{waits}/stop", status=202)
+
+
+async def test_runs_are_deleted_many_at_a_time(api: Api) -> None:
+    ended, active = await api.run("exit 1"), await api.run("exec sleep 1000")
+    await api.ended(ended)
+    ids = [active, ended, NOBODY, ended]
+    told = await api.call("POST", "runs/delete", json={"ids": ids}, status=200)
+    assert told["items"] == [
+        {"id": active, "outcome": "active", "detail": "The run is active. Stop it first."},
+        {"id": ended, "outcome": "deleted", "detail": None},
+        {"id": NOBODY, "outcome": "not_found", "detail": f"There is no run {NOBODY}."},
+    ]
+    [left] = (await api.call("GET", "runs/", status=200))["items"]
+    assert left["id"] == active
+    for body in [{}, {"ids": []}, {"ids": ["x"]}, {"ids": [NOBODY] * 501}]:
+        wrong = await api.problem("POST", "runs/delete", 422, "invalid-input", json=body)
+        assert [*wrong["errors"]] == ["ids"]
+    await api.call("POST", f"runs/{active}/stop", status=202)
+
+
+async def test_a_run_that_the_database_does_not_delete_keeps_no_other(
+    api: Api, database_url: str
+) -> None:
+    refused, ended = await api.run("exit 1"), await api.run("exit 2")
+    for run_id in [refused, ended]:
+        await api.ended(run_id)
+    execute(
+        database_url,
+        "CREATE TABLE kept (id UUID REFERENCES commands_info)",
+        "INSERT INTO kept SELECT id FROM commands_info WHERE exitcode = 1",
+    )
+    told = await api.call("POST", "runs/delete", json={"ids": [refused, ended]}, status=200)
+    assert [one["outcome"] for one in told["items"]] == ["failed", "deleted"]
+    assert "kept" in told["items"][0]["detail"]
 
 
 async def test_info_is_the_newest_run_with_so_much_of_its_output(serve: Serve) -> None:

@@ -3,25 +3,36 @@
 import asyncio
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 
+from server.access import Act, AuditAsked
 from server.errors import (
     CommandNotFoundError,
     InvalidCursorError,
     RunActiveError,
     RunNotFoundError,
 )
-from server.models import Advance, Command, CommandChange, Position, Run, RunEnd, RunState
+from server.models import (
+    Advance,
+    Command,
+    CommandChange,
+    Position,
+    Run,
+    RunEnd,
+    RunFilter,
+    RunState,
+)
+from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.run_lists import NEWEST
-from server.repositories.runs import RunRepository
+from server.repositories.runs import Found, RunRepository
 from tests.support.access import BY
 from tests.support.postgres import until_a_statement_waits
 
@@ -84,7 +95,8 @@ async def test_lists_are_filtered_by_state_and_command(
 
     async def ids(state: RunState | None, *, of_command: bool) -> list[int]:
         command_id = command.id if of_command else None
-        page = await runs.list(state=state, command_id=command_id, limit=9)
+        states = frozenset([] if state is None else [state])
+        page = await runs.list(RunFilter(states=states, command_id=command_id), limit=9)
         return [
             [*mine, theirs].index(next(r for r in [*mine, theirs] if r.id == run.id))
             for run in page.items
@@ -99,8 +111,8 @@ async def test_lists_are_filtered_by_state_and_command(
 
 async def test_pages_of_runs_hold_each_once(runs: RunRepository, command: Command) -> None:
     added = [await runs.add(command.id, "true", "here", by=BY) for _ in range(5)]
-    first = await runs.list(command_id=command.id, limit=3)
-    second = await runs.list(command_id=command.id, limit=3, cursor=first.next)
+    first = await runs.list(RunFilter(command_id=command.id), limit=3)
+    second = await runs.list(RunFilter(command_id=command.id), limit=3, cursor=first.next)
     assert [*first.items, *second.items] == [replace(run, script="") for run in added[::-1]]
     assert second.next is None
     with pytest.raises(InvalidCursorError):
@@ -222,7 +234,7 @@ async def test_a_list_is_of_the_commands_of_some_groups(database: Database, newe
         found, cursor = [], None
         named = None if groups is None else frozenset(groups)
         while True:
-            page = await runs.list(groups=named, limit=2, cursor=cursor, **asked)
+            page = await runs.list(RunFilter(**asked), groups=named, limit=2, cursor=cursor)
             found += [ids.index(run.id) for run in page.items]
             cursor = page.next
             if cursor is None:
@@ -232,9 +244,119 @@ async def test_a_list_is_of_the_commands_of_some_groups(database: Database, newe
     assert await listed("a") == [10, 8, 6, 4, 2, 0]
     assert await listed("bc") == [11, 9, 7, 5, 3, 1]
     assert await listed("d") == await listed("") == []
-    assert await listed("a", state=RunState.FAILED) == [8]
-    assert await listed("ab", state=RunState.FAILED) == [8, 5]
+    assert await listed("a", states={RunState.FAILED}) == [8]
+    assert await listed("ab", states={RunState.FAILED}) == [8, 5]
+    both = {RunState.FAILED, RunState.LOST}
+    assert await listed(None, states=both) == [8, 5]
+    assert await listed("a", states=both) == [8]
+    assert await listed("bc", states={*RunState} - both) == [11, 9, 7, 3, 1]
+    assert await listed("a", states={*RunState}) == [10, 8, 6, 4, 2, 0]
+    assert await listed("a", states=both, command_id=those[2].id) == []
+    assert await listed("a", states=both, command_id=those[0].id) == [8]
     assert await listed("a", command_id=those[2].id) == [10, 6, 2]
     assert await listed("b", command_id=those[2].id) == []
     await commands.change(those[1].id, CommandChange(group="a"), by=BY)
     assert await listed("a") == [10, 9, 8, 6, 5, 4, 2, 1, 0]
+
+
+def stored(database_url: str, command: Command, **columns: object) -> str:
+    """Store a run with these columns; return its id."""
+    given = {"commands_id": str(command.id), "host": "here", "state": "succeeded", **columns}
+    names, holes = ", ".join(given), ", ".join(f"%({name})s" for name in given)
+    sql = f"INSERT INTO commands_info ({names}) VALUES ({holes}) RETURNING id"  # noqa: S608
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql, given)
+        found = cursor.fetchone()
+        connection.commit()
+    assert found is not None
+    return str(found[0])
+
+
+async def test_a_list_is_of_what_is_asked_for(
+    runs: RunRepository, command: Command, database_url: str, subtests: pytest.Subtests
+) -> None:
+    """By time, duration, exit code and words of the reason; bounds are inclusive but `until`."""
+    minute = timedelta(minutes=1)
+    now = datetime.now(UTC)
+    night = now - timedelta(hours=10)
+    given: dict[str, dict[str, object]] = {
+        "quick": {"created_at": night, "end_time": night + timedelta(seconds=2), "exitcode": 0},
+        "minute": {
+            "created_at": night + minute,
+            "end_time": night + 2 * minute,
+            "exitcode": 3,
+            "state": "failed",
+            "reason": "2 background processes ended with it",
+        },
+        "day": {
+            "created_at": now - timedelta(hours=25),
+            "end_time": now - timedelta(hours=1),
+            "state": "lost",
+            "reason": "The host restarted: 100% lost_or not",
+        },
+        "long": {"created_at": now - timedelta(hours=2), "state": "running"},
+        "new": {"created_at": now - timedelta(seconds=5), "state": "running"},
+        "waits": {"created_at": now - timedelta(hours=3), "state": "queued"},
+    }
+    names = {}
+    for name, columns in given.items():
+        start = {"start_time": columns["created_at"]}
+        names[stored(database_url, command, **start, **columns)] = name
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"since": night}, "new long waits minute quick"),
+        ({"until": night}, "day"),
+        ({"since": night, "until": night + minute}, "quick"),
+        ({"min_seconds": 60.0}, "long minute day"),
+        ({"max_seconds": 60.0}, "new minute quick"),
+        ({"min_seconds": 2.0, "max_seconds": 2.0}, "quick"),
+        ({"min_seconds": 3600.0, "max_seconds": 7300.0}, "long"),
+        ({"exitcode": 0}, "quick"),
+        ({"exitcode": 3}, "minute"),
+        ({"exitcode": 4}, ""),
+        ({"reason": "ENDED"}, "minute"),
+        ({"reason": "host  lost"}, "day"),
+        ({"reason": "lost host"}, ""),
+        ({"reason": "100%"}, "day"),
+        ({"reason": "0_"}, ""),
+        ({"reason": "t_o"}, "day"),
+        ({"reason": " "}, "new long waits minute quick day"),
+        ({"states": {RunState.FAILED, RunState.LOST}}, "minute day"),
+        ({"states": {RunState.FAILED, RunState.LOST}, "exitcode": 3}, "minute"),
+        ({"states": {RunState.LOST}, "reason": "host", "min_seconds": 1.0}, "day"),
+    ]
+    for asked, expected in cases:
+        with subtests.test(str(asked)):
+            for groups in [None, frozenset({"default"})]:
+                page = await runs.list(RunFilter(**asked), groups=groups, limit=9)
+                assert " ".join(names[str(run.id)] for run in page.items) == expected
+
+
+async def test_many_runs_are_deleted_at_once_and_each_has_its_row_of_the_audit(
+    runs: RunRepository, database: Database
+) -> None:
+    """Those that are active, of other groups, or unknown stay, and do not keep the others."""
+    commands = CommandRepository(database)
+    web, mail = [
+        await commands.add("name", None, "true", group=group, by=BY) for group in ["web", "mail"]
+    ]
+    ended, other, active = [
+        await runs.add(command.id, "true", "here", by=BY) for command in [web, mail, web]
+    ]
+    for run in [ended, other]:
+        await finish(database, run, RunState.FAILED)
+    asked = [ended.id, other.id, active.id, uuid4()]
+    assert await runs.delete_all(asked, frozenset({"web"}), by=BY) == {
+        ended.id: Found("web", deleted=True),
+        other.id: Found("mail", deleted=False),
+        active.id: Found("web", deleted=False),
+    }
+    assert {run.id for run in (await runs.list(limit=9)).items} == {other.id, active.id}
+    assert await runs.delete_all([*asked, other.id], None, by=BY) == {
+        other.id: Found("mail", deleted=True),
+        active.id: Found("web", deleted=False),
+    }
+    entered = await AuditRepository(database).list(AuditAsked(act=Act.RUN_DELETE), limit=9)
+    assert [(entry.run_id, entry.command_id) for entry in entered.items] == [
+        (other.id, mail.id),
+        (ended.id, web.id),
+    ]

@@ -1,7 +1,9 @@
 """What goes in over HTTP: read, or refused by name."""
 
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
 from server.handlers.schemas import base, commands, output, runs
-from server.models import CommandChange, RunState
+from server.models import CommandChange, RunFilter, RunState
 from server.output.start import Start
 
 Json = dict[str, Any]
@@ -126,7 +128,7 @@ def test_defaults_are_what_the_documentation_tells() -> None:
         name="n", description=None, script="s", group="default", run_as=None, start=True
     )
     assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
-    listed = commands.CommandsAsked(limit=50, cursor=None, q="", group=None)
+    listed = commands.CommandsAsked(limit=50, cursor=None, q="", group=None, state=frozenset())
     assert commands.CommandsQuery().load({}) == listed
     stream = output.StreamAsked(start=Start(), format="text", deflate=False)
     assert output.StreamQuery().load({}) == stream
@@ -172,7 +174,53 @@ def test_a_part_of_the_output_is_asked_for_in_one_way(given: Json, fields: set[s
 
 def test_every_state_can_be_asked_for() -> None:
     for state in RunState:
-        assert runs.RunsQuery().load({"state": state.value}).state is state
+        assert runs.RunsQuery().load({"state": state.value}).runs.states == {state}
+    several = runs.RunsQuery().load({"state": "failed,lost"})
+    assert several.runs.states == {RunState.FAILED, RunState.LOST}
+    assert commands.CommandsQuery().load({"state": "lost"}).state == {RunState.LOST}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"state": "failed,asleep"}, "state", "'asleep'; those that there are: queued, running,"),
+        ({"state": ""}, "state", "''"),
+        ({"since": "yesterday"}, "since", "datetime"),
+        ({"min_seconds": "-1"}, "min_seconds", "greater"),
+        ({"min_seconds": "2", "max_seconds": "1"}, "max_seconds", "less than min_seconds"),
+        ({"max_seconds": "1e10"}, "max_seconds", "less"),
+        ({"exitcode": "2147483648"}, "exitcode", "less"),
+        ({"q": "\0"}, "q", "NUL"),
+        ({"embed": "output"}, "embed", "command"),
+        ({"colour": "red"}, "colour", "Unknown"),
+    ],
+)
+def test_a_wrong_filter_of_runs_is_refused(given: Json, field: str, told: str) -> None:
+    refused = errors(runs.RunsQuery, given)
+    assert [*refused] == [field]
+    assert told in refused[field][0]
+
+
+def test_all_that_runs_are_asked_by_is_read() -> None:
+    command = uuid4()
+    given = {"command_id": str(command), "exitcode": "-3", "q": "disk full", "embed": "command"}
+    times = {"since": "2026-01-02T03:04:05", "until": "2026-01-02T03:04:05+03:00"}
+    asked = runs.RunsQuery().load({**given, **times, "min_seconds": "0.5", "max_seconds": "60"})
+    assert asked.embed
+    assert asked.runs == RunFilter(
+        command_id=command,
+        since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        until=datetime(2026, 1, 2, 0, 4, 5, tzinfo=UTC),
+        min_seconds=0.5,
+        max_seconds=60,
+        exitcode=-3,
+        reason="disk full",
+    )
+
+
+@pytest.mark.parametrize("ids", [[], ["x"], None, [str(uuid4())] * 501])
+def test_a_wrong_list_of_runs_to_delete_is_refused(ids: object) -> None:
+    assert set(errors(runs.RunsDeletionBody, {"ids": ids})) == {"ids"}
 
 
 @pytest.mark.parametrize("body", [commands.NewCommandBody, commands.CommandBody])
