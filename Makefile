@@ -25,7 +25,7 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
 		$(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies
 	@scripts/run-tests
 
-bench: $(VENV)/.installed $(VENV)/.bench-peers websocketd
+bench: $(VENV)/.test-installed $(VENV)/.bench-peers websocketd browser
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed

@@ -16,12 +16,13 @@ from bench.late import late
 from bench.latency import latency
 from bench.listing import listing
 from bench.memory import memory
+from bench.page import page
 from bench.session import Session
 from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-MEASURES = {of.__name__: of for of in (*FIRST, memory, stalled, listing, held, bearer, fresh)}
+MEASURES = {of.__name__: of for of in (*FIRST, memory, stalled, listing, held, bearer, page, fresh)}
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
 
 

@@ -26,6 +26,13 @@ def ticking(directory: Path, lines: int, seconds: float) -> tuple[list[str], Pat
     return [*WRITE, "tick", str(lines), str(seconds), str(flag)], flag
 
 
+def pacing(directory: Path, lines: int, rate: int) -> tuple[list[str], Path]:
+    """Return the command that writes so many lines a second, once the flag beside it is gone."""
+    flag = directory / "wait"
+    flag.touch()
+    return [*WRITE, "pace", str(lines), str(rate), str(flag)], flag
+
+
 def script(command: list[str]) -> str:
     return f"exec {shlex.join(command)}"
 

@@ -2,6 +2,7 @@
 
     fast TEMPLATE LINES [FLAG]  numbered lines of 100 bytes, as fast as pipes and files take them
     print TEMPLATE LINES        the same, each formatted and printed, as an ordinary program does
+    pace LINES RATE FLAG        so many numbered lines of 100 bytes a second, with the time of day
     tick LINES SECONDS FLAG     a line every so often: the run's id, its number, when it was written
 
 While there is a file FLAG, `fast` stays after its last line, and `tick` waits before its first. The
@@ -23,6 +24,7 @@ LINE_BYTES = 100
 BLOCK_LINES = 10_000
 NUMBER_DIGITS = 10
 BLOCK_DIGITS = 6  # of a line's number, the digits that tell its block; the rest is the template's
+PACE_SECONDS = 0.005
 WRITE_BYTES = 64 * 1024  # a write(2) of a program that buffers well; a pipe holds as much
 
 
@@ -55,6 +57,18 @@ def print_lines(template: str, lines: str) -> None:
         print(f"{number:010d}{texts[number % len(texts)]}")
 
 
+def pace(lines: str, rate: str, flag: str) -> None:
+    wait_for(flag, PACE_SECONDS)
+    start, number = time.monotonic(), 0
+    while number < int(lines):
+        due = min(int(lines), int((time.monotonic() - start) * float(rate)))
+        now = time.time_ns() // 1_000_000
+        texts = [f"{each:010d} {now} ".ljust(LINE_BYTES - 1, ".") for each in range(number, due)]
+        os.write(1, "".join(f"{text}\n" for text in texts).encode())
+        number = due
+        time.sleep(PACE_SECONDS)
+
+
 def tick(lines: str, seconds: str, flag: str) -> None:
     run_id, interval = os.environb.get(b"TAILRUN_RUN_ID", b"-"), float(seconds)
     wait_for(flag, interval)  # so those that were started apart also write apart
@@ -70,5 +84,10 @@ def wait_for(flag: str, interval: float) -> None:
 
 
 if __name__ == "__main__":
-    modes: dict[str, Callable[..., None]] = {"fast": fast, "print": print_lines, "tick": tick}
+    modes: dict[str, Callable[..., None]] = {
+        "fast": fast,
+        "print": print_lines,
+        "pace": pace,
+        "tick": tick,
+    }
     modes[sys.argv[1]](*sys.argv[2:])
