@@ -12,6 +12,7 @@ from tests.support.client import Client, Start
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_STARTED = "The Tailrun page could not start"
+NOT_STARTED_IN_RUSSIAN = "Страница Tailrun не запустилась"
 
 
 async def test_the_page_works_at_a_path_of_its_own(
@@ -81,6 +82,7 @@ async def test_without_javascript_the_page_says_so(client: Client, browser: Brow
     tab = Tab(page, client.service.address, [])
     await tab.go("/")
     await expect(page.get_by_role("heading", name=NOT_STARTED)).to_be_visible()
+    await expect(page.get_by_role("heading", name=NOT_STARTED_IN_RUSSIAN)).to_be_visible()
     await page.get_by_role("link", name="its documentation").click()
     await expect(page).to_have_url(f"{client.service.address}/swagger/index.html")
     await context.close()
