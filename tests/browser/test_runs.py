@@ -39,8 +39,8 @@ async def test_the_tab_tells_the_runs_state(client: Client, open_tab: OpenTab, g
     stored = (await client.get_run(run))["start_time"]
     await expect(started).to_have_attribute("datetime", stored)
     await expect(started).to_have_text(re.compile(r"^\d+ \w+, \d\d:\d\d:\d\d$"))
-    await tab.go("/")
-    await expect(tab.page).to_have_title("Commands · Tailrun")
+    await tab.go("/commands/new")
+    await expect(tab.page).to_have_title("New command · Tailrun")
     other = await icon.get_attribute("href")
     assert len({running, failed, other}) == 3
 

@@ -14,6 +14,7 @@ import { Icon } from "../parts/icon.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { startAndWatch, stop } from "../runs/actions.js";
+import { useRunningTab } from "../runs/favicon.js";
 import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
@@ -31,14 +32,16 @@ export function CommandsScreen({ query }) {
   const [place, remember] = useListPosition();
   const [pages, setPages] = useState(place.pages);
   const load = (options) => loadPages((page) => listCommands({ q: search, group, ...page }, options), pages);
-  const anyActive = ({ items }) => items.some(({ last_run: run }) => run && isActive(run));
-  const { value, problem, reload } = usePolling(load, [search, group, pages], (list) => pollInterval(anyActive(list)));
+  const active = ({ items }) => items.filter(({ last_run: run }) => run && isActive(run));
+  const pause = (list) => pollInterval(active(list).length > 0);
+  const { value, problem, reload } = usePolling(load, [search, group, pages], pause);
   const shown = useLast(value, place.list);
   remember({ pages, list: shown });
+  const tab = useRunningTab(t("commands.title"), shown ? active(shown).length : 0);
   const onMore = () => setPages(pages + 1);
   const groups = useKnownGroups(who, shown, group);
   return html`
-    <${Heading} title=${t("commands.title")}>
+    <${Heading} title=${t("commands.title")} tab=${tab}>
       <${GroupFilter} groups=${groups} group=${group} onChoose=${(one) => replacePath(toCommands(search, one))} />
       <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text, group))} />
       ${mayCreate(who) && html`<${Button} kind="main" icon="plus" label=${t("commands.new")} href=${"#" + toNew()} />`}

@@ -1,5 +1,6 @@
 /** The tab's icon shows a run's state by its shape and its colour. */
 import { useEffect } from "../base/ui.js";
+import { t } from "../words/words.js";
 
 const SHAPES = {
   queued: ["#8b92a0", '<circle cx="16" cy="16" r="8" fill="none" stroke-width="4"/>'],
@@ -18,9 +19,10 @@ function iconOf(state) {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
-/** Shows a state for as long as the component is shown. @param {string} state */
+/** Shows a state for as long as the component is shown. @param {string|null} state null: the page's own icon */
 export function useFavicon(state) {
   useEffect(() => {
+    if (state === null) return undefined;
     const link = document.querySelector("link[rel=icon]");
     const before = link.href;
     link.href = iconOf(state);
@@ -28,4 +30,15 @@ export function useFavicon(state) {
       link.href = before;
     };
   }, [state]);
+}
+
+/**
+ * The tab of a list: how many of its runs are going on, in its icon and in its name.
+ * @param {string} title
+ * @param {number} count
+ * @returns {string} what the tab is called
+ */
+export function useRunningTab(title, count) {
+  useFavicon(count > 0 ? "running" : null);
+  return count > 0 ? t("tab.running", { count, title }) : title;
 }

@@ -1,6 +1,7 @@
 /** The actions on a run: pause, stop and signal an active one, repeat and delete a finished one. */
 import { go, toCommand } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
+import { useStore } from "../base/store.js";
 import { html, useState } from "../base/ui.js";
 import { may } from "../model/access.js";
 import { isActive, shortId } from "../model/run.js";
@@ -10,6 +11,7 @@ import { copyAndTell } from "../parts/copying.js";
 import { Confirm } from "../parts/dialog.js";
 import { Menu } from "../parts/menu.js";
 import { showNotice } from "../parts/notice.js";
+import { canNotify, toggleWish, wishes } from "../parts/notify.js";
 import { deleteRun } from "../server/api.js";
 import { t } from "../words/words.js";
 import { kill, pauseOrResume, send, startAndWatch, stop } from "./actions.js";
@@ -24,12 +26,22 @@ const SIGNALS = [
 
 /** @param {{run: Run, reload: () => void}} props */
 export const RunActions = ({ run, reload }) => html`
+  ${canNotify && isActive(run) && html`<${NotifyButton} run=${run} />`}
   ${!isActive(run) && html`<${Afterwards} run=${run} />`}
   ${isActive(run) && may(run, "operate") && html`<${Controls} run=${run} reload=${reload} />`}
   <${Button} compact icon="link" label=${t("run.copy-link")} onClick=${copyLink} />
 `;
 
 const copyLink = () => copyAndTell(location.href, t("run.link-copied"));
+
+function NotifyButton({ run }) {
+  const wished = useStore(wishes).has(run.id);
+  const [toggle, asking] = useAction(async () => {
+    if (!(await toggleWish(run.id))) showNotice(t("notify.denied"), { isError: true });
+  });
+  return html`<${Button} iconOnly kind=${wished ? undefined : "quiet"} icon="bell" label=${t("notify.run")}
+    aria-pressed=${wished} disabled=${asking} onClick=${toggle} />`;
+}
 
 function Controls({ run, reload }) {
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));

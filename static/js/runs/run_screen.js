@@ -8,6 +8,7 @@ import { Output } from "../output/output.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
+import { noteOpened, noteRun } from "../parts/notify.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed, Moment } from "../parts/time.js";
 import { getCommand, getRun } from "../server/api.js";
@@ -59,6 +60,8 @@ function RunView({ run, onRun, reload }) {
   ];
   const tab = `${stateLabel(shownState(run))} · ${name}`;
   useFavicon(shownState(run));
+  useEffect(() => noteOpened(run), [run.id]);
+  useEffect(() => noteRun(run, name), [run.state, name]);
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
     <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>

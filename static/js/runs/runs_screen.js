@@ -10,6 +10,7 @@ import { getCommand, listRuns } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { stateLabel } from "../words/run.js";
 import { t } from "../words/words.js";
+import { useRunningTab } from "./favicon.js";
 import { More, RunList } from "./run_list.js";
 
 /** @param {{query: URLSearchParams}} props */
@@ -22,8 +23,9 @@ export function RunsScreen({ query }) {
   const value = useLast(fresh, place.list);
   remember({ pages, list: value });
   const nameOf = useNames(value?.items ?? []);
+  const tab = useRunningTab(t("runs.title"), value?.items.filter(isActive).length ?? 0);
   return html`
-    <${Heading} title=${t("runs.title")}><${StateFilter} state=${state} /><//>
+    <${Heading} title=${t("runs.title")} tab=${tab}><${StateFilter} state=${state} /><//>
     ${!value && html`<${Waiting} problem=${problem} />`}
     ${value?.items.length === 0 && html`<${NoRuns} state=${state} />`}
     ${value?.items.length > 0 && html`<${RunList} runs=${value.items} nameOf=${nameOf} />`}

@@ -312,4 +312,9 @@ export const EN = {
   "tokens.ask-revoke": "Revoke {name}?",
   "tokens.revoke.about":
     "Whatever uses this token is turned away from then on, and what it watches is ended. This cannot be undone.",
+
+  "notify.run": "Notify me at the end",
+  "notify.always": "Notify me at the end of every run that I open",
+  "notify.denied": "The browser does not let this page notify you: allow it in the browser's settings of this site.",
+  "tab.running": "({count}) {title}",
 };
