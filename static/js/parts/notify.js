@@ -68,7 +68,7 @@ export function noteRun(run, name) {
 }
 
 function show(run, name) {
-  const body = [stateLabel(run.state), outcome(run)].filter(Boolean).join(", ");
+  const body = [stateLabel(run.state), run.state !== "succeeded" && outcome(run)].filter(Boolean).join(", ");
   const icon = new URL("static/logo.svg", document.baseURI).href;
   const shown = new Notification(name, { body, tag: run.id, icon });
   shown.onclick = () => {

@@ -61,7 +61,7 @@ function RunView({ run, onRun, reload }) {
   const tab = `${stateLabel(shownState(run))} · ${name}`;
   useFavicon(shownState(run));
   useEffect(() => noteOpened(run), [run.id]);
-  useEffect(() => noteRun(run, name), [run.state, name]);
+  useEffect(() => command && noteRun(run, command.name), [run.state, command]);
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
     <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
