@@ -14,9 +14,7 @@ from server.handlers.http.place import Place
 from server.handlers.http.problems import Kind, described
 from server.handlers.http.rendering import MayOf, nothing
 from server.handlers.schemas.runs import RunSchema
-from server.output.cursor import StreamFormat
-from server.output.start import Start
-from server.services.watching import Ended, Event, RunChanged
+from server.services.watching import Ended, Event, RunChanged, Wanted
 
 ALIVE_SECONDS = 5.0
 """A viewer of json is sent something after so long, where there is no news."""
@@ -48,8 +46,7 @@ def refusal(request: web.Request, error: TailrunError) -> tuple[Kind, str, bytes
 async def send_events(
     request: web.Request,
     run_id: UUID,
-    stream_format: StreamFormat,
-    start: Start,
+    wanted: Wanted,
     place: Place,
     write: Callable[[Event], Awaitable[int]],
 ) -> None:
@@ -61,7 +58,7 @@ async def send_events(
         TailrunError: as `Watching.watch` does.
     """
     watching = request.app[WATCHING]
-    events = watching.watch(run_id, stream_format, start, pace=place.pace)
+    events = watching.watch(run_id, wanted, pace=place.pace)
     async with aclosing(events):
         async for event in events:
             size = await write(event)

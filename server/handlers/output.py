@@ -19,6 +19,7 @@ from server.output.cursor import Frame, Pace, StreamFormat
 from server.output.source import Output
 from server.output.start import Start
 from server.services.archive.reader import ArchivedOutput
+from server.services.watching import Wanted
 
 FOLLOWED = {"X-Accel-Buffering": "no", "Vary": "Accept"}
 """nginx shall not wait for the end before it passes on what comes."""
@@ -59,7 +60,7 @@ async def get_output(request: web.Request) -> web.StreamResponse:
     asked = query(request, OutputAsked)
     events = negotiation.accepts_events(request.headers.get(hdrs.ACCEPT, ""))
     if asked.format == sse.FORMAT or (asked.follow and events):
-        return await sse.answer(request, asked.start)
+        return await sse.answer(request, asked)
     run = (await request.app[RUNS].get(run_id(request))).run
     if asked.follow:
         return await _follow(request, run.id, asked.start)
@@ -117,7 +118,7 @@ async def _follow(request: web.Request, run: UUID, start: Start) -> web.StreamRe
         return await sending.send_head(request, response)
 
     async def payloads(pace: Pace) -> AsyncGenerator[bytes, None]:
-        events = request.app[WATCHING].watch(run, StreamFormat.RAW, start, pace=pace)
+        events = request.app[WATCHING].watch(run, Wanted(StreamFormat.RAW, start), pace=pace)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Frame):

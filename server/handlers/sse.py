@@ -18,10 +18,10 @@ from server.handlers.http.parameters import run_id
 from server.handlers.http.place import Place
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.rendering import MayOf, nothing
-from server.handlers.schemas.output import MAX_OFFSET
+from server.handlers.schemas.output import MAX_OFFSET, OutputAsked
 from server.output.cursor import Frame, StreamFormat
 from server.output.start import Start
-from server.services.watching import Ended, Event
+from server.services.watching import Ended, Event, Wanted
 
 FORMAT = "sse"
 MEDIA_TYPE = "text/event-stream"
@@ -39,13 +39,13 @@ END_ID = "end"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def answer(request: web.Request, start: Start) -> web.StreamResponse:
+async def answer(request: web.Request, asked: OutputAsked) -> web.StreamResponse:
     """Answer a run's stream as events, from `Last-Event-ID` on where that is given."""
     last = request.headers.get(LAST_EVENT_ID, "")
     if last == END_ID:  # an EventSource comes back after the end; 204 keeps it away
         return web.Response(status=204)
-    if last:
-        start = Start(_offset(last))
+    start = Start(_offset(last)) if last else asked.start
+    wanted = Wanted(StreamFormat.JSON, start, asked.max_behind, text=asked.text)
     response = _response()
     stream = _Events(response, base_path(request))
     try:
@@ -54,7 +54,7 @@ async def answer(request: web.Request, start: Start) -> web.StreamResponse:
             run, stream.may_of = view.run.id, await access.may_of_runs(request, [view])
             with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
                 await stream.begin(place, await sending.begin(request, response, place))
-                await _send(request, run, start, place, stream)
+                await _send(request, run, wanted, place, stream)
         await response.prepare(request)
     except TailrunError as error:
         await response.prepare(request)
@@ -89,11 +89,11 @@ def _response() -> web.StreamResponse:
 
 
 async def _send(
-    request: web.Request, run: UUID, start: Start, place: Place, stream: "_Events"
+    request: web.Request, run: UUID, wanted: Wanted, place: Place, stream: "_Events"
 ) -> None:
     try:
         with place.refusable():
-            await messages.send_events(request, run, StreamFormat.JSON, start, place, stream.write)
+            await messages.send_events(request, run, wanted, place, stream.write)
     except TailrunError as error:
         # While it has its place, since it may take its time to take that.
         await stream.refuse(request, error)

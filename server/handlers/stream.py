@@ -14,10 +14,11 @@ from server.handlers.http.keys import PRINCIPAL, RUNS, VIEWERS
 from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.viewers import CLOSE_SECONDS
-from server.handlers.schemas.output import StreamAsked, StreamQuery
+from server.handlers.schemas.output import META, StreamAsked, StreamQuery
 from server.handlers.websocket import Socket, serve
 from server.output.cursor import StreamFormat
 from server.services.running.live import RunView
+from server.services.watching import Wanted
 
 MAX_MESSAGE_BYTES = 4096
 """A viewer has nothing to send; what it sends is read and discarded, up to this size."""
@@ -38,7 +39,9 @@ NO_HANDSHAKE = (
 DESCRIPTION = """A WebSocket. `offset` starts at a byte, `tail` at the last lines, neither at the
 start. `text`: whole lines without the last newline, an unfinished line after 250 ms of silence or
 500 ms in all. No message is larger than 1 MiB.
-`json`: objects of type `run`, `output`, `alive`, `end` and `refused`. `raw`: binary messages, the
+`json`: objects of type `run`, `output`, `alive`, `end` and `refused`; with `max_behind` a viewer
+that is further behind is sent what comes then. `meta`: the same, but in place of `output` there is
+`growth`, how far the output is. `raw`: binary messages, the
 exact bytes. The close frame has code 1000 and the run's end (`exit 0`, `signal SIGKILL`, `stopped`,
 `timed out`, `lost`); 1001 when the server goes down: come back with the last offset; 1013 when the
 viewer cannot be served now, 4401 when nobody is signed in, 4403 when it is not permitted, 4404 when
@@ -82,14 +85,15 @@ async def _stream(
     if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
         raise web.HTTPBadRequest(text=NO_HANDSHAKE)
     websocket = _websocket(deflate=asked.deflate)
-    socket = Socket(websocket, StreamFormat(asked.format), base_path(request))
+    wanted = _wanted(asked)
+    socket = Socket(websocket, wanted.format, base_path(request))
     try:
         view = await find()
         run, may_of = view.run.id, await access.may_of_runs(request, [view])
         with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
             place.writer = await websocket.prepare(request)
             socket.take(place, request.app[VIEWERS].ping_seconds, may_of)
-            await serve(request, run, socket, asked.start, place)
+            await serve(request, run, socket, wanted, place)
     except TailrunError as error:
         if not websocket.can_prepare(request):
             raise
@@ -106,10 +110,16 @@ async def refused(request: web.Request, error: TailrunError) -> web.StreamRespon
     websocket = _websocket(deflate=False)
     if not websocket.can_prepare(request):
         raise error
-    is_json = request.query.get("format") == StreamFormat.JSON.value
+    is_json = request.query.get("format") in {StreamFormat.JSON.value, META}
     stream_format = StreamFormat.JSON if is_json else StreamFormat.TEXT
     await _refuse(request, Socket(websocket, stream_format, base_path(request)), error)
     return websocket
+
+
+def _wanted(asked: StreamAsked) -> Wanted:
+    text = asked.format != META
+    stream_format = StreamFormat(asked.format) if text else StreamFormat.JSON
+    return Wanted(stream_format, asked.start, asked.max_behind, text=text)
 
 
 def _websocket(*, deflate: bool) -> web.WebSocketResponse:

@@ -15,10 +15,9 @@ from server.handlers.http.place import Place
 from server.handlers.http.rendering import MayOf, nothing
 from server.handlers.http.viewers import CLOSE_SECONDS
 from server.output.cursor import Frame, StreamFormat
-from server.output.start import Start
 from server.services.running.outcome import close_reason
 from server.services.tasks import cancel_and_wait
-from server.services.watching import Ended, Event
+from server.services.watching import Ended, Event, Wanted
 
 MESSAGES_A_SECOND = 20
 MESSAGES_AT_ONCE = 100
@@ -151,11 +150,11 @@ class Socket:
 
 
 async def serve(
-    request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
+    request: web.Request, run_id: UUID, socket: Socket, wanted: Wanted, place: Place
 ) -> None:
     """Send a viewer all of a run, until that ends, or the viewer leaves or sends too much."""
     sending = asyncio.create_task(
-        _send(request, run_id, socket, start, place), name=f"view {run_id}"
+        _send(request, run_id, socket, wanted, place), name=f"view {run_id}"
     )
     sending.add_done_callback(partial(_abort_after_a_fault, request.transport))
     try:
@@ -173,11 +172,11 @@ async def serve(
 
 
 async def _send(
-    request: web.Request, run_id: UUID, socket: Socket, start: Start, place: Place
+    request: web.Request, run_id: UUID, socket: Socket, wanted: Wanted, place: Place
 ) -> None:
     try:
         with place.refusable():
-            await messages.send_events(request, run_id, socket.format, start, place, socket.write)
+            await messages.send_events(request, run_id, wanted, place, socket.write)
     except TailrunError as error:
         await socket.refuse(request, error)
     else:

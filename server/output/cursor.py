@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+from server.output.behind import caught_up
 from server.output.frames import (
     JSON_SAFE_BYTES,
     MESSAGE_BYTES,
@@ -95,6 +96,7 @@ def frames(
     pace: Pace | None = None,
     patience: Patience = Patience(),  # noqa: B008  it is immutable
     grown: Grown | None = None,
+    max_behind: int | None = None,
 ) -> AsyncGenerator[Frame, None]:
     r"""Iterate over the frames of the output from `offset` on, up to its end, as it grows.
 
@@ -108,13 +110,16 @@ def frames(
 
     `pace` bounds the output in one frame, at each time anew; it takes at least one character
     (4 bytes). No payload is larger than MESSAGE_BYTES. `grown` stands in for the output's.
+
+    In JSON, which tells offsets, a viewer that is more than `max_behind` behind goes on where it
+    is not: what lies between is left out. In the other formats, and without it, nothing is.
     """
     pace = Pace() if pace is None else pace
     grown = output.grown if grown is None else grown
     if stream_format is StreamFormat.TEXT:
         return _text(output, offset, pace, patience, grown)
     if stream_format is StreamFormat.JSON:
-        return _json(output, offset, pace, grown)
+        return _json(output, offset, pace, grown, max_behind)
     return _raw(output, offset, pace, grown)
 
 
@@ -139,7 +144,7 @@ async def _raw(
 
 
 async def _json(
-    output: Output, offset: int, pace: Pace, grown: Grown
+    output: Output, offset: int, pace: Pace, grown: Grown, max_behind: int | None
 ) -> AsyncGenerator[Frame, None]:
     shared = _shared(output)
     await grown(offset)  # `lines_before` needs the bytes before the offset to be there
@@ -147,6 +152,9 @@ async def _json(
     seen = offset
     while True:
         await grown(seen)
+        if max_behind is not None and output.size - offset > max_behind:
+            offset = seen = await caught_up(output, max_behind)
+            line = await output.lines_before(offset) + 1
         frame = shared.get(StreamFormat.JSON, offset)
         if frame is None:
             slab_bytes = pace.slab_bytes

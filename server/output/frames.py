@@ -54,6 +54,11 @@ def to_text(data: bytes) -> bytes:
     return data
 
 
+def json_growth(size: int, lines: int, time: float) -> bytes:
+    """Return the JSON frame that `size` bytes are there, with so many newlines, last at `time`."""
+    return orjson.dumps({"type": "growth", "next": size, "lines": lines, "time": time})
+
+
 def json_output(offset: int, line: int, time: float, data: bytes) -> bytes:
     """Return the JSON frame of the output from `offset`, on line `line`, first seen at `time`.
 

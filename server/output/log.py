@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from server.keeper.files import TRANSIENT_ERRORS, open_regular
 from server.keeper.spool import OUTPUT, read_exit
+from server.output.growth import CountedGrowth
 from server.output.index import LineIndex, OutputDamagedError, read_exactly
 from server.output.shared import SharedFrames
 from server.output.times import TimeMarks
@@ -47,6 +48,7 @@ class RunLog:
     ) -> None:
         self.directory = directory
         self.frames = SharedFrames()
+        self.growth = CountedGrowth()
         self._clock = clock
         self._file: int | None = open_regular(directory / OUTPUT)
         self._users = 1

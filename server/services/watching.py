@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.models import Run
-from server.output.cursor import Frame, Pace, StreamFormat, frames
+from server.output.cursor import Frame, Grown, Pace, StreamFormat, frames
+from server.output.growth import NOTHING_TOLD, growth
 from server.output.log import RunLog
 from server.output.source import Output
 from server.output.start import Start
@@ -29,6 +30,30 @@ class Ended:
     run: Run
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a viewer is to be sent: from where on, and written how.
+
+    In JSON without `text` it is told how far the output is, in the place of the output; with
+    `max_behind` nothing that is further behind the end (`frames`).
+    """
+
+    format: StreamFormat
+    start: Start = Start()
+    max_behind: int | None = None
+    text: bool = True
+
+    def frames(
+        self, output: Output, offset: int, pace: Pace, grown: Grown
+    ) -> AsyncGenerator[Frame, None]:
+        """Iterate over what is sent of the output from `offset` on, or after that was told."""
+        if not self.text:
+            return growth(output, offset, grown=grown)
+        return frames(
+            output, self.format, offset, pace=pace, grown=grown, max_behind=self.max_behind
+        )
+
+
 Event = RunChanged | Frame | Ended
 """What `watch` yields. Signs of life between events are made by the senders."""
 
@@ -41,7 +66,7 @@ class Watching:
         self._runs = runs
 
     async def watch(
-        self, run_id: UUID, stream_format: StreamFormat, start: Start, *, pace: Pace
+        self, run_id: UUID, wanted: Wanted, *, pace: Pace
     ) -> AsyncGenerator[Event, None]:
         """Iterate over a run's events, from before it starts up to its end.
 
@@ -54,7 +79,7 @@ class Watching:
             RunNotFollowedError: it has not ended, and this server does not follow it.
             ArchiveDamagedError: its archive is damaged where it was to be read.
         """
-        shows_changes = stream_format is StreamFormat.JSON
+        shows_changes = wanted.format is StreamFormat.JSON
         live = self._active.get(run_id)
         if live is not None:
             async for view in live.until_started():
@@ -65,10 +90,10 @@ class Watching:
             grown = _Changes(live, output).grown if shows_changes else output.grown
             if shows_changes:
                 yield RunChanged(await self._runs.get(run_id))
-            offset = await start.offset_in(output)
+            offset = await wanted.start.offset_in(output) if wanted.text else NOTHING_TOLD
             complete = False
             while not complete:
-                cursor = frames(output, stream_format, offset, pace=pace, grown=grown)
+                cursor = wanted.frames(output, offset, pace, grown)
                 # A change ends the wait for output, and with it the cursor; the next goes on.
                 with suppress(_RunChangedError):
                     async with aclosing(cursor):

@@ -63,6 +63,13 @@ FRAMES = {
         time=_TIME,
         text={"type": "string", "description": "invalid bytes are U+FFFD"},
     ),
+    "GrowthFrame": _frame(
+        "growth",
+        "How far the output is, in place of it where no text was asked for.",
+        next=_OFFSET,
+        lines={"type": "integer", "minimum": 0, "description": "how many newlines that is"},
+        time=_TIME,
+    ),
     "AliveFrame": _frame("alive", "All is well; nothing was said for 5 s.", time=_TIME),
     "EndFrame": _frame(
         "end",
@@ -81,13 +88,13 @@ FRAMES = {
         detail={"type": "string"},
     ),
 }
-"""What the stream says in the format json, and as events."""
+"""What the stream says in the formats json and meta, and as events."""
 
 _FRAME_OF_TYPE = {
     frame["properties"]["type"]["const"]: COMPONENTS + name for name, frame in FRAMES.items()
 }
 STREAM_FRAME = {
-    "description": "A message of the stream in the format json, and the data of an event.",
+    "description": "A message of the stream in the formats json and meta; an event's data.",
     "oneOf": [{"$ref": reference} for reference in _FRAME_OF_TYPE.values()],
     "discriminator": {"propertyName": "type", "mapping": _FRAME_OF_TYPE},
 }

@@ -1,5 +1,6 @@
 """Output over HTTP: which part of it, and how it is sent."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any
@@ -11,6 +12,32 @@ from server.output.start import Start
 
 MAX_OFFSET = 2**63 - 1
 START = [entry.name for entry in dataclass_fields(Start)]
+
+
+MIN_BEHIND = 4096
+META = "meta"
+"""The format in which a stream tells how far the output is, and none of it."""
+
+
+def _max_behind(goes_with: str) -> fields.Integer:
+    return fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=MIN_BEHIND, max=MAX_OFFSET),
+        metadata={
+            "description": f"with {goes_with}: of what is more bytes behind the end than so many,"
+            " leave out all but the last so many"
+        },
+    )
+
+
+def _refuse(data: Mapping[str, Any], names: Iterable[str], why: str) -> None:
+    if given := [name for name in names if data.get(name) is not None]:
+        raise ValidationError({name: [why] for name in given})
+
+
+def _check_without_text(data: Mapping[str, Any], by: str) -> None:
+    """Check that nothing is said of a text that is not sent."""
+    _refuse(data, [*START, "max_behind"], f"It does not go with {by}, by which no text is sent.")
 
 
 class _StartQuery(StrictSchema):
@@ -56,10 +83,11 @@ class _StartQuery(StrictSchema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAsked:
-    """Where a stream starts, and how it is written: `format` is a StreamFormat's value."""
+    """Where a stream starts, and how it is written: `format` is a StreamFormat's value or META."""
 
     start: Start
     format: str
+    max_behind: int | None
     deflate: bool
 
 
@@ -70,9 +98,10 @@ class StreamQuery(_StartQuery):
 
     format = fields.String(
         load_default="text",
-        validate=validate.OneOf(["text", "json", "raw"]),
+        validate=validate.OneOf(["text", "json", "raw", META]),
         metadata={"description": "how messages are written"},
     )
+    max_behind = _max_behind("format=json")
     deflate = fields.Boolean(
         load_default=False, metadata={"description": "permit permessage-deflate"}
     )
@@ -80,6 +109,10 @@ class StreamQuery(_StartQuery):
     @validates_schema
     def _followed(self, data: dict[str, Any], **_: Any) -> None:
         self._check_followed(data)
+        if data.get("format") == META:
+            _check_without_text(data, "format=meta")
+        elif data.get("format") != "json":
+            _refuse(data, ["max_behind"], "It goes with format=json alone, which tells of gaps.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +123,8 @@ class OutputAsked:
     lines: str | None
     follow: bool
     format: str
+    max_behind: int | None
+    text: bool
 
     @property
     def is_part(self) -> bool:
@@ -113,9 +148,19 @@ class OutputQuery(_StartQuery):
         validate=validate.OneOf(["raw", "sse"]),
         metadata={"description": "`sse`: server-sent events, followed to the end"},
     )
+    max_behind = _max_behind("format=sse")
+    text = fields.Boolean(
+        load_default=True,
+        metadata={"description": "with format=sse: false for how far the output is alone"},
+    )
 
     @validates_schema
     def _endless(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("format") != "sse":
+            given = {**data, "text": None if data.get("text") else False}
+            _refuse(given, ["max_behind", "text"], "It goes with format=sse alone.")
+        elif data.get("text") is False:
+            _check_without_text(data, "text=false")
         if not data.get("follow") and data.get("format") != "sse":
             return
         if data.get("lines") is not None:

@@ -1,6 +1,9 @@
 """The routes of output and the stream: which part is asked for, and how it is written."""
 
 import json
+import time
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -8,6 +11,7 @@ import pytest
 import zstandard
 
 from tests.integration.handlers.harness import Api, Serve
+from tests.support.waiting import patience
 
 NUMBERS = b"".join(b"%d\n" % number for number in range(1, 101))
 HELD = "seq 100; exec sleep 1000"
@@ -182,6 +186,73 @@ async def test_a_stream_is_written_in_each_format(api: Api) -> None:
     assert (output["offset"], output["next"], output["line"]) == (4, 8, 2)
     assert (end["type"], end["state"], end["exitcode"]) == ("end", "failed", 3)
     assert (end["output_bytes"], end["output_lines"]) == (8, 1)
+
+
+async def test_a_slow_viewer_that_may_be_left_behind_is_sent_little_and_all_of_it_exact(
+    api: Api,
+) -> None:
+    """The viewer takes nothing until all is written; then what the kernels hold, and the end."""
+    count, first_number = 6_000_000, 100_000_000  # so that each line has ten bytes
+    size = 10 * count
+    run_id = await api.run(f"seq {first_number} {first_number + count - 1}; exec sleep 1000")
+    frames: list[Any] = []
+    async with api.stream(run_id, "?format=json&max_behind=100000") as stream, patience():
+        async with api.stream(run_id, "?format=meta") as meta:
+            while (await meta.receive_json()).get("lines") != count:
+                pass
+        while not frames or frames[-1]["next"] != size:
+            frame = await stream.receive_json()
+            frames += [frame] if frame["type"] == "output" else []
+    assert frames[0]["offset"] == 0
+    assert any(one["next"] < other["offset"] for one, other in pairwise(frames))
+    assert sum(len(frame["text"]) for frame in frames) < size / 3
+    for frame in frames:
+        line, begun = divmod(frame["offset"], 10)
+        numbers = range(first_number + line, first_number + frame["next"] // 10 + 1)
+        written = "".join(f"{number}\n" for number in numbers)
+        assert frame["line"] == line + 1
+        assert frame["text"] == written[begun : begun + frame["next"] - frame["offset"]]
+    await api.call("POST", f"runs/{run_id}/stop", status=202)
+
+
+async def test_a_viewer_without_text_is_told_how_far_the_output_is(
+    api: Api, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    go = tmp_path / "go"
+    run_id = await api.run(f"echo one; printf tw; until [ -e {go} ]; do sleep 0.01; done; echo o")
+    async with api.stream(run_id, "?format=meta") as stream, patience():
+        found = [await stream.receive_json()]
+        while found[-1].get("next") != 6:
+            found.append(await stream.receive_json())
+        assert found[-1]["lines"] == 1
+        assert time.time() - 60 < found[-1]["time"] <= time.time()
+        go.touch()
+        found += [json.loads(message) for message in await told(stream)]
+    types = [frame["type"] for frame in found if frame["type"] != "alive"]
+    assert (types[0], types[-2:], set(types)) == ("run", ["growth", "end"], {*types[-2:], "run"})
+    assert [found[-2][name] for name in ("next", "lines")] == [8, 2]
+    assert not any("text" in frame for frame in found)
+
+    for kind, query in [("events", "output?format=sse&text=false"), ("stream", "ws?format=meta")]:
+        with subtests.test(f"{kind} of what has ended"):
+            await api.ended(run_id)
+            path = f"/api/v1/runs/{run_id}/{query}"
+            if kind == "events":
+                events = (await (await api.client.get(path)).text()).split("\n\n")
+                datas = [event.partition("data: ")[2] for event in events]
+                frames = [json.loads(data) for data in datas if data]
+            else:
+                async with api.client.ws_connect(path) as ended:
+                    frames = [json.loads(message) for message in await told(ended)]
+            assert [frame["type"] for frame in frames] == ["run", "growth", "end"]
+            assert (frames[1]["next"], frames[1]["lines"]) == (8, 2)
+
+
+async def test_a_stream_begins_at_the_last_lines_within_a_bound(api: Api) -> None:
+    run_id = await archived(api)
+    for query, expected in [("max_bytes=5", b"\n100\n"), ("max_bytes=99", b"99\n100\n")]:
+        async with api.stream(run_id, f"?format=raw&tail=2&{query}") as stream:
+            assert await told(stream) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,8 @@ from server.keeper.spool import Spool
 from server.models import Run, RunEnd, RunState
 from server.output.cursor import Frame, Pace, StreamFormat
 from server.output.log import RunLog
-from server.output.start import Start
 from server.services.running.live import LiveRun, RunView
-from server.services.watching import Ended, Event, RunChanged, Watching
+from server.services.watching import Ended, Event, RunChanged, Wanted, Watching
 from tests.support.runs import a_run
 from tests.support.waiting import patience
 
@@ -81,7 +80,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def watching(site: Site, stream_format: StreamFormat) -> AsyncGenerator[Event, None]:
     service = Watching(cast("ActiveRuns", Active(site)), cast("RunService", site))
-    return service.watch(site.run.id, stream_format, Start(), pace=Pace())
+    return service.watch(site.run.id, Wanted(stream_format), pace=Pace())
 
 
 async def next_told(events: AsyncIterator[Event]) -> object:

@@ -130,9 +130,11 @@ def test_defaults_are_what_the_documentation_tells() -> None:
     assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
     listed = commands.CommandsAsked(limit=50, cursor=None, q="", group=None, state=frozenset())
     assert commands.CommandsQuery().load({}) == listed
-    stream = output.StreamAsked(start=Start(), format="text", deflate=False)
+    stream = output.StreamAsked(start=Start(), format="text", max_behind=None, deflate=False)
     assert output.StreamQuery().load({}) == stream
-    whole = output.OutputAsked(start=Start(), lines=None, follow=False, format="raw")
+    whole = output.OutputAsked(
+        start=Start(), lines=None, follow=False, format="raw", max_behind=None, text=True
+    )
     assert output.OutputQuery().load({}) == whole
 
 
@@ -170,6 +172,43 @@ def test_a_wrong_grace_is_refused(seconds: object) -> None:
 )
 def test_a_part_of_the_output_is_asked_for_in_one_way(given: Json, fields: set[str]) -> None:
     assert set(errors(output.OutputQuery, given)) == fields
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"max_bytes": "10"}, {"max_bytes"}),
+        ({"max_behind": "4096"}, {"max_behind"}),
+        ({"max_behind": "4096", "format": "raw"}, {"max_behind"}),
+        ({"max_behind": "4095", "format": "json"}, {"max_behind"}),
+        ({"max_behind": "4096", "format": "meta"}, {"max_behind"}),
+        ({"tail": "1", "max_bytes": "10", "format": "meta"}, {"tail", "max_bytes"}),
+        ({"offset": "1", "format": "meta"}, {"offset"}),
+        ({"max_behind": "4096", "format": "json"}, set()),
+        ({"tail": "1", "max_bytes": "10"}, set()),
+        ({"format": "meta"}, set()),
+    ],
+)
+def test_a_stream_is_bounded_where_it_tells_what_it_leaves_out(
+    given: Json, fields: set[str]
+) -> None:
+    assert set(output.StreamQuery().validate(given)) == fields
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        ({"max_behind": "4096"}, {"max_behind"}),
+        ({"text": "false"}, {"text"}),
+        ({"text": "false", "follow": "true"}, {"text"}),
+        ({"text": "false", "format": "sse", "offset": "1"}, {"offset"}),
+        ({"text": "false", "format": "sse"}, set()),
+        ({"text": "true"}, set()),
+        ({"max_behind": "4096", "format": "sse"}, set()),
+    ],
+)
+def test_events_are_bounded_as_a_stream_is(given: Json, fields: set[str]) -> None:
+    assert set(output.OutputQuery().validate(given)) == fields
 
 
 def test_every_state_can_be_asked_for() -> None:

@@ -3,6 +3,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from server.output.cursor import (
     StreamFormat,
     frames,
 )
+from server.output.growth import NOTHING_TOLD, growth
 from server.output.shared import SharedFrames
 
 SILENCE = 0
@@ -172,6 +174,69 @@ def test_the_frames_from_any_offset_are_the_output_from_there(
     assert all(0 < end - start <= slab_bytes + 1 for start, end in pairwise(ends))
     if found:
         assert len(data) - 1 <= found[-1].next <= len(data)
+
+
+BEHIND = st.lists(st.sampled_from(["a", "é", "€", "\U0001f600", "\n"]), max_size=60)
+
+
+@given(BEHIND, st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(8, 40))
+def test_a_viewer_that_is_too_far_behind_goes_on_where_it_is_not(
+    letters: list[str], steps: list[int], max_behind: int
+) -> None:
+    """What it is sent is exact: text, offsets, numbers of lines; and its last byte is the last."""
+    data = "".join(letters).encode()
+    output = ScriptedOutput(data, steps)
+
+    async def collect() -> list[tuple[int, int, dict[str, Any]]]:
+        cursor = frames(output, StreamFormat.JSON, 0, pace=Pace(4, 4), max_behind=max_behind)
+        return [(output.size, frame.next, orjson.loads(frame.payload)) async for frame in cursor]
+
+    told = asyncio.run(collect())
+    end = 0
+    for size, following, frame in told:
+        offset = frame["offset"]
+        assert frame["text"] == data[offset:following].decode()
+        assert frame["line"] == data.count(b"\n", 0, offset) + 1
+        assert size - offset <= max_behind
+        gap = data[size - max_behind - 1 : offset]
+        # Without a need nothing is left out; else no line's start in the first half of the rest.
+        assert offset == end or (end < size - max_behind and b"\n" not in gap[:-1])
+        end = following
+    assert end == len(data)
+
+
+def test_a_viewer_that_is_not_too_far_behind_misses_nothing() -> None:
+    data = b"one\ntwo\n" * 100
+    for max_behind in [None, len(data)]:
+        output = ScriptedOutput(data)
+
+        async def collect(output: ScriptedOutput, limit: int | None) -> list[bytes]:
+            cursor = frames(output, StreamFormat.JSON, 0, pace=Pace(8, 8), max_behind=limit)
+            return [frame.payload async for frame in cursor]
+
+        assert asyncio.run(collect(output, max_behind)) == messages(
+            follow(ScriptedOutput(data), StreamFormat.JSON, slab_bytes=8)
+        )
+
+
+@given(DATA, STEPS)
+def test_growth_is_told_at_first_while_it_comes_and_at_the_end(
+    data: bytes, steps: list[int]
+) -> None:
+    output = ScriptedOutput(data, steps)
+
+    async def collect() -> list[dict[str, Any]]:
+        told = growth(output, NOTHING_TOLD, grown=output.grown, seconds=0)
+        return [orjson.loads(frame.payload) async for frame in told]
+
+    found = asyncio.run(collect())
+    assert output.reads == 0
+    sizes = [frame["next"] for frame in found]
+    assert (sizes[0], sizes[-1]) == (0, len(data))
+    assert sizes == sorted(set(sizes))
+    for frame in found:
+        assert frame["lines"] == data.count(b"\n", 0, frame["next"])
+        assert frame["time"] == max(0, frame["next"] - 1)
 
 
 @given(DATA, STEPS)

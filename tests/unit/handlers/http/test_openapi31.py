@@ -186,7 +186,7 @@ def test_the_frames_of_the_stream_are_told_apart_by_their_type() -> None:
     schemas = translated(a_document())["components"]["schemas"]
     frame = schemas["StreamFrame"]
     mapping = frame["discriminator"]["mapping"]
-    assert [*mapping] == ["run", "output", "alive", "end", "refused"]
+    assert [*mapping] == ["run", "output", "growth", "alive", "end", "refused"]
     assert [{"$ref": one} for one in mapping.values()] == frame["oneOf"]
     for kind, one in mapping.items():
         told = schemas[one.rpartition("/")[2]]
