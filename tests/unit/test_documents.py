@@ -82,3 +82,28 @@ def test_the_operators_tables_quote_what_the_service_says() -> None:
     assert parts
     said = texts()
     assert [part for part in parts if part not in said] == []
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+EQUAL = {
+    "headings": r"^(#+) .*$",
+    "commands": r"^```sh$(?s:(.*?))^```$",
+    "settings": r"^\| `(TAILRUN_\w+)` \| (`[^`]+`|)",
+    "quotations": r"(?<!`)`([^`\n]+)`(?!`)",
+    "links": r"\]\((?!README)([^)]+)\)",
+}
+"""Of the README in each language, by pattern."""
+
+
+@pytest.mark.parametrize("what", EQUAL)
+def test_the_russian_readme_is_equal_to_the_english_one(what: str) -> None:
+    english, russian = (
+        re.findall(EQUAL[what], read(name), re.MULTILINE) for name in ("README.md", "README.ru.md")
+    )
+    assert english
+    assert russian == english
+    assert "(README.ru.md)" in read("README.md")
+    assert "(README.md)" in read("README.ru.md")
