@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands", "access"]
 """Of the page's scripts, from the ground up; main.js stands on all of them."""
 
-IMPORT = re.compile(r'(?:from|import) "([./][^"]+)"')
+IMPORT = re.compile(r'(?:from |import |import\()"([./][^"]+)"')
 
 
 def test_the_pages_pure_modules(tmp_path: Path) -> None:
@@ -47,15 +47,26 @@ def test_the_page_has_words_for_every_act_and_every_failed_sign_in() -> None:
 
 def test_the_pages_rooms_import_downwards_only() -> None:
     scripts = static_directory() / "js"
-    rooms = {path.parent.name for path in scripts.glob("*/*.js")}
+    rooms = {path.relative_to(scripts).parts[0] for path in scripts.glob("*/**/*.js")}
     assert rooms == set(ROOMS)
     found = 0
-    for script in scripts.glob("*/*.js"):
-        room = ROOMS.index(script.parent.name)
+    for script in scripts.glob("*/**/*.js"):
+        room = ROOMS.index(script.relative_to(scripts).parts[0])
         for path in IMPORT.findall(script.read_text()):
             imported = (script.parent / path).resolve()
             assert imported.is_file(), f"{script} imports {path}"
             if imported.is_relative_to(scripts):
                 found += 1
-                assert ROOMS.index(imported.parent.name) <= room, f"{script} imports {path}"
+                below = ROOMS.index(imported.relative_to(scripts).parts[0])
+                assert below <= room, f"{script} imports {path}"
     assert found > 100
+
+
+def test_the_colours_that_contrast_is_reckoned_with_are_those_of_the_style_sheet() -> None:
+    tokens = (static_directory() / "css" / "base" / "tokens.css").read_text()
+    palette = (static_directory() / "js" / "output" / "terminal" / "palette.js").read_text()
+    schemes = tokens.split("@media (prefers-color-scheme: dark)")
+    for scheme, told in zip(schemes, palette.split("export const ")[1:], strict=True):
+        colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", scheme))
+        names = ["surface", "text", *(f"ansi-{index}" for index in range(16))]
+        assert re.findall("#[0-9a-f]{6}", told) == [colours[name] for name in names]

@@ -1,5 +1,5 @@
 /** Colours and weights of output (ECMA-48 SGR, "select graphic rendition"). Pure. */
-import { readableOn } from "./contrast.js";
+import { readableOn } from "./terminal/contrast.js";
 
 /**
  * How a stretch of output looks; null is the plain look. The same look is the same object.

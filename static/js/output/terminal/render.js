@@ -38,11 +38,12 @@ export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.r
 /**
  * @param {Line[]} lines consecutive ones
  * @param {{as?: "written"|"terminal"}} [options] "written": colours as they are, every other control as its sign;
- *   "terminal": as a terminal shows them
+ *   "terminal": as a terminal shows them that was empty before
  * @returns {Row[]|Promise<Row[]>} a row for each line
  */
 export function renderLines(lines, { as = "terminal" } = {}) {
-  return lines.map((line) => plainRow(line, as));
+  if (!lines.some(({ text }) => needsTerminal(text))) return lines.map((line) => plainRow(line, as));
+  return import("./emulated.js").then(({ emulated }) => emulated(lines, as));
 }
 
 function plainRow({ number, offset, text, rest, whole }, as) {

@@ -28,6 +28,19 @@ const DECEPTIVE = "\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060\\u2066-\\u
 const CONTROLS = "\\x00-\\x08\\x0a-\\x1f\\x7f-\\x9f";
 /** One that is to be shown as a sign. */
 const SIGNED = new RegExp(`[${CONTROLS}${DECEPTIVE}]`);
+const EACH_DECEPTIVE = new RegExp(`[${DECEPTIVE}]`, "g");
+const EACH_SIGNED = new RegExp(`[${CONTROLS}${DECEPTIVE}]`, "g");
+/** Colours and links, which stay in effect as written, too. */
+const LOOKS = /((?:\x1b\[|\x9b)[\d;:]*m|(?:\x1b\]|\x9d)8;[^\x00-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c))/;
+/**
+ * In a terminal a sign is one character of private use, from plane 16: U+10F000 and the code of a control, or U+10F100
+ * and the place of a deceptive one in the table.
+ */
+const MASK = 0x10f000;
+const MASK_NAMED = 0x10f100;
+const MASKED = /([\u{10f000}-\u{10f1ff}])/u;
+const EACH_MASKED = /[\u{10f000}-\u{10f1ff}]/gu;
+const CODES = [...NAMES.keys()];
 /** The look of a sign; its own text is never mistaken for what was written. */
 export const SIGN = { classes: "control-sign" };
 
@@ -52,4 +65,38 @@ export function signed(text) {
     .split(new RegExp(`(${SIGNED.source})`))
     .filter(Boolean)
     .map((part) => (SIGNED.test(part) ? { text: signOf(part.charCodeAt(0)), style: SIGN } : { text: part }));
+}
+
+/**
+ * @param {string} text of a line
+ * @param {"written"|"terminal"} as
+ * @returns {string} the text for a terminal: what is to be shown as a sign is masked
+ */
+export function masked(text, as) {
+  const own = MASKED.test(text) ? text.replace(EACH_MASKED, "\ufffd") : text;
+  if (as === "terminal") return own.replace(EACH_DECEPTIVE, mask);
+  const parts = own.split(LOOKS);
+  return parts.map((part, i) => (i % 2 ? part : part.replace(EACH_SIGNED, mask))).join("");
+}
+
+function mask(character) {
+  const code = character.charCodeAt(0);
+  return String.fromCodePoint(NAMES.has(code) ? MASK_NAMED + CODES.indexOf(code) : MASK + code);
+}
+
+/**
+ * @param {import("./render.js").Span} span of a terminal
+ * @returns {import("./render.js").Span[]} with the signs that were masked
+ */
+export function unmasked(span) {
+  if (!MASKED.test(span.text)) return [span];
+  return span.text
+    .split(MASKED)
+    .filter(Boolean)
+    .map((part) => (MASKED.test(part) ? { text: signOf(unmaskedCode(part)), style: SIGN } : { ...span, text: part }));
+}
+
+function unmaskedCode(character) {
+  const code = character.codePointAt(0);
+  return code >= MASK_NAMED ? CODES[code - MASK_NAMED] : code - MASK;
 }

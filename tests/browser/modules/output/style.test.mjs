@@ -1,7 +1,7 @@
 /** Legible colours. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contrast } from "../../js/output/contrast.js";
+import { contrast } from "../../js/output/terminal/contrast.js";
 import { PLAIN, select, styleOf } from "../../js/output/style.js";
 
 const LIGHT_AND_DARK = ["", "97;", "37;", "30;", "38;5;231;", "38;5;208;", "7;"];

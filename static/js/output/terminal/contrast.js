@@ -35,3 +35,28 @@ export function readableOn(wanted, ground) {
   if (color?.startsWith("#") && contrast(color, ground) >= LEAST) return color;
   return contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE;
 }
+
+/** In how many steps a colour goes to black or white. */
+const STEPS = 10;
+
+/**
+ * @param {string} color "#rrggbb"
+ * @param {string} ground "#rrggbb"
+ * @returns {string} the colour where it can be read there; else nearer to black or white, as little as is needed
+ */
+export function legible(color, ground) {
+  if (contrast(color, ground) >= LEAST) return color;
+  const end = contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE;
+  for (let step = 1; step < STEPS; step += 1) {
+    const nearer = mixed(color, end, step / STEPS);
+    if (contrast(nearer, ground) >= LEAST) return nearer;
+  }
+  return end;
+}
+
+/** @param {string} from @param {string} to @param {number} part 0 to 1 @returns {string} "#rrggbb" */
+function mixed(from, to, part) {
+  const at = (color, i) => Number.parseInt(color.slice(i, i + 2), 16);
+  const channel = (i) => Math.round(at(from, i) + (at(to, i) - at(from, i)) * part);
+  return "#" + [1, 3, 5].map((i) => channel(i).toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,44 @@
+/** A block of lines through a terminal; imported only when one has control bytes. */
+import { breathe } from "./breathe.js";
+import { Emulator } from "./emulator.js";
+
+/** @typedef {import("./render.js").Line} Line @typedef {import("./render.js").Row} Row */
+
+/** How long lines are written before the page has its turn. */
+const TURN_MS = 8;
+
+/**
+ * @param {Line[]} lines
+ * @param {"written"|"terminal"} as
+ * @returns {Promise<Row[]>} a row for each line
+ */
+export async function emulated(lines, as) {
+  const emulator = new Emulator();
+  let turn = performance.now();
+  for (const { number, offset, text, whole } of lines) {
+    emulator.begin(number, offset);
+    emulator.write(text, as);
+    if (whole) emulator.newline(as);
+    if (performance.now() - turn < TURN_MS) continue;
+    await breathe();
+    turn = performance.now();
+  }
+  return byLine(lines, [...emulator.settled, ...emulator.screen]);
+}
+
+/** @param {Line[]} lines @param {import("./emulator.js").ScreenRow[]} screenRows @returns {Row[]} */
+function byLine(lines, screenRows) {
+  /** @type {Map<number, {spans: import("./render.js").Span[], rest: number}>} */
+  const found = new Map();
+  for (const { number, spans, rest } of screenRows) {
+    const its = found.get(number);
+    if (its) its.spans.push({ text: "\n" }, ...spans);
+    if (its) its.rest += rest;
+    else found.set(number, { spans: [...spans], rest });
+  }
+  return lines.map(({ number, offset, rest, whole }) => {
+    const its = found.get(number);
+    if (!its) return { number, offset, spans: [], rest, whole, swallowed: true };
+    return { number, offset, spans: its.spans, rest: rest + its.rest, whole };
+  });
+}
