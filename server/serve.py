@@ -32,6 +32,7 @@ from server.services.access.audit_reader import AuditReader
 from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
+from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.gauges import add_gauges
@@ -148,6 +149,7 @@ async def service(
         app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit)
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
+        app[keys.CHECKER] = Checker(settings.runs.shell)
         app[keys.READINESS] = Readiness(
             core.database,
             core.keeper,

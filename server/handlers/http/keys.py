@@ -18,6 +18,7 @@ from server.services.access.oidc.sign_in import OidcSignIn
 from server.services.access.sessions import Sessions
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
+from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.metrics import Metrics
@@ -51,6 +52,7 @@ LISTENING = web.AppKey("listening", Listening)
 PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)
+CHECKER = web.AppKey("checker", Checker)
 COMMANDS = web.AppKey("commands", CommandService)
 DELETIONS = web.AppKey("deletions", Deletions)
 RUNS = web.AppKey("runs", RunService)

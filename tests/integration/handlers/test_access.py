@@ -52,6 +52,7 @@ TABLE = {
     ("POST", "/api/v1/commands/{id}/runs"): Row(OPERATOR, 201),
     ("GET", "/api/v1/commands/{id}/runs"): Row(VIEWER),
     ("GET", "/api/v1/commands/{id}/ws"): Row(VIEWER, 101),
+    ("POST", "/api/v1/scripts/check"): Row(EDITOR, 200, {"script": "true"}),
     ("GET", "/api/v1/runs"): Row(VIEWER),
     ("POST", "/api/v1/runs/delete"): Row(ADMIN, 200, {"ids": [NOBODY]}),
     ("GET", "/api/v1/runs/{id}"): Row(VIEWER),

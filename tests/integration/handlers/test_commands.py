@@ -173,3 +173,17 @@ async def test_a_stranger_is_refused(api: Api) -> None:
     origin = {"Origin": "http://evil.example"}
     await api.problem("POST", "commands/", 403, "origin-refused", json=BODY, headers=origin)
     assert (await api.call("GET", "commands/", status=200))["items"] == []
+
+
+async def test_a_script_is_checked_and_neither_stored_nor_executed(api: Api) -> None:
+    checked = await api.call(
+        "POST", "scripts/check", json={"script": "#!/bin/bash\nif true\nfi\n"}, status=200
+    )
+    assert checked == {
+        "interpreter": "/bin/bash",
+        "unchecked": None,
+        "problems": [{"line": 3, "message": "syntax error near unexpected token `fi'"}],
+    }
+    assert (await api.call("GET", "commands/", status=200))["items"] == []
+    told = await api.problem("POST", "scripts/check", 422, "invalid-input", json={"script": " "})
+    assert told["errors"] == {"script": ["It must not be empty."]}
