@@ -24,16 +24,9 @@
  * @property {boolean} whole
  * @property {boolean} [swallowed] a motion of the cursor put what it says into another row: drawn with no height
  */
-import { linked } from "./links.js";
-import { CONTROL, signed } from "./signs.js";
+import { needsTerminal, plainRow } from "./plain.js";
 
-const LAST_RETURNS = /\r+$/;
-
-/**
- * @param {string} text a line of output, without its newline
- * @returns {boolean} whether more than its characters decides how it looks; a return before the newline does not
- */
-export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.replace(LAST_RETURNS, ""));
+export { needsTerminal };
 
 /**
  * @param {Line[]} lines consecutive ones
@@ -44,9 +37,4 @@ export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.r
 export function renderLines(lines, { as = "terminal" } = {}) {
   if (!lines.some(({ text }) => needsTerminal(text))) return lines.map((line) => plainRow(line, as));
   return import("./emulated.js").then(({ emulated }) => emulated(lines, as));
-}
-
-function plainRow({ number, offset, text, rest, whole }, as) {
-  const shown = as === "terminal" ? text.replace(LAST_RETURNS, "") : text;
-  return { number, offset, spans: linked(signed(shown)), rest, whole };
 }

@@ -1,0 +1,79 @@
+/** Lines without control bytes as rows: no terminal is needed for them. */
+import { linked } from "./links.js";
+import { CONTROL, signed } from "./signs.js";
+
+/** @typedef {import("./render.js").Line} Line @typedef {import("./render.js").Row} Row */
+
+const LAST_RETURNS = /\r+$/;
+/** Of a line, in characters; what goes beyond it is only counted. */
+const MAX_ROW_LENGTH = 4096;
+/** Lines that a cursor can still come back to, and more. */
+const WITHIN_REACH = 64;
+
+/**
+ * @param {string} text a line of output, without its newline
+ * @returns {boolean} whether more than its characters decides how it looks; a return before the newline does not
+ */
+export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.replace(LAST_RETURNS, ""));
+
+/** @param {Line} line @param {"written"|"terminal"} as @returns {Row} */
+export function plainRow({ number, offset, text, rest, whole }, as) {
+  const shown = as === "terminal" ? text.replace(LAST_RETURNS, "") : text;
+  return { number, offset, spans: linked(signed(shown)), rest, whole };
+}
+
+/** What stands in for an `Emulator` as long as nothing needs one, with its methods. */
+export class PlainScreen {
+  /** @param {"written"|"terminal"} as */
+  constructor(as) {
+    this.as = as;
+    /** @type {Row[]} */
+    this.settled = [];
+    /** The last lines as they were written, and the one that is being written. @type {Line[]} */
+    this.lines = [];
+    this.line = null;
+  }
+
+  /** @returns {Row[]} */
+  get screen() {
+    return this.line ? [plainRow(this.line, this.as)] : [];
+  }
+
+  begin(number, offset) {
+    this.line = { number, offset, text: "", rest: 0, whole: false };
+  }
+
+  /** @param {string} text @returns {boolean} whether the line can be shown with it here */
+  takes(text) {
+    return !needsTerminal((this.line?.text ?? "") + text);
+  }
+
+  write(text) {
+    const room = Math.max(0, MAX_ROW_LENGTH - this.line.text.length);
+    this.line.text += text.slice(0, room);
+    if (text.length > room) this.line.rest += new TextEncoder().encode(text.slice(room)).length;
+  }
+
+  newline() {
+    const line = { ...this.line, whole: true };
+    this.settled.push(plainRow(line, this.as));
+    this.lines.push(line);
+    if (this.lines.length > 2 * WITHIN_REACH) this.lines = this.lines.slice(-WITHIN_REACH);
+    this.line = null;
+  }
+
+  /**
+   * @param {import("./emulator.js").Emulator} emulator goes on from here
+   * @returns {Row[]} what is out of its reach
+   */
+  handOver(emulator) {
+    for (const { number, offset, text } of this.lines) {
+      emulator.begin(number, offset);
+      emulator.write(text, this.as);
+      emulator.newline(this.as);
+    }
+    if (this.line) emulator.begin(this.line.number, this.line.offset);
+    if (this.line) emulator.write(this.line.text, this.as);
+    return this.settled.slice(0, this.settled.length - this.lines.length);
+  }
+}
