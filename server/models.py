@@ -167,7 +167,7 @@ class Chunk:
 
     `first_line` is the number (from 1) of the line that the first byte belongs to;
     `line_count` the number of newlines in the chunk; `written_at` when the server first saw
-    its last byte.
+    its last byte, and `marks` when it saw those before (`server.output.marks`).
     """
 
     byte_offset: int
@@ -176,6 +176,7 @@ class Chunk:
     line_count: int
     written_at: datetime
     data: bytes
+    marks: bytes = b""
 
     @property
     def end(self) -> int:

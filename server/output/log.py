@@ -14,6 +14,7 @@ from server.keeper.files import TRANSIENT_ERRORS, open_regular
 from server.keeper.spool import OUTPUT, read_exit
 from server.output.growth import CountedGrowth
 from server.output.index import LineIndex, OutputDamagedError, read_exactly
+from server.output.marks import FreshMarks, Mark
 from server.output.shared import SharedFrames
 from server.output.times import TimeMarks
 
@@ -63,7 +64,10 @@ class RunLog:
         status = os.fstat(self._file)
         self._size = status.st_size
         known = [(offset, seen_at) for offset, seen_at in marks if offset <= self._size]
-        self._times = TimeMarks(known or [(0, status.st_mtime)])
+        known = known or [(0, status.st_mtime)]
+        self._times = TimeMarks(known)
+        self._fresh = FreshMarks()
+        self._fresh.add(*known[-1])
         self.refresh()
 
     @property
@@ -154,6 +158,15 @@ class RunLog:
     def mark(self, offset: int, seen_at: float) -> None:
         """Note that the bytes from `offset` on were first seen at `seen_at` (Unix seconds)."""
         self._times.add(offset, seen_at)
+        self._fresh.add(offset, seen_at)
+
+    def fresh_marks(self, start: int, end: int) -> list[Mark]:
+        """Return the marks of [start, end), the first valid at `start`, as finely as promised."""
+        return self._fresh.between(start, end)
+
+    def forget_marks(self, offset: int) -> None:
+        """Keep the marks before `offset` less finely: they are archived."""
+        self._fresh.forget(offset)
 
     async def grown(self, offset: int) -> None:
         """Return as soon as `size` is above `offset`, or the output has ended."""
@@ -214,6 +227,14 @@ class RunLog:
     async def tail_offset(self, lines: int) -> int:
         """Return where the last `lines` lines start; an unfinished last line counts as one."""
         return await self._index.tail_offset(lines, self._size)
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`."""
+        [first, *_] = fresh = self._fresh.between(start, end)
+        if first.offset <= start:
+            return fresh[:limit]
+        before = self._times.between(start, min(end, first.offset))
+        return [*before, *(mark for mark in fresh if mark.offset < end)][:limit]
 
     async def time_at(self, offset: int) -> float:
         """Return when the byte at `offset` was first seen, in Unix seconds."""

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from server.output.marks import Mark
 from server.output.shared import SharedFrames
 
 
@@ -40,6 +41,10 @@ class Output(Protocol):
 
     async def tail_offset(self, lines: int) -> int:
         """Return where the last `lines` lines start; an unfinished last line counts as one."""
+        ...
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`."""
         ...
 
     async def time_at(self, offset: int) -> float:

@@ -1,8 +1,10 @@
 """When bytes were first seen: a bounded number of marks. Pure."""
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+
+from server.output.marks import Mark
 
 MAX_MARKS = 4096
 """Time marks of one output, at most: 64 KiB of memory."""
@@ -49,6 +51,12 @@ class TimeMarks:
     def at(self, offset: int) -> float:
         """Return when the byte at `offset` was first seen."""
         return self._times[max(0, bisect_right(self._offsets, offset) - 1)]
+
+    def between(self, start: int, end: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and those behind it and before `end`."""
+        first = max(0, bisect_right(self._offsets, start) - 1)
+        last = max(first + 1, bisect_left(self._offsets, end))
+        return [*map(Mark, self._offsets[first:last], self._times[first:last])]
 
     def _thin(self) -> None:
         """Double the spacing and leave out the marks that have become too close."""

@@ -13,6 +13,7 @@ from server.models import Advance, Chunk, Position
 from server.repositories.database.database import Database
 from server.repositories.rows import (
     CHUNK_COLUMNS,
+    CHUNK_COLUMNS_WITHOUT_DATA,
     END_FIELDS,
     POSITION_COLUMNS,
     chunk_of,
@@ -31,8 +32,9 @@ END_TYPES = {
 END_RECORD = ", ".join(f"{name} {END_TYPES[name]}" for name in END_FIELDS)
 END_MOVES = ", ".join(f"{name} = a.{name}" for name in END_FIELDS if name != "state")
 
+BYTES = ("data", "marks")
 ADVANCE_FIELDS = ("run_id", "epoch", "from_offset", "to_offset", "to_lines", "start_time")
-CHUNK_FIELDS = tuple(entry.name for entry in fields(Chunk) if entry.name != "data")
+CHUNK_FIELDS = tuple(entry.name for entry in fields(Chunk) if entry.name not in BYTES)
 
 # Compare and append. `in_time` fails where the server takes this up too late. `held` locks the
 # rows in the order of their ids, so that two servers never deadlock. `moved` compares; where
@@ -70,11 +72,13 @@ APPEND = f"""
                 run_id uuid, byte_offset bigint, byte_count int, first_line bigint,
                 line_count int, written_at timestamptz
             ),
-            unnest(%(data)s::bytea[])
+            unnest(%(data)s::bytea[]),
+            unnest(%(marks)s::bytea[])
         )
     ), stored AS (
         INSERT INTO commands_info_output (
-            commands_info_id, byte_offset, byte_count, first_line, line_count, written_at, data
+            commands_info_id, byte_offset, byte_count, first_line, line_count, written_at, data,
+            marks
         )
         SELECT chunk.* FROM moved JOIN chunk ON chunk.run_id = moved.id
     )
@@ -89,6 +93,15 @@ CHUNKS = f"""
         SELECT max(byte_offset) FROM commands_info_output
         WHERE commands_info_id = %(run_id)s AND byte_offset <= %(from_offset)s
     ) AND byte_offset + byte_count > %(from_offset)s
+    ORDER BY byte_offset LIMIT %(limit)s
+"""
+
+MARKS = f"""
+    SELECT {CHUNK_COLUMNS_WITHOUT_DATA} FROM commands_info_output
+    WHERE commands_info_id = %(run_id)s AND byte_offset >= coalesce((
+        SELECT max(byte_offset) FROM commands_info_output
+        WHERE commands_info_id = %(run_id)s AND byte_offset <= %(from_offset)s
+    ), 0) AND byte_offset < greatest(%(to_offset)s, %(from_offset)s + 1)
     ORDER BY byte_offset LIMIT %(limit)s
 """
 
@@ -141,6 +154,7 @@ class OutputRepository:
                     for run_id, chunk in chunks
                 ),
                 "data": [chunk.data for _, chunk in chunks],
+                "marks": [chunk.marks for _, chunk in chunks],
             }
         except (TypeError, ValueError) as error:  # of one row alone: it is found by halving
             raise DatabaseRefusedError(f"It cannot be written as a row: {error}") from error
@@ -162,6 +176,11 @@ class OutputRepository:
         """Return when what is archived was first seen: offsets and Unix seconds, ascending."""
         rows = await self._database.fetch_all(TIMES, {"run_id": run_id})
         return [(offset, written_at.timestamp()) for offset, written_at in rows]
+
+    async def marks(self, run_id: UUID, start: int, end: int, limit: int) -> list[Chunk]:
+        """Return up to `limit` chunks, without their data, from the one with `start` to `end`."""
+        parameters = {"run_id": run_id, "from_offset": start, "to_offset": end, "limit": limit}
+        return [chunk_of(row) for row in await self._database.fetch_all(MARKS, parameters)]
 
     async def check_stored(self, run_id: UUID) -> None:
         """Check that a run is stored, and not about to be purged.

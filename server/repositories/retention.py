@@ -137,7 +137,7 @@ PERCENT = f"""
 
 # A row as it is stored, with its entries in the indexes. What is longer than 2,000 bytes is kept
 # beside the table (TOAST), and beside a run's row there is room for another one (fillfactor).
-CHUNK_BYTES = "200 + 1.04 * pg_column_size(data)"
+CHUNK_BYTES = "200 + 1.04 * pg_column_size(data) + coalesce(pg_column_size(marks), 0)"
 TEXT_BYTES = "pg_column_size(output) + pg_column_size(script)"
 RUN_BYTES = f"1000 + {TEXT_BYTES} + least({TEXT_BYTES}, 2000)"
 

@@ -53,6 +53,7 @@ LAST_RUN = """
 """Joins a command `c` with its newest run `r`, which may be missing."""
 
 CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
+CHUNK_COLUMNS_WITHOUT_DATA = _columns(Chunk, "commands_info_output", data="''::bytea")
 
 POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
 
@@ -105,7 +106,7 @@ def _run_if_any(row: Row) -> Run | None:
 def chunk_of(row: Row) -> Chunk:
     """Return the chunk in a row of CHUNK_COLUMNS."""
     chunk = Chunk(*row)
-    return replace(chunk, data=bytes(chunk.data))
+    return replace(chunk, data=bytes(chunk.data), marks=bytes(chunk.marks or b""))
 
 
 def position_of(row: Row) -> tuple[UUID, Position]:

@@ -157,6 +157,7 @@ async def test_a_wrong_id_is_not_found(client: Client, subtests: pytest.Subtests
         ("POST", "runs/{}/stop"),
         ("POST", "runs/{}/signal"),
         ("GET", "runs/{}/output"),
+        ("GET", "runs/{}/marks"),
     ]
     wrong = [NOBODY, "x", "..%2f..%2fetc", "%2e%2e", "%00", f"%7b{NOBODY}%7d", NOBODY[:-1] + "%0a"]
     for method, path in routes:

@@ -9,6 +9,7 @@ from uuid import UUID
 from server.errors import ArchiveDamagedError
 from server.keeper.failpoints import failpoint
 from server.models import Chunk
+from server.output.marks import Mark, unpacked
 from server.repositories.output import OutputRepository
 from server.services.archive import codec
 
@@ -17,6 +18,16 @@ KEPT_BYTES = 12 * 1024 * 1024
 
 MAX_READINGS = 2
 """Readings at a time. Each holds some MiB; more are no faster, and take all connections."""
+
+
+def marks_of(chunk: Chunk) -> list[Mark]:
+    """Return when the bytes in a chunk were first seen; the first mark is at its start."""
+    found = unpacked(chunk.marks, chunk.byte_offset, chunk.written_at.timestamp())
+    return [
+        found[0]._replace(line=chunk.first_line),
+        *(mark for mark in found[1:] if chunk.contains(mark.offset)),
+    ]
+
 
 Key = tuple[UUID, int, str]
 Make = Callable[[bytes], Awaitable[bytes]]
@@ -56,6 +67,21 @@ class Chunks:
         async with self._turn:
             chunk = await self._outputs.chunk_of_newline(run_id, newline)
         return None if chunk is None else self._strip(run_id, chunk)
+
+    async def marks(self, run_id: UUID, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`.
+
+        Raises:
+            RunNotFoundError: the run was deleted meanwhile.
+            ArchiveDamagedError: there is no chunk at `start`.
+        """
+        chunks = await self._outputs.marks(run_id, start, end, limit)
+        if not chunks or chunks[0].byte_offset > start:
+            await self._outputs.check_stored(run_id)
+            raise ArchiveDamagedError(start)
+        found = [mark for chunk in chunks for mark in marks_of(chunk)]
+        first = max(index for index, mark in enumerate(found) if mark.offset <= start)
+        return [found[first], *(mark for mark in found[first + 1 :] if mark.offset < end)][:limit]
 
     async def stored(self, run_id: UUID, chunk: Chunk) -> bytes:
         """Return a chunk as it is stored: a zstd frame, whose receiver compares its checksum.

@@ -111,6 +111,7 @@ class ArchiveCursor:
         self._start_stored = True
         self.offset, self.lines = offset, lines
         self.live.mark_archived(offset, lines)
+        self.log.forget_marks(offset)
 
     def finish(self, result: Followed) -> None:
         """Archive no more of the run; `followed` gets the reason."""

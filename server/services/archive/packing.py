@@ -14,6 +14,7 @@ from server.output import frames
 from server.output.index import OutputDamagedError, read_exactly
 from server.output.lines import newlines
 from server.output.log import RunLog
+from server.output.marks import packed
 from server.services.archive import codec
 
 CHUNK_BYTES = 1024 * 1024
@@ -45,9 +46,9 @@ class Packing:
             OSError: the log cannot be read, or not as far.
         """
         parts = list(pairwise([*range(start, end, CHUNK_BYTES), end]))
-        packed = await asyncio.gather(*(self._pack(log, *part) for part in parts))
+        compressed = await asyncio.gather(*(self._pack(log, *part) for part in parts))
         chunks = []
-        for (offset, part_end), (line_count, data) in zip(parts, packed, strict=True):
+        for (offset, part_end), (line_count, data) in zip(parts, compressed, strict=True):
             written_at = await log.time_at(part_end - 1)
             chunk = Chunk(
                 byte_offset=offset,
@@ -56,6 +57,7 @@ class Packing:
                 line_count=line_count,
                 written_at=datetime.fromtimestamp(written_at, UTC),
                 data=data,
+                marks=packed(log.fresh_marks(offset, part_end), offset, written_at),
             )
             chunks.append(chunk)
             lines += line_count

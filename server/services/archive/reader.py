@@ -6,7 +6,8 @@ from contextlib import suppress
 from server.errors import ArchiveDamagedError
 from server.models import Chunk, Run
 from server.output import lines
-from server.services.archive.chunks import Chunks
+from server.output.marks import Mark
+from server.services.archive.chunks import Chunks, marks_of
 
 FETCH_CHUNKS = 4
 """Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
@@ -101,10 +102,20 @@ class ArchivedOutput:
         return await self.line_offset(max(1, total - count + 1))
 
     async def time_at(self, offset: int) -> float:
-        """Return when the last byte of the offset's chunk was first seen, in Unix seconds."""
+        """Return when the byte at `offset` was first seen, in Unix seconds."""
         if self.size == 0:
             return self._run.start_time.timestamp()
-        return (await self._chunk_at(min(offset, self.size - 1))).written_at.timestamp()
+        place = min(offset, self.size - 1)
+        known = next((chunk for chunk in self._known if chunk.contains(place)), None)
+        if known is None:
+            return (await self.marks(place, place + 1, 1))[0].time
+        return [mark for mark in marks_of(known) if mark.offset <= place][-1].time
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`."""
+        if self.size == 0:
+            return [Mark(0, self._run.start_time.timestamp(), 1)]
+        return await self._chunks.marks(self._run.id, min(start, self.size - 1), end, limit)
 
     async def compressed(
         self, start: int, end: int, piece_bytes: Callable[[], int]

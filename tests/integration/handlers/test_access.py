@@ -60,6 +60,7 @@ TABLE = {
     ("POST", "/api/v1/runs/{id}/stop"): Row(OPERATOR, 202, PATIENT),
     ("POST", "/api/v1/runs/{id}/signal"): Row(OPERATOR, 202, {"signal": "SIGCONT"}),
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
+    ("GET", "/api/v1/runs/{id}/marks"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
     ("GET", "/api/v1/audit"): Row(ADMIN, governs=True),
     ("GET", "/api/v1/tokens"): Row(VIEWER, signed_in=True),

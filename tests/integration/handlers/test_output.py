@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -189,18 +190,26 @@ async def test_a_stream_is_written_in_each_format(api: Api) -> None:
 
 
 async def test_a_slow_viewer_that_may_be_left_behind_is_sent_little_and_all_of_it_exact(
-    api: Api,
+    api: Api, tmp_path: Path
 ) -> None:
     """The viewer takes nothing until all is written; then what the kernels hold, and the end."""
+    go = tmp_path / "go"
     count, first_number = 6_000_000, 100_000_000  # so that each line has ten bytes
     size = 10 * count
-    run_id = await api.run(f"seq {first_number} {first_number + count - 1}; exec sleep 1000")
+    rest = f"seq {first_number + 1} {first_number + count - 1}"
+    run_id = await api.run(
+        f"echo {first_number}; until [ -e {go} ]; do sleep 0.01; done; {rest}; exec sleep 1000"
+    )
     frames: list[Any] = []
     async with api.stream(run_id, "?format=json&max_behind=100000") as stream, patience():
         async with api.stream(run_id, "?format=meta") as meta:
+            while (frame := await stream.receive_json())["type"] != "output":
+                pass
+            frames.append(frame)
+            go.touch()
             while (await meta.receive_json()).get("lines") != count:
                 pass
-        while not frames or frames[-1]["next"] != size:
+        while frames[-1]["next"] != size:
             frame = await stream.receive_json()
             frames += [frame] if frame["type"] == "output" else []
     assert frames[0]["offset"] == 0
@@ -208,8 +217,8 @@ async def test_a_slow_viewer_that_may_be_left_behind_is_sent_little_and_all_of_i
     assert sum(len(frame["text"]) for frame in frames) < size / 3
     for frame in frames:
         line, begun = divmod(frame["offset"], 10)
-        numbers = range(first_number + line, first_number + frame["next"] // 10 + 1)
-        written = "".join(f"{number}\n" for number in numbers)
+        last = frame["next"] // 10
+        written = "".join(f"{first_number + number}\n" for number in range(line, last + 1))
         assert frame["line"] == line + 1
         assert frame["text"] == written[begun : begun + frame["next"] - frame["offset"]]
     await api.call("POST", f"runs/{run_id}/stop", status=202)
@@ -246,6 +255,36 @@ async def test_a_viewer_without_text_is_told_how_far_the_output_is(
                     frames = [json.loads(message) for message in await told(ended)]
             assert [frame["type"] for frame in frames] == ["run", "growth", "end"]
             assert (frames[1]["next"], frames[1]["lines"]) == (8, 2)
+
+
+@pytest.mark.parametrize("made", [live, archived])
+async def test_it_is_told_when_lines_were_written(
+    api: Api, made: Any, subtests: pytest.Subtests
+) -> None:
+    before = time.time()
+    run_id = await made(api)
+    path = f"runs/{run_id}/marks"
+    told = await api.call("GET", f"{path}?lines=1-", status=200)
+    [offset, line, first_time], *_ = told["items"]
+    assert (offset, line, told["next"]) == (0, 1, None)
+    assert before - 1 < first_time < time.time() + 1  # a file's time may be a tick behind
+    later = datetime.fromtimestamp(time.time() + 60, UTC).isoformat().replace("+00:00", "Z")
+    for at in ["0", "-1.5", "2001-02-03T04:05:06Z", "2001-02-03T04:05:06"]:
+        with subtests.test(at):
+            mark = await api.call("GET", f"{path}?at={at}", status=200)
+            assert mark == {"items": [[0, 1, first_time]], "next": None}
+    assert await api.call("GET", path, status=200) == told
+    last = await api.call("GET", f"{path}?at={later}", status=200)
+    assert last == {"items": told["items"][-1:], "next": None}
+    for query, field in [
+        ("?lines=1&at=1", "at"),
+        ("?lines=0", "lines"),
+        ("?at=yesterday", "at"),
+        ("?lines=1&colour=red", "colour"),
+    ]:
+        with subtests.test(query):
+            refused = await api.problem("GET", f"{path}{query}", 422, "invalid-input")
+            assert field in refused["errors"]
 
 
 async def test_a_stream_begins_at_the_last_lines_within_a_bound(api: Api) -> None:

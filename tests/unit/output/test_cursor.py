@@ -20,6 +20,7 @@ from server.output.cursor import (
     frames,
 )
 from server.output.growth import NOTHING_TOLD, growth
+from server.output.marks import Mark
 from server.output.shared import SharedFrames
 
 SILENCE = 0
@@ -77,6 +78,9 @@ class ScriptedOutput:
         raise NotImplementedError
 
     async def tail_offset(self, lines: int) -> int:
+        raise NotImplementedError
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
         raise NotImplementedError
 
     async def time_at(self, offset: int) -> float:

@@ -1,6 +1,7 @@
 """The real Archiver with the runs that it follows: real spools, a real database."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,12 +77,12 @@ class Site:
         )
         self.archiving = asyncio.create_task(self.archiver.run())
 
-    async def run(self) -> "LiveLog":
+    async def run(self, clock: Callable[[], float] = time.time) -> "LiveLog":
         """Start a run that has a spool, and follow it."""
         command = await CommandRepository(self.database).add("name", None, "true", by=BY)
         run = await RunRepository(self.database).add(command.id, "true", "here", by=BY)
         self.spool.create(str(run.id), b"true")
-        return LiveLog(self, run)
+        return LiveLog(self, run, clock=clock)
 
     async def output(self, run_id: UUID) -> bytes:
         """Return what is archived of a run; the offsets leave no gap."""
@@ -109,12 +110,19 @@ class Site:
 class LiveLog:
     """A run that the Archiver follows, and what its keeper would do in its spool."""
 
-    def __init__(self, site: Site, run: Run) -> None:
+    def __init__(
+        self,
+        site: Site,
+        run: Run,
+        *,
+        marks: Iterable[tuple[int, float]] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.site = site
         self.id = run.id
         self.written = b""
         directory = site.spool.directory(str(run.id))
-        self.log = RunLog(directory)
+        self.log = RunLog(directory, marks=marks, clock=clock)
         self.live = LiveRun(run)
         self.live.mark_started(
             self.log, datetime(2026, 1, 2, tzinfo=UTC), stopping=False, paused=False

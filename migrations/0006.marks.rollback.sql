@@ -1,0 +1,1 @@
+ALTER TABLE commands_info_output DROP COLUMN IF EXISTS marks;
