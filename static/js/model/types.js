@@ -42,6 +42,29 @@
  * @property {number} time unix seconds
  * @property {string} text
  *
+ * @typedef {object} Span a stretch of a row
+ * @property {string} text
+ * @property {{classes: string, foreground?: string, background?: string}} [style]
+ * @property {string} [href] an address of the web
+ * @property {boolean} [hidden] written to be concealed
+ *
+ * @typedef {object} Row one line of output as it is drawn; the same object for as long as nothing of it changes
+ * @property {number} number of the line, from 1
+ * @property {number|null} offset of its first byte
+ * @property {Span[]} spans
+ * @property {number} rest bytes of the line that are not in the spans; 0: none
+ * @property {boolean} whole whether the line has ended
+ * @property {boolean} [swallowed] what it says stands in another row: it is drawn with no height
+ *
+ * @typedef {object} Content rows that an `OutputWindow` shows, by their index from 0
+ * @property {number} count of rows
+ * @property {(first: number, last: number) => (Row|null)[]} rows those from `first` up to, not with, `last`; null: not
+ * there yet
+ * @property {(first: number, last: number) => void} want sees to it that they come, then calls `onChange`
+ * @property {(index: number) => number} lineOf the number of a row's line
+ * @property {(line: number) => number} indexOf the row of a line, or of the next one that there is a row of
+ * @property {() => void} onChange set by the window: something of the rows, or their count, is another now
+ *
  * @typedef {"viewer"|"operator"|"editor"|"admin"} Role
  *
  * @typedef {object} Who the one who asks

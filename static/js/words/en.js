@@ -317,4 +317,7 @@ export const EN = {
   "notify.always": "Notify me at the end of every run that I open",
   "notify.denied": "The browser does not let this page notify you: allow it in the browser's settings of this site.",
   "tab.running": "({count}) {title}",
+
+  "output.line": "Line {line}",
+  "output.rest": "… {size} more",
 };

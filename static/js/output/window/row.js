@@ -1,0 +1,56 @@
+/** One row as an element. Text becomes text nodes only. */
+import { t } from "../../words/words.js";
+import { bytes } from "../../words/format.js";
+
+/** @typedef {import("../../model/types.js").Row} Row @typedef {import("../../model/types.js").Span} Span */
+
+/** @returns {HTMLElement} an element for any row: its line's number, then its text */
+export function rowElement() {
+  const element = document.createElement("div");
+  const number = document.createElement("button");
+  number.type = "button";
+  number.className = "out-row__number";
+  number.tabIndex = -1;
+  const text = document.createElement("span");
+  text.className = "out-row__text";
+  element.append(number, text);
+  return element;
+}
+
+/**
+ * @param {HTMLElement} element made by `rowElement`
+ * @param {Row|null} row null: it is not there yet, and holds its place
+ * @param {number} line its number
+ */
+export function fillRow(element, row, line) {
+  const [number, text] = element.children;
+  for (const added of [...element.children].slice(2)) added.remove();
+  element.className = "out-row";
+  element.classList.toggle("out-row--waiting", row === null);
+  element.classList.toggle("out-row--swallowed", row?.swallowed === true);
+  element.dataset.line = String(line);
+  number.dataset.line = String(line);
+  number.ariaLabel = t("output.line", { line });
+  text.replaceChildren(...(row?.spans ?? []).map(spanNode));
+  if (row?.rest) element.append(restButton(row));
+}
+
+/** @param {Span} span @returns {Node} */
+function spanNode({ text, style, href }) {
+  if (!style && !href) return document.createTextNode(text);
+  const element = document.createElement(href ? "a" : "span");
+  element.textContent = text;
+  if (href) Object.assign(element, { href, target: "_blank", rel: "noopener noreferrer", title: new URL(href).host });
+  if (style?.classes) element.className = style.classes;
+  if (style?.foreground) element.style.color = style.foreground;
+  if (style?.background) element.style.backgroundColor = style.background;
+  return element;
+}
+
+function restButton(row) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "out-row__rest";
+  button.textContent = t("output.rest", { size: bytes(row.rest) });
+  return button;
+}
