@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from uuid import UUID
 
 DEFAULT_GROUP = "default"
@@ -156,6 +156,17 @@ ANONYMOUS = Principal(name="anonymous", known_by=KnownBy.NOBODY)
 EVERYBODY = Principal(
     name="everybody", known_by=KnownBy.EVERYBODY, grants={EVERY_GROUP: Role.ADMIN}
 )
+
+
+class Whole(Enum):
+    """What is watched as a whole, and is no single run."""
+
+    AUDIT = "audit"
+    EVENTS = "events"  # of all runs and commands that may be seen
+
+
+Watched = UUID | Whole
+"""What somebody is being sent: a run's output, by its id, or what is no single run."""
 
 
 @dataclass(frozen=True, slots=True)

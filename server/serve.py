@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -35,6 +36,8 @@ from server.services.archive.retention import Retention
 from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
+from server.services.events.events import Events
+from server.services.events.labels import Labels
 from server.services.gauges import add_gauges
 from server.services.readiness import Readiness
 from server.services.requests import Requests
@@ -116,6 +119,13 @@ async def service(
         tasks.start(viewers.watch(), "viewers")
         add_gauges(metrics, core.active, core.archiver, lambda: len(viewers))
         requests = Requests(RequestRepository(core.database))
+        events = Events(
+            core.active,
+            Labels(commands.labels),
+            partial(core.runs.changed_elsewhere, core.state.host),
+        )
+        core.active.on_change = events.run_changed
+        tasks.start(events.run(), "events")
         runs = RunService(
             core.running.runner,
             core.running.control,
@@ -126,12 +136,14 @@ async def service(
             Chunks(core.outputs),
             requests,
             audit,
+            events,
             stop_grace_seconds=settings.runs.stop_grace_seconds,
         )
         retention = Retention(
             RetentionRepository(core.database),
             RequestRepository(core.database),
             settings.retention,
+            on_removed=events.reset,
         )
         tasks.start(retention.run(), "retention")
         app = build_app(settings)
@@ -146,9 +158,12 @@ async def service(
         _let_in(app, auth, local, access)
         if (provider := access.sign_in_at_provider(settings.oidc)) is not None:
             app[keys.OIDC] = provider
-        app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit)
+        app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit, events)
         app[keys.WATCHING] = Watching(core.active, runs)
-        app[keys.COMMANDS] = CommandService(commands, core.running.runner, runs, requests, audit)
+        app[keys.COMMANDS] = CommandService(
+            commands, core.running.runner, runs, requests, audit, events
+        )
+        app[keys.EVENTS] = events
         app[keys.CHECKER] = Checker(settings.runs.shell)
         app[keys.READINESS] = Readiness(
             core.database,

@@ -2,6 +2,7 @@
 
 from aiohttp import hdrs, web
 
+from server.access import Whole
 from server.handlers.http import negotiation, sending
 from server.handlers.http.answers import base_path, json_response
 from server.handlers.http.keys import AUDIT_READER, PRINCIPAL, VIEWERS
@@ -29,7 +30,7 @@ async def list_audit(request: web.Request) -> web.StreamResponse:
         response.content_type = JSON_LINES
         if sending.bodiless(request, response):
             return await sending.send_head(request, response)
-        with request.app[VIEWERS].admit(None, request, request[PRINCIPAL]) as place:
+        with request.app[VIEWERS].admit(Whole.AUDIT, request, request[PRINCIPAL]) as place:
             lines = await audit.lines(asked.entries, asked.cursor)
             return await sending.send(request, place, response, lines)
     page = await audit.list(asked.entries, limit=asked.limit, cursor=asked.cursor)

@@ -30,7 +30,7 @@ from server.handlers.schemas.commands import (
 from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
 from server.models import CommandChange
 from server.repositories.page import Page
-from server.services.commands import CommandView
+from server.services.views import CommandView
 
 READ_ONLY = "Fields that are only read may be sent as they are."
 

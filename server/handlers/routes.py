@@ -8,6 +8,7 @@ from server.access import Right
 from server.handlers import (
     audit,
     commands,
+    events,
     grants,
     health,
     marks,
@@ -49,6 +50,7 @@ ROUTES = [
     ("GET", "runs/{id}/output", Right.SEE, output.get_output),
     ("GET", "runs/{id}/marks", Right.SEE, marks.get_marks),
     ("GET", "runs/{id}/ws", Right.SEE, stream.stream_run),
+    ("GET", "events", Right.SEE, events.stream_events),
     ("GET", "audit/", Right.GOVERN, audit.list_audit),
     ("GET", "tokens/", Right.SIGNED_IN, tokens.list_tokens),
     ("POST", "tokens/", Right.SIGNED_IN, tokens.create_token),
@@ -67,7 +69,14 @@ ROUTES = [
 """Method, path under API as it is documented, the right that it asks for, handler. All answer with
 and without the final slash."""
 
-REFUSALS: Mapping[str, Refuse] = {"ws": stream.refused, "output": sse.refused}
+STREAMS = ("/ws", "events")
+"""How the paths of WebSockets end."""
+
+REFUSALS: Mapping[str, Refuse] = {
+    "ws": stream.refused,
+    "output": sse.refused,
+    "events": events.refused,
+}
 """How a stranger is refused, by the last part of a path, where no status can say why."""
 
 
@@ -82,7 +91,7 @@ def add_undocumented_routes(app: web.Application) -> None:
     for method, path, right, operation in ROUTES:
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         _add(app, method, other, right, operation)
-        if method == "GET" and not path.endswith("/ws"):
+        if method == "GET" and not path.endswith(STREAMS):
             _add(app, "HEAD", path, right, operation)
             _add(app, "HEAD", other, right, operation)
     for method in ["GET", "HEAD"]:

@@ -1,8 +1,8 @@
 """The stream: a WebSocket that follows one run. docs/api.md is its contract."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import hdrs, web
 from marshmallow import Schema
@@ -15,7 +15,7 @@ from server.handlers.http.operation import ProblemSchema, operation
 from server.handlers.http.parameters import command_id, query, run_id
 from server.handlers.http.viewers import CLOSE_SECONDS
 from server.handlers.schemas.output import META, StreamAsked, StreamQuery
-from server.handlers.websocket import Socket, serve
+from server.handlers.websocket import Socket, send_run, serve
 from server.output.cursor import StreamFormat
 from server.services.running.live import RunView
 from server.services.watching import Wanted
@@ -82,22 +82,18 @@ async def _stream(
 ) -> web.StreamResponse:
     """Serve a viewer; one that cannot be served gets a frame that says why."""
     asked = query(request, StreamAsked)
-    if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
-        raise web.HTTPBadRequest(text=NO_HANDSHAKE)
-    websocket = _websocket(deflate=asked.deflate)
+    check_handshake(request)
+    websocket = new_websocket(deflate=asked.deflate)
     wanted = _wanted(asked)
     socket = Socket(websocket, wanted.format, base_path(request))
-    try:
+    async with refusing(request, socket):
         view = await find()
         run, may_of = view.run.id, await access.may_of_runs(request, [view])
         with request.app[VIEWERS].admit(run, request, request[PRINCIPAL]) as place:
             place.writer = await websocket.prepare(request)
             socket.take(place, request.app[VIEWERS].ping_seconds, may_of)
-            await serve(request, run, socket, wanted, place)
-    except TailrunError as error:
-        if not websocket.can_prepare(request):
-            raise
-        await _refuse(request, socket, error)
+            sending = send_run(request, run, socket, wanted, place)
+            await serve(request, socket, sending, f"view {run}")
     return websocket
 
 
@@ -107,13 +103,44 @@ async def refused(request: web.Request, error: TailrunError) -> web.StreamRespon
     Raises:
         TailrunError: the request is no handshake, and a status can say why.
     """
-    websocket = _websocket(deflate=False)
+    is_json = request.query.get("format") in {StreamFormat.JSON.value, META}
+    return await refuse_all(request, error, StreamFormat.JSON if is_json else StreamFormat.TEXT)
+
+
+async def refuse_all(
+    request: web.Request, error: TailrunError, stream_format: StreamFormat
+) -> web.StreamResponse:
+    """Answer a handshake with a refusal alone.
+
+    Raises:
+        TailrunError: the request is no handshake, and a status can say why.
+    """
+    websocket = new_websocket(deflate=False)
     if not websocket.can_prepare(request):
         raise error
-    is_json = request.query.get("format") in {StreamFormat.JSON.value, META}
-    stream_format = StreamFormat.JSON if is_json else StreamFormat.TEXT
     await _refuse(request, Socket(websocket, stream_format, base_path(request)), error)
     return websocket
+
+
+def check_handshake(request: web.Request) -> None:
+    """Refuse a request that is no handshake of a WebSocket, by a status that says why."""
+    if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":
+        raise web.HTTPBadRequest(text=NO_HANDSHAKE)
+
+
+@asynccontextmanager
+async def refusing(request: web.Request, socket: Socket) -> AsyncIterator[None]:
+    """Tell a viewer, over its socket, why it cannot be served.
+
+    Raises:
+        TailrunError: the request is no handshake after all.
+    """
+    try:
+        yield
+    except TailrunError as error:
+        if not socket.websocket.can_prepare(request):
+            raise
+        await _refuse(request, socket, error)
 
 
 def _wanted(asked: StreamAsked) -> Wanted:
@@ -122,7 +149,8 @@ def _wanted(asked: StreamAsked) -> Wanted:
     return Wanted(stream_format, asked.start, asked.max_behind, text=text)
 
 
-def _websocket(*, deflate: bool) -> web.WebSocketResponse:
+def new_websocket(*, deflate: bool) -> web.WebSocketResponse:
+    """Make the WebSocket of a viewer."""
     return web.WebSocketResponse(
         compress=deflate,
         max_msg_size=MAX_MESSAGE_BYTES,

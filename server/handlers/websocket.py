@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -77,7 +78,7 @@ class Socket:
         place.peer.limit_receiving()
         # A page cannot see pings. That none is answered proves nothing: it may wait behind output.
         if self.format is StreamFormat.JSON:
-            place.keep_alive(messages.ALIVE_SECONDS, lambda: self._write(messages.alive()))
+            place.keep_alive(messages.ALIVE_SECONDS, lambda: self.send(messages.alive()))
         else:
             place.keep_alive(ping_seconds, self.websocket.ping)
 
@@ -99,7 +100,7 @@ class Socket:
         """Say why the viewer is not served, and close."""
         kind, detail, message = messages.refusal(request, error)
         if self.format is StreamFormat.JSON:
-            await self._write(message)
+            await self.send(message)
         later = kind.status == HTTPStatus.SERVICE_UNAVAILABLE
         code = WSCloseCode.TRY_AGAIN_LATER if later else FINAL_CODES + kind.status
         await self.close(code, detail)
@@ -143,19 +144,18 @@ class Socket:
             except (OSError, ValueError):  # its descriptor is closed
                 return
 
-    async def _write(self, message: bytes) -> None:
+    async def send(self, message: bytes) -> None:
+        """Write a message, and wait until the kernel has it."""
         await self.websocket.send_frame(message, WSMsgType.TEXT)
         if self._place is not None:
             await self._place.drain(len(message))
 
 
 async def serve(
-    request: web.Request, run_id: UUID, socket: Socket, wanted: Wanted, place: Place
+    request: web.Request, socket: Socket, send: Coroutine[object, object, None], name: str
 ) -> None:
-    """Send a viewer all of a run, until that ends, or the viewer leaves or sends too much."""
-    sending = asyncio.create_task(
-        _send(request, run_id, socket, wanted, place), name=f"view {run_id}"
-    )
+    """Have a viewer sent what `send` sends, until that ends, or it leaves or sends too much."""
+    sending = asyncio.create_task(send, name=name)
     sending.add_done_callback(partial(_abort_after_a_fault, request.transport))
     try:
         is_flooding = await socket.receive()
@@ -171,9 +171,10 @@ async def serve(
                 await socket.close(WSCloseCode.POLICY_VIOLATION, TOO_MUCH)
 
 
-async def _send(
+async def send_run(
     request: web.Request, run_id: UUID, socket: Socket, wanted: Wanted, place: Place
 ) -> None:
+    """Send a viewer all of a run, and close."""
     try:
         with place.refusable():
             await messages.send_events(request, run_id, wanted, place, socket.write)

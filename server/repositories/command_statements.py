@@ -114,9 +114,9 @@ DELETE = f"""
         DELETE FROM commands WHERE id = %(id)s AND NOT EXISTS (
             SELECT FROM commands_info
             WHERE commands_id = %(id)s AND state IN ('queued', 'running')
-        ) RETURNING id, name, script
+        ) RETURNING id, name, script, group_name
     ), audited AS (
         {audit_sql("deleted d", command="d.id", script="d.script", name="d.name")}
     )
-    SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands WHERE id = %(id)s)
+    SELECT (SELECT group_name FROM deleted), EXISTS (SELECT FROM commands WHERE id = %(id)s)
 """

@@ -214,21 +214,24 @@ class CommandRepository:
             raise CommandChangedError("The command was changed meanwhile.")
         return command_of(row)
 
-    async def delete(self, command_id: UUID, *, by: Actor) -> None:
+    async def delete(self, command_id: UUID, *, by: Actor) -> str:
         """Delete a command with its runs; their output follows (RetentionRepository.purge).
+
+        Returns the group that it was in.
 
         Raises:
             CommandNotFoundError: there is no such command.
             CommandActiveError: it has an active run.
         """
         parameters = {"id": command_id, **audit_parameters(Act.COMMAND_DELETE, by)}
-        [(deleted, found)] = await self._database.fetch_all(
+        [(group, found)] = await self._database.fetch_all(
             DELETE, parameters, timeout_seconds=DELETE_SECONDS
         )
         if not found:
             raise CommandNotFoundError.of(command_id)
-        if not deleted:
+        if group is None:
             raise CommandActiveError("The command has an active run. Stop it first.")
+        return str(group)
 
     async def list(
         self,

@@ -77,6 +77,18 @@ def listed_command_of(row: Row) -> Command:
     return replace(command, description=description, script=_cut(command.script))
 
 
+def cut_texts(command: Command) -> Command:
+    """Return a command as a list has it, its texts of LISTED_BYTES at most."""
+    description, script = command.description, command.script
+    return replace(
+        command,
+        description=None if description is None else _cut(description),
+        description_truncated=len((description or "").encode()) > LISTED_BYTES,
+        script=_cut(script),
+        script_truncated=len(script.encode()) > LISTED_BYTES,
+    )
+
+
 def _cut(text: str) -> str:
     """Cut a text to LISTED_BYTES in UTF-8, between characters."""
     return text.encode()[:LISTED_BYTES].decode(errors="ignore")

@@ -55,6 +55,14 @@ NOTE_DAMAGE = """
     RETURNING id
 """
 
+CHANGED_ELSEWHERE = """
+    SELECT EXISTS (
+        SELECT FROM commands_info WHERE created_at >= %(since)s AND host <> %(host)s
+    ) OR EXISTS (
+        SELECT FROM commands_info WHERE end_time >= %(since)s AND host <> %(host)s
+    )
+"""
+
 ACTIVE_ELSEWHERE = """
     SELECT count(*) FROM commands_info WHERE state IN ('queued', 'running') AND host <> %(host)s
 """
@@ -92,7 +100,7 @@ DELETE = f"""
     ), audited AS (
         {audit_sql("deleted d", command="d.commands_id", run="d.id", script="d.script")}
     )
-    SELECT EXISTS (SELECT FROM deleted), EXISTS (SELECT FROM commands_info WHERE id = %(id)s)
+    SELECT (SELECT commands_id FROM deleted), EXISTS (SELECT FROM commands_info WHERE id = %(id)s)
 """
 
 
@@ -100,7 +108,7 @@ DELETE = f"""
 DELETE_ALL = f"""
     SELECT FROM commands_info WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE;
     WITH asked AS (
-        SELECT r.id, c.group_name, r.end_time IS NOT NULL AS ended
+        SELECT r.id, r.commands_id, c.group_name, r.end_time IS NOT NULL AS ended
         FROM commands_info r JOIN commands c ON c.id = r.commands_id
         WHERE r.id = ANY(%(ids)s::uuid[])
     ), deleted AS (
@@ -111,6 +119,6 @@ DELETE_ALL = f"""
     ), audited AS (
         {audit_sql("deleted d", command="d.commands_id", run="d.id", script="d.script")}
     )
-    SELECT a.id, a.group_name, EXISTS (SELECT FROM deleted d WHERE d.id = a.id)
+    SELECT a.id, a.commands_id, a.group_name, EXISTS (SELECT FROM deleted d WHERE d.id = a.id)
     FROM asked a
 """

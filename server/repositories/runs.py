@@ -28,6 +28,7 @@ from server.repositories.run_statements import (
     ACTIVE_ELSEWHERE,
     ACTIVE_OF_COMMAND,
     ADD,
+    CHANGED_ELSEWHERE,
     DELETE,
     DELETE_ALL,
     END_UNFOLLOWED,
@@ -44,6 +45,7 @@ from server.repositories.run_statements import (
 class Found:
     """What was found of a run that was to be deleted, and whether it was."""
 
+    command_id: UUID
     group: str
     deleted: bool
 
@@ -153,6 +155,15 @@ class RunRepository:
         [(count,)] = await self._database.fetch_all(ACTIVE_ELSEWHERE, {"host": host})
         return int(count)
 
+    async def changed_elsewhere(self, host: str, since: datetime) -> bool:
+        """Return whether runs of other hosts were made or have ended since a moment.
+
+        Those that somebody inserted by hand are no host's.
+        """
+        parameters = {"host": host, "since": since}
+        [(changed,)] = await self._database.fetch_all(CHANGED_ELSEWHERE, parameters)
+        return bool(changed)
+
     async def unconfirmed(self, host: str, older_than_seconds: float) -> Sequence[Run]:
         """Return the queued runs of a host that nobody has taken over since they were stored.
 
@@ -180,19 +191,22 @@ class RunRepository:
         parameters = {"id": run_id, **end_parameters(end)}
         return await self._database.fetch_one(FINISH_QUEUED, parameters) is not None
 
-    async def delete(self, run_id: UUID, *, by: Actor) -> None:
+    async def delete(self, run_id: UUID, *, by: Actor) -> UUID:
         """Delete a run that has ended; its output follows (RetentionRepository.purge).
+
+        Returns its command.
 
         Raises:
             RunNotFoundError: there is no such run.
             RunActiveError: it is active.
         """
         parameters = {"id": run_id, **audit_parameters(Act.RUN_DELETE, by)}
-        [(deleted, found)] = await self._database.fetch_all(DELETE, parameters)
+        [(command_id, found)] = await self._database.fetch_all(DELETE, parameters)
         if not found:
             raise RunNotFoundError.of(run_id)
-        if not deleted:
+        if command_id is None:
             raise RunActiveError("The run is active. Stop it first.")
+        return UUID(str(command_id))
 
     async def delete_all(
         self, run_ids: Collection[UUID], groups: AbstractSet[str] | None, *, by: Actor

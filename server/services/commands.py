@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,34 +19,11 @@ from server.models import (
 from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.access.audit import Audit
+from server.services.events.events import Events
 from server.services.requests import Requests
-from server.services.running.live import RunView
 from server.services.running.runner import Runner
 from server.services.runs import RunService
-
-WINDOWS_LINE_ENDS = (
-    "The script has Windows line ends (CRLF): interpreters take the carriage return as a part of"
-    " the line. Save it with Unix line ends (LF)."
-)
-BYTE_ORDER_MARK = (
-    "The script begins with a byte order mark: its first line is not what it looks like. Save it"
-    " as UTF-8 without one."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CommandView:
-    """A command with its newest run, if it has one."""
-
-    command: Command
-    last_run: RunView | None
-
-    @property
-    def warnings(self) -> list[str]:
-        """What will probably go wrong with the script, though it can be stored and run."""
-        script = self.command.script
-        found = [WINDOWS_LINE_ENDS] if "\r\n" in script else []
-        return [*found, BYTE_ORDER_MARK] if script.startswith("\ufeff") else found
+from server.services.views import CommandView
 
 
 class CommandService:
@@ -59,8 +36,10 @@ class CommandService:
         runs: RunService,
         requests: Requests,
         audit: Audit,
+        events: Events,
     ) -> None:
         self._audit = audit
+        self._events = events
         self._requests = requests
         self._commands = commands
         self._runner = runner
@@ -97,7 +76,7 @@ class CommandService:
                     by=by,
                     request=request,
                 )
-                return CommandView(added, None)
+                return self._told(CommandView(added, None))
             command, run = await self._commands.add_with_run(
                 name,
                 description,
@@ -108,7 +87,7 @@ class CommandService:
                 by=by,
                 request=request,
             )
-            return CommandView(command, (await self._runner.dispatch(run)).view)
+            return self._told(CommandView(command, (await self._runner.dispatch(run)).view))
 
         async def again(made: MadeBefore) -> CommandView:
             run = None if made.run_id is None else await self._runs.resume(made.run_id)
@@ -178,7 +157,8 @@ class CommandService:
                 moved_from=moved_from,
                 any_user=any_user,
             )
-        return replace(await self.get(command_id), command=changed)
+        view = replace(await self.get(command_id), command=changed)
+        return self._told(view, moved_from=moved_from)
 
     async def delete(self, command_id: UUID, *, by: Actor) -> None:
         """Delete a command with all its runs.
@@ -188,7 +168,13 @@ class CommandService:
             CommandActiveError: it has an active run.
         """
         with self._audit.trying(Act.COMMAND_DELETE, by, command_id=command_id):
-            await self._commands.delete(command_id, by=by)
+            group = await self._commands.delete(command_id, by=by)
+        self._events.command_deleted(command_id, group)
 
     def _view(self, command: Command, run: Run | None) -> CommandView:
         return CommandView(command, None if run is None else self._runs.overlay(run))
+
+    def _told(self, view: CommandView, *, moved_from: str | None = None) -> CommandView:
+        """Tell those who listen of a command that was made or changed."""
+        self._events.command_changed(view, moved_from=moved_from)
+        return view

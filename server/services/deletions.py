@@ -11,6 +11,7 @@ from server.errors import DatabaseRefusedError, RunActiveError, RunNotFoundError
 from server.repositories.database.halving import in_parts
 from server.repositories.runs import Found, RunRepository
 from server.services.access.audit import Audit
+from server.services.events.events import Events
 
 ACTIVE = "The run is active. Stop it first."
 
@@ -37,9 +38,10 @@ class Deletion:
 class Deletions:
     """Deletes runs that have ended, each where whoever asks may delete it."""
 
-    def __init__(self, runs: RunRepository, audit: Audit) -> None:
+    def __init__(self, runs: RunRepository, audit: Audit, events: Events) -> None:
         self._runs = runs
         self._audit = audit
+        self._events = events
 
     async def delete(self, run_ids: Sequence[UUID], *, by: Actor) -> Sequence[Deletion]:
         """Delete runs with their output, and tell of each what became of it, in their order.
@@ -75,6 +77,7 @@ class Deletions:
             missing = str(RunNotFoundError.of(run_id))
             return Deletion(run_id, DeletionOutcome.NOT_FOUND, missing)
         if found.deleted:
+            self._events.run_deleted(run_id, found.command_id)
             return Deletion(run_id, DeletionOutcome.DELETED)
         if not by.principal.may(Right.ADMINISTER, found.group):
             why = _forbidden(by.principal, found.group)

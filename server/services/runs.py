@@ -24,6 +24,7 @@ from server.repositories.runs import RunRepository
 from server.services.access.audit import Audit
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
+from server.services.events.events import Events
 from server.services.requests import Requests
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
@@ -49,6 +50,7 @@ class RunService:
         chunks: Chunks,
         requests: Requests,
         audit: Audit,
+        events: Events,
         *,
         stop_grace_seconds: float,
     ) -> None:
@@ -61,6 +63,7 @@ class RunService:
         self._chunks = chunks
         self._requests = requests
         self._audit = audit
+        self._events = events
         self._stop_grace_seconds = stop_grace_seconds
 
     async def start(
@@ -156,7 +159,8 @@ class RunService:
         """
         with self._audit.trying(Act.RUN_DELETE, by, run_id=run_id):
             failpoint("run.delete")
-            await self._runs.delete(run_id, by=by)
+            command_id = await self._runs.delete(run_id, by=by)
+        self._events.run_deleted(run_id, command_id)
 
     async def stop(
         self,
@@ -204,7 +208,9 @@ class RunService:
         if ended is None:
             raise NoActiveRunError("The run has changed meanwhile. Look at it again.")
         logger.warning("run ended as lost: no server follows it", extra={"run": run.id})
-        return RunView.stored(ended)
+        view = RunView.stored(ended)
+        self._events.run_told(view)
+        return view
 
     async def signal(self, run_id: UUID, *, by: Actor, signal: str) -> RunView:
         """Send a signal to a run's process group; SIGSTOP pauses it, SIGCONT resumes it.

@@ -17,7 +17,7 @@ import json, sys
 from openapi_schema_validator import OAS31Validator
 
 components, values = json.load(sys.stdin)
-schema = {"$ref": "#/components/schemas/StreamFrame", "components": components}
+schema = {"$ref": f"#/components/schemas/{sys.argv[1]}", "components": components}
 for value in values:
     OAS31Validator(schema).validate(value)
 """
@@ -128,6 +128,8 @@ async def test_the_streams_frames_are_as_they_are_described(client: Client) -> N
             frames.append(await stream.receive_json())
         await client.stop(run_id)
         frames += (await watch(stream, as_json=True)).messages
+    async with client.connect(run_id, format="meta") as stream:
+        frames += (await watch(stream, as_json=True)).messages
     frames += (await client.stream(NOBODY, format="json")).messages
     events = (await client.output(run_id, "?format=sse")).decode().splitlines()
     frames += [json.loads(line.removeprefix("data: ")) for line in events if line[:5] == "data:"]
@@ -137,4 +139,32 @@ async def test_the_streams_frames_are_as_they_are_described(client: Client) -> N
     for frame in frames:
         described = components["schemas"][mapping[frame["type"]].rpartition("/")[2]]
         assert set(frame) == set(described["properties"])
-    await say(in_tools(), "-c", VALIDATE, given=json.dumps([components, frames]))
+    await say(in_tools(), "-c", VALIDATE, "StreamFrame", given=json.dumps([components, frames]))
+
+
+async def test_events_are_as_they_are_described(client: Client) -> None:
+    """Every field is described, and every described field comes."""
+    frames: list[dict[str, Any]] = []
+
+    async def until(kind: str) -> None:
+        while not frames or frames[-1]["type"] != kind:
+            frames.append(await stream.receive_json())
+
+    async with client.session.ws_connect(client.url("events")) as stream:
+        await until("reset")
+        created = await client.create("echo up; exec sleep 1000")
+        await until("output-bytes")
+        await until("alive")
+        await client.stop(created["run"]["id"])
+        await client.finished(created["run"]["id"])
+        await client.call("DELETE", f"runs/{created['run']['id']}")
+        await until("run-deleted")
+        await client.call("DELETE", f"commands/{created['id']}")
+        await until("command-deleted")
+    components = (await document(client, "openapi.json"))["components"]
+    mapping = components["schemas"]["EventFrame"]["discriminator"]["mapping"]
+    assert {frame["type"] for frame in frames} == set(mapping) - {"refused"}
+    for frame in frames:
+        described = components["schemas"][mapping[frame["type"]].rpartition("/")[2]]
+        assert set(frame) == set(described["properties"])
+    await say(in_tools(), "-c", VALIDATE, "EventFrame", given=json.dumps([components, frames]))

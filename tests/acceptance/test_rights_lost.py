@@ -136,6 +136,30 @@ async def test_revoking_a_token_ends_what_it_opened_also_by_tickets(
         await admin.ask("GET", f"runs/{run}", 401, headers=how)
 
 
+async def test_events_end_with_what_let_somebody_listen(admin: Browser, database_url: str) -> None:
+    """With the token; and when grants are given or taken, as others are to be seen then."""
+    url, token = admin.url("events"), await token_of(admin, group="web")
+    session = await admin.session.ws_connect(url, headers=bearer(token))
+    assert (await session.receive_json())["type"] == "reset"
+    await admin.ask("DELETE", f"tokens/{token['id']}", 204)
+    watched = await watch(session, as_json=True)
+    assert (watched.code, watched.messages[-1]) == (4403, REFUSED)
+    grant = {"principal": "oidc:alice", "role": "viewer", "group": "web"}
+    given = await admin.ask("POST", "grants/", 201, json=grant)
+    alice = sign_in_as(database_url, admin, "oidc:alice")
+    for change in [
+        admin.ask("POST", "grants/", 201, json={**grant, "group": "mail"}),
+        admin.ask("DELETE", f"grants/{given['id']}", 204),
+    ]:
+        async with aiohttp.ClientSession() as other:
+            listener = await other.ws_connect(url, headers=alice)
+            assert (await listener.receive_json())["type"] == "reset"
+            await change
+            watched = await watch(listener, as_json=True)
+            assert watched.code == 4403
+            assert "has changed" in watched.messages[-1]["detail"]
+
+
 async def test_deleting_a_grant_ends_what_it_let_open(admin: Browser, database_url: str) -> None:
     run = await admin.run()
     asked = {"principal": "oidc:carol", "role": "viewer", "group": "default"}

@@ -48,8 +48,9 @@ class Site:
         """Return the status of an answer; of a stream, what its first frame says."""
         headers = {"Via": "1.1 proxy"} if token is None else {"Authorization": f"Bearer {token}"}
         session, url = self.client.session, self.client.url(path)
-        if path.endswith("/ws"):
-            async with session.ws_connect(f"{url}?format=json", headers=headers) as stream:
+        if path.endswith(("/ws", "events")):
+            query = "?format=json" if path.endswith("/ws") else ""
+            async with session.ws_connect(f"{url}{query}", headers=headers) as stream:
                 frame = await stream.receive_json()
                 if frame["type"] != "refused":
                     return 101

@@ -21,6 +21,7 @@ from server.services.access.tokens import Tokens
 from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
+from server.services.events.events import Events
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
@@ -55,6 +56,7 @@ IDENTITY = web.AppKey("identity", Identity)
 CHECKER = web.AppKey("checker", Checker)
 COMMANDS = web.AppKey("commands", CommandService)
 DELETIONS = web.AppKey("deletions", Deletions)
+EVENTS = web.AppKey("events", Events)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)
 VIEWERS = web.AppKey("viewers", Viewers)

@@ -99,6 +99,54 @@ STREAM_FRAME = {
     "discriminator": {"propertyName": "type", "mapping": _FRAME_OF_TYPE},
 }
 
+_SEQUENCE = {"type": "integer", "minimum": 0, "description": "what to come back with, as `since`"}
+_ID = {"type": "string", "format": "uuid"}
+_WRITTEN = {
+    "type": "object",
+    "required": ["id", "output_bytes"],
+    "properties": {"id": _ID, "output_bytes": _OFFSET},
+}
+
+
+def _event(name: str, description: str, **properties: object) -> Document:
+    return _frame(name, description, sequence=_SEQUENCE, **properties)
+
+
+EVENT_FRAMES = {
+    "RunEvent": _event(
+        "run",
+        "A run was created or has changed.",
+        run={"$ref": f"{COMPONENTS}NamedRun"},
+    ),
+    "CommandEvent": _event(
+        "command",
+        "A command was created or has changed.",
+        command={"$ref": f"{COMPONENTS}Command"},
+    ),
+    "RunDeletedEvent": _event("run-deleted", "A run is no more.", id=_ID, command_id=_ID),
+    "CommandDeletedEvent": _event(
+        "command-deleted", "A command is no more, nor its runs, or may not be seen.", id=_ID
+    ),
+    "OutputBytesEvent": _event(
+        "output-bytes",
+        "What running runs have written; at most once a second.",
+        runs={"type": "array", "items": _WRITTEN},
+    ),
+    "ResetEvent": _event("reset", "Changes may be missing: fetch anew what is shown."),
+    "AliveEvent": _event("alive", "All is well; nothing was said for 5 s.", time=_TIME),
+    "RefusedFrame": FRAMES["RefusedFrame"],
+}
+"""What the events say."""
+
+_EVENT_OF_TYPE = {
+    frame["properties"]["type"]["const"]: COMPONENTS + name for name, frame in EVENT_FRAMES.items()
+}
+EVENT_FRAME = {
+    "description": "A message of the events.",
+    "oneOf": [{"$ref": reference} for reference in _EVENT_OF_TYPE.values()],
+    "discriminator": {"propertyName": "type", "mapping": _EVENT_OF_TYPE},
+}
+
 
 def translated(document: Mapping[str, Any]) -> Document:
     """Return a document of Swagger 2.0 (`swagger.valid`) as one of OpenAPI 3.1."""
@@ -112,7 +160,10 @@ def translated(document: Mapping[str, Any]) -> Document:
             for path, methods in document["paths"].items()
         },
         "components": {
-            "schemas": schemas | FRAMES | {"StreamFrame": STREAM_FRAME},
+            "schemas": schemas
+            | FRAMES
+            | EVENT_FRAMES
+            | {"StreamFrame": STREAM_FRAME, "EventFrame": EVENT_FRAME},
             "securitySchemes": {
                 name: SCHEMES[name] | {"description": scheme["description"]}
                 for name, scheme in document["securityDefinitions"].items()

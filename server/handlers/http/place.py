@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from server.access import Principal
+from server.access import Principal, Watched
 from server.errors import TailrunError
 from server.handlers.http.peer import Peer
 from server.output.cursor import Pace
@@ -25,17 +24,17 @@ REFUSED_SECONDS = 3.0
 class Place:
     """The place of one viewer; `writer` and `websocket` are set once its answer has begun.
 
-    `principal` is who watches the run, or reads the audit (None), by what let him in: found valid
-    last at `seen_at`; at `look_at` it is looked at again. `refusal` is why he may not any more;
-    `refused_task`, while there is one, tells the viewer. `pace` says how much it is sent at a
-    time. `send_alive` is called when it was sent nothing for `alive_seconds`. Of one that is
-    `closing` nothing but its close frame is awaited.
+    `principal` is who watches, by what let him in: found valid last at `seen_at`; at `look_at` it
+    is looked at again. `refusal` is why he may not any more; `refused_task`, while there is one,
+    tells the viewer. `pace` says how much it is sent at a time. `send_alive` is called when it was
+    sent nothing for `alive_seconds`. Of one that is `closing` nothing but its close frame is
+    awaited.
     """
 
     transport: asyncio.WriteTransport
     peer: Peer
     task: asyncio.Task[object]
-    run_id: UUID | None
+    watched: Watched
     principal: Principal
     seen_at: float = 0.0
     look_at: float = 0.0

@@ -6,13 +6,13 @@ A viewer whose right to watch has ended is refused: it is sent nothing more, and
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from aiohttp import web
 
-from server.access import Principal
+from server.access import Principal, Watched, Whole
 from server.errors import (
     CredentialRefusedError,
     DatabaseUnavailableError,
@@ -24,8 +24,8 @@ from server.handlers.http.place import Place
 from server.services.access.remembered import Held
 from server.settings.groups import ViewerSettings
 
-MayWatch = Callable[[Principal, UUID | None], Awaitable[Held[bool]]]
-"""Returns whether a principal may see a run by now; raises DatabaseUnavailableError."""
+MayWatch = Callable[[Principal, Watched], Awaitable[Held[bool]]]
+"""Returns whether a principal may see what is watched by now; raises DatabaseUnavailableError."""
 
 SWEEP_SECONDS = 1.0  # a viewer is dropped, or sent a sign of life, so much later at most
 
@@ -42,6 +42,12 @@ ENDED_SECONDS = 60.0
 """For so long it is known of a credential that it ended: a request may be on its way to here."""
 
 RIGHT_ENDED = "Your right to watch this run has ended."
+ENDED: Mapping[Watched, str] = {
+    Whole.AUDIT: "Your right to read the audit has ended.",
+    Whole.EVENTS: "What you may see has changed. Connect again.",
+}
+"""What is said in its place where it is no run."""
+
 RIGHT_UNKNOWN = "whether a viewer may go on watching was not to be learnt for ten minutes"
 
 GOODBYE = b"the server is shutting down"
@@ -68,7 +74,7 @@ class Viewers:
         self._peer_of = peer_of
         self._sweep_seconds = sweep_seconds
         self._places: dict[int, Place] = {}  # by the id of the viewer's task
-        self._per_run: Counter[UUID | None] = Counter()
+        self._per_run: Counter[Watched] = Counter()
         self._ended: dict[UUID, float] = {}  # credentials, and until when that is known
 
     def __len__(self) -> int:
@@ -76,11 +82,11 @@ class Viewers:
 
     @contextmanager
     def admit(
-        self, run_id: UUID | None, request: web.Request, principal: Principal
+        self, watched: Watched, request: web.Request, principal: Principal
     ) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
 
-        Those that read the audit, None, are counted together.
+        Those that read the audit are counted together, and so are those that are sent events.
 
         It is called before the answer begins, so that also of viewers that come at once those
         beyond a limit are refused by a status.
@@ -92,7 +98,7 @@ class Viewers:
         """
         if principal.credential in self._ended:
             raise CredentialRefusedError
-        self._check_room(run_id)
+        self._check_room(watched)
         task, transport = asyncio.current_task(), request.transport
         if task is None or transport is None:
             raise ConnectionResetError("the viewer has gone already")
@@ -106,7 +112,7 @@ class Viewers:
             transport,
             peer,
             task,
-            run_id,
+            watched,
             principal,
             seen_at=now,
             look_at=now + LOOK_SECONDS,
@@ -114,15 +120,15 @@ class Viewers:
             progress_at=now,
         )
         self._places[id(task)] = place
-        self._per_run[run_id] += 1
+        self._per_run[watched] += 1
         try:
             yield place
         finally:
             place.send_alive = None
             del self._places[id(task)]
-            self._per_run[run_id] -= 1
-            if not self._per_run[run_id]:
-                del self._per_run[run_id]
+            self._per_run[watched] -= 1
+            if not self._per_run[watched]:
+                del self._per_run[watched]
 
     async def watch(self) -> None:
         """Drop viewers that are gone or stalled, and send signs of life to silent ones, forever.
@@ -192,14 +198,14 @@ class Viewers:
         for place in self._places.values():
             if now >= place.look_at and place.refusal is None:
                 who = place.principal
-                key = who.known_by, who.ticket_of, who.name, who.credential, place.run_id
+                key = who.known_by, who.ticket_of, who.name, who.credential, place.watched
                 due.setdefault(key, []).append(place)
         is_away = False
         for places in due.values():
             found = None
             if not is_away:  # else each would wait for the database in turn
                 try:
-                    found = await may_watch(places[0].principal, places[0].run_id)
+                    found = await may_watch(places[0].principal, places[0].watched)
                 except DatabaseUnavailableError:
                     is_away = True
             for place in places:
@@ -231,14 +237,15 @@ class Viewers:
         for place in places:
             place.cut_off()
 
-    def _check_room(self, run_id: UUID | None) -> None:
+    def _check_room(self, watched: Watched) -> None:
         if len(self._places) >= self._max_viewers:
             raise LimitReachedError(
                 f"No more viewers are served: the limit TAILRUN_MAX_VIEWERS is {self._max_viewers}."
             )
-        if self._per_run[run_id] >= self._max_per_run:
+        if self._per_run[watched] >= self._max_per_run:
+            what = "this run" if isinstance(watched, UUID) else f"the {watched.value}"
             raise LimitReachedError(
-                "No more viewers of this run are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
+                f"No more viewers of {what} are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
                 f" {self._max_per_run}."
             )
 
@@ -247,7 +254,7 @@ def _note_right(place: Place, found: Held[bool] | None, now: float) -> None:
     """Take note of what was found of a viewer's right; None: the database is away."""
     place.look_at = now + LOOK_SECONDS
     if found is not None and not found.value:
-        place.refuse(ForbiddenError(RIGHT_ENDED), now)
+        place.refuse(ForbiddenError(ENDED.get(place.watched, RIGHT_ENDED)), now)
     elif found is not None and not found.stale:
         place.seen_at = now
     elif now - place.seen_at >= UNSEEN_SECONDS:

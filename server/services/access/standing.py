@@ -1,9 +1,8 @@
 """Whether those who watch may go on: what let them in may have ended, or been taken away."""
 
 from dataclasses import replace
-from uuid import UUID
 
-from server.access import EVERY_GROUP, KnownBy, Principal, Right
+from server.access import EVERY_GROUP, KnownBy, Principal, Right, Watched, Whole
 from server.errors import CredentialRefusedError, RunNotFoundError
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
@@ -21,8 +20,11 @@ class Standing:
         self._grants = grants
         self._groups = groups
 
-    async def may_watch(self, principal: Principal, run_id: UUID | None) -> Held[bool]:
-        """Return whether a principal who was let in may see a run, None: the audit, by now.
+    async def may_watch(self, principal: Principal, watched: Watched) -> Held[bool]:
+        """Return whether a principal who was let in may see what is watched, by now.
+
+        Events are what they are by all that somebody may: whoever may more, or less, is to begin
+        anew.
 
         For the server's own user, and where there is no authentication, nothing is asked.
 
@@ -33,14 +35,16 @@ class Standing:
             now = await self._look_again(principal)
         except CredentialRefusedError:
             return Held(value=False, stale=False)
-        if run_id is None:
+        if watched is Whole.EVENTS:
+            return Held(value=now.grants == principal.grants, stale=now.stale)
+        if watched is Whole.AUDIT:
             # While the database is away nobody has the right anew, and nobody loses it either.
             then = replace(now, stale=False)
             return Held(value=then.may(Right.GOVERN, EVERY_GROUP), stale=now.stale)
         if now.may(Right.SEE, EVERY_GROUP):
             return Held(value=True, stale=now.stale)
         try:
-            group = await self._groups.group_of_run(run_id)
+            group = await self._groups.group_of_run(watched)
         except RunNotFoundError:  # it was deleted, which ends the stream by itself
             return Held(value=True, stale=now.stale)
         return Held(value=now.may(Right.SEE, group), stale=now.stale)

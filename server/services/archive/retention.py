@@ -71,7 +71,10 @@ class Retention:
         repository: RetentionRepository,
         requests: RequestRepository,
         settings: RetentionSettings,
+        *,
+        on_removed: Callable[[], None],
     ) -> None:
+        self._on_removed = on_removed
         self._repository = repository
         self._requests = requests
         self._surge = Surge()
@@ -98,6 +101,7 @@ class Retention:
         removed += await self._remove_beyond_count()
         removed += await self._remove_beyond_bytes()
         if removed:
+            self._on_removed()
             logger.info("retention removed %d runs", removed)
         await _repeat(lambda: self._requests.forget(KEYS_PER_STEP))
         if await _repeat(lambda: self._repository.purge(CHUNKS_PER_STEP)):

@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from uuid import UUID
 
@@ -19,12 +19,14 @@ class ActiveRuns:
     first served. An adopted run has a place even beyond the limit, as it runs already.
 
     Many thousands may be queued: only `archive_lag_bytes` and iteration look at all runs.
+    `on_change` is called with each run that changes.
     """
 
     def __init__(self, *, max_concurrent_runs: int, max_runs_per_command: int) -> None:
         self._max_concurrent_runs = max_concurrent_runs
         self._max_runs_per_command = max_runs_per_command
         self.obstacle = Obstacle()
+        self.on_change: Callable[[LiveRun], None] = lambda _: None
         self._runs: dict[UUID, LiveRun] = {}
         self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
         # A run keeps its ticket, so that one that left the queue in vain returns to its old place.
@@ -94,6 +96,7 @@ class ActiveRuns:
         """Give a place to a run that runs already."""
         run = live.run
         live.obstacle = self.obstacle  # shared: what keeps one queued run back keeps all of them
+        live.on_change = self._tell
         self._runs[run.id] = self._by_command[run.command_id][run.id] = live
         self._tickets[run.id] = next(self._next_ticket)
 
@@ -114,6 +117,9 @@ class ActiveRuns:
                 del self._by_command[run.command_id]
         if self._queue:  # else no run needs the place
             self.notify()
+
+    def _tell(self, live: LiveRun) -> None:
+        self.on_change(live)
 
     def is_queued(self, live: LiveRun) -> bool:
         """Whether the run waits for a place."""

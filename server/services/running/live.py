@@ -30,6 +30,10 @@ class RunView:
         """View a run that is not active here."""
         return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
 
+    def without_script(self) -> "RunView":
+        """Return it without its script, which may be large, and which no view shows."""
+        return replace(self, run=replace(self.run, script=""))
+
 
 @dataclass(frozen=True, slots=True)
 class NamedRunView(RunView):
@@ -56,7 +60,7 @@ class LiveRun:
     `log` is None until the run has a process. `stopping`: a stop was asked for. `paused`: its
     process group got SIGSTOP and no SIGCONT since. `fault` says what fails for it while it is
     postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `obstacle` is
-    that of the queue.
+    that of the queue. `on_change` is called at each change.
     """
 
     def __init__(self, run: Run) -> None:
@@ -68,6 +72,7 @@ class LiveRun:
         self.attempts = 0
         self.given_up = False
         self.obstacle = Obstacle()
+        self.on_change: Callable[[LiveRun], None] = _nobody
         self._change = asyncio.Event()
 
     @property
@@ -174,6 +179,11 @@ class LiveRun:
         change.set()
         if self.log is not None:
             self.log.wake()
+        self.on_change(self)
+
+
+def _nobody(_live: LiveRun) -> None:
+    """Tell nobody."""
 
 
 def ended_run(run: Run, end: RunEnd) -> Run:

@@ -62,6 +62,7 @@ TABLE = {
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/marks"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
+    ("GET", "/api/v1/events"): Row(VIEWER, 101),
     ("GET", "/api/v1/audit"): Row(ADMIN, governs=True),
     ("GET", "/api/v1/tokens"): Row(VIEWER, signed_in=True),
     ("POST", "/api/v1/tokens"): Row(VIEWER, 422, {}, signed_in=True),
@@ -130,9 +131,10 @@ class Site:
             return response.status, await response.text()
 
     async def _watch(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        async with self.api.client.ws_connect(f"{path}?format=json", headers=headers) as stream:
+        query = "" if path.strip("/").endswith("events") else "?format=json"
+        async with self.api.client.ws_connect(f"{path}{query}", headers=headers) as stream:
             frame = await stream.receive_json()
-            if frame["type"] == "run":
+            if frame["type"] in {"run", "reset"}:
                 return 101, ""
             assert frame["type"] == "refused"
             assert (await stream.receive()).type is aiohttp.WSMsgType.CLOSE

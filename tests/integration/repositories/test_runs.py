@@ -346,14 +346,14 @@ async def test_many_runs_are_deleted_at_once_and_each_has_its_row_of_the_audit(
         await finish(database, run, RunState.FAILED)
     asked = [ended.id, other.id, active.id, uuid4()]
     assert await runs.delete_all(asked, frozenset({"web"}), by=BY) == {
-        ended.id: Found("web", deleted=True),
-        other.id: Found("mail", deleted=False),
-        active.id: Found("web", deleted=False),
+        ended.id: Found(web.id, "web", deleted=True),
+        other.id: Found(mail.id, "mail", deleted=False),
+        active.id: Found(web.id, "web", deleted=False),
     }
     assert {run.id for run in (await runs.list(limit=9)).items} == {other.id, active.id}
     assert await runs.delete_all([*asked, other.id], None, by=BY) == {
-        other.id: Found("mail", deleted=True),
-        active.id: Found("web", deleted=False),
+        other.id: Found(mail.id, "mail", deleted=True),
+        active.id: Found(web.id, "web", deleted=False),
     }
     entered = await AuditRepository(database).list(AuditAsked(act=Act.RUN_DELETE), limit=9)
     assert [(entry.run_id, entry.command_id) for entry in entered.items] == [

@@ -13,6 +13,7 @@ from server.access import (
     KnownBy,
     Principal,
     Role,
+    Whole,
 )
 from server.repositories.access.grants import GrantRepository
 from server.repositories.access.groups import GroupRepository
@@ -117,8 +118,8 @@ async def test_who_may_see_everything_is_asked_nothing(site: Site, outage: Outag
     outage.begin()
     assert await site.may(OWN)
     assert await site.may(EVERYBODY)
-    assert not (await site.standing.may_watch(ANONYMOUS, None)).value
-    assert (await site.standing.may_watch(OWN, None)).value  # the audit
+    assert not (await site.standing.may_watch(ANONYMOUS, Whole.AUDIT)).value
+    assert (await site.standing.may_watch(OWN, Whole.AUDIT)).value
 
 
 async def test_a_run_that_was_deleted_ends_its_streams_by_itself(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import UUID
@@ -39,9 +40,14 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DAILY_SHARE", 1.0)
 
 
-def retention(database: Database, **bounds: int) -> Retention:
+def retention(
+    database: Database, told: Callable[[], None] | None = None, **bounds: int
+) -> Retention:
     settings = RetentionSettings(**bounds)
-    return Retention(RetentionRepository(database), RequestRepository(database), settings)
+    requests = RequestRepository(database)
+    return Retention(
+        RetentionRepository(database), requests, settings, on_removed=told or (lambda: None)
+    )
 
 
 async def fill(database: Database, *ages_days: float, chunks: int = 1) -> list[Run]:
@@ -61,6 +67,15 @@ async def _store(database: Database, command_id: UUID, age: float | None, chunks
     step = Advance(run.id, 1, 0, chunks * CHUNK_BYTES, 0, stored, start_time=now, end=end)
     assert await OutputRepository(database).append([step]) == {run.id}
     return run
+
+
+async def test_it_is_told_when_runs_were_removed(database: Database) -> None:
+    told: list[None] = []
+    await fill(database, 3)
+    sweeping = retention(database, lambda: told.append(None), days=2)
+    for _ in range(2):
+        await sweeping.sweep()
+    assert told == [None]
 
 
 async def left(database: Database) -> list[UUID]:

@@ -10,8 +10,8 @@ from server.handlers.schemas.commands import CommandPageSchema, CommandSchema, N
 from server.handlers.schemas.runs import RunPageSchema, RunSchema, RunsSchema
 from server.models import Command, RunState
 from server.repositories.page import Page
-from server.services.commands import CommandView
 from server.services.running.live import RunView
+from server.services.views import CommandView
 from tests.support.runs import a_run
 
 

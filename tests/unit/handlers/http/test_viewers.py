@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.access import EVERYBODY, KnownBy, Principal
+from server.access import EVERYBODY, KnownBy, Principal, Watched
 from server.errors import (
     CredentialRefusedError,
     DatabaseUnavailableError,
@@ -320,11 +320,11 @@ class Rights:
     """Whether who watches may go on, and how often that was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, UUID | None]] = []
+        self.asked: list[tuple[str, Watched]] = []
         self.answer = Held(value=True, stale=False)
         self.is_away = False
 
-    async def may_watch(self, principal: Principal, run: UUID | None) -> Held[bool]:
+    async def may_watch(self, principal: Principal, run: Watched) -> Held[bool]:
         self.asked.append((principal.name, run))
         if self.is_away:
             raise DatabaseUnavailableError("away")
@@ -431,7 +431,7 @@ async def test_a_viewer_that_leaves_while_its_right_is_looked_at_is_not_cut_off(
     watching, connection = Watching(), Connection()
     task = await watching.enter(connection, principal=PIPELINE)
 
-    async def leaves(_principal: Principal, _run: UUID | None) -> Held[bool]:
+    async def leaves(_principal: Principal, _run: Watched) -> Held[bool]:
         await watching.leave(task)
         return Held(value=False, stale=False)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.access import EVERY_GROUP, KnownBy, Principal, Role
+from server.access import EVERY_GROUP, KnownBy, Principal, Role, Whole
 from server.services.access.standing import Standing
 
 TOKEN = UUID(int=1)
@@ -27,5 +27,5 @@ async def test_a_reader_of_the_audit_loses_no_right_by_an_outage(
     nothing = cast("Any", None)
     standing = Standing(tokens, nothing, nothing, nothing)
     asking = Principal(name="oidc:ci", known_by=KnownBy.TOKEN, credential=TOKEN)
-    assert await standing.may_watch(asking, None) == (expected, stale)
+    assert await standing.may_watch(asking, Whole.AUDIT) == (expected, stale)
     assert await standing.may_watch(asking, uuid4()) == (True, stale)
