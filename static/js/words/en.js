@@ -313,6 +313,22 @@ export const EN = {
   "tokens.revoke.about":
     "Whatever uses this token is turned away from then on, and what it watches is ended. This cannot be undone.",
 
+  "times.next": "Show when lines were written: the time, since the start, since the line before",
+  "times.none": "Times",
+  "times.clock": "Time",
+  "times.start": "Since the start",
+  "times.before": "Since the line before",
+
+  "chosen.title": "Chosen lines",
+  "chosen.line": "Line {line}",
+  "chosen.lines": "Lines {first} to {last}",
+  "chosen.copy": "Copy the chosen lines",
+  "chosen.copied": { one: "Copied {count} line.", other: "Copied {count} lines." },
+  "chosen.copied-part": "Copied the first {size} of the lines.",
+  "chosen.copy-link": "Copy a link to them",
+  "chosen.link-copied": "Copied the link.",
+  "chosen.none": "Choose no lines",
+
   "notify.run": "Notify me at the end",
   "notify.always": "Notify me at the end of every run that I open",
   "notify.denied": "The browser does not let this page notify you: allow it in the browser's settings of this site.",

@@ -1,0 +1,53 @@
+/** What can be done with the lines that are chosen. */
+import { useShortcuts } from "../../base/shortcuts.js";
+import { html } from "../../base/ui.js";
+import { Button } from "../../parts/button.js";
+import { copyAndTell } from "../../parts/copying.js";
+import { showNotice } from "../../parts/notice.js";
+import { readLines } from "../../server/api.js";
+import { bytes } from "../../words/format.js";
+import { t } from "../../words/words.js";
+import { textOf } from "../decoding.js";
+
+/** @typedef {import("./lines.js").Lines} Lines */
+
+/** More is not put into a clipboard: there is the download for that. */
+export const COPIED_BYTES = 4 * 1024 * 1024;
+
+/** @param {string} runId @param {string} encoding @param {Lines} lines */
+async function copyLines(runId, encoding, lines) {
+  try {
+    const { data, offset, isWhole } = await readLines(runId, lines, COPIED_BYTES);
+    const count = lines.last - lines.first + 1;
+    const told = isWhole ? t("chosen.copied", { count }) : t("chosen.copied-part", { size: bytes(COPIED_BYTES) });
+    await copyAndTell(textOf(data, offset, encoding), told);
+  } catch (problem) {
+    showNotice(problem.message, { isError: true });
+  }
+}
+
+/** @param {Lines} lines @returns {string} */
+const name = ({ first, last }) =>
+  first === last ? t("chosen.line", { line: String(first) }) : t("chosen.lines", { first: String(first), last: String(last) });
+
+/**
+ * @param {object} props
+ * @param {string} props.runId
+ * @param {string} props.encoding
+ * @param {Lines} props.lines
+ * @param {() => void} props.onNone none is to be chosen any more
+ */
+export function ChosenBar({ runId, encoding, lines, onNone }) {
+  const copy = () => copyLines(runId, encoding, lines);
+  useShortcuts([
+    { key: "y", description: t("chosen.copy"), run: copy },
+    { key: "Escape", description: t("chosen.none"), run: onNone },
+  ]);
+  return html`<div class="chosen" role="group" aria-label=${t("chosen.title")}>
+    <span class="chosen__lines" role="status">${name(lines)}</span>
+    <${Button} small compact kind="quiet" icon="copy" label=${t("chosen.copy")} onClick=${copy} />
+    <${Button} small compact kind="quiet" icon="link" label=${t("chosen.copy-link")}
+      onClick=${() => copyAndTell(location.href, t("chosen.link-copied"))} />
+    <${Button} small iconOnly kind="quiet" icon="close" label=${t("chosen.none")} onClick=${onNone} />
+  </div>`;
+}
