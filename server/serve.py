@@ -39,6 +39,7 @@ from server.services.deletions import Deletions
 from server.services.events.events import Events
 from server.services.events.labels import Labels
 from server.services.gauges import add_gauges
+from server.services.marks import Marks
 from server.services.readiness import Readiness
 from server.services.requests import Requests
 from server.services.running.users import check_users, tell_of_root
@@ -126,6 +127,7 @@ async def service(
         )
         core.active.on_change = events.run_changed
         tasks.start(events.run(), "events")
+        chunks = Chunks(core.outputs)
         runs = RunService(
             core.running.runner,
             core.running.control,
@@ -133,7 +135,7 @@ async def service(
             core.active,
             commands,
             core.runs,
-            Chunks(core.outputs),
+            chunks,
             requests,
             audit,
             events,
@@ -160,6 +162,7 @@ async def service(
             app[keys.OIDC] = provider
         app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit, events)
         app[keys.WATCHING] = Watching(core.active, runs)
+        app[keys.MARKS] = Marks(core.active, runs, chunks)
         app[keys.COMMANDS] = CommandService(
             commands, core.running.runner, runs, requests, audit, events
         )

@@ -3,12 +3,11 @@
 from aiohttp import web
 
 from server.handlers.http.answers import json_response
-from server.handlers.http.keys import RUNS
+from server.handlers.http.keys import MARKS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import query, run_id
 from server.handlers.schemas.marks import MarksAsked, MarksQuery, MarksSchema
 from server.output.lines import LineRange
-from server.services.marks import MarksOfLines, mark_at, marks_of_lines
 
 ALL_LINES = LineRange(1, None)
 
@@ -26,9 +25,9 @@ ALL_LINES = LineRange(1, None)
 async def get_marks(request: web.Request) -> web.Response:
     """Answer marks of a run's output."""
     asked = query(request, MarksAsked)
-    async with request.app[RUNS].output(run_id(request)) as output:
-        if asked.at is not None:
-            found = MarksOfLines([await mark_at(output, asked.at)], None)
-        else:
-            found = await marks_of_lines(output, asked.lines or ALL_LINES)
-        return json_response({"items": [[*item] for item in found.items], "next": found.next})
+    marks = request.app[MARKS]
+    if asked.at is not None:
+        found = await marks.at(run_id(request), asked.at)
+    else:
+        found = await marks.of_lines(run_id(request), asked.lines or ALL_LINES)
+    return json_response({"items": [[*item] for item in found.items], "next": found.next})

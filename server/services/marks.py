@@ -1,12 +1,19 @@
 """When lines were written: marks of an output, with their lines, which are counted here."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+from uuid import UUID
 
+from server.errors import ArchiveDamagedError, DatabaseUnavailableError, RunNotFoundError
 from server.output.lines import LineRange, newlines
+from server.output.log import RunLog
 from server.output.marks import Mark
-from server.output.source import Output
+from server.services.archive.chunks import Chunks
+from server.services.running.active import ActiveRuns
+from server.services.running.live import LiveRun
+from server.services.runs import RunService
 
 MAX_MARKS = 1000
 """Marks in one answer, at most."""
@@ -16,6 +23,31 @@ COUNTED_BYTES = 16 * 1024 * 1024
 
 NEAR_BYTES = 1024 * 1024
 """Up to so far lines are counted from the mark before, and not from the index."""
+
+
+class MarkedOutput(Protocol):
+    """What marks and their lines are read from; an `Output` is one."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes so far."""
+        ...
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset`: at least one when `offset` is below `size`."""
+        ...
+
+    async def lines_before(self, offset: int) -> int:
+        r"""Return the number of ``\n`` in [0, offset)."""
+        ...
+
+    async def line_offset(self, line: int) -> int:
+        """Return where a line starts; the size when there is no such line."""
+        ...
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`."""
+        ...
 
 
 class MarkedLine(NamedTuple):
@@ -34,7 +66,73 @@ class MarksOfLines:
     next: int | None
 
 
-async def marks_of_lines(output: Output, asked: LineRange) -> MarksOfLines:
+class Marks:
+    """Marks of runs, live and finished."""
+
+    def __init__(self, active: ActiveRuns, runs: RunService, chunks: Chunks) -> None:
+        self._active = active
+        self._runs = runs
+        self._chunks = chunks
+
+    async def of_lines(self, run_id: UUID, asked: LineRange) -> MarksOfLines:
+        """Return the marks of lines (`marks_of_lines`).
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            ArchiveDamagedError: its archive is damaged where it was to be read.
+        """
+        async with self._output(run_id) as output:
+            return await marks_of_lines(output, asked)
+
+    async def at(self, run_id: UUID, time: float) -> MarksOfLines:
+        """Return the mark of a time (`mark_at`); it raises as `of_lines` does."""
+        async with self._output(run_id) as output:
+            return MarksOfLines([await mark_at(output, time)], None)
+
+    @asynccontextmanager
+    async def _output(self, run_id: UUID) -> AsyncIterator[MarkedOutput]:
+        live = self._active.get(run_id)
+        async with self._runs.output(run_id) as output:
+            if live is not None and isinstance(output, RunLog):
+                yield LiveMarks(live, output, self._chunks)
+            else:
+                yield output
+
+
+class LiveMarks:
+    """The output of a run that goes on, with the marks of what is archived as they are there.
+
+    Its log keeps them roughly alone, which is told where the archive cannot be asked.
+    """
+
+    def __init__(self, live: LiveRun, log: RunLog, chunks: Chunks) -> None:
+        self._live = live
+        self._log = log
+        self._chunks = chunks
+        self.read, self.lines_before = log.read, log.lines_before
+        self.line_offset = log.line_offset
+
+    @property
+    def size(self) -> int:
+        """The number of bytes so far."""
+        return self._log.size
+
+    async def marks(self, start: int, end: int, limit: int) -> list[Mark]:
+        """Return the mark that is valid at `start`, and up to `limit` in all before `end`."""
+        run = self._live.run
+        if start >= run.output_bytes:
+            return await self._log.marks(start, end, limit)
+        # Before anything is awaited: what is archived meanwhile is forgotten here.
+        fresh = self._log.fresh_marks(run.output_bytes, end)
+        try:
+            found = await self._chunks.marks(run.id, start, min(end, run.output_bytes), limit)
+        except (DatabaseUnavailableError, ArchiveDamagedError, RunNotFoundError):
+            return await self._log.marks(start, end, limit)
+        last = max(found[-1].offset, run.output_bytes - 1)
+        return [*found, *(mark for mark in fresh if last < mark.offset < end)][:limit]
+
+
+async def marks_of_lines(output: MarkedOutput, asked: LineRange) -> MarksOfLines:
     """Return the mark that is valid at the start of the first line, and all up to the last one.
 
     Raises:
@@ -52,7 +150,7 @@ async def marks_of_lines(output: Output, asked: LineRange) -> MarksOfLines:
     return MarksOfLines(items, None)
 
 
-async def mark_at(output: Output, time: float) -> MarkedLine:
+async def mark_at(output: MarkedOutput, time: float) -> MarkedLine:
     """Return the last mark at or before a time in Unix seconds; the first one if there is none.
 
     Raises:
@@ -73,7 +171,7 @@ async def mark_at(output: Output, time: float) -> MarkedLine:
 class _Counted:
     """Counts the lines of marks that ascend."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: MarkedOutput) -> None:
         self.read_bytes = 0
         self._output = output
         self._offset: int | None = None

@@ -22,6 +22,7 @@ from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
+from server.services.marks import Marks
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
@@ -57,6 +58,7 @@ CHECKER = web.AppKey("checker", Checker)
 COMMANDS = web.AppKey("commands", CommandService)
 DELETIONS = web.AppKey("deletions", Deletions)
 EVENTS = web.AppKey("events", Events)
+MARKS = web.AppKey("marks", Marks)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)
 VIEWERS = web.AppKey("viewers", Viewers)

@@ -12,7 +12,7 @@ from server.repositories.database.database import Database
 from server.services import marks
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
-from server.services.marks import MarkedLine, mark_at, marks_of_lines
+from server.services.marks import LiveMarks, MarkedLine, mark_at, marks_of_lines
 from server.services.tasks import cancel_and_wait
 from tests.integration.services.archive.harness import LiveLog, Site
 
@@ -153,6 +153,39 @@ async def test_many_marks_come_in_parts(
     if not archived:
         run.end()
         assert await run.followed()
+
+
+async def test_of_a_run_that_goes_on_the_archive_tells_what_its_log_keeps_roughly(
+    site: Site,
+) -> None:
+    run = await written(site, FIVE[:3], archived=True)
+    await cancel_and_wait(run.following)
+    adopted = LiveLog(site, await site.stored(run.id), clock=Clock(9))  # it knows of no mark
+    adopted.written = run.written
+    output = LiveMarks(adopted.live, adopted.log, Chunks(site.outputs))
+
+    async def of(first: int, last: int | None) -> list[tuple[int, int, float]]:
+        return told((await marks_of_lines(output, LineRange(first, last))).items)
+
+    assert output.size == 14
+    assert await of(1, None) == MARKS[:3]
+    assert told([await mark_at(output, BEGIN + 2.5)]) == MARKS[1:2]
+    site.outputs.lose = lambda call: call != "marks"  # what comes now is not archived
+    adopted.write(b"four\nfive\n")
+    adopted.write(b"six")
+    assert await of(1, None) == [*MARKS[:3], (14, 4, 9), (24, 6, 18)]
+    assert await of(3, 4) == [*MARKS[1:3], (14, 4, 9)]
+    assert await of(5, 5) == [(14, 4, 9)]
+    assert told([await mark_at(output, BEGIN + 17)]) == [(14, 4, 9)]
+
+    site.outputs.lose = lambda _call: True
+    found = (await marks_of_lines(output, LineRange(1, None))).items
+    assert told(found)[1:] == [(14, 4, 9), (24, 6, 18)]
+    assert found[0].offset == 0
+    site.outputs.lose = lambda _call: False
+    adopted.end()
+    assert await adopted.followed()
+    run.log.release()
 
 
 async def test_a_server_that_was_killed_leaves_the_marks_that_are_archived(site: Site) -> None:

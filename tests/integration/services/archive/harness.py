@@ -12,7 +12,7 @@ import zstandard
 from server.errors import DatabaseUnavailableError
 from server.keeper.records import ExitRecord
 from server.keeper.spool import Spool
-from server.models import Advance, Position, Run, RunEnd, RunState
+from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
@@ -34,7 +34,8 @@ PREVIEW_BYTES = 200
 class Outputs(OutputRepository):
     """The real archive, which notes what it is asked and loses calls as it is told to.
 
-    `lose` is asked before (`append`, `positions`) and after (`appended`) a call has come through.
+    `lose` is asked before (`append`, `positions`, `marks`) and after (`appended`) a call has come
+    through.
     """
 
     def __init__(self, database: Database) -> None:
@@ -54,6 +55,10 @@ class Outputs(OutputRepository):
     async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
         self._call("positions")
         return await super().positions(run_ids)
+
+    async def marks(self, run_id: UUID, start: int, end: int, limit: int) -> list[Chunk]:
+        self._call("marks")
+        return await super().marks(run_id, start, end, limit)
 
     def _call(self, call: str) -> None:
         if self.lose(call):
