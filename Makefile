@@ -22,7 +22,7 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
 test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
-		$(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies
+		$(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded
 	@scripts/run-tests
 
 bench: $(VENV)/.test-installed $(VENV)/.bench-peers websocketd browser
@@ -70,12 +70,17 @@ $(VENV)/.$(OPENAPI_TYPESCRIPT): | $(BIN)/pip npm
 
 # Debian: the programs, one of which is enough; the packages; the service that comes with them.
 
-.PHONY: browser faketime npm java proxies nginx haproxy caddy openssl websocketd
+.PHONY: browser faketime recorded npm java proxies nginx haproxy caddy openssl websocketd
 browser: | $(BIN)/pip
 	@scripts/ensure-debian "chromium chromium-browser google-chrome" chromium
 
 faketime openssl websocketd: | $(BIN)/pip
 	@scripts/ensure-debian $@ $@
+
+recorded: | $(BIN)/pip
+	@scripts/ensure-debian git git
+	@scripts/ensure-debian less less
+	@scripts/ensure-debian watch procps
 
 npm: | $(BIN)/pip
 	@scripts/ensure-debian npm "nodejs npm"

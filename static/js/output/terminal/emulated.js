@@ -10,10 +10,11 @@ const TURN_MS = 8;
 /**
  * @param {Line[]} lines
  * @param {"written"|"terminal"} as
+ * @param {{columns: number, rows: number}} [size] of the terminal
  * @returns {Promise<Row[]>} a row for each line
  */
-export async function emulated(lines, as) {
-  const emulator = new Emulator();
+export async function emulated(lines, as, size) {
+  const emulator = new Emulator(size);
   let turn = performance.now();
   for (const { number, offset, text, whole } of lines) {
     emulator.begin(number, offset);

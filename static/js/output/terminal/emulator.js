@@ -39,10 +39,8 @@ export class Emulator {
   /** @param {{columns?: number, rows?: number}} [size] */
   constructor({ columns = COLUMNS, rows = ROWS } = {}) {
     this.columns = columns;
-    this.terminal = makeTerminal(columns, rows);
-    this.buffers = this.terminal.buffer;
-    this.terminal._core.buffers.normal.lines.onTrim((count) => (this.trimmed += count));
-    this.reader = new CellReader(this.terminal);
+    this.rows = rows;
+    this.#makeTerminal();
     this.guard = new Guard(columns, rows);
     /** Rows are counted from the first that was ever written: so many of them the terminal holds no more. */
     this.trimmed = 0;
@@ -106,11 +104,43 @@ export class Emulator {
   }
 
   #write(text) {
-    this.terminal.input("", true); // what is written next acts at once, not from a timer
-    this.terminal.write(text);
     this.shown = null;
+    try {
+      this.terminal.input("", true); // what is written next acts at once, not from a timer
+      this.terminal.write(text);
+    } catch {
+      this.#recover();
+    }
     const { normal } = this.buffers;
     for (const top = this.trimmed + normal.baseY; this.read < top; this.read += 1) this.#settle(normal);
+  }
+
+  /**
+   * xterm has failed (6.0.0 does when the screen is erased up to its last cell, by `CSI 1 J`), and cannot go on. What
+   * was shown stays, and what comes is shown below.
+   */
+  #recover() {
+    const rows = this.#readScreen();
+    this.settled.push(...rows);
+    this.open = null;
+    this.owners = [];
+    this.owner = { row: -1, number: this.line, offset: null };
+    this.trimmed = Math.max(this.read, this.#end() + 1);
+    this.read = this.trimmed;
+    this.reached = this.read - 1;
+    this.#makeTerminal();
+  }
+
+  #makeTerminal() {
+    this.terminal = makeTerminal(this.columns, this.rows);
+    this.buffers = this.terminal.buffer;
+    this.terminal._core.buffers.normal.lines.onTrim((count) => (this.trimmed += count));
+    this.reader = new CellReader(this.terminal);
+  }
+
+  /** @returns {number} the last row that anything stands in, or that a line began in */
+  #end() {
+    return Math.max(this.reached, this.trimmed + lastWritten(this.buffers.normal, this.reader, this.read - this.trimmed));
   }
 
   /** Reads the next row, which has scrolled past. */
@@ -127,7 +157,7 @@ export class Emulator {
   #readScreen() {
     const { normal, active } = this.buffers;
     const rows = this.open ? [{ ...this.open, spans: [...this.open.spans] }] : [];
-    const end = Math.max(this.reached, this.trimmed + lastWritten(normal, this.reader, this.read - this.trimmed));
+    const end = this.#end();
     let [owner, waiting] = [this.owner, 0];
     for (let row = this.read; row <= end; row += 1) {
       if (this.owners[waiting]?.row === row) owner = this.owners[waiting++];
@@ -140,9 +170,14 @@ export class Emulator {
 
   /** The other screen, of programs that fill one, has no lines: it is shown below, for as long as it is there. */
   #readAlternate(rows, buffer) {
+    while (rows.length && rows.at(-1).spans.length === 0) rows.pop();
     const end = lastWritten(buffer, this.reader, 0);
     const owner = { row: -1, number: this.line, offset: null };
-    for (let y = 0; y <= end; y += 1) add(rows, this.#row(buffer, y, owner, y));
+    for (let y = 0; y <= end; y += 1) {
+      const row = this.#row(buffer, y, owner, y);
+      if (y === 0) rows.push(row);
+      else add(rows, row);
+    }
   }
 
   /** @returns {ScreenRow & {wrapped: boolean}} */

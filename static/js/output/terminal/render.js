@@ -30,11 +30,11 @@ export { needsTerminal };
 
 /**
  * @param {Line[]} lines consecutive ones
- * @param {{as?: "written"|"terminal"}} [options] "written": colours as they are, every other control as its sign;
- *   "terminal": as a terminal shows them that was empty before
+ * @param {{as?: "written"|"terminal", size?: {columns: number, rows: number}}} [options] "written": colours as they are, every other control as its sign;
+ *   "terminal": as a terminal shows them that was empty before, and is of this size
  * @returns {Row[]|Promise<Row[]>} a row for each line
  */
-export function renderLines(lines, { as = "terminal" } = {}) {
+export function renderLines(lines, { as = "terminal", size } = {}) {
   if (!lines.some(({ text }) => needsTerminal(text))) return lines.map((line) => plainRow(line, as));
-  return import("./emulated.js").then(({ emulated }) => emulated(lines, as));
+  return import("./emulated.js").then(({ emulated }) => emulated(lines, as, size));
 }

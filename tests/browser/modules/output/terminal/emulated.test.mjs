@@ -156,3 +156,10 @@ test("a line of rows does not outgrow what may scroll past unread", async () => 
   const [row] = await rows("\x1b[m" + "a\v\r".repeat(1000) + "\x1b[9b".repeat(200));
   assert.equal(textOf(row).match(/a/g).length, 1000);
 });
+
+test("where xterm fails, what was shown stays and what comes is shown", async () => {
+  assert.deepEqual(await texts("a\nb\n\x1b[24;512H\x1b[1J\nc\nd\n".repeat(2) + "e"), [
+    ...["a", "b", "\n", "c", "d", "a", "b", "\n", "c", "d"],
+    "e",
+  ]);
+});
