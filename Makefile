@@ -15,6 +15,7 @@ export VENV
 BIN := $(VENV)/bin
 WSCAT := wscat@6.1.0
 OPENAPI_TYPESCRIPT := openapi-typescript@7.13.0
+AXE := axe-core@4.14.1
 OPENAPI_PROGRAMS := openapi-spec-validator openapi-python-client openapi-generator-cli
 
 .PHONY: run test torture bench lint constraints clean
@@ -22,7 +23,7 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
 test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
-		$(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded
+		$(VENV)/.$(AXE) $(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded
 	@scripts/run-tests
 
 bench: $(VENV)/.test-installed $(VENV)/.bench-peers websocketd browser
@@ -67,6 +68,9 @@ $(VENV)/.$(WSCAT): | $(BIN)/pip npm
 
 $(VENV)/.$(OPENAPI_TYPESCRIPT): | $(BIN)/pip npm
 	@scripts/install-npm-tool npm-openapi $(OPENAPI_TYPESCRIPT) typescript@5.9.3 && touch $@
+
+$(VENV)/.$(AXE): | $(BIN)/pip npm
+	@scripts/install-npm-library npm-axe $(AXE) && touch $@
 
 # Debian: the programs, one of which is enough; the packages; the service that comes with them.
 

@@ -24,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-docs-picture", action="store_true", help="write the README's picture anew"
     )
+    parser.addoption(
+        "--pictures", action="store_true", help="keep a picture of every screen in tests/artifacts"
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,22 +1,26 @@
-"""Pictures of the page, kept in tests/artifacts; with `--write-docs-picture` the README's too."""
+"""Every screen in all its looks, as Axe sees it; the README's picture.
 
-import asyncio
+With `--pictures` all are kept in tests/artifacts, with `--write-docs-picture` the README's is new.
+"""
+
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
+from tests.browser.looks import Looks, open_looks
 from tests.browser.people import end_session, signed_in
-from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
+from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
 from tests.support.service import ROOT
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 DOCS_PICTURE = ROOT / "docs" / "page.png"
 
@@ -58,69 +62,37 @@ exit 1
 """
 
 
-def named(screen: str, *, phone: bool, dark: bool) -> str:
-    """Return the name of a screen's picture."""
-    return f"{screen}-{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
+OpenLooks = Callable[..., Awaitable[Looks]]
 
 
-class Looks:
-    """The page as it looks on a desktop and a phone, light and dark."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def looks_of(open_tab: OpenTab, request: pytest.FixtureRequest) -> AsyncIterator[OpenLooks]:
+    """Open the page of a client in all its looks; at the end nothing may be wrong with any."""
+    kept = bool(request.config.getoption("--pictures"))
+    wrong: list[str] = []
 
-    def __init__(self, tabs: dict[tuple[bool, bool], Tab]) -> None:
-        self._tabs = tabs
+    async def looks_of(client: Client, session: str | None = None) -> Looks:
+        return await open_looks(open_tab, client, wrong, kept=kept, session=session)
 
-    async def go(self, path: str, words: str) -> None:
-        """Go to a screen in all of them; wait for words that it shows."""
-        await asyncio.gather(*(tab.go(path) for tab in self._tabs.values()))
-        await self.show(words)
-
-    async def show(self, words: str) -> None:
-        """Wait for words in all of them."""
-        pages = [tab.page.locator("#page") for tab in self._tabs.values()]
-        await asyncio.gather(*(expect(page).to_contain_text(words) for page in pages))
-
-    async def each(self, act: Callable[[Tab], Awaitable[object]]) -> None:
-        """Do the same in all of them, one after the other."""
-        for tab in self._tabs.values():
-            await act(tab)
-
-    async def picture(self, screen: str) -> None:
-        """Keep a picture of all of them; none may be wider than its screen."""
-        await asyncio.gather(
-            *(
-                tab.picture(named(screen, phone=phone, dark=dark))
-                for (phone, dark), tab in self._tabs.items()
-            )
-        )
-        assert [await tab.overflow() for tab in self._tabs.values()] == [0] * len(self._tabs)
+    yield looks_of
+    assert not wrong, "\n".join(wrong)
 
 
-async def open_looks(open_tab: OpenTab, client: Client, session: str | None = None) -> Looks:
-    """Open the page in all its looks; `session` is the value of a session's cookie."""
-    each = [(phone, dark) for phone in (False, True) for dark in (False, True)]
-    refused = [
-        CONNECTION_REFUSED,
-        "status of (401|403|412|503)",
-        "net::ERR_CONTENT_LENGTH_MISMATCH",
-        "WebSocket connection to .* failed",
-    ]
-    return Looks(
-        {
-            (phone, dark): await open_tab(
-                client, phone=phone, dark=dark, expected=refused, session=session
-            )
-            for phone, dark in each
-        }
-    )
-
-
-async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: Gate) -> None:
+async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate: Gate) -> None:
     client = await start()
-    looks = await open_looks(open_tab, client)
-    await looks.show("No commands yet")
-    await looks.picture("empty")
-    await looks.go("/commands/new", "Save and start")
-    await looks.picture("form")
+    looks = await looks_of(client)
+    await looks.show("commands.none")
+    await looks.check("empty")
+    await looks.press("page.shortcuts")
+    await looks.show("key.enable")
+    await looks.check("help")
+    await looks.press("action.close")
+    await looks.go("/runs", "runs.none")
+    await looks.check("runs-empty")
+    await looks.go("/nowhere", "missing.page")
+    await looks.check("missing")
+    await looks.go("/commands/new", "form.save-and-start")
+    await looks.check("form")
 
     await client.create("true", name="Reindex search", start=False)
     await client.create("exit 0", name="Rotate keys", description="Every ninety days")
@@ -131,117 +103,128 @@ async def test_every_screen_is_pictured(start: Start, open_tab: OpenTab, gate: G
     failed = backup["run"]["id"]
     await client.finished(failed)
     await looks.go("/", "Deploy shop-api")
-    await looks.show("Failed")
-    await looks.picture("busy")
-    await looks.go(f"/runs/{failed}", "exit code 1")
-    await looks.picture("failed")
+    await looks.show("state.failed")
+    await looks.check("busy")
+    await looks.go("/?q=nothing", "commands.not-found.about")
+    await looks.check("not-found")
+    await looks.go(f"/commands/{backup['id']}", "state.failed")
+    await looks.check("command")
+    await looks.go("/runs", "Deploy shop-api")
+    await looks.check("runs")
+    await looks.go(f"/runs/{failed}", "end.code", code=1)
+    await looks.check("failed")
 
     run = deploy["run"]["id"]
     await looks.go(f"/runs/{run}", "61%")
+    await looks.check("running")
     await client.call("POST", f"runs/{run}/signal", json={"signal": "SIGSTOP"})
-    await looks.show("Paused")
-    await looks.picture("paused")
+    await looks.show("state.paused")
+    await looks.check("paused")
     await client.call("POST", f"runs/{run}/signal", json={"signal": "SIGCONT"})
-    await looks.show("Running")
+    await looks.show("state.running")
     await client.service.kill()
-    await looks.show("Reconnecting")
-    await looks.show("The server does not answer.")
-    await looks.picture("reconnecting")
+    await looks.show("server.silent")
+    await looks.check("reconnecting")
 
 
-async def test_what_goes_wrong_is_pictured(
-    start: Start, open_tab: OpenTab, database_url: str
+async def test_what_goes_wrong_is_well_made(
+    start: Start, looks_of: OpenLooks, database_url: str
 ) -> None:
     client = await start(max_viewers_per_run="1")
-    looks = await open_looks(open_tab, client)
+    looks = await looks_of(client)
     command = await client.create("echo started; exec sleep 1000", name="Guard the gate")
     run = command["run"]["id"]
     async with client.connect(run):
         await looks.go(f"/runs/{run}", "MAX_VIEWERS_PER_RUN")
-        await looks.picture("refused")
+        await looks.check("refused")
 
     edit = f"/commands/{command['id']}/edit"
-    await looks.go(edit, "Edit Guard the gate")
-    await looks.each(lambda tab: tab.field("Script").fill("echo mine\nexec sleep 2000"))
+    await looks.go(edit, "form.edit", name="Guard the gate")
+    await looks.each(lambda look: look.field("field.script").fill("echo mine\nexec sleep 2000"))
     theirs = {"name": "Guard both gates", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
-    await looks.each(lambda tab: tab.button("Save").click())
-    await looks.show("Your version")
-    await looks.picture("conflict")
-    await looks.each(lambda tab: tab.button("Keep editing").click())
-    await looks.each(lambda tab: tab.button("Cancel").click())
-    await looks.show("Your changes will be lost.")
-    await looks.picture("leaving")
-    await looks.each(lambda tab: tab.button("Keep editing").click())
-    await looks.go("/runs", "State")
-    await looks.go(edit, "unsaved changes were restored")
-    await looks.picture("draft")
+    await looks.press("form.save")
+    await looks.show("conflict.mine")
+    await looks.check("conflict")
+    await looks.press("form.keep-editing")
+    await looks.press("action.cancel")
+    await looks.show("form.leave.about")
+    await looks.check("leaving")
+    await looks.press("form.keep-editing")
+    await looks.go("/runs", "runs.state")
+    await looks.go(edit, "form.restored")
+    await looks.check("draft")
 
     await looks.go("/", "Guard both gates")
+    await looks.each(lambda look: look.tab.page.context.set_offline(True))
+    await looks.show("server.offline")
+    await looks.check("offline")
+    await looks.each(lambda look: look.tab.page.context.set_offline(False))
     await looks.each(
-        lambda tab: tab.page.route("**/main.js", lambda route: route.fulfill(status=403))
+        lambda look: look.tab.page.route("**/main.js", lambda route: route.fulfill(status=403))
     )
-    await looks.each(lambda tab: tab.page.reload())
+    await looks.each(lambda look: look.tab.page.reload())
     await looks.show("proxy_set_header Host $http_host;")
-    await looks.picture("not-started")
+    await looks.check("not-started")
     await client.stop(run)
 
-    await looks.each(lambda tab: tab.page.unroute("**/main.js"))
-    await looks.each(lambda tab: tab.page.reload())
+    await looks.each(lambda look: look.tab.page.unroute("**/main.js"))
+    await looks.each(lambda look: look.tab.page.reload())
     run = await damaged(client, "echo started", database_url)
     await looks.go(f"/runs/{run}", "It breaks off at byte 0 each time.")
-    await looks.picture("damaged")
+    await looks.check("damaged")
 
 
-async def test_who_may_do_what_is_pictured(
-    start: Start, open_tab: OpenTab, database_url: str
+async def test_who_may_do_what_is_well_made(
+    start: Start, looks_of: OpenLooks, database_url: str
 ) -> None:
     client = await start(auth="required")
-    looks = await open_looks(open_tab, client)
+    looks = await looks_of(client)
     await looks.show("tailrun sign-in")
-    await looks.picture("signed-out")
+    await looks.check("signed-out")
 
     alice = signed_in(database_url, "oidc:alice@example.com", {"*": "admin"})
-    looks = await open_looks(open_tab, client, alice)
+    looks = await looks_of(client, alice)
     await looks.go("/grants", "oidc:alice@example.com")
-    await looks.each(lambda tab: tab.button("New grant").click())
-    await looks.picture("grant-form")
-    await looks.go("/account", "No tokens yet")
-    await looks.picture("account")
-    await looks.each(lambda tab: tab.button("New token").click())
-    await looks.picture("token-form")
-    await looks.each(lambda tab: tab.field("Name").fill("nightly build"))
-    await looks.each(lambda tab: tab.button("Create token").click())
-    await looks.show("it is not shown again")
-    await looks.picture("token-made")
+    await looks.press("grants.new")
+    await looks.check("grant-form")
+    await looks.go("/account", "tokens.none")
+    await looks.check("account")
+    await looks.press("tokens.new")
+    await looks.check("token-form")
+    await looks.each(lambda look: look.field("field.name").fill("nightly build"))
+    await looks.press("tokens.create")
+    await looks.show("tokens.copy-now")
+    await looks.check("token-made")
     await looks.go("/tokens", "nightly build")
-    await looks.picture("tokens")
-    await looks.go("/audit", "created a token")
-    await looks.picture("audit")
-    await looks.go("/audit?principal=oidc:nobody", "Nothing on record")
-    await looks.picture("audit-empty")
-    await looks.go("/commands/new", "Save and start")
+    await looks.check("tokens")
+    await looks.go("/audit", "act.token.create")
+    await looks.check("audit")
+    await looks.go("/audit?principal=oidc:nobody", "audit.none")
+    await looks.check("audit-empty")
+    await looks.go("/commands/new", "form.save-and-start")
     await end_session(client, alice)
-    await looks.each(lambda tab: tab.button("Save only").click())
-    await looks.show("Your session has ended:")
-    await looks.picture("session-ended")
+    await looks.press("form.save-only")
+    await looks.show("session.ended")
+    await looks.check("session-ended")
 
     bob = signed_in(database_url, "oidc:bob", {"docs": "viewer"})
-    looks = await open_looks(open_tab, client, bob)
-    await looks.go("/audit", "Not permitted")
-    await looks.picture("not-permitted")
+    looks = await looks_of(client, bob)
+    await looks.go("/audit", "not-permitted")
+    await looks.check("not-permitted")
+    await looks.go("/", "commands.none-for-you")
+    await looks.check("nothing-for-you")
 
 
-async def test_a_run_without_a_word_is_pictured(start: Start, open_tab: OpenTab) -> None:
+async def test_a_run_without_a_word_is_well_made(start: Start, looks_of: OpenLooks) -> None:
     client = await start()
-    looks = await open_looks(open_tab, client)
+    looks = await looks_of(client)
     run = (await client.create("echo started; exec sleep 1000", name="Guard the gate"))["run"]["id"]
-    await looks.go(f"/runs/{run}", "Live")
+    await looks.go(f"/runs/{run}", "started")
     os.kill(client.service.pid, signal.SIGSTOP)
     try:
-        await looks.show("The server does not answer.")
-        await looks.show("Nothing received for")
-        await looks.picture("silent")
+        await looks.show("server.silent")
+        await looks.check("silent")
     finally:
         os.kill(client.service.pid, signal.SIGCONT)
 

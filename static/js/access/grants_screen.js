@@ -73,7 +73,7 @@ function GrantRow({ grant, onDelete }) {
     <p class="access-row__when">
       <span><${Ago} at=${grant.created_at} /></span>${" "}<span>${phrase("access.by", { name: by })}</span>
     </p>
-    <${Button} small kind="danger-quiet" label=${t("action.delete")}
+    <${Button} small kind="danger-quiet" label=${t("grants.delete.action")}
       aria-label=${t("grants.delete-one", { name: grant.principal })} onClick=${() => onDelete(grant)} />
   </li>`;
 }
@@ -92,7 +92,7 @@ function DeleteDialog({ grant, reload, onClose }) {
     }
   });
   const group = html`<bdi>${inGroup(grant.group)}</bdi>`;
-  return html`<${Confirm} title=${t("grants.delete")} action=${t("action.delete")} busy=${removing} error=${error}
+  return html`<${Confirm} title=${t("grants.delete")} action=${t("grants.delete.action")} busy=${removing} error=${error}
     onConfirm=${remove} onClose=${onClose}>
     <p>${phrase("grants.delete.about", { ...values, group })}</p>
   <//>`;

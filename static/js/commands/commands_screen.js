@@ -150,6 +150,6 @@ const CURL = `curl ${apiUrl("/commands/")} -H 'Content-Type: application/json' \
 
 const NoCommands = () => html`<${Empty} title=${t("commands.none")}>
   <p>${t("commands.none.about")}</p>
-  <pre class="example"><code>${CURL}</code></pre>
+  <pre class="example" tabindex="0"><code>${CURL}</code></pre>
   <${Button} kind="main" icon="plus" label=${t("commands.new")} href=${"#" + toNew()} />
 <//>`;

@@ -34,6 +34,7 @@ export function Help({ onClose }) {
       ${t("notify.always")}
     </label>`}
     ${denied && html`<p class="form-error" role="alert">${t("notify.denied")}</p>`}
+    <p><a href="swagger/index.html">${t("page.api")}</a></p>
     <div class="dialog__actions"><${Button} label=${t("action.close")} onClick=${onClose} /></div>
   <//>`;
 }

@@ -29,10 +29,10 @@ export function TopBar({ screen, session, onHelp }) {
       ${t("commands.title")}</a>
       <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>`}
       <span class="topbar__space"></span>
-      <a class="topbar__link" href="swagger/index.html">API</a>
+      <a class="topbar__link wide-only" href="swagger/index.html">API</a>
       ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
       <${LanguageSwitch} />
-      <button type="button" class="button button--quiet" aria-label=${t("page.shortcuts")}
+      <button type="button" class="button button--quiet topbar__button" aria-label=${t("page.shortcuts")}
         title=${t("page.shortcuts")} onClick=${onHelp}>?</button>
     </div>
   </nav>`;
@@ -43,7 +43,7 @@ function LanguageSwitch() {
   const tags = Object.keys(LANGUAGES);
   const next = tags[(tags.indexOf(useLanguage()) + 1) % tags.length];
   const label = `${next.toUpperCase()}, ${LANGUAGES[next]}`;
-  return html`<button type="button" class="button button--quiet" lang=${next} aria-label=${label}
+  return html`<button type="button" class="button button--quiet topbar__button" lang=${next} aria-label=${label}
     title=${LANGUAGES[next]} onClick=${() => speak(next)}>${next.toUpperCase()}</button>`;
 }
 

@@ -143,6 +143,7 @@ export const EN = {
   "not-permitted": "Not permitted",
 
   "page.skip": "Skip to the content",
+  "page.api": "The API's documentation",
   "page.shortcuts": "Keyboard shortcuts",
   "page.account": "Account: {name}",
   "page.breadcrumb": "Breadcrumb",
@@ -282,6 +283,7 @@ export const EN = {
   "grants.delete-one": "Delete the grant of {name}",
   "grants.deleted": "Took {role} away from {name}.",
   "grants.delete": "Delete this grant?",
+  "grants.delete.action": "Delete",
   "grants.delete.about": "{name} is no longer {role} {group}.",
   "grants.who.hint": "local:USER for a user of this machine, oidc:NAME for one who signs in with OpenID Connect.",
   "grants.made": "Made {name} {role}.",

@@ -153,6 +153,7 @@ export const RU = {
   "not-permitted": "Нет доступа",
 
   "page.skip": "Перейти к содержимому",
+  "page.api": "Описание API",
   "page.shortcuts": "Сочетания клавиш",
   "page.account": "Учётная запись: {name}",
   "page.breadcrumb": "Путь к странице",
@@ -294,6 +295,7 @@ export const RU = {
   "grants.delete-one": "Отозвать роль у {name}",
   "grants.deleted": "Роль «{role}» у {name} отозвана.",
   "grants.delete": "Отозвать эту роль?",
+  "grants.delete.action": "Отозвать",
   "grants.delete.about": "У {name} больше не будет роли «{role}» {group}.",
   "grants.who.hint": "local:USER — пользователь этой машины, oidc:NAME — тот, кто входит через OpenID Connect.",
   "grants.made": "Роль «{role}» выдана: {name}.",
