@@ -37,7 +37,7 @@ async function byScreen(output, cuts, size) {
     line += text.split("\n").length - 1;
     offset = cut;
   }
-  return trimmed(screen.rows(0, screen.count - 1).map(({ spans }) => marked(spans)));
+  return trimmed(screen.rows(0, screen.count).map(({ spans }) => marked(spans)));
 }
 
 async function byLines(text, size) {

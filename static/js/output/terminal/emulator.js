@@ -57,7 +57,9 @@ export class Emulator {
     /** @type {ScreenRow[]} what has scrolled past; `open` is the last of it, which may go on */
     this.settled = [];
     this.open = null;
+    /** What is on the screen, once it is asked for; and what was the last time. */
     this.shown = null;
+    this.before = [];
   }
 
   /** A line begins where the cursor is. @param {number} number @param {number|null} offset */
@@ -92,9 +94,17 @@ export class Emulator {
     this.ended = true;
   }
 
-  /** @returns {ScreenRow[]} what stands below what has settled */
+  /** @returns {ScreenRow[]} what stands below what has settled; a row that is as before is the same object */
   get screen() {
-    this.shown ??= this.#readScreen();
+    if (this.shown) return this.shown;
+    const before = new Map(this.before.map((row) => [JSON.stringify(row), row]));
+    this.shown = this.#readScreen().map((row) => {
+      const key = JSON.stringify(row);
+      const same = before.get(key);
+      before.delete(key);
+      return same ?? row;
+    });
+    this.before = this.shown;
     return this.shown;
   }
 

@@ -29,18 +29,22 @@ export class PlainScreen {
     this.as = as;
     /** @type {Row[]} */
     this.settled = [];
-    /** The last lines as they were written, and the one that is being written. @type {Line[]} */
+    /** The last lines as they were written. @type {Line[]} */
     this.lines = [];
+    /** The one that is being written, and its row once it is asked for. @type {Line|null} */
     this.line = null;
+    this.shown = null;
   }
 
   /** @returns {Row[]} */
   get screen() {
-    return this.line ? [plainRow(this.line, this.as)] : [];
+    if (this.line && !this.shown) this.shown = plainRow(this.line, this.as);
+    return this.line ? [this.shown] : [];
   }
 
   begin(number, offset) {
     this.line = { number, offset, text: "", rest: 0, whole: false };
+    this.shown = null;
   }
 
   /** @param {string} text @returns {boolean} whether the line can be shown with it here */
@@ -49,6 +53,7 @@ export class PlainScreen {
   }
 
   write(text) {
+    this.shown = null;
     const room = Math.max(0, MAX_ROW_LENGTH - this.line.text.length);
     this.line.text += text.slice(0, room);
     if (text.length > room) this.line.rest += new TextEncoder().encode(text.slice(room)).length;

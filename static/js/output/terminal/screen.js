@@ -59,11 +59,11 @@ export class Screen {
     return this.earlier.length + this.drawn.settled.length + this.drawn.screen.length;
   }
 
-  /** @param {number} first index @param {number} last index of the last one @returns {ScreenRow[]} */
+  /** @param {number} first index @param {number} last index, not with it @returns {ScreenRow[]} */
   rows(first, last) {
     const rows = [];
-    const end = Math.min(last, this.count - 1);
-    for (let index = Math.max(0, first); index <= end; index += 1) rows.push(this.#at(index));
+    const end = Math.min(last, this.count);
+    for (let index = Math.max(0, first); index < end; index += 1) rows.push(this.#at(index));
     return rows;
   }
 

@@ -23,7 +23,7 @@ async function screenOf(pieces, options) {
 }
 
 const textOf = ({ spans }) => spans.map(({ text }) => text).join("");
-const all = (screen) => screen.rows(0, screen.count - 1);
+const all = (screen) => screen.rows(0, screen.count);
 const told = (screen) => all(screen).map((row) => [row.number, textOf(row)]);
 
 test("plain lines are rows, and no terminal is made for them", async () => {
@@ -138,4 +138,17 @@ test("one that is disposed says nothing any more", async () => {
   screen.write(...frames("\x1b[1mx\n".repeat(100)));
   screen.dispose();
   await screen.shown;
+});
+
+test("a row that stays as it was stays the same object", async () => {
+  for (const first of ["a\nb", "\x1b[1ma\nb"]) {
+    const screen = await screenOf([first]);
+    const [before, partial] = all(screen);
+    screen.write({ offset: first.length, next: first.length + 1, line: 2, text: "c" });
+    await screen.shown;
+    const [after, more] = all(screen);
+    assert.equal(before, after);
+    assert.notEqual(partial, more);
+    assert.equal(textOf(more), "bc");
+  }
 });
