@@ -9,7 +9,7 @@ import { currentTransport, markBlocked, TRANSPORTS } from "./transports.js";
 /**
  * @typedef {import("../model/types.js").Run} Run
  * @typedef {import("../model/types.js").OutputFrame} OutputFrame
- * @typedef {{offset: number}|{tail: number}} From
+ * @typedef {import("../server/api.js").Watched} From
  *
  * @typedef {object} StreamState
  * @property {"connecting"|"live"|"reconnecting"|"refused"|"deleted"|"paused"|"loading"|"ended"} kind
@@ -22,6 +22,7 @@ import { currentTransport, markBlocked, TRANSPORTS } from "./transports.js";
  * @typedef {object} StreamListener
  * @property {(run: Partial<Run>) => void} onRun at first, at each change of state, at the end
  * @property {(frame: OutputFrame) => void} onOutput
+ * @property {(growth: {next: number, lines: number}) => void} [onGrowth] how far the output is, where no text is asked for
  * @property {(state: StreamState) => void} onState
  * @property {() => boolean} wantsMore whether there is room for more
  * @property {() => void} onAllBlocked every transport that pushes frames is blocked
@@ -132,12 +133,14 @@ export class RunStream {
     if (frame.type === "end") return this.#end(frame);
     if (this.state !== "live") this.resumedAt = this.broken && this.next ? this.next : undefined;
     if (frame.type === "output") this.#output(frame);
+    else if (frame.type === "growth") this.listener.onGrowth(frame);
     else if (frame.type === "run") this.listener.onRun(frame.run);
     return this.#report({ kind: "live", resumedAt: this.resumedAt });
   }
 
   #output(frame) {
-    this.from = { offset: frame.next };
+    const { text, max_behind } = this.from;
+    this.from = { offset: frame.next, text, max_behind };
     this.last = frame;
     this.listener.onOutput(frame);
   }

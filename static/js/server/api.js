@@ -209,15 +209,46 @@ export const listMarks = (id, { first, last }, options) =>
   request("GET", run(id) + "/marks" + query({ lines: `${first}-${last}` }), options);
 
 /**
- * A run's stream as JSON frames, over a WebSocket.
- * @param {string} id
- * @param {{offset: number}|{tail: number}} from
+ * @typedef {object} Part a stretch of an output
+ * @property {Uint8Array} bytes
+ * @property {number} offset of the first one
+ * @property {number} line that the first one is of
+ * @property {number} lines of the output now; an unfinished last one counts
+ * @property {number} size of the output now
  */
-export function socketUrl(id, from) {
-  const url = new URL(apiUrl(`${run(id)}/ws${query({ format: "json", ...from })}`));
+
+/**
+ * @param {string} id
+ * @param {{max_bytes: number, lines?: string, tail?: number, offset?: number}} part
+ * @param {{signal: AbortSignal}} options
+ * @returns {Promise<Part>} where the answer broke off, its first bytes
+ */
+export function readPart(id, part, { signal }) {
+  const take = async (response) => {
+    const bytes = await bytesOf(response, 0, part.max_bytes);
+    const told = (name) => Number(response.headers.get(`Tailrun-${name}`));
+    if (!response.headers.has("Tailrun-Size")) throw brokenOff();
+    const [offset, line] = [told("Offset"), told("First-Line")];
+    return { bytes, offset, line, lines: told("Total-Lines"), size: told("Size") };
+  };
+  return noted(fetchWithin(outputUrl(id) + query(part), { signal }, LONG_MS, take, false));
+}
+
+/**
+ * @typedef {object} Watched what of a run is streamed
+ * @property {number} [offset] where it begins
+ * @property {number} [tail] lines before the end, where it begins
+ * @property {number} [max_bytes] before the end, at most, with `tail`
+ * @property {number} [max_behind] bytes; what is further behind is left out
+ * @property {boolean} [text] false: how far the output is, and not the output
+ */
+
+/** A run's stream as JSON frames, over a WebSocket. @param {string} id @param {Watched} watched */
+export function socketUrl(id, { text = true, ...from }) {
+  const url = new URL(apiUrl(`${run(id)}/ws${query({ format: text ? "json" : "meta", ...from })}`));
   url.protocol = url.protocol.replace("http", "ws");
   return url.href;
 }
 
-/** The same frames as Server-Sent Events. @param {string} id @param {{offset: number}|{tail: number}} from */
-export const eventsUrl = (id, from) => outputUrl(id) + query({ follow: true, format: "sse", ...from });
+/** The same frames as Server-Sent Events. @param {string} id @param {Watched} watched */
+export const eventsUrl = (id, watched) => outputUrl(id) + query({ follow: true, format: "sse", ...watched });
