@@ -76,6 +76,7 @@ async def test_what_was_backed_up_under_a_running_server_comes_back_elsewhere(
     before = await embedded.finished(finished)
     active = [await embedded.run("echo begun; sleep 1000") for _ in range(3)]
     told = await digest(embedded, finished)
+    written = await embedded.call("GET", f"runs/{finished}/marks")
     states = [(await embedded.get_run(run_id))["state"] for run_id in active]
     assert states == ["running", "running", "queued"]
     file = tmp_path / "tailrun.backup"
@@ -86,6 +87,7 @@ async def test_what_was_backed_up_under_a_running_server_comes_back_elsewhere(
 
     async with served(elsewhere) as client:
         assert await digest(client, finished) == told
+        assert await client.call("GET", f"runs/{finished}/marks") == written
         after = await client.get_run(finished)
         assert after == before
         for run_id in active:
