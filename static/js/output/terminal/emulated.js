@@ -1,11 +1,8 @@
 /** A block of lines through a terminal; imported only when one has control bytes. */
-import { breathe } from "./breathe.js";
+import { breathe, PIECE, TURN_MS } from "./breathe.js";
 import { Emulator } from "./emulator.js";
 
 /** @typedef {import("./render.js").Line} Line @typedef {import("./render.js").Row} Row */
-
-/** How long lines are written before the page has its turn. */
-const TURN_MS = 8;
 
 /**
  * @param {Line[]} lines
@@ -18,11 +15,13 @@ export async function emulated(lines, as, size) {
   let turn = performance.now();
   for (const { number, offset, text, whole } of lines) {
     emulator.begin(number, offset);
-    emulator.write(text, as);
+    for (let at = 0; at < text.length; at += PIECE) {
+      emulator.write(text.slice(at, at + PIECE), as);
+      if (performance.now() - turn < TURN_MS) continue;
+      await breathe();
+      turn = performance.now();
+    }
     if (whole) emulator.newline(as);
-    if (performance.now() - turn < TURN_MS) continue;
-    await breathe();
-    turn = performance.now();
   }
   return byLine(lines, [...emulator.settled, ...emulator.screen]);
 }

@@ -122,6 +122,7 @@ export class Emulator {
       this.#recover();
     }
     const { normal } = this.buffers;
+    this.read = Math.max(this.read, this.trimmed);
     for (const top = this.trimmed + normal.baseY; this.read < top; this.read += 1) this.#settle(normal);
   }
 

@@ -5,16 +5,13 @@
  * loaded. It writes for a few milliseconds at a time; what waits meanwhile is bounded: of more than that, only the
  * newest is shown, and of the rows only the last.
  */
-import { breathe } from "./breathe.js";
+import { breathe, PIECE, TURN_MS } from "./breathe.js";
 import { PlainScreen } from "./plain.js";
 
 /** @typedef {import("./render.js").Row & {continued?: boolean}} ScreenRow `continued`: its line began in a row above */
 /** @typedef {import("../../model/types.js").OutputFrame} OutputFrame */
 
-const TURN_MS = 8;
 const MAX_WAITING = 2_000_000;
-/** Of a line, for a write: no turn takes much longer than it may. */
-const MAX_PIECE = 16_384;
 /** Rows that stay, where nothing else is asked for. */
 const KEPT = 25_000;
 
@@ -126,7 +123,7 @@ export class Screen {
   async #take(text) {
     for (let at = 0; at < text.length && !this.disposed;) {
       const newline = text.indexOf("\n", at);
-      const end = Math.min(newline === -1 ? text.length : newline, at + MAX_PIECE);
+      const end = Math.min(newline === -1 ? text.length : newline, at + PIECE);
       await this.#put(text.slice(at, end));
       if (end === newline) this.#endLine();
       at = end === newline ? end + 1 : end;

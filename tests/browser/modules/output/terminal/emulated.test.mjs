@@ -163,3 +163,15 @@ test("where xterm fails, what was shown stays and what comes is shown", async ()
     "e",
   ]);
 });
+
+test("the page has its turns while much that costs a terminal most is written", async () => {
+  let turns = 0;
+  let over = false;
+  const drawn = rows("\x1b[9999T".repeat(500) + "\n".repeat(40) + "x").finally(() => (over = true));
+  while (!over) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns += 1;
+  }
+  assert.ok(turns > 2);
+  assert.equal(textOf((await drawn).at(-1)), "x");
+});
