@@ -338,7 +338,4 @@ export const EN = {
 
   "output.line": "Line {line}",
   "output.rest": "… {size} more",
-  "terminal.choice": "How control characters are shown",
-  "terminal.as-terminal": "As a terminal",
-  "terminal.as-written": "As written",
 };

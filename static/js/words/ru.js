@@ -355,7 +355,4 @@ export const RU = {
 
   "output.line": "Строка {line}",
   "output.rest": "… ещё {size}",
-  "terminal.choice": "Как показывать управляющие символы",
-  "terminal.as-terminal": "Как в терминале",
-  "terminal.as-written": "Как записано",
 };

@@ -10,6 +10,7 @@ import { currentTransport } from "../transports.js";
 import { Blocks } from "./blocks.js";
 import { Debt } from "./debt.js";
 import { Tail, TAIL_LINES } from "./tail.js";
+import { Whole, WHOLE_BYTES, WHOLE_LINES } from "./whole.js";
 
 /**
  * @typedef {import("../../model/types.js").Run} Run
@@ -63,6 +64,7 @@ export class Lines {
     this.streamed = { kind: isActive(run) ? "connecting" : "loading", heardAt: null };
     this.tail = new Tail(as, () => this.#changed());
     this.blocks = new Blocks(run.id, encoding, this.#blocksListener(), as);
+    this.whole = new Whole(run.id, encoding, () => this.#changed());
     this.blocks.isElsewhere = (number) => this.tail.has(number);
     this.onVisible = () => this.#choose();
     document.addEventListener("visibilitychange", this.onVisible);
@@ -101,8 +103,13 @@ export class Lines {
   /** @param {number} first index @param {number} last index, not with it @returns {(import("../../model/types.js").Row|null)[]} */
   rows(first, last) {
     const rows = [];
-    for (let number = first + 1; number <= last; number += 1) rows.push(this.tail.row(number) ?? this.blocks.row(number));
+    for (let number = first + 1; number <= last; number += 1) rows.push(this.#row(number));
     return rows;
+  }
+
+  #row(number) {
+    const whole = this.as === "terminal" ? this.whole.rows.get(number) : undefined;
+    return whole ?? this.tail.row(number) ?? this.blocks.row(number);
   }
 
   /** @param {number} first index @param {number} last index, not with it */
@@ -151,6 +158,7 @@ export class Lines {
     clearInterval(this.polling);
     this.stream?.close();
     this.blocks.close();
+    this.whole.close();
   }
 
   get #isPolled() {
@@ -270,6 +278,12 @@ export class Lines {
     this.#report();
   }
 
+  get #isDrawnWhole() {
+    if (this.streamed.kind !== "ended" || this.as !== "terminal") return false;
+    if (this.size > WHOLE_BYTES || this.count > WHOLE_LINES) return false;
+    return this.tail.rendered.moves || this.blocks.store.moves;
+  }
+
   get #now() {
     return performance.now();
   }
@@ -277,6 +291,7 @@ export class Lines {
   #changed() {
     if (this.closed) return;
     this.total = Math.max(this.total, this.tail.count);
+    if (this.#isDrawnWhole) this.whole.read();
     this.onChange();
     this.listener.onChange?.();
   }

@@ -1,5 +1,5 @@
 /** The rows of some lines: made at once where no terminal is needed for them, else as soon as one has drawn them. */
-import { needsTerminal, renderLines } from "../terminal/render.js";
+import { movesBetweenLines, needsTerminal, renderLines } from "../terminal/render.js";
 import { drawnOf } from "./line.js";
 
 /**
@@ -35,6 +35,8 @@ export class Rendered {
     this.plain = new WeakMap();
     this.waiting = null;
     this.running = false;
+    /** Whether the cursor moves between its lines. */
+    this.moves = false;
   }
 
   /** Has these shown instead of those before. @param {Known[]} lines in order @param {"written"|"terminal"} as */
@@ -66,6 +68,7 @@ export class Rendered {
 
   async #emulate(lines) {
     this.running = true;
+    this.moves ||= lines.some(({ text, last }) => movesBetweenLines(text ?? "") || movesBetweenLines(last ?? ""));
     const rows = await this.#rowsOf(lines);
     const before = this.drawn;
     this.drawn = new Map(rows.map((row) => [row.number, same(before?.get(row.number), row)]));

@@ -58,6 +58,11 @@ export class Store {
     }
   }
 
+  /** @returns {boolean} whether the cursor moves between lines that were drawn */
+  get moves() {
+    return [...this.blocks.values()].some(({ rendered }) => rendered.moves);
+  }
+
   /** @param {"written"|"terminal"} as how all is drawn from now on */
   draw(as) {
     this.as = as;

@@ -16,6 +16,12 @@ const WITHIN_REACH = 64;
  */
 export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.replace(LAST_RETURNS, ""));
 
+/** To another row than the next: cursor motions, erasing and scrolling of the screen, another screen, a reset. */
+const MOVES = /(?:\x1b\[|\x9b)[\x20-\x3f]*[ABEFHJLMSTdfhlru]|\x1b[78DEMc]|[\x0b\x0c\x84\x85\x8d]/;
+
+/** @param {string} text @returns {boolean} whether how it looks may depend on the lines before, or theirs on it */
+export const movesBetweenLines = (text) => MOVES.test(text);
+
 /** @param {Line} line @param {"written"|"terminal"} as @returns {Row} */
 export function plainRow({ number, offset, text, rest, whole }, as) {
   const shown = as === "terminal" ? text.replace(LAST_RETURNS, "") : text;

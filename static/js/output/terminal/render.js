@@ -24,9 +24,9 @@
  * @property {boolean} whole
  * @property {boolean} [swallowed] a motion of the cursor put what it says into another row: drawn with no height
  */
-import { needsTerminal, plainRow } from "./plain.js";
+import { movesBetweenLines, needsTerminal, plainRow } from "./plain.js";
 
-export { needsTerminal };
+export { movesBetweenLines, needsTerminal };
 
 /**
  * @param {Line[]} lines consecutive ones
