@@ -107,3 +107,16 @@ def test_the_russian_readme_is_equal_to_the_english_one(what: str) -> None:
     assert russian == english
     assert "(README.ru.md)" in read("README.md")
     assert "(README.md)" in read("README.ru.md")
+
+
+def test_every_task_of_the_keyboards_list_is_done_by_a_test() -> None:
+    section = read("docs/page.md").partition("## With the keyboard alone")[2].partition("##")[0]
+    tasks = re.findall(r"^- (.*)$", section, re.MULTILINE)
+    tests = ast.parse(read("tests/browser/test_keyboard.py")).body
+    done = [
+        ast.get_docstring(test)
+        for test in tests
+        if isinstance(test, ast.AsyncFunctionDef) and test.name.startswith("test_")
+    ]
+    assert tasks
+    assert done == tasks

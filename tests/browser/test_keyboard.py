@@ -1,0 +1,215 @@
+"""Each task of the list in docs/page.md, done with the keyboard alone: no test has a pointer.
+
+A test's docstring is its task, as the list says it.
+"""
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.people import signed_in
+from tests.support.browser import OpenTab, Tab
+from tests.support.client import Client, Start
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COUNT = "for i in $(seq 300); do echo line $i; done; echo 'error: no space left'; seq 300"
+WAITS = "trap 'echo got INT' INT; echo ready; while :; do sleep 0.02; done"
+
+
+async def press(tab: Tab, *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        await tab.page.keyboard.press(key)
+
+
+async def act(tab: Tab, target: Locator, key: str = "Enter") -> None:
+    """Go to something by Tab, and press a key there."""
+    await expect(target).to_be_visible()
+    await tab.focus(target)
+    await tab.page.keyboard.press(key)
+
+
+async def choose(tab: Tab, target: Locator, letters: str) -> None:
+    """Go to a choice by Tab, and type the beginning of what is chosen."""
+    await tab.focus(target)
+    await tab.page.keyboard.type(letters)
+
+
+def heading(tab: Tab, name: str) -> Locator:
+    return tab.page.get_by_role("heading", name=name, exact=True)
+
+
+def row(tab: Tab, name: str) -> Locator:
+    return tab.page.get_by_role("link", name=name, exact=True)
+
+
+async def test_find_and_open(client: Client, open_tab: OpenTab) -> None:
+    """Find a command and open it."""
+    await client.create("true", name="Reindex search", start=False)
+    await client.create("true", name="Rotate keys", start=False)
+    tab = await open_tab(client)
+    await expect(row(tab, "Rotate keys")).to_be_visible()
+    await press(tab, "/")
+    await tab.page.keyboard.type("reindex")
+    await expect(row(tab, "Rotate keys")).to_have_count(0)
+    await act(tab, row(tab, "Reindex search"))
+    await expect(heading(tab, "Reindex search")).to_be_focused()
+
+
+async def test_create(client: Client, open_tab: OpenTab) -> None:
+    """Create a command, start it and watch its output."""
+    tab = await open_tab(client)
+    await expect(heading(tab, "Commands")).to_be_focused()
+    await press(tab, "n")
+    await expect(tab.field("Name")).to_be_focused()
+    await tab.page.keyboard.type("By keys")
+    script = tab.page.locator("[name=script], .cm-content").first
+    await press(tab, "Tab", "Tab")
+    await expect(script).to_be_focused()
+    await tab.page.keyboard.type("echo typed")
+    await press(tab, "Control+Enter")
+    await expect(tab.log).to_contain_text("typed")
+
+
+async def test_change(client: Client, open_tab: OpenTab) -> None:
+    """Change a command, or leave the form without a change."""
+    command = await client.create("true", name="Before", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}")
+    await expect(heading(tab, "Before")).to_be_focused()
+    await press(tab, "e")
+    await expect(tab.field("Name")).to_be_focused()
+    await press(tab, "Escape")
+    await expect(heading(tab, "Before")).to_be_focused()
+    await press(tab, "e")
+    await expect(tab.field("Name")).to_be_focused()
+    await press(tab, "Control+a")
+    await tab.page.keyboard.type("After")
+    await press(tab, "Control+Enter")
+    await expect(heading(tab, "After")).to_be_focused()
+
+
+async def test_start_and_again(client: Client, open_tab: OpenTab) -> None:
+    """Start a command, and run it again."""
+    command = await client.create("echo done", name="Started", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}")
+    await expect(heading(tab, "Started")).to_be_focused()
+    await press(tab, "s")
+    await expect(tab.facts).to_contain_text("Succeeded")
+    first = tab.page.url
+    await press(tab, "s")
+    await expect(tab.page).not_to_have_url(first)
+    await expect(tab.facts).to_contain_text("Succeeded")
+
+
+async def test_pause_and_stop(client: Client, open_tab: OpenTab) -> None:
+    """Pause a run, resume it, send it a signal, and stop it."""
+    run = await client.run(WAITS)
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("ready")
+    await press(tab, "p")
+    await expect(tab.facts).to_contain_text("Paused")
+    await press(tab, "p")
+    await expect(tab.facts).to_contain_text("Running")
+    await act(tab, tab.button("Send another signal"))
+    await press(tab, "ArrowDown", "ArrowUp", "Enter")
+    await expect(tab.log).to_contain_text("got INT")
+    await act(tab, tab.button("Stop"))
+    await expect(tab.facts).to_contain_text("Stopped")
+
+
+async def test_read(client: Client, open_tab: OpenTab) -> None:
+    """Read output: its end, its beginning, page by page; wrap its lines; copy it."""
+    run = await client.run(COUNT)
+    await client.finished(run)
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("300")
+    await press(tab, "Home")
+    await expect(tab.log.get_by_text("line 1", exact=True)).to_be_in_viewport()
+    await press(tab, "PageDown")
+    await expect(tab.log.get_by_text("line 1", exact=True)).not_to_be_in_viewport()
+    await press(tab, "PageUp")
+    await expect(tab.log.get_by_text("line 1", exact=True)).to_be_in_viewport()
+    await press(tab, "End")
+    assert await tab.at_end()
+    wrap = tab.button("Wrap")
+    before = await wrap.get_attribute("aria-pressed")
+    await press(tab, "w")
+    await expect(wrap).not_to_have_attribute("aria-pressed", str(before))
+    await press(tab, "y")
+    await expect(tab.page.get_by_role("status").last).to_contain_text("Copied")
+    assert "line 150" in await tab.page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_delete(client: Client, open_tab: OpenTab) -> None:
+    """Delete a run and a command, after a question."""
+    command = await client.create("true", name="Passing")
+    run = command["run"]["id"]
+    await client.finished(run)
+    tab = await open_tab(client, f"/runs/{run}")
+    await act(tab, tab.button("Delete"))
+    await expect(tab.button("Cancel")).to_be_focused()
+    await press(tab, "Escape")
+    await expect(tab.button("Delete")).to_be_focused()
+    await press(tab, "Enter")
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    await expect(heading(tab, "Passing")).to_be_focused()
+    await act(tab, tab.button("Delete"))
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    await expect(heading(tab, "Commands")).to_be_focused()
+
+
+async def test_go_about(client: Client, open_tab: OpenTab) -> None:
+    """Go from screen to screen, past the bar, and back."""
+    tab = await open_tab(client)
+    await expect(heading(tab, "Commands")).to_be_focused()
+    await press(tab, "r")
+    await expect(heading(tab, "Runs")).to_be_focused()
+    await press(tab, "c")
+    await expect(heading(tab, "Commands")).to_be_focused()
+    await tab.page.evaluate("document.activeElement.blur()")
+    await act(tab, tab.page.get_by_role("link", name="Skip to the content"))
+    await expect(tab.page.get_by_role("main")).to_be_focused()
+
+
+async def test_language_and_help(client: Client, open_tab: OpenTab) -> None:
+    """See what the keys do, turn them off, and change the language."""
+    tab = await open_tab(client)
+    await expect(heading(tab, "Commands")).to_be_focused()
+    await press(tab, "?")
+    dialog = tab.page.get_by_role("dialog", name="Keyboard shortcuts")
+    await expect(dialog).to_contain_text("Go to the runs")
+    await act(tab, tab.field("Enable single-key shortcuts"), "Space")
+    await press(tab, "Escape")
+    await expect(dialog).to_have_count(0)
+    await press(tab, "r")
+    await expect(heading(tab, "Commands")).to_be_visible()
+    await act(tab, tab.button("RU, Русский"))
+    await expect(heading(tab, "Команды")).to_be_visible()
+
+
+async def test_access(start: Start, open_tab: OpenTab, database_url: str) -> None:
+    """Make a token and revoke it, give a role and take it away, narrow the audit, sign out."""
+    client = await start(auth="required")
+    alice = signed_in(database_url, "oidc:alice", {"*": "admin"})
+    tab = await open_tab(client, "/account", session=alice, expected=["status of 401"])
+    await act(tab, tab.button("New token"))
+    await tab.page.keyboard.type("nightly build")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Copy"))
+    await act(tab, tab.button("Done"))
+    await act(tab, tab.button("Revoke nightly build"))
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Revoke"))
+    await expect(tab.page.get_by_role("main")).to_contain_text("Revoked")
+    await act(tab, tab.page.get_by_role("link", name="Grants"))
+    await act(tab, tab.button("New grant"))
+    await tab.page.keyboard.type("oidc:bob")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Delete the grant of oidc:bob"))
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    await expect(tab.page.get_by_role("main")).not_to_contain_text("oidc:bob")
+    await act(tab, tab.page.get_by_role("link", name="Audit"))
+    await choose(tab, tab.page.locator("[name=act]"), "Took")
+    await expect(tab.page.get_by_role("listitem")).to_have_count(1)
+    await act(tab, tab.page.get_by_role("link", name="Account: oidc:alice"))
+    await act(tab, tab.button("Sign out"))
+    await expect(heading(tab, "Sign in")).to_be_visible()
