@@ -2,6 +2,7 @@
  * The last lines of an output that is being written, from the frames of its stream. Of more than that nothing is kept,
  * however much comes: only how far the output is.
  */
+import { Screen } from "../terminal/screen.js";
 import { MAX_TEXT } from "./line.js";
 import { Rendered } from "./rendered.js";
 
@@ -31,7 +32,10 @@ export class Tail {
   /** @param {"written"|"terminal"} as @param {() => void} onChange rows have changed */
   constructor(as, onChange) {
     this.as = as;
+    this.onChange = onChange;
     this.rendered = new Rendered(onChange);
+    /** Where the cursor moves between lines, all that comes is shown by one terminal. @type {Screen|null} */
+    this.screen = null;
     this.forget();
   }
 
@@ -42,6 +46,7 @@ export class Tail {
     /** @type {Known|null} the line that is being written */
     this.open = null;
     this.next = null;
+    this.#leaveScreen();
     this.rendered.show([], this.as);
   }
 
@@ -57,18 +62,20 @@ export class Tail {
 
   /** @param {number} number @returns {boolean} whether it has a row of this line */
   has(number) {
+    if (this.screen?.rowOf(number)) return true;
     const line = this.#line(number);
     return line !== undefined && (line.text !== null || this.rendered.row(line) !== null);
   }
 
   /** @param {number} number @returns {import("../../model/types.js").Row|null} */
   row(number) {
-    return this.rendered.row(this.#line(number));
+    return this.screen?.rowOf(number) ?? this.rendered.row(this.#line(number));
   }
 
   /** @param {"written"|"terminal"} as */
   draw(as) {
     this.as = as;
+    if (as === "written") this.#leaveScreen();
     this.#show();
   }
 
@@ -81,6 +88,22 @@ export class Tail {
     this.#add(last ? frame.text.slice(last) : frame.text);
     this.next = frame.next;
     this.#show();
+    if (this.screen) this.screen.write(frame);
+    else if (this.as === "terminal" && this.rendered.moves) this.#enterScreen();
+  }
+
+  /** It begins with the lines that there are. */
+  #enterScreen() {
+    const known = [...this.lines, ...(this.open ? [this.open] : [])].filter(({ text }) => text !== null);
+    if (known.length === 0) return;
+    const text = known.map((line) => line.text + (line.whole ? "\n" : "")).join("");
+    this.screen = new Screen({ onChange: this.onChange });
+    this.screen.write({ offset: -1, next: this.next, line: known[0].number, text });
+  }
+
+  #leaveScreen() {
+    this.screen?.dispose();
+    this.screen = null;
   }
 
   #begin({ offset, line }) {

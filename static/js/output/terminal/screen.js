@@ -1,5 +1,5 @@
 /**
- * Output as a terminal shows it, fed from its start or from a place near its end: rows for the window.
+ * The live end of an output as a terminal shows it that is fed all that comes.
  *
  * What has scrolled past stays as it was. Until the first control byte its lines are plain rows, and no terminal is
  * loaded. It writes for a few milliseconds at a time; what waits meanwhile is bounded: of more than that, only the
@@ -11,9 +11,10 @@ import { PlainScreen } from "./plain.js";
 /** @typedef {import("./render.js").Row & {continued?: boolean}} ScreenRow `continued`: its line began in a row above */
 /** @typedef {import("../../model/types.js").OutputFrame} OutputFrame */
 
-const MAX_WAITING = 2_000_000;
+const MAX_WAITING = 1_000_000;
+const MAX_JOINED = 1000;
 /** Rows that stay, where nothing else is asked for. */
-const KEPT = 25_000;
+const KEPT = 2000;
 
 export class Screen {
   /**
@@ -36,7 +37,10 @@ export class Screen {
     this.#begin({ offset: 0, line: 1 });
   }
 
-  /** @param {Pick<OutputFrame, "offset"|"next"|"line"|"text">} frame each once, in order; after a gap it begins anew */
+  /**
+   * @param {Pick<OutputFrame, "offset"|"next"|"line"|"text">} frame each once, in order; after a gap it begins anew. An
+   *   offset that is not known, of one that begins with a line, is -1.
+   */
   write(frame) {
     this.frames.push(frame);
     this.waiting += frame.text.length;
@@ -64,23 +68,36 @@ export class Screen {
     return rows;
   }
 
-  /** All there is is here. */
-  want() {}
-
-  /** @param {number} index @returns {number} the line that the row belongs to */
-  lineOf(index) {
-    return this.#at(Math.min(index, this.count - 1))?.number ?? 1;
+  /**
+   * @param {number} line
+   * @returns {import("./render.js").Row|null} what the line shows, the same object as long as that is the same; null:
+   *   it is not here, or only the end of it is
+   */
+  rowOf(line) {
+    if (line <= this.first || line > this.line || this.count === 0 || line < this.#at(0).number) return null;
+    const index = this.#indexOf(line);
+    let end = index;
+    while (this.#at(end)?.number === line) end += 1;
+    const rows = this.rows(index, end);
+    if (rows.length === 1) return rows[0];
+    const key = JSON.stringify(rows);
+    const before = this.joined.get(line);
+    if (before?.key === key) return before.row;
+    const row = rows.length ? joined(rows) : swallowed(line);
+    if (this.joined.size >= MAX_JOINED) this.joined.clear();
+    this.joined.set(line, { key, row });
+    return row;
   }
 
-  /** @param {number} line @returns {number} the index of its first row; where it has none, of the one before */
-  indexOf(line) {
+  /** @returns {number} the index of the line's first row; where it has none, of the one after */
+  #indexOf(line) {
     let [low, high] = [0, this.count];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.#at(middle).number < line) low = middle + 1;
       else high = middle;
     }
-    return this.#at(low)?.number === line ? low : Math.max(0, low - 1);
+    return low;
   }
 
   dispose() {
@@ -102,7 +119,11 @@ export class Screen {
     this.drawn = new PlainScreen(this.as);
     this.next = offset;
     this.line = line;
+    /** The line that a frame may have begun within. */
+    this.first = offset > 0 ? line : 0;
     this.begun = false;
+    /** Rows of lines that have several, or none. @type {Map<number, {key: string, row: import("./render.js").Row}>} */
+    this.joined = new Map();
   }
 
   async #run() {
@@ -166,3 +187,12 @@ export class Screen {
     this.drawn.settled.splice(0, over);
   }
 }
+
+/** @param {ScreenRow[]} rows of a line @returns {import("./render.js").Row} */
+function joined(rows) {
+  const [{ number, offset, whole }] = rows;
+  const spans = rows.flatMap((row, i) => (i ? [{ text: "\n" }, ...row.spans] : row.spans));
+  return { number, offset, spans, rest: rows.reduce((sum, { rest }) => sum + rest, 0), whole };
+}
+
+const swallowed = (number) => ({ number, offset: null, spans: [], rest: 0, whole: true, swallowed: true });
