@@ -1,6 +1,7 @@
 /** In which encoding a command's output is read: a choice, kept in this browser for each command. */
 import { readPreference, removePreference, storePreference } from "../base/preferences.js";
 import { html, useState } from "../base/ui.js";
+import { t } from "../words/words.js";
 
 const UTF8 = "utf-8";
 /** Labels of the Encoding Standard, and what people call them. */
@@ -22,7 +23,7 @@ export function useEncoding(commandId) {
 }
 
 /** @param {{encoding: string, onChoose: (encoding: string) => void}} props */
-export const EncodingChoice = ({ encoding, onChoose }) => html`<select class="encoding" aria-label="Encoding"
-  title="Encoding" value=${encoding} onChange=${(event) => onChoose(event.target.value)}>
+export const EncodingChoice = ({ encoding, onChoose }) => html`<select class="encoding" aria-label=${t("output.encoding")}
+  title=${t("output.encoding")} value=${encoding} onChange=${(event) => onChoose(event.target.value)}>
   ${Object.entries(ENCODINGS).map(([label, name]) => html`<option key=${label} value=${label}>${name}</option>`)}
 </select>`;

@@ -338,4 +338,6 @@ export const EN = {
 
   "output.line": "Line {line}",
   "output.rest": "… {size} more",
+
+  "output.encoding": "Encoding",
 };

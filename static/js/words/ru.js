@@ -355,4 +355,6 @@ export const RU = {
 
   "output.line": "Строка {line}",
   "output.rest": "… ещё {size}",
+
+  "output.encoding": "Кодировка",
 };
