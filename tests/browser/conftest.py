@@ -22,7 +22,7 @@ __all__ = ["shared_database_url", "shared_service"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--write-docs-picture", action="store_true", help="write the README's picture anew"
+        "--write-docs-pictures", action="store_true", help="make the pictures of docs/ anew"
     )
     parser.addoption(
         "--pictures", action="store_true", help="keep a picture of every screen in tests/artifacts"

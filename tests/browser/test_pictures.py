@@ -1,66 +1,21 @@
-"""Every screen in all its looks, as Axe sees it; the README's picture.
-
-With `--pictures` all are kept in tests/artifacts, with `--write-docs-picture` the README's is new.
-"""
+"""Every screen in all its looks, as Axe sees it; with `--pictures` kept in tests/artifacts."""
 
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
 
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
 from tests.browser.looks import Looks, open_looks
 from tests.browser.people import end_session, signed_in
+from tests.browser.scripts import BACKUP, DEPLOY
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
-from tests.support.service import ROOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
-
-DOCS_PICTURE = ROOT / "docs" / "page.png"
-
-DEPLOY = r"""
-step() { printf '\n\033[1;34m==>\033[0m \033[1m%s\033[0m\n' "$1"; }
-ok() { printf '    \033[32m✓\033[0m %-34s \033[2m%s\033[0m\n' "$1" "$2"; }
-repeat() { printf "%$1s" '' | sed "s/ /$2/g"; }
-bar() {
-  filled=$(($1 * 32 / 100))
-  printf '\r\033[K    \033[36m%s\033[0m\033[2m%s\033[0m %3d%%  \033[2m%s of 1,240,800 rows\033[0m' \
-    "$(repeat $filled █)" "$(repeat $((32 - filled)) ░)" "$1" "$2"
-}
-printf '\033[1mDeploying shop-api 4.2.0\033[0m to \033[35mproduction\033[0m'
-printf ' at \033[33m9f31c07\033[0m\n'
-step Checks
-ok 'image shop-api:4.2.0 is signed' 'sha256:5b0c…e1d4'
-ok 'backup is 12 minutes old' '38.4 GB'
-ok 'replica lag' '0.3 s'
-step Migrations
-ok '0041_add_shipping_zone' '12 ms'
-ok '0042_index_orders_by_customer' '318 ms, concurrently'
-ok '0043_split_address' '40 ms'
-printf '    \033[33m! orders.legacy_id is still read by reports-worker 2.9\033[0m\n'
-step 'Rolling out'
-ok 'web-1' 'healthy after 210 ms'
-ok 'web-2' 'healthy after 190 ms'
-ok 'web-3' 'healthy after 230 ms'
-printf '    \033[31m✗\033[0m web-4 \033[31mdid not answer\033[0m, \033[1mretrying\033[0m\n'
-ok 'web-4' 'healthy after 640 ms'
-step 'Backfilling orders.zone_id'
-bar 4 49,632; bar 23 285,384; bar 61 756,888
-"""
-
-BACKUP = r"""
-echo 'Dumping orders to /backup/orders-2026-11-23.dump'
-printf '\033[2m%s\033[0m\n' 'pg_dump: reading schemas' 'pg_dump: dumping public.orders'
-printf '\033[31mpg_dump: error:\033[0m %s\n' 'could not write: No space left on device' >&2
-exit 1
-"""
-
 
 OpenLooks = Callable[..., Awaitable[Looks]]
 
@@ -227,17 +182,3 @@ async def test_a_run_without_a_word_is_well_made(start: Start, looks_of: OpenLoo
         await looks.check("silent")
     finally:
         os.kill(client.service.pid, signal.SIGCONT)
-
-
-async def test_the_pictured_deploy_is_a_run_like_any_other(
-    client: Client, open_tab: OpenTab, gate: Gate, request: pytest.FixtureRequest
-) -> None:
-    command = await client.create(f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api")
-    tab = await open_tab(client, f"/runs/{command['run']['id']}", dark=True)
-    await expect(tab.log).to_contain_text("61%")
-    await tab.picture("page")
-    if request.config.getoption("--write-docs-picture", default=False):
-        await expect(tab.facts).to_contain_text("4 s")  # as long as its output tells of
-        shutil.copy(await tab.picture("page"), DOCS_PICTURE)
-    gate.open()
-    await expect(tab.facts).to_contain_text("Succeeded")

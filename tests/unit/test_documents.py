@@ -120,3 +120,11 @@ def test_every_task_of_the_keyboards_list_is_done_by_a_test() -> None:
     ]
     assert tasks
     assert done == tasks
+
+
+def test_the_page_is_shown_in_the_pictures_that_there_are() -> None:
+    shown = re.findall(r"^!\[[^\]]+\]\(([^)]+)\)$", read("docs/page.md"), re.MULTILINE)
+    kept = {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.png")}
+    assert kept
+    assert set(shown) == kept
+    assert len(shown) == len(kept)

@@ -1,0 +1,77 @@
+"""The pictures of docs/page.md and of the README show what the page does.
+
+With `--write-docs-pictures` they are made anew.
+"""
+
+import shutil
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.gate import Gate
+from tests.browser.scripts import BACKUP, DEPLOY
+from tests.support.browser import OpenTab, Tab
+from tests.support.client import Client, Start
+from tests.support.service import ROOT
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+Keep = Callable[[Tab, str], Awaitable[None]]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """Take a picture of a tab, and with the option put it into docs/ by its name."""
+    written = bool(request.config.getoption("--write-docs-pictures"))
+
+    async def keep(tab: Tab, name: str) -> None:
+        assert (DOCS / name).is_file() or written
+        path = await tab.picture(f"docs-{name.removesuffix('.png').replace('/', '-')}")
+        if written:
+            shutil.copy(path, DOCS / name)
+
+    return keep
+
+
+async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, keep: Keep) -> None:
+    client = await start()
+    await client.create("true", name="Reindex search", start=False)
+    for _ in range(2):
+        rotated = await client.create("exit 0", name="Rotate keys", description="Every ninety days")
+        await client.finished(rotated["run"]["id"])
+    backup = await client.create(BACKUP, name="Nightly backup", description="Dumps the orders")
+    await client.finished(backup["run"]["id"])
+    deploy = await client.create(
+        f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api", description="To production, with backfill"
+    )
+    tab = await open_tab(client)
+    await expect(tab.page.get_by_role("listitem")).to_have_count(5)
+    await expect(tab.page.get_by_role("main")).to_contain_text("Running")
+    await keep(tab, "pictures/commands.png")
+    await tab.go("/runs")
+    await expect(tab.page.get_by_role("main")).to_contain_text("exit code 1")
+    await keep(tab, "pictures/runs.png")
+    await tab.go(f"/commands/{backup['id']}")
+    await expect(tab.page.get_by_role("main")).to_contain_text("exit code 1")
+    await keep(tab, "pictures/command.png")
+    phone = await open_tab(
+        client, f"/runs/{deploy['run']['id']}", phone=True, dark=True, locale="ru-RU"
+    )
+    await expect(phone.page.get_by_role("log")).to_contain_text("61%")
+    await keep(phone, "pictures/russian.png")
+    gate.open()
+
+
+async def test_the_pictured_deploy_is_a_run_like_any_other(
+    client: Client, open_tab: OpenTab, gate: Gate, keep: Keep, request: pytest.FixtureRequest
+) -> None:
+    command = await client.create(f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api")
+    tab = await open_tab(client, f"/runs/{command['run']['id']}", dark=True)
+    await expect(tab.log).to_contain_text("61%")
+    if request.config.getoption("--write-docs-pictures"):
+        await expect(tab.facts).to_contain_text("4 s")  # as long as its output tells of
+    await keep(tab, "page.png")
+    gate.open()
+    await expect(tab.facts).to_contain_text("Succeeded")
