@@ -48,6 +48,7 @@ export const endOf = ({ count, view, foot, heightOf }) =>
  * @returns {Place} the nearest at which neither end of the output leaves room that could be filled
  */
 export function within(place, sizes) {
+  if (sizes.count === 0) return place; // it is of a row that is not there yet
   let { index, y } = { index: Math.min(Math.max(0, place.index), Math.max(0, sizes.count - 1)), y: place.y };
   const low = spread({ index, y }, sizes);
   const room = sizes.view - low.bottom - sizes.foot;

@@ -23,6 +23,11 @@ test("a place that is scrolled far past its row names the rows that are there", 
   assert.deepEqual([up.first, up.top], [50, -1]);
 });
 
+test("a place that is taken before there are rows is kept until they come", () => {
+  const place = { index: 0, y: 290 };
+  assert.deepEqual(within(place, sizesOf(0, { foot: 40 })), place);
+});
+
 test("neither end leaves room, but in an output that is shorter than what is seen", () => {
   const sizes = sizesOf(100, { foot: 40 });
   assert.deepEqual(spread(within({ index: 99, y: 0 }, sizes), sizes), { first: 72, last: 100, top: 0, bottom: 560 });
