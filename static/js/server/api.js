@@ -186,24 +186,6 @@ export function readOutput(id, from, to, { signal }) {
   return noted(fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, take, false));
 }
 
-/**
- * The start of lines, exactly.
- * @param {string} id
- * @param {{first: number, last: number}} lines
- * @param {number} maxBytes
- * @returns {Promise<{data: Uint8Array, offset: number, isWhole: boolean}>} offset of the first byte; isWhole: that is
- * all of the lines
- */
-export function readLines(id, { first, last }, maxBytes) {
-  const url = outputUrl(id) + query({ lines: `${first}-${last}`, max_bytes: maxBytes });
-  const take = async (response) => {
-    const offset = Number(response.headers.get("Tailrun-Offset"));
-    const data = await bytesOf(response, 0, maxBytes);
-    return { data, offset, isWhole: data.length < maxBytes };
-  };
-  return noted(fetchWithin(url, {}, LONG_MS, take, false));
-}
-
 /** @param {string} id @param {{first: number, last: number}} lines @param {{signal: AbortSignal}} options */
 export const listMarks = (id, { first, last }, options) =>
   request("GET", run(id) + "/marks" + query({ lines: `${first}-${last}` }), options);

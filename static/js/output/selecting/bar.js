@@ -3,8 +3,8 @@ import { useShortcuts } from "../../base/shortcuts.js";
 import { html } from "../../base/ui.js";
 import { Button } from "../../parts/button.js";
 import { copyAndTell } from "../../parts/copying.js";
-import { showNotice } from "../../parts/notice.js";
-import { readLines } from "../../server/api.js";
+import { showProblem } from "../../parts/notice.js";
+import { readPart } from "../../server/api.js";
 import { bytes } from "../../words/format.js";
 import { t } from "../../words/words.js";
 import { textOf } from "../decoding.js";
@@ -12,17 +12,21 @@ import { textOf } from "../decoding.js";
 /** @typedef {import("./lines.js").Lines} Lines */
 
 /** More is not put into a clipboard: there is the download for that. */
-export const COPIED_BYTES = 4 * 1024 * 1024;
+const COPIED_BYTES = 4 * 1024 * 1024;
+/** Browsers let a page copy only so long after a person's action. */
+const WAIT_MS = 4000;
 
 /** @param {string} runId @param {string} encoding @param {Lines} lines */
 async function copyLines(runId, encoding, lines) {
   try {
-    const { data, offset, isWhole } = await readLines(runId, lines, COPIED_BYTES);
+    const part = { lines: `${lines.first}-${lines.last}`, max_bytes: COPIED_BYTES };
+    const { bytes: data, offset } = await readPart(runId, part, { signal: AbortSignal.timeout(WAIT_MS) });
     const count = lines.last - lines.first + 1;
+    const isWhole = data.length < COPIED_BYTES;
     const told = isWhole ? t("chosen.copied", { count }) : t("chosen.copied-part", { size: bytes(COPIED_BYTES) });
     await copyAndTell(textOf(data, offset, encoding), told);
   } catch (problem) {
-    showNotice(problem.message, { isError: true });
+    showProblem(problem);
   }
 }
 
