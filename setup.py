@@ -54,6 +54,7 @@ setup(
         "aiopg>=1.4,<2",
         "authlib>=1.8,<2",
         "cryptography>=46",
+        "google-re2>=1.1.20250805,<2",
         "httpx2>=2.0,<3",
         "inotify-simple>=2.0,<3",
         "joserfc>=1.4,<2",

@@ -119,6 +119,10 @@ class InvalidCursorError(TailrunError):
     """The cursor was not made by this service."""
 
 
+class PatternRefusedError(TailrunError):
+    """What is to be searched for is no pattern, or a too large one; the message says why."""
+
+
 class LimitReachedError(TailrunError):
     """A bound of the service is reached; try again later."""
 

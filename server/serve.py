@@ -44,6 +44,7 @@ from server.services.readiness import Readiness
 from server.services.requests import Requests
 from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
+from server.services.search.search import Search
 from server.services.tasks import Tasks
 from server.services.watching import Watching
 from server.settings.access import AccessSettings, Auth
@@ -161,6 +162,7 @@ async def service(
         if (provider := access.sign_in_at_provider(settings.oidc)) is not None:
             app[keys.OIDC] = provider
         app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit, events)
+        app[keys.SEARCH] = Search()
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.MARKS] = Marks(core.active, runs, chunks)
         app[keys.COMMANDS] = CommandService(

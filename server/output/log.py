@@ -18,6 +18,9 @@ from server.output.marks import FreshMarks, Mark
 from server.output.shared import SharedFrames
 from server.output.times import TimeMarks
 
+PIECE_BYTES = 1024 * 1024
+"""Of what is read from end to end, at a time."""
+
 T = TypeVar("T")
 
 
@@ -203,6 +206,16 @@ class RunLog:
         data = self._read_cached(offset, length)
         return data or await self.in_thread(partial(read_exactly, offset, offset + length))
 
+    async def in_pieces(
+        self, offset: int, take: Callable[[bytes], bool], threads: Executor
+    ) -> None:
+        """Give `take` in a thread the bytes from `offset` on, in order, while it returns true.
+
+        Raises:
+            OutputDamagedError: somebody has cut the file.
+        """
+        await self.in_thread(partial(_take_pieces, offset, self._size, take), threads)
+
     async def in_thread(self, work: Callable[[int], T], executor: Executor | None = None) -> T:
         """Return what `work` makes of the descriptor in a thread."""
         future = asyncio.get_running_loop().run_in_executor(executor, work, self._require_open())
@@ -301,3 +314,11 @@ class RunLog:
         if cut and self._ended:  # it cannot grow again: what is left of it is all there is
             self._set_size(os.fstat(self._require_open()).st_size)
         self.release()
+
+
+def _take_pieces(start: int, end: int, take: Callable[[bytes], bool], descriptor: int) -> None:
+    going_on = True
+    while going_on and start < end:
+        stop = min(end, start + PIECE_BYTES)
+        going_on = take(read_exactly(start, stop, descriptor))
+        start = stop

@@ -1,5 +1,7 @@
 """What all readers of output read: a run's bytes at offsets, live or archived."""
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Protocol, runtime_checkable
 
 from server.output.marks import Mark
@@ -21,6 +23,15 @@ class Output(Protocol):
 
     async def read(self, offset: int, limit: int) -> bytes:
         """Return up to `limit` bytes from `offset`: at least one when `offset` is below `size`."""
+        ...
+
+    async def in_pieces(
+        self, offset: int, take: Callable[[bytes], bool], threads: Executor
+    ) -> None:
+        """Give `take` in a thread the bytes from `offset` on, in order, while it returns true.
+
+        They may end before `size`: whoever wants more asks again.
+        """
         ...
 
     async def grown(self, offset: int) -> None:

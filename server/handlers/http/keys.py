@@ -26,6 +26,7 @@ from server.services.marks import Marks
 from server.services.metrics import Metrics
 from server.services.readiness import Readiness
 from server.services.runs import RunService
+from server.services.search.search import Search
 from server.services.watching import Watching
 from server.settings.access import AccessSettings
 from server.settings.groups import HttpSettings, PrivilegeSettings
@@ -61,6 +62,7 @@ EVENTS = web.AppKey("events", Events)
 MARKS = web.AppKey("marks", Marks)
 RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)
+SEARCH = web.AppKey("search", Search)
 VIEWERS = web.AppKey("viewers", Viewers)
 METRICS = web.AppKey("metrics", Metrics)
 GATES = web.AppKey("gates", Gates)

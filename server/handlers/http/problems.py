@@ -57,6 +57,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.TooManyGuessesError: Kind(429, "too-many-guesses"),
     errors.ArchiveDamagedError: Kind(410, "archive-damaged"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),
+    errors.PatternRefusedError: Kind(422, "pattern-refused"),
     errors.RunNotFollowedError: Kind(503, "run-not-followed"),
     errors.LimitReachedError: Kind(503, "limit-reached"),
     errors.DatabaseUnavailableError: Kind(

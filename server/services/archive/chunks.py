@@ -62,6 +62,18 @@ class Chunks:
         async with self._turn:
             return await self._fetch(run_id, offset, limit)
 
+    async def passing(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
+        """Return up to `limit` chunks with their data, of which nothing is kept.
+
+        So what reads an output from end to end takes nothing from viewers.
+
+        Raises:
+            RunNotFoundError: the run was deleted meanwhile.
+            ArchiveDamagedError: no chunk contains `offset`.
+        """
+        async with self._turn:
+            return await self._read(run_id, offset, limit)
+
     async def find_newline(self, run_id: UUID, newline: int) -> Chunk | None:
         """Return the chunk, without data, that holds a newline (from 1) of a run, if one does."""
         async with self._turn:
@@ -134,13 +146,17 @@ class Chunks:
             return made
 
     async def _fetch(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
+        chunks = await self._read(run_id, offset, limit)
+        # The last first: what is kept longest is what is asked for next.
+        return [self._strip(run_id, chunk) for chunk in reversed(chunks)][::-1]
+
+    async def _read(self, run_id: UUID, offset: int, limit: int) -> list[Chunk]:
         failpoint("output.read")
         chunks = await self._outputs.chunks(run_id, offset, limit)
         if not chunks or not chunks[0].contains(offset):
             await self._outputs.check_stored(run_id)
             raise ArchiveDamagedError(offset)
-        # The last first: what is kept longest is what is asked for next.
-        return [self._strip(run_id, chunk) for chunk in reversed(chunks)][::-1]
+        return chunks
 
     def _strip(self, run_id: UUID, chunk: Chunk) -> Chunk:
         self._remember((run_id, chunk.byte_offset, "stored"), chunk.data)

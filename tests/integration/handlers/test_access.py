@@ -35,6 +35,8 @@ class Row:
     """The role counts in every group alone."""
     signed_in: bool = False
     """Whoever is signed in will do, also without a grant: the handler keeps to his own."""
+    query: str = ""
+    """What is asked for, where something must be."""
 
 
 # By method and path; without the final slash, which nobody's rights depend on. A command of GROUP
@@ -61,6 +63,7 @@ TABLE = {
     ("POST", "/api/v1/runs/{id}/signal"): Row(OPERATOR, 202, {"signal": "SIGCONT"}),
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/marks"): Row(VIEWER),
+    ("GET", "/api/v1/runs/{id}/search"): Row(VIEWER, query="?q=a"),
     ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
     ("GET", "/api/v1/events"): Row(VIEWER, 101),
     ("GET", "/api/v1/audit"): Row(ADMIN, governs=True),
@@ -126,7 +129,7 @@ class Site:
             return await self._watch(path, headers)
         asked = {} if row.body is None else {"json": row.body}
         async with self.api.client.request(
-            method, path, headers=headers, allow_redirects=True, **asked
+            method, path + row.query, headers=headers, allow_redirects=True, **asked
         ) as response:
             return response.status, await response.text()
 
@@ -172,7 +175,7 @@ async def test_each_route_lets_in_whom_the_table_names(
     for (method, path, row), role, group in itertools.product(site.routes(), Role, GROUPS):
         claim = f"{role}@{group}"
         with subtests.test(f"{method} {path} by {claim}"):
-            asked = Row(row.role, row.status, row.body)
+            asked = Row(row.role, row.status, row.body, query=row.query)
             status, text = await site.ask(method, site.at(path), asked, claim)
             assert status == expected(row, path, role, group), text
 

@@ -2,6 +2,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -63,6 +64,11 @@ class ScriptedOutput:
         assert offset < self.size
         self.reads += 1
         return self._data[offset : min(self.size, offset + min(limit, self._read_bytes))]
+
+    async def in_pieces(
+        self, offset: int, take: Callable[[bytes], bool], threads: Executor
+    ) -> None:
+        raise NotImplementedError
 
     async def grown(self, offset: int) -> None:
         while self.size <= offset and not self.ended:
