@@ -21,10 +21,10 @@ function newlinesIn(text) {
   return count;
 }
 
-/** @param {string} text @param {number} lines @returns {number} where its last so many lines begin */
-function startOfLast(text, lines) {
+/** @param {string} text @param {number} newlines @returns {number} where what comes after all but its last so many begins */
+function startOfLast(text, newlines) {
   let at = text.length;
-  for (let found = 0; found < lines && at > 0; found += 1) at = text.lastIndexOf("\n", at - 1);
+  for (let found = 0; found < newlines && at > 0; found += 1) at = text.lastIndexOf("\n", at - 1);
   return at <= 0 ? 0 : at + 1;
 }
 
@@ -82,7 +82,7 @@ export class Tail {
   /** @param {OutputFrame} frame each once, in order; after a gap it begins anew */
   take(frame) {
     if (frame.offset !== this.next) this.#begin(frame);
-    const last = startOfLast(frame.text, TAIL_LINES);
+    const last = startOfLast(frame.text, TAIL_LINES + 1);
     const left = frame.text.slice(0, last);
     if (left) this.#leave(left);
     this.#add(last ? frame.text.slice(last) : frame.text);
