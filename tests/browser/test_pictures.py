@@ -67,6 +67,7 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.go("/runs", "Deploy shop-api")
     await looks.check("runs")
     await looks.go(f"/runs/{failed}", "end.code", code=1)
+    await looks.show("No space left")
     await looks.check("failed")
 
     run = deploy["run"]["id"]
