@@ -225,6 +225,7 @@ async def test_names_of_either_direction_stand_apart_from_the_words_around_them(
     tab = await open_tab(client)
     for path in ["/", f"/commands/{command['id']}", f"/runs/{command['run']['id']}", "/runs"]:
         await tab.go(path)
-        shown = tab.page.get_by_text(name, exact=True).first
+        shown = tab.page.get_by_role("main").get_by_text(name, exact=True)
+        shown = shown.locator("visible=true").first
         await expect(shown).to_be_visible()
         assert await shown.evaluate("shown => shown.closest('bdi') !== null"), path

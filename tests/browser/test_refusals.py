@@ -148,7 +148,7 @@ async def test_where_a_proxy_wants_a_sign_in_the_page_says_so(
 ) -> None:
     signed_out = "absolute_redirect off; if ($request_uri ~ ^/api/) { return 302 /login; }"
     async with nginx(tmp_path / "nginx", client.service.address, HOST + signed_out) as address:
-        tab = await new_tab(browser, address, phone=False, dark=False, expected=[])
+        tab = await new_tab(browser, address, phone=False, dark=False, expected=[HANDSHAKE])
         await tab.go("/")
         await expect(tab.page.get_by_text("because you have to sign in again")).to_be_visible()
         await expect(tab.page.get_by_text("The server does not answer.")).to_have_count(0)
@@ -191,7 +191,7 @@ async def test_where_a_proxy_drops_ranges_small_output_is_shown_and_of_large_out
     await client.finished(large)
     directives = HOST + 'proxy_set_header Range "";'
     async with nginx(tmp_path / "nginx", client.service.address, directives) as address:
-        tab = await new_tab(browser, address, phone=False, dark=False, expected=[])
+        tab = await new_tab(browser, address, phone=False, dark=False, expected=[HANDSHAKE])
         await tab.go(f"/runs/{small}")
         await expect(tab.log).to_contain_text("Succeeded")
         assert await tab.lines() == ["1", "2", "3"]

@@ -94,7 +94,7 @@ async def test_a_phone_shows_every_screen_without_scrolling_sideways(
         ("/commands/new", tab.field("Script")),
         (f"/commands/{command['id']}", tab.page.get_by_text("exit code 3")),
         (f"/commands/{command['id']}/edit", tab.field("Script")),
-        ("/runs", tab.page.get_by_role("listitem").filter(has_text=long)),
+        ("/runs", tab.page.get_by_role("row").filter(has_text=long)),
         (f"/runs/{ended}", tab.log.get_by_text("exit code 3")),
         (f"/runs/{live}", tab.button("Send another signal")),
         ("/account", tab.button("New token")),

@@ -43,8 +43,9 @@ LINGER_SECONDS = 60.0
 """For so long changes are held after the last listener has gone: it may come back."""
 
 GROWTH_SECONDS = 1.0
-ELSEWHERE_SECONDS = 30.0
-"""How often it is looked whether runs of other servers have started or ended."""
+ELSEWHERE_SECONDS = 10.0
+"""How often it is looked whether the database is there, and whether runs of other servers have
+started or ended."""
 
 ELSEWHERE_SLACK = timedelta(seconds=5)
 RETRY_SECONDS = 1.0
@@ -81,6 +82,7 @@ class Events:
         self._listeners = 0
         self._held_until = 0.0
         self._unheard = False
+        self._away = False
         self._heard = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -171,12 +173,17 @@ class Events:
         self._wake()
 
     async def look_elsewhere(self, since: datetime) -> None:
-        """Have everybody fetch anew if runs of other servers were made or have ended since."""
+        """Have everybody fetch anew if runs of other servers were made or have ended since.
+
+        Also when the database has gone away: who fetches nothing would not hear of it.
+        """
+        was_away, self._away = self._away, False
         try:
-            if await self._elsewhere(since):
-                self.reset()
+            changed = await self._elsewhere(since)
         except DatabaseUnavailableError:
-            pass  # those of others cannot be fetched either
+            self._away, changed = True, not was_away
+        if changed:
+            self.reset()
 
     async def _labelled(self, found: Sequence[tuple[int, Change | Grown]]) -> Sequence[Told]:
         """Return changes with the labels of their commands; nothing: the database is away.

@@ -72,7 +72,8 @@ export const toCommand = (id) => `/commands/${id}`;
 export const toEdit = (id) => `/commands/${id}/edit`;
 export const toNew = () => "/commands/new";
 export const toRun = (id) => `/runs/${id}`;
-export const toRuns = (state = "") => "/runs" + query({ state });
+/** @param {Record<string, string|undefined>} [filter] */
+export const toRuns = (filter = {}) => "/runs" + query(filter);
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";

@@ -3,6 +3,7 @@ import { go, toCommands, toEdit } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useState } from "../base/ui.js";
 import { may } from "../model/access.js";
+import { changedCommand, changedRuns } from "../model/changes.js";
 import { isActive } from "../model/run.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
@@ -26,6 +27,7 @@ export function CommandScreen({ id }) {
     (options) => getCommand(id, options),
     [id],
     () => pollInterval(false),
+    changedCommand,
   );
   if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
   if (!command) return html`<${Waiting} problem=${problem} />`;
@@ -73,7 +75,9 @@ const NoScript = ({ command }) => html`<p class="script-hidden">
 function History({ command }) {
   const [pages, setPages] = useState(1);
   const load = (options) => loadPages((page) => listRunsOf(command.id, page, options), pages);
-  const { value, problem } = usePolling(load, [command.id, pages], (list) => pollInterval(list.items.some(isActive)));
+  const pause = (list) => pollInterval(list.items.some(isActive));
+  const apply = (list, change) => changedRuns(list, change, (run) => run.command_id === command.id);
+  const { value, problem } = usePolling(load, [command.id, pages], pause, apply);
   return html`<section class="section">
     <h2>${t("command.runs")}</h2>
     ${!value && html`<${Waiting} problem=${problem} />`}

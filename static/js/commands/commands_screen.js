@@ -4,7 +4,8 @@ import { replacePath, toAccount, toCommand, toCommands, toNew, toRun } from "../
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
-import { may, mayCreate } from "../model/access.js";
+import { DEFAULT_GROUP, may, mayCreate } from "../model/access.js";
+import { changedCommands, hasWords } from "../model/changes.js";
 import { firstLine, isActive } from "../model/run.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
@@ -34,7 +35,9 @@ export function CommandsScreen({ query }) {
   const load = (options) => loadPages((page) => listCommands({ q: search, group, ...page }, options), pages);
   const active = ({ items }) => items.filter(({ last_run: run }) => run && isActive(run));
   const pause = (list) => pollInterval(active(list).length > 0);
-  const { value, problem, reload } = usePolling(load, [search, group, pages], pause);
+  const belongs = (command) => matches(command, { search, group });
+  const apply = (list, change) => changedCommands(list, change, belongs);
+  const { value, problem, reload } = usePolling(load, [search, group, pages], pause, apply);
   const shown = useLast(value, place.list);
   remember({ pages, list: shown });
   const tab = useRunningTab(t("commands.title"), shown ? active(shown).length : 0);
@@ -51,6 +54,10 @@ export function CommandsScreen({ query }) {
     ${shown?.items.length > 0 && html`<${CommandList} list=${shown} reload=${reload} onMore=${onMore} />`}
   `;
 }
+
+/** As the server finds them. */
+const matches = ({ name, description, group: of = DEFAULT_GROUP }, { search, group }) =>
+  (!group || of === group) && hasWords(`${name}\n${description ?? ""}`, search);
 
 function Search({ value, onSearch }) {
   const [text, setText] = useState(value);

@@ -18,6 +18,7 @@
  * @property {number} output_bytes
  * @property {number} output_lines
  * @property {string[]} may what the one who asked may do with it
+ * @property {{id: string, name: string, group: string}|null} [command] where it was asked for
  *
  * @typedef {object} Command
  * @property {string} id
@@ -31,6 +32,13 @@
  * @property {string} [etag] its version
  * @property {Run|null} last_run
  * @property {string[]} may what the one who asked may do with it
+ *
+ * @typedef {{sequence: number} & (
+ *   {type: "run", run: Run} | {type: "run-deleted", id: string, command_id: string} |
+ *   {type: "command", command: Command} | {type: "command-deleted", id: string} |
+ *   {type: "output-bytes", runs: {id: string, output_bytes: number}[]} |
+ *   {type: "reset"} | {type: "alive", time: number}
+ * )} Change what the events tell
  *
  * @typedef {{items: Command[], next: string|null}} CommandPage
  * @typedef {{items: Run[], next: string|null}} RunPage

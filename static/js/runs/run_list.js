@@ -9,23 +9,18 @@ import { bytes } from "../words/format.js";
 import { outcome, reasonOf } from "../words/run.js";
 import { t } from "../words/words.js";
 
-/**
- * @param {object} props
- * @param {import("../model/types.js").Run[]} props.runs
- * @param {(run: import("../model/types.js").Run) => string} [props.nameOf] the command's name, where there are several
- */
-export function RunList({ runs, nameOf }) {
-  return html`<ul class="rows run-list">
-    ${runs.map((run) => html`<${RunRow} key=${run.id} run=${run} name=${nameOf?.(run)} />`)}
-  </ul>`;
-}
+/** @param {{runs: import("../model/types.js").Run[]}} props of one command */
+export const RunList = ({ runs }) => html`<ul class="rows run-list">
+  ${runs.map((run) => html`<${RunRow} key=${run.id} run=${run} />`)}
+</ul>`;
 
-function RunRow({ run, name }) {
+function RunRow({ run }) {
   const end = [run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
-  const label = name ? html`<bdi>${name}</bdi>` : html`<span class="mono">${shortId(run.id)}</span>`;
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
-    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>${label}</a>
+    <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>
+      <span class="mono">${shortId(run.id)}</span>
+    </a>
     <span class="run-row__outcome" title=${end}>${end}</span>
     <span class="run-row__size">${bytes(run.output_bytes)}</span>
     <span class="run-row__elapsed"><${Elapsed} run=${run} /></span>

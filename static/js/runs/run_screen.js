@@ -3,6 +3,7 @@ import { go, toCommand, toCommands } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useCallback, useEffect, useState } from "../base/ui.js";
+import { changedRun } from "../model/changes.js";
 import { isActive, shortId, shownState } from "../model/run.js";
 import { Output } from "../output/output.js";
 import { Waiting } from "../parts/empty.js";
@@ -28,6 +29,7 @@ export function RunScreen({ id }) {
     (options) => getRun(id, options),
     [id],
     (fresh) => (isActive(fresh) ? pollInterval(true) : null),
+    changedRun,
   );
   const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
   useEffect(() => value && learn(value), [value]);

@@ -137,6 +137,8 @@ export const startRun = (id) => make(command(id) + "/runs", {});
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
 export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
 export const getRun = (id, options) => request("GET", run(id), options);
+/** @param {string[]} ids 500 at most @returns {Promise<{items: {id: string, outcome: string}[]}>} */
+export const deleteRuns = (ids) => request("POST", "/runs/delete", { body: { ids } });
 export const deleteRun = (id) => request("DELETE", run(id));
 export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { body: how });
 export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });

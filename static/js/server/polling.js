@@ -1,6 +1,11 @@
 /** Values from the server, polled while somebody looks. */
 import { useEffect, useRef, useState } from "../base/ui.js";
+import { GONE, RELOAD } from "../model/changes.js";
+import { Problem } from "./answers.js";
+import { firstWord, heard, listen } from "./events.js";
 import { backOff, retryEvents } from "./state.js";
+
+/** @typedef {import("../model/types.js").Change} Change */
 
 /**
  * @template T
@@ -11,24 +16,30 @@ import { backOff, retryEvents } from "./state.js";
  */
 
 /**
- * Loads, and loads again: sooner after a change is likely, later when loading fails, never in a hidden tab.
+ * Loads, and loads again: sooner after a change is likely, later when loading fails, never in a hidden tab. With
+ * `apply` it is loaded once, and changed by what the events tell, for as long as they are heard.
  *
  * @template T
  * @param {(options: {signal: AbortSignal}) => Promise<T>} load
  * @param {unknown[]} inputs what `load` depends on; when they change the value starts anew
  * @param {(value: T) => number|null} pause milliseconds until the next load; null: no more
+ * @param {(value: T, change: Change) => T|typeof RELOAD|typeof GONE} [apply] what a change makes of the value
  * @returns {Polled<T>}
  */
-export function usePolling(load, inputs, pause) {
+export function usePolling(load, inputs, pause, apply) {
   const [state, setState] = useState({ value: undefined, problem: null, inputs });
   const reload = useRef(() => {});
   useEffect(() => {
-    const loop = new Poller(load, pause, (change) => setState((now) => ({ ...pick(now, inputs), ...change, inputs })));
+    const tell = (change) => setState((now) => ({ ...pick(now, inputs), ...change, inputs }));
+    const loop = apply ? new Follower(load, pause, tell, apply) : new Poller(load, pause, tell);
+    loop.begin();
     reload.current = () => loop.now();
     return () => loop.end();
   }, inputs);
   return { ...pick(state, inputs), reload: () => reload.current() };
 }
+
+const NOT_FOUND = 404;
 
 /** What was loaded for other inputs is not shown for these. */
 function pick(state, inputs) {
@@ -40,8 +51,12 @@ class Poller {
   constructor(load, pause, tell) {
     Object.assign(this, { load, pause, tell, failures: 0, timer: 0, abort: new AbortController() });
     this.awake = () => document.visibilityState === "visible" && this.now();
-    document.addEventListener("visibilitychange", this.awake);
+    this.shown = () => this.awake();
+    document.addEventListener("visibilitychange", this.shown);
     retryEvents.addEventListener("now", this.awake);
+  }
+
+  begin() {
     this.now();
   }
 
@@ -53,17 +68,26 @@ class Poller {
       const value = await this.load({ signal });
       if (signal.aborted) return;
       this.failures = 0;
-      this.tell({ value, problem: null });
-      this.later(this.pause(value));
+      this.loaded(value);
     } catch (problem) {
       if (signal.aborted) return;
       this.failures += 1;
-      this.tell({ problem });
-      if (!problem.final) this.later(Math.max(backOff(this.failures), (problem.retryAfterSeconds ?? 0) * 1000));
+      this.failed(problem);
     }
   }
 
+  failed(problem) {
+    this.tell({ problem });
+    if (!problem.final) this.later(Math.max(backOff(this.failures), (problem.retryAfterSeconds ?? 0) * 1000));
+  }
+
+  loaded(value) {
+    this.tell({ value, problem: null });
+    this.later(this.pause(value));
+  }
+
   later(ms) {
+    clearTimeout(this.timer);
     if (ms === null) return;
     this.timer = setTimeout(() => (document.hidden ? this.later(ms) : this.now()), ms);
   }
@@ -71,8 +95,76 @@ class Poller {
   end() {
     clearTimeout(this.timer);
     this.abort.abort();
-    document.removeEventListener("visibilitychange", this.awake);
+    document.removeEventListener("visibilitychange", this.shown);
     retryEvents.removeEventListener("now", this.awake);
+  }
+}
+
+/** Loads once, and then makes of the value what the events tell; polls while they are not heard. */
+class Follower extends Poller {
+  constructor(load, pause, tell, apply) {
+    super(load, pause, tell);
+    Object.assign(this, { apply, value: undefined, since: null, begun: false, ended: false });
+    this.shown = () => heard.value || this.awake();
+    this.unlisten = listen({ onChange: (change) => this.change(change), onReset: () => this.begun && this.now() });
+    this.unwatch = heard.watch((is) => this.begun && this.turn(is));
+  }
+
+  /** Nothing that changes after the load is missed, as the events are heard before it. */
+  async begin() {
+    await firstWord();
+    if (this.ended) return;
+    this.begun = true;
+    this.now();
+  }
+
+  /** Once changes are heard again, a reset has come with it where any was missed. */
+  turn(isHeard) {
+    if (!isHeard) document.hidden ? this.later(backOff(1)) : this.now();
+    else if (this.failures === 0) clearTimeout(this.timer);
+  }
+
+  now() {
+    this.since = [];
+    return super.now();
+  }
+
+  failed(problem) {
+    this.since = null;
+    super.failed(problem);
+  }
+
+  /** What came while it was loaded may be newer than what was loaded. */
+  loaded(value) {
+    this.value = value;
+    const told = this.since;
+    this.since = null;
+    for (const change of told) if (!this.take(change)) return;
+    this.tell({ value: this.value, problem: null });
+    if (!heard.value) this.later(this.pause(this.value));
+  }
+
+  change(change) {
+    const before = this.value;
+    if (this.since) this.since.push(change);
+    else if (before !== undefined && this.take(change) && this.value !== before) this.tell({ value: this.value });
+  }
+
+  /** @returns {boolean} false: it is loaded again */
+  take(change) {
+    const value = this.apply(this.value, change);
+    if (value === RELOAD) this.now();
+    if (value === GONE) this.failed(new Problem("", { status: NOT_FOUND }));
+    if (value === RELOAD || value === GONE) return false;
+    this.value = value;
+    return true;
+  }
+
+  end() {
+    this.ended = true;
+    this.unlisten();
+    this.unwatch();
+    super.end();
   }
 }
 

@@ -223,13 +223,26 @@ async def test_a_change_waits_for_the_database_where_a_label_is_not_known(
 async def test_what_other_servers_do_has_everybody_fetch_anew(site: Site) -> None:
     async with site.listen() as listener:
         await anext(listener)
-        await site.events.look_elsewhere(NOW)
-        site.away = True
-        await site.events.look_elsewhere(NOW)
-        site.away, site.elsewhere = False, True
         before = site.events.sequence
         await site.events.look_elsewhere(NOW)
+        assert site.events.sequence == before
+        site.elsewhere = True
+        await site.events.look_elsewhere(NOW)
         assert await anext(listener) == [Told(before + 1, Reset())]
+
+
+async def test_who_would_not_hear_that_the_database_is_away_fetches_anew_once(site: Site) -> None:
+    async with site.listen() as listener:
+        await anext(listener)
+        before = site.events.sequence
+        site.away = True
+        for _ in range(2):
+            await site.events.look_elsewhere(NOW)
+            assert site.events.sequence == before + 1
+        assert await whats(listener) == [Reset()]
+        site.away = False
+        await site.events.look_elsewhere(NOW)
+        assert site.events.sequence == before + 1
 
 
 async def test_looking_goes_on_while_somebody_listens(

@@ -1,0 +1,95 @@
+/** What the runs are narrowed by: state, command, time, duration, exit code, words of the reason; in the address. */
+import { html, useRef } from "../base/ui.js";
+import { STATES, shortId } from "../model/run.js";
+import { statesOf } from "../model/run_filter.js";
+import { stateLabel } from "../words/run.js";
+import { t } from "../words/words.js";
+
+/** @typedef {import("../model/run_filter.js").RunFilter} RunFilter */
+
+const WHENS = ["today", "night"];
+const FURTHER = ["min_seconds", "max_seconds", "exitcode", "q"];
+
+/** @param {{filter: RunFilter, commands: Map<string, string>, onFilter: (filter: RunFilter) => void}} props */
+export function RunsFilter({ filter, commands, onFilter }) {
+  const change = (event) => onFilter({ ...filter, [event.target.name]: event.target.value.trim() });
+  const open = useRef(FURTHER.some((name) => filter[name])).current;
+  return html`<form class="filters runs-filter" role="search" aria-label=${t("runs.filter")}
+    onSubmit=${(event) => event.preventDefault()}>
+    <${StateChoice} filter=${filter} onFilter=${onFilter} />
+    <${CommandChoice} filter=${filter} commands=${commands} change=${change} />
+    <${TimeChoice} filter=${filter} onFilter=${onFilter} change=${change} />
+    <details class="runs-filter__more" open=${open}>
+      <summary>${t("runs.filter.more")}</summary>
+      <div class="runs-filter__fields">
+        <${Field} name="min_seconds" type="number" filter=${filter} change=${change} />
+        <${Field} name="max_seconds" type="number" filter=${filter} change=${change} />
+        <${Field} name="exitcode" type="number" filter=${filter} change=${change} />
+        <${Field} name="q" type="search" filter=${filter} change=${change} />
+      </div>
+    </details>
+  </form>`;
+}
+
+function StateChoice({ filter, onFilter }) {
+  const chosen = statesOf(filter);
+  const toggle = ({ target }) => {
+    const kept = STATES.filter((each) => (each === target.value ? target.checked : chosen.includes(each)));
+    onFilter({ ...filter, state: kept.join() });
+  };
+  return html`<fieldset class="chips">
+    <legend class="visually-hidden">${t("runs.state")}</legend>
+    ${STATES.map(
+      (state) => html`<label class=${`chip state--${state}`} key=${state}>
+        <input type="checkbox" value=${state} checked=${chosen.includes(state)} onChange=${toggle} />
+        <span class="state__dot"></span>${stateLabel(state)}
+      </label>`,
+    )}
+  </fieldset>`;
+}
+
+function CommandChoice({ filter, commands, change }) {
+  const { command_id: id = "" } = filter;
+  const known = [...commands].sort(([, one], [, other]) => one.localeCompare(other));
+  if (id && !commands.has(id)) known.unshift([id, shortId(id)]);
+  return html`<label class="filter">
+    <span>${t("runs.command")}</span>
+    <select name="command_id" value=${id} onChange=${change}>
+      <option value="">${t("filter.all")}</option>
+      ${known.map(([each, name]) => html`<option key=${each} value=${each}>${name}</option>`)}
+    </select>
+  </label>`;
+}
+
+function TimeChoice({ filter, onFilter, change }) {
+  const isSpan = filter.since !== undefined || filter.until !== undefined;
+  const choose = ({ target: { value } }) => {
+    const { since, until, when, ...rest } = filter;
+    onFilter(value === "span" ? { ...rest, since: since ?? midnight() } : { ...rest, when: value });
+  };
+  return html`<label class="filter">
+      <span>${t("runs.when")}</span>
+      <select value=${isSpan ? "span" : (filter.when ?? "")} onChange=${choose}>
+        <option value="">${t("runs.when.any")}</option>
+        ${WHENS.map((when) => html`<option key=${when} value=${when}>${t(`runs.when.${when}`)}</option>`)}
+        <option value="span">${t("runs.when.span")}</option>
+      </select>
+    </label>
+    ${isSpan &&
+    ["since", "until"].map(
+      (name) => html`<${Field} key=${name} name=${name} type="datetime-local" filter=${filter} change=${change} />`,
+    )}`;
+}
+
+const Field = ({ name, type, filter, change }) => html`<label class="filter">
+  <span>${t(`runs.filter.${name}`)}</span>
+  <input name=${name} type=${type} value=${filter[name] ?? ""} min=${name.endsWith("seconds") ? 0 : undefined}
+    step=${type === "number" ? "any" : undefined} autocomplete="off" spellcheck=${false} onChange=${change} />
+</label>`;
+
+/** @returns {string} of today, as the field takes it */
+function midnight() {
+  const now = new Date();
+  const two = (number) => String(number).padStart(2, "0");
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}T00:00`;
+}
