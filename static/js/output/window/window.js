@@ -131,6 +131,7 @@ export class OutputWindow {
     this.parts.scroller.removeEventListener("copy", this.onCopy);
     this.scrolling.dispose();
     this.resizes.disconnect();
+    this.parts.host.replaceChildren();
   }
 
   #hands() {
