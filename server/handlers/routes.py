@@ -51,6 +51,7 @@ ROUTES = [
     ("GET", "runs/{id}/output", Right.SEE, output.get_output),
     ("GET", "runs/{id}/search", Right.SEE, search.get_search),
     ("GET", "runs/{id}/marks", Right.SEE, marks.get_marks),
+    ("GET", "runs/{id}/script", Right.OPERATE, runs.get_script),
     ("GET", "runs/{id}/ws", Right.SEE, stream.stream_run),
     ("GET", "events", Right.SEE, events.stream_events),
     ("GET", "audit/", Right.GOVERN, audit.list_audit),

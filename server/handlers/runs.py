@@ -25,6 +25,7 @@ from server.handlers.schemas.runs import (
     RunPageSchema,
     RunsAsked,
     RunSchema,
+    RunScriptSchema,
     RunsDeletion,
     RunsDeletionBody,
     RunsQuery,
@@ -120,6 +121,18 @@ async def delete_runs(request: web.Request) -> web.Response:
 async def get_run(request: web.Request) -> web.Response:
     """Answer a run."""
     return await _run(request, await request.app[RUNS].get(run_id(request)))
+
+
+@operation(
+    tag="runs",
+    summary="Get the script that a run executes",
+    description="As it was when the run was stored; the command's may have been changed since.",
+    answers={200: ("The script.", RunScriptSchema)},
+)
+async def get_script(request: web.Request) -> web.Response:
+    """Answer a run's script."""
+    script = await request.app[RUNS].script_of(run_id(request))
+    return json_response({"script": script})
 
 
 @operation(

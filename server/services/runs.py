@@ -113,6 +113,14 @@ class RunService:
         live = self._active.get(run_id)
         return live.view if live is not None else self.overlay(await self._runs.get(run_id))
 
+    async def script_of(self, run_id: UUID) -> str:
+        """Return the script that a run executes, as it was when the run was stored.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        return (await self._runs.get(run_id)).script
+
     async def latest(self, command_id: UUID) -> RunView:
         """Return the command's newest run.
 

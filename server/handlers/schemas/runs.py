@@ -241,6 +241,12 @@ class RunInfoSchema(RunSchema):
     output_truncated = fields.Boolean()
 
 
+class RunScriptSchema(AnswerSchema):
+    """What a run executes."""
+
+    script = fields.String()
+
+
 class CommandLabelSchema(AnswerSchema):
     """What a command is called, and its group."""
 

@@ -64,6 +64,7 @@ TABLE = {
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/marks"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/search"): Row(VIEWER, query="?q=a"),
+    ("GET", "/api/v1/runs/{id}/script"): Row(OPERATOR),
     ("GET", "/api/v1/runs/{id}/ws"): Row(VIEWER, 101),
     ("GET", "/api/v1/events"): Row(VIEWER, 101),
     ("GET", "/api/v1/audit"): Row(ADMIN, governs=True),

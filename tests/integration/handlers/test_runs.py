@@ -218,3 +218,13 @@ async def test_scripts_do_not_see_the_servers_environment(
     assert b"SECRET" in os.environb
     assert {b"PATH", b"TAILRUN_RUN_ID", b"TAILRUN_COMMAND_ID"} <= names
     assert b"SECRET" not in names
+
+
+async def test_a_run_tells_the_script_that_it_executes_not_what_the_command_has_now(
+    api: Api,
+) -> None:
+    created = await api.create("echo before")
+    changed = {"script": "echo after"}
+    await api.call("PATCH", f"commands/{created['id']}", json=changed, status=200)
+    told = await api.call("GET", f"runs/{created['run']['id']}/script", status=200)
+    assert told == {"script": "echo before"}
