@@ -8,7 +8,7 @@ from itertools import product
 from playwright.async_api import Locator, expect
 
 from tests.browser.axe import broken_rules
-from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
+from tests.support.browser import CONNECTION_REFUSED, RECOLOURED, OpenTab, Tab
 from tests.support.client import Client
 from tests.support.words import said
 
@@ -106,7 +106,7 @@ async def open_looks(
             client,
             phone=phone,
             dark=dark,
-            expected=REFUSALS,
+            expected=[*REFUSALS, RECOLOURED],
             session=session,
             locale=LOCALES[language],
         )

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.gate import Gate
-from tests.support.browser import OpenTab
+from tests.support.browser import RECOLOURED, OpenTab
 from tests.support.client import Client, Start
 from tests.support.postgres import execute
 
@@ -49,11 +49,10 @@ async def test_what_is_wrong_is_said_at_its_field(client: Client, open_tab: Open
 
 async def test_a_command_can_be_edited(client: Client, open_tab: OpenTab) -> None:
     command = await client.create("echo before", name="Editable", start=False)
-    tab = await open_tab(client, f"/commands/{command['id']}")
+    tab = await open_tab(client, f"/commands/{command['id']}", expected=[RECOLOURED])
     await tab.page.get_by_role("link", name="Edit").click()
-    script = tab.field("Script")
-    await expect(script).to_have_value("echo before")
-    await script.fill("echo after")
+    await expect(tab.script).to_have_value("echo before")
+    await tab.field("Script").fill("echo after")
     await tab.button("Save").click()
     await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo after")
     stored = await client.call("GET", f"commands/{command['id']}")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.support.browser import OpenTab
+from tests.support.browser import RECOLOURED, OpenTab
 from tests.support.client import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,7 +24,7 @@ async def test_what_was_typed_is_there_again_after_going_elsewhere(
     await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     await tab.page.go_back()
     await expect(tab.field("Name")).to_have_value("Half done")
-    await expect(tab.field("Script")).to_have_value("echo half")
+    await expect(tab.script).to_have_value("echo half")
     await expect(tab.page.get_by_text(DRAFT)).to_be_visible()
     await tab.button("Save only").click()
     await expect(tab.page.get_by_role("heading", name="Half done")).to_be_visible()
@@ -37,23 +37,23 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     client: Client, open_tab: OpenTab
 ) -> None:
     command = await client.create("echo stored", name="Guarded", start=False)
-    tab = await open_tab(client, f"/commands/{command['id']}/edit")
+    tab = await open_tab(client, f"/commands/{command['id']}/edit", expected=[RECOLOURED])
     dialog = tab.page.get_by_role("dialog", name="Leave without saving?")
     await tab.field("Script").fill("echo typed")
     await tab.button("Cancel").click()
     await dialog.get_by_role("button", name="Keep editing").click()
-    await expect(tab.field("Script")).to_have_value("echo typed")
+    await expect(tab.script).to_have_value("echo typed")
     await tab.page.keyboard.press("Escape")
     await dialog.get_by_role("button", name="Discard").click()
     await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo stored")
     await tab.go(f"/commands/{command['id']}/edit")
-    await expect(tab.field("Script")).to_have_value("echo stored")
+    await expect(tab.script).to_have_value("echo stored")
     await tab.field("Script").fill("echo typed again")
     await tab.go(f"/commands/{command['id']}")
     await tab.go(f"/commands/{command['id']}/edit")
-    await expect(tab.field("Script")).to_have_value("echo typed again")
+    await expect(tab.script).to_have_value("echo typed again")
     await tab.button("Discard them").click()
-    await expect(tab.field("Script")).to_have_value("echo stored")
+    await expect(tab.script).to_have_value("echo stored")
 
 
 async def test_what_is_saved_again_after_a_lost_answer_is_made_once(
@@ -87,7 +87,7 @@ async def test_the_second_of_two_editors_sees_both_texts(
 ) -> None:
     command = await client.create("echo first", name="Shared", start=False)
     path = f"/commands/{command['id']}"
-    tab = await open_tab(client, f"{path}/edit", expected=[CHANGED])
+    tab = await open_tab(client, f"{path}/edit", expected=[CHANGED, RECOLOURED])
     await tab.field("Script").fill("echo mine")
     theirs = {"name": "Shared, renamed", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
@@ -99,7 +99,7 @@ async def test_the_second_of_two_editors_sees_both_texts(
     await expect(dialog.get_by_role("region", name="Your version")).to_contain_text("echo mine")
     assert (await client.call("GET", f"commands/{command['id']}"))["script"] == "echo theirs"
     await dialog.get_by_role("button", name="Keep editing").click()
-    await expect(tab.field("Script")).to_have_value("echo mine")
+    await expect(tab.script).to_have_value("echo mine")
     await tab.button("Save").click()
     await dialog.get_by_role("button", name=choice).click()
     await expect(dialog).to_have_count(0)
@@ -107,7 +107,7 @@ async def test_the_second_of_two_editors_sees_both_texts(
         await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo mine")
         expected = "echo mine"
     else:
-        await expect(tab.field("Script")).to_have_value("echo theirs")
+        await expect(tab.script).to_have_value("echo theirs")
         await expect(tab.field("Name")).to_have_value("Shared, renamed")
         expected = "echo theirs"
     assert (await client.call("GET", f"commands/{command['id']}"))["script"] == expected
@@ -120,3 +120,86 @@ async def test_what_will_go_wrong_with_a_script_is_said(client: Client, open_tab
     await expect(tab.page.get_by_text(warning)).to_be_visible()
     await tab.go("/commands/new")
     await expect(tab.field("Script")).to_have_accessible_description(re.compile("^A bash script"))
+
+
+async def test_the_editor_colours_a_script_and_what_is_typed_is_the_forms(
+    client: Client, open_tab: OpenTab
+) -> None:
+    command = await client.create("echo 'stored' # why", name="Edited", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}/edit")
+    editor = tab.page.locator(".cm-content")
+    await expect(editor.locator(".tok-string")).to_have_text("'stored'")
+    await expect(editor.locator(".tok-comment")).to_have_text("# why")
+    # Its rules were adopted, and no style element was needed.
+    await expect(tab.page.locator(".cm-editor")).to_have_css("display", "flex")
+    assert await tab.page.locator("style").count() == 0
+    await editor.press("Control+End")
+    await tab.page.keyboard.type("\necho more")
+    await expect(tab.script).to_have_value("echo 'stored' # why\necho more")
+    await tab.page.keyboard.press("Control+Enter")
+    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo more")
+    stored = await client.call("GET", f"commands/{command['id']}")
+    assert stored["script"] == "echo 'stored' # why\necho more"
+
+
+async def test_tab_indents_in_the_editor_and_leads_on_after_escape(
+    client: Client, open_tab: OpenTab
+) -> None:
+    command = await client.create("true", name="By keys", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}/edit")
+    editor = tab.page.locator(".cm-content")
+    await editor.press("Control+Home")
+    await tab.page.keyboard.press("Tab")
+    await expect(tab.script).to_have_value("  true")
+    await tab.page.keyboard.press("Escape")
+    await expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    await tab.page.keyboard.press("Tab")
+    await expect(editor).not_to_be_focused()
+    await expect(tab.script).to_have_value("  true")
+
+
+async def test_a_form_is_a_plain_one_where_the_editor_cannot_be_loaded(
+    client: Client, open_tab: OpenTab
+) -> None:
+    tab = await open_tab(client, expected=["net::ERR_FAILED"])
+    await tab.page.route("**/vendor/codemirror/view.js", lambda route: route.abort())
+    async with tab.page.expect_event("requestfailed"):
+        await tab.go("/commands/new")
+    await tab.field("Name").fill("Plainly")
+    await tab.field("Script").fill("echo plain")
+    await tab.button("Save only").click()
+    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo plain")
+
+
+async def test_problems_of_a_script_are_told_by_line_and_it_is_saved_all_the_same(
+    client: Client, open_tab: OpenTab
+) -> None:
+    tab = await open_tab(client, "/commands/new")
+    await expect(tab.page.locator(".cm-content")).to_be_visible()
+    await tab.field("Name").fill("Wrong")
+    await tab.field("Script").fill("true\nif true; then\nfi")
+    problem = "syntax error near unexpected token `fi'"
+    await expect(tab.page.locator(".problems")).to_contain_text(f"Line 3 {problem}")
+    await expect(tab.page.locator(".cm-lint-marker-error")).to_have_count(1)
+    await tab.button("Line 3").click()
+    await expect(tab.page.locator(".cm-content")).to_be_focused()
+    await tab.button("Save only").click()
+    await expect(tab.page.get_by_role("heading", name="Wrong")).to_be_visible()
+    notice = "Wrong is saved, and its script has problems: line 3: " + problem
+    await expect(tab.page.get_by_text(notice)).to_be_visible()
+
+
+async def test_a_script_is_compared_with_what_a_run_executed(
+    client: Client, open_tab: OpenTab
+) -> None:
+    command = await client.create("echo same\necho before", name="Compared")
+    await client.finished(command["run"]["id"])
+    changed = {"script": "echo same\necho now"}
+    await client.call("PATCH", f"commands/{command['id']}", json=changed)
+    tab = await open_tab(client, f"/commands/{command['id']}/edit", expected=[RECOLOURED])
+    await tab.page.get_by_text("Compare with what a run executed").click()
+    difference = tab.page.get_by_role("region", name="Compare with what a run executed")
+    await expect(difference.locator(".difference__row--gone")).to_contain_text("echo before")
+    await expect(difference.locator(".difference__row--added")).to_contain_text("echo now")
+    await tab.field("Script").fill("echo same\necho before")
+    await expect(tab.page.get_by_text("There is no difference.")).to_be_visible()

@@ -10,7 +10,19 @@ from server.resources import static_directory
 from server.services.access.oidc.failures import Reason
 
 HERE = Path(__file__).parent
-ROOMS = ["base", "model", "words", "server", "parts", "output", "runs", "commands", "access"]
+ROOMS = [
+    "base",
+    "model",
+    "words",
+    "server",
+    "parts",
+    "difference",
+    "editor",
+    "output",
+    "runs",
+    "commands",
+    "access",
+]
 """Of the page's scripts, from the ground up; main.js stands on all of them."""
 
 IMPORT = re.compile(r'(?:from |import |import\()"([./][^"]+)"')

@@ -72,7 +72,7 @@ async def test_without_the_database_live_runs_go_on_and_the_banner_says_so(
     await listing.field("Script").fill("true")
     await listing.button("Save only").click()
     await expect(listing.page.get_by_role("alert")).to_contain_text("database")
-    await expect(listing.field("Script")).to_have_value("true")
+    await expect(listing.script).to_have_value("true")
 
     execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await listing.button("Save only").click()

@@ -138,7 +138,7 @@ async def test_what_a_proxy_forbids_is_told_as_the_proxys_no(
         await tab.button("Save only").click()
         await expect(tab.page.get_by_role("alert")).to_have_text(f"{PROXIED}403 Forbidden.")
         await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)
-        await expect(tab.field("Script")).to_have_value("true")
+        await expect(tab.script).to_have_value("true")
         assert tab.problems == []
         await tab.close()
 

@@ -115,7 +115,7 @@ async def test_a_command_is_made_in_a_group_where_one_may(
     made = (await client.call("GET", "commands/?q=Made+there"))["items"][0]
     assert made["group"] == "deploys"
     await tab.page.get_by_role("link", name="Edit").click()
-    await expect(tab.field("Script")).to_have_value("true")
+    await expect(tab.script).to_have_value("true")
     await expect(tab.field("Group")).to_have_count(0)
 
 

@@ -63,6 +63,11 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+RECOLOURED = r"Applying inline style violates|style-src-attr inline"
+"""Expected where a script is typed over: Chromium gives it the colours of what was there, by a
+style that the policy refuses; the text is there all the same, and the editor colours it itself."""
+
+
 class Tab:
     """A tab that shows the page, in a profile of its own.
 
@@ -103,6 +108,11 @@ class Tab:
     def field(self, label: str) -> Locator:
         """Find a field of a form by the whole of its label."""
         return self.page.get_by_label(label, exact=True)
+
+    @property
+    def script(self) -> Locator:
+        """Find what holds a form's script, whether the editor stands for it or not."""
+        return self.page.locator("textarea[name=script]")
 
     async def go(self, path: str) -> None:
         """Go to an address of the page."""

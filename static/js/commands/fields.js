@@ -3,6 +3,7 @@ import { html } from "../base/ui.js";
 import { Field } from "../parts/field.js";
 import { t } from "../words/words.js";
 import { GroupField } from "./group.js";
+import { ScriptField } from "./script_field.js";
 
 /** @typedef {{name: string, description: string|null, script: string, group?: string}} CommandFields */
 
@@ -11,7 +12,6 @@ export const BLANK = { name: "", description: "", script: "" };
 /** That the form shows what is wrong with. */
 export const FIELDS = [...Object.keys(BLANK), "group"];
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
-const EXAMPLE = 'for i in 1 2 3; do\n  echo "line $i"\n  sleep 1\ndone';
 
 /**
  * @param {object} props
@@ -24,14 +24,13 @@ export function CommandFields({ fields, groups, errors }) {
     html`<input ...${attributes} type="text" required defaultValue=${fields.name} ...${UNAIDED} />`;
   const description = (attributes) =>
     html`<input ...${attributes} type="text" autocomplete="off" defaultValue=${fields.description ?? ""} />`;
-  const script = (attributes) => html`<textarea ...${attributes} class="mono" required rows="12"
-    placeholder=${EXAMPLE} defaultValue=${fields.script} ...${UNAIDED}></textarea>`;
+  const script = (attributes) => html`<${ScriptField} attributes=${attributes} script=${fields.script} />`;
   return html`
     <${Field} name="name" label=${t("field.name")} errors=${errors.name} control=${name} />
     <${Field} name="description" label=${t("field.description.optional")} errors=${errors.description}
       control=${description} />
     <${Field} name="script" label=${t("field.script")} errors=${errors.script} control=${script}
-      hint=${t("field.script.hint")} />
+      hint=${t("field.script.hint") + " " + t("editor.tab")} />
     ${groups !== undefined && html`<${GroupField} groups=${groups} group=${fields.group} errors=${errors.group} />`}
   `;
 }

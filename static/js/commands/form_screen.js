@@ -16,15 +16,19 @@ import { createCommand, getCommand, replaceCommand } from "../server/api.js";
 import { usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
 import { phrase, t } from "../words/words.js";
+import { checkSoon } from "./checking.js";
 import { Conflict } from "./conflict.js";
 import { discardDraft, readDraft, saveDraft } from "./draft.js";
 import { BLANK, CommandFields, FIELDS, readFields, sameFields } from "./fields.js";
 import { groupChoices } from "./group.js";
+import { PastScript } from "./past_script.js";
 
 /** @typedef {import("./fields.js").CommandFields} Fields */
 
 const NEW = "new";
 const CHANGED_MEANWHILE = 412;
+/** Problems of a script, in a notice. */
+const TOLD = 3;
 
 export function NewScreen() {
   const { who } = useStore(session);
@@ -141,8 +145,11 @@ function Form({ name, draft, stored, groups, back, save }) {
   const [submit, busy] = useAction(async (start) => {
     setProblem(null);
     try {
-      const path = await save(readFields(form.current), { start, etag });
+      const fields = readFields(form.current);
+      const checking = fields.script === stored.script ? null : checkSoon(fields.script);
+      const path = await save(fields, { start, etag });
       if (path === null) return;
+      tellProblems(fields.name, await checking);
       saved.current = true;
       discardDraft(name);
       go(path);
@@ -156,7 +163,7 @@ function Form({ name, draft, stored, groups, back, save }) {
     go(back);
   };
   const tryToLeave = () => (changed() ? setLeaving(true) : leave());
-  useEffect(() => form.current.querySelector("[aria-invalid]")?.focus(), [problem]);
+  useEffect(() => form.current.querySelector("[aria-invalid]:not([hidden])")?.focus(), [problem]);
   useLayoutEffect(() => form.current.elements.name.focus(), []);
   useLeaveGuard(() => changed() && !busy);
   useShortcuts([{ key: "Escape", description: t("form.leave"), run: tryToLeave }]);
@@ -172,10 +179,19 @@ function Form({ name, draft, stored, groups, back, save }) {
     <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
       <${CommandFields} fields=${{ ...stored, ...draft?.fields }} groups=${groups} errors=${problem?.errors ?? {}} />
       <${FormError} problem=${problem} fields=${FIELDS} />
+      ${name !== NEW && html`<${PastScript} command=${name} form=${form} />`}
       <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
     </form>
     ${leaving && html`<${LeaveDialog} onLeave=${leave} onClose=${() => setLeaving(false)} />`}
   `;
+}
+
+/** It is saved all the same. @param {string} name @param {import("./checking.js").Check|null} check */
+function tellProblems(name, check) {
+  if (!check?.problems.length) return;
+  const lines = check.problems.slice(0, TOLD).map((problem) => t("check.problem", problem));
+  const problems = lines.join(" · ");
+  showNotice(phrase("check.saved", { name: html`<bdi>${name}</bdi>`, problems }), { isError: true });
 }
 
 function FormActions({ isNew, busy, onSaveOnly, onLeave }) {

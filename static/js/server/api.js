@@ -132,6 +132,8 @@ export const createCommand = (fields) => make("/commands/", fields);
 /** @param {string} [etag] the version that is replaced; 412 where it is another by now */
 export const replaceCommand = (id, fields, etag) =>
   request("PUT", command(id), { body: fields, headers: etag ? { "If-Match": etag } : {} });
+/** What its interpreter says of a script. Nobody's work hangs on it. */
+export const checkScript = (script) => ask("POST", "/scripts/check", { body: { script } });
 export const deleteCommand = (id) => request("DELETE", command(id));
 export const startRun = (id) => make(command(id) + "/runs", {});
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
@@ -139,6 +141,7 @@ export const listRuns = (values, options) => request("GET", "/runs/" + query(val
 export const getRun = (id, options) => request("GET", run(id), options);
 /** @param {string[]} ids 500 at most @returns {Promise<{items: {id: string, outcome: string}[]}>} */
 export const deleteRuns = (ids) => request("POST", "/runs/delete", { body: { ids } });
+export const getRunScript = (id, options) => request("GET", run(id) + "/script", options);
 export const deleteRun = (id) => request("DELETE", run(id));
 export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { body: how });
 export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });

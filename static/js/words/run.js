@@ -1,5 +1,6 @@
 /** A run's state and end in words. */
-import { isActive } from "../model/run.js";
+import { elapsed, isActive, shownState } from "../model/run.js";
+import { duration, shortTime } from "./format.js";
 import { known, t } from "./words.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
@@ -21,4 +22,10 @@ export function reasonOf(run) {
   if (!run.reason) return "";
   const sentence = run.reason[0].toUpperCase() + run.reason.slice(1);
   return /[.!?]$/.test(sentence) ? sentence : sentence + ".";
+}
+
+/** @param {Run} run @returns {string} as an item of a choice, such as "Failed · 3 Feb, 14:05:09 · 2 min 5 s" */
+export function runInWords(run) {
+  const took = isActive(run) ? [] : [duration(elapsed(run, 0))];
+  return [stateLabel(shownState(run)), shortTime(Date.parse(run.start_time)), ...took].join(" · ");
 }
