@@ -38,9 +38,9 @@ class Look:
         """Find a button by the key of its name."""
         return self.tab.button(self.said(text, **values))
 
-    def field(self, text: str) -> Locator:
+    def field(self, text: str, **values: object) -> Locator:
         """Find a field by the key of its label."""
-        return self.tab.field(self.said(text))
+        return self.tab.field(self.said(text, **values))
 
 
 class Looks:

@@ -15,7 +15,7 @@ from tests.browser.scripts import BACKUP, DEPLOY
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 OpenLooks = Callable[..., Awaitable[Looks]]
 
@@ -66,6 +66,10 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.check("command")
     await looks.go("/runs", "Deploy shop-api")
     await looks.check("runs")
+    await looks.each(lambda look: look.field("runs.choose", name="Rotate keys").check())
+    await looks.check("runs-chosen")
+    await looks.go("/runs?state=lost", "runs.not-found")
+    await looks.check("runs-not-found")
     await looks.go(f"/runs/{failed}", "end.code", code=1)
     await looks.show("No space left")
     await looks.check("failed")
