@@ -1,10 +1,10 @@
 """The output of runs that have ended: all of it, in the encoding it was written in."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from tests.browser.gate import Gate
-from tests.support.browser import OpenTab
+from tests.support.browser import OpenTab, Tab
 from tests.support.client import Client
 from tests.support.waiting import until_true
 
@@ -16,7 +16,8 @@ FIRST_TOLD = """
 told = [];
 new MutationObserver(() => {
   const end = document.querySelector(".output__end");
-  if (end) told.push(document.querySelectorAll(".out-row").length);
+  const last = [...document.querySelectorAll(".out-row")].at(-1);
+  if (end && last) told.push(Number(last.dataset.line));
 }).observe(document, { childList: true, subtree: true });
 """
 ENCODED = [
@@ -24,6 +25,23 @@ ENCODED = [
     ("ibm866", "cp866", "Ошибка ▓▓░"),
     ("utf-16le", "utf-16-le", "Ошибка 漢字 🚀"),
 ]
+
+
+def at(tab: Tab, line: int) -> Locator:
+    """Find the row of a line."""
+    return tab.log.locator(f"[data-line='{line}']")
+
+
+async def go_to(tab: Tab, line: int) -> None:
+    """Go to a line as people do: by its number."""
+    await tab.page.keyboard.press("g")
+    await tab.page.keyboard.type(str(line))
+    await tab.page.keyboard.press("Enter")
+
+
+def outputs(asked: list[str]) -> list[str]:
+    """Return the requests for output."""
+    return [url for url in asked if "/output" in url and "static/" not in url]
 
 
 def printf(text: bytes) -> str:
@@ -42,8 +60,10 @@ async def test_nothing_of_a_finished_run_is_left_out(client: Client, open_tab: O
     copied = await tab.page.evaluate("navigator.clipboard.readText()")
     assert copied.splitlines() == LONG_LINES
     await expect(tab.log).to_contain_text("Succeeded exit code 0")
-    assert await tab.lines() == LONG_LINES
-    assert await tab.page.evaluate("told[0]") >= len(LONG_LINES)
+    assert await tab.page.evaluate("told[0]") == len(LONG_LINES)
+    for line in (1, 201, 30_001, 45_678):
+        await go_to(tab, line)
+        await expect(at(tab, line)).to_have_text(LONG_LINES[line - 1])
 
 
 async def test_nor_of_one_that_was_quicker_than_the_page(
@@ -54,28 +74,52 @@ async def test_nor_of_one_that_was_quicker_than_the_page(
     await expect(tab.output).to_contain_text("Live")
     gate.open()
     await expect(tab.log).to_contain_text("Succeeded exit code 0")
-    await expect(tab.log.locator("[data-line]")).to_have_count(len(LONG_LINES))
-    assert await tab.lines() == LONG_LINES
+    await expect(tab.log.locator("[data-line]").last).to_have_text("30000")
+    await go_to(tab, 30_001)
+    await expect(at(tab, 30_001)).to_have_text("ERROR")
+    await tab.button("Copy").click()
+    await expect(tab.page.get_by_text("Copied the output.")).to_be_visible()
+    copied = await tab.page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines() == LONG_LINES
 
 
-async def test_of_a_large_one_the_end_is_shown_and_the_rest_can_be_had(
+async def test_any_line_of_a_large_one_is_had_by_few_small_requests(
     client: Client, open_tab: OpenTab
 ) -> None:
-    run = await client.run("seq -f '%099.0f' 20000; printf unfinished")
+    run = await client.run("seq -f '%099.0f' 200000; printf unfinished")
+    await client.finished(run)
+    tab = await open_tab(client)
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    await tab.go(f"/runs/{run}")
+    await expect(tab.log).to_contain_text("Succeeded")
+    await expect(at(tab, 200_001)).to_have_text("unfinished")
+    await expect(at(tab, 200_000)).to_have_text(f"{200_000:099}")
+    assert len(outputs(asked)) == 1
+    for line in (1, 100_000, 150_000):
+        await go_to(tab, line)
+        await expect(at(tab, line)).to_have_text(f"{line:099}")
+    assert len(outputs(asked)) <= 8
+    assert all("max_bytes=" in url for url in outputs(asked))
+    assert await tab.log.locator("[data-line]").count() < 70
+
+
+async def test_a_line_that_is_too_long_is_shown_in_parts(client: Client, open_tab: OpenTab) -> None:
+    run = await client.run("echo first; head -c 300000 /dev/zero | tr '\\0' x; echo yz; echo last")
     await client.finished(run)
     tab = await open_tab(client, f"/runs/{run}")
-    await expect(tab.log).to_contain_text("Succeeded")
-    shown = await tab.lines()
-    assert shown[-2:] == [f"{20_000:099}", "unfinished"]
-    first = 20_001 - (len(shown) - 1)
-    assert shown[0] == f"{first:099}"
-    await expect(tab.log).to_contain_text(f"Lines 1 to {first - 1:,} are not shown here.")
-    await tab.button("Load from the start").click()
-    await expect(tab.log.locator("[data-line]").first).to_have_text(f"{1:099}")
-    await expect(tab.log).to_contain_text("There is more output.")
-    await tab.button("Show more").click()
-    await expect(tab.log).to_contain_text("unfinished")
-    assert (await tab.lines())[-2:] == shown[-2:]
+    await expect(at(tab, 3)).to_have_text("last")
+    await expect(at(tab, 2).locator(".out-row__text")).to_have_text("x" * 4096)
+    await tab.log.press("Home")
+    await tab.page.get_by_role("button", name="… 296 kB more").click()
+    dialog = tab.page.get_by_role("dialog", name="Line 2")
+    part = dialog.get_by_role("region", name="A part of the line")
+    await expect(part).to_have_text("x" * 65_536)
+    for _ in range(4):
+        await expect(dialog.get_by_role("button", name="Next part")).to_be_enabled()
+        await dialog.get_by_role("button", name="Next part").click()
+    await expect(part).to_have_text("x" * (300_000 - 4 * 65_536) + "yz")
+    await expect(dialog.get_by_role("button", name="Next part")).to_be_disabled()
 
 
 @pytest.mark.parametrize(("label", "codec", "text"), ENCODED)
@@ -120,5 +164,6 @@ async def test_in_another_encoding_the_end_of_what_is_being_written_has_its_line
     gate.open()
     await expect(tab.log).to_contain_text("Succeeded")
     await expect(tab.log.locator("[data-line]").last).to_have_text("end")
-    first = int((await tab.lines())[0].split(",")[0].split()[1])
-    await expect(tab.log.locator("[data-line]").first).to_have_attribute("data-line", str(first))
+    for line in (1, 12_345, 30_000):
+        await go_to(tab, line)
+        await expect(at(tab, line)).to_have_text(f"строка {line}, и это очень длинная строка")

@@ -41,10 +41,10 @@ async def test_a_server_that_hangs_is_missed(start: Start, open_tab: OpenTab) ->
     banner = tab.page.get_by_text("The server does not answer.")
     await expect(tab.output).to_contain_text("Live")
     with stopped(client.service.pid):
-        await expect(tab.output).to_contain_text(re.compile(r"Nothing received for 1\d s, at 8 B"))
+        await expect(tab.output).to_contain_text(re.compile(r"No word for 1\d s, at 8 B"))
         await expect(tab.output).not_to_contain_text("Live")
         await expect(banner).to_be_visible()
-        await expect(tab.output).to_contain_text("Nothing received for")
+        await expect(tab.output).to_contain_text("No word for")
     await expect(banner).to_have_count(0)
     await expect(tab.output).to_contain_text("Live, 8 B, resumed at 8 B")
     assert await tab.lines() == ["started"]

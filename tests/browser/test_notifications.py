@@ -75,20 +75,6 @@ async def test_whoever_asks_is_told_of_a_runs_end_and_led_back_to_it(
     await expect(tab.facts).to_contain_text("exit code 3")
 
 
-async def test_whoever_has_gone_to_another_screen_is_told_as_well(
-    client: Client, open_tab: OpenTab, gate: Gate
-) -> None:
-    run = (await client.create(gate.wait, name="Left alone"))["run"]["id"]
-    tab = await open_run(open_tab, client, run)
-    await tab.button(BELL).click()
-    await expect(tab.button(BELL)).to_have_attribute("aria-pressed", "true")
-    await tab.page.evaluate("location.hash = '/commands/new'")
-    await expect(tab.page.get_by_role("heading", name="New command")).to_be_visible()
-    await tab.page.evaluate(LOOK_AWAY)
-    gate.open()
-    assert await told(tab) == [["Left alone", "Succeeded", run]]
-
-
 async def test_whoever_looks_or_does_not_ask_is_not_notified(
     client: Client, open_tab: OpenTab, gate: Gate
 ) -> None:

@@ -49,6 +49,27 @@ addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, s
 """The browser's own words for it say neither what was blocked nor where."""
 FROM_END = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
 
+READ_ALL = """
+async (log) => {
+  const press = (key) => log.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+  const frame = () => new Promise(requestAnimationFrame);
+  const drawn = () => frame().then(frame);
+  const away = () => log.scrollHeight - log.clientHeight - log.scrollTop;
+  const lines = new Map();
+  press("Home");
+  for (let end = false; !end; press("PageDown")) {
+    do await drawn(); while (log.querySelector(".out-row--waiting"));
+    for (const row of log.querySelectorAll(".out-row:not(.out-row--swallowed)")) {
+      lines.set(Number(row.dataset.line), row.querySelector(".out-row__text").textContent);
+    }
+    end = away() < 2;
+  }
+  await drawn();
+  return [...lines];
+}
+"""
+"""At the end, the output is followed again."""
+
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -119,12 +140,9 @@ class Tab:
         await self.page.goto(f"{self._address}/#{path}")
 
     async def lines(self) -> list[str]:
-        """Return the lines shown; they are numbered without a gap."""
-        rows: list[tuple[int, str]] = await self.log.locator("[data-line]").evaluate_all(
-            "rows => rows.map((row) => [Number(row.dataset.line), row.textContent])"
-        )
-        first = rows[0][0] if rows else 1
-        assert [number for number, _ in rows] == list(range(first, first + len(rows)))
+        """Return all lines, which are numbered without a gap, as somebody sees who pages down."""
+        rows: list[tuple[int, str]] = await self.log.evaluate(READ_ALL)
+        assert [number for number, _ in rows] == list(range(1, len(rows) + 1))
         return [text for _, text in rows]
 
     async def at_end(self) -> bool:

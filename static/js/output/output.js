@@ -1,18 +1,22 @@
 /** A run's output, with what can be done with it. */
 import { readPreference, storePreference } from "../base/preferences.js";
 import { useShortcuts } from "../base/shortcuts.js";
-import { html, useEffect, useRef, useState } from "../base/ui.js";
-import { elapsed, isActive } from "../model/run.js";
+import { html, useState } from "../base/ui.js";
+import { isActive } from "../model/run.js";
 import { Button } from "../parts/button.js";
-import { copyAndTell } from "../parts/copying.js";
-import { State } from "../parts/state.js";
 import { outputUrl } from "../server/api.js";
-import { duration, whole } from "../words/format.js";
-import { outcome, reasonOf } from "../words/run.js";
+import { t } from "../words/words.js";
+import { copyOutput } from "./copying.js";
 import { EncodingChoice, useEncoding } from "./encoding.js";
-import { WATCH_START } from "./start.js";
+import { LineDialog } from "./line_dialog.js";
+import { EndNote, NewLines, NothingNote } from "./notes.js";
+import { RestDialog } from "./rest_dialog.js";
+import { ChosenBar } from "./selecting/bar.js";
+import { useSelecting } from "./selecting/selecting.js";
 import { RefusedNote, StreamSign, TransportNote } from "./stream_sign.js";
-import { RunWatch } from "./watch.js";
+import { TimesButton, useTimes } from "./times/times.js";
+import { useOutput } from "./use_output.js";
+import { WindowFrame } from "./window/frame.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
 
@@ -23,105 +27,76 @@ import { RunWatch } from "./watch.js";
  */
 export function Output({ run, onRun }) {
   const [encoding, chooseEncoding] = useEncoding(run.command_id);
-  const { watch, state, scroller, host } = useWatch(run, encoding, onRun);
-  const [wrap, setWrap] = useState(readPreference("wrap") !== "off");
-  const toggleWrap = () => {
-    storePreference("wrap", wrap ? "off" : "on");
-    setWrap(!wrap);
+  const [wrap, toggleWrap] = useChoice("wrap", "on", "off");
+  const [as, toggleAs] = useChoice("drawn-as", "terminal", "written");
+  const output = useOutput(run, { encoding, as, wrap }, onRun);
+  const times = useTimes(output.window, run, () => output.lines.current.lineCount, output.key);
+  const chosen = useSelecting(output.window, output.host, output.key);
+  const [asks, setAsks] = useState(null);
+  const follow = () => output.window.current.follow(!output.seen.following);
+  const copy = () => copyOutput(run, { encoding, as });
+  useOutputShortcuts(output, { follow, toggleWrap, copy, ask: () => setAsks({ kind: "line" }) });
+  const onRows = (event) => {
+    const row = event.target.closest(".out-row__rest") && output.rowOf(event.target);
+    if (row) setAsks({ kind: "rest", row });
   };
-  const toggleFollow = () => (state.viewer.following ? watch.current.stopFollowing() : watch.current.follow());
-  const copied = state.viewer.cut ? "Copied what is shown." : "Copied the output.";
-  const copy = async () => copyAndTell(await watch.current.text(), copied);
-  useShortcuts([
-    { key: "f", description: "Follow the output, or stop following", run: toggleFollow },
-    { key: "w", description: "Wrap long lines, or stop wrapping", run: toggleWrap },
-    { key: "y", description: "Copy the output", run: copy },
-    { key: "PageUp", description: "Page up", run: () => watch.current.goTo("back") },
-    { key: "PageDown", description: "Page down", run: () => watch.current.goTo("on") },
-    { key: "Home", description: "Go to the first line shown", run: () => watch.current.goTo("start") },
-    { key: "End", description: "Go to the last line", run: () => watch.current.goTo("end") },
-  ]);
-  return html`<section class="output" aria-label="Output">
+  const close = () => setAsks(null);
+  return html`<section class="output" aria-label=${t("output.title")}>
     <div class="output__bar">
-      <${StreamSign} run=${run} state=${state} />
-      ${isActive(run) && html`<${FollowButton} following=${state.viewer.following} onToggle=${toggleFollow} />`}
+      <${StreamSign} run=${run} state=${output.state} />
+      ${isActive(run) && html`<${FollowButton} following=${output.seen.following} onToggle=${follow} />`}
       <${EncodingChoice} encoding=${encoding} onChoose=${chooseEncoding} />
-      <${Button} small compact kind="quiet" icon="wrap" label="Wrap" aria-pressed=${wrap} onClick=${toggleWrap} />
-      <${Button} small compact kind="quiet" icon="copy" label="Copy" onClick=${copy} />
-      <${Button} small compact kind="quiet" icon="download" label="Download"
+      <${TimesButton} mode=${times.mode} onNext=${times.next} />
+      <${Button} small compact kind="quiet" icon="terminal" label=${t("output.as-terminal")}
+        aria-pressed=${as === "terminal"} onClick=${toggleAs} />
+      <${Button} small compact kind="quiet" icon="wrap" label=${t("output.wrap")}
+        aria-pressed=${wrap === "on"} onClick=${toggleWrap} />
+      <${Button} small compact kind="quiet" icon="copy" label=${t("output.copy")} onClick=${copy} />
+      <${Button} small compact kind="quiet" icon="download" label=${t("output.download")}
         href=${outputUrl(run.id)} download=${`run-${run.id}.txt`} />
     </div>
+    ${chosen.lines && html`<${ChosenBar} runId=${run.id} encoding=${encoding} lines=${chosen.lines}
+      onNone=${() => chosen.choose(null)} />`}
     <${TransportNote} run=${run} />
-    <div ref=${scroller} class=${`output__scroller ${wrap ? "output__scroller--wrap" : ""}`}
-      tabindex="0" role="log" aria-live="off" aria-label="The run's output">
-      <div class="output__content">
-        <${CutNote} run=${run} state=${state} watch=${watch} />
-        <${NothingNote} run=${run} state=${state} />
-        <div ref=${host} class="output__rows"></div>
-        <${RefusedNote} state=${state} retry=${() => watch.current.retry()} />
-        <${FullNote} run=${run} state=${state} watch=${watch} />
-        <${EndNote} run=${run} state=${state} />
-      </div>
+    <${RefusedNote} state=${output.state} retry=${() => output.lines.current.retry()} />
+    <div ref=${output.scroller} class=${`output__scroller ${wrap === "on" ? "output__scroller--wrap" : ""}`}
+      tabindex="0" role="log" aria-live="off" aria-label=${t("output.log")} onClick=${onRows}>
+      <${WindowFrame} host=${output.host}>
+        <${NothingNote} run=${run} state=${output.state} empty=${output.seen.empty} />
+        <${EndNote} run=${run} state=${output.state} />
+      <//>
     </div>
+    <${NewLines} count=${output.missed} onFollow=${() => output.window.current.follow(true)} />
+    ${asks?.kind === "line" && html`<${LineDialog} onClose=${close}
+      onLine=${(line) => output.window.current.goTo(line)} />`}
+    ${asks?.kind === "rest" && html`<${RestDialog} run=${run} row=${asks.row} encoding=${encoding} onClose=${close} />`}
   </section>`;
 }
 
-/** Watches the run for as long as the component is shown. */
-function useWatch(run, encoding, onRun) {
-  const [scroller, host, watch] = [useRef(null), useRef(null), useRef(null)];
-  const [state, setState] = useState(WATCH_START);
-  useEffect(() => {
-    watch.current = new RunWatch(run, scroller.current, host.current, encoding, { onState: setState, onRun });
-    return () => watch.current.dispose();
-  }, [run.id, encoding]);
-  useEffect(() => watch.current.compare(run), [run]);
-  return { watch, state, scroller, host };
+/** One of two, kept in this browser. @returns {[string, () => void]} the one chosen, and what chooses the other */
+function useChoice(name, usual, other) {
+  const [chosen, setChosen] = useState(readPreference(name) === other ? other : usual);
+  const toggle = () => {
+    const next = chosen === usual ? other : usual;
+    storePreference(name, next);
+    setChosen(next);
+  };
+  return [chosen, toggle];
+}
+
+function useOutputShortcuts({ window: shown }, { follow, toggleWrap, copy, ask }) {
+  useShortcuts([
+    { key: "f", description: t("output.key.follow"), run: follow },
+    { key: "w", description: t("output.key.wrap"), run: toggleWrap },
+    { key: "y", description: t("output.key.copy"), run: copy },
+    { key: "g", description: t("output.key.line"), run: ask },
+    { key: "PageUp", description: t("output.key.page-up"), run: () => shown.current.page(-1) },
+    { key: "PageDown", description: t("output.key.page-down"), run: () => shown.current.page(1) },
+    { key: "Home", description: t("output.key.start"), run: () => shown.current.toEnd("start") },
+    { key: "End", description: t("output.key.end"), run: () => shown.current.toEnd("end") },
+  ]);
 }
 
 /** "Not following" stands out, so that nobody waits at a position of an hour ago. */
 const FollowButton = ({ following, onToggle }) => html`<${Button} small compact kind=${following ? "quiet" : undefined}
-  icon="follow" label="Follow" aria-pressed=${following} onClick=${onToggle} />`;
-
-function CutNote({ run, state, watch }) {
-  if (!state.viewer.cut) return null;
-  const { firstLine } = state.viewer;
-  const what = firstLine > 1 ? `Lines 1 to ${whole(firstLine - 1)} are` : "The beginning is";
-  return html`<p class="output__note">
-    <span>${what} not shown here.</span>
-    <${Button} small label="Load from the start" onClick=${() => watch.current.fromStart()} />
-    <${RawLink} run=${run} />
-  </p>`;
-}
-
-function FullNote({ run, state, watch }) {
-  if (!state.viewer.full) return null;
-  return html`<p class="output__note">
-    <span>There is more output.</span>
-    <${Button} small label="Show more" onClick=${() => watch.current.more()} />
-    <${Button} small label="Go to the end" onClick=${() => watch.current.follow()} />
-    <${RawLink} run=${run} />
-  </p>`;
-}
-
-const RawLink = ({ run }) => html`<a href=${outputUrl(run.id)} target="_blank" rel="noopener">Raw output</a>`;
-
-/** How the run ended, where its output does. */
-function EndNote({ run, state }) {
-  if (isActive(run) || state.stream.kind !== "ended" || !state.viewer.allShown) return null;
-  const how = [outcome(run), run.end_time && `after ${duration(elapsed(run, 0))}`].filter(Boolean).join(", ");
-  const text = [how, reasonOf(run)].filter(Boolean).join(". ");
-  return html`<p class="output__end"><${State} run=${run} />${" " + text}</p>`;
-}
-
-function NothingNote({ run, state }) {
-  const known = state.stream.kind === "live" || state.stream.kind === "ended";
-  const text = known && state.viewer.empty && state.next === 0 && emptyText(run);
-  return text && html`<p class="output__nothing">${text}</p>`;
-}
-
-function emptyText(run) {
-  if (run.state === "queued") return "The run is queued. Its output will appear here as soon as it starts.";
-  if (run.paused) return "No output yet; the run is paused.";
-  if (isActive(run)) return "No output yet. It will appear here as soon as it is written.";
-  return run.output_bytes === 0 && "This run wrote no output.";
-}
+  icon="follow" label=${t("output.follow")} aria-pressed=${following} onClick=${onToggle} />`;

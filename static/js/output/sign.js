@@ -1,4 +1,4 @@
-/** The state of a run's stream in one line, from all that is known. Pure. */
+/** The state of a run's output in one line, from all that is known: it never says more. Pure. */
 import { isActive } from "../model/run.js";
 import { bytes } from "../words/format.js";
 import { t } from "../words/words.js";
@@ -6,38 +6,42 @@ import { t } from "../words/words.js";
 /** A live stream sends something every 5 s, if only `alive`; twice that is silence. */
 export const FRESH_MS = 10_000;
 
+/** @typedef {import("./lines/lines.js").LinesState} LinesState */
+
 /**
  * @param {object} known
  * @param {import("../model/types.js").Run} known.run
- * @param {import("./watch.js").WatchState} known.state
+ * @param {LinesState} known.state
  * @param {boolean} known.lost the server is known not to answer
  * @param {number} known.now by performance.now()
- * @returns {{kind: string, text: string}} kind: of the stream, or "silent"
+ * @returns {{kind: string, text: string}} kind: of the state, or "silent", or "behind"
  */
 export function signOf({ run, state, lost, now }) {
-  const { kind, heardAt, resumedAt, final } = state.stream;
+  const { kind, heardAt, final } = state;
   const at = bytes(state.next);
   const silence = heardAt === null ? 0 : now - heardAt;
   const broken = kind === "reconnecting" || (kind === "live" && (lost || silence > FRESH_MS));
-  if (broken && silence > FRESH_MS)
-    return { kind: "silent", text: `Nothing received for ${seconds(silence)}, at ${at}` };
-  if (broken) return { kind: "reconnecting", text: `Reconnecting… will resume at ${at}` };
-  const text = {
-    connecting: "Connecting…",
-    live: liveText(run, state) + (resumedAt === undefined ? "" : `, resumed at ${bytes(resumedAt)}`),
-    refused: final ? `Refused, at ${at}` : `Refused, at ${at}. Trying again…`,
-    deleted: "Deleted",
-    paused: `Stopped at ${at} of ${bytes(run.output_bytes)}`,
-    loading: `${state.viewer.full ? "Stopped at" : "Loading,"} ${at} of ${bytes(run.output_bytes)}`,
-    ended: bytes(run.output_bytes) + (run.output_lines ? `, ${t("n.lines", { count: run.output_lines })}` : ""),
-  }[kind];
-  return { kind, text };
+  if (broken && silence > FRESH_MS) return { kind: "silent", text: t("sign.silent", { seconds: whole(silence), at }) };
+  if (broken) return { kind: "reconnecting", text: t("sign.reconnecting", { at }) };
+  if (kind === "live") return liveSign(run, state, now);
+  if (kind === "refused") return { kind, text: t(final ? "sign.refused" : "sign.refused-for-now", { at }) };
+  return { kind, text: kind === "ended" ? endedText(state) : t(`sign.${known(kind)}`) };
 }
 
-const seconds = (ms) => `${Math.floor(ms / 1000)} s`;
+const whole = (ms) => Math.floor(ms / 1000);
+const known = (kind) => (kind === "deleted" || kind === "connecting" ? kind : "loading");
 
-function liveText(run, state) {
-  if (!isActive(run)) return `Loading, ${bytes(state.next)} of ${bytes(run.output_bytes)}`;
-  if (run.state === "queued") return "Waiting to start";
-  return `${state.viewer.following ? "Live" : "Not following"}, ${bytes(state.next)}`;
+/** Live is only what shows all that had been written a second ago. */
+function liveSign(run, { next, size, following, lateFrom, resumedAt }, now) {
+  if (run.state === "queued") return { kind: "live", text: t("sign.queued") };
+  if (!isActive(run) && next < size) return { kind: "loading", text: t("sign.loading") };
+  if (lateFrom !== null && now >= lateFrom) {
+    return { kind: "behind", text: t("sign.behind", { size: bytes(size - next) }) };
+  }
+  const text = t(following ? "sign.live" : "sign.not-following", { at: bytes(next) });
+  const resumed = resumedAt === undefined ? "" : `, ${t("sign.resumed", { at: bytes(resumedAt) })}`;
+  return { kind: "live", text: text + resumed };
 }
+
+const endedText = ({ size, lineCount }) =>
+  bytes(size) + (lineCount ? `, ${t("n.lines", { count: lineCount })}` : "");

@@ -1,4 +1,4 @@
-/** The state of the stream, and what to do about it. */
+/** The state of the output, and what to do about it. */
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { isActive } from "../model/run.js";
@@ -7,51 +7,54 @@ import { useTick } from "../server/clock.js";
 import { session } from "../server/session.js";
 import { serverState } from "../server/state.js";
 import { bytes } from "../words/format.js";
+import { t } from "../words/words.js";
 import { signOf } from "./sign.js";
 import { currentTransport } from "./transports.js";
 
-const TICK_MS = 1000;
-const BLOCKED = {
-  events: "A proxy blocks WebSockets: the output is streamed over HTTP instead.",
-  ranges: "A proxy blocks WebSockets and event streams: the page polls for output instead.",
-};
+const TICK_MS = 500;
 
-/** @typedef {import("../model/types.js").Run} Run @typedef {import("./watch.js").WatchState} WatchState */
+/** @typedef {import("../model/types.js").Run} Run @typedef {import("./lines/lines.js").LinesState} LinesState */
 
-/** @param {{run: Run, state: WatchState}} props */
+/** @param {{run: Run, state: LinesState}} props */
 export function StreamSign({ run, state }) {
   const lost = useStore(serverState).kind === "unreachable";
-  useTick(state.stream.kind === "live" || state.stream.kind === "reconnecting" ? TICK_MS : null);
+  useTick(state.kind === "live" || state.kind === "reconnecting" ? TICK_MS : null);
   const { kind, text } = signOf({ run, state, lost, now: performance.now() });
-  const { resumedAt } = state.stream;
-  const news = { reconnecting: "Reconnecting", silent: "Nothing received from the server" }[kind];
+  const { resumedAt } = state;
   return html`
     <span class=${`sign sign--${kind}`}>${text}</span>
-    <span class="visually-hidden" role="status">
-      ${news ?? (resumedAt === undefined ? "" : `Resumed at ${bytes(resumedAt)}`)}
-    </span>
+    <span class="visually-hidden" role="status">${newsOf(kind, resumedAt)}</span>
   `;
+}
+
+/** What is said aloud: not each byte, but that nothing comes, or comes again. */
+function newsOf(kind, resumedAt) {
+  if (kind === "reconnecting") return t("sign.told.reconnecting");
+  if (kind === "silent") return t("sign.told.silent");
+  return resumedAt === undefined ? "" : t("sign.told.resumed", { at: bytes(resumedAt) });
 }
 
 /** Why a run is not followed as it should be. @param {{run: Run}} props */
 export function TransportNote({ run }) {
-  const text = isActive(run) && BLOCKED[useStore(currentTransport)];
-  return text && html`<p class="output__transport">${text}</p>`;
+  const transport = useStore(currentTransport);
+  if (!isActive(run) || transport === "socket") return null;
+  const text = transport === "events" ? t("sign.no-sockets") : t("sign.no-streams");
+  return html`<p class="output__transport">${text}</p>`;
 }
 
 /**
  * Why the server does not send the output, and what can be done.
- * @param {{state: WatchState, retry: () => void}} props
+ * @param {{state: LinesState, retry: () => void}} props
  */
 export function RefusedNote({ state, retry }) {
-  const { kind, detail, final } = state.stream;
+  const { kind, detail, final } = state;
   const isOver = useStore(session).kind === "ended";
-  if (kind === "deleted") return html`<p class="output__note" role="alert">This run was deleted.</p>`;
+  if (kind === "deleted") return html`<p class="output__note" role="alert">${t("sign.told.deleted")}</p>`;
   if (kind !== "refused") return null;
-  if (isOver) return html`<p class="output__note" role="alert">It goes on here once you are signed in again.</p>`;
-  const what = final ? "The output cannot be read any further." : "The output is not shown at the moment.";
+  if (isOver) return html`<p class="output__note" role="alert">${t("sign.told.signed-out")}</p>`;
+  const what = final ? t("sign.told.no-further") : t("sign.told.not-now");
   return html`<p class="output__note" role="alert">
     <span><strong>${what}</strong> ${detail}</span>
-    <${Button} small label="Try again" onClick=${retry} />
+    <${Button} small label=${t("sign.retry")} onClick=${retry} />
   </p>`;
 }

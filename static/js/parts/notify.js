@@ -8,8 +8,6 @@ import { readPreference, storePreference } from "../base/preferences.js";
 import { go, toRun } from "../base/router.js";
 import { Store } from "../base/store.js";
 import { isActive } from "../model/run.js";
-import { getRun } from "../server/api.js";
-import { listen } from "../server/events.js";
 import { outcome, stateLabel } from "../words/run.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
@@ -23,10 +21,8 @@ export const canNotify = globalThis.isSecureContext && "Notification" in globalT
 /** Whether every run that is opened is wished for. @type {Store<boolean>} */
 export const notifyAlways = new Store(readPreference(PREFERENCE) === "always");
 
-/** The runs wished for, and not ended yet: by id, what each is called. @type {Store<Map<string, string>>} */
-export const wishes = new Store(new Map());
-
-let stopListening = null;
+/** The ids of the runs wished for, and not ended yet. @type {Store<Set<string>>} */
+export const wishes = new Store(new Set());
 
 /** @returns {Promise<boolean>} whether the browser lets the page; asks whoever was not asked before */
 async function permitted() {
@@ -42,49 +38,31 @@ export async function turnNotifyAlways(always) {
   return true;
 }
 
-/**
- * Wishes for a run's end, or no more.
- * @param {string} id
- * @param {string} name
- * @returns {Promise<boolean>} false: the browser does not let the page
- */
-export async function toggleWish(id, name) {
-  const isWished = wishes.value.has(id);
-  const may = isWished || (await permitted());
-  if (may) setWish(id, isWished ? null : name);
+/** Wishes for a run's end, or no more. @param {string} id @returns {Promise<boolean>} false: the browser does not let */
+export async function toggleWish(id) {
+  if (wishes.value.has(id)) {
+    setWish(id, false);
+    return true;
+  }
+  const may = await permitted();
+  if (may) setWish(id, true);
   return may;
 }
 
-/** Where it is wished for every run. @param {Run} run that is opened @param {string} name */
-export function noteOpened(run, name) {
-  if (notifyAlways.value && isActive(run)) setWish(run.id, name);
+/** Where it is wished for every run. @param {Run} run that is opened */
+export function noteOpened(run) {
+  if (notifyAlways.value && isActive(run)) setWish(run.id, true);
 }
 
-/** The events tell of a run's end on every screen; they are heard while one is wished for. */
-function setWish(id, name) {
-  const others = [...wishes.value].filter(([each]) => each !== id);
-  wishes.set(new Map(name === null ? others : [...others.slice(1 - MOST_WISHES), [id, name]]));
-  if (wishes.value.size > 0) stopListening ??= listen({ onChange, onReset });
-  else {
-    stopListening?.();
-    stopListening = null;
-  }
+function setWish(id, wished) {
+  const ids = [...wishes.value].filter((each) => each !== id);
+  wishes.set(new Set(wished ? [...ids.slice(1 - MOST_WISHES), id] : ids));
 }
 
-function onChange(change) {
-  if (change.type === "run") noteRun(change.run);
-}
-
-/** Ends may have been missed: each run is asked for. */
-function onReset() {
-  for (const id of wishes.value.keys()) getRun(id).then(noteRun, () => {});
-}
-
-/** Tells of the end of a run that is wished for. @param {Run} run as it is known now */
-export function noteRun(run) {
-  const name = wishes.value.get(run.id);
-  if (isActive(run) || name === undefined) return;
-  setWish(run.id, null);
+/** Tells of the end of a run that is wished for. @param {Run} run as it is known now @param {string} name */
+export function noteRun(run, name) {
+  if (isActive(run) || !wishes.value.has(run.id)) return;
+  setWish(run.id, false);
   if (document.visibilityState === "visible" || Notification.permission !== "granted") return;
   show(run, name);
 }

@@ -24,9 +24,9 @@ const SIGNALS = [
   ["run.user-1", "SIGUSR1"],
 ];
 
-/** @param {{run: Run, name: string, reload: () => void}} props name: of the command */
-export const RunActions = ({ run, name, reload }) => html`
-  ${canNotify && isActive(run) && html`<${NotifyButton} run=${run} name=${name} />`}
+/** @param {{run: Run, reload: () => void}} props */
+export const RunActions = ({ run, reload }) => html`
+  ${canNotify && isActive(run) && html`<${NotifyButton} run=${run} />`}
   ${!isActive(run) && html`<${Afterwards} run=${run} />`}
   ${isActive(run) && may(run, "operate") && html`<${Controls} run=${run} reload=${reload} />`}
   <${Button} compact icon="link" label=${t("run.copy-link")} onClick=${copyLink} />
@@ -34,10 +34,10 @@ export const RunActions = ({ run, name, reload }) => html`
 
 const copyLink = () => copyAndTell(location.href, t("run.link-copied"));
 
-function NotifyButton({ run, name }) {
+function NotifyButton({ run }) {
   const wished = useStore(wishes).has(run.id);
   const [toggle, asking] = useAction(async () => {
-    if (!(await toggleWish(run.id, name))) showNotice(t("notify.denied"), { isError: true });
+    if (!(await toggleWish(run.id))) showNotice(t("notify.denied"), { isError: true });
   });
   return html`<${Button} iconOnly kind=${wished ? undefined : "quiet"} icon="bell" label=${t("notify.run")}
     aria-pressed=${wished} disabled=${asking} onClick=${toggle} />`;

@@ -62,13 +62,11 @@ function RunView({ run, onRun, reload }) {
   ];
   const tab = `${stateLabel(shownState(run))} · ${name}`;
   useFavicon(shownState(run));
-  useEffect(() => command && noteOpened(run, command.name), [run.id, command]);
-  useEffect(() => noteRun(run), [run.state]);
+  useEffect(() => noteOpened(run), [run.id]);
+  useEffect(() => command && noteRun(run, command.name), [run.state, command]);
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
-    <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}>
-      <${RunActions} run=${run} name=${name} reload=${reload} />
-    <//>
+    <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
     <${Facts} run=${run} />
     <${Output} run=${run} onRun=${onRun} />
     <p class="visually-hidden" role="status" aria-live="polite">${`${stateLabel(shownState(run))}. ${outcome(run)}`}</p>

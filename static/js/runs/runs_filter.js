@@ -14,7 +14,7 @@ const FURTHER = ["min_seconds", "max_seconds", "exitcode", "q"];
 export function RunsFilter({ filter, commands, onFilter }) {
   const change = (event) => onFilter({ ...filter, [event.target.name]: event.target.value.trim() });
   const open = useRef(FURTHER.some((name) => filter[name])).current;
-  return html`<form class="runs-filter" role="search" aria-label=${t("runs.filter")}
+  return html`<form class="filters runs-filter" role="search" aria-label=${t("runs.filter")}
     onSubmit=${(event) => event.preventDefault()}>
     <${StateChoice} filter=${filter} onFilter=${onFilter} />
     <${CommandChoice} filter=${filter} commands=${commands} change=${change} />

@@ -168,6 +168,7 @@ export class Blocks {
     if (this.wantsTail) return this.#tailJob();
     if (!this.wish) return null;
     const { first, last } = this.wish;
+    if (last <= first) return null;
     return this.#jobIn(first, last) ?? this.#jobIn(first - MARGIN, last + MARGIN);
   }
 

@@ -36,6 +36,7 @@ import { Whole, WHOLE_BYTES, WHOLE_LINES } from "./whole.js";
  */
 
 const STREAMED = "utf-8";
+const UTF16 = "utf-16le";
 const TAIL_BYTES = 256 * 1024;
 /** A viewer that is further behind goes on at the end. */
 const MAX_BEHIND = 256 * 1024;
@@ -74,7 +75,14 @@ export class Lines {
 
   /** @returns {number} of rows */
   get count() {
-    return Math.max(this.total, this.tail.count);
+    const count = Math.max(this.total, this.tail.count);
+    return this.#isHalf(count) ? count - 1 : count;
+  }
+
+  /** The second byte of a last newline in UTF-16 is a line by the server's count, and none to anybody else. */
+  #isHalf(number) {
+    const line = this.encoding === UTF16 && this.blocks.store.line(number);
+    return line && line.offset !== null && line.offset % 2 === 1 && line.to - line.offset <= 1;
   }
 
   get lineCount() {

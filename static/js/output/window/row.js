@@ -29,7 +29,7 @@ export function fillRow(element, row, line) {
   element.classList.toggle("out-row--waiting", row === null);
   element.classList.toggle("out-row--swallowed", row?.swallowed === true);
   element.dataset.line = String(line);
-  number.dataset.line = String(line);
+  number.dataset.number = String(line);
   number.ariaLabel = t("output.line", { line });
   text.replaceChildren(...(row?.spans ?? []).map(spanNode));
   if (row?.rest) element.append(restButton(row));
