@@ -196,10 +196,13 @@ async def test_a_script_is_compared_with_what_a_run_executed(
     await client.finished(command["run"]["id"])
     changed = {"script": "echo same\necho now"}
     await client.call("PATCH", f"commands/{command['id']}", json=changed)
-    tab = await open_tab(client, f"/commands/{command['id']}/edit", expected=[RECOLOURED])
+    tab = await open_tab(
+        client, f"/commands/{command['id']}/edit", phone=True, expected=[RECOLOURED]
+    )
     await tab.page.get_by_text("Compare with what a run executed").click()
     difference = tab.page.get_by_role("region", name="Compare with what a run executed")
     await expect(difference.locator(".difference__row--gone")).to_contain_text("echo before")
     await expect(difference.locator(".difference__row--added")).to_contain_text("echo now")
+    assert await tab.overflow() <= 0
     await tab.field("Script").fill("echo same\necho before")
     await expect(tab.page.get_by_text("There is no difference.")).to_be_visible()
