@@ -204,12 +204,14 @@ async def test_every_route_takes_both_slash_forms(
     created = await client.create("sleep 1000")
     ids = {"commands": created["id"], "runs": created["run"]["id"]}
     for method, path, _, _ in ROUTES:
-        if method == "GET" and not path.endswith("ws"):
+        if method == "GET" and not path.endswith(("ws", "events")):  # which no GET reads
             plain = path.replace("{id}", ids[path.partition("/")[0]]) if "{id}" in path else path
             other = plain.removesuffix("/") if plain.endswith("/") else f"{plain}/"
+            needed = {"q": "text"} if path.endswith("search") else {}
             for one, verb in [(plain, "GET"), (other, "GET"), (other, "HEAD")]:
                 with subtests.test(f"{verb} {one}"):
-                    async with client.session.request(verb, client.url(one)) as response:
+                    url = client.url(one)
+                    async with client.session.request(verb, url, params=needed) as response:
                         assert response.status == 200
     await client.call("POST", f"commands/{ids['commands']}/runs/", status=201)
     await client.call("POST", f"runs/{ids['runs']}/signal/", json={"signal": "SIGCONT"})

@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "taking over does not raise the epoch",
-        "server/repositories/runs.py",
+        "server/repositories/run_statements.py",
         "SET epoch = r.epoch + 1, host",
         "SET epoch = r.epoch, host",
         (RUNS,),

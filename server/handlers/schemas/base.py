@@ -36,11 +36,10 @@ class StatesField(fields.String):
 
     def __init__(self, description: str) -> None:
         super().__init__(
-            load_default=frozenset(),
+            load_default=frozenset,  # a function of marshmallow's: no description names it
             metadata={
-                "description": f"{description}; several are separated by commas: "
-                + ", ".join(RunState),
-                "example": "failed,lost",
+                "description": f"{description}; several are separated by commas, such as"
+                f" `failed,lost`: {', '.join(RunState)}",
             },
         )
 

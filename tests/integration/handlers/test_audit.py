@@ -168,7 +168,7 @@ async def _sign_out(api: Api) -> Case:
     return "DELETE", "session", None, 204
 
 
-NO_ACTS = {"make_ticket", "make_link"}
+NO_ACTS = {"make_ticket", "make_link", "check_script"}
 """What they make is good for a moment, and its use is on record where it is an act."""
 
 ACTS = [

@@ -234,7 +234,7 @@ async def test_a_run_that_is_added_meanwhile_keeps_its_command(
             assert not isinstance(run, BaseException)
             assert await runs.get(run.id) == run
         else:
-            assert deleted is None
+            assert deleted == command.group
             assert isinstance(run, CommandNotFoundError)
 
 
