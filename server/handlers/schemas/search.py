@@ -45,7 +45,7 @@ class SearchQuery(StrictSchema):
     q = fields.String(
         required=True,
         validate=[validate.Length(min=1, max=MAX_QUERY_CHARACTERS), texts.encodable],
-        metadata={"description": "a text, or with `regex` a pattern of RE2", "example": "error"},
+        metadata={"description": "a text, or with `regex` a pattern of RE2"},
     )
     regex = _switch("`q` is a regular expression, as RE2 reads them")
     case = _switch("upper and lower case differ")
