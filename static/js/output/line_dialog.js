@@ -1,25 +1,28 @@
-/** Asks for the number of a line to go to. */
+/** Asks for the number of a line to go to, or for lines to choose, as `120-130`. */
 import { html, useState } from "../base/ui.js";
 import { Button } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
 import { t } from "../words/words.js";
+import { parseLines } from "./selecting/lines.js";
 
-/** @param {{onLine: (line: number) => void, onClose: () => void}} props */
-export function LineDialog({ onLine, onClose }) {
+/** @typedef {import("./selecting/lines.js").Lines} Lines */
+
+/** @param {{onLine: (line: number) => void, onLines: (lines: Lines) => void, onClose: () => void}} props */
+export function LineDialog({ onLine, onLines, onClose }) {
   const [text, setText] = useState("");
-  const line = Number(text.replace(/[\s.,_’'\u00a0\u202f]/g, ""));
-  const isLine = Number.isSafeInteger(line) && line > 0;
+  const lines = parseLines(text.replace(/[\s.,_’'\u00a0\u202f]/g, "").replace("–", "-"));
   const submit = (event) => {
     event.preventDefault();
-    if (!isLine) return;
+    if (!lines) return;
     onClose();
-    onLine(line);
+    if (lines.first === lines.last) onLine(lines.first);
+    else onLines(lines);
   };
   return html`<${Dialog} title=${t("output.go-to-line")} onClose=${onClose}>
     <form class="go-to-line" onSubmit=${submit}>
       <input class="input" inputmode="numeric" autocomplete="off" autofocus aria-label=${t("output.line-number")}
         value=${text} onInput=${(event) => setText(event.target.value)} />
-      <${Button} kind="main" type="submit" label=${t("output.go")} disabled=${!isLine} />
+      <${Button} kind="main" type="submit" label=${t("output.go")} disabled=${!lines} />
     </form>
   <//>`;
 }

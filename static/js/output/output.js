@@ -68,7 +68,7 @@ export function Output({ run, onRun }) {
     </div>
     <${NewLines} count=${output.missed} onFollow=${() => output.window.current.follow(true)} />
     ${asks?.kind === "line" && html`<${LineDialog} onClose=${close}
-      onLine=${(line) => output.window.current.goTo(line)} />`}
+      onLine=${(line) => output.window.current.goTo(line)} onLines=${chosen.choose} />`}
     ${asks?.kind === "rest" && html`<${RestDialog} run=${run} row=${asks.row} encoding=${encoding} onClose=${close} />`}
   </section>`;
 }

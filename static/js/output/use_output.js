@@ -45,7 +45,9 @@ export function useOutput(run, { encoding, as, wrap }, onRun) {
 function seenAfter(before, following, count) {
   const empty = count === 0;
   if (before.following === following && before.empty === empty) return before;
-  return { following, left: before.following === following ? before.left : count, empty };
+  // Where an address leads to a line before any is there, none is left behind.
+  const isLeft = before.following === following && !before.empty;
+  return { following, left: isLeft ? before.left : count, empty };
 }
 
 const indexes = (element) => [Number(element.dataset.line) - 1, Number(element.dataset.line)];
