@@ -4,12 +4,6 @@ const LEAST = 4.5;
 const BLACK = "#000000";
 const WHITE = "#ffffff";
 
-/** xterm's first 16 colours, for text on a background of a fixed colour. */
-const NOMINAL = (
-  "#000000 #cd0000 #00cd00 #cdcd00 #0000ee #cd00cd #00cdcd #e5e5e5 " +
-  "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff"
-).split(" ");
-
 /** @param {string} color "#rrggbb" @returns {number} 0 to 1 */
 function luminance(color) {
   const [red, green, blue] = [1, 3, 5].map((at) => {
@@ -23,17 +17,6 @@ function luminance(color) {
 export function contrast(one, other) {
   const [darker, lighter] = [luminance(one), luminance(other)].sort((a, b) => a - b);
   return (lighter + 0.05) / (darker + 0.05);
-}
-
-/**
- * @param {number|string|null} wanted one of the first 16, "#rrggbb", or no colour of its own
- * @param {string} ground "#rrggbb"
- * @returns {string} the colour wanted where it can be read there; else black or white, one of which always can
- */
-export function readableOn(wanted, ground) {
-  const color = typeof wanted === "number" ? NOMINAL[wanted] : wanted;
-  if (color?.startsWith("#") && contrast(color, ground) >= LEAST) return color;
-  return contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE;
 }
 
 /** In how many steps a colour goes to black or white. */
