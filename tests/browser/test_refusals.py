@@ -19,12 +19,12 @@ HANDSHAKE = "WebSocket connection to .* failed"
 GATEWAY = "status of 50[24]"
 
 
-def requests(page: Page, ending: str) -> list[str]:
-    """Collect the requests for what ends so, from now on."""
+def requests(page: Page, part: str) -> list[str]:
+    """Collect the requests for what has this in its address, from now on."""
     seen: list[str] = []
 
     def note(request: Request) -> None:
-        if request.url.endswith(ending):
+        if part in request.url:
             seen.append(request.url)
 
     page.on("request", note)
@@ -45,12 +45,12 @@ async def test_output_that_is_damaged_is_not_asked_for_again_until_a_person_does
 ) -> None:
     client = await start()
     run = await damaged(client, "seq 3", database_url)
-    tab = await open_tab(client, expected=["net::ERR_"])
+    tab = await open_tab(client, expected=["net::ERR_", "status of 410"])
     await tab.page.clock.install()
-    asked = requests(tab.page, "/output")
+    asked = requests(tab.page, "/output?")
     await tab.go(f"/runs/{run}")
     told = tab.output.get_by_role("alert")
-    await expect(told).to_contain_text("It breaks off at byte 0 each time.")
+    await expect(told).to_contain_text("archive damaged at byte 0")
     await expect(tab.output).to_contain_text("Refused, at 0 B")
     await expect(tab.output).not_to_contain_text("Trying again")
     await no_more_come(tab, asked)
@@ -67,9 +67,9 @@ async def test_a_clear_no_to_a_request_for_output_is_final(
     await client.finished(run)
     tab = await open_tab(client, expected=["status of 410"])
     await tab.page.clock.install()
-    asked = requests(tab.page, "/output")
+    asked = requests(tab.page, "/output?")
     await tab.page.route(
-        "**/output",
+        "**/output?*",
         lambda route: route.fulfill(
             status=410,
             content_type="application/problem+json",
@@ -88,7 +88,7 @@ async def test_output_that_is_refused_for_now_is_reported_at_the_output_alone(
     await client.finished(run)
     tab = await open_tab(client, expected=["status of 503"])
     await tab.page.route(
-        "**/output",
+        "**/output?*",
         lambda route: route.fulfill(
             status=503,
             content_type="application/problem+json",
@@ -99,7 +99,7 @@ async def test_output_that_is_refused_for_now_is_reported_at_the_output_alone(
     await expect(tab.output.get_by_role("alert")).to_contain_text("No more viewers are served.")
     await expect(tab.output).to_contain_text("Trying again")
     await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)
-    await tab.page.unroute("**/output")
+    await tab.page.unroute("**/output?*")
     await expect(tab.log).to_contain_text("Succeeded")
     assert await tab.lines() == ["1", "2", "3"]
 
@@ -183,7 +183,7 @@ async def test_a_server_that_is_away_behind_a_proxy_is_missed_and_watched_again_
         await tab.close()
 
 
-async def test_where_a_proxy_drops_ranges_small_output_is_shown_and_of_large_output_it_is_said(
+async def test_where_a_proxy_drops_ranges_any_output_is_shown(
     client: Client, browser: Browser, tmp_path: Path
 ) -> None:
     small, large = await client.run("seq 3"), await client.run("yes | head -c 2000000")
@@ -196,8 +196,6 @@ async def test_where_a_proxy_drops_ranges_small_output_is_shown_and_of_large_out
         await expect(tab.log).to_contain_text("Succeeded")
         assert await tab.lines() == ["1", "2", "3"]
         await tab.go(f"/runs/{large}")
-        told = tab.output.get_by_role("alert")
-        await expect(told).to_contain_text("A proxy drops the Range header")
-        assert await tab.lines() == []
+        await expect(tab.log.locator("[data-line='1000000']")).to_contain_text("y")
         assert tab.problems == []
         await tab.close()

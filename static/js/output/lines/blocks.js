@@ -6,7 +6,7 @@ import { readPart } from "../../server/api.js";
 import { backOff, retryEvents } from "../../server/state.js";
 import { brokenOff } from "../../server/answers.js";
 import { ended, needsLast } from "./line.js";
-import { LAST_BYTES, lastText, linesOf } from "./split.js";
+import { endsInHalf, LAST_BYTES, lastText, linesOf, UTF16 } from "./split.js";
 import { BLOCK_LINES, blockOf, Store } from "./store.js";
 
 /**
@@ -143,9 +143,15 @@ export class Blocks {
     job.take(part);
     Object.assign(this, { failures: 0, breaks: 0 });
     this.listener.onProblem(null);
-    this.listener.onSize(part.size, part.lines);
+    this.listener.onSize(part.size, part.lines - this.#uncounted(job, part));
     if (job.query.tail) this.listener.onTail();
     this.listener.onChange();
+  }
+
+  /** Whether the last line that the server counts is one, only the end of the output tells, in UTF-16. */
+  #uncounted(job, part) {
+    const known = job.query.tail !== undefined;
+    return this.encoding === UTF16 && (!known || endsInHalf(part, this.encoding)) ? 1 : 0;
   }
 
   #failed(problem, job) {

@@ -14,7 +14,7 @@ import { MAX_TEXT } from "./line.js";
 
 const NEWLINE = 10;
 const UTF8 = "utf-8";
-const UTF16 = "utf-16le";
+export const UTF16 = "utf-16le";
 /** Of the end of a long line. */
 export const LAST_BYTES = 4096;
 /** The longest code point of UTF-8, in bytes. */
@@ -33,6 +33,14 @@ const even = (offset, encoding) => (encoding === UTF16 ? offset + (offset % 2) :
 const isOther = ({ bytes, offset }, at, encoding) => encoding === UTF16 && (offset + at) % 2 === 0 && bytes[at + 1] > 0;
 
 /**
+ * @param {{bytes: Uint8Array, offset: number}} part
+ * @param {string} encoding
+ * @returns {boolean} whether it ends with the second byte of a newline, which is no line, although the server counts it
+ */
+export const endsInHalf = ({ bytes, offset }, encoding) =>
+  encoding === UTF16 && (offset + bytes.length) % 2 === 0 && bytes.at(-1) === 0 && bytes.at(-2) === NEWLINE;
+
+/**
  * @param {Part} part
  * @param {string} encoding a label of the Encoding Standard
  * @returns {Known[]} its lines; the last one is cut where the part is bounded
@@ -40,7 +48,8 @@ const isOther = ({ bytes, offset }, at, encoding) => encoding === UTF16 && (offs
 export function linesOf(part, encoding) {
   const { bytes } = part;
   const lines = [];
-  for (let start = 0, number = part.line; start < bytes.length; number += 1) {
+  const length = bytes.length - (endsInHalf(part, encoding) ? 1 : 0);
+  for (let start = 0, number = part.line; start < length; number += 1) {
     const newline = bytes.indexOf(NEWLINE, start);
     const end = newline === -1 ? bytes.length : newline;
     lines.push(lineOf(part, { start, end, number, whole: newline !== -1 }, encoding));

@@ -122,6 +122,12 @@ test("lines of other encodings are read from their bytes", async () => {
   const { lines: sixteen } = await opened(wide, { encoding: "utf-16le" });
   assert.deepEqual(sixteen.rows(0, 6).map(said), ["one", "два", "", "Ċ", "!", "end"]);
   sixteen.dispose();
+  const { lines: closed } = await opened(new Served(new Uint8Array(Buffer.from("one\nдва\n", "utf16le"))), {
+    encoding: "utf-16le",
+  });
+  assert.equal(closed.lineCount, 2, "half a newline is no line");
+  assert.deepEqual(closed.rows(0, 2).map(said), ["one", "два"]);
+  closed.dispose();
 });
 
 test("what could not be read is read again, and says so meanwhile", async () => {
