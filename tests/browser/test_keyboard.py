@@ -10,7 +10,7 @@ from tests.browser.people import signed_in
 from tests.support.browser import OpenTab, Tab
 from tests.support.client import Client, Start
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 COUNT = "for i in $(seq 300); do echo line $i; done; echo 'error: no space left'; seq 300"
 WAITS = "trap 'echo got INT' INT; echo ready; while :; do sleep 0.02; done"
