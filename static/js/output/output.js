@@ -8,6 +8,8 @@ import { outputUrl } from "../server/api.js";
 import { t } from "../words/words.js";
 import { copyOutput } from "./copying.js";
 import { EncodingChoice, useEncoding } from "./encoding.js";
+import { FindBar, FindMarks } from "./find/bar.js";
+import { useFind } from "./find/find.js";
 import { LineDialog } from "./line_dialog.js";
 import { EndNote, NewLines, NothingNote } from "./notes.js";
 import { RestDialog } from "./rest_dialog.js";
@@ -32,6 +34,7 @@ export function Output({ run, onRun }) {
   const output = useOutput(run, { encoding, as, wrap }, onRun);
   const times = useTimes(output.window, run, () => output.lines.current.lineCount, output.key);
   const chosen = useSelecting(output.window, output.host, output.key);
+  const find = useFind(output, run);
   const [asks, setAsks] = useState(null);
   const follow = () => output.window.current.follow(!output.seen.following);
   const copy = () => copyOutput(run, { encoding, as });
@@ -57,14 +60,18 @@ export function Output({ run, onRun }) {
     </div>
     ${chosen.lines && html`<${ChosenBar} runId=${run.id} encoding=${encoding} lines=${chosen.lines}
       onNone=${() => chosen.choose(null)} />`}
+    ${find.open && html`<${FindBar} find=${find} />`}
     <${TransportNote} run=${run} />
     <${RefusedNote} state=${output.state} retry=${() => output.lines.current.retry()} />
-    <div ref=${output.scroller} class=${`output__scroller ${wrap === "on" ? "output__scroller--wrap" : ""}`}
-      tabindex="0" role="log" aria-live="off" aria-label=${t("output.log")} onClick=${onRows}>
-      <${WindowFrame} host=${output.host}>
-        <${NothingNote} run=${run} state=${output.state} empty=${output.seen.empty} />
-        <${EndNote} run=${run} state=${output.state} />
-      <//>
+    <div class="output__found">
+      <div ref=${output.scroller} class=${`output__scroller ${wrap === "on" ? "output__scroller--wrap" : ""}`}
+        tabindex="0" role="log" aria-live="off" aria-label=${t("output.log")} onClick=${onRows}>
+        <${WindowFrame} host=${output.host}>
+          <${NothingNote} run=${run} state=${output.state} empty=${output.seen.empty} />
+          <${EndNote} run=${run} state=${output.state} />
+        <//>
+      </div>
+      ${find.open && html`<${FindMarks} find=${find} lineCount=${output.state.lineCount} />`}
     </div>
     <${NewLines} count=${output.missed} onFollow=${() => output.window.current.follow(true)} />
     ${asks?.kind === "line" && html`<${LineDialog} onClose=${close}

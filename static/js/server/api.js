@@ -191,6 +191,9 @@ export function readOutput(id, from, to, { signal }) {
   return noted(fetchWithin(outputUrl(id), { signal, headers }, LONG_MS, take, false));
 }
 
+/** @param {string} id @param {object} values of the search @param {{signal: AbortSignal}} options */
+export const searchRun = (id, values, options) => request("GET", run(id) + "/search" + query(values), options);
+
 /** @param {string} id @param {{first: number, last: number}} lines @param {{signal: AbortSignal}} options */
 export const listMarks = (id, { first, last }, options) =>
   request("GET", run(id) + "/marks" + query({ lines: `${first}-${last}` }), options);

@@ -1,0 +1,172 @@
+/**
+ * The lines of an output that a search has found: how many, which is where, and what each says. They are counted from
+ * start to end, a call after the other, and what the run writes later is counted on; a call for some of them looks at
+ * a part of the output alone.
+ */
+import { Parts } from "./parts.js";
+
+/**
+ * @typedef {object} Hit
+ * @property {number} line
+ * @property {number} offset
+ * @property {number} text_offset
+ * @property {string} text
+ * @property {number} start
+ * @property {number} end
+ *
+ * @typedef {object} Answer
+ * @property {Hit[]} items
+ * @property {number} count
+ * @property {boolean} complete
+ * @property {string|null} next
+ * @property {number} size
+ * @property {[number, number][]} histogram
+ *
+ * @typedef {(values: object, options: {signal: AbortSignal}) => Promise<Answer>} Ask searches with these parameters
+ */
+
+const PARTS = 200;
+/** Hits that are fetched together, and how many such blocks are kept. */
+export const BLOCK = 50;
+const KEPT_BLOCKS = 20;
+const GROWTH_MS = 1000;
+
+export class Hits {
+  /** @param {Ask} ask @param {() => void} onChange more is known */
+  constructor(ask, onChange) {
+    Object.assign(this, { ask, onChange, count: 0, complete: false, problem: null, cursor: null, size: 0, timer: 0 });
+    this.parts = new Parts();
+    this.abort = new AbortController();
+    /** @type {Map<number, Hit[]|null>} blocks by their number; null: under way */
+    this.blocks = new Map();
+    this.counting = this.#count();
+  }
+
+  /** The output has grown to `size` bytes. @param {number} size */
+  grow(size) {
+    if (!this.complete || this.cursor === null || size <= this.size || this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.counting = this.#count();
+    }, GROWTH_MS);
+  }
+
+  /** @param {number} line @returns {Promise<Hit|null>} the first hit from that line on; null: there is none */
+  async from(line) {
+    let values = { from: line, limit: 1 };
+    for (;;) {
+      const { items, complete, next } = await this.#ask(values);
+      if (items.length || complete || next === null) return items[0] ?? null;
+      values = { cursor: next, limit: 1 };
+    }
+  }
+
+  /** @param {number} line @returns {Promise<Hit|null>} the last hit before that line; null: there is none */
+  async before(line) {
+    await this.#counted(line);
+    const ordinal = await this.ordinalOf(line);
+    return ordinal ? this.at(ordinal - 1) : null;
+  }
+
+  /** @returns {Promise<Hit|null>} */
+  async last() {
+    await this.counting;
+    return this.count ? this.at(this.count - 1) : null;
+  }
+
+  /** @param {number} line @returns {Promise<number>} how many hits lie before it */
+  async ordinalOf(line) {
+    const part = this.parts.ofLine(line);
+    if (!part || part.line >= line) return part?.first ?? 0;
+    let [values, count] = [{ from: part.line, until: line - 1, limit: 0 }, 0];
+    for (let more = true; more; ) {
+      const answer = await this.#ask(values);
+      count = answer.count;
+      more = !answer.complete && answer.next !== null;
+      values = { cursor: answer.next, until: line - 1, limit: 0 };
+    }
+    return part.first + count;
+  }
+
+  /** @param {number} ordinal from 0, below `count` @returns {Promise<Hit|null>} */
+  async at(ordinal) {
+    const hits = await this.#block(Math.floor(ordinal / BLOCK));
+    return hits[ordinal % BLOCK] ?? null;
+  }
+
+  /** @param {number} ordinal @returns {Hit|null} if it is there already */
+  known(ordinal) {
+    return this.blocks.get(Math.floor(ordinal / BLOCK))?.[ordinal % BLOCK] ?? null;
+  }
+
+  /** Fetches hits that are looked at. @param {number} first @param {number} last not with it */
+  async want(first, last) {
+    for (let block = Math.floor(first / BLOCK); block * BLOCK < Math.min(last, this.count); block += 1) {
+      if (this.blocks.has(block)) continue;
+      this.blocks.set(block, null);
+      try {
+        await this.#block(block);
+      } catch (problem) {
+        this.blocks.delete(block);
+        if (this.abort.signal.aborted) return;
+        this.problem = problem;
+      }
+      this.onChange();
+    }
+  }
+
+  dispose() {
+    clearTimeout(this.timer);
+    this.abort.abort();
+  }
+
+  async #block(block) {
+    const known = this.blocks.get(block);
+    // The last block may have been cut short when it was fetched: the count has grown since.
+    if (known && (known.length === BLOCK || block * BLOCK + known.length >= this.count)) return known;
+    const first = block * BLOCK;
+    const part = this.parts.ofOrdinal(first);
+    const hits = [];
+    let values = { from: part?.line ?? 1, skip: first - (part?.first ?? 0), limit: BLOCK };
+    for (let more = true; more; ) {
+      const { items, complete, next, count } = await this.#ask(values);
+      hits.push(...items);
+      more = !complete && next !== null && hits.length < BLOCK;
+      const skip = hits.length ? 0 : Math.max(0, first - (part?.first ?? 0) - count);
+      values = { cursor: next, skip, limit: BLOCK - hits.length };
+    }
+    this.blocks.delete(block);
+    this.blocks.set(block, hits);
+    for (const oldest of this.blocks.keys()) {
+      if (this.blocks.size <= KEPT_BLOCKS) break;
+      this.blocks.delete(oldest);
+    }
+    return hits;
+  }
+
+  /** Counts to the end. */
+  async #count() {
+    this.complete = false;
+    try {
+      do {
+        const answer = await this.#ask({ limit: 0, histogram: PARTS, ...(this.cursor && { cursor: this.cursor }) });
+        this.parts.add(answer.histogram);
+        Object.assign(this, { count: answer.count, complete: answer.complete, cursor: answer.next, size: answer.size });
+        this.onChange();
+      } while (!this.complete);
+    } catch (problem) {
+      if (this.abort.signal.aborted) return;
+      this.problem = problem;
+      this.onChange();
+    }
+  }
+
+  /** Waits until hits up to a line are counted. */
+  async #counted(line) {
+    if (this.parts.last < line) await this.counting;
+  }
+
+  #ask(values) {
+    return this.ask(values, { signal: this.abort.signal });
+  }
+}

@@ -1,0 +1,177 @@
+"""Finding in an output, by the keyboard: hits in their order, counted, highlighted, and errors."""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Request, ViewportSize, expect
+
+from tests.support.browser import OpenTab, Tab
+from tests.support.client import Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LINES = 300_000
+PHONE: ViewportSize = {"width": 360, "height": 700}
+SCRIPT = f"""
+seq -f 'step %.0f of the build, all is well' 1 {LINES} | sed \
+ -e '150000s/.*/ERROR: the disk is full/' -e '1000s/$/ needle/' \
+ -e '200000s/$/ Needle/' -e '299000s/$/ needles/'
+"""
+
+
+class Found:
+    """A run's output in a tab, and what was asked of the server to search it."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.asked: list[dict[str, list[str]]] = []
+        tab.page.on("request", self._requested)
+
+    def _requested(self, request: Request) -> None:
+        if "/search?" in request.url:
+            self.asked.append(parse_qs(urlparse(request.url).query))
+
+    async def show(self, run_id: str, query: str = "") -> None:
+        """Show the run, and wait for its last line."""
+        await self.tab.go(f"/runs/{run_id}{query}")
+        await expect(self.tab.page.locator(".out-row").first).to_be_visible()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            await self.tab.page.keyboard.press(key)
+
+    @property
+    def told(self) -> Locator:
+        """What the bar says."""
+        return self.tab.page.locator(".find__told")
+
+    @property
+    def shown(self) -> Locator:
+        """The row of the hit that is shown."""
+        return self.tab.page.locator(".out-row--marked")
+
+    async def highlighted(self) -> list[str]:
+        """Return what is highlighted in the rows."""
+        texts: list[str] = await self.tab.page.evaluate(
+            "() => [...(CSS.highlights.get('find') ?? [])].map((range) => range.toString())"
+        )
+        return texts
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def run_id(client: Client) -> str:
+    run_id = await client.run(SCRIPT)
+    await client.finished(run_id)
+    return run_id
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def found(client: Client, open_tab: OpenTab) -> Found:
+    return Found(await open_tab(client, expected=["status of 422"]))
+
+
+async def test_a_text_is_found_in_two_keys_and_gone_through_in_both_directions(
+    found: Found, run_id: str
+) -> None:
+    await found.show(run_id)
+    await found.press("Home", "/")
+    await found.tab.page.keyboard.type("needle")
+    await found.press("Enter")
+    await expect(found.shown).to_contain_text("step 1000 of")
+    await expect(found.told).to_have_text("1 of 3")
+    assert await found.highlighted() == ["needle"]
+    assert "find=needle" in found.tab.page.url
+    await found.press("Enter")
+    await expect(found.shown).to_contain_text("step 200000 of")
+    await expect(found.told).to_have_text("2 of 3")
+    await found.tab.page.locator(".output__scroller").focus()
+    for key, line, place in [("n", 299000, 3), ("n", 1000, 1), ("N", 299000, 3), ("N", 200000, 2)]:
+        await found.press(key)
+        await expect(found.shown).to_contain_text(f"step {line} of")
+        await expect(found.told).to_have_text(f"{place} of 3")
+    counted = [asked for asked in found.asked if "histogram" in asked]
+    assert len(counted) == 1  # it is counted once, whatever is gone to
+    assert len(found.asked) < 25
+    assert await found.tab.page.locator(".out-row").count() < 100
+    await found.press("Escape")
+    await expect(found.told).to_have_count(0)
+    assert "find=" not in found.tab.page.url
+
+
+async def test_the_error_in_the_middle_is_one_key_away(found: Found, run_id: str) -> None:
+    await found.show(run_id)
+    await found.press("e")
+    await expect(found.shown).to_have_text("ERROR: the disk is full")
+    await expect(found.told).to_have_text("1 of 1")
+    assert await found.highlighted() == ["ERROR"]
+
+
+async def test_an_address_opens_at_what_it_finds(found: Found, run_id: str) -> None:
+    await found.show(run_id, "?find=needles&word=1&case=1")
+    await expect(found.shown).to_contain_text("step 299000 of")
+    await expect(found.told).to_have_text("1 of 1")
+
+
+async def test_a_pattern_that_cannot_be_read_is_said_with_what_is_wrong(
+    found: Found, run_id: str
+) -> None:
+    await found.show(run_id, "?find=(disk&regex=1")
+    await expect(found.told).to_contain_text("missing ): (disk")
+    await found.tab.page.get_by_role("searchbox").fill("disk|needle$")
+    await expect(found.told).to_have_text("1 of 3")
+    await found.tab.page.get_by_role("searchbox").fill("no such text")
+    await expect(found.told).to_have_text("No matches")
+
+
+async def test_matching_lines_alone_are_shown_in_order_and_what_is_chosen_stays(
+    found: Found, run_id: str
+) -> None:
+    await found.show(run_id, "?find=needle")
+    await expect(found.told).to_have_text("1 of 3")
+    await found.tab.page.get_by_role("button", name="Matches only").click()
+    rows = found.tab.page.locator(".out-row")
+    await expect(rows).to_have_count(3)
+    numbers = await rows.evaluate_all("(all) => all.map((one) => one.dataset.line)")
+    assert numbers == ["1000", "200000", "299000"]
+    await found.press("n")
+    await expect(found.shown).to_contain_text("step 200000 of")
+    await found.tab.page.get_by_role("button", name="Matches only").click()
+    await expect(found.shown).to_contain_text("step 200000 of")
+    await expect(found.tab.page.locator(".out-row[data-line='200001']")).to_be_visible()
+
+
+async def test_many_hits_are_shown_a_block_at_a_time(found: Found, run_id: str) -> None:
+    await found.show(run_id, "?find=well")
+    await expect(found.told).to_have_text("1 of 299,999")
+    assert await found.tab.page.locator(".find-marks i").count() <= 200
+    await found.tab.page.get_by_role("button", name="Matches only").click()
+    await found.tab.page.locator(".output__scroller").focus()
+    await found.press("End")
+    await expect(found.tab.page.locator(".out-row").last).to_contain_text(f"step {LINES} of")
+    assert len(found.asked) < 20
+
+
+async def test_what_a_run_writes_later_is_counted_on(found: Found, client: Client) -> None:
+    script = "echo needle 1; trap 'echo needle 2' USR1; while :; do sleep 0.1; done"
+    run_id = await client.run(script)
+    await found.show(run_id, "?find=needle")
+    await expect(found.told).to_have_text(re.compile("1 match|1 of 1"))
+    await client.call("POST", f"runs/{run_id}/signal", status=202, json={"signal": "SIGUSR1"})
+    await expect(found.told).to_have_text(re.compile("2 matches|1 of 2"))
+    counted = [asked for asked in found.asked if "histogram" in asked]
+    assert all("cursor" in asked for asked in counted[1:])
+    await client.stop(run_id, grace_seconds=0)
+
+
+async def test_the_bar_is_no_wider_than_a_phone(found: Found, run_id: str) -> None:
+    await found.tab.page.set_viewport_size(PHONE)
+    await found.show(run_id, "?find=needle")
+    await expect(found.told).to_have_text("1 of 3")
+    wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert await found.tab.page.evaluate(wide)
+    bar = await found.tab.page.locator(".find").bounding_box()
+    assert bar is not None
+    assert bar["width"] <= PHONE["width"]
