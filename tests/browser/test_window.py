@@ -73,6 +73,7 @@ ROWS = """
 }
 """
 DRAWN = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+FITS = "log => log.scrollWidth <= log.clientWidth"
 ELEMENTS = "document.querySelectorAll('.output__scroller *').length"
 
 
@@ -262,6 +263,7 @@ async def test_a_wider_window_keeps_the_place(shown: Shown) -> None:
     await shown.until_first(40_000)
     await shown.tab.page.set_viewport_size({"width": 360, "height": 800})
     await shown.until_first(40_000)
+    assert await shown.tab.log.evaluate(FITS)
     await shown.call(
         "document.querySelector('.output__scroller').classList.remove('output__scroller--wrap');"
         " shown.rewrap()"
@@ -277,3 +279,9 @@ async def test_a_wider_window_keeps_the_place(shown: Shown) -> None:
         " - document.querySelector('.output__scroller').getBoundingClientRect().left"
     )
     assert abs(left) < 2
+    await shown.call(
+        "document.querySelector('.output__scroller').classList.add('output__scroller--wrap');"
+        " shown.rewrap()"
+    )
+    await shown.until_first(40_000)
+    assert await log.evaluate(FITS)

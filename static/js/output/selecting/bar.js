@@ -47,8 +47,8 @@ export function ChosenBar({ runId, encoding, lines, onNone }) {
     { key: "y", description: t("chosen.copy"), run: copy },
     { key: "Escape", description: t("chosen.none"), run: onNone },
   ]);
-  return html`<div class="chosen" role="group" aria-label=${t("chosen.title")}>
-    <span class="chosen__lines" role="status">${name(lines)}</span>
+  return html`<div class="chosen-lines" role="group" aria-label=${t("chosen.title")}>
+    <span class="chosen-lines__names" role="status">${name(lines)}</span>
     <${Button} small compact kind="quiet" icon="copy" label=${t("chosen.copy")} onClick=${copy} />
     <${Button} small compact kind="quiet" icon="link" label=${t("chosen.copy-link")}
       onClick=${() => copyAndTell(location.href, t("chosen.link-copied"))} />

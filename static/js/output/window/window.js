@@ -39,7 +39,7 @@ export class OutputWindow {
   constructor(scroller, host, { onState = () => {} } = {}) {
     this.parts = { scroller, host, flow: host.parentElement };
     Object.assign(this.parts, { view: this.parts.flow.parentElement, foot: host.nextElementSibling });
-    Object.assign(this, { onState, content: NOTHING, following: true, frame: 0, told: "", height: 0, width: 0 });
+    Object.assign(this, { onState, content: NOTHING, following: true, frame: 0, told: "", height: 0, width: 0, room: 0 });
     Object.assign(this, { place: { index: 0, y: 0 }, line: 1, moved: 0, marked: null });
     this.seen = { first: 0, last: 0, top: 0, bottom: 0 };
     /** @type {Set<(element: HTMLElement, row: Row|null) => void>} called whenever a row has been drawn anew */
@@ -121,7 +121,7 @@ export class OutputWindow {
 
   /** The width of rows is another: they wrap, or do not. */
   rewrap() {
-    this.width = 0;
+    this.room = 0;
     this.#resized();
   }
 
@@ -188,6 +188,10 @@ export class OutputWindow {
   }
 
   #resized() {
+    const { scroller, view } = this.parts;
+    // Rows that were wider, or had more room, keep none of it: they would not wrap.
+    if (this.room !== scroller.clientWidth) Object.assign(this, { room: scroller.clientWidth, width: 0 });
+    if (this.width === 0) view.parentElement.style.minWidth = "";
     this.heights.line = parseFloat(getComputedStyle(this.parts.host).lineHeight);
     this.heights.clear();
     this.#schedule();
