@@ -51,17 +51,34 @@ async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, ke
     await expect(tab.page.get_by_role("main")).to_contain_text("Running")
     await keep(tab, "pictures/commands.png")
     await tab.go("/runs")
-    await expect(tab.page.get_by_role("main")).to_contain_text("exit code 1")
+    await expect(tab.page.get_by_role("row").filter(has_text="Nightly backup")).to_be_visible()
     await keep(tab, "pictures/runs.png")
     await tab.go(f"/commands/{backup['id']}")
     await expect(tab.page.get_by_role("main")).to_contain_text("exit code 1")
     await keep(tab, "pictures/command.png")
+    await tab.go(f"/commands/{backup['id']}/edit")
+    await tab.page.locator(".cm-content").press("Control+End")
+    await tab.page.keyboard.type("if [ -s /backup/orders.dump ]; then")
+    await tab.button("Save").click()
+    await expect(tab.page.get_by_role("main")).to_contain_text("The interpreter finds problems")
+    await keep(tab, "pictures/editor.png")
     phone = await open_tab(
         client, f"/runs/{deploy['run']['id']}", phone=True, dark=True, locale="ru-RU"
     )
     await expect(phone.page.get_by_role("log")).to_contain_text("61%")
     await keep(phone, "pictures/russian.png")
     gate.open()
+
+
+async def test_any_line_of_a_million(client: Client, open_tab: OpenTab, keep: Keep) -> None:
+    script = "seq -f 'GET /orders/%07.0f 200 in 12 ms' 1000000"
+    run = (await client.create(script, name="Replay a day of requests"))["run"]["id"]
+    await client.finished(run)
+    tab = await open_tab(client, f"/runs/{run}?line=500000-500004")
+    await expect(tab.page.locator(".out-row[data-line='500000']")).to_be_in_viewport()
+    await tab.page.keyboard.press("t")
+    await expect(tab.page.locator(".out-row[data-line='500004'] .out-row__time")).not_to_be_empty()
+    await keep(tab, "pictures/lines.png")
 
 
 async def test_the_pictured_deploy_is_a_run_like_any_other(

@@ -3,6 +3,8 @@
 A test's docstring is its task, as the list says it.
 """
 
+import re
+
 import pytest
 from playwright.async_api import Locator, expect
 
@@ -138,6 +140,25 @@ async def test_read(client: Client, open_tab: OpenTab) -> None:
     await press(tab, "y")
     await expect(tab.page.get_by_role("status").last).to_contain_text("Copied")
     assert "line 150" in await tab.page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_go_to_lines(client: Client, open_tab: OpenTab) -> None:
+    """Go to a line by its number, choose lines, and see when they were written."""
+    run = await client.run("seq 5000")
+    await client.finished(run)
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("5000")
+    await press(tab, "g")
+    await tab.page.keyboard.type("2500")
+    await press(tab, "Enter")
+    line = tab.page.locator(".out-row[data-line='2500']")
+    await expect(line).to_be_in_viewport()
+    await press(tab, "t")
+    await expect(line.locator(".out-row__time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    await press(tab, "g")
+    await tab.page.keyboard.type("2500-2502")
+    await press(tab, "Enter")
+    await expect(tab.page).to_have_url(re.compile("line=2500-2502$"))
 
 
 async def test_delete(client: Client, open_tab: OpenTab) -> None:
