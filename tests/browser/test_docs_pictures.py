@@ -59,7 +59,6 @@ async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, ke
     await tab.go(f"/commands/{backup['id']}/edit")
     await tab.page.locator(".cm-content").press("Control+End")
     await tab.page.keyboard.type("if [ -s /backup/orders.dump ]; then")
-    await tab.button("Save").click()
     await expect(tab.page.get_by_role("main")).to_contain_text("The interpreter finds problems")
     await keep(tab, "pictures/editor.png")
     phone = await open_tab(
@@ -79,6 +78,12 @@ async def test_any_line_of_a_million(client: Client, open_tab: OpenTab, keep: Ke
     await tab.page.keyboard.press("t")
     await expect(tab.page.locator(".out-row[data-line='500004'] .out-row__time")).not_to_be_empty()
     await keep(tab, "pictures/lines.png")
+    await tab.page.keyboard.press("/")
+    await tab.page.keyboard.type("orders/07777")
+    await expect(tab.page.locator(".find__told")).to_contain_text("100")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.locator(".find__told")).to_contain_text("of 100")
+    await keep(tab, "pictures/find.png")
 
 
 async def test_the_pictured_deploy_is_a_run_like_any_other(

@@ -161,6 +161,23 @@ async def test_go_to_lines(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.page).to_have_url(re.compile("line=2500-2502$"))
 
 
+async def test_find_in_output(client: Client, open_tab: OpenTab) -> None:
+    """Find a text in output, go from match to match, and to the next error."""
+    run = await client.run(COUNT)
+    await client.finished(run)
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("300")
+    await press(tab, "/")
+    await tab.page.keyboard.type("line 15")
+    told = tab.page.locator(".find__told")
+    await expect(told).to_contain_text("11")
+    await press(tab, "Enter")
+    await expect(told).to_contain_text("of 11")
+    await press(tab, "Escape")
+    await press(tab, "e")
+    await expect(tab.log.get_by_text("error: no space left")).to_be_in_viewport()
+
+
 async def test_delete(client: Client, open_tab: OpenTab) -> None:
     """Delete a run and a command, after a question."""
     command = await client.create("true", name="Passing")
