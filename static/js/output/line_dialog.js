@@ -20,7 +20,7 @@ export function LineDialog({ onLine, onLines, onClose }) {
   };
   return html`<${Dialog} title=${t("output.go-to-line")} onClose=${onClose}>
     <form class="go-to-line" onSubmit=${submit}>
-      <input class="input" inputmode="numeric" autocomplete="off" autofocus aria-label=${t("output.line-number")}
+      <input inputmode="numeric" autocomplete="off" autofocus aria-label=${t("output.line-number")}
         value=${text} onInput=${(event) => setText(event.target.value)} />
       <${Button} kind="main" type="submit" label=${t("output.go")} disabled=${!lines} />
     </form>
