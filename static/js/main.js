@@ -7,7 +7,7 @@ import { GrantsScreen } from "./access/grants_screen.js";
 import { SignInScreen } from "./access/sign_in_screen.js";
 import { TokensScreen } from "./access/tokens_screen.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
-import { useShortcuts } from "./base/shortcuts.js";
+import { EVERYWHERE, useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
 import { html, render, useLayoutEffect, useState } from "./base/ui.js";
 import { CommandScreen } from "./commands/command_screen.js";
@@ -56,7 +56,7 @@ function Page() {
     { key: "Escape", description: t("key.escape"), run: closeNotice },
   ];
   if (mayCreate(who)) shortcuts.push({ key: "n", description: t("commands.new"), run: () => go(toNew()) });
-  useShortcuts(shortcuts, { everywhere: true });
+  useShortcuts(shortcuts, { rank: EVERYWHERE });
   return html`
     <a class="skip" href="#content" onClick=${skip}>${t("page.skip")}</a>
     <${TopBar} screen=${screen} session=${{ kind, who }} onHelp=${() => setHelping(true)} />

@@ -10,7 +10,9 @@ import { useLayoutEffect, useRef } from "./ui.js";
  * @property {() => void} run
  */
 
-/** @type {{current: Shortcut[]}[]} where a key is taken twice, the later group has it */
+export const [EVERYWHERE, SCREEN, FOREMOST] = [0, 1, 2];
+
+/** @type {{current: Shortcut[], rank: number}[]} where a key is taken twice, the later group has it */
 let groups = [];
 
 /** Whether single-key shortcuts are enabled; people who dictate turn them off (WCAG 2.2, 2.1.4). */
@@ -25,13 +27,15 @@ export function turnShortcuts(on) {
 /**
  * Shortcuts of a component, for as long as it is shown.
  * @param {Shortcut[]} shortcuts
- * @param {{everywhere?: boolean}} [options] everywhere: any other component may take the key
+ * @param {{rank?: number}} [options] of two that take a key, the one of the higher rank has it: EVERYWHERE, or
+ * without one, a screen; FOREMOST
  */
-export function useShortcuts(shortcuts, { everywhere = false } = {}) {
+export function useShortcuts(shortcuts, { rank = SCREEN } = {}) {
   const group = useRef(shortcuts);
   group.current = shortcuts;
+  group.rank = rank;
   useLayoutEffect(() => {
-    groups = everywhere ? [group, ...groups] : [...groups, group];
+    groups = [...groups, group].sort((one, other) => one.rank - other.rank);
     return () => {
       groups = groups.filter((each) => each !== group);
     };

@@ -47,16 +47,16 @@ export function FindBar({ find }) {
       aria-label=${t("find.text")} placeholder=${t("find.text")} aria-invalid=${Boolean(find.hits?.problem)}
       aria-describedby="find-told" onInput=${typed} onKeyDown=${onKey} />
     ${SWITCHES.map(
-      (name) => html`<${Button} small compact kind="quiet" label=${t(`find.${name}`)} aria-pressed=${find.query[name]}
+      (name) => html`<${Button} small kind="quiet" label=${t(`find.${name}`)} aria-pressed=${find.query[name]}
         onClick=${() => search({ ...find.query, text, [name]: !find.query[name] }, text ? 1 : 0)} />`,
     )}
     <span class="find__told" id="find-told" role="status">${told(find)}</span>
     <${Button} small iconOnly kind="quiet" icon="up" label=${t("find.previous")} onClick=${() => find.go(-1)} />
     <${Button} small iconOnly kind="quiet" icon="more" label=${t("find.next")} onClick=${() => find.go(1)} />
-    <${Button} small compact kind="quiet" label=${t("find.only")} aria-pressed=${find.only}
+    <${Button} small kind="quiet" label=${t("find.only")} aria-pressed=${find.only}
       onClick=${() => find.setOnly(!find.only)} />
     ${find.query.regex &&
-    html`<${Button} small compact kind="quiet" label=${t("find.keep-errors")} onClick=${() => kept(text)} />`}
+    html`<${Button} small kind="quiet" label=${t("find.keep-errors")} onClick=${() => kept(text)} />`}
     <${Button} small iconOnly kind="quiet" icon="close" label=${t("find.close")} onClick=${find.close} />
   </div>`;
 }

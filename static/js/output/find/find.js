@@ -1,7 +1,7 @@
 /** Finding in an output: what is searched for, which hit is shown, and going from one to the next. */
 import { readPreference, storePreference } from "../../base/preferences.js";
 import { replacePath, useRoute } from "../../base/router.js";
-import { useShortcuts } from "../../base/shortcuts.js";
+import { FOREMOST, useShortcuts } from "../../base/shortcuts.js";
 import { useEffect, useRef, useState } from "../../base/ui.js";
 import { searchRun } from "../../server/api.js";
 import { t } from "../../words/words.js";
@@ -159,6 +159,7 @@ function useFindShortcuts({ openBar, search, go, close, open }) {
     { key: "N", description: t("find.key.previous"), run: () => go(-1) },
     { key: "e", description: t("find.key.next-error"), run: () => search(errorsQuery(), 1) },
     { key: "E", description: t("find.key.previous-error"), run: () => search(errorsQuery(), -1) },
-    ...(open ? [{ key: "Escape", description: t("find.key.close"), run: close }] : []),
   ]);
+  const closing = { key: "Escape", description: t("find.key.close"), run: close };
+  useShortcuts(open ? [closing] : [], { rank: FOREMOST });
 }

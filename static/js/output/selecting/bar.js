@@ -1,5 +1,5 @@
 /** What can be done with the lines that are chosen. */
-import { useShortcuts } from "../../base/shortcuts.js";
+import { FOREMOST, useShortcuts } from "../../base/shortcuts.js";
 import { html } from "../../base/ui.js";
 import { Button } from "../../parts/button.js";
 import { copyAndTell } from "../../parts/copying.js";
@@ -43,10 +43,11 @@ const name = ({ first, last }) =>
  */
 export function ChosenBar({ runId, encoding, lines, onNone }) {
   const copy = () => copyLines(runId, encoding, lines);
-  useShortcuts([
+  const shortcuts = [
     { key: "y", description: t("chosen.copy"), run: copy },
     { key: "Escape", description: t("chosen.none"), run: onNone },
-  ]);
+  ];
+  useShortcuts(shortcuts, { rank: FOREMOST });
   return html`<div class="chosen-lines" role="group" aria-label=${t("chosen.title")}>
     <span class="chosen-lines__names" role="status">${name(lines)}</span>
     <${Button} small compact kind="quiet" icon="copy" label=${t("chosen.copy")} onClick=${copy} />
