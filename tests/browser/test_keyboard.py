@@ -174,6 +174,8 @@ async def test_find_in_output(client: Client, open_tab: OpenTab) -> None:
     await press(tab, "Enter")
     await expect(told).to_contain_text("of 11")
     await press(tab, "Escape")
+    await expect(told).to_have_count(0)
+    await expect(tab.log).to_be_visible()
     await press(tab, "e")
     await expect(tab.log.get_by_text("error: no space left")).to_be_in_viewport()
 
