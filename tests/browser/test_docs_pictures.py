@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.gate import Gate
 from tests.browser.scripts import BACKUP, DEPLOY
-from tests.support.browser import OpenTab, Tab
+from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
 from tests.support.service import ROOT
 
@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 
 Keep = Callable[[Tab, str], Awaitable[None]]
 DOCS = ROOT / "docs"
+UNREACHABLE = [CONNECTION_REFUSED, "WebSocket connection to .* failed"]
 
 
 @pytest.fixture
@@ -66,7 +67,16 @@ async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, ke
     )
     await expect(phone.page.get_by_role("log")).to_contain_text("61%")
     await keep(phone, "pictures/russian.png")
-    gate.open()
+    await tab.go("/audit")
+    await expect(tab.page.get_by_role("listitem").first).to_contain_text("created a command")
+    await keep(tab, "pictures/audit.png")
+    away = await open_tab(client, f"/runs/{deploy['run']['id']}", expected=UNREACHABLE)
+    await expect(away.log).to_contain_text("61%")
+    await tab.page.close()
+    await phone.page.close()
+    await client.service.kill()
+    await expect(away.page.get_by_text("The server does not answer.")).to_be_visible()
+    await keep(away, "pictures/away.png")
 
 
 async def test_any_line_of_a_million(client: Client, open_tab: OpenTab, keep: Keep) -> None:
