@@ -19,7 +19,7 @@ async def test_what_was_typed_is_there_again_after_going_elsewhere(
 ) -> None:
     tab = await open_tab(client, "/commands/new")
     await tab.field("Name").fill("Half done")
-    await tab.field("Script").fill("echo half")
+    await tab.write_script("echo half")
     await tab.page.get_by_role("link", name="Runs", exact=True).click()
     await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     await tab.page.go_back()
@@ -39,7 +39,7 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     command = await client.create("echo stored", name="Guarded", start=False)
     tab = await open_tab(client, f"/commands/{command['id']}/edit", expected=[RECOLOURED])
     dialog = tab.page.get_by_role("dialog", name="Leave without saving?")
-    await tab.field("Script").fill("echo typed")
+    await tab.write_script("echo typed")
     await tab.button("Cancel").click()
     await dialog.get_by_role("button", name="Keep editing").click()
     await expect(tab.script).to_have_value("echo typed")
@@ -48,7 +48,7 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo stored")
     await tab.go(f"/commands/{command['id']}/edit")
     await expect(tab.script).to_have_value("echo stored")
-    await tab.field("Script").fill("echo typed again")
+    await tab.write_script("echo typed again")
     await tab.go(f"/commands/{command['id']}")
     await tab.go(f"/commands/{command['id']}/edit")
     await expect(tab.script).to_have_value("echo typed again")
@@ -70,7 +70,7 @@ async def test_what_is_saved_again_after_a_lost_answer_is_made_once(
 
     await tab.page.route("**/api/v1/commands/", lose_the_answer)
     await tab.field("Name").fill("Made at once")
-    await tab.field("Script").fill("echo once")
+    await tab.write_script("echo once")
     await tab.button("Save and start").click()
     await expect(tab.page.get_by_role("alert")).to_have_text("The server does not answer.")
     await tab.page.unroute("**/api/v1/commands/")
@@ -88,7 +88,7 @@ async def test_the_second_of_two_editors_sees_both_texts(
     command = await client.create("echo first", name="Shared", start=False)
     path = f"/commands/{command['id']}"
     tab = await open_tab(client, f"{path}/edit", expected=[CHANGED, RECOLOURED])
-    await tab.field("Script").fill("echo mine")
+    await tab.write_script("echo mine")
     theirs = {"name": "Shared, renamed", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
     await tab.button("Save").click()
@@ -177,7 +177,7 @@ async def test_problems_of_a_script_are_told_by_line_and_it_is_saved_all_the_sam
     tab = await open_tab(client, "/commands/new")
     await expect(tab.page.locator(".cm-content")).to_be_visible()
     await tab.field("Name").fill("Wrong")
-    await tab.field("Script").fill("true\nif true; then\nfi")
+    await tab.write_script("true\nif true; then\nfi")
     problem = "syntax error near unexpected token `fi'"
     await expect(tab.page.locator(".problems")).to_contain_text(f"Line 3 {problem}")
     await expect(tab.page.locator(".cm-lint-marker-error")).to_have_count(1)
@@ -204,5 +204,5 @@ async def test_a_script_is_compared_with_what_a_run_executed(
     await expect(difference.locator(".difference__row--gone")).to_contain_text("echo before")
     await expect(difference.locator(".difference__row--added")).to_contain_text("echo now")
     assert await tab.overflow() <= 0
-    await tab.field("Script").fill("echo same\necho before")
+    await tab.write_script("echo same\necho before")
     await expect(tab.page.get_by_text("There is no difference.")).to_be_visible()

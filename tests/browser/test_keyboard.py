@@ -65,7 +65,7 @@ async def test_create(client: Client, open_tab: OpenTab) -> None:
     await press(tab, "n")
     await expect(tab.field("Name")).to_be_focused()
     await tab.page.keyboard.type("By keys")
-    script = tab.page.locator("[name=script], .cm-content").first
+    script = tab.page.locator("[name=script]:not([hidden]), .cm-content").first
     await press(tab, "Tab", "Tab")
     await expect(script).to_be_focused()
     await tab.page.keyboard.type("echo typed")
@@ -110,6 +110,7 @@ async def test_pause_and_stop(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.log).to_contain_text("ready")
     await press(tab, "p")
     await expect(tab.facts).to_contain_text("Paused")
+    await expect(tab.button("Resume")).to_be_enabled()
     await press(tab, "p")
     await expect(tab.facts).to_contain_text("Running")
     await act(tab, tab.button("Send another signal"))

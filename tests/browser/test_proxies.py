@@ -28,7 +28,7 @@ async def test_the_page_works_at_a_path_of_its_own(
         await tab.go("/")
         await tab.page.get_by_role("link", name="New command").first.click()
         await tab.field("Name").fill("From the form")
-        await tab.field("Script").fill("echo live; exec sleep 1000")
+        await tab.write_script("echo live; exec sleep 1000")
         await tab.button("Save and start").click()
         await expect(tab.log).to_contain_text("live")
         await expect(tab.output).to_contain_text("Live")

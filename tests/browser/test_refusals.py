@@ -134,7 +134,7 @@ async def test_what_a_proxy_forbids_is_told_as_the_proxys_no(
         tab = await new_tab(browser, address, phone=False, dark=False, expected=["status of 403"])
         await tab.go("/commands/new")
         await tab.field("Name").fill("Not here")
-        await tab.field("Script").fill("true")
+        await tab.write_script("true")
         await tab.button("Save only").click()
         await expect(tab.page.get_by_role("alert")).to_have_text(f"{PROXIED}403 Forbidden.")
         await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)

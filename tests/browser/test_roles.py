@@ -108,7 +108,7 @@ async def test_a_command_is_made_in_a_group_where_one_may(
     await expect(tab.field("Group").get_by_role("option")).to_have_text(["builds", "deploys"])
     await tab.field("Group").select_option("deploys")
     await tab.field("Name").fill("Made there")
-    await tab.field("Script").fill("true")
+    await tab.write_script("true")
     await tab.button("Save only").click()
     await expect(tab.page.get_by_role("heading", name="Made there")).to_be_visible()
     await expect(tab.page.get_by_role("link", name="deploys")).to_be_visible()

@@ -135,6 +135,11 @@ class Tab:
         """Find what holds a form's script, whether the editor stands for it or not."""
         return self.page.locator("textarea[name=script]")
 
+    async def write_script(self, text: str) -> None:
+        """Fill a form's script once its editor has come, which takes the plain field's place."""
+        await expect(self.page.locator(".cm-content")).to_be_visible()
+        await self.field("Script").fill(text)
+
     async def go(self, path: str) -> None:
         """Go to an address of the page."""
         await self.page.goto(f"{self._address}/#{path}")
