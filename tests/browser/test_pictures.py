@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
@@ -73,6 +74,16 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.go(f"/runs/{failed}", "end.code", code=1)
     await looks.show("No space left")
     await looks.check("failed")
+    await looks.each(lambda look: look.tab.page.keyboard.press("t"))
+    await looks.each(lambda look: look.tab.page.keyboard.press("/"))
+    await looks.each(lambda look: look.tab.page.keyboard.type("pg_dump"))
+    await looks.show("find.only")
+    await looks.each(lambda look: expect(look.tab.page.locator(".find__told")).to_contain_text("3"))
+    await looks.check("found")
+    await looks.each(lambda look: look.tab.page.keyboard.press("Escape"))
+    await looks.each(lambda look: look.tab.page.keyboard.press("g"))
+    await looks.show("output.go-to-line")
+    await looks.check("go-to-line")
 
     run = deploy["run"]["id"]
     await looks.go(f"/runs/{run}", "61%")
