@@ -73,6 +73,21 @@ memory     | 10,000 MB     | time a MB            | ≤ 1.2 | 1 MB
 memory     | 10,000 MB     | time a MB            | ≤ 1.2 | 100 MB
 bearer     | token         | started and ended    | ≥ 0.95 | local
 bearer     | token, raw    | delivered            | ≥ 0.95 | local, raw
+page       | page                  | opened at the end       | ≤ 500
+page       | page, any line        | painted                 | ≤ 150
+page       | page, end to end      | gaps over 50 ms         | ≤ 0
+page       | page, end to end      | memory (USS)            | ≤ 100
+page       | page, 100,000 lines/s | 95th percentile of frames | ≤ 1.5 | bare page, 100,000 lines/s
+page       | page, 100,000 lines/s | frames without a line   | ≤ 0
+page       | page, 100,000 lines/s | behind at most          | ≤ 1
+page       | page, 100,000 lines/s | end shown after the end | ≤ 0.5
+page       | page, 1,000,000 lines | end shown after the end | ≤ 1
+page       | page, 10,000,000 lines | end shown after the end | ≤ 1
+page       | page, a line of 300 MB | received               | ≤ 1
+page       | page, 1,000,000 updates of a line | received    | ≤ 1
+page       | page, runs            | requests to show        | ≤ 2
+page       | page, runs            | requests in an idle minute | ≤ 0
+page       | page, the error       | found by one key        | ≤ 2000
 listing    | 1,000,000 runs | slowest list        | ≤ 10
 """
 MARKS = [_of(row) for row in TABLE.strip().splitlines()]
