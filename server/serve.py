@@ -121,13 +121,7 @@ async def service(
         tasks.start(viewers.watch(), "viewers")
         add_gauges(metrics, core.active, core.archiver, lambda: len(viewers))
         requests = Requests(RequestRepository(core.database))
-        events = Events(
-            core.active,
-            Labels(commands.labels),
-            partial(core.runs.changed_elsewhere, core.state.host),
-        )
-        core.active.on_change = events.run_changed
-        tasks.start(events.run(), "events")
+        events = _events(core, commands)
         chunks = Chunks(core.outputs)
         runs = RunService(
             core.running.runner,
@@ -152,13 +146,9 @@ async def service(
         app = build_app(settings)
         tasks.start(app[keys.GATES].watch(), "connections")
         kernel = stack.enter_context(SockDiag())
-        local = Local(users, kernel.uid_of, over_tcp=auth == "auto")
-        everybody = {EVERYBODY.name: EVERYBODY.grants} if auth == "off" else {}
-        access = Access(core.database, {**local.grants, **everybody})
+        access = _let_in(app, auth, Local(users, kernel.uid_of, over_tcp=auth == "auto"), core)
         access.on_lost(credential=viewers.end, right=viewers.look_soon)
-        tasks.start(access.tokens.note_uses(), "uses of tokens")
         tasks.start(viewers.watch_rights(access.standing.may_watch), "rights of viewers")
-        _let_in(app, auth, local, access)
         if (provider := access.sign_in_at_provider(settings.oidc)) is not None:
             app[keys.OIDC] = provider
         app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit, events)
@@ -207,8 +197,20 @@ async def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
     return log
 
 
-def _let_in(app: web.Application, auth: Auth, local: Local, access: Access) -> None:
+def _events(core: Core, commands: CommandRepository) -> Events:
+    """Have changes of runs and commands told to those who listen."""
+    elsewhere = partial(core.runs.changed_elsewhere, core.state.host)
+    events = Events(core.active, Labels(commands.labels), elsewhere)
+    core.active.on_change = events.run_changed
+    core.tasks.start(events.run(), "events")
+    return events
+
+
+def _let_in(app: web.Application, auth: Auth, local: Local, core: Core) -> Access:
     """Give the application what tells whose a request is, and what they may."""
+    everybody = {EVERYBODY.name: EVERYBODY.grants} if auth == "off" else {}
+    access = Access(core.database, {**local.grants, **everybody})
+    core.tasks.start(access.tokens.note_uses(), "uses of tokens")
     app[keys.IDENTITY] = Identity(
         auth,
         app[keys.ADDRESSES],
@@ -223,3 +225,4 @@ def _let_in(app: web.Application, auth: Auth, local: Local, access: Access) -> N
     app[keys.GROUPS], app[keys.GRANTS] = access.groups, access.grants
     app[keys.TOKENS], app[keys.SESSIONS] = access.tokens, access.sessions
     app[keys.TICKETS], app[keys.LINKS] = access.tickets, access.links
+    return access

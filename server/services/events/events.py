@@ -162,6 +162,7 @@ class Events:
     def note_growth(self) -> None:
         """Note how much the runs have written of which that is more than before."""
         before, self._sizes = self._sizes, {}
+        growths = self._growths
         for live in self._active:
             if live.log is None:
                 continue
@@ -170,7 +171,8 @@ class Events:
                 self._growths += 1
                 grown = Grown(live.run.id, live.run.command_id, size)
                 self._grown.put(self._growths, live.run.id, grown)
-        self._wake()
+        if self._growths > growths:
+            self._wake()
 
     async def look_elsewhere(self, since: datetime) -> None:
         """Have everybody fetch anew if runs of other servers were made or have ended since.
