@@ -10,16 +10,8 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from bench.service import Service
+from tests.support.browser import ARGUMENTS, PROGRAMS
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 WAIT_MS = 180_000
 SHOWN = "(document.querySelector('.output__scroller') ?? document.body)?.textContent ?? ''"
 PROBE = f"""
