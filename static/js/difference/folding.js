@@ -1,4 +1,5 @@
 /** What of a line counts when two are compared. */
+import { withoutEnd } from "../base/trimming.js";
 
 // What a terminal does not show as text (ECMA-48, 5.4; OSC ends with BEL or ST).
 const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])|[\x00-\x08\x0b-\x1f\x7f]/g;
@@ -19,7 +20,7 @@ const TIMES = new RegExp(
  * @returns {string} as one sees it in the end: without colours, and with what was written over what
  */
 export function shownOf(line) {
-  const over = line.replace(/\r+$/, "");
+  const over = withoutEnd(line, "\r");
   return over.slice(over.lastIndexOf("\r") + 1).replace(CONTROLS, "");
 }
 

@@ -1,9 +1,10 @@
 /** Addresses in text, as links. Pure. */
+import { withoutEnd } from "../../base/trimming.js";
 import { SIGN } from "./signs.js";
 
 const ADDRESS = /\bhttps?:\/\/[^\s<>"`\x00-\x1f]+/gi;
 /** What ends a sentence rather than an address. */
-const AFTER = /[.,;:!?'*_~]+$/;
+const AFTER = ".,;:!?'*_~";
 const CLOSING = [
   ["(", ")"],
   ["[", "]"],
@@ -22,10 +23,10 @@ export function webAddress(address) {
 
 /** @param {string} found @returns {string} without what belongs to the sentence around it */
 function trimmed(found) {
-  let address = found.replace(AFTER, "");
+  let address = withoutEnd(found, AFTER);
   for (const [open, close] of CLOSING) {
     while (address.endsWith(close) && address.split(close).length > address.split(open).length) {
-      address = address.slice(0, -1).replace(AFTER, "");
+      address = withoutEnd(address.slice(0, -1), AFTER);
     }
   }
   return address;

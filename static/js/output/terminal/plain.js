@@ -1,10 +1,10 @@
 /** Lines without control bytes as rows: no terminal is needed for them. */
+import { withoutEnd } from "../../base/trimming.js";
 import { linked } from "./links.js";
 import { CONTROL, signed } from "./signs.js";
 
 /** @typedef {import("./render.js").Line} Line @typedef {import("./render.js").Row} Row */
 
-const LAST_RETURNS = /\r+$/;
 /** Of a line, in characters; what goes beyond it is only counted. */
 const MAX_ROW_LENGTH = 4096;
 /** Lines that a cursor can still come back to, and more. */
@@ -14,7 +14,7 @@ const WITHIN_REACH = 64;
  * @param {string} text a line of output, without its newline
  * @returns {boolean} whether more than its characters decides how it looks; a return before the newline does not
  */
-export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(text.replace(LAST_RETURNS, ""));
+export const needsTerminal = (text) => CONTROL.test(text) && CONTROL.test(withoutEnd(text, "\r"));
 
 /** To another row than the next: cursor motions, erasing and scrolling of the screen, another screen, a reset. */
 const MOVES = /(?:\x1b\[|\x9b)[\x20-\x3f]*[ABEFHJLMSTdfhlru]|\x1b[78DEMc]|[\x0b\x0c\x84\x85\x8d]/;
@@ -24,7 +24,7 @@ export const movesBetweenLines = (text) => MOVES.test(text);
 
 /** @param {Line} line @param {"written"|"terminal"} as @returns {Row} */
 export function plainRow({ number, offset, text, rest, whole }, as) {
-  const shown = as === "terminal" ? text.replace(LAST_RETURNS, "") : text;
+  const shown = as === "terminal" ? withoutEnd(text, "\r") : text;
   return { number, offset, spans: linked(signed(shown)), rest, whole };
 }
 
