@@ -17,12 +17,14 @@ from bench.latency import latency
 from bench.listing import listing
 from bench.memory import memory
 from bench.page import page
+from bench.search import search
 from bench.session import Session
 from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-MEASURES = {of.__name__: of for of in (*FIRST, memory, stalled, listing, held, bearer, page, fresh)}
+LATER = (memory, stalled, listing, held, bearer, page, search, fresh)
+MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
 
 

@@ -25,22 +25,22 @@ def latency(session: Session) -> None:
     loud = content.writing(own, LOUD_LINES)
     with session.service() as service:
         contenders: dict[str, Callable[[], Serving]] = {
-            "tailrun text": partial(_ours, service, "text", ticks),
+            "tailrun text": partial(ours, service, "text", ticks),
             "websocketd": partial(peers.websocketd, own, ticks),
             "cronstable": partial(peers.cronstable_log, own, ticks),
             "bare relay": partial(peers.relay, ticks),
-            "tailrun raw": partial(_ours, service, "raw", ticks),
+            "tailrun raw": partial(ours, service, "raw", ticks),
             f"websocketd, {LOUD}": partial(_websocketd_beside, own, ticks, loud),
             f"tailrun text, {LOUD}": partial(_ours_beside, service, ticks, loud),
         }
         for size in session.up_to(BEFORE_MB):
             before = content.writing(own, size * MB // LINE_BYTES)
-            late = partial(_ours, service, "text", ticks, before, size * MB)
+            late = partial(ours, service, "text", ticks, before, size * MB)
             contenders[f"tailrun text, after {size:,} MB"] = late
-        session.in_turn({who: partial(_view, own, lines, of) for who, of in contenders.items()})
+        session.in_turn({who: partial(viewed, own, lines, of) for who, of in contenders.items()})
 
 
-def _view(own: Path, lines: int, serving: Callable[[], Serving]) -> Iterator[Figure]:
+def viewed(own: Path, lines: int, serving: Callable[[], Serving]) -> Iterator[Figure]:
     """Have the ticks viewed; a flag holds them back until their viewer is there."""
     _, flag = content.ticking(own, lines, INTERVAL_SECONDS)
     with serving() as stream, watching(Job(stream, capacity=CAPACITY, ticks=True)) as told:
@@ -53,7 +53,7 @@ def _view(own: Path, lines: int, serving: Callable[[], Serving]) -> Iterator[Fig
 
 
 @contextmanager
-def _ours(
+def ours(
     service: Service, kind: str, ticks: list[str], before: list[str] | None = None, size: int = 0
 ) -> Iterator[Stream]:
     """Have them written by a run that has written, and had archived, so much before."""
@@ -68,7 +68,7 @@ def _ours(
 def _ours_beside(service: Service, ticks: list[str], loud: list[str]) -> Iterator[Stream]:
     """Have them written beside a run that writes, for a viewer of its own, all the while."""
     run_id = start_run(service.port, content.script(loud))
-    with _watched(Stream.of(service.port, run_id, "raw")), _ours(service, "text", ticks) as quiet:
+    with _watched(Stream.of(service.port, run_id, "raw")), ours(service, "text", ticks) as quiet:
         yield quiet
     service.call("POST", f"runs/{run_id}/stop", {"signal": "SIGKILL"})
     service.await_state(run_id, "stopped")

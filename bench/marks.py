@@ -88,6 +88,19 @@ page       | page, 1,000,000 updates of a line | received    | ≤ 1
 page       | page, runs            | requests to show        | ≤ 2
 page       | page, runs            | requests in an idle minute | ≤ 0
 page       | page, the error       | found by one key        | ≤ 2000
+search     | spool, a text | all counted | ≤ 2 | grep -c, a text, beside spool
+search     | spool, a text | first hits | ≤ 300
+search     | spool, any case | all counted | ≤ 2 | grep -c, any case, beside spool
+search     | spool, any case | first hits | ≤ 300
+search     | spool, a pattern | all counted | ≤ 2 | grep -c, a pattern, beside spool
+search     | spool, a pattern | first hits | ≤ 300
+search     | archive, a text | all counted | ≤ 2 | grep -c, a text, beside archive
+search     | archive, a text | first hits | ≤ 300
+search     | archive, any case | all counted | ≤ 2 | grep -c, any case, beside archive
+search     | archive, any case | first hits | ≤ 300
+search     | archive, a pattern | all counted | ≤ 2 | grep -c, a pattern, beside archive
+search     | archive, a pattern | first hits | ≤ 300
+search     | a viewer, beside 8 searches | 99th percentile | ≤ 2 | a viewer
 listing    | 1,000,000 runs | slowest list        | ≤ 10
 """
 MARKS = [_of(row) for row in TABLE.strip().splitlines()]
