@@ -50,6 +50,7 @@ async def list_commands(request: web.Request) -> web.Response:
         query=asked.q,
         groups=access.groups_seen(request, asked.group),
         states=asked.state,
+        ids=asked.ids,
         limit=asked.limit,
         cursor=asked.cursor,
     )

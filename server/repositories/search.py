@@ -3,6 +3,7 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Set as AbstractSet
+from uuid import UUID
 
 from server.models import RunState
 from server.repositories.rows import LAST_RUN, LISTED_COMMAND_COLUMNS, LISTED_RUN_COLUMNS
@@ -17,15 +18,17 @@ IN_STATES = """(
     ORDER BY r.created_at DESC, r.id DESC LIMIT 1
 ) = ANY(%(states)s::text[])"""
 
+OF_IDS = "c.id = ANY(%(ids)s::uuid[])"
+
 NEWEST = f"""
     SELECT * FROM commands c
-    WHERE {AFTER} AND {{in_states}} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
+    WHERE {AFTER} AND {{which}} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
 """
 
 # Each group's newest are read off its index, however many commands the others have.
 NEWEST_OF_GROUPS = f"""
     SELECT c.* FROM unnest(%(groups)s::text[]) one (group_name) CROSS JOIN LATERAL (
-        SELECT * FROM commands c WHERE c.group_name = one.group_name AND {AFTER} AND {{in_states}}
+        SELECT * FROM commands c WHERE c.group_name = one.group_name AND {AFTER} AND {{which}}
         ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
     ) c ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
 """
@@ -45,13 +48,13 @@ SEARCH = f"""
         SELECT c.id, c.created_at FROM (
             {{newest}}
         ) c
-        WHERE c.searched LIKE lower(%(pattern)s) AND {{in_states}}
+        WHERE c.searched LIKE lower(%(pattern)s) AND {{which}}
         ORDER BY c.created_at DESC, c.id DESC LIMIT %(rows)s
     ), indexed AS MATERIALIZED (
         SELECT c.id, c.created_at FROM commands c
         WHERE (SELECT count(*) FROM newest) < %(rows)s AND {AFTER} AND {{of_groups}}
             AND commands_pieces(c.searched, 1) @> commands_pieces(lower(%(longest)s), 3)
-            AND c.searched LIKE lower(%(pattern)s) AND {{in_states}}
+            AND c.searched LIKE lower(%(pattern)s) AND {{which}}
     )
     SELECT {LISTED_COMMAND_COLUMNS}, {LISTED_RUN_COLUMNS} FROM (
         SELECT * FROM newest WHERE (SELECT count(*) FROM newest) = %(rows)s
@@ -66,28 +69,32 @@ def listing(
     query: str,
     groups: AbstractSet[str] | None = None,
     states: AbstractSet[RunState] = frozenset(),
+    ids: AbstractSet[UUID] = frozenset(),
     *,
     newest: int,
 ) -> tuple[str, dict[str, object]]:
     """Return the statement that lists the commands with these words, and its parameters for that.
 
     Without words it lists all; of `groups` alone, where they are not None; of those whose newest
-    run is in one of `states`, where there are any. The `newest` commands are searched before the
-    index is. A page takes `rows`, and `created_at` and `id` of `SortKey.parameters`.
+    run is in one of `states`, and whose id is one of `ids`, where there are any. The `newest`
+    commands are searched before the index is. A page takes `rows`, and `created_at` and `id` of
+    `SortKey.parameters`.
     """
     first = NEWEST if groups is None else NEWEST_OF_GROUPS
     parameters: dict[str, object] = {} if groups is None else {"groups": sorted(groups)}
-    in_states = IN_STATES if states else "true"
     if states:
         parameters["states"] = sorted(states)
+    if ids:
+        parameters["ids"] = sorted(ids)
+    which = " AND ".join([*[OF_IDS] * bool(ids), *[IN_STATES] * bool(states), "true"])
     words = words_of(query)
     if not words:
-        newest_sql = first.format(limit="%(rows)s", in_states=in_states)
+        newest_sql = first.format(limit="%(rows)s", which=which)
         return LIST.format(newest=newest_sql), parameters
     sql = SEARCH.format(
-        newest=first.format(limit="%(newest)s", in_states="true"),
+        newest=first.format(limit="%(newest)s", which="true"),
         of_groups="true" if groups is None else "c.group_name = ANY(%(groups)s::text[])",
-        in_states=in_states,
+        which=which,
     )
     parameters |= {"newest": newest, "longest": max(words, key=len), "pattern": like(words)}
     return sql, parameters

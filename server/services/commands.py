@@ -114,16 +114,17 @@ class CommandService:
         query: str,
         groups: AbstractSet[str] | None,
         states: AbstractSet[RunState],
+        ids: AbstractSet[UUID],
         limit: int,
         cursor: str | None,
     ) -> Page[CommandView]:
         """Return commands whose name or description has the words of `query`, newest first.
 
         They are of one of the groups, None for every one, and, with states, their newest run is in
-        one of them. Long scripts and descriptions are cut.
+        one of them, and, with ids, theirs are among these. Long scripts and descriptions are cut.
         """
         page = await self._commands.list(
-            query=query, groups=groups, states=states, limit=limit, cursor=cursor
+            query=query, groups=groups, states=states, ids=ids, limit=limit, cursor=cursor
         )
         return Page([self._view(command, run) for command, run in page.items], page.next)
 

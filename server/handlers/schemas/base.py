@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from uuid import UUID
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
@@ -13,6 +14,8 @@ NAMED_CHARACTERS = 40
 
 PAGE_LIMIT = 50
 MAX_PAGE_LIMIT = 500
+MAX_IDS = 50
+"""That one list is asked for."""
 
 
 class StrictSchema(Schema):
@@ -52,6 +55,25 @@ class StatesField(fields.String):
                 f" those that there are: {', '.join(RunState)}."
             )
         return frozenset(map(RunState, names))
+
+
+class IdsField(fields.String):
+    """Ids, separated by commas; loaded as a set, empty where none is asked for."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            load_default=frozenset,
+            metadata={"description": f"{description}: ids, separated by commas, {MAX_IDS} at most"},
+        )
+
+    def _deserialize(self, value: Any, *given: Any, **named: Any) -> Any:
+        ids = super()._deserialize(value, *given, **named).split(",")
+        if len(ids) > MAX_IDS:
+            raise ValidationError(f"Give {MAX_IDS} ids at most; these are {len(ids)}.")
+        try:
+            return frozenset(map(UUID, ids))
+        except ValueError:
+            raise ValidationError("Not valid ids, separated by commas.") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

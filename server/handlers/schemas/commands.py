@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 
@@ -11,7 +12,7 @@ from server.access import DEFAULT_GROUP
 from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
-from server.handlers.schemas.base import PageAsked, PageQuery, StatesField, StrictSchema
+from server.handlers.schemas.base import IdsField, PageAsked, PageQuery, StatesField, StrictSchema
 from server.handlers.schemas.runs import RunSchema
 from server.models import CommandChange, RunState
 
@@ -146,12 +147,13 @@ class CommandPatchBody(_ChangedCommandBody):
 class CommandsAsked(PageAsked):
     """Which commands: those with the words `q`, of a group, None for all that may be seen.
 
-    With states, those whose newest run is in one of them.
+    With states, those whose newest run is in one of them; with ids, these alone.
     """
 
     q: str
     group: str | None
     state: frozenset[RunState]
+    ids: frozenset[UUID]
 
 
 class CommandsQuery(PageQuery):
@@ -166,6 +168,7 @@ class CommandsQuery(PageQuery):
     )
     group = texts.group(load_default=None, metadata={"description": "only of this group"})
     state = StatesField("only those whose newest run is in this state")
+    ids = IdsField("only these")
 
 
 LISTED = "lists hold the first 4 KiB; this says whether there is more"

@@ -52,6 +52,19 @@ async def test_commands_are_listed_page_by_page(api: Api) -> None:
     assert [one["name"] for one in found["items"]] == ["n1"]
 
 
+async def test_some_commands_are_listed_by_their_ids(api: Api) -> None:
+    ids = [(await api.create("true", name=f"n{n}", start=False))["id"] for n in range(3)]
+    some = ",".join([ids[0], NOBODY, ids[2]])
+    found = await api.call("GET", f"commands/?ids={some}", status=200)
+    assert [one["name"] for one in found["items"]] == ["n2", "n0"]
+    found = await api.call("GET", f"commands/?ids={some}&q=N0", status=200)
+    assert [one["name"] for one in found["items"]] == ["n0"]
+    await api.call("GET", f"commands/?ids={','.join([NOBODY] * 50)}", status=200)
+    for wrong, why in [("x", "Not valid ids"), (",".join([NOBODY] * 51), "Give 50 ids at most")]:
+        told = await api.call("GET", f"commands/?ids={wrong}", status=422)
+        assert why in json.dumps(told)
+
+
 async def test_a_command_is_replaced(api: Api) -> None:
     created = await api.create("true", start=False)
     replaced = await api.call("PUT", f"commands/{created['id']}", json=BODY, status=200)

@@ -388,10 +388,11 @@ async def test_a_list_is_of_some_groups(database: Database, query: str, newest: 
         await commands.add(f"name {n}", None, "true", group="abc"[n % 3], by=BY) for n in range(9)
     ]
 
-    async def listed(groups: frozenset[str] | None) -> list[int]:
+    async def listed(groups: frozenset[str] | None, *of: int) -> list[int]:
         found, cursor = [], None
+        ids = frozenset(added[index].id for index in of)
         while True:
-            page = await commands.list(query=query, groups=groups, limit=2, cursor=cursor)
+            page = await commands.list(query=query, groups=groups, ids=ids, limit=2, cursor=cursor)
             found += [added.index(command) for command, _ in page.items]
             cursor = page.next
             if cursor is None:
@@ -401,6 +402,8 @@ async def test_a_list_is_of_some_groups(database: Database, query: str, newest: 
     assert await listed(frozenset("b")) == [7, 4, 1]
     assert await listed(frozenset("ac")) == [8, 6, 5, 3, 2, 0]
     assert await listed(frozenset()) == await listed(frozenset({"none", "'; --"})) == []
+    assert await listed(None, 0, 8, 4) == [8, 4, 0]
+    assert await listed(frozenset("ac"), 0, 8, 4) == [8, 0]
 
 
 async def test_a_command_changes_its_group_from_the_one_that_is_named(

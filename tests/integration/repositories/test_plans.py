@@ -99,6 +99,15 @@ async def test_rare_runs_are_read_off_an_index(many: Database, subtests: pytest.
             assert count == 5
 
 
+async def test_commands_by_their_ids_are_read_off_an_index(many: Database) -> None:
+    ids = {row[0] for row in await many.fetch_all("SELECT id FROM commands LIMIT 50")}
+    for groups, found in [(None, 50), (frozenset({"none"}), 0)]:
+        sql, asked = listing("", groups, ids=ids, newest=SEARCH_NEWEST)
+        plan, count = await explained(many, sql, asked | PAGE)
+        assert "Seq Scan" not in plan, plan
+        assert count == found
+
+
 async def test_the_state_of_newest_runs_is_read_off_an_index(many: Database) -> None:
     await many.fetch_all(RARE)
     for query in ["", "backup"]:

@@ -128,7 +128,9 @@ def test_defaults_are_what_the_documentation_tells() -> None:
         name="n", description=None, script="s", group="default", run_as=None, start=True
     )
     assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
-    listed = commands.CommandsAsked(limit=50, cursor=None, q="", group=None, state=frozenset())
+    listed = commands.CommandsAsked(
+        limit=50, cursor=None, q="", group=None, state=frozenset(), ids=frozenset()
+    )
     assert commands.CommandsQuery().load({}) == listed
     stream = output.StreamAsked(start=Start(), format="text", max_behind=None, deflate=False)
     assert output.StreamQuery().load({}) == stream
