@@ -34,8 +34,8 @@ class Sought(NamedTuple):
 
 
 SOUGHT = {
-    "a text": Sought(" 404 777ms", {"case": "true"}, ("-F",)),
-    "any case": Sought("/LOGIN/777", {}, ("-F", "-i")),
+    "a text": Sought("GET /login/777", {"case": "true"}, ("-F",)),
+    "any case": Sought("get /LOGIN/777", {}, ("-F", "-i")),
     "a pattern": Sought(
         r"WARN .*/login/[0-9]+ 404 [0-9]{2}ms", {"regex": "true", "case": "true"}, ("-E",)
     ),

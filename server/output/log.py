@@ -4,8 +4,9 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -16,6 +17,7 @@ from server.output.growth import CountedGrowth
 from server.output.index import LineIndex, OutputDamagedError, read_exactly
 from server.output.marks import FreshMarks, Mark
 from server.output.shared import SharedFrames
+from server.output.source import Give
 from server.output.times import TimeMarks
 
 PIECE_BYTES = 1024 * 1024
@@ -206,14 +208,16 @@ class RunLog:
         data = self._read_cached(offset, length)
         return data or await self.in_thread(partial(read_exactly, offset, offset + length))
 
-    async def in_pieces(
-        self, offset: int, take: Callable[[bytes], bool], threads: Executor
-    ) -> None:
-        """Give `take` in a thread the bytes from `offset` on, in order, while it returns true.
+    @asynccontextmanager
+    async def in_pieces(self, threads: Executor) -> AsyncIterator[Give]:
+        """Open a way through all of it.
 
         Raises:
-            OutputDamagedError: somebody has cut the file.
+            OutputDamagedError: from what it yields: somebody has cut the file.
         """
+        yield partial(self._give, threads)
+
+    async def _give(self, threads: Executor, offset: int, take: Callable[[bytes], bool]) -> None:
         await self.in_thread(partial(_take_pieces, offset, self._size, take), threads)
 
     async def in_thread(self, work: Callable[[int], T], executor: Executor | None = None) -> T:

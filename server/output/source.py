@@ -1,11 +1,15 @@
 """What all readers of output read: a run's bytes at offsets, live or archived."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 from server.output.marks import Mark
 from server.output.shared import SharedFrames
+
+Give = Callable[[int, Callable[[bytes], bool]], Awaitable[None]]
+"""What gives the bytes of an output from an offset on, in order, while it is told to go on."""
 
 
 class Output(Protocol):
@@ -25,12 +29,12 @@ class Output(Protocol):
         """Return up to `limit` bytes from `offset`: at least one when `offset` is below `size`."""
         ...
 
-    async def in_pieces(
-        self, offset: int, take: Callable[[bytes], bool], threads: Executor
-    ) -> None:
-        """Give `take` in a thread the bytes from `offset` on, in order, while it returns true.
+    def in_pieces(self, threads: Executor) -> AbstractAsyncContextManager[Give]:
+        """Open a way through all of it, for who looks at much; what it reads ends when it is left.
 
-        They may end before `size`: whoever wants more asks again.
+        What it yields gives `take` in a thread the bytes from an offset on, in order, while it
+        returns true. They may end before `size`: whoever wants more asks again, and goes on where
+        it has ended.
         """
         ...
 

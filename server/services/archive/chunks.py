@@ -1,9 +1,12 @@
 """The chunks of finished runs on their way to viewers: kept for all of them, within one bound."""
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from server.errors import ArchiveDamagedError
@@ -16,8 +19,18 @@ from server.services.archive import codec
 KEPT_BYTES = 12 * 1024 * 1024
 """What is kept of all finished runs' output, for all viewers together."""
 
+FETCH_CHUNKS = 4
+"""Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
+fetches one alone, for the first byte to come soon."""
+
 MAX_READINGS = 2
 """Readings at a time. Each holds some MiB; more are no faster, and take all connections."""
+
+MAX_PASSING = 1
+"""Of these, by what reads an output from end to end: the other is for viewers."""
+
+NICENESS = 10
+"""Of the thread that decompresses for those: viewers come first."""
 
 
 def marks_of(chunk: Chunk) -> list[Mark]:
@@ -46,6 +59,9 @@ class Chunks:
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._bytes = 0
         self._turn = asyncio.Semaphore(MAX_READINGS)
+        self._passing = asyncio.Semaphore(MAX_PASSING)
+        self.unpacking = ThreadPoolExecutor(1, "unpack", partial(os.nice, NICENESS))
+        """Decompresses what is looked at next by those who read from end to end."""
 
     @property
     def kept_bytes(self) -> int:
@@ -71,7 +87,7 @@ class Chunks:
             RunNotFoundError: the run was deleted meanwhile.
             ArchiveDamagedError: no chunk contains `offset`.
         """
-        async with self._turn:
+        async with self._passing, self._turn:
             return await self._read(run_id, offset, limit)
 
     async def find_newline(self, run_id: UUID, newline: int) -> Chunk | None:

@@ -1,21 +1,16 @@
 """A finished run's output, read back from the chunks in the database."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import suppress
-from functools import partial
+from contextlib import asynccontextmanager, suppress
 
 from server.errors import ArchiveDamagedError
 from server.models import Chunk, Run
 from server.output import lines
 from server.output.marks import Mark
-from server.services.archive import codec
-from server.services.archive.chunks import Chunks, marks_of
-
-FETCH_CHUNKS = 4
-"""Chunks fetched with one query while reading on: 4 MiB of output at most. The first query
-fetches one alone, for the first byte to come soon."""
+from server.output.source import Give
+from server.services.archive.chunks import FETCH_CHUNKS, Chunks, marks_of
+from server.services.archive.passage import Passage
 
 NEWLINE = ord("\n")
 
@@ -61,16 +56,14 @@ class ArchivedOutput:
         stop = start + min(limit, self.size - offset)
         return (await self._chunks.plain(self._run.id, chunk))[start:stop]
 
-    async def in_pieces(
-        self, offset: int, take: Callable[[bytes], bool], threads: Executor
-    ) -> None:
-        """Give `take` in a thread the bytes from `offset` on, in order, while it returns true."""
-        if offset >= self.size:
-            return
-        limit = FETCH_CHUNKS if offset else 1
-        chunks = await self._chunks.passing(self._run.id, offset, limit)
-        work = partial(_take_chunks, chunks, offset, self.size, take)
-        await asyncio.get_running_loop().run_in_executor(threads, work)
+    @asynccontextmanager
+    async def in_pieces(self, threads: Executor) -> AsyncIterator[Give]:
+        """Open a way through all of it; what is read ahead ends when it is left."""
+        passage = Passage(self._run, self._chunks, threads)
+        try:
+            yield passage.give
+        finally:
+            await passage.close()
 
     async def lines_before(self, offset: int) -> int:
         """Return the number of newlines in [0, offset)."""
@@ -167,15 +160,3 @@ class ArchivedOutput:
         if found.byte_offset != offset and any(chunk.end == offset for chunk in self._known):
             raise ArchiveDamagedError(offset)  # it overlaps the one before
         return found
-
-
-def _take_chunks(
-    chunks: list[Chunk], offset: int, size: int, take: Callable[[bytes], bool]
-) -> None:
-    for chunk in chunks:
-        if not chunk.byte_offset <= offset < chunk.end:
-            raise ArchiveDamagedError(offset)
-        plain = codec.decompress(chunk.data, chunk)
-        start, offset = offset - chunk.byte_offset, chunk.end
-        if not take(plain[start : size - chunk.byte_offset]) or offset >= size:
-            return

@@ -78,6 +78,8 @@ class Scan:
         self._clock = clock
         self._data = b""
         self._at = 0
+        self._rest = b""
+        self._rest_at = 0
         self._skip = asked.skip
         self._part = -1
         self._window = FIRST_WINDOW_BYTES
@@ -94,7 +96,8 @@ class Scan:
     @property
     def wants(self) -> int:
         """The offset of the next byte that it has not seen."""
-        return self.place.offset + len(self._data) - self._at
+        left = len(self._rest) - self._rest_at
+        return self.place.offset + len(self._data) - self._at + left
 
     @property
     def done(self) -> bool:
@@ -110,7 +113,17 @@ class Scan:
 
         What was not looked at by `until`, by the clock, is kept: `feed(b"")` goes on with it.
         """
-        self._data, self._at = self._data[self._at :] + data, 0
+        if data:
+            assert not self._rest, "what it was given before is looked at first"
+            self._rest, self._rest_at = data, 0
+        while self._look(until):
+            if self.done or not self._rest:
+                return True
+            self._go_on()
+        return False
+
+    def _look(self, until: float) -> bool:
+        """Look at the lines at hand; return whether there was time for all of them."""
         while not self.done:
             if self.place.line_offset is not None:
                 going_on = self._end_long_line()
@@ -124,6 +137,20 @@ class Scan:
             if self._clock() >= until:
                 return False
         return True
+
+    def _go_on(self) -> None:
+        """Take what follows to hand: first, by itself, the line that is left, with its end.
+
+        So what follows, mostly a megabyte, is not copied for the sake of the line before it.
+        """
+        left, end = self._data[self._at :], len(self._rest)
+        if left and (newline := self._rest.find(b"\n", self._rest_at) + 1):
+            end = newline
+        taken = left + self._rest[self._rest_at : end] if left else self._rest
+        self._data, self._at = taken, 0 if left else self._rest_at
+        self._rest_at = end
+        if end == len(self._rest):
+            self._rest, self._rest_at = b"", 0
 
     def finish(self, *, ended: bool) -> int:
         """Look at the last line, which no newline ends; return how many hits there are with it.
@@ -155,7 +182,7 @@ class Scan:
     def _look_at_lines(self, end: int) -> None:
         """Look at the whole lines up to `end`."""
         at, line = self._at, self.place.line
-        count = newlines(self._data[at:end])
+        count = self._newlines(at, end)
         if self._asked.until is not None and line + count > self._asked.until + 1:
             count = self._asked.until + 1 - line
             end = at + after_newline(self._data[at:end], count)
@@ -163,7 +190,7 @@ class Scan:
         stop, hits = self._hits(end)
         self._adapt(self._clock() - began)
         self._hits_a_byte = hits / (stop - at)
-        count = count if stop == end else self._data.count(b"\n", at, stop)
+        count = count if stop == end else self._newlines(at, stop)
         self._move(stop, line=line + count, count=self.place.count + hits)
 
     def _hits(self, end: int) -> tuple[int, int]:
@@ -183,13 +210,16 @@ class Scan:
                 position = end
                 break
             if first < 0:
-                first = self.place.line + self._data.count(b"\n", self._at, match.start)
+                first = self.place.line + self._newlines(self._at, match.start)
             count += 1
             stop = self._data.index(b"\n", match.end) + 1
             self._line_found(position, stop, match)
             position = stop
         self._count_part(first, count)
         return position, count
+
+    def _newlines(self, start: int, end: int) -> int:
+        return newlines(memoryview(self._data)[start:end])
 
     def _worth_a_batch(self, left: int) -> bool:
         """Return whether twice a batch is likely in the bytes that are left of the window."""
@@ -203,7 +233,7 @@ class Scan:
             self._skip = max(0, self._skip - 1)
             return
         start = max(position, self._data.rfind(b"\n", position, match.start) + 1)
-        line = self.place.line + self._data.count(b"\n", self._at, start)
+        line = self.place.line + self._newlines(self._at, start)
         self._tell(line, self.place.offset + start - self._at, (start, stop - 1), match)
 
     def _tell(self, line: int, offset: int, where: tuple[int, int], match: Match) -> None:

@@ -21,7 +21,11 @@ CALL_SECONDS = 2.0
 TURN_SECONDS = 0.05
 """For which a search has a thread, while others wait for it."""
 
-THREADS = 2
+PROCESSORS = len(os.sched_getaffinity(0))
+THREADS = max(1, min(2, PROCESSORS - 1))
+"""A processor is left to all else: a search that waits for one with the interpreter's lock in its
+hands has every viewer wait."""
+
 NICENESS = 10
 """Of the threads that search, as of those that archive: viewers come first."""
 
@@ -137,14 +141,15 @@ class Search:
         deadline = self._clock() + CALL_SECONDS
         turn = _Turn(scan, self._clock, deadline)
         loop = asyncio.get_running_loop()
-        while not scan.done and not gone() and self._clock() < deadline:
-            turn.begin()
-            if turn.is_behind:
-                await loop.run_in_executor(self._threads, turn.take, b"")
-            elif scan.wants < output.size:
-                await output.in_pieces(scan.wants, turn.take, self._threads)
-            else:
-                break
+        async with output.in_pieces(self._threads) as give:
+            while not scan.done and not gone() and self._clock() < deadline:
+                turn.begin()
+                if turn.is_behind:
+                    await loop.run_in_executor(self._threads, turn.take, b"")
+                elif scan.wants < output.size:
+                    await give(scan.wants, turn.take)
+                else:
+                    break
         return turn.is_behind
 
 

@@ -3,6 +3,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -23,6 +24,7 @@ from server.output.cursor import (
 from server.output.growth import NOTHING_TOLD, growth
 from server.output.marks import Mark
 from server.output.shared import SharedFrames
+from server.output.source import Give
 
 SILENCE = 0
 
@@ -65,9 +67,7 @@ class ScriptedOutput:
         self.reads += 1
         return self._data[offset : min(self.size, offset + min(limit, self._read_bytes))]
 
-    async def in_pieces(
-        self, offset: int, take: Callable[[bytes], bool], threads: Executor
-    ) -> None:
+    def in_pieces(self, threads: Executor) -> AbstractAsyncContextManager[Give]:
         raise NotImplementedError
 
     async def grown(self, offset: int) -> None:
