@@ -36,14 +36,17 @@ setup(
         "server.static",
         "server.docs",
         "server.migrations",
+        *find_packages("client"),
     ],
     package_dir={
+        "tailrun": "client/tailrun",
         "server.static": "static",
         "server.docs": "docs",
         "server.migrations": "migrations",
     },
     package_data={
         "server": ["py.typed"],
+        "tailrun": ["py.typed"],
         "server.static": ["**/*"],
         "server.docs": ["*.md"],
         "server.migrations": ["*.sql"],

@@ -12,6 +12,9 @@ from server.process.signals import IGNORED_SIGNALS
 PR_SET_DUMPABLE = 4
 """prctl(2)."""
 
+CLIENT = "tailrun."
+"""What speaks to a server, and is none, ends by signals as any program does."""
+
 STANDARD_DESCRIPTORS = 3  # stdin, stdout, stderr
 ROLES = {
     "serve": ("server.serve", "serve"),
@@ -21,6 +24,12 @@ ROLES = {
     "sign-in": ("server.client.commands", "sign_in"),
     "doctor": ("server.doctor", "examine"),
     "keeper": ("server.keeping", "keep"),
+    "run": ("tailrun.cli.entry", "run"),
+    "tail": ("tailrun.cli.entry", "tail"),
+    "ls": ("tailrun.cli.entry", "ls"),
+    "ps": ("tailrun.cli.entry", "ps"),
+    "stop": ("tailrun.cli.entry", "stop"),
+    "show": ("tailrun.cli.entry", "show"),
 }
 """By the command line's first word: the module and the function that does it."""
 
@@ -31,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # the previous server could read this one's environment.
     hide_memory()
     open_standard_descriptors()
-    for number in IGNORED_SIGNALS:
-        # Not SIG_IGN, which the runs would inherit.
-        signal.signal(number, lambda *_: None)
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     module, function = ROLES[given.pop(0) if given and given[0] in ROLES else "serve"]
+    for number in () if module.startswith(CLIENT) else IGNORED_SIGNALS:
+        # Not SIG_IGN, which the runs would inherit.
+        signal.signal(number, lambda *_: None)
     return int(getattr(import_module(module), function)(given))
 
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 
 from server.settings.groups import Settings
-from server.settings.reading import all_settings, database_password
+from server.settings.reading import CLIENT_TOKEN, all_settings, database_password
 
-SECRETS = tuple(setting.variable for setting in all_settings() if setting.secret)
+SECRETS = (*(one.variable for one in all_settings() if one.secret), CLIENT_TOKEN)
 """Removed at the start, as child processes inherit the environment."""
 
 

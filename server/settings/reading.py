@@ -19,6 +19,10 @@ PREFIX = "TAILRUN_"
 RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
 """Set for every run; not settings, yet present when a run starts a Tailrun of its own."""
 
+CLIENT_TOKEN = "TAILRUN_TOKEN"  # noqa: S105  its name
+CLIENT_VARIABLES = frozenset({"TAILRUN_URL", CLIENT_TOKEN})
+"""What the words that speak to a server read; a server that is started beside them does not."""
+
 DATABASE_URL = "database_url"
 SECRET = re.compile(r"://[^/@]*:[^@]*@|password\s*=", re.IGNORECASE)
 """What a URL or a connection string with a password in it looks like."""
@@ -222,7 +226,11 @@ def _first_line(path: Path, setting: str, expected: str, clean: Callable[[str], 
 
 def _refuse_unknown_variables(known: Sequence[str], environment: Mapping[str, str]) -> None:
     for variable in environment:
-        if variable.startswith(PREFIX) and variable not in {*known, *RUN_VARIABLES}:
+        if variable.startswith(PREFIX) and variable not in {
+            *known,
+            *RUN_VARIABLES,
+            *CLIENT_VARIABLES,
+        }:
             close = difflib.get_close_matches(variable, known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise StartupError(
@@ -234,11 +242,14 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tailrun",
         usage="tailrun [serve | backup FILE | restore FILE | doctor] [--OPTION VALUE ...]\n"
+        "       tailrun run COMMAND [-p NAME=VALUE ...]\n"
+        "       tailrun tail | show | stop RUN | COMMAND\n"
+        "       tailrun ls | ps\n"
         "       tailrun token create | list | revoke …\n"
         "       tailrun sign-in",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
-        " unless its first argument is another word; `tailrun token --help` and `tailrun sign-in"
-        " --help` say what those take.",
+        " unless its first argument is another word; `tailrun run --help` and the like say what"
+        " those of the other lines take.",
         epilog="Each option is also an environment variable: --max-viewers is TAILRUN_MAX_VIEWERS.",
         allow_abbrev=False,
     )

@@ -67,7 +67,8 @@ def test_the_wheel_is_the_package_with_the_page_and_the_migrations(distributions
 
     beside = {f"server/{name}" for name in files("static") | files("migrations")}
     beside |= {f"server/{name}" for name in files("docs") if name.endswith(".md")}
-    assert names - described == files("server") | beside
+    client = {name.removeprefix("client/") for name in files("client")}
+    assert names - described == files("server") | client | beside
     assert any(name.endswith("/licenses/LICENSE") for name in described)
 
 
@@ -76,13 +77,14 @@ def test_the_source_distribution_has_what_it_takes_to_build_and_test(distributio
     with tarfile.open(archive) as source:
         names = {name.partition("/")[2] for name in source.getnames()}
 
-    directories = ("server", "static", "migrations", "docs", "scripts")
+    directories = ("server", "client", "static", "migrations", "docs", "scripts")
     assert set().union(*map(files, directories)) <= names
     assert {"LICENSE", "Makefile", "README.md", "constraints.txt", "tests/conftest.py"} <= names
 
 
 def test_the_command_tells_its_options(installed: Path, tmp_path: Path) -> None:
     assert "--state-dir" in run(installed / "tailrun", "--help", directory=tmp_path)
+    assert "--detach" in run(installed / "tailrun", "run", "--help", directory=tmp_path)
 
 
 def test_the_metadata_is_what_an_index_takes(

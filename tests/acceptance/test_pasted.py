@@ -12,7 +12,7 @@ from tests.support.terminal import Terminal, blocks, terminal
 
 pytestmark = pytest.mark.timeout(300)
 
-PASTED = ("README.md", "docs/api.md", "docs/operations.md")
+PASTED = ("README.md", "docs/api.md", "docs/operations.md", "docs/commands.md")
 
 ELSEWHERE = (
     "apt-get install ",
@@ -25,7 +25,8 @@ ELSEWHERE = (
 )
 """How blocks begin that are for another machine, or lead here again."""
 
-API = ROOT / "docs" / "api.md"
+API, GUIDE = ROOT / "docs" / "api.md", ROOT / "docs" / "commands.md"
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = r"serves http://127\.0\.0\.1:(\d+)/ "
 
 
@@ -108,7 +109,7 @@ async def test_each_client_signs_in_as_the_api_has_it(
     store, *_, make, curl, wscat, ticket, python = (
         block.replace("8000", port) for block in of("docs/api.md")
     )
-    [program] = re.findall(r"^```python\n(.*?)^```$", API.read_text(), re.MULTILINE | re.DOTALL)
+    [program] = PYTHON.findall(API.read_text())
     (tmp_path / "home" / "watch.py").write_text(program.replace("8000", port))
     await see(second, store)
     await see(second, make)
@@ -117,6 +118,19 @@ async def test_each_client_signs_in_as_the_api_has_it(
     for block in (wscat, ticket, python):
         seen = re.sub(r"^[<> ]+", "", await see(second, block), flags=re.MULTILINE)
         assert "line 1\nline 2\nline 3\nline 4\nline 5\n" in seen
+
+
+async def test_the_command_line_and_the_client_do_what_the_guide_says(
+    port: str, second: Terminal, tmp_path: Path
+) -> None:
+    [words] = (block.replace("8000", port) for block in of("docs/commands.md"))
+    seen = await see(second, words)
+    assert "5\ndone\n<0$ " in seen
+    assert "\nRUN " in seen
+    assert "script:\n  seq 5; echo done >&2\n" in seen
+    [program] = PYTHON.findall(GUIDE.read_text())
+    (tmp_path / "home" / "count.py").write_text(program.replace("8000", port))
+    assert "5\ndone\nsucceeded 0\n" in await see(second, "python3 count.py\n")
 
 
 async def test_backup_and_restore_can_be_pasted(

@@ -20,7 +20,6 @@ ROOMS = [
     "editor",
     "output",
     "runs",
-    "compare",
     "commands",
     "access",
 ]

@@ -14,10 +14,21 @@ SSL_REQUEST = bytes([0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F])
 class Relay:
     """Connections to a port of the loopback interface, passed on to a Unix socket.
 
-    With a certificate it speaks TLS, as PostgreSQL does, to those that ask for it.
+    With a certificate it speaks TLS, as PostgreSQL does, to those that ask for it. Each connection
+    is cut after `cut_after_bytes` of answers, if that is given; so are those whose next answers are
+    to be lost (`lose_answers`).
     """
 
-    def __init__(self, socket: Path, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        context: ssl.SSLContext | None = None,
+        *,
+        cut_after_bytes: int | None = None,
+    ) -> None:
+        self.cut_after_bytes = cut_after_bytes
+        self.lose_answers = 0
+        self.cuts = 0
         self._socket = socket
         self._context = context
         self._writers: list[asyncio.StreamWriter] = []
@@ -56,9 +67,36 @@ class Relay:
             assert await reader.readexactly(len(SSL_REQUEST)) == SSL_REQUEST
             writer.write(b"S")
             await writer.start_tls(self._context)
-        answers, asking = await asyncio.open_unix_connection(self._socket)
+        try:
+            answers, asking = await asyncio.open_unix_connection(self._socket)
+        except OSError:  # the server is away
+            writer.close()
+            return
         self._writers.append(asking)
-        await asyncio.gather(_pass_on(reader, asking), _pass_on(answers, writer))
+        await asyncio.gather(_pass_on(reader, asking), self._answer(answers, writer))
+        if not asking.is_closing():
+            asking.close()
+
+    async def _answer(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = self.cut_after_bytes
+        with suppress(OSError):
+            while data := await answers.read(1 << 16 if left is None else min(left, 1 << 16)):
+                if self.lose_answers:
+                    self.lose_answers -= 1
+                    self._cut(writer)
+                    return
+                writer.write(data)
+                await writer.drain()
+                if left is not None:
+                    left -= len(data)
+                    if left == 0:
+                        self._cut(writer)
+                        return
+        writer.close()
+
+    def _cut(self, writer: asyncio.StreamWriter) -> None:
+        self.cuts += 1
+        writer.transport.abort()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
-ROOMS = ("server", "static", "migrations", "docs", "scripts", "tests", "bench", ".ci")
+ROOMS = ("server", "client", "static", "migrations", "docs", "scripts", "tests", "bench", ".ci")
 
 NAMED = re.compile(
     r"""(?<![\w./<>$:-]) ( (?:[\w.-]+/)* [\w.-]+ \. (?:py|js|css|sql|md|sh|toml|txt|service)

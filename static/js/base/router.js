@@ -4,9 +4,8 @@ import { hashWithoutArrival } from "./arrival.js";
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
  * @property {string} [id]
- * @property {string} [other] the second of two
  * @property {URLSearchParams} query
  */
 
@@ -19,7 +18,6 @@ const ROUTES = [
   [new RegExp(`^/commands/${ID}$`), "command"],
   [/^\/runs\/?$/, "runs"],
   [new RegExp(`^/runs/${ID}$`), "run"],
-  [new RegExp(`^/compare/${ID}/${ID}$`), "compare"],
   [/^\/account$/, "account"],
   [/^\/tokens$/, "tokens"],
   [/^\/grants$/, "grants"],
@@ -32,7 +30,7 @@ export function parseRoute(hash) {
   const query = new URLSearchParams(search);
   for (const [pattern, screen] of ROUTES) {
     const match = pattern.exec(path);
-    if (match) return { screen, id: match[1] && decode(match[1]), other: match[2] && decode(match[2]), query };
+    if (match) return { screen, id: match[1] && decode(match[1]), query };
   }
   return { screen: "missing", query };
 }
@@ -76,8 +74,6 @@ export const toNew = () => "/commands/new";
 export const toRun = (id) => `/runs/${id}`;
 /** @param {Record<string, string|undefined>} [filter] */
 export const toRuns = (filter = {}) => "/runs" + query(filter);
-/** @param {string} id @param {string} other @param {Record<string, string|undefined>} [choice] what of them */
-export const toCompare = (id, other, choice = {}) => `/compare/${id}/${other}` + query(choice);
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";

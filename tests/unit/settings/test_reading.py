@@ -18,6 +18,7 @@ from server.errors import StartupError
 from server.settings import groups
 from server.settings.groups import MAX_BYTES, Settings
 from server.settings.reading import (
+    CLIENT_VARIABLES,
     PREFIX,
     RUN_VARIABLES,
     Setting,
@@ -458,7 +459,11 @@ def test_the_documents_name_only_settings_that_there_are() -> None:
     """TAILRUN_NAME stands for any."""
     for document in [README, *(README.parent / "docs").glob("*.md")]:
         named = set(re.findall(r"TAILRUN_[A-Z_]+", document.read_text(encoding="utf-8")))
-        known = {PREFIX + name.upper() for name in (*SETTINGS, "name")} | RUN_VARIABLES
+        known = (
+            {PREFIX + name.upper() for name in (*SETTINGS, "name")}
+            | RUN_VARIABLES
+            | CLIENT_VARIABLES
+        )
         assert named <= known, document
 
 

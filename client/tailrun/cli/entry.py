@@ -1,0 +1,85 @@
+"""The words `run`, `tail`, `ls`, `ps`, `stop` and `show` of the command line."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from tailrun.cli import following, lists
+from tailrun.cli.exits import SIGNALLED, code_of_error
+from tailrun.cli.follower import leave_stdout
+from tailrun.cli.notes import Notes
+from tailrun.cli.words import SHORT_PATIENCE_SECONDS, parser_of
+from tailrun.client import Client
+from tailrun.errors import ClientError
+
+Act = Callable[[Client, argparse.Namespace, Notes], Awaitable[int]]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Start a command and follow it; return the exit code."""
+    given = parser_of("run").parse_args(arguments)
+    if given.help and given.command is None:
+        parser_of("run").print_help()
+        return 0
+    if given.command is None:
+        parser_of("run").error("name a COMMAND: `tailrun ls` lists them")
+    return _say(following.explain if given.help else following.start, given)
+
+
+def tail(arguments: Sequence[str]) -> int:
+    """Follow a run; return the exit code."""
+    return _say(following.tail, parser_of("tail").parse_args(arguments))
+
+
+def ls(arguments: Sequence[str]) -> int:
+    """List commands; return the exit code."""
+    return _say(lists.commands, parser_of("ls").parse_args(arguments))
+
+
+def ps(arguments: Sequence[str]) -> int:
+    """List runs; return the exit code."""
+    return _say(lists.runs, parser_of("ps").parse_args(arguments))
+
+
+def stop(arguments: Sequence[str]) -> int:
+    """Stop a run; return the exit code."""
+    return _say(lists.stop, parser_of("stop").parse_args(arguments))
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Show a command or a run; return the exit code."""
+    return _say(lists.show, parser_of("show").parse_args(arguments))
+
+
+def _say(act: Act, given: argparse.Namespace) -> int:
+    """Do what was said; what goes wrong is told in a line, and by the exit code."""
+    notes = Notes()
+    try:
+        code = asyncio.run(_done(act, given, notes))
+        sys.stdout.flush()
+    except ClientError as error:
+        notes.error(error)
+        return code_of_error(error)
+    except BrokenPipeError:  # whoever reads it has seen enough
+        leave_stdout()
+        return SIGNALLED + signal.SIGPIPE
+    except OSError as error:
+        notes.say(f"stdout: {error.strerror}.")
+        leave_stdout()
+        return os.EX_IOERR
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    return code
+
+
+async def _done(act: Act, given: argparse.Namespace, notes: Notes) -> int:
+    client = Client(
+        token=os.environ.get("TAILRUN_TOKEN", "").strip() or None,
+        patience_seconds=getattr(given, "patience", SHORT_PATIENCE_SECONDS),
+        tell=notes.away,
+    )
+    async with client:
+        return await act(client, given, notes)

@@ -1,0 +1,71 @@
+"""`tailrun run` and `tailrun tail`."""
+
+import argparse
+import json
+import os
+import sys
+from contextlib import aclosing
+
+from tailrun.cli.follower import Follower, How
+from tailrun.cli.given import described, values
+from tailrun.cli.notes import Notes
+from tailrun.cli.stdout import Stdout
+from tailrun.cli.words import parser_of
+from tailrun.client import Client
+from tailrun.values import Run
+
+
+async def explain(client: Client, given: argparse.Namespace, _notes: Notes) -> int:
+    """Print what `tailrun run` takes, and the parameters of the command that is meant."""
+    command = await client.command(given.command)
+    about = f"{command.description}\n" if command.description else ""
+    sys.stdout.write(
+        f"{parser_of('run').format_help()}\n{command.name}\n{about}\n"
+        f"parameters:\n{described(command.parameters)}"
+    )
+    return 0
+
+
+async def start(client: Client, given: argparse.Namespace, notes: Notes) -> int:
+    """Start a command; follow its run."""
+    command = await client.command(given.command)
+    parameters = values(given.parameters, command.parameters, os.environ)
+    run = await client.start(command.id, parameters, idempotency_key=given.idempotency_key)
+    if given.detach:
+        sys.stdout.write(f"{json.dumps(run.data)}\n" if given.json else f"{run.id}\n")
+        return 0
+    return await _followed(client, run, given, notes, offset=0)
+
+
+async def tail(client: Client, given: argparse.Namespace, notes: Notes) -> int:
+    """Follow a run that there is."""
+    run = await client.run_or_newest(given.run)
+    offset = given.offset
+    if given.lines is not None:
+        offset = await client.offset_of_last(run.id, given.lines)
+    if given.no_follow and not given.json:
+        return await _copied(client, run, offset)
+    return await _followed(client, run, given, notes, offset=offset)
+
+
+async def _followed(
+    client: Client, run: Run, given: argparse.Namespace, notes: Notes, *, offset: int
+) -> int:
+    how = How(offset, given.stop_on_interrupt, shows_output=not given.json)
+    follower = Follower(client, run, notes, how)
+    code = await follower.follow()
+    if given.json and follower.run.ended:
+        sys.stdout.write(f"{json.dumps(follower.run.data)}\n")
+    return code
+
+
+async def _copied(client: Client, run: Run, offset: int) -> int:
+    stdout = Stdout(sys.stdout.fileno())
+    try:
+        output = client.output(run.id, offset=offset, follow=False)
+        async with aclosing(aiter(output)) as chunks:
+            async for chunk in chunks:
+                await stdout.write(chunk)
+    finally:
+        stdout.close()
+    return 0
