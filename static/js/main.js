@@ -12,6 +12,7 @@ import { useStore } from "./base/store.js";
 import { html, render, useLayoutEffect, useState } from "./base/ui.js";
 import { CommandScreen } from "./commands/command_screen.js";
 import { CommandsScreen } from "./commands/commands_screen.js";
+import { CompareScreen } from "./compare/compare_screen.js";
 import { EditScreen, NewScreen } from "./commands/form_screen.js";
 import { mayCreate } from "./model/access.js";
 import { Banner } from "./parts/banner.js";
@@ -34,6 +35,7 @@ const SCREENS = {
   command: CommandScreen,
   runs: RunsScreen,
   run: RunScreen,
+  compare: CompareScreen,
   account: AccountScreen,
   tokens: TokensScreen,
   grants: GrantsScreen,
@@ -70,10 +72,10 @@ function Page() {
 
 /** The screen of the address, for whoever is known; it stays while a session that has ended is waited for. */
 function Screen({ kind }) {
-  const { screen, id, query } = useRoute();
+  const { screen, id, other, query } = useRoute();
   if (kind === "asking") return html`<${Waiting} />`;
   if (kind === "out") return html`<${SignInScreen} />`;
-  return html`<${SCREENS[screen]} key=${screen + (id ?? "")} id=${id} query=${query} />`;
+  return html`<${SCREENS[screen]} key=${[screen, id, other].join("/")} id=${id} other=${other} query=${query} />`;
 }
 
 /** The hash is the page's address, so the skip link moves the focus by itself. */

@@ -20,6 +20,7 @@ ROOMS = [
     "editor",
     "output",
     "runs",
+    "compare",
     "commands",
     "access",
 ]

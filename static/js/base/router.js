@@ -4,8 +4,9 @@ import { hashWithoutArrival } from "./arrival.js";
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
  * @property {string} [id]
+ * @property {string} [other] the second of two
  * @property {URLSearchParams} query
  */
 
@@ -18,6 +19,7 @@ const ROUTES = [
   [new RegExp(`^/commands/${ID}$`), "command"],
   [/^\/runs\/?$/, "runs"],
   [new RegExp(`^/runs/${ID}$`), "run"],
+  [new RegExp(`^/compare/${ID}/${ID}$`), "compare"],
   [/^\/account$/, "account"],
   [/^\/tokens$/, "tokens"],
   [/^\/grants$/, "grants"],
@@ -30,7 +32,7 @@ export function parseRoute(hash) {
   const query = new URLSearchParams(search);
   for (const [pattern, screen] of ROUTES) {
     const match = pattern.exec(path);
-    if (match) return { screen, id: match[1] && decode(match[1]), query };
+    if (match) return { screen, id: match[1] && decode(match[1]), other: match[2] && decode(match[2]), query };
   }
   return { screen: "missing", query };
 }
@@ -74,6 +76,8 @@ export const toNew = () => "/commands/new";
 export const toRun = (id) => `/runs/${id}`;
 /** @param {Record<string, string|undefined>} [filter] */
 export const toRuns = (filter = {}) => "/runs" + query(filter);
+/** @param {string} id @param {string} other @param {Record<string, string|undefined>} [choice] what of them */
+export const toCompare = (id, other, choice = {}) => `/compare/${id}/${other}` + query(choice);
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";

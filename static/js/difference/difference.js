@@ -1,27 +1,29 @@
-/** What two texts differ in, line by line. */
+/** What two texts differ in, line by line. Pure. */
 import { diffArrays } from "../../vendor/diff/array.js";
 import { keyOf, shownOf } from "./folding.js";
 
 /**
- * @typedef {object} Row
- * @property {"same"|"gone"|"added"|"skipped"} kind gone: only the first has it; skipped: `count` lines are the same
- * @property {string} [text]
- * @property {number|null} [left] its number in the first, from 1
- * @property {number|null} [right] its number in the second
- * @property {number} [count]
+ * @typedef {object} Stretch lines that follow each other
+ * @property {"same"|"gone"|"added"} kind gone: only the first text has them
+ * @property {number|null} left the number of the first of them in the first text, from 1
+ * @property {number|null} right in the second text
+ * @property {number} count of lines
  *
  * @typedef {object} Difference
- * @property {Row[]} rows what differs, and some lines around it; at most `MOST_ROWS`
+ * @property {Stretch[]} stretches in order
  * @property {number} gone lines that only the first has
  * @property {number} added lines that only the second has
  * @property {boolean} rough they differ in too much to be lined up: these are the lines that the other has not at all
- * @property {boolean} cut there are more rows than that
  */
 
-const CONTEXT = 3;
-export const MOST_ROWS = 5000;
-const LINE_CHARACTERS = 2000;
 const BOUNDS = { timeout: 3000, maxEditLength: 20_000 };
+
+/** @param {string} text @returns {string[]} a newline at its end begins no further one */
+export function linesOf(text) {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
 
 /**
  * @param {string} left
@@ -31,90 +33,84 @@ const BOUNDS = { timeout: 3000, maxEditLength: 20_000 };
  * @returns {Difference}
  */
 export function difference(left, right, folded = {}, bounds = BOUNDS) {
-  const [before, after] = [left, right].map((text) => linesOf(text, folded));
-  const changes = align(before.keys, after.keys, bounds);
-  const rows = changes ? rowsOf(changes, before.lines, after.lines) : onlyIn(before, after);
-  const count = (kind) => rows.reduce((sum, row) => sum + (row.kind === kind ? 1 : 0), 0);
-  const shown = changes ? around(rows) : rows;
-  return {
-    rows: shown.slice(0, MOST_ROWS).map(cut),
-    gone: count("gone"),
-    added: count("added"),
-    rough: changes === null,
-    cut: shown.length > MOST_ROWS,
-  };
-}
-
-function linesOf(text, folded) {
-  const lines = text.split("\n").map(shownOf);
-  if (lines.at(-1) === "") lines.pop();
-  return { lines, keys: lines.map((line) => keyOf(line, folded)) };
+  const [before, after] = [left, right].map((text) => linesOf(text).map((line) => keyOf(shownOf(line), folded)));
+  const pairs = pairsOf(before, after, bounds);
+  const stretches = pairs ? stretchesOf(pairs, before.length, after.length) : onlyIn(before, after);
+  const count = (kind) => stretches.reduce((sum, each) => sum + (each.kind === kind ? each.count : 0), 0);
+  return { stretches, gone: count("gone"), added: count("added"), rough: pairs === null };
 }
 
 /**
  * @param {string[]} before
  * @param {string[]} after
- * @returns {{kind: "same"|"gone"|"added", count: number}[]|null} null: it would take too long
+ * @returns {[number, number][]|null} which lines are the same, from 0, ascending; null: it would take too long
  */
-function align(before, after, bounds) {
+function pairsOf(before, after, bounds) {
   // What is the same at both ends is most of what is compared, and costs nothing this way.
   const most = Math.min(before.length, after.length);
   let start = 0;
   while (start < most && before[start] === after[start]) start += 1;
   let end = 0;
   while (end < most - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
-  const parts = diffArrays(before.slice(start, before.length - end), after.slice(start, after.length - end), bounds);
+  const between = pairsBetween(before.slice(start, before.length - end), after.slice(start, after.length - end), bounds);
+  if (!between) return null;
+  const shift = before.length - after.length;
+  return [
+    ...Array.from({ length: start }, (_, i) => [i, i]),
+    ...between.map(([left, right]) => [left + start, right + start]),
+    ...Array.from({ length: end }, (_, i) => [before.length - end + i, before.length - end + i - shift]),
+  ];
+}
+
+/** A line that the other has nowhere is the same as none: without those, what is left to line up is little. */
+function pairsBetween(before, after, bounds) {
+  const [lefts, rights] = [common(before, after), common(after, before)];
+  const parts = diffArrays(
+    lefts.map((i) => before[i]),
+    rights.map((i) => after[i]),
+    bounds,
+  );
   if (!parts) return null;
-  const between = parts.map(({ added, removed, count }) => ({
-    kind: added ? "added" : removed ? "gone" : "same",
-    count,
-  }));
-  return [{ kind: "same", count: start }, ...between, { kind: "same", count: end }];
-}
-
-function rowsOf(changes, before, after) {
-  const rows = [];
+  const pairs = [];
   let [left, right] = [0, 0];
-  for (const { kind, count } of changes) {
-    for (let i = 0; i < count; i += 1) {
-      const numbers = { left: kind === "added" ? null : ++left, right: kind === "gone" ? null : ++right };
-      rows.push({ kind, ...numbers, text: kind === "gone" ? before[left - 1] : after[right - 1] });
-    }
+  for (const { added, removed, count } of parts) {
+    for (let i = 0; !added && !removed && i < count; i += 1) pairs.push([lefts[left + i], rights[right + i]]);
+    if (!added) left += count;
+    if (!removed) right += count;
   }
-  return rows;
+  return pairs;
 }
 
-/** Leaves out what is the same, but for some lines around what differs. */
-function around(rows) {
-  const near = new Uint8Array(rows.length);
-  rows.forEach(({ kind }, i) => kind !== "same" && near.fill(1, Math.max(0, i - CONTEXT), i + CONTEXT + 1));
-  const kept = [];
-  let count = 0;
-  const skip = () => {
-    if (count > 0) kept.push({ kind: "skipped", count });
-    count = 0;
-  };
-  rows.forEach((row, i) => {
-    if (!near[i]) count += 1;
-    else {
-      skip();
-      kept.push(row);
-    }
-  });
-  skip();
-  return kept;
+/** @returns {number[]} which of the lines the others have, too */
+function common(lines, others) {
+  const known = new Set(others);
+  return lines.flatMap((line, i) => (known.has(line) ? [i] : []));
+}
+
+function stretchesOf(pairs, before, after) {
+  const stretches = [];
+  let [left, right] = [0, 0];
+  for (const [nextLeft, nextRight] of [...pairs, [before, after]]) {
+    if (nextLeft > left) stretches.push({ kind: "gone", left: left + 1, right: null, count: nextLeft - left });
+    if (nextRight > right) stretches.push({ kind: "added", left: null, right: right + 1, count: nextRight - right });
+    if (nextLeft === before && nextRight === after) break;
+    const last = stretches.at(-1);
+    if (last?.kind === "same") last.count += 1;
+    else stretches.push({ kind: "same", left: nextLeft + 1, right: nextRight + 1, count: 1 });
+    [left, right] = [nextLeft + 1, nextRight + 1];
+  }
+  return stretches;
 }
 
 function onlyIn(before, after) {
-  const [had, has] = [new Set(before.keys), new Set(after.keys)];
-  const gone = before.lines.flatMap((text, i) =>
-    has.has(before.keys[i]) ? [] : [{ kind: "gone", left: i + 1, right: null, text }],
-  );
-  const added = after.lines.flatMap((text, i) =>
-    had.has(after.keys[i]) ? [] : [{ kind: "added", left: null, right: i + 1, text }],
-  );
-  return [...gone, ...added];
+  const [had, has] = [new Set(before), new Set(after)];
+  const stretches = [];
+  const add = (kind, side, number) => {
+    const last = stretches.at(-1);
+    if (last?.kind === kind && last[side] + last.count === number) last.count += 1;
+    else stretches.push({ kind, left: null, right: null, count: 1, [side]: number });
+  };
+  before.forEach((line, i) => has.has(line) || add("gone", "left", i + 1));
+  after.forEach((line, i) => had.has(line) || add("added", "right", i + 1));
+  return stretches;
 }
-
-const cut = (row) =>
-  (row.text?.length ?? 0) > LINE_CHARACTERS ? { ...row, text: row.text.slice(0, LINE_CHARACTERS) + "…" } : row;

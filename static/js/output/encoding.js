@@ -7,14 +7,22 @@ const UTF8 = "utf-8";
 /** Labels of the Encoding Standard, and what people call them. */
 const ENCODINGS = { [UTF8]: "UTF-8", "windows-1251": "Windows-1251", ibm866: "IBM866", "utf-16le": "UTF-16LE" };
 
+const nameOf = (commandId) => `encoding.${commandId}`;
+
+/** @param {string} commandId @returns {string} a label of the Encoding Standard */
+export function encodingOf(commandId) {
+  const chosen = readPreference(nameOf(commandId));
+  return chosen in ENCODINGS ? chosen : UTF8;
+}
+
 /**
  * @param {string} commandId
  * @returns {[string, (encoding: string) => void]}
  */
 export function useEncoding(commandId) {
-  const name = `encoding.${commandId}`;
-  const [encoding, setEncoding] = useState(readPreference(name) in ENCODINGS ? readPreference(name) : UTF8);
+  const [encoding, setEncoding] = useState(encodingOf(commandId));
   const choose = (chosen) => {
+    const name = nameOf(commandId);
     if (chosen === UTF8) removePreference(name);
     else storePreference(name, chosen);
     setEncoding(chosen);

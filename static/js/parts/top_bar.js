@@ -5,7 +5,7 @@ import { LANGUAGES, speak, useLanguage } from "../words/language.js";
 import { t } from "../words/words.js";
 import { Icon } from "./icon.js";
 
-const IN_RUNS = ["runs", "run"];
+const IN_RUNS = ["runs", "run", "compare"];
 const IN_ACCESS = ["account", "tokens", "grants", "audit"];
 const current = (here) => (here ? "page" : undefined);
 

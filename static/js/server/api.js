@@ -202,6 +202,7 @@ export const listMarks = (id, { first, last }, options) =>
  * @typedef {object} Part a stretch of an output
  * @property {Uint8Array} bytes
  * @property {number} offset of the first one
+ * @property {number} next the offset after the last one that there is of it, also where fewer came
  * @property {number} line that the first one is of
  * @property {number} lines of the output now; an unfinished last one counts
  * @property {number} size of the output now
@@ -218,8 +219,8 @@ export function readPart(id, part, { signal }) {
     const bytes = await bytesOf(response, 0, part.max_bytes);
     const told = (name) => Number(response.headers.get(`Tailrun-${name}`));
     if (!response.headers.has("Tailrun-Size")) throw brokenOff();
-    const [offset, line] = [told("Offset"), told("First-Line")];
-    return { bytes, offset, line, lines: told("Total-Lines"), size: told("Size") };
+    const [offset, next, line] = [told("Offset"), told("Next"), told("First-Line")];
+    return { bytes, offset, next, line, lines: told("Total-Lines"), size: told("Size") };
   };
   return noted(fetchWithin(outputUrl(id) + query(part), { signal }, LONG_MS, take, false));
 }

@@ -16,6 +16,8 @@ export class Served {
     this.sent = 0;
     /** Answers that are held back until they are let go. */
     this.held = null;
+    /** After so many an answer breaks off. */
+    this.mostBytes = Number.POSITIVE_INFINITY;
     this.failing = null;
     globalThis.fetch = (url, init) => this.#answer(new URL(url), init);
   }
@@ -30,7 +32,7 @@ export class Served {
     if (this.held) await Promise.race([this.held, aborted(signal)]);
     if (this.failing) throw this.failing;
     const [from, to] = this.#part(asked);
-    const part = this.bytes.subarray(from, to);
+    const part = this.bytes.subarray(from, Math.min(to, from + this.mostBytes));
     this.sent += part.length;
     const headers = { "Content-Type": "text/plain", "Tailrun-Offset": from, "Tailrun-Next": to };
     headers["Tailrun-First-Line"] = 1 + newlines(this.bytes.subarray(0, from));
