@@ -71,8 +71,15 @@ class KnownBy(StrEnum):
     SESSION = "session"
     OIDC = "oidc"  # just now, by a provider of OpenID Connect
     TICKET = "ticket"
+    SCHEDULE = "schedule"  # nobody asks: one of ours is due
+    HOOK = "hook"  # by the signature of what another service sent
+    RETRY = "retry"  # nobody asks: a run that failed is tried again
     EVERYBODY = "everybody"  # authentication is off
     NOBODY = "nobody"  # no credential was given
+
+
+WITHOUT_ASKING = frozenset({KnownBy.SCHEDULE, KnownBy.HOOK, KnownBy.RETRY})
+"""Whoever acts so makes no request: its principal has no grants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Domain exceptions. They know nothing of HTTP; handlers/http/problems.py maps them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 
@@ -46,6 +48,19 @@ class ConflictError(TailrunError):
 
 class CommandActiveError(ConflictError):
     """The command has an active run."""
+
+
+class KeyTakenError(ConflictError):
+    """Another command has the key."""
+
+    key = ""
+
+    @classmethod
+    def of(cls, key: str) -> "KeyTakenError":
+        """Return the error for a key."""
+        error = cls(f"Another command has the key {key!r}.")
+        error.key = key
+        return error
 
 
 class CommandChangedError(ConflictError):
@@ -121,6 +136,19 @@ class InvalidCursorError(TailrunError):
 
 class PatternRefusedError(TailrunError):
     """What is to be searched for is no pattern, or a too large one; the message says why."""
+
+
+class ParametersError(TailrunError):
+    """Values of a command's parameters that it does not take; `by_name` says what would fit."""
+
+    by_name: Mapping[str, list[str]] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, by_name: Mapping[str, list[str]]) -> "ParametersError":
+        """Return the error for values, by the names of their parameters."""
+        error = cls("; ".join(f"{name}: {' '.join(said)}" for name, said in by_name.items()))
+        error.by_name = by_name
+        return error
 
 
 class LimitReachedError(TailrunError):

@@ -1,9 +1,12 @@
 """The domain's values: plain, immutable, without behaviour that needs I/O."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from server.definition import NO_OPTIONS, Cause, Options, Pause, Value
 
 
 class RunState(StrEnum):
@@ -38,7 +41,8 @@ ACTIVE_STATES = frozenset({RunState.QUEUED, RunState.RUNNING})
 class Command:
     """A stored script; its runs are started as the user `run_as`, None: as the settings say.
 
-    In a list its texts may be cut: `description_truncated` and `script_truncated` say so.
+    `key` is what files and the command line call it. In a list its texts may be cut, and its
+    options left out: `description_truncated`, `script_truncated`, `options_truncated` say so.
     """
 
     id: UUID
@@ -51,13 +55,19 @@ class Command:
     description_truncated: bool = False
     script_truncated: bool = False
     run_as: str | None = None
+    key: str | None = None
+    options: Options = NO_OPTIONS
+    options_truncated: bool = False
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CommandChange:
     """What to change of a command: a field that is None stays.
 
-    Of `description` and `run_as`, which may be None, another field says whether they stay.
+    Of `description`, `run_as` and `key`, which may be None, another field says whether they stay.
+    `options` are what is to be set of the options, as they are stored (`Options.as_json`); None
+    takes one away. Those that are not named stay.
     """
 
     name: str | None = None
@@ -67,14 +77,17 @@ class CommandChange:
     group: str | None = None
     run_as: str | None = None
     keep_run_as: bool = True
+    key: str | None = None
+    keep_key: bool = True
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def named_fields(self) -> list[str]:
         """The names of the fields that are to be changed."""
         given = {"name": self.name is not None, "script": self.script is not None}
         given |= {"description": not self.keep_description, "group": self.group is not None}
-        given |= {"run_as": not self.keep_run_as}
-        return [name for name, named in given.items() if named]
+        given |= {"run_as": not self.keep_run_as, "key": not self.keep_key}
+        return [*(name for name, named in given.items() if named), *self.options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +96,10 @@ class Run:
 
     `exitcode` and `signal` are None until known, and never both set. `output_bytes` and
     `output_lines` are what is archived; `epoch` counts the servers that have owned the run.
-    `run_as` is its command's when it was stored.
+    `run_as` and `options` are its command's when it was stored; lists have no options, and of
+    `parameters` none that are large, as `parameters_truncated` says. `parameters` are values, none
+    of them secret. It is not started before `not_before`; `claimed_at` is when it got its turn,
+    where its command limits how many go on at a time.
     """
 
     id: UUID
@@ -101,6 +117,14 @@ class Run:
     epoch: int
     host: str
     run_as: str | None = None
+    options: Options = NO_OPTIONS
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parameters_truncated: bool = False
+    cause: Cause | None = None
+    attempt: int = 1
+    retry_of: UUID | None = None
+    not_before: datetime | None = None
+    claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

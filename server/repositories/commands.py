@@ -1,17 +1,23 @@
 """Stored commands."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from psycopg2.errors import UniqueViolation
+
 from server.access import DEFAULT_GROUP, Act, Actor
+from server.definition import NO_OPTIONS, PLAIN_RUN, NewRun, Options
 from server.errors import (
     CommandActiveError,
     CommandChangedError,
     CommandNotFoundError,
+    DatabaseRefusedError,
+    KeyTakenError,
     RequestRepeatedError,
 )
 from server.models import Command, CommandChange, CommandLabel, RequestKey, Run, RunState
@@ -25,6 +31,7 @@ from server.repositories.command_statements import (
     GET,
     GET_WITH_LAST_RUN,
     LABELS,
+    OF_KEY,
 )
 from server.repositories.database.batches import Batches
 from server.repositories.database.connections import Row
@@ -32,6 +39,7 @@ from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import command_and_run_of, command_of, listed_command_and_run_of
+from server.repositories.run_statements import new_run_parameters
 from server.repositories.search import SEARCH_NEWEST, listing
 
 DELETE_SECONDS = 600.0
@@ -48,6 +56,10 @@ class _New(NamedTuple):
     script: str
     group: str
     run_as: str | None
+    key: str | None
+    options: object
+    parameters: object
+    secrets: object
     host: str
     now: datetime
     principal: str
@@ -64,7 +76,7 @@ class CommandRepository:
         self._search_newest = search_newest
         self._batches = Batches(
             self._add_all,
-            lambda new: len(new.script) + len(new.description or ""),
+            _size,
             timeout_seconds=database.statement_timeout_seconds,
         )
 
@@ -76,17 +88,20 @@ class CommandRepository:
         *,
         group: str = DEFAULT_GROUP,
         run_as: str | None = None,
+        key: str | None = None,
+        options: Options = NO_OPTIONS,
         by: Actor,
         request: RequestKey | None = None,
     ) -> Command:
         """Store a command.
 
         Raises:
+            KeyTakenError: another command has the key.
             RequestRepeatedError: the request was answered before.
         """
         fields = {"name": name, "description": description, "script": script, "group": group}
-        more = {"run_as": run_as, "run_id": None}
-        return command_of(await self._add(ADD, {**fields, **more}, by, request))
+        said = {"run_as": run_as, "key": key, **new_run_parameters(NewRun(options=options))}
+        return command_of(await self._add(ADD, {**fields, **said, "run_id": None}, by, request))
 
     async def add_with_run(
         self,
@@ -97,25 +112,33 @@ class CommandRepository:
         host: str,
         group: str = DEFAULT_GROUP,
         run_as: str | None = None,
+        key: str | None = None,
+        new: NewRun = PLAIN_RUN,
         by: Actor,
         request: RequestKey | None = None,
     ) -> tuple[Command, Run]:
         """Store a command and its first run, queued, in one statement.
 
+        The options of `new` are those of both.
+
         Raises:
+            KeyTakenError: another command has the key.
             RequestRepeatedError: the request was answered before.
         """
+        run = new_run_parameters(new)
         if request is None:
             now, known_by = datetime.now(UTC), by.principal.known_by.value
             who = bounded(by.principal.name), known_by, bounded(by.address)
             details = json.dumps(all_details(by.principal, _made(group, run_as)))
-            stored = name, description, script, group, run_as
-            new = _New(uuid4(), uuid4(), *stored, host, now, *who, details)
-            return await self._batches.do(new)
+            stored = name, description, script, group, run_as, key
+            said = run["options"], run["parameters"], run["secrets"]
+            with _keys(key):
+                return await self._batches.do(
+                    _New(uuid4(), uuid4(), *stored, *said, host, now, *who, details)
+                )
         fields = {"name": name, "description": description, "script": script, "group": group}
-        run = {"run_as": run_as, "host": host, "run_id": uuid4()}
-        row = await self._add(ADD_WITH_RUN, {**fields, **run}, by, request)
-        return _added(row)
+        run |= {"run_as": run_as, "key": key, "host": host, "run_id": uuid4()}
+        return _added(await self._add(ADD_WITH_RUN, {**fields, **run}, by, request))
 
     async def _add_all(self, batch: Sequence["_New"]) -> Sequence[tuple[Command, Run]]:
         parameters = {str(number): tuple(new) for number, new in enumerate(batch)}
@@ -137,7 +160,10 @@ class CommandRepository:
                 Act.COMMAND_CREATE, by, at=now, details=_made(fields["group"], fields["run_as"])
             ),
         }
-        rows = await self._database.fetch_all(sql.format(request=request_sql(request)), parameters)
+        with _keys(fields["key"]):
+            rows = await self._database.fetch_all(
+                sql.format(request=request_sql(request)), parameters
+            )
         if not rows:
             raise RequestRepeatedError("The request was answered before.")
         return rows[0]
@@ -152,6 +178,11 @@ class CommandRepository:
         if row is None:
             raise CommandNotFoundError.of(command_id)
         return command_of(row)
+
+    async def of_key(self, key: str) -> Command | None:
+        """Return the command that has a key."""
+        row = await self._database.fetch_one(OF_KEY, {"key": key})
+        return None if row is None else command_of(row)
 
     async def get_with_last_run(self, command_id: UUID) -> tuple[Command, Run | None]:
         """Return a command and its newest run.
@@ -184,12 +215,13 @@ class CommandRepository:
         """Change what the user wrote of a command, if it is of one of these versions.
 
         A version is a command's `updated_at`; None: whichever it is of. It must be of the group
-        `moved_from`; None: of whichever. Unless it may be `any_user`'s, it gets a new script only
-        where it has no `run_as`.
+        `moved_from`; None: of whichever. Unless it may be `any_user`'s, what its runs execute, and
+        with what, changes only where it has no `run_as`.
 
         Raises:
             CommandNotFoundError: there is no such command.
             CommandChangedError: it is of another version or group, or has a `run_as`.
+            KeyTakenError: another command has the key.
         """
         now = datetime.now(UTC)
         parameters = {
@@ -202,13 +234,19 @@ class CommandRepository:
             "moved_from": moved_from,
             "run_as": change.run_as,
             "keep_run_as": change.keep_run_as,
-            "any_user": any_user or change.script is None,
+            "key": change.key,
+            "keep_key": change.keep_key,
+            "keep_options": not change.options,
+            "set": json.dumps({k: v for k, v in change.options.items() if v is not None}),
+            "unset": [*change.options],
+            "any_user": any_user or (change.script is None and not change.options),
             "now": now,
             "any_version": versions is None,
             "versions": list(versions or []),
             **audit_parameters(Act.COMMAND_CHANGE, by, at=now, details=_changed(change)),
         }
-        row = await self._database.fetch_one(CHANGE, parameters)
+        with _keys(change.key):
+            row = await self._database.fetch_one(CHANGE, parameters)
         if row is None:
             await self.get(command_id)  # or there is no such command
             raise CommandChangedError("The command was changed meanwhile.")
@@ -277,6 +315,23 @@ def _changed(change: CommandChange) -> dict[str, object]:
     if not change.keep_run_as:
         details["run_as"] = change.run_as
     return details if change.group is None else details | {"group": change.group}
+
+
+def _size(new: _New) -> int:
+    texts = new.script, new.description, new.options, new.parameters, new.secrets
+    return sum(len(str(text)) for text in texts if text is not None)
+
+
+@contextmanager
+def _keys(key: object) -> Iterator[None]:
+    """Have a statement tell that the key is another command's."""
+    try:
+        yield
+    except DatabaseRefusedError as error:
+        cause = error.__cause__
+        if not isinstance(cause, UniqueViolation) or "commands_key" not in str(cause):
+            raise
+        raise KeyTakenError.of(str(key)) from error
 
 
 def _added(row: Row) -> tuple[Command, Run]:

@@ -15,6 +15,7 @@ from server.repositories.rows import (
     CHUNK_COLUMNS,
     CHUNK_COLUMNS_WITHOUT_DATA,
     END_FIELDS,
+    KEPT_SECRETS,
     POSITION_COLUMNS,
     chunk_of,
     end_parameters,
@@ -61,7 +62,8 @@ APPEND = f"""
             state = coalesce(
                 a.state, CASE WHEN a.start_time IS NULL THEN r.state ELSE 'running' END
             ),
-            {END_MOVES}
+            {END_MOVES},
+            secrets = CASE WHEN a.state IS NULL THEN secrets ELSE {KEPT_SECRETS} END
         FROM held JOIN advance a ON a.run_id = held.id
         WHERE r.id = held.id AND r.epoch = a.epoch AND r.output_bytes = a.from_offset
             AND r.state IN ('queued', 'running')

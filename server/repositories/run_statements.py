@@ -2,22 +2,80 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+import json
+from collections.abc import Mapping
+
+from server.definition import NO_OPTIONS, NewRun
 from server.repositories.access.audit import audit_sql
-from server.repositories.rows import END_ASSIGNMENTS, POSITION_COLUMNS, RUN_COLUMNS
+from server.repositories.rows import (
+    END_ASSIGNMENTS,
+    KEPT_SECRETS,
+    POSITION_COLUMNS,
+    RUN_COLUMNS,
+)
 
 # The time is this host's: a database that was frozen may store the run long after the request.
+NEW_RUN: Mapping[str, str] = {
+    "id": "%(run_id)s",
+    "commands_id": "%(command_id)s",
+    "script": "%(script)s",
+    "run_as": "%(run_as)s",
+    "options": "%(options)s::jsonb",
+    "parameters": "%(parameters)s::jsonb",
+    "secrets": "%(secrets)s::jsonb",
+    "cause": "%(cause)s::jsonb",
+    "attempt": "%(attempt)s::int",
+    "retry_of": "%(retry_of)s::uuid",
+    "not_before": "%(not_before)s::timestamptz",
+    "claimed_at": "%(claimed_at)s::timestamptz",
+    "host": "%(host)s",
+    "created_at": "%(now)s",
+    "start_time": "%(now)s",
+    "state": "'queued'",
+}
+"""The columns of a run that is stored, as expressions; `new_run_parameters` gives some of them."""
+
+
+def insert_run(source: str, **given: str) -> str:
+    """Return the SQL that stores a run, queued, for each row of `source`, and returns it as `r`.
+
+    `given` are expressions on that row in place of those of NEW_RUN. There are no braces in it, so
+    it may stand in what is formatted.
+    """
+    values = {**NEW_RUN, **given}
+    return f"""
+        INSERT INTO commands_info AS r ({", ".join(values)})
+        SELECT {", ".join(values.values())} FROM {source}
+        RETURNING {RUN_COLUMNS}
+    """
+
+
+def new_run_parameters(new: NewRun) -> dict[str, object]:
+    """Return what NEW_RUN takes of what a run is started with; None for what is as always."""
+    return {
+        "options": None if new.options is NO_OPTIONS else _json(new.options.as_json()),
+        "parameters": _json(new.parameters),
+        "secrets": _json(new.secrets),
+        "cause": None if new.cause is None else _json(new.cause.as_json()),
+        "attempt": None if new.attempt == 1 else new.attempt,
+        "retry_of": new.retry_of,
+        "not_before": new.not_before,
+        "claimed_at": new.claimed_at,
+    }
+
+
+def _json(value: Mapping[str, object]) -> str | None:
+    return json.dumps(dict(value)) if value else None
+
+
 ADD = f"""
     WITH request AS ({{request}}), r AS (
-        INSERT INTO commands_info AS r (
-            id, commands_id, script, run_as, host, created_at, start_time, state
-        )
-        SELECT %(run_id)s, %(command_id)s, %(script)s, %(run_as)s, %(host)s, %(now)s, %(now)s,
-            'queued'
-        FROM request
-        RETURNING {RUN_COLUMNS}
+        {insert_run("request")}
     ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
     SELECT {RUN_COLUMNS} FROM r
 """
+
+SECRETS = "SELECT secrets FROM commands_info WHERE id = %(id)s"
 
 GET = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = %(id)s"
 
@@ -42,7 +100,7 @@ ACTIVE_OF_COMMAND = f"""
 END_UNFOLLOWED = f"""
     UPDATE commands_info AS r
     SET state = 'lost', end_time = %(now)s, exitcode = NULL, signal = NULL, reason = %(reason)s,
-        epoch = r.epoch + 1
+        epoch = r.epoch + 1, secrets = {KEPT_SECRETS}
     WHERE r.id = %(id)s AND r.epoch = %(epoch)s AND r.state IN ('queued', 'running')
     RETURNING {RUN_COLUMNS}
 """

@@ -1,6 +1,6 @@
 """Runs, without their output."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from psycopg2.errors import ForeignKeyViolation
 
 from server.access import Act, Actor
+from server.definition import PLAIN_RUN, NewRun
 from server.errors import (
     CommandNotFoundError,
     DatabaseRefusedError,
@@ -36,8 +37,10 @@ from server.repositories.run_statements import (
     GET,
     LATEST,
     NOTE_DAMAGE,
+    SECRETS,
     TAKE_OVER,
     UNCONFIRMED,
+    new_run_parameters,
 )
 
 
@@ -64,6 +67,7 @@ class RunRepository:
         host: str,
         *,
         run_as: str | None = None,
+        new: NewRun = PLAIN_RUN,
         by: Actor,
         request: RequestKey | None = None,
     ) -> Run:
@@ -81,6 +85,7 @@ class RunRepository:
             "run_as": run_as,
             "host": host,
             "now": now,
+            **new_run_parameters(new),
             **request_parameters(request),
             **audit_parameters(
                 Act.COMMAND_START, by, at=now, details={} if run_as is None else {"run_as": run_as}
@@ -107,6 +112,11 @@ class RunRepository:
         if row is None:
             raise RunNotFoundError.of(run_id)
         return run_of(row)
+
+    async def secrets(self, run_id: UUID) -> Mapping[str, str]:
+        """Return the values of a run's secret parameters, for its start; after its end, none."""
+        row = await self._database.fetch_one(SECRETS, {"id": run_id})
+        return {} if row is None or row[0] is None else row[0]
 
     async def latest(self, command_id: UUID) -> Run:
         """Return a command's newest run.

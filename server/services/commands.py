@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from server.access import Act, Actor
+from server.definition import NO_OPTIONS, PLAIN_START, Options, StartAsked
 from server.models import (
     Command,
     CommandChange,
@@ -20,6 +21,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.access.audit import Audit
 from server.services.events.events import Events
+from server.services.parameters import new_run
 from server.services.requests import Requests
 from server.services.running.runner import Runner
 from server.services.runs import RunService
@@ -53,6 +55,9 @@ class CommandService:
         script: str,
         group: str,
         run_as: str | None = None,
+        key: str | None = None,
+        options: Options = NO_OPTIONS,
+        asked: StartAsked = PLAIN_START,
         start: bool,
         by: Actor,
         request: RequestKey | None = None,
@@ -62,6 +67,8 @@ class CommandService:
         Also returns whether this was done before, for a request of the same key.
 
         Raises:
+            KeyTakenError: another command has the key.
+            ParametersError: the command does not take the values of its first run.
             RequestChangedError: the key was used for another request.
         """
 
@@ -73,6 +80,8 @@ class CommandService:
                     script,
                     group=group,
                     run_as=run_as,
+                    key=key,
+                    options=options,
                     by=by,
                     request=request,
                 )
@@ -83,6 +92,8 @@ class CommandService:
                 script,
                 group=group,
                 run_as=run_as,
+                key=key,
+                new=new_run(options, asked),
                 host=self._runner.host,
                 by=by,
                 request=request,

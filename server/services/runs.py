@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from server.access import Act, Actor
+from server.definition import PLAIN_START, StartAsked
 from server.errors import (
     ArchiveDamagedError,
     DatabaseUnavailableError,
@@ -67,11 +68,17 @@ class RunService:
         self._stop_grace_seconds = stop_grace_seconds
 
     async def start(
-        self, command_id: UUID, *, by: Actor, request: RequestKey | None = None
+        self,
+        command_id: UUID,
+        asked: StartAsked = PLAIN_START,
+        *,
+        by: Actor,
+        request: RequestKey | None = None,
     ) -> tuple[RunView, bool]:
         """Start a run of the command; also return whether a request of the same key did so before.
 
         Raises:
+            ParametersError: the command does not take the values.
             CommandNotFoundError: there is no such command.
             LimitReachedError: the command has as many active runs as it may.
             RequestChangedError: the key was used for another request.
@@ -80,7 +87,7 @@ class RunService:
 
         async def make() -> RunView:
             command = await self._commands.get(command_id)
-            return (await self._runner.start(command, by=by, request=request)).view
+            return (await self._runner.start(command, asked, by=by, request=request)).view
 
         async def again(made: MadeBefore) -> RunView:
             if made.run_id is None:
@@ -194,7 +201,9 @@ class RunService:
     async def _stop(
         self, run: Run, by: Actor, *, signal: str, grace_seconds: float | None
     ) -> RunView:
-        grace = self._stop_grace_seconds if grace_seconds is None else grace_seconds
+        own = run.options.grace_seconds
+        usual = self._stop_grace_seconds if own is None else own
+        grace = usual if grace_seconds is None else grace_seconds
         async with self._audit.act(
             Act.RUN_STOP,
             by,

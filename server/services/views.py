@@ -33,4 +33,4 @@ class CommandView:
     def cut(self) -> "CommandView":
         """Return it as lists have it: with the start of long texts, and no script of the run."""
         run = self.last_run
-        return CommandView(cut_texts(self.command), None if run is None else run.without_script())
+        return CommandView(cut_texts(self.command), None if run is None else run.cut())

@@ -44,6 +44,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.TokenNotFoundError: Kind(404, "token-not-found"),
     errors.GrantNotFoundError: Kind(404, "grant-not-found"),
     errors.ConflictError: Kind(409, "conflict"),
+    errors.KeyTakenError: Kind(409, "key-taken"),
     errors.CommandActiveError: Kind(409, "command-active"),
     errors.CommandChangedError: Kind(412, "command-changed"),
     errors.RunActiveError: Kind(409, "run-active"),
@@ -162,6 +163,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except InvalidInputError as error:
         answer = problem(422, str(error), by_field=error.by_field)
+    except errors.ParametersError as error:
+        wrong = InvalidInputError(
+            {f"parameters.{name}": said for name, said in error.by_name.items()}
+        )
+        answer = problem(422, str(wrong), by_field=wrong.by_field)
     except errors.TailrunError as error:
         kind, detail = described(request, error)
         headers = _headers(kind, error)

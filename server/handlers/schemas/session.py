@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, validate
 
-from server.access import EVERY_GROUP, KnownBy, Principal, Role
+from server.access import EVERY_GROUP, WITHOUT_ASKING, KnownBy, Principal, Role
 from server.handlers.http.rendering import AnswerSchema
 from server.handlers.schemas.base import StrictSchema
 
@@ -60,7 +60,7 @@ class SessionSchema(AnswerSchema):
         allow_none=True, metadata={"description": "such as `local:alice`; null: nobody is known"}
     )
     known_by = fields.String(
-        validate=validate.OneOf([one.value for one in KnownBy]),
+        validate=validate.OneOf([one.value for one in KnownBy if one not in WITHOUT_ASKING]),
         metadata={"description": "how the principal is known"},
     )
     role = fields.String(

@@ -16,7 +16,7 @@ class RunChanged:
     @classmethod
     def of(cls, view: RunView) -> "RunChanged":
         """Tell of a run."""
-        return cls(view.without_script())
+        return cls(view.cut())
 
     @property
     def command_id(self) -> UUID:

@@ -1,9 +1,12 @@
 """How scripts are started."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from server.definition import Options, text_of
 from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.keeper.records import Limits
 from server.models import Run
@@ -27,6 +30,9 @@ DEFAULTS = {
     "TERM": "xterm",  # without it, or with `dumb`, `clear` and `tput` fail
     "LANG": "C.UTF-8",
 }
+
+
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,26 +121,28 @@ class Launch:
             privileges=Privileges.of(privileges),
         )
 
-    def request(self, run: Run) -> StartRequest:
-        """Return what the keeper is asked for to start a run.
+    def request(self, run: Run, secrets: Mapping[str, str] = NO_SECRETS) -> StartRequest:
+        """Return what the keeper is asked for to start a run with these values of its secrets.
 
         Raises:
-            KeeperRefusedError: it is to run as a user that it may not.
+            KeeperRefusedError: it is to run as a user that it may not, or a secret is gone.
         """
+        _check_secrets(run.options, secrets)
         user = self.privileges.user_of(run.run_as)
         home = str(Path.home()) if user is None else ""
+        usual = home if self.directory is None else str(self.directory)
         return StartRequest(
             run_id=str(run.id),
             script=run.script,
             shell=self.shell,
-            directory=home if self.directory is None else str(self.directory),
-            environment={**self._environment(user), "TAILRUN_COMMAND_ID": str(run.command_id)},
+            directory=run.options.working_directory or usual,
+            environment={**self._environment(user), **_said(run), **secrets, **_marks(run)},
             label=str(run.command_id),
             user=user,
             no_new_privileges=self.privileges.forbids_new(user),
             umask=self.privileges.umask,
             oom_score_adj=self.privileges.oom_score_adj,
-            **asdict(self.limits),
+            **asdict(limits_of(run.options, self.limits)),
         )
 
     def _environment(self, user: str | None) -> Mapping[str, str]:
@@ -142,6 +150,44 @@ class Launch:
             return self.environment
         kept = self.environment.keys() - (PERSONAL - self.passed)
         return {name: self.environment[name] for name in kept}
+
+
+def limits_of(options: Options, limits: Limits) -> Limits:
+    """Return the bounds of a command's runs: its own, within the server's `limits`."""
+    said: dict[str, Any] = {
+        "timeout_seconds": _least(options.timeout_seconds, limits.timeout_seconds),
+        "max_output_bytes": _least(options.max_output_bytes, limits.max_output_bytes),
+        "grace_seconds": options.grace_seconds,
+        "output_policy": options.output_policy,
+    }
+    return replace(limits, **{name: value for name, value in said.items() if value is not None})
+
+
+def _least(own: float | None, server: float | None) -> float | None:
+    return own if server is None or own is None else min(own, server)
+
+
+def _said(run: Run) -> dict[str, str]:
+    """Return what a run's command and its start say of its environment; a value counts more."""
+    if not run.options.environment and not run.parameters:
+        return {}
+    values = {name: text_of(value) for name, value in run.parameters.items()}
+    return {**run.options.environment, **values}
+
+
+def _marks(run: Run) -> dict[str, str]:
+    """Return what each run is told of itself; the keeper adds its id and its directory."""
+    return {
+        "TAILRUN_COMMAND_ID": str(run.command_id),
+        "TAILRUN_ATTEMPT": str(run.attempt),
+        "TAILRUN_CAUSE": "hand" if run.cause is None else run.cause.kind.value,
+    }
+
+
+def _check_secrets(options: Options, secrets: Mapping[str, str]) -> None:
+    for one in options.parameters:
+        if one.required and one.name in options.secrets and one.name not in secrets:
+            raise KeeperRefusedError(f"the value of its secret {one.name} is not there any more")
 
 
 def script_environment(environment: Mapping[str, str], further: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from server.models import CommandLabel, Run, RunEnd, RunState
 from server.output.log import RunLog
+from server.repositories.rows import cut_run
 
 END_STORED_SECONDS = 2.0
 """For so long a viewer waits for the end to be stored: the database may be unavailable."""
@@ -30,9 +31,9 @@ class RunView:
         """View a run that is not active here."""
         return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
 
-    def without_script(self) -> "RunView":
-        """Return it without its script, which may be large, and which no view shows."""
-        return replace(self, run=replace(self.run, script=""))
+    def cut(self) -> "RunView":
+        """Return it as lists have it: without what may be large."""
+        return replace(self, run=cut_run(self.run))
 
 
 @dataclass(frozen=True, slots=True)

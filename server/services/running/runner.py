@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from server.access import Actor
+from server.definition import PLAIN_START, StartAsked
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, KeeperRefusedError
@@ -11,6 +13,7 @@ from server.models import Command, RequestKey, Run
 from server.repositories.runs import RunRepository
 from server.services.faults import cause
 from server.services.metrics import Metrics
+from server.services.parameters import new_run
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
@@ -54,15 +57,22 @@ class Runner:
         self._metrics = metrics
 
     async def start(
-        self, command: Command, *, by: Actor, request: RequestKey | None = None
+        self,
+        command: Command,
+        asked: StartAsked = PLAIN_START,
+        *,
+        by: Actor,
+        request: RequestKey | None = None,
     ) -> LiveRun:
         """Store a new run of the command and start it, or queue it when all places are taken.
 
         Raises:
+            ParametersError: the command does not take the values.
             LimitReachedError: the command has as many active runs as it may.
             RequestRepeatedError: the request was answered before.
             DatabaseUnavailableError: the run cannot be stored.
         """
+        new = new_run(command.options, asked)
         self._active.admit(command.id)  # before it is stored: what is refused leaves nothing
         return await self.dispatch(
             await self._runs.add(
@@ -70,6 +80,7 @@ class Runner:
                 command.script,
                 self.host,
                 run_as=command.run_as,
+                new=new,
                 by=by,
                 request=request,
             )
@@ -101,7 +112,7 @@ class Runner:
         """Have the keeper start a run; False: it takes none now, and the run is queued again."""
         try:
             with self._metrics.spawn_seconds.time():
-                await self._keeper.start(self._launch.request(live.run))
+                await self._keeper.start(self._launch.request(live.run, await self._secrets(live)))
             failpoint("run.started")
         except KeeperRefusedError as error:  # to ask again is of no use
             end = outcome.not_started(str(error))
@@ -121,6 +132,10 @@ class Runner:
             logger.info("dispatch resumed")
             self._active.obstacle.reason = None
         return True
+
+    async def _secrets(self, live: LiveRun) -> Mapping[str, str]:
+        """Return the values of secrets, which no run in memory has; most runs have none."""
+        return await self._runs.secrets(live.run.id) if live.run.options.secrets else {}
 
     def _requeue(self, live: LiveRun, error: KeeperError) -> None:
         """Queue a run again, and report why it and all behind it wait."""
