@@ -164,6 +164,61 @@ async def test_matching_lines_alone_are_shown_in_order_and_what_is_chosen_stays(
     await expect(found.tab.page.locator(".out-row[data-line='200001']")).to_be_visible()
 
 
+async def test_lines_around_matches_are_shown_once_with_a_sign_for_what_is_left_out(
+    found: Found, run_id: str
+) -> None:
+    await found.show(run_id, "?find=needle|ERROR|step 1002 &regex=1")
+    await expect(found.told).to_have_text("1 of 5")
+    await found.tab.page.get_by_role("button", name="Matches only").click()
+    await found.tab.page.get_by_label("Lines around each match").select_option("1")
+    assert "only=1&context=1" in found.tab.page.url
+    rows = found.tab.page.locator(".out-row")
+    numbers = [999, 1000, 1001, 1002, 1003]
+    for line in (150000, 200000, 299000):
+        numbers += [numbers[-1] + 1, line - 1, line, line + 1]  # the first is left out, with others
+    await expect(rows).to_have_count(len(numbers))
+    told = await rows.evaluate_all("(all) => all.map((one) => Number(one.dataset.line))")
+    assert told == numbers
+    gaps = found.tab.page.locator(".out-row--gap .out-row__text")
+    await expect(gaps).to_have_text(["148,995 lines", "49,997 lines", "98,997 lines"])
+    await expect(found.tab.page.locator(".out-row--context")).to_have_count(len(numbers) - 3 - 5)
+    await found.tab.page.locator(".output__scroller").focus()
+    for line in (1002, 150000, 200000):
+        await found.press("n")
+        await expect(found.shown).to_have_attribute("data-line", str(line))
+    await found.press("N")
+    await expect(found.shown).to_have_text("ERROR: the disk is full")
+    await found.tab.page.get_by_role("button", name="Matches only").click()
+    await expect(found.tab.page.locator(".out-row[data-line='150010']")).to_be_visible()
+    assert "context" not in found.tab.page.url
+
+
+async def test_an_address_opens_with_lines_around_matches(found: Found, run_id: str) -> None:
+    await found.show(run_id, "?find=needles&only=1&context=1")
+    rows = found.tab.page.locator(".out-row")
+    await expect(rows).to_have_count(3)
+    assert await rows.evaluate_all("(all) => all.map((one) => one.dataset.line)") == [
+        "298999",
+        "299000",
+        "299001",
+    ]
+    await expect(found.tab.page.get_by_label("Lines around each match")).to_have_value("1")
+    await found.press("Escape")
+    assert found.tab.page.url.endswith(f"/runs/{run_id}")
+
+
+async def test_many_hits_with_lines_around_each_are_those_lines(found: Found, run_id: str) -> None:
+    await found.show(run_id, "?find=well&only=1&context=10")
+    await expect(found.told).to_have_text("1 of 299,999")
+    await found.tab.page.locator(".output__scroller").focus()
+    await found.press("End")
+    await expect(found.tab.page.locator(".out-row").last).to_contain_text(f"step {LINES} of")
+    numbers = await found.tab.page.locator(".out-row").evaluate_all(
+        "(all) => all.map((one) => Number(one.dataset.line))"
+    )
+    assert numbers == [*range(LINES - len(numbers) + 1, LINES + 1)]
+
+
 async def test_many_hits_are_shown_a_block_at_a_time(found: Found, run_id: str) -> None:
     await found.show(run_id, "?find=well")
     await expect(found.told).to_have_text("1 of 299,999")

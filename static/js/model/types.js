@@ -63,6 +63,7 @@
  * @property {number} rest bytes of the line that are not in the spans; 0: none
  * @property {boolean} whole whether the line has ended
  * @property {boolean} [swallowed] what it says stands in another row: it is drawn with no height
+ * @property {"context"|"gap"} [beside] of lines that match alone: a line beside one, or a sign for lines left out
  *
  * @typedef {object} Content rows that an `OutputWindow` shows, by their index from 0
  * @property {number} count of rows

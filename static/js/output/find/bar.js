@@ -4,7 +4,7 @@ import { Button } from "../../parts/button.js";
 import { showNotice } from "../../parts/notice.js";
 import { t } from "../../words/words.js";
 import { keepErrors } from "./find.js";
-import { keyOf } from "./query.js";
+import { CONTEXTS, keyOf } from "./query.js";
 
 const TYPING_MS = 250;
 const SWITCHES = ["regex", "case", "word"];
@@ -53,13 +53,22 @@ export function FindBar({ find }) {
     <span class="find__told" id="find-told" role="status">${told(find)}</span>
     <${Button} small iconOnly kind="quiet" icon="up" label=${t("find.previous")} onClick=${() => find.go(-1)} />
     <${Button} small iconOnly kind="quiet" icon="more" label=${t("find.next")} onClick=${() => find.go(1)} />
-    <${Button} small kind="quiet" label=${t("find.only")} aria-pressed=${find.only}
-      onClick=${() => find.setOnly(!find.only)} />
+    <${Button} small kind="quiet" label=${t("find.only")} aria-pressed=${find.shown.only}
+      onClick=${() => find.show({ ...find.shown, only: !find.shown.only })} />
+    ${find.shown.only && html`<${ContextChoice} shown=${find.shown} show=${find.show} />`}
     ${find.query.regex &&
     html`<${Button} small kind="quiet" label=${t("find.keep-errors")} onClick=${() => kept(text)} />`}
     <${Button} small iconOnly kind="quiet" icon="close" label=${t("find.close")} onClick=${find.close} />
   </div>`;
 }
+
+const ContextChoice = ({ shown, show }) => html`<select class="find__context" aria-label=${t("find.context")}
+  title=${t("find.context")} value=${shown.context} onChange=${({ target }) => show({ ...shown, context: Number(target.value) })}>
+  ${CONTEXTS.map((count) => {
+    const name = count ? t("find.context.lines", { count }) : t("find.context.none");
+    return html`<option key=${count} value=${count}>${name}</option>`;
+  })}
+</select>`;
 
 function kept(text) {
   keepErrors(text);
@@ -81,7 +90,7 @@ function told({ hits, current, query }) {
  * @param {{find: ReturnType<typeof import("./find.js").useFind>, lineCount: number}} props
  */
 export function FindMarks({ find, lineCount }) {
-  if (!find.hits || find.only) return null;
+  if (!find.hits || find.shown.only) return null;
   const places = new Set(find.hits.parts.items.map(({ line }) => Math.round((1000 * (line - 1)) / Math.max(1, lineCount))));
   return html`<div class="find-marks" aria-hidden="true">
     ${[...places].map((place) => html`<i key=${place} style=${{ top: `${place / 10}%` }}></i>`)}

@@ -1,16 +1,14 @@
-/** Finding in an output: what is searched for, which hit is shown, and going from one to the next. */
+/** Finding in an output: what is searched for, as the address names it, and what is shown of it. */
 import { readPreference, storePreference } from "../../base/preferences.js";
 import { replacePath, useRoute } from "../../base/router.js";
 import { FOREMOST, useShortcuts } from "../../base/shortcuts.js";
 import { useEffect, useRef, useState } from "../../base/ui.js";
-import { searchRun } from "../../server/api.js";
 import { t } from "../../words/words.js";
-import { HitLines } from "./content.js";
-import { Highlights } from "./highlights.js";
-import { Hits } from "./hits.js";
-import { ERRORS, NOTHING, asked, keyOf, pathWithQuery, readQuery } from "./query.js";
+import { useGoing } from "./going.js";
+import { ALL, ERRORS, NOTHING, keyOf, pathWithQuery, pathWithShown, readQuery, readShown } from "./query.js";
+import { useHighlights, useSearching } from "./searching.js";
 
-/** @typedef {import("./query.js").Query} Query */
+/** @typedef {import("./query.js").Query} Query @typedef {import("./query.js").Shown} Shown */
 
 const PREFERENCE = "errors";
 
@@ -29,83 +27,22 @@ export function useFind(output, run) {
   const named = readQuery(address);
   const [query, setQuery] = useState(named);
   const [open, setOpen] = useState(Boolean(named.text));
-  const [only, setOnly] = useState(false);
-  /** @type {[{line: number, ordinal: number|null}|null, Function]} the hit that is shown */
-  const [current, setCurrent] = useState(null);
-  const [, redraw] = useState(0);
-  const found = useRef(null);
-  const going = useRef(0);
+  const shown = open ? readShown(address) : ALL;
   const pending = useRef(named.text && !address.get("line") ? 1 : 0);
   useHighlights(output, open ? query : null);
-  const key = open && query.text ? `${output.key} ${keyOf(query)}` : null;
-  useEffect(() => {
-    setCurrent(null);
-    if (key === null) return undefined;
-    const ask = (values, options) => searchRun(run.id, { ...asked(query), ...values }, options);
-    const hits = new Hits(ask, () => {
-      redraw((count) => count + 1);
-      found.current?.lines.onChange();
-    });
-    found.current = { hits, lines: new HitLines(hits) };
-    return () => {
-      hits.dispose();
-      found.current = null;
-    };
-  }, [key]);
-  useEffect(() => found.current?.hits.grow(output.state.size), [output.state.size]);
-  useEffect(() => {
-    if (!only || !found.current) return undefined;
-    const [seen, { lines }] = [output.window.current, output];
-    seen.setContent(found.current.lines);
-    return () => seen.setContent(lines.current);
-  }, [only, key]);
+  const searching = useSearching(output, run, open ? query : null, shown);
+  const { current, go: goOn } = useGoing(output, searching, shown.only);
   useEffect(() => {
     if (!named.text || keyOf(named) === keyOf(query)) return;
     setQuery(named);
     setOpen(true);
   }, [keyOf(named)]);
-
-  /**
-   * Goes on from the hit that is shown, or from what is seen.
-   * @param {1|-1} step
-   * @param {{fresh?: boolean}} [how] fresh: something else is searched for, which may be where one is
-   */
-  const go = async (step, { fresh = false } = {}) => {
-    if (!open && query.text) search(query, step);
-    const { hits } = found.current ?? {};
-    if (!hits) return;
-    const turn = (going.current += 1);
-    const seen = output.window.current;
-    const beside = fresh ? 0 : 1;
-    const after = current ? current.line + beside : seen.first;
-    const before = current ? current.line + 1 - beside : seen.last + 1;
-    try {
-      const hit =
-        step > 0
-          ? ((await hits.from(after)) ?? (await hits.from(1)))
-          : ((await hits.before(before)) ?? (await hits.last()));
-      // A window on nothing but hits has to know which one it is.
-      if (only && hit) await hits.at(await hits.ordinalOf(hit.line));
-      if (turn !== going.current || !hit) return;
-      seen.goTo(hit.line, { align: "center", mark: true });
-      setCurrent({ line: hit.line, ordinal: null });
-      await hits.counting;
-      const ordinal = await hits.ordinalOf(hit.line);
-      if (turn === going.current) setCurrent({ line: hit.line, ordinal });
-    } catch (problem) {
-      if (turn === going.current && problem.name !== "AbortError") {
-        hits.problem = problem;
-        redraw((count) => count + 1);
-      }
-    }
-  };
   useEffect(() => {
-    if (key !== null && pending.current) {
-      const step = pending.current;
-      pending.current = 0;
-      go(step, { fresh: true });
-    }
-  }, [key]);
+    const step = pending.current;
+    if (searching.key === null || !step) return;
+    pending.current = 0;
+    goOn(step, { fresh: true });
+  }, [searching.key]);
 
   /** @param {Query} next @param {1|-1|0} [step] where to go once it is searched for */
   const search = (next, step = 0) => {
@@ -113,13 +50,15 @@ export function useFind(output, run) {
     setOpen(true);
     setQuery(next);
     replacePath(pathWithQuery(location.hash, next));
-    if (same && step) go(step);
+    if (same && step) goOn(step);
     else pending.current = step;
   };
+  const go = (step) => (!open && query.text ? search(query, step) : goOn(step));
+  /** @param {Shown} next */
+  const show = (next) => replacePath(pathWithShown(location.hash, next));
   const close = () => {
     setOpen(false);
-    setOnly(false);
-    replacePath(pathWithQuery(location.hash, NOTHING));
+    replacePath(pathWithShown(pathWithQuery(location.hash, NOTHING), ALL));
     output.scroller.current.focus();
   };
   const field = useRef(null);
@@ -130,26 +69,8 @@ export function useFind(output, run) {
     field.current?.select();
   };
   useFindShortcuts({ openBar, search, go, close, open });
-  const hits = found.current?.hits ?? null;
-  return { open, query, search, go, close, only, setOnly, current, hits, field, wantsField };
-}
-
-/** Has what is found highlighted in the rows. */
-function useHighlights(output, query) {
-  const highlights = useRef(null);
-  useEffect(() => {
-    highlights.current = new Highlights();
-    const { decorators } = output.window.current;
-    decorators.add(highlights.current.decorate);
-    return () => {
-      decorators.delete(highlights.current.decorate);
-      highlights.current.dispose();
-    };
-  }, [output.key]);
-  useEffect(() => {
-    highlights.current.set(query);
-    output.window.current.redraw();
-  }, [query && keyOf(query), output.key]);
+  const hits = searching.found.current?.hits ?? null;
+  return { open, query, search, go, close, shown, show, current, hits, field, wantsField };
 }
 
 function useFindShortcuts({ openBar, search, go, close, open }) {

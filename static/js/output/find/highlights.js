@@ -42,7 +42,7 @@ export class Highlights {
   #decorate(element, row) {
     this.#forget(element);
     for (const [other] of this.ranges) if (!other.isConnected && other !== element) this.#forget(other);
-    if (!row || !this.match || !this.all) return;
+    if (!row || row.beside || !this.match || !this.all) return;
     const host = element.querySelector(".out-row__text");
     const mine = [];
     this.ranges.set(element, mine);

@@ -13,6 +13,12 @@ import { Parts } from "./parts.js";
  * @property {string} text
  * @property {number} start
  * @property {number} end
+ * @property {string[]} before lines before it
+ * @property {string[]} after lines after it
+ *
+ * @typedef {object} Block hits that are there; `previous`: the one before them, where lines around them are asked for
+ * @property {Hit|null} previous
+ * @property {Hit[]} hits
  *
  * @typedef {object} Answer
  * @property {Hit[]} items
@@ -37,8 +43,12 @@ export class Hits {
     Object.assign(this, { ask, onChange, count: 0, complete: false, problem: null, cursor: null, size: 0, timer: 0 });
     this.parts = new Parts();
     this.abort = new AbortController();
-    /** @type {Map<number, Hit[]|null>} blocks by their number; null: under way */
+    /** How many lines around each are told. */
+    this.context = 0;
+    /** @type {Map<number, Block>} by their number */
     this.blocks = new Map();
+    /** @type {Set<number>} the numbers of blocks that are fetched because they are looked at */
+    this.wanted = new Set();
     this.counting = this.#count();
   }
 
@@ -49,6 +59,15 @@ export class Hits {
       this.timer = 0;
       this.counting = this.#count();
     }, GROWTH_MS);
+  }
+
+  /** @param {number} context how many lines around each are told from now on */
+  setContext(context) {
+    if (context === this.context) return;
+    this.context = context;
+    this.blocks.clear();
+    this.wanted = new Set(); // what is under way has other lines around it
+    this.onChange();
   }
 
   /** @param {number} line @returns {Promise<Hit|null>} the first hit from that line on; null: there is none */
@@ -96,22 +115,23 @@ export class Hits {
 
   /** @param {number} ordinal @returns {Hit|null} if it is there already */
   known(ordinal) {
-    return this.blocks.get(Math.floor(ordinal / BLOCK))?.[ordinal % BLOCK] ?? null;
+    return this.blocks.get(Math.floor(ordinal / BLOCK))?.hits[ordinal % BLOCK] ?? null;
   }
 
   /** Fetches hits that are looked at. @param {number} first @param {number} last not with it */
   async want(first, last) {
+    const { wanted } = this;
     for (let block = Math.floor(first / BLOCK); block * BLOCK < Math.min(last, this.count); block += 1) {
-      if (this.blocks.has(block)) continue;
-      this.blocks.set(block, null);
+      if (wanted.has(block) || this.#isWhole(block)) continue;
+      wanted.add(block);
       try {
         await this.#block(block);
       } catch (problem) {
-        this.blocks.delete(block);
         if (this.abort.signal.aborted) return;
         this.problem = problem;
+        this.onChange();
       }
-      this.onChange();
+      wanted.delete(block);
     }
   }
 
@@ -120,28 +140,46 @@ export class Hits {
     this.abort.abort();
   }
 
+  /** The last block may have been cut short when it was fetched: the count has grown since. */
+  #isWhole(block) {
+    const known = this.blocks.get(block)?.hits.length;
+    return known !== undefined && (known === BLOCK || block * BLOCK + known >= this.count);
+  }
+
   async #block(block) {
-    const known = this.blocks.get(block);
-    // The last block may have been cut short when it was fetched: the count has grown since.
-    if (known && (known.length === BLOCK || block * BLOCK + known.length >= this.count)) return known;
-    const first = block * BLOCK;
+    if (this.#isWhole(block)) return this.blocks.get(block).hits;
+    const { context } = this;
+    const lead = context && block ? 1 : 0;
+    const hits = await this.#fetch(block * BLOCK - lead, BLOCK + lead);
+    const previous = lead ? hits.shift() : null;
+    if (context === this.context) this.#keep(block, { previous, hits });
+    return hits;
+  }
+
+  /** @param {number} first ordinal @param {number} limit @returns {Promise<Hit[]>} */
+  async #fetch(first, limit) {
     const part = this.parts.ofOrdinal(first);
+    const { context } = this;
     const hits = [];
-    let values = { from: part?.line ?? 1, skip: first - (part?.first ?? 0), limit: BLOCK };
+    let values = { from: part?.line ?? 1, skip: first - (part?.first ?? 0), limit, context };
     for (let more = true; more; ) {
       const { items, complete, next, count } = await this.#ask(values);
       hits.push(...items);
-      more = !complete && next !== null && hits.length < BLOCK;
+      more = !complete && next !== null && hits.length < limit;
       const skip = hits.length ? 0 : Math.max(0, first - (part?.first ?? 0) - count);
-      values = { cursor: next, skip, limit: BLOCK - hits.length };
+      values = { cursor: next, skip, limit: limit - hits.length, context };
     }
-    this.blocks.delete(block);
-    this.blocks.set(block, hits);
+    return hits;
+  }
+
+  #keep(number, block) {
+    this.blocks.delete(number);
+    this.blocks.set(number, block);
     for (const oldest of this.blocks.keys()) {
       if (this.blocks.size <= KEPT_BLOCKS) break;
       this.blocks.delete(oldest);
     }
-    return hits;
+    this.onChange();
   }
 
   /** Counts to the end. */

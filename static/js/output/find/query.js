@@ -6,9 +6,16 @@
  * @property {boolean} regex
  * @property {boolean} case
  * @property {boolean} word
+ *
+ * @typedef {object} Shown
+ * @property {boolean} only whether lines that match are shown alone
+ * @property {number} context how many lines around each of them then
  */
 
 const SWITCHES = ["regex", "case", "word"];
+/** How many lines around those that match can be chosen. */
+export const CONTEXTS = [0, 1, 3, 10];
+export const ALL = { only: false, context: 0 };
 const LETTER = "[\\p{L}\\p{M}\\p{N}_]";
 export const NOTHING = { text: "", regex: false, case: false, word: false };
 /** What lines that tell of an error mostly hold. */
@@ -20,17 +27,34 @@ export function readQuery(address) {
   return { ...NOTHING, ...named, text: address.get("find") ?? "" };
 }
 
+/** @param {URLSearchParams} address @returns {Shown} */
+export function readShown(address) {
+  const [only, context] = [address.get("only") === "1", Number(address.get("context"))];
+  return { only, context: only && CONTEXTS.includes(context) ? context : 0 };
+}
+
 /**
  * @param {string} hash of the page's address
  * @param {Query} query
  * @returns {string} the path that names this search; what else it asks for stays
  */
 export function pathWithQuery(hash, query) {
+  const switches = SWITCHES.map((name) => [name, query.text && query[name] ? "1" : ""]);
+  return pathWith(hash, { find: query.text, ...Object.fromEntries(switches) });
+}
+
+/** @param {string} hash of the page's address @param {Shown} shown @returns {string} the path that names it */
+export const pathWithShown = (hash, { only, context }) =>
+  pathWith(hash, { only: only ? "1" : "", context: only && context ? String(context) : "" });
+
+/** @param {string} hash @param {Record<string, string>} values those that are empty are left out */
+function pathWith(hash, values) {
   const [path, search = ""] = hash.replace(/^#/, "").split("?");
   const address = new URLSearchParams(search);
-  const set = (name, value) => (value ? address.set(name, value) : address.delete(name));
-  set("find", query.text);
-  for (const name of SWITCHES) set(name, query.text && query[name] ? "1" : "");
+  for (const [name, value] of Object.entries(values)) {
+    if (value) address.set(name, value);
+    else address.delete(name);
+  }
   return path + (address.size ? `?${address}` : "");
 }
 

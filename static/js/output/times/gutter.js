@@ -43,7 +43,7 @@ export class TimesGutter {
     const cell = document.createElement("span");
     cell.className = `out-row__time out-row__time--${this.mode}`;
     element.append(cell);
-    if (!row || row.continued) return;
+    if (!row || row.continued || row.beside === "gap") return;
     this.#remember(row);
     this.shown.set(element, { row, cell });
     this.#tell(row, cell);

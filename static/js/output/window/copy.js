@@ -1,6 +1,6 @@
 /** What a person selects with the mouse is copied as it was written: browsers leave empty lines out. */
 
-const TEXT = ".out-row__text";
+const TEXT = ".out-row:not(.out-row--gap) .out-row__text";
 
 /**
  * @param {HTMLElement} host what holds the rows

@@ -28,9 +28,11 @@ export function fillRow(element, row, line) {
   element.className = "out-row";
   element.classList.toggle("out-row--waiting", row === null);
   element.classList.toggle("out-row--swallowed", row?.swallowed === true);
+  if (row?.beside) element.classList.add(`out-row--${row.beside}`);
   element.dataset.line = String(line);
   number.dataset.number = String(line);
   number.ariaLabel = t("output.line", { line });
+  number.ariaHidden = row?.beside === "gap" ? "true" : null;
   text.replaceChildren(...(row?.spans ?? []).map(spanNode));
   if (row?.rest) element.append(restButton(row));
 }

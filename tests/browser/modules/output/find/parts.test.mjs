@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hits } from "../../../js/output/find/hits.js";
 import { Parts } from "../../../js/output/find/parts.js";
-import { asked, expression, pathWithQuery, readQuery } from "../../../js/output/find/query.js";
+import { ALL, asked, expression, pathWithQuery, pathWithShown, readQuery, readShown } from "../../../js/output/find/query.js";
 
 const QUERY = { text: "a.b", regex: false, case: false, word: false };
 
@@ -23,6 +23,15 @@ test("an address names a search, and what else it names stays", () => {
   assert.deepEqual(readQuery(new URLSearchParams(path.split("?")[1])), { ...QUERY, regex: true });
   assert.equal(pathWithQuery(`#${path}`, { ...QUERY, text: "" }), "/runs/1?line=3");
   assert.deepEqual(asked({ ...QUERY, word: true }), { q: "a.b", word: "true" });
+});
+
+test("an address names how matches are shown", () => {
+  const path = pathWithShown("#/runs/1?find=a", { only: true, context: 3 });
+  assert.equal(path, "/runs/1?find=a&only=1&context=3");
+  assert.deepEqual(readShown(new URLSearchParams("only=1&context=3")), { only: true, context: 3 });
+  assert.deepEqual(readShown(new URLSearchParams("only=1&context=4")), { only: true, context: 0 });
+  assert.deepEqual(readShown(new URLSearchParams("context=3")), ALL);
+  assert.equal(pathWithShown(`#${path}`, ALL), "/runs/1?find=a");
 });
 
 test("rows are searched as the server searches lines", () => {
