@@ -1,6 +1,7 @@
 """Two runs compared: how they went, what they executed, what they wrote; little of it at a time."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,13 +28,13 @@ async def ended(client: Client, script: str, name: str = "Compared", **fields: o
 
 def rows(tab: Tab, kind: str, region: str = "Output") -> Locator:
     """Find the rows of a kind ("gone", "added", "same") of a section's difference."""
-    section = tab.page.locator(f"section[aria-label='{region}']")
-    return section.locator(f".difference__row--{kind}")
+    return told(tab, region).locator(f".difference__row--{kind}")
 
 
 def told(tab: Tab, region: str = "Output") -> Locator:
     """Find what a section says."""
-    return tab.page.locator(f"section[aria-label='{region}']")
+    heading = tab.page.get_by_role("heading", name=region)
+    return tab.page.locator("section").filter(has=heading)
 
 
 def part_of(tab: Tab) -> Locator:
@@ -82,6 +83,43 @@ async def test_two_runs_side_by_side_with_what_differs(client: Client, open_tab:
     await tab.page.get_by_role("link", name="Swap").click()
     await expect(rows(tab, "added").first).to_have_text(re.compile(r"^101.*before$"))
     assert tab.page.url.endswith(f"/#/compare/{other}/{one}")
+
+
+async def test_a_run_is_compared_with_the_one_before_and_the_last_that_succeeded(
+    client: Client, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    codes = tmp_path / "code"
+    command = await client.create(f"cat {codes}; exit $(cat {codes})", name="Flaky", start=False)
+    runs = []
+    for code in (0, 1, 2):
+        codes.write_text(str(code))
+        run = await client.call("POST", f"commands/{command['id']}/runs", json={}, status=201)
+        await client.finished(run["id"])
+        runs.append(run["id"])
+    await ended(client, "true", "Another command")
+    fine, failed, last = runs
+    tab = await open_tab(client, f"/runs/{last}")
+    await expect(tab.log).to_contain_text("2")
+    items = tab.page.get_by_role("menuitem")
+    await tab.button("Compare this run").click()
+    await expect(items).to_have_text(
+        [re.compile("^With the run before.*Failed"), re.compile("succeeded.*Succeeded")]
+    )
+    await items.first.click()
+    await expect(rows(tab, "gone")).to_have_text([re.compile("1$")])
+    assert tab.page.url.endswith(f"/#/compare/{failed}/{last}")
+    await tab.page.go_back()
+    await tab.button("Compare this run").click()
+    await items.last.click()
+    await expect(rows(tab, "gone")).to_have_text([re.compile("0$")])
+    assert tab.page.url.endswith(f"/#/compare/{fine}/{last}")
+    await tab.go(f"/runs/{failed}")
+    await tab.button("Compare this run").click()
+    await expect(items).to_have_count(1)
+    await tab.go(f"/runs/{fine}")
+    await tab.button("Compare this run").click()
+    await expect(tab.page.get_by_text("There is no earlier run of this command.")).to_be_visible()
+    await expect(items).to_have_count(0)
 
 
 async def test_times_and_digits_are_ignored_where_that_is_chosen(

@@ -95,10 +95,15 @@ async def test_chosen_runs_are_deleted_together_after_one_question(
     going = (await client.create("exec sleep 1000", name="Going"))["run"]["id"]
     tab = await open_tab(client, "/runs")
     await expect(rows(tab)).to_have_count(5)
-    assert await rows(tab).filter(has_text="Going").get_by_role("checkbox").count() == 0
     for number in range(3):
         await tab.page.get_by_label(f"Choose the run of Gone {number}").check()
     chosen = tab.page.get_by_role("group", name="Chosen runs")
+    await tab.page.get_by_label("Choose the run of Going").check()
+    await expect(chosen).to_contain_text("4 runs chosen")
+    await chosen.get_by_role("button", name="Delete").click()
+    await expect(tab.page.get_by_role("dialog", name="Delete 3 runs?")).to_be_visible()
+    await tab.page.keyboard.press("Escape")
+    await tab.page.get_by_label("Choose the run of Going").uncheck()
     await expect(chosen).to_contain_text("3 runs chosen")
     await chosen.get_by_role("button", name="Delete").click()
     dialog = tab.page.get_by_role("dialog", name="Delete 3 runs?")
@@ -120,7 +125,27 @@ async def test_chosen_runs_are_deleted_together_after_one_question(
     await client.stop(going)
 
 
-async def test_who_may_not_delete_chooses_nothing(
+async def test_two_runs_that_are_chosen_are_compared_the_older_one_left(
+    client: Client, open_tab: OpenTab
+) -> None:
+    older = await ended(client, "echo older", "The older")
+    newer = (await client.create("echo newer; exec sleep 1000", name="The newer"))["run"]["id"]
+    tab = await open_tab(client, "/runs")
+    chosen = tab.page.get_by_role("group", name="Chosen runs")
+    compare = chosen.get_by_role("link", name="Compare")
+    await tab.page.get_by_label("Choose the run of The newer").check()
+    await expect(chosen).to_contain_text("Choose another one to compare them.")
+    await expect(compare).to_have_count(0)
+    await expect(chosen.get_by_role("button", name="Delete")).to_have_count(0)
+    await tab.page.get_by_label("Choose the run of The older").check()
+    await compare.click()
+    await expect(tab.page.get_by_role("heading", name="Compare two runs")).to_be_focused()
+    assert tab.page.url.endswith(f"/#/compare/{older}/{newer}")
+    await expect(tab.page.get_by_role("region", name="Output")).to_contain_text("newer")
+    await client.stop(newer)
+
+
+async def test_who_may_not_delete_is_not_offered_it(
     start: Start, open_tab: OpenTab, database_url: str
 ) -> None:
     client = await start()
@@ -130,7 +155,11 @@ async def test_who_may_not_delete_chooses_nothing(
     tab = await open_tab(client, "/runs", session=session)
     await expect(rows(tab)).to_have_count(1)
     await expect(rows(tab)).to_contain_text("Seen")
-    await expect(tab.page.locator("table").get_by_role("checkbox")).to_have_count(0)
+    await tab.page.get_by_label("Choose the run of Seen").check()
+    await expect(tab.page.get_by_label("Choose all that can be deleted")).to_have_count(0)
+    chosen = tab.page.get_by_role("group", name="Chosen runs")
+    await expect(chosen).to_contain_text("1 run chosen")
+    await expect(chosen.get_by_role("button", name="Delete")).to_have_count(0)
     await ended(client, "exit 1", "Hidden, too", group="mail")
     await ended(client, "exit 1", "Seen, too", group="web")
     await expect(rows(tab)).to_have_count(2)

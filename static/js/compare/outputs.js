@@ -31,7 +31,7 @@ export function Outputs({ runs, choice, onChoose }) {
   );
   const [before, after] = useMemo(() => value?.outputs.map(textIn) ?? [null, null], [value]);
   const difference = useDifference(before, after, choice);
-  return html`<section class="section" aria-label=${t("compare.output")}>
+  return html`<section class="section">
     <h2>${t("compare.output")}</h2>
     <${Options} choice=${choice} onChoose=${onChoose} />
     ${problem && html`<p class="form-error" role="alert">${problem.message}</p>`}

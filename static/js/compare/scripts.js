@@ -9,7 +9,7 @@ import { t } from "../words/words.js";
 const FORBIDDEN = 403;
 
 /** @param {{runs: [import("../model/types.js").Run, import("../model/types.js").Run]}} props */
-export const Scripts = ({ runs }) => html`<section class="section" aria-label=${t("compare.script")}>
+export const Scripts = ({ runs }) => html`<section class="section">
   <h2>${t("compare.script")}</h2>
   ${runs.every((run) => may(run, "operate")) ? html`<${Compared} ids=${runs.map(({ id }) => id)} />` : html`<${Hidden} />`}
 </section>`;

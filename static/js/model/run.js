@@ -23,6 +23,10 @@ export function elapsed(run, now) {
   return (run.end_time ? Date.parse(run.end_time) : now) - Date.parse(from);
 }
 
+/** @param {Run} one @param {Run} other @returns {[Run, Run]} the older one first */
+export const olderFirst = (one, other) =>
+  Date.parse(one.created_at) <= Date.parse(other.created_at) ? [one, other] : [other, one];
+
 /** @param {string} id @returns {string} enough of a run's id to tell it apart */
 export const shortId = (id) => id.slice(0, 8);
 

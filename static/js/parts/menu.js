@@ -1,5 +1,6 @@
 /** A button that opens a small menu (the "menu button" pattern of the ARIA Authoring Practices Guide). */
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
+import { useAction } from "./action.js";
 import { Button } from "./button.js";
 
 /**
@@ -22,10 +23,13 @@ const MOVES = {
  * @param {object} props
  * @param {string} props.label
  * @param {MenuItem[]} props.items
+ * @param {string} [props.icon]
+ * @param {() => Promise<boolean>} [props.onOpen] sees to the items; false: there are none, and it stays closed
  */
-export function Menu({ label, items }) {
+export function Menu({ label, items, icon = "more", onOpen }) {
   const [open, setOpen] = useState(false);
   const place = useRef(null);
+  const [openIt] = useAction(async () => setOpen(!onOpen || (await onOpen())));
   const close = () => {
     setOpen(false);
     place.current.querySelector("button").focus();
@@ -37,13 +41,13 @@ export function Menu({ label, items }) {
   useOutside(place, open, () => setOpen(false));
   const onKeyDown = (event) => {
     if (open && event.key === "Escape") close();
-    else if (!open && event.key === "ArrowDown") setOpen(true);
+    else if (!open && event.key === "ArrowDown") openIt();
     else return;
     event.preventDefault();
   };
   return html`<div class="menu" ref=${place} onKeyDown=${onKeyDown}>
-    <${Button} iconOnly icon="more" label=${label} aria-haspopup="menu" aria-expanded=${open}
-      onClick=${() => setOpen(!open)} />
+    <${Button} iconOnly icon=${icon} label=${label} aria-haspopup="menu" aria-expanded=${open}
+      onClick=${() => (open ? setOpen(false) : openIt())} />
     ${open && html`<${Items} label=${label} items=${items} onChoose=${choose} />`}
   </div>`;
 }
@@ -72,7 +76,8 @@ function Items({ label, items, onChoose }) {
 function useOutside(place, active, call) {
   useEffect(() => {
     if (!active) return undefined;
-    const check = (event) => place.current.contains(event.target) || call();
+    // The focus moves, too, while the screen with the menu goes.
+    const check = (event) => place.current && !place.current.contains(event.target) && call();
     for (const type of ["pointerdown", "focusin"]) addEventListener(type, check);
     return () => {
       for (const type of ["pointerdown", "focusin"]) removeEventListener(type, check);

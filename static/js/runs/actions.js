@@ -1,8 +1,22 @@
 /** Actions on commands and runs that more than one screen offers. */
 import { go, toRun } from "../base/router.js";
 import { showNotice } from "../parts/notice.js";
-import { signalRun, startRun, stopRun } from "../server/api.js";
+import { listRuns, signalRun, startRun, stopRun } from "../server/api.js";
 import { t } from "../words/words.js";
+
+/**
+ * @typedef {import("../model/types.js").Run} Run
+ *
+ * @param {Run} run
+ * @returns {Promise<{before: Run|null, succeeded: Run|null}>} the run of its command before it, and the last before it
+ * that succeeded, where that is another
+ */
+export async function earlierRuns(run) {
+  const asked = { command_id: run.command_id, until: run.created_at, limit: 1 };
+  const lists = await Promise.all([listRuns(asked), listRuns({ ...asked, state: "succeeded" })]);
+  const [before, succeeded] = lists.map(({ items }) => items[0] ?? null);
+  return { before, succeeded: succeeded?.id === before?.id ? null : succeeded };
+}
 
 /** Starts a run of a command and goes to its output. @param {string} commandId */
 export async function startAndWatch(commandId) {
@@ -10,12 +24,12 @@ export async function startAndWatch(commandId) {
   go(toRun(run.id));
 }
 
-/** Pauses a run, or resumes it. @param {import("../model/types.js").Run} run */
+/** Pauses a run, or resumes it. @param {Run} run */
 export async function pauseOrResume(run) {
   await signalRun(run.id, run.paused ? "SIGCONT" : "SIGSTOP");
 }
 
-/** @param {import("../model/types.js").Run} run @param {string} signal such as "SIGINT" */
+/** @param {Run} run @param {string} signal such as "SIGINT" */
 export async function send(run, signal) {
   await signalRun(run.id, signal);
   showNotice(t(run.paused ? "run.sent.paused" : "run.sent", { signal }));

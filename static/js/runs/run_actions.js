@@ -1,5 +1,5 @@
 /** The actions on a run: pause, stop and signal an active one, repeat and delete a finished one. */
-import { go, toCommand } from "../base/router.js";
+import { go, toCommand, toCompare } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useState } from "../base/ui.js";
@@ -13,8 +13,9 @@ import { Menu } from "../parts/menu.js";
 import { showNotice } from "../parts/notice.js";
 import { canNotify, toggleWish, wishes } from "../parts/notify.js";
 import { deleteRun } from "../server/api.js";
+import { runInWords } from "../words/run.js";
 import { t } from "../words/words.js";
-import { kill, pauseOrResume, send, startAndWatch, stop } from "./actions.js";
+import { earlierRuns, kill, pauseOrResume, send, startAndWatch, stop } from "./actions.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
 
@@ -29,10 +30,27 @@ export const RunActions = ({ run, reload }) => html`
   ${canNotify && isActive(run) && html`<${NotifyButton} run=${run} />`}
   ${!isActive(run) && html`<${Afterwards} run=${run} />`}
   ${isActive(run) && may(run, "operate") && html`<${Controls} run=${run} reload=${reload} />`}
+  <${CompareMenu} run=${run} />
   <${Button} compact icon="link" label=${t("run.copy-link")} onClick=${copyLink} />
 `;
 
 const copyLink = () => copyAndTell(location.href, t("run.link-copied"));
+
+/** What it is compared with is looked for once somebody asks. */
+function CompareMenu({ run }) {
+  const [items, setItems] = useState([]);
+  const find = async () => {
+    const found = Object.entries(await earlierRuns(run)).filter(([, other]) => other);
+    setItems(found.map(([which, other]) => ({
+      label: t(`run.compare.${which}`),
+      detail: runInWords(other),
+      run: () => go(toCompare(other.id, run.id)),
+    })));
+    if (found.length === 0) showNotice(t("run.compare.none"));
+    return found.length > 0;
+  };
+  return html`<${Menu} icon="compare" label=${t("run.compare")} items=${items} onOpen=${find} />`;
+}
 
 function NotifyButton({ run }) {
   const wished = useStore(wishes).has(run.id);

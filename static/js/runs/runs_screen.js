@@ -12,11 +12,11 @@ import { listRuns } from "../server/api.js";
 import { serverNow } from "../server/clock.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { t } from "../words/words.js";
-import { Chosen } from "./deletion.js";
+import { Chosen } from "./chosen.js";
 import { useRunningTab } from "./favicon.js";
 import { More } from "./run_list.js";
 import { RunsFilter } from "./runs_filter.js";
-import { isDeletable, RunsTable } from "./runs_table.js";
+import { RunsTable } from "./runs_table.js";
 
 /** @param {{query: URLSearchParams}} props */
 export function RunsScreen({ query }) {
@@ -44,7 +44,8 @@ export function RunsScreen({ query }) {
     <${RunsFilter} filter=${filter} commands=${commands} onFilter=${onFilter} />
     ${problem?.final && html`<p class="form-error" role="alert">${problem.message}</p>`}
     ${!value && !problem?.final && html`<${Waiting} problem=${problem} />`}
-    ${chosen.size > 0 && html`<${Chosen} ids=${[...chosen]} onClear=${clear} onDeleted=${onDeleted} />`}
+    ${chosen.size > 0 &&
+    html`<${Chosen} runs=${value.items.filter(({ id }) => chosen.has(id))} onClear=${clear} onDeleted=${onDeleted} />`}
     ${value?.items.length === 0 && html`<${NoRuns} isFiltered=${Object.keys(filter).length > 0} />`}
     ${value?.items.length > 0 && html`<${RunsTable} runs=${value.items} chosen=${chosen} onChoose=${choose} />`}
     ${value && html`<${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`}
@@ -54,7 +55,7 @@ export function RunsScreen({ query }) {
 /** @returns {[Set<string>, (ids: string[], isChosen: boolean) => void, () => void]} of the runs that are shown */
 function useChosen(runs) {
   const [ids, setIds] = useState(new Set());
-  const there = new Set(runs.filter(isDeletable).map(({ id }) => id));
+  const there = new Set(runs.map(({ id }) => id));
   const chosen = new Set([...ids].filter((id) => there.has(id)));
   const choose = (some, isChosen) => {
     const kept = [...chosen].filter((id) => !some.includes(id));

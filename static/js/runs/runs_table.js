@@ -1,19 +1,16 @@
 /** Runs of all commands as a table; on a phone each is a card. The roles stand for those that the cards take away. */
 import { toRun } from "../base/router.js";
 import { html } from "../base/ui.js";
-import { may } from "../model/access.js";
 import { isActive, shortId } from "../model/run.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { reasonOf } from "../words/run.js";
 import { t } from "../words/words.js";
+import { isDeletable } from "./chosen.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
 
 const COLUMNS = ["command", "state", "started", "duration", "exitcode", "reason"];
-
-/** @param {Run} run @returns {boolean} */
-export const isDeletable = (run) => !isActive(run) && may(run, "administer");
 
 /** @param {Run} run @returns {string} */
 export const nameOf = (run) => run.command?.name ?? t("runs.run", { id: shortId(run.id) });
@@ -28,32 +25,31 @@ export function RunsTable({ runs, chosen, onChoose }) {
   return html`<table class="runs-table" role="table" aria-label=${t("runs.title")}>
     <thead role="rowgroup">
       <tr role="row">
-        ${deletable.length > 0 &&
-        html`<th role="columnheader" class="runs-table__choose">
-          <input type="checkbox" aria-label=${t("runs.choose-all")} checked=${all} indeterminate=${some}
-            onChange=${({ target }) => onChoose(deletable, target.checked)} />
-        </th>`}
+        <th role="columnheader" class="runs-table__choose">
+          ${deletable.length > 0
+            ? html`<input type="checkbox" aria-label=${t("runs.choose-all")} checked=${all} indeterminate=${some}
+                onChange=${({ target }) => onChoose(deletable, target.checked)} />`
+            : html`<span class="visually-hidden">${t("runs.chosen.label")}</span>`}
+        </th>
         ${COLUMNS.map((name) => html`<th role="columnheader" scope="col" key=${name}>${t(`runs.column.${name}`)}</th>`)}
       </tr>
     </thead>
     <tbody role="rowgroup">
       ${runs.map(
-        (run) => html`<${RunRow} key=${run.id} run=${run} hasChoice=${deletable.length > 0}
-          isChosen=${chosen.has(run.id)} onChoose=${onChoose} />`,
+        (run) => html`<${RunRow} key=${run.id} run=${run} isChosen=${chosen.has(run.id)} onChoose=${onChoose} />`,
       )}
     </tbody>
   </table>`;
 }
 
-function RunRow({ run, hasChoice, isChosen, onChoose }) {
+function RunRow({ run, isChosen, onChoose }) {
   const name = nameOf(run);
   const reason = reasonOf(run);
   return html`<tr role="row" class=${isChosen ? "runs-row runs-row--chosen" : "runs-row"}>
-    ${hasChoice && html`<td role="cell" class="runs-table__choose above">
-      ${isDeletable(run) &&
-      html`<input type="checkbox" aria-label=${t("runs.choose", { name })} checked=${isChosen}
-        onChange=${({ target }) => onChoose([run.id], target.checked)} />`}
-    </td>`}
+    <td role="cell" class="runs-table__choose above">
+      <input type="checkbox" aria-label=${t("runs.choose", { name })} checked=${isChosen}
+        onChange=${({ target }) => onChoose([run.id], target.checked)} />
+    </td>
     <td role="cell" class="runs-row__name"><a class="row__link" href=${"#" + toRun(run.id)}><bdi>${name}</bdi></a></td>
     <td role="cell" class="runs-row__state"><${State} run=${run} /></td>
     <td role="cell" class="runs-row__when"><${Ago} at=${run.start_time} /></td>
