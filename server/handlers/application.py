@@ -9,7 +9,8 @@ from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.cookies import take_back_ended
 from server.handlers.http.rules import RULES, check_rules
-from server.resources import VERSION
+from server.handlers.page.files import FILES, PageFiles
+from server.resources import VERSION, static_directory
 from server.settings.groups import Settings
 
 
@@ -38,6 +39,7 @@ def build_app(settings: Settings) -> web.Application:
     app[keys.PRIVILEGES] = settings.privileges
     app[keys.ADDRESSES] = Addresses.of(settings.access)
     app[RULES] = {}
+    app[FILES] = PageFiles(static_directory())
     app[keys.GATES] = Gates(
         http.max_connections, stall_seconds=settings.viewers.viewer_stall_seconds
     )

@@ -5,17 +5,26 @@ from pathlib import Path
 from aiohttp import web
 
 from server.handlers.http.files import file_answer
+from server.handlers.page.files import FILES, INDEX, answer
 from server.resources import docs_directory, static_directory
 
 
-async def page(request: web.Request) -> web.FileResponse:
+async def page(request: web.Request) -> web.Response:
     """Answer the page."""
-    return file_answer(request, static_directory() / "index.html")
+    found = request.app[FILES].find(INDEX)
+    assert found is not None
+    return answer(request, found[0])
 
 
-async def asset(request: web.Request) -> web.FileResponse:
+async def asset(request: web.Request) -> web.StreamResponse:
     """Answer a file of the page or of the documentation's page, and no other."""
-    return file_answer(request, _file(static_directory(), request.match_info["path"]))
+    path, files = request.match_info["path"], request.app[FILES]
+    found = files.find(path)
+    if found is not None:
+        return answer(request, found[0], lasts=found[1])
+    if files.names(path):
+        raise web.HTTPNotFound
+    return file_answer(request, _file(static_directory(), path))
 
 
 async def guide(request: web.Request) -> web.FileResponse:

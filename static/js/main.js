@@ -1,47 +1,22 @@
 /** The page: its frame, and the screen that the address names. */
-import { AccountScreen } from "./access/account_screen.js";
 import { followSignIns } from "./access/arriving.js";
-import { AuditScreen } from "./access/audit_screen.js";
 import { SessionBanner } from "./access/banner.js";
-import { GrantsScreen } from "./access/grants_screen.js";
 import { SignInScreen } from "./access/sign_in_screen.js";
-import { TokensScreen } from "./access/tokens_screen.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
 import { EVERYWHERE, useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
 import { html, render, useLayoutEffect, useState } from "./base/ui.js";
-import { CommandScreen } from "./commands/command_screen.js";
-import { CommandsScreen } from "./commands/commands_screen.js";
-import { CompareScreen } from "./compare/compare_screen.js";
-import { EditScreen, NewScreen } from "./commands/form_screen.js";
 import { mayCreate } from "./model/access.js";
-import { Banner } from "./parts/banner.js";
+import { Banner, IncompleteBanner } from "./parts/banner.js";
 import { Waiting } from "./parts/empty.js";
 import { Help } from "./parts/help.js";
-import { MissingScreen } from "./parts/missing.js";
 import { closeNotice, Notice } from "./parts/notice.js";
 import { TopBar } from "./parts/top_bar.js";
-import { RunScreen } from "./runs/run_screen.js";
-import { RunsScreen } from "./runs/runs_screen.js";
+import { useScreen } from "./screens.js";
 import { checkServer } from "./server/api.js";
 import { session } from "./server/session.js";
 import { useLanguage } from "./words/language.js";
 import { t } from "./words/words.js";
-
-const SCREENS = {
-  commands: CommandsScreen,
-  new: NewScreen,
-  edit: EditScreen,
-  command: CommandScreen,
-  runs: RunsScreen,
-  run: RunScreen,
-  compare: CompareScreen,
-  account: AccountScreen,
-  tokens: TokensScreen,
-  grants: GrantsScreen,
-  audit: AuditScreen,
-  missing: MissingScreen,
-};
 
 function Page() {
   const { screen } = useRoute();
@@ -64,6 +39,7 @@ function Page() {
     <${TopBar} screen=${screen} session=${{ kind, who }} onHelp=${() => setHelping(true)} />
     <${Banner} />
     <${SessionBanner} />
+    <${IncompleteBanner} />
     <main id="content" tabindex="-1"><${Screen} kind=${kind} /></main>
     <${Notice} />
     ${helping && html`<${Help} onClose=${() => setHelping(false)} />`}
@@ -73,9 +49,11 @@ function Page() {
 /** The screen of the address, for whoever is known; it stays while a session that has ended is waited for. */
 function Screen({ kind }) {
   const { screen, id, other, query } = useRoute();
+  const component = useScreen(screen);
   if (kind === "asking") return html`<${Waiting} />`;
   if (kind === "out") return html`<${SignInScreen} />`;
-  return html`<${SCREENS[screen]} key=${[screen, id, other].join("/")} id=${id} other=${other} query=${query} />`;
+  if (!component) return html`<${Waiting} />`;
+  return html`<${component} key=${[screen, id, other].join("/")} id=${id} other=${other} query=${query} />`;
 }
 
 /** The hash is the page's address, so the skip link moves the focus by itself. */

@@ -56,6 +56,6 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Have browsers treat what is served here as it is meant (a signal handler)."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    # The page's modules are asked for anew each time, so that an upgrade never mixes them.
+    # What has no version in its path is asked for anew each time: an upgrade changes it.
     caching = "no-store" if request.path.startswith(API) else "no-cache"
     response.headers.setdefault("Cache-Control", caching)

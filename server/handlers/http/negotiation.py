@@ -18,9 +18,12 @@ _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
 def accepts_zstd(accept_encoding: str) -> bool:
     """Return whether zstd is named, and not ranked below no encoding (RFC 9110, 12.5.3)."""
-    qualities = dict(_qualities(accept_encoding))
-    zstd = qualities.get("zstd", 0.0)
-    return zstd > 0 and zstd >= qualities.get("identity", 0.0)
+    return _accepts("zstd", accept_encoding)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether gzip is named, and not ranked below no encoding (RFC 9110, 12.5.3)."""
+    return _accepts("gzip", accept_encoding)
 
 
 def accepts_events(accept: str) -> bool:
@@ -31,6 +34,12 @@ def accepts_events(accept: str) -> bool:
 def accepts_lines(accept: str) -> bool:
     """Return whether lines of JSON are asked for by name."""
     return dict(_qualities(accept)).get("application/x-ndjson", 0.0) > 0
+
+
+def _accepts(encoding: str, accept_encoding: str) -> bool:
+    qualities = dict(_qualities(accept_encoding))
+    quality = qualities.get(encoding, 0.0)
+    return quality > 0 and quality >= qualities.get("identity", 0.0)
 
 
 def _qualities(header: str) -> Iterator[tuple[str, float]]:

@@ -1,4 +1,5 @@
 /** The script of a command: a textarea, and the editor in its place once that is loaded. */
+import { loading } from "../base/loading.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
 import { t } from "../words/words.js";
 import { checkOf } from "./checking.js";
@@ -38,7 +39,7 @@ function useEditor(host, area, attributes) {
   useEffect(() => {
     let made = null;
     let gone = false;
-    import("../editor/code_editor.js").then(
+    loading(import("../editor/code_editor.js")).then(
       ({ CodeEditor }) => {
         if (gone) return;
         made = new CodeEditor(host.current, area.current, described);

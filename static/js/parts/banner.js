@@ -1,4 +1,5 @@
-/** The banner that says when the server or its database is unavailable. */
+/** The banners that say when the server or its database is unavailable, or a part of the page is missing. */
+import { isIncomplete } from "../base/loading.js";
 import { useStore } from "../base/store.js";
 import { html } from "../base/ui.js";
 import { retryNow, serverState } from "../server/state.js";
@@ -17,6 +18,18 @@ export function Banner() {
     </div>`}
   </div>`;
 }
+
+export const IncompleteBanner = () => html`<div role="status" aria-live="polite">
+  ${
+    useStore(isIncomplete) &&
+    html`<div class="banner">
+      <div class="banner__inner">
+        <span class="banner__text"><strong>${t("page.incomplete")}</strong> ${t("page.incomplete.why")}</span>
+        <${Button} small label=${t("page.reload")} onClick=${() => location.reload()} />
+      </div>
+    </div>`
+  }
+</div>`;
 
 const unreachable = () =>
   html`<strong>${t(navigator.onLine ? "server.silent" : "server.offline")}</strong> ${t("server.runs-without")}`;

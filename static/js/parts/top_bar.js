@@ -5,6 +5,8 @@ import { LANGUAGES, speak, useLanguage } from "../words/language.js";
 import { t } from "../words/words.js";
 import { Icon } from "./icon.js";
 
+/** The one of the page's own version, as in its HTML. */
+const LOGO = new URL("../../logo.svg", import.meta.url).href;
 const IN_RUNS = ["runs", "run", "compare"];
 const IN_ACCESS = ["account", "tokens", "grants", "audit"];
 const current = (here) => (here ? "page" : undefined);
@@ -22,7 +24,7 @@ export function TopBar({ screen, session, onHelp }) {
   return html`<nav class="topbar" aria-label="Tailrun">
     <div class="topbar__inner">
       <a class="wordmark" href=${"#" + toCommands()}>
-        <img src="static/logo.svg" alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
+        <img src=${LOGO} alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
       </a>
       ${session.kind !== "out" &&
       html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>

@@ -12,7 +12,7 @@ import { MissingScreen } from "../parts/missing.js";
 import { noteOpened, noteRun } from "../parts/notify.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed, Moment } from "../parts/time.js";
-import { getCommand, getRun } from "../server/api.js";
+import { getBegunRun, getCommand, getRun } from "../server/api.js";
 import { pollInterval, usePolling } from "../server/polling.js";
 import { serverState } from "../server/state.js";
 import { outcome, reasonOf, stateLabel } from "../words/run.js";
@@ -33,6 +33,8 @@ export function RunScreen({ id }) {
   );
   const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
   useEffect(() => value && learn(value), [value]);
+  // It may be older than the events that are heard: it is shown until the run is asked for beside them.
+  useEffect(() => void getBegunRun(id)?.then(learn, () => {}), [id]);
   const onRun = useCallback((news) => {
     learn(news);
     if (news.state && !isActive(news)) reload();

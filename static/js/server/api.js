@@ -1,5 +1,6 @@
 /** The HTTP API as functions; every failure becomes a Problem. */
 import { brokenOff, isJson, noAnswer, Problem, problemOf, rangeDropped, stateAfter, tooSlow } from "./answers.js";
+import { isBegun, takeBegun } from "./begun.js";
 import { noteServerTime } from "./clock.js";
 import { withIdempotencyKey } from "./idempotency.js";
 import { noteStatus } from "./session.js";
@@ -59,8 +60,9 @@ async function fetchWithin(url, init, ms, take, polls) {
   const bound = AbortSignal.timeout(ms);
   const signal = init.signal ? AbortSignal.any([init.signal, bound]) : bound;
   try {
-    const response = await fetch(url, { ...init, signal, redirect: "manual" });
-    noteServerTime(response.headers.get("Date"));
+    const begun = takeBegun(url, { ...init, signal });
+    const response = await (begun ?? fetch(url, { ...init, signal, redirect: "manual" }));
+    if (!begun) noteServerTime(response.headers.get("Date"));
     const value = await take(response);
     reportServer({ kind: "ok" });
     return value;
@@ -139,6 +141,8 @@ export const startRun = (id) => make(command(id) + "/runs", {});
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
 export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
 export const getRun = (id, options) => request("GET", run(id), options);
+/** What was asked before the page's modules were there; null: nothing was, of this run. @param {string} id */
+export const getBegunRun = (id) => (isBegun(apiUrl(run(id))) ? getRun(id) : null);
 /** @param {string[]} ids 500 at most @returns {Promise<{items: {id: string, outcome: string}[]}>} */
 export const deleteRuns = (ids) => request("POST", "/runs/delete", { body: { ids } });
 export const getRunScript = (id, options) => request("GET", run(id) + "/script", options);

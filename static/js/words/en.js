@@ -257,6 +257,9 @@ export const EN = {
 
   "page.skip": "Skip to the content",
   "page.api": "The API's documentation",
+  "page.incomplete": "A part of this page is missing.",
+  "page.incomplete.why": "Tailrun may have been upgraded since the page was opened.",
+  "page.reload": "Reload the page",
   "page.shortcuts": "Keyboard shortcuts",
   "page.account": "Account: {name}",
   "page.breadcrumb": "Breadcrumb",

@@ -315,6 +315,9 @@ export const RU = {
 
   "page.skip": "Перейти к содержимому",
   "page.api": "Описание API",
+  "page.incomplete": "Часть страницы не загрузилась.",
+  "page.incomplete.why": "Возможно, Tailrun обновили, пока страница была открыта.",
+  "page.reload": "Перезагрузить страницу",
   "page.shortcuts": "Сочетания клавиш",
   "page.account": "Профиль: {name}",
   "page.breadcrumb": "Путь к странице",

@@ -2,12 +2,13 @@
  * The lines of an output that somebody looks at, read over HTTP: a block of lines at a time, each request bounded in
  * bytes, the latest wish first. What is not wished for any more is let go.
  */
+import { BLOCK_LINES, END, PART_BYTES } from "../../model/end.js";
 import { readPart } from "../../server/api.js";
 import { backOff, retryEvents } from "../../server/state.js";
 import { brokenOff } from "../../server/answers.js";
 import { ended, needsLast } from "./line.js";
 import { endsInHalf, LAST_BYTES, lastText, linesOf, UTF16 } from "./split.js";
-import { BLOCK_LINES, blockOf, Store } from "./store.js";
+import { blockOf, Store } from "./store.js";
 
 /**
  * @typedef {import("./line.js").Known} Known
@@ -24,8 +25,6 @@ import { BLOCK_LINES, blockOf, Store } from "./store.js";
 
 /** Lines beyond what is looked at that are read before they are. */
 const MARGIN = 60;
-/** Of a request. */
-const PART_BYTES = 256 * 1024;
 /** Where lines are longer than that. */
 const LONG_PART_BYTES = 32 * 1024;
 /** Attempts at what breaks off, or brings nothing. */
@@ -213,9 +212,8 @@ export class Blocks {
 
   /** @returns {Job} */
   #tailJob() {
-    const query = { tail: BLOCK_LINES, max_bytes: PART_BYTES };
     const take = (part) => this.#put(part, part.offset === 0 || part.bytes.length < PART_BYTES);
-    return { query, first: 0, last: Number.POSITIVE_INFINITY, take };
+    return { query: END, first: 0, last: Number.POSITIVE_INFINITY, take };
   }
 
   /** All of the block that is missing, or what is missing from that line on. @returns {Job} */

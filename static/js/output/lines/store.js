@@ -1,10 +1,9 @@
 /** The lines that were read, in blocks, of which the ones that were looked at last are kept. */
+import { BLOCK_LINES } from "../../model/end.js";
 import { Rendered } from "./rendered.js";
 
 /** @typedef {import("./line.js").Known} Known */
 
-/** Lines of a block. */
-export const BLOCK_LINES = 200;
 const MAX_BLOCKS = 50;
 const MAX_CHARACTERS = 8_000_000;
 

@@ -24,6 +24,7 @@
  * @property {boolean} whole
  * @property {boolean} [swallowed] a motion of the cursor put what it says into another row: drawn with no height
  */
+import { loading } from "../../base/loading.js";
 import { movesBetweenLines, needsTerminal, plainRow } from "./plain.js";
 
 export { movesBetweenLines, needsTerminal };
@@ -36,5 +37,5 @@ export { movesBetweenLines, needsTerminal };
  */
 export function renderLines(lines, { as = "terminal", size } = {}) {
   if (!lines.some(({ text }) => needsTerminal(text))) return lines.map((line) => plainRow(line, as));
-  return import("./emulated.js").then(({ emulated }) => emulated(lines, as, size));
+  return loading(import("./emulated.js")).then(({ emulated }) => emulated(lines, as, size));
 }

@@ -5,6 +5,7 @@
  * loaded. It writes for a few milliseconds at a time; what waits meanwhile is bounded: of more than that, only the
  * newest is shown, and of the rows only the last.
  */
+import { loading } from "../../base/loading.js";
 import { breathe, PIECE, TURN_MS } from "./breathe.js";
 import { PlainScreen } from "./plain.js";
 
@@ -173,7 +174,7 @@ export class Screen {
   }
 
   async #emulate() {
-    const { Emulator } = await import("./emulator.js");
+    const { Emulator } = await loading(import("./emulator.js"));
     const emulator = new Emulator(this.size);
     this.earlier = this.drawn.handOver(emulator);
     this.drawn = emulator;
