@@ -14,6 +14,7 @@ from server.repositories.database.database import Database
 from server.repositories.embedded.server import embedded_database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.repositories.turns import TurnRepository
 from server.resources import migrations_directory
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
@@ -87,6 +88,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             archiver=archiver,
             runs=runs,
             outputs=outputs,
+            turns=TurnRepository(database),
             active=active,
             tasks=tasks,
             metrics=metrics,
@@ -106,6 +108,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
         stack.push_async_callback(archiver.flush)
         stack.push_async_callback(cancel_and_wait, tasks.start(archiver.run(), "archiver"))
         tasks.start(running.runner.dispatch_queue(), "dispatch")
+        tasks.start(running.turns.run(), "turns")
         running.housekeeping.start(tasks)
         tasks.start(metrics.watch_loop(), "event loop lag")
         yield Core(

@@ -63,6 +63,10 @@ class KeyTakenError(ConflictError):
         return error
 
 
+class ConcurrencyLimitError(ConflictError):
+    """As many runs of the command go on as it lets go on at a time."""
+
+
 class CommandChangedError(ConflictError):
     """The command is not of the version that the change was made for."""
 

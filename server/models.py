@@ -99,7 +99,7 @@ class Run:
     `run_as` and `options` are its command's when it was stored; lists have no options, and of
     `parameters` none that are large, as `parameters_truncated` says. `parameters` are values, none
     of them secret. It is not started before `not_before`; `claimed_at` is when it got its turn,
-    where its command limits how many go on at a time.
+    where its command limits how many go on at a time, or its time.
     """
 
     id: UUID
@@ -125,6 +125,12 @@ class Run:
     retry_of: UUID | None = None
     not_before: datetime | None = None
     claimed_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is not to be started yet: it waits for its time, or for its turn."""
+        is_held = self.not_before is not None or self.options.concurrency is not None
+        return is_held and self.state is RunState.QUEUED and self.claimed_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

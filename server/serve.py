@@ -136,6 +136,7 @@ async def service(
             events,
             stop_grace_seconds=settings.runs.stop_grace_seconds,
         )
+        core.running.turns.stop = runs.stop_replaced
         retention = Retention(
             RetentionRepository(core.database),
             RequestRepository(core.database),

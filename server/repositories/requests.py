@@ -15,7 +15,7 @@ KEPT_FOR = timedelta(hours=24)
 REMEMBER = f"""
     INSERT INTO commands_requests AS k (
         key, fingerprint, commands_id, commands_info_id, created_at
-    ) VALUES (%(key)s, %(fingerprint)s, %(command_id)s, %(run_id)s, %(now)s)
+    ) SELECT %(key)s, %(fingerprint)s, %(command_id)s, %(run_id)s, %(now)s WHERE {{condition}}
     ON CONFLICT (key) DO UPDATE
     SET fingerprint = excluded.fingerprint, commands_id = excluded.commands_id,
         commands_info_id = excluded.commands_info_id, created_at = excluded.created_at
@@ -39,12 +39,16 @@ FORGET = """
 """
 
 
-def request_sql(request: RequestKey | None) -> str:
+def request_sql(request: RequestKey | None, condition: str = "true") -> str:
     """Return the SQL of one row, or of none where the request was answered before.
+
+    Nor is there one, or the key noted, where the condition does not hold.
 
     It takes `command_id`, `run_id`, `now`, and what `request_parameters` returns.
     """
-    return "SELECT 1" if request is None else REMEMBER
+    if request is None:
+        return f"SELECT 1 WHERE {condition}"
+    return REMEMBER.format(condition=condition)
 
 
 def request_parameters(request: RequestKey | None) -> dict[str, object]:

@@ -5,6 +5,7 @@
 import json
 from collections.abc import Mapping
 
+from server.access import Act
 from server.definition import NO_OPTIONS, NewRun
 from server.repositories.access.audit import audit_sql
 from server.repositories.rows import (
@@ -50,6 +51,13 @@ def insert_run(source: str, **given: str) -> str:
     """
 
 
+CLAIMED_AT = """
+    CASE WHEN room.free AND %(not_before)s::timestamptz IS NULL
+        AND NOT (room.has_line AND %(stands_in_line)s)
+    THEN %(now)s::timestamptz END
+"""
+
+
 def new_run_parameters(new: NewRun) -> dict[str, object]:
     """Return what NEW_RUN takes of what a run is started with; None for what is as always."""
     return {
@@ -68,12 +76,58 @@ def _json(value: Mapping[str, object]) -> str | None:
     return json.dumps(dict(value)) if value else None
 
 
+ACTIVE_RUN = "r.state IN ('queued', 'running')"
+
+WAITS = """(
+    r.state = 'queued' AND r.claimed_at IS NULL
+    AND (r.not_before IS NOT NULL OR r.options -> 'concurrency' IS NOT NULL)
+)"""
+"""Whether a run `r` is not to be started yet (Run.waits); of an active one that does not, it is
+said that it has its turn."""
+
+LIMIT = """
+    CASE jsonb_typeof(c.options -> 'concurrency' -> 'limit') WHEN 'number'
+    THEN least((c.options -> 'concurrency' ->> 'limit')::numeric, 1000000)::int END
+"""
+"""How many runs of a command `c` may have their turn at a time; NULL: any number."""
+
+HOLD = """
+    SELECT FROM commands WHERE id = ANY(%(commands)s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
+"""Holds commands, for nobody else to give turns of theirs; runs are added to them meanwhile."""
+
+HAS_ROOM = f"""coalesce(
+    (
+        SELECT count(*) FROM commands_info r
+        WHERE r.commands_id = c.id AND {ACTIVE_RUN} AND NOT {WAITS}
+    ) < {LIMIT}, true
+)"""
+"""Whether a further run of a command `c` may have its turn; it is held meanwhile (HOLD)."""
+
 ADD = f"""
     WITH request AS ({{request}}), r AS (
         {insert_run("request")}
     ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
     SELECT {RUN_COLUMNS} FROM r
 """
+
+# Of a command with a limit. What may not wait is stored only where there is room; what may has its
+# turn at once where nobody is before it in the line.
+ADD_LIMITED = f"""
+    {HOLD};
+    WITH room AS (
+        SELECT {HAS_ROOM} AS free, EXISTS (
+            SELECT FROM commands_info r
+            WHERE r.commands_id = c.id AND {ACTIVE_RUN} AND {WAITS}
+                AND coalesce(r.not_before <= %(now)s, true)
+        ) AS has_line
+        FROM commands c WHERE c.id = %(command_id)s
+    ), request AS ({{request}}), r AS (
+        {insert_run("request, room", claimed_at=CLAIMED_AT)}
+    ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
+    SELECT room.free, {RUN_COLUMNS} FROM room LEFT JOIN r ON true
+"""
+MAY_ADD = "EXISTS (SELECT FROM room WHERE free OR %(may_wait)s)"
 
 SECRETS = "SELECT secrets FROM commands_info WHERE id = %(id)s"
 
@@ -129,6 +183,13 @@ UNCONFIRMED = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r
     WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
     ORDER BY r.created_at, r.id
+"""
+
+STARTER = f"""
+    SELECT principal, known_by, address FROM audit
+    WHERE commands_info_id = %(id)s
+        AND act IN ('{Act.COMMAND_START.value}', '{Act.COMMAND_CREATE.value}')
+    ORDER BY id LIMIT 1
 """
 
 # Rows are locked in the order of their ids, as append() does, so that two servers never deadlock.

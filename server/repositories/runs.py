@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from psycopg2.errors import ForeignKeyViolation
 
-from server.access import Act, Actor
-from server.definition import PLAIN_RUN, NewRun
+from server.access import Act, Actor, KnownBy, Principal
+from server.definition import PLAIN_RUN, Beyond, NewRun
 from server.errors import (
     CommandNotFoundError,
+    ConcurrencyLimitError,
     DatabaseRefusedError,
     RequestRepeatedError,
     RunActiveError,
@@ -29,6 +30,7 @@ from server.repositories.run_statements import (
     ACTIVE_ELSEWHERE,
     ACTIVE_OF_COMMAND,
     ADD,
+    ADD_LIMITED,
     CHANGED_ELSEWHERE,
     DELETE,
     DELETE_ALL,
@@ -36,12 +38,17 @@ from server.repositories.run_statements import (
     FINISH_QUEUED,
     GET,
     LATEST,
+    MAY_ADD,
     NOTE_DAMAGE,
     SECRETS,
+    STARTER,
     TAKE_OVER,
     UNCONFIRMED,
     new_run_parameters,
 )
+
+MAX_NAMED = 10
+"""Runs that an error names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,11 @@ class RunRepository:
     ) -> Run:
         """Store a run of a command, queued, in its first epoch.
 
+        Where its command limits how many go on at a time, it waits for its turn, or has it.
+
         Raises:
             CommandNotFoundError: there is no such command.
+            ConcurrencyLimitError: it has no turn, and is not to wait for one.
             RequestRepeatedError: the request was answered before.
         """
         now = datetime.now(UTC)
@@ -91,6 +101,8 @@ class RunRepository:
                 Act.COMMAND_START, by, at=now, details={} if run_as is None else {"run_as": run_as}
             ),
         }
+        if new.options.concurrency is not None:
+            return await self._add_limited(new, parameters, request)
         sql = ADD.format(request=request_sql(request))
         try:
             rows = await self._database.fetch_all(sql, parameters)
@@ -101,6 +113,37 @@ class RunRepository:
         if not rows:
             raise RequestRepeatedError("The request was answered before.")
         return run_of(rows[0])
+
+    async def _add_limited(
+        self, new: NewRun, parameters: Mapping[str, object], request: RequestKey | None
+    ) -> Run:
+        command_id, concurrency = parameters["command_id"], new.options.concurrency
+        assert isinstance(command_id, UUID)
+        assert concurrency is not None
+        may_wait = new.not_before is not None or concurrency.beyond is not Beyond.REFUSE
+        more = {
+            "commands": [command_id],
+            "may_wait": may_wait,
+            "stands_in_line": concurrency.beyond is Beyond.QUEUE,
+        }
+        sql = ADD_LIMITED.format(request=request_sql(request, MAY_ADD))
+        row = await self._database.fetch_one(sql, {**parameters, **more})
+        if row is None:
+            raise CommandNotFoundError.of(command_id)
+        free, columns = row[0], row[1:]
+        if columns[0] is not None:
+            return run_of(columns)
+        if free or may_wait:
+            raise RequestRepeatedError("The request was answered before.")
+        raise await self._limit_reached(command_id, concurrency.limit)
+
+    async def _limit_reached(self, command_id: UUID, limit: int) -> ConcurrencyLimitError:
+        runs = [run for run in await self.active_of_command(command_id) if not run.waits]
+        named = ", ".join(str(run.id) for run in runs[:MAX_NAMED])
+        return ConcurrencyLimitError(
+            f"The command lets {limit} of its runs go on at a time (concurrency), and has so many:"
+            f" {named or 'one has just ended'}. Wait for an end, or stop one."
+        )
 
     async def get(self, run_id: UUID) -> Run:
         """Return a run.
@@ -117,6 +160,15 @@ class RunRepository:
         """Return the values of a run's secret parameters, for its start; after its end, none."""
         row = await self._database.fetch_one(SECRETS, {"id": run_id})
         return {} if row is None or row[0] is None else row[0]
+
+    async def starter(self, run_id: UUID) -> Actor | None:
+        """Return who started a run, as the audit tells; None: it does not."""
+        row = await self._database.fetch_one(STARTER, {"id": run_id})
+        if row is None:
+            return None
+        name, known_by, address = row
+        known = next((one for one in KnownBy if one.value == known_by), KnownBy.NOBODY)
+        return Actor(Principal(name=name, known_by=known), address)
 
     async def latest(self, command_id: UUID) -> Run:
         """Return a command's newest run.

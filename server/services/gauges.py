@@ -13,6 +13,9 @@ def add_gauges(
     """Have the figures looked up whenever the metrics are asked for; `viewers` counts viewers."""
     metrics.gauge("runs_running", "Runs that have a process.", lambda: active.running)
     metrics.gauge("runs_queued", "Runs that wait for a place.", lambda: active.queued)
+    metrics.gauge(
+        "runs_waiting", "Runs that wait for their turn or their time.", lambda: len(active.aside)
+    )
     metrics.gauge("viewers", "Viewers, WebSocket and HTTP.", viewers)
     metrics.gauge(
         "archive_lag_bytes",

@@ -1,12 +1,13 @@
 """Runs as users see them: the stored ones, overlaid with what is live here."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 from uuid import UUID
 
-from server.access import Act, Actor
+from server.access import ANONYMOUS, Act, Actor
 from server.definition import PLAIN_START, StartAsked
 from server.errors import (
     ArchiveDamagedError,
@@ -33,6 +34,8 @@ from server.services.running.control import Control
 from server.services.running.finisher import Finisher
 from server.services.running.live import LiveRun, RunView
 from server.services.running.runner import Runner
+
+NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +82,7 @@ class RunService:
 
         Raises:
             ParametersError: the command does not take the values.
+            ConcurrencyLimitError: as many of its runs go on as it lets, and no more is to wait.
             CommandNotFoundError: there is no such command.
             LimitReachedError: the command has as many active runs as it may.
             RequestChangedError: the key was used for another request.
@@ -198,8 +202,27 @@ class RunService:
                 raise NoActiveRunError(f"The run has ended already ({run.state}).")
         return await self._stop(run, by, signal=signal, grace_seconds=grace_seconds)
 
+    async def stop_replaced(self, run_id: UUID, replaced_by: UUID) -> RunView:
+        """Stop a run for another one to have its turn: an act of whoever started that one.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            NoActiveRunError: the run has ended.
+            AuditUnavailableError: it cannot be put on record, and is not stopped.
+        """
+        by = await self._runs.starter(replaced_by) or Actor(ANONYMOUS, "")
+        run = (await self.get(run_id)).run
+        for_whom = {"replaced_by": str(replaced_by)}
+        return await self._stop(run, by, signal="SIGTERM", grace_seconds=None, details=for_whom)
+
     async def _stop(
-        self, run: Run, by: Actor, *, signal: str, grace_seconds: float | None
+        self,
+        run: Run,
+        by: Actor,
+        *,
+        signal: str,
+        grace_seconds: float | None,
+        details: Mapping[str, object] = NO_DETAILS,
     ) -> RunView:
         own = run.options.grace_seconds
         usual = self._stop_grace_seconds if own is None else own
@@ -209,7 +232,7 @@ class RunService:
             by,
             command_id=run.command_id,
             run_id=run.id,
-            details={"signal": signal, "grace_seconds": grace},
+            details={"signal": signal, "grace_seconds": grace, **details},
         ):
             if self._active.get(run.id) is None:
                 return await self._end_unfollowed(run)

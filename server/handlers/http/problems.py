@@ -46,6 +46,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.ConflictError: Kind(409, "conflict"),
     errors.KeyTakenError: Kind(409, "key-taken"),
     errors.CommandActiveError: Kind(409, "command-active"),
+    errors.ConcurrencyLimitError: Kind(409, "concurrency-limit"),
     errors.CommandChangedError: Kind(412, "command-changed"),
     errors.RunActiveError: Kind(409, "run-active"),
     errors.NoActiveRunError: Kind(409, "no-active-run"),

@@ -2,13 +2,15 @@
 
 import asyncio
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import count
 from uuid import UUID
 
+from server.definition import Beyond
 from server.errors import LimitReachedError
 from server.models import Run
+from server.services.running.aside import Aside
 from server.services.running.live import LiveRun, Obstacle
 
 
@@ -16,9 +18,11 @@ class ActiveRuns:
     """The runs that have not ended, and which of them have a place.
 
     There are `max_concurrent_runs` places. A run that finds none waits in the queue: first come,
-    first served. An adopted run has a place even beyond the limit, as it runs already.
+    first served. An adopted run has a place even beyond the limit, as it runs already. Those that
+    wait for their turn or their time stand `aside`, and take neither a place nor one in the queue.
 
-    Many thousands may be queued: only `archive_lag_bytes` and iteration look at all runs.
+    `replaceable` counts, by their commands, those that a further start may replace. Many thousands
+    may be queued: only `archive_lag_bytes` and iteration look at all runs.
     `on_change` is called with each run that changes.
     """
 
@@ -35,7 +39,9 @@ class ActiveRuns:
         self._queue: list[int] = []
         self._waiting: dict[int, LiveRun] = {}
         self._turn = asyncio.Event()
-        self._closed = False
+        self.closed = False
+        self.aside = Aside()
+        self.replaceable: Counter[UUID] = Counter()
 
     def __iter__(self) -> Iterator[LiveRun]:
         return iter(list(self._runs.values()))
@@ -51,7 +57,7 @@ class ActiveRuns:
     @property
     def running(self) -> int:
         """How many runs have a place."""
-        return len(self._runs) - len(self._queue)
+        return len(self._runs) - len(self._queue) - len(self.aside)
 
     def problem(self) -> str:
         """Say why no run of the queue can be started; `ok` when none waits, or for a place only."""
@@ -99,12 +105,21 @@ class ActiveRuns:
         live.on_change = self._tell
         self._runs[run.id] = self._by_command[run.command_id][run.id] = live
         self._tickets[run.id] = next(self._next_ticket)
+        if is_replaceable(run):
+            self.replaceable[run.command_id] += 1
+            self.aside.watch(run.command_id)
 
     def enqueue(self, run: Run) -> LiveRun:
         """Add a run at the end of the queue."""
         live = self.add(run)
         self.requeue(live)
         return live
+
+    def set_aside(self, live: LiveRun) -> None:
+        """Move a run from its place aside, until it is dequeued."""
+        self.aside.add(live)
+        live.mark_queued()
+        self.notify()
 
     def remove(self, live: LiveRun) -> None:
         """Remove a run that is not queued; its place is free."""
@@ -115,6 +130,9 @@ class ActiveRuns:
             del of_command[run.id]
             if not of_command:  # or each command that ever ran would stay in memory
                 del self._by_command[run.command_id]
+            if is_replaceable(run):
+                self.replaceable -= Counter([run.command_id])
+        self.aside.ring(run.command_id)
         if self._queue:  # else no run needs the place
             self.notify()
 
@@ -122,21 +140,25 @@ class ActiveRuns:
         self.on_change(live)
 
     def is_queued(self, live: LiveRun) -> bool:
-        """Whether the run waits for a place."""
-        return self._tickets.get(live.run.id) in self._waiting
+        """Whether the run waits: for a place, or aside."""
+        return self._tickets.get(live.run.id) in self._waiting or live in self.aside
 
     @property
     def next(self) -> LiveRun | None:
         """The first of the queue, if there is a place for it."""
-        if self._closed or not self._queue or self.running >= self._max_concurrent_runs:
+        if self.closed or not self._queue or self.running >= self._max_concurrent_runs:
             return None
         return self._waiting[self._queue[0]]
 
-    def dequeue(self, live: LiveRun) -> None:
-        """Move a run from the queue to a place."""
+    def dequeue(self, live: LiveRun) -> Callable[[LiveRun], None]:
+        """Move a run from the queue, or from aside, to a place; return what moves it back."""
+        if live in self.aside:
+            self.aside.remove(live)
+            return self.set_aside
         ticket = self._tickets[live.run.id]
         del self._waiting[ticket]
         del self._queue[bisect_left(self._queue, ticket)]  # it is sorted: tickets only rise
+        return self.requeue
 
     def requeue(self, live: LiveRun) -> None:
         """Move a run from its place back into the queue, before all that came later."""
@@ -157,4 +179,10 @@ class ActiveRuns:
 
     def close(self) -> None:
         """Give no place to a queued run from now on."""
-        self._closed = True
+        self.closed = True
+
+
+def is_replaceable(run: Run) -> bool:
+    """Return whether a run may be stopped for a further one, also of another server."""
+    concurrency = run.options.concurrency
+    return concurrency is not None and concurrency.beyond is Beyond.REPLACE

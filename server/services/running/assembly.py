@@ -5,6 +5,7 @@ from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.metrics import Metrics
@@ -18,6 +19,7 @@ from server.services.running.recovery import Recovery
 from server.services.running.run_tasks import RunTasks
 from server.services.running.runner import Runner
 from server.services.running.spools import KeepersSpools, OwnSpools
+from server.services.running.turns import Turns
 from server.services.tasks import Tasks
 
 
@@ -39,6 +41,7 @@ class Running:
         archiver: Archiver,
         runs: RunRepository,
         outputs: OutputRepository,
+        turns: TurnRepository,
         active: ActiveRuns,
         tasks: Tasks,
         metrics: Metrics,
@@ -87,6 +90,14 @@ class Running:
             follower=self.follower,
             finisher=self.finisher,
             metrics=metrics,
+        )
+        self.turns = Turns(
+            host=host,
+            active=active,
+            turns=turns,
+            run_tasks=run_tasks,
+            finisher=self.finisher,
+            faults=faults,
         )
         self.recovery = Recovery(
             host=host,

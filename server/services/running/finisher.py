@@ -53,10 +53,11 @@ class Finisher:
             OSError: its exit record cannot be read now.
         """
         record = self._spool.read_exit(str(run.id))
+        live = self._active.get(run.id)
         end = outcome.spool_lost() if record is None else outcome.run_end(record)
+        end = outcome.instead(end, None if live is None else live.replaced_by)
         if self._spool.has_windows_line_ends(str(run.id)):
             end = outcome.windows(end)
-        live = self._active.get(run.id)
         if live is None or live.log is None:
             return end
         kept = max(live.log.size, live.run.output_bytes)
@@ -95,19 +96,19 @@ class Finisher:
         """
         await self._finish(live, end, stored=await self._store(live.run, end))
 
-    async def finish_queued(self, live: LiveRun) -> None:
-        """Store that a queued run was stopped, and forget it.
+    async def finish_queued(self, live: LiveRun, end: RunEnd | None = None) -> None:
+        """Store that a queued run was stopped, or this end of it, and forget it.
 
         Raises:
             DatabaseUnavailableError: it cannot be stored now; the run is queued where it was.
         """
-        end = outcome.stopped_in_queue()
-        self._active.dequeue(live)  # or it is started while the database takes its end
+        end = end or outcome.stopped_in_queue()
+        put_back = self._active.dequeue(live)  # or it is started while the database takes its end
         try:
             await self._runs.finish_queued(live.run.id, end)
         except BaseException:  # a user who hangs up is no reason to lose the run
             # The inverse of what was done: among those that wait, it is where it was.
-            self._active.requeue(live)
+            put_back(live)
             raise
         live.mark_ended(end)
         self.forget(live)

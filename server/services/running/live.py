@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from server.models import CommandLabel, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.repositories.rows import cut_run
+from server.services.running import waiting
 
 END_STORED_SECONDS = 2.0
 """For so long a viewer waits for the end to be stored: the database may be unavailable."""
@@ -29,7 +31,8 @@ class RunView:
     @classmethod
     def stored(cls, run: Run) -> "RunView":
         """View a run that is not active here."""
-        return cls(run, stopping=False, paused=False, output_bytes=run.output_bytes)
+        told = replace(run, reason=waiting.at_first(run)) if run.waits else run
+        return cls(told, stopping=False, paused=False, output_bytes=run.output_bytes)
 
     def cut(self) -> "RunView":
         """Return it as lists have it: without what may be large."""
@@ -60,8 +63,9 @@ class LiveRun:
 
     `log` is None until the run has a process. `stopping`: a stop was asked for. `paused`: its
     process group got SIGSTOP and no SIGCONT since. `fault` says what fails for it while it is
-    postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `obstacle` is
-    that of the queue. `on_change` is called at each change.
+    postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `waits` says
+    what it waits for aside; `obstacle` is that of the queue. `replaced_by` is the run that it is
+    stopped for. `on_change` is called at each change.
     """
 
     def __init__(self, run: Run) -> None:
@@ -72,6 +76,8 @@ class LiveRun:
         self.fault: str | None = None
         self.attempts = 0
         self.given_up = False
+        self.waits: str | None = None
+        self.replaced_by: UUID | None = None
         self.obstacle = Obstacle()
         self.on_change: Callable[[LiveRun], None] = _nobody
         self._change = asyncio.Event()
@@ -83,8 +89,8 @@ class LiveRun:
         run = self.run
         if self.fault is not None and not run.state.final:
             run = replace(run, reason=self.fault)
-        elif run.state is RunState.QUEUED and self.obstacle.reason is not None:
-            run = replace(run, reason=self.obstacle.reason)
+        elif run.state is RunState.QUEUED:
+            run = replace(run, reason=self.waits or self.obstacle.reason)
         return RunView(run, self.stopping, self.paused, size)
 
     def mark_started(
@@ -104,6 +110,21 @@ class LiveRun:
     def mark_queued(self) -> None:
         """Record that the run waits in the queue, perhaps again."""
         self._notify()  # a stop that waits for its start finds it in the queue
+
+    def mark_waiting(self, reason: str) -> None:
+        """Record what the run waits for before it may be started."""
+        if self.waits != reason:
+            self.waits = reason
+            self._notify()
+
+    def mark_claimed(self, moment: datetime) -> None:
+        """Record that it waits no more: it may be started."""
+        self.waits = None
+        self.run = replace(self.run, claimed_at=moment)
+
+    def mark_replaced(self, by: UUID) -> None:
+        """Record the run for which it is stopped; its reason says so once it has ended."""
+        self.replaced_by = by
 
     def mark_postponed(self, fault: str) -> None:
         """Record that something fails for the run, and will be tried again."""

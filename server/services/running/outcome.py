@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from server.keeper.records import ExitRecord
 from server.models import Run, RunEnd, RunState
@@ -97,6 +98,23 @@ def row_gone() -> RunEnd:
 def stopped_in_queue() -> RunEnd:
     """Return the end of a run that was stopped before it started."""
     return RunEnd(RunState.STOPPED, datetime.now(UTC), reason="it was stopped while queued")
+
+
+def replaced(run_id: UUID) -> RunEnd:
+    """Return the end of a run that waited when another one was started to replace it."""
+    return RunEnd(RunState.STOPPED, datetime.now(UTC), reason=replaced_by(run_id))
+
+
+def replaced_by(run_id: UUID) -> str:
+    """Say which run took a run's place."""
+    return f"it was replaced by run {run_id}"
+
+
+def instead(end: RunEnd, run_id: UUID | None) -> RunEnd:
+    """Return the end of a run that was stopped for another one to have its turn, if it was."""
+    if run_id is None or end.state is not RunState.STOPPED:
+        return end
+    return _with(end, replaced_by(run_id))
 
 
 def unfollowed(*, ours: bool) -> str:

@@ -174,6 +174,8 @@ class Recovery:
         """Go on with a run that is ours now: follow its spool, queue it, or end it as lost."""
         if self._spool.directory(str(live.run.id)).is_dir():
             self._follower.adopt(live, marks)
+        elif live.run.waits:
+            self._active.set_aside(live)
         elif live.run.state is RunState.QUEUED:
             self._active.requeue(live)
         else:

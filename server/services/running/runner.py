@@ -14,7 +14,7 @@ from server.repositories.runs import RunRepository
 from server.services.faults import cause
 from server.services.metrics import Metrics
 from server.services.parameters import new_run
-from server.services.running import outcome
+from server.services.running import outcome, waiting
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
@@ -68,6 +68,7 @@ class Runner:
 
         Raises:
             ParametersError: the command does not take the values.
+            ConcurrencyLimitError: as many of its runs go on as it lets, and no more is to wait.
             LimitReachedError: the command has as many active runs as it may.
             RequestRepeatedError: the request was answered before.
             DatabaseUnavailableError: the run cannot be stored.
@@ -91,6 +92,12 @@ class Runner:
         if (known := self._active.get(run.id)) is not None:
             return known
         failpoint("run.stored")
+        if run.waits:
+            live = self._active.add(run)
+            self._active.set_aside(live)
+            live.mark_waiting(waiting.at_first(run))
+            return live
+        self._active.aside.ring(run.command_id)
         live = self._active.enqueue(run)
         if self._active.next is live:  # else it has no place, or others came before
             self._active.dequeue(live)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from server.keeper.client import KeeperClient
 from server.keeper.records import Limits
@@ -15,6 +17,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.metrics import Metrics
@@ -36,7 +39,12 @@ class Site:
     """A server's runs on a state directory; `begin` recovers what is there, and works."""
 
     def __init__(
-        self, database: Database, state_dir: Path, *, max_concurrent_runs: int = 10
+        self,
+        database: Database,
+        state_dir: Path,
+        *,
+        host: str = HOST,
+        max_concurrent_runs: int = 10,
     ) -> None:
         self.spool = Spool.of(state_dir)
         self.tasks = Tasks()
@@ -55,7 +63,7 @@ class Site:
         )
         self.active = ActiveRuns(max_concurrent_runs=max_concurrent_runs, max_runs_per_command=10)
         running = Running(
-            host=HOST,
+            host=host,
             launch=Launch(  # noqa: S604  the setting of that name
                 shell="/bin/sh",
                 directory=Path("/"),
@@ -68,6 +76,7 @@ class Site:
             archiver=self.archiver,
             runs=self.runs,
             outputs=self.outputs,
+            turns=TurnRepository(database),
             active=self.active,
             tasks=self.tasks,
             metrics=metrics,
@@ -75,11 +84,14 @@ class Site:
         )
         self.runner, self.control = running.runner, running.control
         self.recovery, self.housekeeping = running.recovery, running.housekeeping
+        self.turns = running.turns
+        self.turns.stop = self._stop
 
     async def begin(self) -> None:
         await self.recovery.recover(self.runs, self.outputs)
         self.tasks.start(self.archiver.run(), "archiver")
         self.tasks.start(self.runner.dispatch_queue(), "dispatch")
+        self.tasks.start(self.turns.run(), "turns")
 
     async def command(self, script: str) -> Command:
         return await self.commands.add("name", None, script, by=BY)
@@ -97,6 +109,9 @@ class Site:
         await until(lambda: not self.spool.directory(str(live.run.id)).exists())
         return await self.runs.get(live.run.id)
 
+    async def _stop(self, run_id: UUID, _replaced_by: UUID) -> None:
+        await self.control.stop(run_id, signal="SIGTERM", grace_seconds=5)
+
     async def close(self) -> None:
         await self.tasks.cancel()
         self.watch.close()
@@ -104,7 +119,7 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(database: Database, state_dir: Path, **options: int) -> AsyncIterator[Site]:
+async def a_site(database: Database, state_dir: Path, **options: Any) -> AsyncIterator[Site]:
     """Provide a site that has not begun; leave nothing of its keeper and runs."""
     site = Site(database, state_dir, **options)
     try:

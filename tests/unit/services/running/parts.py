@@ -40,6 +40,7 @@ def running_parts(
         archiver=unused,
         runs=cast("Any", runs),
         outputs=cast("Any", outputs),
+        turns=unused,
         active=active,
         tasks=tasks or Tasks(),
         metrics=metrics or Metrics(),

@@ -147,3 +147,31 @@ def test_what_keeps_the_queue_from_starting_is_a_problem_while_somebody_waits() 
     assert active.problem() == "it waits for the keeper"
     active.dequeue(live)
     assert active.problem() == "ok"
+
+
+def test_what_stands_aside_takes_no_place_and_comes_back_to_where_it_was() -> None:
+    active = active_runs(places=1)
+    waiting, other = active.add(a_run()), active.add(a_run())
+    active.set_aside(waiting)
+    assert (active.running, active.queued, len(active.aside)) == (1, 0, 1)
+    assert active.is_queued(waiting)
+    put_back = active.dequeue(waiting)
+    assert (active.running, len(active.aside), active.is_queued(waiting)) == (2, 0, False)
+    put_back(waiting)
+    assert waiting in active.aside
+    active.requeue(other)
+    assert active.dequeue(other) == active.requeue
+
+
+async def test_the_end_of_a_run_rings_for_those_of_its_command_that_wait() -> None:
+    active = active_runs(places=2)
+    first = active.add(a_run())
+    second = active.add(a_run(command_id=first.run.command_id))
+    active.set_aside(second)
+    assert active.aside.take_rung() == {first.run.command_id}
+    active.remove(active.add(a_run()))
+    await active.aside.wait(0)
+    assert active.aside.take_rung() == set()
+    active.remove(first)
+    await active.aside.wait(None)
+    assert active.aside.take_rung() == {first.run.command_id}
