@@ -4,6 +4,7 @@
 #   make lint        formatting, lints, types, the arrows between the layers
 #   make bench       measure beside the bare machine and websocketd: see bench/README.md
 #   make torture     kill, freeze and renew everything for minutes: TORTURE="--minutes 15 --seed 2"
+#   make man         docs/tailrun.1, the manual of the command line, as its words are now
 #   make constraints have constraints.txt name the newest versions that setup.py allows
 # PYTHON=python3.13 chooses the interpreter that .venv is made with, VENV=… another place for it.
 
@@ -18,7 +19,7 @@ OPENAPI_TYPESCRIPT := openapi-typescript@7.13.0
 AXE := axe-core@4.14.1
 OPENAPI_PROGRAMS := openapi-spec-validator openapi-python-client openapi-generator-cli
 
-.PHONY: run test torture bench lint constraints clean
+.PHONY: run test torture bench lint man constraints clean
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
@@ -34,6 +35,9 @@ torture: $(VENV)/.test-installed
 
 lint: $(VENV)/.test-installed
 	@scripts/lint
+
+man: $(VENV)/.test-installed
+	@scripts/write-manual
 
 constraints:
 	@scripts/update-constraints

@@ -51,6 +51,7 @@ setup(
         "server.docs": ["*.md"],
         "server.migrations": ["*.sql"],
     },
+    data_files=[("share/man/man1", ["docs/tailrun.1"])],
     install_requires=[
         "aiohttp>=3.14.3,<4",
         "aiohttp-apispec==3.0.0b2",
@@ -67,6 +68,7 @@ setup(
         "prometheus-client>=0.21,<1",
         "psycopg2-binary>=2.9.10,<3",
         "python-json-logger>=3.2,<5",
+        "shtab>=1.7,<2",
         "stringzilla>=4.0,<6",
         "webargs>=8.7,<9",
         "yoyo-migrations>=9,<10",
@@ -74,6 +76,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "argparse-manpage>=4.6",
             "hypothesis>=6.100",
             "import-linter>=2.1",
             "mypy>=1.15",

@@ -30,6 +30,7 @@ ROLES = {
     "ps": ("tailrun.cli.entry", "ps"),
     "stop": ("tailrun.cli.entry", "stop"),
     "show": ("tailrun.cli.entry", "show"),
+    "completion": ("tailrun.cli.completion", "completion"),
 }
 """By the command line's first word: the module and the function that does it."""
 

@@ -246,7 +246,9 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         "       tailrun tail | show | stop RUN | COMMAND\n"
         "       tailrun ls | ps\n"
         "       tailrun token create | list | revoke …\n"
-        "       tailrun sign-in",
+        "       tailrun sign-in\n"
+        "       tailrun keeper DIRECTORY\n"
+        "       tailrun completion bash | zsh",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
         " unless its first argument is another word; `tailrun run --help` and the like say what"
         " those of the other lines take.",

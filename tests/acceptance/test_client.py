@@ -7,11 +7,11 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+
+from server.handlers.http.local_socket import SOCKET_NAME
 from tailrun import errors
 from tailrun.client import Client as Tailrun
 from tailrun.values import Run
-
-from server.handlers.http.local_socket import SOCKET_NAME
 from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
 from tests.support.relay import Relay

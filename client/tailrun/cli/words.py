@@ -2,15 +2,24 @@
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 PATIENCE_SECONDS = 300.0
 SHORT_PATIENCE_SECONDS = 10.0
+
+SHELLS = ("bash", "zsh")
 
 WHICH_RUN = "a run's id; or a command's key, name or id: its newest run"
 EPILOG = (
     "The server is the one at TAILRUN_URL, else the one of this host; TAILRUN_TOKEN is the token"
     " that it is asked with."
 )
+
+CODE = (
+    " The exit code is the run's: 128 + n if signal n ended it, 124 if it ran too long, 125 if it"
+    " is lost, 126 if it could not be started; 130 if Ctrl-C let it go."
+)
+CODES = {"run": CODE, "tail": CODE}
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +121,27 @@ def _as_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, a line each")
 
 
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="which shell is to complete words")
+
+
+def _backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the backup; then options as of serve")
+
+
+def _keeper(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIRECTORY", help="where it and servers meet")
+    parser.add_argument("configuration", metavar="CONFIGURATION", nargs="?", help="of whom it runs")
+
+
+def _token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("asked", choices=("create", "list", "revoke"), help="what is to be done")
+
+
+def _nothing(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
 Add = Callable[[argparse.ArgumentParser], None]
 WORDS: dict[str, tuple[str, Add]] = {
     "run": ("start a command, follow its output, end with its exit code", _run),
@@ -120,22 +150,49 @@ WORDS: dict[str, tuple[str, Add]] = {
     "ps": ("list runs that go on", _ps),
     "stop": ("stop a run", _stop),
     "show": ("show a command or a run", _show),
+    "completion": ("print what has a shell complete these words", _completion),
 }
 """By its first word on the command line: what it does, and what adds its arguments."""
+
+SERVERS_WORDS: dict[str, tuple[str, Add]] = {
+    "serve": ("serve; its options are the settings, which `tailrun --help` lists", _nothing),
+    "token": ("make, list and revoke tokens of the server of this host", _token),
+    "sign-in": ("print a link by which a browser signs in", _nothing),
+    "backup": ("back the database up into a file", _backup),
+    "restore": ("restore a backup into an empty database", _backup),
+    "doctor": ("look at how safe an installation is", _nothing),
+    "keeper": ("be a keeper that is a service of its own", _keeper),
+}
+"""The others, which the server reads itself; here for completion and manual alone."""
 
 
 def parser_of(word: str) -> argparse.ArgumentParser:
     """Return the parser of what follows a word."""
     purpose, add = WORDS[word]
-    parser = argparse.ArgumentParser(
-        prog=f"tailrun {word}",
-        description=f"{purpose[0].upper()}{purpose[1:]}.",
-        epilog=EPILOG,
-        allow_abbrev=False,
-        add_help=word != "run",
-    )
+    parser = argparse.ArgumentParser(prog=f"tailrun {word}", epilog=EPILOG, **_how(word, purpose))
     add(parser)
     return parser
+
+
+def whole() -> argparse.ArgumentParser:
+    """Return a parser of all words, for completion and the manual."""
+    parser = argparse.ArgumentParser(
+        prog="tailrun",
+        description="Stores shell commands, runs them, and lets anyone watch a run live.",
+        epilog=EPILOG,
+    )
+    words = parser.add_subparsers(dest="word", metavar="WORD", title="words")
+    for word, (purpose, add) in (WORDS | SERVERS_WORDS).items():
+        add(words.add_parser(word, help=purpose, **_how(word, purpose)))
+    return parser
+
+
+def _how(word: str, purpose: str) -> dict[str, Any]:
+    return {
+        "description": f"{purpose[0].upper()}{purpose[1:]}.{CODES.get(word, '')}",
+        "allow_abbrev": False,
+        "add_help": word != "run",
+    }
 
 
 def _natural(text: str) -> int:

@@ -1,8 +1,8 @@
 """What a terminal shows of a run."""
 
 import pytest
-from tailrun.cli.bar import Rate, amount, bar, clock
 
+from tailrun.cli.bar import Rate, amount, bar, clock
 from tests.unit.tailrun.test_exits import ended
 
 

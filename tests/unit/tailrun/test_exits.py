@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from tailrun import errors
 from tailrun.cli.exits import code_of, code_of_error
 from tailrun.values import Run

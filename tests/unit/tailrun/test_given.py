@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tailrun.cli.given import GivenError, described, values
 from tailrun.values import Parameter
 
