@@ -15,7 +15,7 @@ from tests.support.words import said
 LOCALES = {"en": "en-GB", "ru": "ru-RU"}
 REFUSALS = (
     CONNECTION_REFUSED,
-    "status of (401|403|410|412|503)",
+    "status of (401|403|404|410|412|503)",
     "net::ERR_(CONTENT_LENGTH_MISMATCH|INTERNET_DISCONNECTED)",
     "WebSocket connection to .* failed",
 )

@@ -30,6 +30,23 @@ step 'Backfilling orders.zone_id'
 bar 4 49,632; bar 23 285,384; bar 61 756,888
 """
 
+CHECKOUT = r"""
+now() { date -u +'%FT%H:%M:%S'; }
+say() { echo "$(now)Z $1"; sleep 0.0$((RANDOM % 9)); }
+ok() { for test; do say "ok   $test"; done; }
+ok cart-is-kept coupon-once currency-of-country guest-checkout invoice-number
+ok shipping-to-islands
+if [ -e BROKEN ]; then
+  say "FAIL tax-of-gift-cards: expected 0.00, got 1.90"
+  say "     at tests/checkout/tax.test.js:88"
+else
+  ok tax-of-gift-cards
+fi
+ok tax-of-refunds wallet-declined wallet-retried
+[ ! -e BROKEN ] || sleep 1.2
+[ ! -e BROKEN ] || exit 1
+"""
+
 BACKUP = r"""
 echo 'Dumping orders to /backup/orders-2026-11-23.dump'
 printf '\033[2m%s\033[0m\n' 'pg_dump: reading schemas' 'pg_dump: dumping public.orders'

@@ -5,12 +5,13 @@ With `--write-docs-pictures` they are made anew.
 
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.gate import Gate
-from tests.browser.scripts import BACKUP, DEPLOY
+from tests.browser.scripts import BACKUP, CHECKOUT, DEPLOY
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
 from tests.support.service import ROOT
@@ -77,6 +78,22 @@ async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, ke
     await client.service.kill()
     await expect(away.page.get_by_text("The server does not answer.")).to_be_visible()
     await keep(away, "pictures/away.png")
+
+
+async def test_two_runs_compared(
+    client: Client, open_tab: OpenTab, keep: Keep, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    script = CHECKOUT.replace("BROKEN", str(broken))
+    command = await client.create(script, name="Test the checkout")
+    fine = command["run"]["id"]
+    await client.finished(fine)
+    broken.touch()
+    run = await client.call("POST", f"commands/{command['id']}/runs", json={}, status=201)
+    await client.finished(run["id"])
+    tab = await open_tab(client, f"/compare/{fine}/{run['id']}?ignore=times")
+    await expect(tab.page.get_by_text("1 line removed + 2 lines added")).to_be_visible()
+    await keep(tab, "pictures/compare.png")
 
 
 async def test_any_line_of_a_million(client: Client, open_tab: OpenTab, keep: Keep) -> None:

@@ -181,6 +181,41 @@ async def test_find_in_output(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.log.get_by_text("error: no space left")).to_be_in_viewport()
 
 
+async def test_compare(start: Start, open_tab: OpenTab) -> None:
+    """Compare two runs, go from difference to difference; compare a run with the one before."""
+    client = await start()
+    script = "seq 50; echo run $TAILRUN_RUN_ID; seq 50; echo again $TAILRUN_RUN_ID"
+    command = await client.create(script, name="Repeated")
+    await client.finished(command["run"]["id"])
+    again = await client.call("POST", f"commands/{command['id']}/runs", json={}, status=201)
+    await client.finished(again["id"])
+    tab = await open_tab(client, "/runs")
+    chosen = tab.page.get_by_label("Choose the run of Repeated")
+    await act(tab, chosen.first, "Space")
+    await act(tab, chosen.last, "Space")
+    await act(tab, tab.page.get_by_role("link", name="Compare"))
+    await expect(heading(tab, "Compare two runs")).to_be_focused()
+    changes = tab.page.locator(".difference__row--gone")
+    await expect(changes).to_have_count(2)
+    await press(tab, "n")
+    await expect(changes.first).to_be_focused()
+    await press(tab, "n")
+    await expect(changes.last).to_be_focused()
+    await press(tab, "N")
+    await expect(changes.first).to_be_focused()
+    await act(tab, tab.page.get_by_role("button", name="47 lines are the same"))
+    await expect(tab.page.locator(".difference__row--same")).to_have_count(56)
+    await act(tab, tab.field("Ignore digits"), "Space")
+    await expect(tab.page).to_have_url(re.compile("ignore=digits$"))
+    await press(tab, "Escape")
+    await expect(heading(tab, "Runs")).to_be_focused()
+    await tab.go(f"/runs/{again['id']}")
+    await act(tab, tab.button("Compare this run"))
+    await expect(tab.page.get_by_role("menuitem")).to_be_focused()
+    await press(tab, "Enter")
+    await expect(heading(tab, "Compare two runs")).to_be_focused()
+
+
 async def test_delete(client: Client, open_tab: OpenTab) -> None:
     """Delete a run and a command, after a question."""
     command = await client.create("true", name="Passing")

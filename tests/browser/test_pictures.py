@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
-from tests.browser.looks import Looks, open_looks
+from tests.browser.looks import Look, Looks, open_looks
 from tests.browser.people import end_session, signed_in
 from tests.browser.scripts import BACKUP, DEPLOY
 from tests.support.browser import OpenTab
@@ -32,6 +32,11 @@ async def looks_of(open_tab: OpenTab, request: pytest.FixtureRequest) -> AsyncIt
 
     yield looks_of
     assert not wrong, "\n".join(wrong)
+
+
+def differing(look: Look, kind: str) -> Locator:
+    """Find the lines that only one of two outputs has."""
+    return look.tab.page.locator(f".difference__row--{kind}")
 
 
 async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate: Gate) -> None:
@@ -69,6 +74,19 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.check("runs")
     await looks.each(lambda look: look.field("runs.choose", name="Rotate keys").check())
     await looks.check("runs-chosen")
+    await looks.each(lambda look: look.field("runs.choose", name="Nightly backup").check())
+    await looks.each(
+        lambda look: look.tab.page.get_by_role("link", name=look.said("runs.compare")).click()
+    )
+    await looks.show("compare.whole")
+    await looks.each(lambda look: expect(differing(look, "gone").last).to_be_visible())
+    await looks.each(lambda look: expect(differing(look, "added").last).to_be_visible())
+    await looks.check("compare")
+    await looks.go(f"/compare/{failed}/nothing", "compare.missing.second")
+    await looks.check("compare-missing")
+    await looks.go(f"/runs/{failed}", "end.code", code=1)
+    await looks.press("run.compare")
+    await looks.show("run.compare.none")
     await looks.go("/runs?state=lost", "runs.not-found")
     await looks.check("runs-not-found")
     await looks.go(f"/runs/{failed}", "end.code", code=1)
