@@ -1,6 +1,6 @@
 /**
- * Shows output three ways: by the page's Screen, by its renderLines, and by a plain @xterm/headless that is fed
- * everything. A JSON object a line on its standard input, one on its standard output for each.
+ * Shows output three ways: by the page's Screen, by its renderLines, and by a plain @xterm/headless, with the
+ * widths of Unicode 11, that is fed everything. A JSON object a line on its standard input, one on its standard output for each.
  *
  * In: {bytes: base64, cuts: number[], columns, rows}: the output, and after which of its bytes it is cut.
  * Out: {screen, lines, xterm}: rows as [text, marks of each character], without what is blank at their ends.
@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { renderLines } from "./js/output/terminal/render.js";
 import { Screen } from "./js/output/terminal/screen.js";
 import { Terminal } from "./vendor/xterm-headless/xterm-headless.js";
+import { Unicode11Addon } from "./vendor/xterm-unicode11/addon-unicode11.js";
 
 const SCROLLBACK = 100_000;
 /** Of a class, its letter in the marks. */
@@ -74,16 +75,27 @@ function marked(spans) {
 async function byXterm(text, { columns, rows }) {
   const options = { cols: columns, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: "off" };
   const terminal = new Terminal(options);
+  terminal.loadAddon(new Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
   // What a terminal's driver makes of a newline; what is named in docs/page.md: it ends a sequence that is not ended.
   await new Promise((done) => terminal.write(text.replaceAll("\n", "\x18\r\n"), done));
   const { normal, active } = terminal.buffer;
-  return active === normal ? trimmed(joined(normal)) : [...trimmed(joined(normal)), ...trimmed(joined(active))];
+  if (active === normal) return trimmed(joined(normal));
+  // Above the other buffer a row of blanks that were written can be told.
+  return [...shortened(joined(normal, writtenRows(normal))), ...trimmed(joined(active))];
+}
+
+/** How many rows there are down to the last that anything was written to. */
+function writtenRows(buffer) {
+  let count = buffer.length;
+  while (count > 0 && buffer.getLine(count - 1)._line.getTrimmedLength() === 0) count -= 1;
+  return count;
 }
 
 /** The rows of a buffer, each with those that it went on in. */
-function joined(buffer) {
+function joined(buffer, count = buffer.length) {
   const rows = [];
-  for (let y = 0; y < buffer.length; y += 1) {
+  for (let y = 0; y < count; y += 1) {
     const [line, next] = [buffer.getLine(y), buffer.getLine(y + 1)];
     const cells = cellsOf(line, next?.isWrapped && next.getCell(0).getWidth() === 2);
     if (line.isWrapped && rows.length) rows.at(-1).push(...cells);
@@ -116,12 +128,16 @@ function cellsOf(line, gap) {
 
 /** Blanks at the end of a row, and rows at the end that are blank, cannot be told from what nothing was written to. */
 function trimmed(rows) {
-  const short = rows.map((row) => {
+  const short = shortened(rows);
+  while (short.length && short.at(-1)[0] === "") short.pop();
+  return short;
+}
+
+function shortened(rows) {
+  return rows.map((row) => {
     let end = row.length;
     while (end > 0 && row[end - 1][0] === " ") end -= 1;
     const kept = row.slice(0, end);
     return [kept.map(([character]) => character).join(""), kept.map(([, marks]) => marks)];
   });
-  while (short.length && short.at(-1)[0] === "") short.pop();
-  return short;
 }

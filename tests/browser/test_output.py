@@ -188,7 +188,7 @@ async def test_what_is_selected_is_copied_as_it_was_written(
 
 
 async def test_columns_are_those_of_a_terminal(client: Client, open_tab: OpenTab) -> None:
-    run = await client.run(r"printf 'name\033[3Cvalue\n漢字\033[2D語ab\033[3GX\n'")
+    run = await client.run(r"printf 'name\033[3Cvalue\n漢字\033[2D🚀ab\033[3GX\n'")
     tab = await open_tab(client, f"/runs/{run}")
     await expect(tab.log).to_contain_text("Succeeded")
     assert await tab.lines() == ["name   value", "漢X ab"]

@@ -6,6 +6,7 @@
  * itself only ever holds its screen and a few rows more.
  */
 import { Terminal } from "../../../vendor/xterm-headless/xterm-headless.js";
+import { Unicode11Addon } from "../../../vendor/xterm-unicode11/addon-unicode11.js";
 import { CellReader } from "./cells.js";
 import { Guard } from "./guard.js";
 import { linked } from "./links.js";
@@ -211,6 +212,9 @@ export class Emulator {
 function makeTerminal(cols, rows) {
   const options = { cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: "off" };
   const terminal = new Terminal(options);
+  // By itself it takes emoji for one column wide; today's terminals do not.
+  terminal.loadAddon(new Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
   // What has scrolled past is not the program's to erase (ED 3).
   terminal.parser.registerCsiHandler({ final: "J" }, ([what]) => what === 3);
   terminal.parser.registerEscHandler({ final: "c" }, () => true); // a reset would, too: the guard has put another there
