@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import machine, report
 from bench.bearer import bearer
+from bench.client import client
 from bench.crowd import crowd, many, stalled
 from bench.held import held
 from bench.late import late
@@ -23,7 +24,7 @@ from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-LATER = (memory, stalled, listing, held, bearer, page, search, fresh)
+LATER = (memory, stalled, listing, held, bearer, page, search, client, fresh)
 MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
 
