@@ -58,6 +58,24 @@ async def test_find_and_open(client: Client, open_tab: OpenTab) -> None:
     await expect(heading(tab, "Reindex search")).to_be_focused()
 
 
+async def test_favourite(client: Client, open_tab: OpenTab) -> None:
+    """Narrow the commands by state; make one a favourite, in the list or on its screen."""
+    await client.create("true", name="Kept at hand", start=False)
+    failed = await client.create("exit 1", name="Broken tonight")
+    await client.finished(failed["run"]["id"])
+    tab = await open_tab(client)
+    await act(tab, tab.page.get_by_role("checkbox", name="Failed", exact=True), "Space")
+    await expect(row(tab, "Kept at hand")).to_have_count(0)
+    star = tab.button("Favourite: Broken tonight")
+    await act(tab, star, "Space")
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    await act(tab, row(tab, "Broken tonight"))
+    await expect(heading(tab, "Broken tonight")).to_be_focused()
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    await press(tab, "f")
+    await expect(star).to_have_attribute("aria-pressed", "false")
+
+
 async def test_create(client: Client, open_tab: OpenTab) -> None:
     """Create a command, start it and watch its output."""
     tab = await open_tab(client)

@@ -66,6 +66,13 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.go("/", "Deploy shop-api")
     await looks.show("state.failed")
     await looks.check("busy")
+    await looks.each(
+        lambda look: look.button("commands.favourite-one", name="Rotate keys").click()
+    )
+    await looks.go("/?state=running,failed,succeeded", "Deploy shop-api")
+    await looks.check("commands-narrowed")
+    await looks.go("/?state=lost", "commands.none-like-that")
+    await looks.check("commands-none-like-that")
     await looks.go("/?q=nothing", "commands.not-found.about")
     await looks.check("not-found")
     await looks.go(f"/commands/{backup['id']}", "state.failed")

@@ -18,6 +18,9 @@ export function storePreference(name, value) {
   }
 }
 
+/** @param {() => void} call whenever another tab may have stored something */
+export const watchPreferences = (call) => addEventListener("storage", call);
+
 /** @param {string} name */
 export function removePreference(name) {
   try {

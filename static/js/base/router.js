@@ -28,7 +28,8 @@ function query(values) {
   return kept.length ? "?" + new URLSearchParams(kept) : "";
 }
 
-export const toCommands = (search = "", group = "") => "/" + query({ q: search, group });
+/** @param {Record<string, string|undefined>} [filter] */
+export const toCommands = (filter = {}) => "/" + query(filter);
 export const toCommand = (id) => `/commands/${id}`;
 export const toEdit = (id) => `/commands/${id}/edit`;
 export const toNew = () => "/commands/new";

@@ -20,6 +20,7 @@ import { loadPages, pollInterval, usePolling } from "../server/polling.js";
 import { inGroup } from "../words/access.js";
 import { phrase, t } from "../words/words.js";
 import { Group } from "./group.js";
+import { Star, toggleOrTell } from "./star.js";
 
 /** @param {{id: string}} props */
 export function CommandScreen({ id }) {
@@ -40,11 +41,12 @@ function CommandView({ command }) {
   const [mayStart, mayEdit, mayDelete] = ["operate", "edit", "administer"].map((right) => may(command, right));
   const shortcuts = [{ key: "Escape", description: t("command.back"), run: () => go(toCommands()) }];
   if (mayStart) shortcuts.push({ key: "s", description: t("command.start-this"), run: start });
+  shortcuts.push({ key: "f", description: t("command.favourite"), run: () => toggleOrTell(command.id) });
   if (mayEdit) shortcuts.push({ key: "e", description: t("command.edit-this"), run: () => go(toEdit(command.id)) });
   useShortcuts(shortcuts);
-  const group = html`<${Group} of=${command} />`;
+  const beside = html`<${Star} command=${command} /><${Group} of=${command} />`;
   return html`
-    <${Heading} title=${command.name} beside=${group} trail=${[[t("commands.title"), toCommands()]]}>
+    <${Heading} title=${command.name} beside=${beside} trail=${[[t("commands.title"), toCommands()]]}>
       ${mayStart &&
       html`<${Button} kind="main" icon="start" label=${t("command.start")} disabled=${starting} onClick=${start} />`}
       ${mayEdit && html`<${Button} label=${t("command.edit")} href=${"#" + toEdit(command.id)} />`}

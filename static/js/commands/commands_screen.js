@@ -1,18 +1,20 @@
-/** All commands, with the state of their last run. */
+/** All commands, with the state of their last run: favourites first, narrowed by what the address says. */
 import { useListPosition } from "../base/list_position.js";
 import { replacePath, toAccount, toCommand, toCommands, toNew, toRun } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useEffect, useRef, useState } from "../base/ui.js";
-import { DEFAULT_GROUP, may, mayCreate } from "../model/access.js";
-import { changedCommands, hasWords } from "../model/changes.js";
+import { may, mayCreate } from "../model/access.js";
+import { changedShelf, filterOf, inOrder } from "../model/command_filter.js";
 import { firstLine, isActive } from "../model/run.js";
+import { statesOf } from "../model/run_filter.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { Icon } from "../parts/icon.js";
 import { State } from "../parts/state.js";
+import { StateChoice } from "../parts/state_choice.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { startAndWatch, stop } from "../runs/actions.js";
 import { useRunningTab } from "../runs/favicon.js";
@@ -21,43 +23,60 @@ import { apiUrl, listCommands } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { session } from "../server/session.js";
 import { phrase, t } from "../words/words.js";
+import { favouriteIds, forget, loadFavourites, useFavourites } from "./favourites.js";
 import { Group, GroupFilter, useKnownGroups } from "./group.js";
+import { Star } from "./star.js";
 
 const TYPING_PAUSE_MS = 200;
 
 /** @param {{query: URLSearchParams}} props */
 export function CommandsScreen({ query }) {
   const { who } = useStore(session);
-  const search = query.get("q") ?? "";
-  const group = query.get("group") ?? "";
-  const [place, remember] = useListPosition();
-  const [pages, setPages] = useState(place.pages);
-  const load = (options) => loadPages((page) => listCommands({ q: search, group, ...page }, options), pages);
-  const active = ({ items }) => items.filter(({ last_run: run }) => run && isActive(run));
-  const pause = (list) => pollInterval(active(list).length > 0);
-  const belongs = (command) => matches(command, { search, group });
-  const apply = (list, change) => changedCommands(list, change, belongs);
-  const { value, problem, reload } = usePolling(load, [search, group, pages], pause, apply);
-  const shown = useLast(value, place.list);
-  remember({ pages, list: shown });
-  const tab = useRunningTab(t("commands.title"), shown ? active(shown).length : 0);
-  const onMore = () => setPages(pages + 1);
-  const groups = useKnownGroups(who, shown, group);
+  const filter = filterOf(query);
+  const [shelf, { problem, reload, onMore }] = useShelf(filter);
+  const favourites = useFavourites();
+  const items = shelf && inOrder(shelf, filter, favourites);
+  const going = items?.filter(({ last_run: run }) => run && isActive(run)).length ?? 0;
+  const tab = useRunningTab(t("commands.title"), going);
+  const groups = useKnownGroups(who, items, filter.group);
+  const narrow = (change) => replacePath(toCommands({ ...filter, ...change }));
+  const isFiltered = Object.keys(filter).length > 0;
   return html`
     <${Heading} title=${t("commands.title")} tab=${tab}>
-      <${GroupFilter} groups=${groups} group=${group} onChoose=${(one) => replacePath(toCommands(search, one))} />
-      <${Search} value=${search} onSearch=${(text) => replacePath(toCommands(text, group))} />
+      <${GroupFilter} groups=${groups} group=${filter.group} onChoose=${(group) => narrow({ group })} />
+      <${Search} value=${filter.q ?? ""} onSearch=${(q) => narrow({ q })} />
       ${mayCreate(who) && html`<${Button} kind="main" icon="plus" label=${t("commands.new")} href=${"#" + toNew()} />`}
     <//>
-    ${!shown && html`<${Waiting} problem=${problem} />`}
-    ${shown?.items.length === 0 && html`<${Nothing} search=${search} group=${group} mayCreate=${mayCreate(who)} />`}
-    ${shown?.items.length > 0 && html`<${CommandList} list=${shown} reload=${reload} onMore=${onMore} />`}
+    ${(isFiltered || items?.length > 0) &&
+    html`<div class="filters"><${StateChoice} label=${t("commands.state")} chosen=${statesOf(filter)}
+      onChoose=${(state) => narrow({ state })} /></div>`}
+    ${!items && html`<${Waiting} problem=${problem} />`}
+    ${items?.length === 0 && html`<${Nothing} filter=${filter} mayCreate=${mayCreate(who)} />`}
+    ${items?.length > 0 && html`<${CommandList} items=${items} reload=${reload} />`}
+    ${shelf && html`<${More} next=${shelf.next} onMore=${onMore} />`}
   `;
 }
 
-/** As the server finds them. */
-const matches = ({ name, description, group: of = DEFAULT_GROUP }, { search, group }) =>
-  (!group || of === group) && hasWords(`${name}\n${description ?? ""}`, search);
+/** The commands that are shown, and the favourites among all; changed by what the events tell. */
+function useShelf(filter) {
+  const key = JSON.stringify(filter);
+  const [place, remember] = useListPosition();
+  const [pages, setPages] = useState(place.pages);
+  const load = async (options) => {
+    const list = loadPages((page) => listCommands({ ...filter, ...page }, options), pages);
+    const [favourites, listed] = await Promise.all([loadFavourites(options), list]);
+    return { ...listed, favourites };
+  };
+  const pause = ({ items }) => pollInterval(items.some(({ last_run: run }) => run && isActive(run)));
+  const apply = (shelf, change) => {
+    if (change.type === "command-deleted") forget([change.id]);
+    return changedShelf(shelf, change, filter, favouriteIds());
+  };
+  const { value, problem, reload } = usePolling(load, [key, pages], pause, apply);
+  const shelf = useLast(value, place.list);
+  remember({ pages, list: shelf });
+  return [shelf, { problem, reload, onMore: () => setPages(pages + 1) }];
+}
 
 function Search({ value, onSearch }) {
   const [text, setText] = useState(value);
@@ -83,19 +102,15 @@ function Search({ value, onSearch }) {
   </label>`;
 }
 
-function CommandList({ list, reload, onMore }) {
-  return html`
-    <ul class="rows command-list">
-      ${list.items.map((command) => html`<${CommandRow} key=${command.id} command=${command} reload=${reload} />`)}
-    </ul>
-    <${More} next=${list.next} onMore=${onMore} />
-  `;
-}
+const CommandList = ({ items, reload }) => html`<ul class="rows command-list">
+  ${items.map((command) => html`<${CommandRow} key=${command.id} command=${command} reload=${reload} />`)}
+</ul>`;
 
 function CommandRow({ command, reload }) {
   const { last_run: run, description } = command;
   const about = description ? html`<bdi>${description}</bdi>` : html`<code>${firstLine(command.script ?? "")}</code>`;
   return html`<li class="row command-row">
+    <${Star} command=${command} />
     <div class="command-row__what">
       <a class="row__link command-row__name" href=${"#" + toCommand(command.id)}><bdi>${command.name}</bdi></a>
       <${Group} of=${command} />
@@ -130,11 +145,17 @@ function RowAction({ command, run, reload }) {
     onClick=${active ? stopIt : start} />`;
 }
 
-function Nothing({ search, group, mayCreate }) {
-  if (search) return html`<${NothingFound} search=${search} />`;
+function Nothing({ filter: { q, group, state }, mayCreate }) {
+  if (state) return html`<${NothingLikeThat} />`;
+  if (q) return html`<${NothingFound} search=${q} />`;
   if (group) return html`<${NothingInGroup} group=${group} />`;
   return mayCreate ? html`<${NoCommands} />` : html`<${NothingForYou} />`;
 }
+
+const NothingLikeThat = () => html`<${Empty} title=${t("commands.none-like-that")}>
+  <p>${t("commands.none-like-that.about")}</p>
+  <${Button} label=${t("commands.show-all")} href=${"#" + toCommands()} />
+<//>`;
 
 const NothingInGroup = ({ group }) => html`<${Empty} title=${t("commands.none-in-group", { group })}>
   <${Button} label=${t("commands.show-all")} href=${"#" + toCommands()} />

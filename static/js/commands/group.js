@@ -10,13 +10,13 @@ import { t } from "../words/words.js";
 /** A command's group, which leads to its others; the usual one goes without saying. @param {{of: Command}} props */
 export const Group = ({ of: { group = DEFAULT_GROUP } }) =>
   group !== DEFAULT_GROUP &&
-  html`<a class="group above" href=${"#" + toCommands("", group)} title=${t("group.of")}><bdi>${group}</bdi></a>`;
+  html`<a class="group above" href=${"#" + toCommands({ group })} title=${t("group.of")}><bdi>${group}</bdi></a>`;
 
 /**
  * Where there is more than one.
- * @param {{groups: string[], group: string, onChoose: (group: string) => void}} props
+ * @param {{groups: string[], group?: string, onChoose: (group: string) => void}} props
  */
-export const GroupFilter = ({ groups, group, onChoose }) =>
+export const GroupFilter = ({ groups, group = "", onChoose }) =>
   groups.length > 1 &&
   html`<label class="filter">
     <span>${t("field.group")}</span>
@@ -29,14 +29,14 @@ export const GroupFilter = ({ groups, group, onChoose }) =>
 /**
  * The groups that a person has met: those of their roles, and of the commands listed since the screen opened.
  * @param {Who|null} who
- * @param {{items: Command[]}|undefined} list
- * @param {string} chosen
+ * @param {Command[]|undefined} commands
+ * @param {string|undefined} chosen
  * @returns {string[]}
  */
-export function useKnownGroups(who, list, chosen) {
+export function useKnownGroups(who, commands, chosen) {
   const known = useRef(new Set());
   const named = (who ? givenRoles(who) : []).flatMap(([group]) => (group === EVERY_GROUP ? [] : [group]));
-  const listed = (list?.items ?? []).map(({ group }) => group ?? DEFAULT_GROUP);
+  const listed = (commands ?? []).map(({ group }) => group ?? DEFAULT_GROUP);
   for (const group of [...named, ...listed, chosen]) if (group) known.current.add(group);
   return [...known.current].sort();
 }

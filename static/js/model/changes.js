@@ -12,7 +12,7 @@ export const RELOAD = Symbol("reload");
 export const GONE = Symbol("gone");
 
 /** @param {{created_at: string, id: string}} one @param {{created_at: string, id: string}} other as lists are ordered */
-const isBefore = (one, other) =>
+export const isBefore = (one, other) =>
   one.created_at === other.created_at ? one.id > other.id : Date.parse(one.created_at) > Date.parse(other.created_at);
 
 /**

@@ -1,8 +1,8 @@
 /** What the runs are narrowed by: state, command, time, duration, exit code, words of the reason; in the address. */
 import { html, useRef } from "../base/ui.js";
-import { STATES, shortId } from "../model/run.js";
+import { shortId } from "../model/run.js";
 import { statesOf } from "../model/run_filter.js";
-import { stateLabel } from "../words/run.js";
+import { StateChoice } from "../parts/state_choice.js";
 import { t } from "../words/words.js";
 
 /** @typedef {import("../model/run_filter.js").RunFilter} RunFilter */
@@ -16,7 +16,7 @@ export function RunsFilter({ filter, commands, onFilter }) {
   const open = useRef(FURTHER.some((name) => filter[name])).current;
   return html`<form class="filters runs-filter" role="search" aria-label=${t("runs.filter")}
     onSubmit=${(event) => event.preventDefault()}>
-    <${StateChoice} filter=${filter} onFilter=${onFilter} />
+    <${StateChoice} label=${t("runs.state")} chosen=${statesOf(filter)} onChoose=${(state) => onFilter({ ...filter, state })} />
     <${CommandChoice} filter=${filter} commands=${commands} change=${change} />
     <${TimeChoice} filter=${filter} onFilter=${onFilter} change=${change} />
     <details class="runs-filter__more" open=${open}>
@@ -29,23 +29,6 @@ export function RunsFilter({ filter, commands, onFilter }) {
       </div>
     </details>
   </form>`;
-}
-
-function StateChoice({ filter, onFilter }) {
-  const chosen = statesOf(filter);
-  const toggle = ({ target }) => {
-    const kept = STATES.filter((each) => (each === target.value ? target.checked : chosen.includes(each)));
-    onFilter({ ...filter, state: kept.join() });
-  };
-  return html`<fieldset class="chips">
-    <legend class="visually-hidden">${t("runs.state")}</legend>
-    ${STATES.map(
-      (state) => html`<label class=${`chip state--${state}`} key=${state}>
-        <input type="checkbox" value=${state} checked=${chosen.includes(state)} onChange=${toggle} />
-        <span class="state__dot"></span>${stateLabel(state)}
-      </label>`,
-    )}
-  </fieldset>`;
 }
 
 function CommandChoice({ filter, commands, change }) {

@@ -40,6 +40,8 @@ export function usePolling(load, inputs, pause, apply) {
 }
 
 const NOT_FOUND = 404;
+/** However many changes ask for it, a value is not loaded again more often. */
+const AGAIN_MS = 1000;
 
 /** What was loaded for other inputs is not shown for these. */
 function pick(state, inputs) {
@@ -104,7 +106,7 @@ class Poller {
 class Follower extends Poller {
   constructor(load, pause, tell, apply) {
     super(load, pause, tell);
-    Object.assign(this, { apply, value: undefined, since: null, begun: false, ended: false });
+    Object.assign(this, { apply, value: undefined, since: null, begun: false, ended: false, begunAt: 0, due: false });
     this.shown = () => heard.value || this.awake();
     this.unlisten = listen({ onChange: (change) => this.change(change), onReset: () => this.begun && this.now() });
     this.unwatch = heard.watch((is) => this.begun && this.turn(is));
@@ -121,11 +123,11 @@ class Follower extends Poller {
   /** Once changes are heard again, a reset has come with it where any was missed. */
   turn(isHeard) {
     if (!isHeard) document.hidden ? this.later(backOff(1)) : this.now();
-    else if (this.failures === 0) clearTimeout(this.timer);
+    else if (this.failures === 0 && !this.due) clearTimeout(this.timer);
   }
 
   now() {
-    this.since = [];
+    Object.assign(this, { since: [], begunAt: performance.now(), due: false });
     return super.now();
   }
 
@@ -153,10 +155,21 @@ class Follower extends Poller {
   /** @returns {boolean} false: it is loaded again */
   take(change) {
     const value = this.apply(this.value, change);
-    if (value === RELOAD) this.now();
+    if (value === RELOAD) return this.again();
     if (value === GONE) this.failed(new Problem("", { status: NOT_FOUND }));
-    if (value === RELOAD || value === GONE) return false;
-    this.value = value;
+    else this.value = value;
+    return value !== GONE;
+  }
+
+  /** Loads it again, soon. @returns {boolean} whether what is there is shown until then */
+  again() {
+    const wait = this.begunAt + AGAIN_MS - performance.now();
+    if (wait <= 0) {
+      this.now();
+      return false;
+    }
+    this.due = true;
+    this.later(wait);
     return true;
   }
 

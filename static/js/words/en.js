@@ -45,6 +45,15 @@ export const EN = {
   "commands.none.about":
     "A command is a shell script with a name. Store one here, start it, and watch its output while it runs, in this page or from a terminal:",
   "commands.none-in-group": "No commands in the group “{group}”",
+  "commands.state": "State of the last run",
+  "commands.favourite": "Favourite",
+  "commands.favourite-one": "Favourite: {name}",
+  "commands.favourites.most": {
+    one: "There can be {count} favourite: take the star from another one first.",
+    other: "There can be {count} favourites: take the star from another one first.",
+  },
+  "commands.none-like-that": "No command is like that",
+  "commands.none-like-that.about": "All that is chosen must hold for a command to be listed.",
   "commands.none-for-you": "No commands",
   "commands.none-for-you.about": "There are none yet in the groups that you may see. What you may is said {here}.",
   "commands.none-for-you.here": "here",
@@ -54,6 +63,7 @@ export const EN = {
 
   "command.back": "Back to the commands",
   "command.start-this": "Start this command",
+  "command.favourite": "Make this command a favourite, or no more",
   "command.edit-this": "Edit this command",
   "command.start": "Start",
   "command.edit": "Edit",

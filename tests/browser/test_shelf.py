@@ -1,0 +1,157 @@
+"""The commands: narrowed by what the address says, favourites before all others."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.gate import Gate
+from tests.browser.test_events import asked
+from tests.support.browser import OpenTab, Tab
+from tests.support.client import Client, Start
+from tests.support.postgres import execute
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MANY = """
+    INSERT INTO commands (name, script, created_at)
+    SELECT 'Command ' || n, 'true', now() - n * interval '1 second' FROM generate_series(1, 3000) n
+"""
+
+
+def rows(tab: Tab) -> Locator:
+    """Find the commands that are listed."""
+    return tab.page.get_by_role("main").get_by_role("listitem")
+
+
+def star(tab: Tab, name: str) -> Locator:
+    return tab.button(f"Favourite: {name}")
+
+
+async def names(tab: Tab) -> list[str]:
+    return await rows(tab).locator(".command-row__name").all_inner_texts()
+
+
+async def test_favourites_come_first_wherever_they_stand(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start()
+    execute(database_url, MANY)
+    tab = await open_tab(client, "/?q=2999")
+    await star(tab, "Command 2999").click()
+    await tab.go("/")
+    await expect(rows(tab)).to_have_count(51)
+    await star(tab, "Command 7").click()
+    await expect(star(tab, "Command 7")).to_be_focused()
+    assert (await names(tab))[:3] == ["Command 7", "Command 2999", "Command 1"]
+    await tab.page.goto("about:blank")
+    requests = asked(tab.page)
+    await tab.go("/")
+    await expect(rows(tab)).to_have_count(51)
+    assert (await names(tab))[:3] == ["Command 7", "Command 2999", "Command 1"]
+    assert sorted(requests) == ["GET commands/", "GET commands/", "GET session"]
+    requests.clear()
+    # What is told of one that is not listed is seen, and asks nothing.
+    found = await client.call("GET", "commands/?q=2999")
+    [favourite] = found["items"]
+    await client.call("POST", f"commands/{favourite['id']}/runs", status=201)
+    await expect(rows(tab).nth(1)).to_contain_text("Succeeded")
+    await star(tab, "Command 2999").press("Enter")
+    await expect(rows(tab)).to_have_count(50)
+    await expect(tab.page.get_by_role("heading", name="Commands")).to_be_focused()
+    await star(tab, "Command 7").press("Space")
+    await expect(star(tab, "Command 7")).to_be_focused()
+    assert (await names(tab))[0] == "Command 1"
+    assert requests == []
+
+
+async def test_favourites_are_few_and_what_is_deleted_is_forgotten(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start()
+    execute(database_url, MANY)
+    tab = await open_tab(client)
+    await star(tab, "Command 1").click()
+    stored = "Object.entries(localStorage).find(([key]) => key.startsWith('tailrun.favourites'))"
+    name = await tab.page.evaluate(f"{stored}[0]")
+    known = await client.call("GET", "commands/?limit=60")
+    ids = [one["id"] for one in known["items"]]
+    await tab.page.evaluate(
+        "([name, ids]) => localStorage.setItem(name, JSON.stringify(ids))", [name, ids[:50]]
+    )
+    await tab.page.reload()
+    await expect(star(tab, "Command 50")).to_have_attribute("aria-pressed", "true")
+    await tab.button("Show more").click()
+    await star(tab, "Command 51").click()
+    await expect(tab.page.get_by_text("There can be 50 favourites")).to_be_visible()
+    await expect(star(tab, "Command 51")).to_have_attribute("aria-pressed", "false")
+    await client.call("DELETE", f"commands/{ids[0]}", status=204)
+    await expect(star(tab, "Command 1")).to_have_count(0)
+    await star(tab, "Command 51").click()
+    await expect(star(tab, "Command 51")).to_have_attribute("aria-pressed", "true")
+    # Deleted while nobody looked.
+    await tab.page.goto("about:blank")
+    await client.call("DELETE", f"commands/{ids[1]}", status=204)
+    await tab.go("/")
+    await expect(star(tab, "Command 51")).to_have_attribute("aria-pressed", "true")
+    kept = await tab.page.evaluate(f"JSON.parse({stored}[1])")
+    assert kept == [ids[50], *ids[2:50]]
+
+
+async def test_commands_are_narrowed_by_state_and_the_address_says_how(
+    start: Start, open_tab: OpenTab, gate: Gate
+) -> None:
+    client = await start()
+    for script, name in [("true", "Fine"), ("exit 3", "Bad"), ("exit 4", "Worse")]:
+        made = await client.create(script, name=name)
+        await client.finished(made["run"]["id"])
+    going = await client.create(f"{gate.wait}; exit 5", name="Going")
+    await client.create("true", name="Never", start=False)
+    tab = await open_tab(client)
+    await expect(rows(tab)).to_have_count(5)
+    await star(tab, "Bad").click()
+    await tab.page.get_by_role("checkbox", name="Failed", exact=True).check()
+    await expect(rows(tab)).to_have_count(2)
+    assert await names(tab) == ["Bad", "Worse"]
+    assert tab.page.url.endswith("/#/?state=failed")
+    await tab.page.get_by_role("searchbox").fill("wor")
+    await expect(rows(tab)).to_have_count(1)
+    assert tab.page.url.endswith("/#/?state=failed&q=wor")
+    await tab.page.reload()
+    await expect(rows(tab)).to_have_count(1)
+    await expect(tab.page.get_by_role("checkbox", name="Failed", exact=True)).to_be_checked()
+    await rows(tab).get_by_role("link", name="Worse", exact=True).click()
+    await expect(tab.page.get_by_role("heading", name="Worse")).to_be_visible()
+    await tab.page.go_back()
+    await expect(rows(tab)).to_have_count(1)
+    await tab.page.get_by_role("checkbox", name="Succeeded", exact=True).check()
+    await tab.page.get_by_role("checkbox", name="Failed", exact=True).uncheck()
+    await expect(tab.page.get_by_role("heading", name="No command is like that")).to_be_visible()
+    await tab.page.get_by_role("link", name="Show all commands").click()
+    await expect(rows(tab)).to_have_count(5)
+    # A run that ends brings its command in, and one that starts takes it out.
+    await tab.go("/?state=failed,lost")
+    await expect(rows(tab)).to_have_count(2)
+    gate.open()
+    await expect(rows(tab)).to_have_count(3)
+    await expect(rows(tab).nth(1)).to_contain_text("Going")
+    await client.call("PATCH", f"commands/{going['id']}", json={"script": "exec sleep 1000"})
+    await client.call("POST", f"commands/{going['id']}/runs", status=201)
+    await expect(rows(tab)).to_have_count(2)
+    await client.call("POST", f"commands/{going['id']}/stop")
+
+
+async def test_many_changes_that_ask_for_a_list_load_it_once_a_second_at_most(
+    start: Start, open_tab: OpenTab
+) -> None:
+    client = await start()
+    tab = await open_tab(client, "/?state=failed")
+    await expect(tab.page.get_by_role("heading", name="No command is like that")).to_be_visible()
+    times: list[float] = []
+    loop = asyncio.get_running_loop()
+    requests = asked(tab.page)
+    tab.page.on("request", lambda request: times.append(loop.time()))
+    for number in range(30):
+        await client.create("exit 1", name=f"Bad {number}")
+    await expect(rows(tab)).to_have_count(30)
+    assert 1 <= len(requests) <= times[-1] - times[0] + 2
