@@ -121,6 +121,25 @@ async def test_start_and_again(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.facts).to_contain_text("Succeeded")
 
 
+async def test_last_runs(client: Client, open_tab: OpenTab) -> None:
+    """Go along a command's last runs, and open one of them."""
+    command = await client.create("exit 3", name="Often run")
+    first = command["run"]["id"]
+    await client.finished(first)
+    for _ in range(2):
+        run = (await client.call("POST", f"commands/{command['id']}/runs", status=201))["id"]
+        await client.finished(run)
+    tab = await open_tab(client, f"/commands/{command['id']}")
+    bars = tab.page.get_by_role("group", name="The last 3 runs").get_by_role("link")
+    await expect(bars).to_have_count(3)
+    await tab.focus(bars.last)
+    await press(tab, "ArrowLeft")
+    await expect(bars.nth(1)).to_be_focused()
+    await expect(tab.page.locator(".strip__told")).to_contain_text("Failed")
+    await press(tab, "Home", "Enter")
+    await expect(tab.page).to_have_url(re.compile(f"/runs/{first}$"))
+
+
 async def test_pause_and_stop(client: Client, open_tab: OpenTab) -> None:
     """Pause a run, resume it, send it a signal, and stop it."""
     run = await client.run(WAITS)

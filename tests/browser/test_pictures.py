@@ -11,6 +11,7 @@ from playwright.async_api import Locator, expect
 from tests.browser.damage import damaged
 from tests.browser.gate import Gate
 from tests.browser.looks import Look, Looks, open_looks
+from tests.browser.past import add_runs
 from tests.browser.people import end_session, signed_in
 from tests.browser.scripts import BACKUP, DEPLOY
 from tests.support.browser import OpenTab
@@ -39,7 +40,9 @@ def differing(look: Look, kind: str) -> Locator:
     return look.tab.page.locator(f".difference__row--{kind}")
 
 
-async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate: Gate) -> None:
+async def test_every_screen_is_well_made(
+    start: Start, looks_of: OpenLooks, gate: Gate, database_url: str
+) -> None:
     client = await start()
     looks = await looks_of(client)
     await looks.show("commands.none")
@@ -61,14 +64,13 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     deploy = await client.create(
         f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api", description="To production, with backfill"
     )
+    add_runs(database_url, deploy["id"], 60)
     failed = backup["run"]["id"]
     await client.finished(failed)
     await looks.go("/", "Deploy shop-api")
     await looks.show("state.failed")
     await looks.check("busy")
-    await looks.each(
-        lambda look: look.button("commands.favourite-one", name="Rotate keys").click()
-    )
+    await looks.each(lambda look: look.button("commands.favourite-one", name="Rotate keys").click())
     await looks.go("/?state=running,failed,succeeded", "Deploy shop-api")
     await looks.check("commands-narrowed")
     await looks.go("/?state=lost", "commands.none-like-that")
@@ -77,6 +79,8 @@ async def test_every_screen_is_well_made(start: Start, looks_of: OpenLooks, gate
     await looks.check("not-found")
     await looks.go(f"/commands/{backup['id']}", "state.failed")
     await looks.check("command")
+    await looks.go(f"/commands/{deploy['id']}", "strip.slow")
+    await looks.check("command-strip")
     await looks.go("/runs", "Deploy shop-api")
     await looks.check("runs")
     await looks.each(lambda look: look.field("runs.choose", name="Rotate keys").check())

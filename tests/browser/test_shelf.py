@@ -8,7 +8,7 @@ from playwright.async_api import Locator, expect
 from tests.browser.gate import Gate
 from tests.browser.test_events import asked
 from tests.support.browser import OpenTab, Tab
-from tests.support.client import Client, Start
+from tests.support.client import Start
 from tests.support.postgres import execute
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -150,7 +150,7 @@ async def test_many_changes_that_ask_for_a_list_load_it_once_a_second_at_most(
     times: list[float] = []
     loop = asyncio.get_running_loop()
     requests = asked(tab.page)
-    tab.page.on("request", lambda request: times.append(loop.time()))
+    tab.page.on("request", lambda _: times.append(loop.time()))
     for number in range(30):
         await client.create("exit 1", name=f"Bad {number}")
     await expect(rows(tab)).to_have_count(30)

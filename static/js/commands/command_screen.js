@@ -16,11 +16,12 @@ import { showNotice } from "../parts/notice.js";
 import { startAndWatch } from "../runs/actions.js";
 import { More, RunList } from "../runs/run_list.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
-import { loadPages, pollInterval, usePolling } from "../server/polling.js";
+import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { inGroup } from "../words/access.js";
 import { phrase, t } from "../words/words.js";
 import { Group } from "./group.js";
 import { Star, toggleOrTell } from "./star.js";
+import { Strip } from "./strip.js";
 
 /** @param {{id: string}} props */
 export function CommandScreen({ id }) {
@@ -39,6 +40,7 @@ function CommandView({ command }) {
   const [asking, setAsking] = useState(false);
   const [start, starting] = useAction(() => startAndWatch(command.id));
   const [mayStart, mayEdit, mayDelete] = ["operate", "edit", "administer"].map((right) => may(command, right));
+  const history = useHistory(command.id);
   const shortcuts = [{ key: "Escape", description: t("command.back"), run: () => go(toCommands()) }];
   if (mayStart) shortcuts.push({ key: "s", description: t("command.start-this"), run: start });
   shortcuts.push({ key: "f", description: t("command.favourite"), run: () => toggleOrTell(command.id) });
@@ -54,9 +56,10 @@ function CommandView({ command }) {
       html`<${Button} kind="danger-quiet" label=${t("action.delete")} onClick=${() => setAsking(true)} />`}
     <//>
     ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
+    ${command.last_run && html`<${Strip} runs=${history.runs?.items} />`}
     ${command.script === null ? html`<${NoScript} command=${command} />` : html`<${Script} script=${command.script} />`}
     ${command.warnings?.map((warning) => html`<p class="warning" key=${warning}>${warning}</p>`)}
-    <${History} command=${command} />
+    <${History} command=${command} history=${history} />
     ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
   `;
 }
@@ -74,18 +77,23 @@ const NoScript = ({ command }) => html`<p class="script-hidden">
   ${phrase("command.script.hidden", { group: html`<bdi>${inGroup(command.group)}</bdi>` })}
 </p>`;
 
-function History({ command }) {
+/** Its runs, of which the strip shows the first page. */
+function useHistory(id) {
   const [pages, setPages] = useState(1);
-  const load = (options) => loadPages((page) => listRunsOf(command.id, page, options), pages);
+  const load = (options) => loadPages((page) => listRunsOf(id, page, options), pages);
   const pause = (list) => pollInterval(list.items.some(isActive));
-  const apply = (list, change) => changedRuns(list, change, (run) => run.command_id === command.id);
-  const { value, problem } = usePolling(load, [command.id, pages], pause, apply);
+  const apply = (list, change) => changedRuns(list, change, (run) => run.command_id === id);
+  const { value, problem } = usePolling(load, [id, pages], pause, apply);
+  return { runs: useLast(value), problem, onMore: () => setPages(pages + 1) };
+}
+
+function History({ command, history: { runs, problem, onMore } }) {
   return html`<section class="section">
     <h2>${t("command.runs")}</h2>
-    ${!value && html`<${Waiting} problem=${problem} />`}
-    ${value?.items.length === 0 && html`<${NotRun} mayStart=${may(command, "operate")} />`}
-    ${value?.items.length > 0 && html`<${RunList} runs=${value.items} />`}
-    ${value && html`<${More} next=${value.next} onMore=${() => setPages(pages + 1)} />`}
+    ${!runs && html`<${Waiting} problem=${problem} />`}
+    ${runs?.items.length === 0 && html`<${NotRun} mayStart=${may(command, "operate")} />`}
+    ${runs?.items.length > 0 && html`<${RunList} runs=${runs.items} />`}
+    ${runs && html`<${More} next=${runs.next} onMore=${onMore} />`}
   </section>`;
 }
 

@@ -1,6 +1,6 @@
 /** A run's state and end in words. */
 import { elapsed, isActive, shownState } from "../model/run.js";
-import { duration, shortTime } from "./format.js";
+import { duration, shortTime, ticking } from "./format.js";
 import { known, t } from "./words.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
@@ -28,4 +28,11 @@ export function reasonOf(run) {
 export function runInWords(run) {
   const took = isActive(run) ? [] : [duration(elapsed(run, 0))];
   return [stateLabel(shownState(run)), shortTime(Date.parse(run.start_time)), ...took].join(" · ");
+}
+
+/** @param {import("../model/strip.js").Bar} bar @returns {string} such as "Failed · 3 Feb, 14:05:09 · 40 s · slower than usual" */
+export function barInWords({ run, ms, isSlow }) {
+  const took = run.state === "queued" ? [] : [isActive(run) ? ticking(ms) : duration(ms)];
+  const words = [stateLabel(shownState(run)), shortTime(Date.parse(run.start_time ?? run.created_at)), ...took];
+  return [...words, ...(isSlow ? [t("strip.slower")] : [])].join(" · ");
 }
