@@ -130,7 +130,7 @@ async def test_last_runs(client: Client, open_tab: OpenTab) -> None:
         run = (await client.call("POST", f"commands/{command['id']}/runs", status=201))["id"]
         await client.finished(run)
     tab = await open_tab(client, f"/commands/{command['id']}")
-    bars = tab.page.get_by_role("group", name="The last 3 runs").get_by_role("link")
+    bars = tab.page.get_by_role("group", name="The last runs (3)").get_by_role("link")
     await expect(bars).to_have_count(3)
     await tab.focus(bars.last)
     await press(tab, "ArrowLeft")
@@ -138,6 +138,33 @@ async def test_last_runs(client: Client, open_tab: OpenTab) -> None:
     await expect(tab.page.locator(".strip__told")).to_contain_text("Failed")
     await press(tab, "Home", "Enter")
     await expect(tab.page).to_have_url(re.compile(f"/runs/{first}$"))
+
+
+async def test_narrow_and_delete_runs(client: Client, open_tab: OpenTab) -> None:
+    """Narrow the runs to a command that is searched for, choose several of them and delete them."""
+    command = await client.create("exit 3", name="Noisy by night")
+    await client.finished(command["run"]["id"])
+    for _ in range(3):
+        run = (await client.call("POST", f"commands/{command['id']}/runs", status=201))["id"]
+        await client.finished(run)
+    tab = await open_tab(client, "/runs")
+    await expect(heading(tab, "Runs")).to_be_focused()
+    await tab.focus(tab.page.get_by_role("combobox", name="Command"))
+    await tab.page.keyboard.type("noisy")
+    await expect(tab.page.get_by_role("listbox").get_by_role("option")).to_have_text(
+        ["Noisy by night"]
+    )
+    await press(tab, "Enter")
+    boxes = tab.page.get_by_label("Choose the run of Noisy by night")
+    await expect(boxes).to_have_count(4)
+    await act(tab, boxes.first, "Space")
+    await act(tab, boxes.nth(2), "Shift+Space")
+    chosen = tab.page.get_by_role("group", name="Chosen runs")
+    await expect(chosen).to_contain_text("3 runs chosen")
+    await tab.focus(chosen.get_by_role("button", name="Delete"), "Shift+Tab")
+    await press(tab, "Enter")
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    await expect(boxes).to_have_count(1)
 
 
 async def test_pause_and_stop(client: Client, open_tab: OpenTab) -> None:

@@ -85,6 +85,18 @@ async def test_every_screen_is_well_made(
     await looks.check("runs")
     await looks.each(lambda look: look.field("runs.choose", name="Rotate keys").check())
     await looks.check("runs-chosen")
+    await looks.press("action.delete")
+    await looks.show("runs.delete.about")
+    await looks.check("runs-deleting")
+    await looks.press("action.cancel")
+    await looks.each(
+        lambda look: look.tab.page.get_by_role("combobox", name=look.said("runs.command")).click()
+    )
+    await looks.each(
+        lambda look: expect(look.tab.page.get_by_role("listbox")).to_contain_text("Reindex search")
+    )
+    await looks.check("runs-command")
+    await looks.each(lambda look: look.tab.page.keyboard.press("Escape"))
     await looks.each(lambda look: look.field("runs.choose", name="Nightly backup").check())
     await looks.each(
         lambda look: look.tab.page.get_by_role("link", name=look.said("runs.compare")).click()
@@ -98,7 +110,7 @@ async def test_every_screen_is_well_made(
     await looks.go(f"/runs/{failed}", "end.code", code=1)
     await looks.press("run.compare")
     await looks.show("run.compare.none")
-    await looks.go("/runs?state=lost", "runs.not-found")
+    await looks.go("/runs?state=queued", "runs.not-found")
     await looks.check("runs-not-found")
     await looks.go(f"/runs/{failed}", "end.code", code=1)
     await looks.show("No space left")

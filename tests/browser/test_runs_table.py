@@ -7,8 +7,10 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.browser.people import signed_in
+from tests.browser.test_events import asked
 from tests.support.browser import OpenTab, Tab
 from tests.support.client import Client, Start
+from tests.support.postgres import execute
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,7 +70,9 @@ async def test_runs_are_narrowed_and_the_address_says_how(start: Start, open_tab
     await expect(tab.page.get_by_role("heading", name="No run is like that")).to_be_visible()
     await tab.page.get_by_role("link", name="Show all runs").click()
     await expect(rows(tab)).to_have_count(4)
-    await tab.page.get_by_role("combobox", name="Command").select_option("Going")
+    command = tab.page.get_by_role("combobox", name="Command")
+    await command.fill("goi")
+    await tab.page.get_by_role("listbox").get_by_role("option", name="Going").click()
     await expect(rows(tab)).to_have_count(1)
     # What is told is listed where it belongs, and nowhere else.
     await client.stop(going)
@@ -79,6 +83,71 @@ async def test_runs_are_narrowed_and_the_address_says_how(start: Start, open_tab
     await tab.page.get_by_role("checkbox", name="Failed", exact=True).check()
     await expect(rows(tab)).to_have_count(0)
     assert re.search(r"#/runs\?command_id=[0-9a-f-]{36}&when=today&state=failed$", tab.page.url)
+
+
+async def test_any_command_can_be_searched_for(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start()
+    await ended(client, "exit 3", "Far back")
+    execute(
+        database_url,
+        "INSERT INTO commands (name, script) SELECT 'Far ' || n, 'true'"
+        " FROM generate_series(1, 500) n",
+    )
+    tab = await open_tab(client, "/runs")
+    await expect(rows(tab)).to_have_count(1)
+    requests = asked(tab.page)
+    command = tab.page.get_by_role("combobox", name="Command")
+    options = tab.page.get_by_role("listbox").get_by_role("option")
+    await command.click()
+    await expect(options).to_have_count(11)
+    await expect(options.first).to_have_text("All")
+    await command.press_sequentially("far 49")
+    await expect(options.filter(has_text="49")).to_have_count(10)
+    assert 2 <= requests.count("GET commands/") <= 7
+    await command.press("ArrowDown")
+    await expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    name = await options.nth(1).inner_text()
+    await command.press("Enter")
+    await expect(options).to_have_count(0)
+    await expect(tab.page.get_by_role("heading", name="No run is like that")).to_be_visible()
+    await expect(command).to_have_value(name)
+    await tab.page.reload()
+    await expect(command).to_have_value(name)
+    await command.fill("nothing like it")
+    await expect(tab.page.get_by_text("Nothing found")).to_be_visible()
+    await command.press("Escape")
+    await expect(command).to_have_value(name)
+    assert "command_id" in tab.page.url
+    await command.fill("back")
+    await expect(options).to_have_text(["Far back"])
+    await command.press("Enter")
+    await expect(rows(tab)).to_have_count(1)
+    await command.click()
+    await options.filter(has_text="All").click()
+    await expect(command).to_have_value("")
+    assert tab.page.url.endswith("/#/runs")
+
+
+async def test_shift_chooses_all_runs_from_one_to_another(start: Start, open_tab: OpenTab) -> None:
+    client = await start()
+    for number in range(6):
+        await ended(client, "exit 1", f"Run {number}")
+    tab = await open_tab(client, "/runs")
+    await expect(rows(tab)).to_have_count(6)
+    boxes = rows(tab).get_by_role("checkbox")
+    chosen = tab.page.get_by_role("group", name="Chosen runs")
+    await boxes.nth(1).click()
+    await boxes.nth(4).click(modifiers=["Shift"])
+    await expect(chosen).to_contain_text("4 runs chosen")
+    await boxes.nth(3).click(modifiers=["Shift"])
+    await expect(chosen).to_contain_text("2 runs chosen")
+    await expect(boxes.nth(2)).to_be_checked()
+    await expect(boxes.nth(3)).not_to_be_checked()
+    await boxes.nth(5).focus()
+    await tab.page.keyboard.press("Shift+Space")
+    await expect(chosen).to_contain_text("5 runs chosen")
 
 
 async def test_a_wrong_filter_of_an_address_is_told(client: Client, open_tab: OpenTab) -> None:

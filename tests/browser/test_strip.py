@@ -17,7 +17,7 @@ LAST_BAR = "[...document.querySelectorAll('.bar')].at(-1)"
 
 
 def strip(tab: Tab, count: int) -> Locator:
-    name = "The last 1 run" if count == 1 else f"The last {count} runs"
+    name = f"The last runs ({count})"
     return tab.page.get_by_role("group", name=name, exact=True)
 
 

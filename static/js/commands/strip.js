@@ -22,7 +22,7 @@ const MOVES = {
   End: (_, last) => last,
 };
 
-/** @param {{runs: import("../model/types.js").Run[]|undefined}} props newest first; undefined: they are still to come */
+/** @param {{runs?: import("../model/types.js").Run[]}} props newest first; none: they are still to come */
 export function Strip({ runs = [] }) {
   useTick(runs.some(isActive) ? TICK_MS : null);
   const [told, setTold] = useState(null);
@@ -50,7 +50,10 @@ function Bars({ strip: { bars, usual, top }, onTell }) {
     place.current.querySelectorAll(".bar")[move(at, last)].focus();
   };
   // The marks are below what the heights are of.
-  const line = usual && { bottom: `calc(0.75rem + ${usual / top} * 4.25rem)`, width: `${(100 * bars.length) / MOST_BARS}%` };
+  const line = usual !== null && {
+    bottom: `calc(0.75rem + ${usual / top} * 4.25rem)`,
+    width: `${(100 * bars.length) / MOST_BARS}%`,
+  };
   const onFocus = (id) => {
     setStop(id);
     onTell(id);

@@ -2,7 +2,9 @@
 import { html, useRef } from "../base/ui.js";
 import { shortId } from "../model/run.js";
 import { statesOf } from "../model/run_filter.js";
+import { Combobox } from "../parts/combobox.js";
 import { StateChoice } from "../parts/state_choice.js";
+import { listCommands } from "../server/api.js";
 import { t } from "../words/words.js";
 
 /** @typedef {import("../model/run_filter.js").RunFilter} RunFilter */
@@ -10,14 +12,23 @@ import { t } from "../words/words.js";
 const WHENS = ["today", "night"];
 const FURTHER = ["min_seconds", "max_seconds", "exitcode", "q"];
 
-/** @param {{filter: RunFilter, commands: Map<string, string>, onFilter: (filter: RunFilter) => void}} props */
-export function RunsFilter({ filter, commands, onFilter }) {
+/** Of the commands that are found. */
+const MOST_OFFERED = 10;
+
+/**
+ * @param {object} props
+ * @param {RunFilter} props.filter
+ * @param {string|undefined} props.commandName of the one that is chosen, once it is known
+ * @param {(filter: RunFilter) => void} props.onFilter
+ */
+export function RunsFilter({ filter, commandName, onFilter }) {
   const change = (event) => onFilter({ ...filter, [event.target.name]: event.target.value.trim() });
   const open = useRef(FURTHER.some((name) => filter[name])).current;
   return html`<form class="filters runs-filter" role="search" aria-label=${t("runs.filter")}
     onSubmit=${(event) => event.preventDefault()}>
-    <${StateChoice} label=${t("runs.state")} chosen=${statesOf(filter)} onChoose=${(state) => onFilter({ ...filter, state })} />
-    <${CommandChoice} filter=${filter} commands=${commands} change=${change} />
+    <${StateChoice} label=${t("runs.state")} chosen=${statesOf(filter)}
+      onChoose=${(state) => onFilter({ ...filter, state })} />
+    <${CommandChoice} filter=${filter} commandName=${commandName} onFilter=${onFilter} />
     <${TimeChoice} filter=${filter} onFilter=${onFilter} change=${change} />
     <details class="runs-filter__more" open=${open}>
       <summary>${t("runs.filter.more")}</summary>
@@ -31,17 +42,12 @@ export function RunsFilter({ filter, commands, onFilter }) {
   </form>`;
 }
 
-function CommandChoice({ filter, commands, change }) {
+function CommandChoice({ filter, commandName, onFilter }) {
   const { command_id: id = "" } = filter;
-  const known = [...commands].sort(([, one], [, other]) => one.localeCompare(other));
-  if (id && !commands.has(id)) known.unshift([id, shortId(id)]);
-  return html`<label class="filter">
-    <span>${t("runs.command")}</span>
-    <select name="command_id" value=${id} onChange=${change}>
-      <option value="">${t("filter.all")}</option>
-      ${known.map(([each, name]) => html`<option key=${each} value=${each}>${name}</option>`)}
-    </select>
-  </label>`;
+  const search = async (q, options) => (await listCommands({ q, limit: MOST_OFFERED }, options)).items;
+  return html`<${Combobox} name="runs-command" label=${t("runs.command")} none=${t("filter.all")}
+    chosen=${{ id, name: commandName ?? shortId(id) }} search=${search}
+    onChoose=${(one) => onFilter({ ...filter, command_id: one.id })} />`;
 }
 
 function TimeChoice({ filter, onFilter, change }) {

@@ -1,14 +1,14 @@
 /** All runs, newest first, of all commands: which of them is said by the address. */
 import { useListPosition } from "../base/list_position.js";
 import { replacePath, toCommands, toRuns } from "../base/router.js";
-import { html, useMemo, useRef, useState } from "../base/ui.js";
+import { html, useEffect, useMemo, useRef, useState } from "../base/ui.js";
 import { changedRuns } from "../model/changes.js";
 import { isActive } from "../model/run.js";
 import { askedRuns, belongs, filterOf } from "../model/run_filter.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
-import { listRuns } from "../server/api.js";
+import { getCommand, listRuns } from "../server/api.js";
 import { serverNow } from "../server/clock.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { t } from "../words/words.js";
@@ -32,7 +32,7 @@ export function RunsScreen({ query }) {
   const value = useLast(fresh, place.list);
   remember({ pages, list: value });
   const [chosen, choose, clear] = useChosen(value?.items ?? []);
-  const commands = useCommands(value?.items ?? []);
+  const commandName = useCommandName(filter.command_id, value?.items);
   const tab = useRunningTab(t("runs.title"), value?.items.filter(isActive).length ?? 0);
   const onFilter = (next) => replacePath(toRuns(next));
   const onDeleted = () => {
@@ -41,7 +41,7 @@ export function RunsScreen({ query }) {
   };
   return html`
     <${Heading} title=${t("runs.title")} tab=${tab} />
-    <${RunsFilter} filter=${filter} commands=${commands} onFilter=${onFilter} />
+    <${RunsFilter} filter=${filter} commandName=${commandName} onFilter=${onFilter} />
     ${problem?.final && html`<p class="form-error" role="alert">${problem.message}</p>`}
     ${!value && !problem?.final && html`<${Waiting} problem=${problem} />`}
     ${chosen.size > 0 &&
@@ -52,23 +52,46 @@ export function RunsScreen({ query }) {
   `;
 }
 
-/** @returns {[Set<string>, (ids: string[], isChosen: boolean) => void, () => void]} of the runs that are shown */
+/**
+ * @returns {[Set<string>, (ids: string[], isChosen: boolean, toLast?: boolean) => void, () => void]} of the runs that
+ * are shown; toLast: with all from the one that was chosen before on
+ */
 function useChosen(runs) {
   const [ids, setIds] = useState(new Set());
   const there = new Set(runs.map(({ id }) => id));
   const chosen = new Set([...ids].filter((id) => there.has(id)));
-  const choose = (some, isChosen) => {
-    const kept = [...chosen].filter((id) => !some.includes(id));
-    setIds(new Set(isChosen ? [...kept, ...some] : kept));
+  const last = useRef(null);
+  const choose = (some, isChosen, toLast = false) => {
+    const wanted = toLast ? span(runs, last.current, some[0]) : some;
+    last.current = some.length === 1 ? some[0] : null;
+    const kept = [...chosen].filter((id) => !wanted.includes(id));
+    setIds(new Set(isChosen ? [...kept, ...wanted] : kept));
   };
   return [chosen, choose, () => setIds(new Set())];
 }
 
-/** @returns {Map<string, string>} the names of the commands that were met since the screen opened, by their ids */
-function useCommands(runs) {
-  const known = useRef(new Map()).current;
-  for (const { command } of runs) if (command) known.set(command.id, command.name);
-  return known;
+/** @returns {string[]} the ids of the runs from one to another, both with them */
+function span(runs, from, to) {
+  const ids = runs.map(({ id }) => id);
+  const [one, other] = [ids.indexOf(from), ids.indexOf(to)];
+  return one < 0 ? [to] : ids.slice(Math.min(one, other), Math.max(one, other) + 1);
+}
+
+/** The name of the command whose runs are listed: one of them tells it, and it is asked for where there is none. */
+function useCommandName(id, runs) {
+  const [asked, setAsked] = useState({});
+  const told = runs?.find(({ command }) => command?.id === id)?.command.name;
+  const isWanted = id && runs && told === undefined;
+  useEffect(() => {
+    if (!isWanted) return undefined;
+    const abort = new AbortController();
+    getCommand(id, { signal: abort.signal }).then(
+      ({ name }) => setAsked({ id, name }),
+      () => {}, // its id is shown
+    );
+    return () => abort.abort();
+  }, [id, isWanted]);
+  return told ?? (asked.id === id ? asked.name : undefined);
 }
 
 function NoRuns({ isFiltered }) {

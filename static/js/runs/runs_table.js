@@ -16,7 +16,11 @@ const COLUMNS = ["command", "state", "started", "duration", "exitcode", "reason"
 export const nameOf = (run) => run.command?.name ?? t("runs.run", { id: shortId(run.id) });
 
 /**
- * @param {{runs: Run[], chosen: Set<string>, onChoose: (ids: string[], isChosen: boolean) => void}} props
+ * @param {object} props
+ * @param {Run[]} props.runs
+ * @param {Set<string>} props.chosen
+ * @param {(ids: string[], isChosen: boolean, toLast?: boolean) => void} props.onChoose toLast: with all from the one
+ * that was chosen before on
  */
 export function RunsTable({ runs, chosen, onChoose }) {
   const deletable = runs.filter(isDeletable).map(({ id }) => id);
@@ -48,7 +52,7 @@ function RunRow({ run, isChosen, onChoose }) {
   return html`<tr role="row" class=${isChosen ? "runs-row runs-row--chosen" : "runs-row"}>
     <td role="cell" class="runs-table__choose above">
       <input type="checkbox" aria-label=${t("runs.choose", { name })} checked=${isChosen}
-        onChange=${({ target }) => onChoose([run.id], target.checked)} />
+        onClick=${({ target, shiftKey }) => onChoose([run.id], target.checked, shiftKey)} />
     </td>
     <td role="cell" class="runs-row__name"><a class="row__link" href=${"#" + toRun(run.id)}><bdi>${name}</bdi></a></td>
     <td role="cell" class="runs-row__state"><${State} run=${run} /></td>

@@ -30,7 +30,10 @@ export function runInWords(run) {
   return [stateLabel(shownState(run)), shortTime(Date.parse(run.start_time)), ...took].join(" · ");
 }
 
-/** @param {import("../model/strip.js").Bar} bar @returns {string} such as "Failed · 3 Feb, 14:05:09 · 40 s · slower than usual" */
+/**
+ * @param {import("../model/strip.js").Bar} bar
+ * @returns {string} such as "Failed · 3 Feb, 14:05:09 · 40 s · slower than usual"
+ */
 export function barInWords({ run, ms, isSlow }) {
   const took = run.state === "queued" ? [] : [isActive(run) ? ticking(ms) : duration(ms)];
   const words = [stateLabel(shownState(run)), shortTime(Date.parse(run.start_time ?? run.created_at)), ...took];
