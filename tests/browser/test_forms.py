@@ -97,6 +97,9 @@ async def test_the_second_of_two_editors_sees_both_texts(
     await expect(stored).to_contain_text("Name: Shared, renamed")
     await expect(stored).to_contain_text("echo theirs")
     await expect(dialog.get_by_role("region", name="Your version")).to_contain_text("echo mine")
+    change = dialog.get_by_role("region", name="From the stored script to yours")
+    await expect(change.locator(".difference__row--gone")).to_contain_text("echo theirs")
+    await expect(change.locator(".difference__row--added")).to_contain_text("echo mine")
     assert (await client.call("GET", f"commands/{command['id']}"))["script"] == "echo theirs"
     await dialog.get_by_role("button", name="Keep editing").click()
     await expect(tab.script).to_have_value("echo mine")

@@ -156,11 +156,13 @@ async def test_what_goes_wrong_is_well_made(
 
     edit = f"/commands/{command['id']}/edit"
     await looks.go(edit, "form.edit", name="Guard the gate")
+    await looks.each(lambda look: expect(look.tab.page.locator(".cm-content")).to_be_visible())
     await looks.each(lambda look: look.field("field.script").fill("echo mine\nexec sleep 2000"))
     theirs = {"name": "Guard both gates", "description": None, "script": "echo theirs"}
     await client.call("PUT", f"commands/{command['id']}", json=theirs)
     await looks.press("form.save")
     await looks.show("conflict.mine")
+    await looks.each(lambda look: expect(differing(look, "gone")).to_be_visible())
     await looks.check("conflict")
     await looks.press("form.keep-editing")
     await looks.press("action.cancel")

@@ -1,5 +1,6 @@
 /** Two people changed the same command: shows both versions and asks which to keep. */
 import { html } from "../base/ui.js";
+import { DifferenceView, useDifference } from "../difference/difference_view.js";
 import { Button } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
 import { t } from "../words/words.js";
@@ -17,6 +18,7 @@ import { t } from "../words/words.js";
  */
 export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
   return html`<${Dialog} wide title=${t("conflict.title")} onClose=${onClose}>
+    ${theirs.script !== mine.script && html`<${Change} theirs=${theirs.script} mine=${mine.script} />`}
     <div class="versions">
       <${Version} title=${t("conflict.theirs")} fields=${theirs} other=${mine} />
       <${Version} title=${t("conflict.mine")} fields=${mine} other=${theirs} />
@@ -27,6 +29,13 @@ export function Conflict({ theirs, mine, busy, onMine, onTheirs, onClose }) {
       <${Button} kind="danger" label=${t("conflict.use-mine")} disabled=${busy} onClick=${onMine} />
     </div>
   <//>`;
+}
+
+function Change({ theirs, mine }) {
+  return html`<div class="conflict__change">
+    <h3>${t("conflict.change")}</h3>
+    <${DifferenceView} difference=${useDifference(theirs, mine)} label=${t("conflict.change")} />
+  </div>`;
 }
 
 function Version({ title, fields, other }) {

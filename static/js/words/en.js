@@ -109,6 +109,7 @@ export const EN = {
   "conflict.title": "Someone else changed this command",
   "conflict.theirs": "Stored version",
   "conflict.mine": "Your version",
+  "conflict.change": "From the stored script to yours",
   "conflict.use-theirs": "Use the stored version",
   "conflict.use-mine": "Overwrite with mine",
   "conflict.field.none": "none",

@@ -119,6 +119,7 @@ export const RU = {
   "conflict.title": "Эту команду изменил кто-то другой",
   "conflict.theirs": "Сохранённая версия",
   "conflict.mine": "Ваша версия",
+  "conflict.change": "От сохранённого скрипта к вашему",
   "conflict.use-theirs": "Взять сохранённую версию",
   "conflict.use-mine": "Заменить на мою",
   "conflict.field.none": "нет",
