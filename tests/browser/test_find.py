@@ -242,6 +242,22 @@ async def test_what_a_run_writes_later_is_counted_on(found: Found, client: Clien
     await client.stop(run_id, grace_seconds=0)
 
 
+async def test_a_text_is_found_in_the_encoding_that_is_chosen(found: Found, client: Client) -> None:
+    text = "\n".join(("Сборка", "Ошибка", ""))
+    octal = "".join(f"\\{byte:03o}" for byte in text.encode("cp1251"))
+    run_id = await client.run(f"printf '{octal}'")
+    await client.finished(run_id)
+    await found.show(run_id, "?find=ошибка")
+    await expect(found.told).to_have_text("No matches")
+    choice = found.tab.page.get_by_label("Encoding")
+    await choice.select_option("windows-1251")
+    await expect(found.told).to_have_text("1 match")
+    await found.tab.page.get_by_role("searchbox").press("Enter")
+    await expect(found.shown).to_have_text("Ошибка")
+    await choice.select_option("utf-16le")
+    await expect(found.told).to_contain_text("UTF-16 cannot be searched")
+
+
 async def test_the_bar_is_no_wider_than_a_phone(found: Found, run_id: str) -> None:
     await found.tab.page.set_viewport_size(PHONE)
     await found.show(run_id, "?find=needle")

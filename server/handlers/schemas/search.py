@@ -8,6 +8,7 @@ from server.handlers.http.rendering import AnswerSchema
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import StrictSchema
 from server.handlers.schemas.output import MAX_OFFSET
+from server.services.search.charsets import CODECS, UNSEARCHABLE, UTF8
 from server.services.search.pattern import Query
 from server.services.search.search import Wanted
 
@@ -18,7 +19,8 @@ MAX_PARTS = 1000
 
 
 def _wanted(**given: Any) -> Wanted:
-    query = Query(given.pop("q"), given.pop("regex"), given.pop("case"), given.pop("word"))
+    switches = {name: given.pop(name) for name in ("regex", "case", "word", "encoding")}
+    query = Query(given.pop("q"), **switches)
     return Wanted(query=query, **given)
 
 
@@ -37,6 +39,11 @@ def _switch(description: str) -> fields.Boolean:
     return fields.Boolean(load_default=False, metadata={"description": description})
 
 
+def _searchable(label: str) -> None:
+    if label in UNSEARCHABLE:
+        raise ValidationError("Output in UTF-16 cannot be searched: its lines are found by bytes.")
+
+
 class SearchQuery(StrictSchema):
     """What is searched for."""
 
@@ -50,6 +57,11 @@ class SearchQuery(StrictSchema):
     regex = _switch("`q` is a regular expression, as RE2 reads them")
     case = _switch("upper and lower case differ")
     word = _switch("whole words alone")
+    encoding = fields.String(
+        load_default=UTF8,
+        validate=[_searchable, validate.OneOf([UTF8, *CODECS])],
+        metadata={"description": "in which the output is read", "enum": [UTF8, *CODECS]},
+    )
     cursor = fields.String(load_default=None, metadata={"description": "`next` of another call"})
     first = _number(1, 1, MAX_OFFSET, "the first line to look at", data_key="from")
     until = _number(None, 1, MAX_OFFSET, "the last line to look at")

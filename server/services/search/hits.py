@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from server.output import frames
+from server.services.search.charsets import UTF8, text_of
 from server.services.search.pattern import Match
 
 TEXT_BYTES = 4096
@@ -44,49 +45,45 @@ class Hit:
         return len(self.text) + sum(map(len, self.before)) + sum(map(len, self.after))
 
 
-def hit(line: int, offset: int, data: bytes, base: int, match: Match) -> Hit:
+def hit(line: int, offset: int, data: bytes, base: int, match: Match, encoding: str) -> Hit:
     """Make a hit of a line, or of a piece of a long one, that lies at `base`; `match` is in it."""
     begin, end = 0, len(data)
     if end > TEXT_BYTES:
         begin = max(0, min(match.start - LEAD_BYTES, end - TEXT_BYTES))
         end = begin + TEXT_BYTES
-        begin += _continued(data[begin : begin + frames.INCOMPLETE_BYTES]) if begin else 0
-        end = begin + frames.cut_characters(data[begin:end])
+        if encoding == UTF8:
+            begin += _continued(data[begin : begin + frames.INCOMPLETE_BYTES]) if begin else 0
+            end = begin + frames.cut_characters(data[begin:end])
     start, stop = (min(max(at, begin), end) for at in match)
     return Hit(
         line=line,
         offset=offset,
         text_offset=base + begin,
-        text=text_of(data[begin:end]),
-        start=_units(data[begin:start]),
-        end=_units(data[begin:stop]),
+        text=text_of(data[begin:end], encoding),
+        start=_units(data[begin:start], encoding),
+        end=_units(data[begin:stop], encoding),
         stop=base + len(data) + 1,
     )
 
 
-def lines_before(data: bytes, count: int, *, whole: bool) -> list[str]:
+def lines_before(data: bytes, count: int, encoding: str, *, whole: bool) -> list[str]:
     """Return the last lines of what ends with a line; its first one is left out if not `whole`."""
     lines = data.split(b"\n")[:-1]
-    return _texts((lines if whole else lines[1:])[-count:])
+    return _texts((lines if whole else lines[1:])[-count:], encoding)
 
 
-def lines_after(data: bytes, count: int) -> list[str]:
+def lines_after(data: bytes, count: int, encoding: str) -> list[str]:
     """Return the first lines; the last one may be cut."""
     lines = data.split(b"\n", count)
-    return _texts(lines[:count] if lines[-1] or len(lines) > count else lines[:-1])
+    return _texts(lines[:count] if lines[-1] or len(lines) > count else lines[:-1], encoding)
 
 
-def _texts(lines: list[bytes]) -> list[str]:
-    return [text_of(line[:CONTEXT_BYTES]) for line in lines]
+def _texts(lines: list[bytes], encoding: str) -> list[str]:
+    return [text_of(line[:CONTEXT_BYTES], encoding) for line in lines]
 
 
-def text_of(data: bytes) -> str:
-    """Return bytes as text; those that are not UTF-8 are shown as U+FFFD."""
-    return data.decode("utf-8", "replace")
-
-
-def _units(data: bytes) -> int:
-    return len(text_of(data).encode("utf-16-le")) // 2
+def _units(data: bytes, encoding: str) -> int:
+    return len(text_of(data, encoding).encode("utf-16-le")) // 2
 
 
 def _continued(data: bytes) -> int:

@@ -6,12 +6,13 @@ a character is one of Unicode's, and a byte that is no part of one is matched by
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import re2
 
 from server.errors import PatternRefusedError
+from server.services.search.charsets import UTF8, Charset
 
 MAX_INSTRUCTIONS = 2000
 """Of a pattern, as RE2 has compiled it. Where it cannot be made into a table, a byte takes time in
@@ -28,11 +29,13 @@ MIN_BATCH_LINES = 8
 # Not RE2's \b, which knows ASCII's letters alone: letters, digits and _ of whatever script make a
 # word. These are named by what they are not, as RE2 makes 2,000 instructions of \pL and ten of
 # this: ASCII's signs, those of Latin-1, and the blocks of punctuation, arrows, frames and symbols.
-_APART = (
-    r"\x00-\t\x0b-/:-@\[-\^`{-\x7f"
-    r"\x{80}-\x{a9}\x{ab}-\x{b4}\x{b6}-\x{b9}\x{bb}-\x{bf}\x{d7}\x{f7}"
-    r"\x{2000}-\x{206f}\x{2190}-\x{2bff}\x{3000}-\x{3004}\x{3008}-\x{3020}"
+_APART_ASCII = r"\x00-\t\x0b-/:-@\[-\^`{-\x7f"
+_APART_BEYOND = (
+    *(range(0x80, 0xAA), range(0xAB, 0xB5), range(0xB6, 0xBA), range(0xBB, 0xC0)),
+    *(range(0xD7, 0xD8), range(0xF7, 0xF8), range(0x2000, 0x2070), range(0x2190, 0x2C00)),
+    *(range(0x3000, 0x3005), range(0x3008, 0x3021)),
 )
+_APART_UTF8 = "".join(rf"\x{{{of.start:x}}}-\x{{{of.stop - 1:x}}}" for of in _APART_BEYOND)
 
 _TOKENS = re.compile(
     r"""(?P<quoted>\\Q.*?(?:\\E|\Z))
@@ -43,6 +46,11 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _IN_SET = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[:[^\]]*:\]|.", re.DOTALL)
+_OF_UNICODE = re.compile(
+    r"(?<!\\)(?:\\\\)*(\\(?:[pPx]\{[^}]*\}|[pP].|x[89a-fA-F].)|\(\?[a-zA-Z]*-?[a-zA-Z]*i)"
+)
+"""What RE2 reads by Unicode's numbers and letters, also where it does not know them."""
+
 _BLANKS = r"\t\f\r "
 _ENDS = {r"\A": "(?m:^)", r"\z": "(?m:$)", r"\s": f"[{_BLANKS}]"}
 _WITHIN_LINES = re.compile(r"\\[dDwWSbB]|\\[^\w]|\\[tfrv](?!-)|[^\\\x00-\x1f]|\\[pP].*", re.DOTALL)
@@ -58,12 +66,16 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for: a text, or with `regex` a pattern; `case`: as it is written."""
+    """What is searched for: a text, or with `regex` a pattern; `case`: as it is written.
+
+    `encoding`, that of the output, is the label of UTF-8 or of one of `charsets.CODECS`.
+    """
 
     text: str
     regex: bool = False
     case: bool = False
     word: bool = False
+    encoding: str = UTF8
 
 
 class Pattern:
@@ -75,7 +87,14 @@ class Pattern:
 
     def __init__(self, query: Query) -> None:
         own, self._within_lines = _lines_only(query) if query.regex else (_literal(query), True)
-        before, after = (f"(?m:^|[{_APART}])", f"(?m:$|[{_APART}])") if query.word else ("", "")
+        self.encoding = query.encoding
+        self._charset = None
+        apart = _APART_ASCII + _APART_UTF8
+        if query.encoding != UTF8:
+            self._charset = charset = Charset(query.encoding, case=query.case)
+            own, apart = charset.pattern(own), _APART_ASCII + charset.among(_APART_BEYOND)
+        self._translated = (b"", b"")
+        before, after = (f"(?m:^|[{apart}])", f"(?m:$|[{apart}])") if query.word else ("", "")
         whole = f"{before}(?m:{own}){after}"
         self._one = _compile(whole, query)
         size = self._one.programsize
@@ -95,6 +114,7 @@ class Pattern:
 
     def first(self, data: bytes, start: int, end: int) -> Match | None:
         """Return the first match in [start, end), which begins a line."""
+        data = self._readable(data)
         while start <= end:
             found = self._one.search(data, start, end)
             if found is None:
@@ -115,7 +135,7 @@ class Pattern:
 
         Both `start` and `end` begin a line.
         """
-        found = self._batch.match(data, start, end)
+        found = self._batch.match(self._readable(data), start, end)
         return -1 if found is None else int(found.end())
 
     def shown(self, data: bytes, start: int, end: int) -> Match:
@@ -123,9 +143,17 @@ class Pattern:
 
         That is a word without what is beside it.
         """
-        found = self._shown.search(data, start, end)
+        found = self._shown.search(self._readable(data), start, end)
         assert found is not None, "the line matches"
         return Match(*found.span(1))
+
+    def _readable(self, data: bytes) -> bytes:
+        """Return bytes as RE2 is to see them; those seen last are kept: they come again."""
+        if self._charset is None:
+            return data
+        if self._translated[0] is not data:
+            self._translated = (data, data.translate(self._charset.table))
+        return self._translated[1]
 
 
 def _literal(query: Query) -> str:
@@ -140,7 +168,13 @@ def _lines_only(query: Query) -> tuple[str, bool]:
 
     Also return whether it is known to match no newline.
     """
-    _compile(query.text, query)  # what is wrong is told in the pattern as it was given
+    # What is wrong is told in the pattern as it was given.
+    _compile(query.text, replace(query, encoding=UTF8))
+    if query.encoding != UTF8 and (unknown := _OF_UNICODE.search(query.text)):
+        raise PatternRefusedError(
+            f"{unknown[1]!r} (at character {unknown.start(1) + 1}) is not known in"
+            f" {query.encoding}: name characters by themselves, and case by `case`."
+        )
     tokens = list(_TOKENS.finditer(query.text))
     for token in tokens:
         if token["flags"] or token[0] == r"\C":
@@ -148,11 +182,17 @@ def _lines_only(query: Query) -> tuple[str, bool]:
                 f"The pattern cannot be used: each line is matched by itself, so {token[0]!r}"
                 f" (at character {token.start() + 1}) has no meaning."
             )
-    parts = [
-        _in_set(token[0]) if token["set"] else _ENDS.get(token[0], token[0]) for token in tokens
-    ]
+    parts = [_part(token) for token in tokens]
     within = all(_keeps_to_lines(token[0], part) for token, part in zip(tokens, parts, strict=True))
     return "".join(parts), within
+
+
+def _part(token: re.Match[str]) -> str:
+    if token["set"]:
+        return _in_set(token[0])
+    # What is quoted to the end of the pattern ends before what is put behind it.
+    is_open = token["quoted"] is not None and not token[0].endswith(r"\E")
+    return token[0] + r"\E" if is_open else _ENDS.get(token[0], token[0])
 
 
 def _in_set(text: str) -> str:
@@ -174,8 +214,11 @@ def _compile(pattern: str, query: Query, *, groups: bool = False) -> Any:
     options.never_capture = not groups
     options.max_mem = MEMORY_BYTES
     options.log_errors = False
+    if query.encoding != UTF8:
+        options.encoding = re2.Options.Encoding.LATIN1
     try:
-        return re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
+        codec = UTF8 if query.encoding == UTF8 else "latin-1"
+        return re2.compile(pattern.encode(codec, "surrogatepass"), options)
     except re2.error as error:
         raise PatternRefusedError(_told(query.text, error)) from error
     finally:

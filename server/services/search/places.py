@@ -6,6 +6,7 @@ import hashlib
 import struct
 
 from server.errors import InvalidCursorError
+from server.services.search.charsets import UTF8
 from server.services.search.pattern import Query
 from server.services.search.scan import Place
 
@@ -40,4 +41,6 @@ def decode(cursor: str, name: str, query: Query) -> Place:
 
 def _digest(name: str, query: Query) -> bytes:
     text = repr((name, query.text, query.regex, query.case, query.word))
+    if query.encoding != UTF8:  # cursors of versions that knew no other stay valid
+        text += query.encoding
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]

@@ -244,7 +244,8 @@ class Scan:
         base = self.place.offset + start - self._at
         data = self._data[start:stop]
         shown = self._pattern.shown(self._data, start, stop) if offset == base else match
-        one = hit(line, offset, data, base, Match(shown.start - start, shown.end - start))
+        inside = Match(shown.start - start, shown.end - start)
+        one = hit(line, offset, data, base, inside, self._pattern.encoding)
         if self._asked.context:
             self._add_context(one, start, stop + 1)
         self.found.items.append(one)
@@ -259,9 +260,10 @@ class Scan:
         if not (is_first or start > REACH_BYTES) or len(self._data) - stop < REACH_BYTES:
             self.owed.append(one)
             return
+        count, encoding = self._asked.context, self._pattern.encoding
         before = self._data[max(0, start - REACH_BYTES) : start]
-        one.before = lines_before(before, self._asked.context, whole=is_first)
-        one.after = lines_after(self._data[stop : stop + REACH_BYTES], self._asked.context)
+        one.before = lines_before(before, count, encoding, whole=is_first)
+        one.after = lines_after(self._data[stop : stop + REACH_BYTES], count, encoding)
 
     def _look_at_piece(self) -> bool:
         """Look at what there is of a long line; return whether there was enough of it."""

@@ -121,7 +121,7 @@ class Search:
         complete = not scan.full and (scan.done or (not is_behind and scan.wants == size))
         count = scan.finish(ended=ended) if complete else scan.place.count
         for one in scan.owed:
-            await _add_context(one, output, wanted.context)
+            await _add_context(one, output, wanted)
         over = complete and (ended or scan.done)
         return Searched(
             items=scan.found.items,
@@ -197,12 +197,14 @@ async def _begin(name: str, output: Output, wanted: Wanted) -> Place | None:
     return Place(offset, wanted.first) if offset < output.size or wanted.first == 1 else None
 
 
-async def _add_context(one: Hit, output: Output, count: int) -> None:
+async def _add_context(one: Hit, output: Output, wanted: Wanted) -> None:
     """Read the lines around a hit."""
+    count, encoding = wanted.context, wanted.query.encoding
     start = max(0, one.offset - REACH_BYTES)
-    one.before = lines_before(await _read(output, start, one.offset), count, whole=start == 0)
+    before = await _read(output, start, one.offset)
+    one.before = lines_before(before, count, encoding, whole=start == 0)
     end = min(output.size, one.stop + REACH_BYTES)
-    one.after = lines_after(await _read(output, one.stop, end), count)
+    one.after = lines_after(await _read(output, one.stop, end), count, encoding)
 
 
 async def _read(output: Output, start: int, end: int) -> bytes:

@@ -34,7 +34,7 @@ export function Output({ run, onRun }) {
   const output = useOutput(run, { encoding, as, wrap }, onRun);
   const times = useTimes(output.window, run, () => output.lines.current.lineCount, output.key);
   const chosen = useSelecting(output.window, output.host, output.key);
-  const find = useFind(output, run);
+  const find = useFind(output, { run, encoding });
   const [asks, setAsks] = useState(null);
   const follow = () => output.window.current.follow(!output.seen.following);
   const copy = () => copyOutput(run, { encoding, as });

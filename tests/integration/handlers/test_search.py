@@ -86,6 +86,22 @@ async def test_a_line_that_goes_on_is_looked_at_as_it_is_and_again(api: Api) -> 
     assert (beyond["count"], beyond["complete"]) == (0, True)
 
 
+async def test_output_in_another_encoding_is_searched_and_told_in_it(api: Api) -> None:
+    text = "\n".join(("диск полон", "ОШИБКА", ""))
+    octal = "".join(f"\\{byte:03o}" for byte in text.encode("cp866"))
+    run_id = await api.run(f"printf '{octal}'")
+    await api.ended(run_id)
+    found = await search(api, run_id, "q=ошибка&encoding=ibm866&context=1")
+    assert [(hit["line"], hit["text"], hit["before"]) for hit in found["items"]] == [
+        (2, "ОШИБКА", ["диск полон"])
+    ]
+    assert (await search(api, run_id, "q=ошибка"))["count"] == 0
+    first = await search(api, run_id, "q=.&regex=true&encoding=ibm866&limit=1")
+    for query in ("encoding=windows-1251&", ""):
+        cursor = f"search?q=.&regex=true&{query}cursor={first['next']}"
+        await api.problem("GET", f"runs/{run_id}/{cursor}", 422, "invalid-cursor")
+
+
 async def test_what_cannot_be_searched_for_is_refused(api: Api, subtests: pytest.Subtests) -> None:
     run_id = await archived(api)
     other = (await search(api, run_id, "q=1&limit=1"))["next"]
@@ -95,6 +111,9 @@ async def test_what_cannot_be_searched_for_is_refused(api: Api, subtests: pytest
         ("", "invalid-input", "q: Missing data"),
         ("q=a&limit=501", "invalid-input", "limit"),
         ("q=a&what=1", "invalid-input", "what"),
+        ("q=a&encoding=utf-16le", "invalid-input", "UTF-16 cannot be searched"),
+        ("q=a&encoding=koi8-r", "invalid-input", "Must be one of: utf-8, windows-1251, ibm866"),
+        ("q=%E6%97%A5&encoding=ibm866", "pattern-refused", "There is no '日' in ibm866"),
         (f"q=2&cursor={other}", "invalid-cursor", "another search"),
         ("q=a&cursor=%C3%A9", "invalid-cursor", "not made by this service"),
         (f"q=1&from=2&cursor={other}", "invalid-input", "Give only one of these"),

@@ -20,9 +20,9 @@ export const keepErrors = (pattern) => storePreference(PREFERENCE, pattern);
 
 /**
  * @param {object} output as `useOutput` gives it
- * @param {import("../../model/types.js").Run} run
+ * @param {{run: import("../../model/types.js").Run, encoding: string}} read what is searched, and in which encoding it is read
  */
-export function useFind(output, run) {
+export function useFind(output, read) {
   const address = useRoute().query;
   const named = readQuery(address);
   const [query, setQuery] = useState(named);
@@ -30,7 +30,7 @@ export function useFind(output, run) {
   const shown = open ? readShown(address) : ALL;
   const pending = useRef(named.text && !address.get("line") ? 1 : 0);
   useHighlights(output, open ? query : null);
-  const searching = useSearching(output, run, open ? query : null, shown);
+  const searching = useSearching(output, read, open ? query : null, shown);
   const { current, go: goOn } = useGoing(output, searching, shown.only);
   useEffect(() => {
     if (!named.text || keyOf(named) === keyOf(query)) return;

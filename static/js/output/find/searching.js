@@ -10,20 +10,20 @@ import { asked, keyOf } from "./query.js";
 
 /**
  * @param {object} output as `useOutput` gives it
- * @param {import("../../model/types.js").Run} run
+ * @param {{run: import("../../model/types.js").Run, encoding: string}} read what is searched, and in which encoding it is read
  * @param {Query|null} query null: nothing is searched for
  * @param {Shown} shown
  * @returns {{key: string|null, found: {current: {hits: Hits, lines: HitLines}|null}, tell: () => void}}
  * key: changes with what is searched for; tell: what is known has changed
  */
-export function useSearching(output, run, query, { only, context }) {
+export function useSearching(output, { run, encoding }, query, { only, context }) {
   const [, redraw] = useState(0);
   const found = useRef(null);
   const tell = () => redraw((count) => count + 1);
   const key = query?.text ? `${output.key} ${keyOf(query)}` : null;
   useEffect(() => {
     if (key === null) return undefined;
-    const ask = (values, options) => searchRun(run.id, { ...asked(query), ...values }, options);
+    const ask = (values, options) => searchRun(run.id, { ...asked(query), encoding, ...values }, options);
     const hits = new Hits(ask, () => {
       tell();
       found.current?.lines.onChange();

@@ -35,6 +35,7 @@ WITHIN = {
     r"\Aa": (b"b\nab\n", [1]),
     r"a\z": (b"b\nba\n", [1]),
     r"\Qa\s\E": (b"a b\na\\s\n", [1]),
+    r"\Qa\s": (b"a b\na\\s\n", [1]),
     r"a[^x]b": (b"a\nb\na-b\n", [1]),
 }
 
