@@ -12,6 +12,7 @@ from tests.browser.people import signed_in
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
 from tests.support.postgres import execute, with_name
+from tests.support.waiting import until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,6 +192,26 @@ async def test_what_cannot_be_lined_up_in_time_is_told(client: Client, open_tab:
     ]
     tab = await open_tab(client, f"/compare/{runs[0]}/{runs[1]}")
     await expect(told(tab)).to_contain_text("There are the same lines in both, in another order")
+
+
+async def test_a_comparison_that_does_not_come_to_an_end_is_ended(
+    client: Client, open_tab: OpenTab
+) -> None:
+    runs = [await ended(client, f"echo {text}") for text in ("one", "other")]
+    tab = await open_tab(client)
+    endless = "addEventListener('message', () => { for (;;); });"
+    await tab.page.route(
+        "**/difference/worker.js",
+        lambda route: route.fulfill(body=endless, content_type="text/javascript"),
+    )
+    await tab.go(f"/compare/{runs[0]}/{runs[1]}")
+    await expect(told(tab)).to_contain_text("Comparing…")
+    await expect(told(tab)).to_contain_text("Comparing took too long and was ended.")
+
+    async def is_ended() -> bool:
+        return not tab.page.workers
+
+    await until_true(is_ended)
 
 
 async def test_a_run_that_goes_on_is_compared_as_far_as_it_is(
