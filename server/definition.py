@@ -165,6 +165,26 @@ class Options:
 NO_OPTIONS = Options()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The server's own bounds of a run, None: there is none; a command's are within them."""
+
+    timeout_seconds: float | None
+    max_output_bytes: int | None
+
+    def beyond(self, options: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return what of some options (`Options.as_json`) is beyond, and why, by their names."""
+        most: dict[str, tuple[float | None, str]] = {
+            "timeout_seconds": (self.timeout_seconds, "TAILRUN_RUN_TIMEOUT_SECONDS"),
+            "max_output_bytes": (self.max_output_bytes, "TAILRUN_MAX_OUTPUT_BYTES"),
+        }
+        return {
+            name: [f"It must be at most {text_of(bound)}: the server's own, the setting {setting}."]
+            for name, (bound, setting) in most.items()
+            if bound is not None and (options.get(name) or 0) > bound
+        }
+
+
 class CauseKind(StrEnum):
     """What started a run that nobody started by hand."""
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from server.definition import Bounds
 from server.handlers import access, routes
 from server.handlers.http import connections, guard, keys, openapi, problems
 from server.handlers.http.answers import API
@@ -37,6 +38,10 @@ def build_app(settings: Settings) -> web.Application:
     app[keys.LISTENING] = keys.Listening()
     app[keys.ACCESS] = settings.access
     app[keys.PRIVILEGES] = settings.privileges
+    app[keys.BOUNDS] = Bounds(
+        timeout_seconds=settings.runs.run_timeout_seconds,
+        max_output_bytes=settings.output.max_output_bytes,
+    )
     app[keys.ADDRESSES] = Addresses.of(settings.access)
     app[RULES] = {}
     app[FILES] = PageFiles(static_directory())

@@ -1,14 +1,17 @@
 """Routes of commands."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from aiohttp import web
 
 from server.access import EVERY_GROUP, Right
-from server.errors import CommandChangedError
+from server.definition import StartAsked
+from server.errors import CommandChangedError, KeyTakenError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import COMMANDS, GROUP, GROUPS, PRINCIPAL, PRIVILEGES, RUNS
+from server.handlers.http.keys import BOUNDS, COMMANDS, GROUP, GROUPS, PRINCIPAL, PRIVILEGES, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, actor, body, command_id, query, request_key
 from server.handlers.http.problems import InvalidInputError, problem
@@ -27,6 +30,7 @@ from server.handlers.schemas.commands import (
     NewCommandSchema,
     refuse_other_values,
 )
+from server.handlers.schemas.definition import options_of
 from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
 from server.models import CommandChange
 from server.repositories.page import Page
@@ -51,6 +55,8 @@ async def list_commands(request: web.Request) -> web.Response:
         groups=access.groups_seen(request, asked.group),
         states=asked.state,
         ids=asked.ids,
+        key=asked.key,
+        name=asked.name,
         limit=asked.limit,
         cursor=asked.cursor,
     )
@@ -61,8 +67,10 @@ async def list_commands(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Store a command and start it",
-    description='With `"start": false` the command is only stored.',
+    description='With `"start": false` the command is only stored. `parameters` are those that it'
+    " has, `values` what its first run is started with.",
     body=NewCommandBody,
+    errors=(409,),
     headers=(REPEATABLE,),
     answers={201: ("The command, with the run that was started.", NewCommandSchema)},
 )
@@ -73,10 +81,17 @@ async def create_command(request: web.Request) -> web.Response:
     if new.run_as is not None:
         access.demand(request, Right.ADMINISTER, new.group)
         _check_user(request, new.run_as)
+    _check_bounds(request, new.options)
     fields = asdict(new)
-    view, replayed = await request.app[COMMANDS].create(
-        **fields, by=actor(request), request=request_key(request, fields)
-    )
+    request_id = request_key(request, fields)
+    fields["options"] = options_of(new.options)
+    fields["asked"] = StartAsked(values=fields.pop("values"))
+    try:
+        view, replayed = await request.app[COMMANDS].create(
+            **fields, by=actor(request), request=request_id
+        )
+    except KeyTakenError as error:
+        return await _key_taken(request, error)
     access.demand_sight(request, view.command)  # what was made before may have been moved since
     return json_response(
         NewCommandSchema.render(view, base_path(request), _may_of(request, view)),
@@ -100,10 +115,12 @@ async def get_command(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Replace a command",
-    description="Name and script, and description and group if they are given; runs already started"
-    f" keep their script. To move it takes an admin of both groups, and so does its `run_as`, and"
-    f" the script of one that has a `run_as`. {READ_ONLY}",
+    description="Name and script, and of the other fields those that are given; null takes one"
+    " away. Runs already started keep what they were started with. To move it takes an admin of"
+    " both groups, and so does its `run_as`, and what the runs of one execute that has a `run_as`."
+    f" {READ_ONLY}",
     body=CommandBody,
+    errors=(409,),
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", CommandSchema)},
 )
@@ -115,8 +132,9 @@ async def replace_command(request: web.Request) -> web.Response:
 @operation(
     tag="commands",
     summary="Change a command",
-    description=f"What the body names, and nothing else. {READ_ONLY}",
+    description=f"What the body names, and nothing else; null takes it away. {READ_ONLY}",
     body=CommandPatchBody,
+    errors=(409,),
     headers=(IF_MATCH,),
     answers={200: ("The command as it is now.", CommandSchema)},
 )
@@ -164,6 +182,7 @@ async def _change(request: web.Request) -> web.Response:
     asked = body(request, ChangedCommand)
     if asked.compared:
         refuse_other_values(asked.compared, _shown(request, await service.get(command)))
+    _check_bounds(request, asked.change.options)
     change, moved_from = await _moved(request, asked.change)
     change, moved_from = await _run_as_another(request, change, moved_from)
     may_be_any = await _administers(request)
@@ -176,10 +195,12 @@ async def _change(request: web.Request) -> web.Response:
             moved_from=moved_from,
             any_user=may_be_any,
         )
+    except KeyTakenError as error:
+        return await _key_taken(request, error)
     except CommandChangedError as error:
         current = await service.get(command)
         if not may_be_any and current.command.run_as is not None:
-            # Whoever changes its script acts as that user.
+            # Whoever changes what its runs execute acts as that user.
             access.demand(request, Right.ADMINISTER, current.command.group)
         return problem(
             412,
@@ -191,6 +212,20 @@ async def _change(request: web.Request) -> web.Response:
     if moved_from is not None:
         request.app[GROUPS].forget(moved_from)
     return _command(request, changed)
+
+
+async def _key_taken(request: web.Request, error: KeyTakenError) -> web.Response:
+    """Name the command that has the key, to whoever may see it."""
+    other = await request.app[COMMANDS].of_key(error.key)
+    if other is None or not request[PRINCIPAL].may(Right.SEE, other.group):
+        return problem(409, str(error), slug="key-taken")
+    detail = f"The key {error.key!r} is that of the command {other.name!r}."
+    return problem(409, detail, slug="key-taken", members={"command_id": str(other.id)})
+
+
+def _check_bounds(request: web.Request, options: Mapping[str, Any]) -> None:
+    if wrong := request.app[BOUNDS].beyond(options):
+        raise InvalidInputError(wrong)
 
 
 async def _moved(request: web.Request, change: CommandChange) -> tuple[CommandChange, str | None]:

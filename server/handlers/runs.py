@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from server.definition import StartAsked
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
 from server.handlers.http.keys import AUDIT, COMMANDS, DELETIONS, HTTP, RUNS
@@ -31,6 +32,8 @@ from server.handlers.schemas.runs import (
     RunsQuery,
     Signal,
     SignalBody,
+    Start,
+    StartBody,
     Stop,
     StopBody,
 )
@@ -42,13 +45,19 @@ from server.services.running.live import NamedRunView, RunView
 @operation(
     tag="runs",
     summary="Start a run of the command",
+    description="With values of its parameters, which its script gets as environment variables.",
+    body=StartBody,
     headers=(REPEATABLE,),
     answers={201: ("The run.", RunSchema)},
 )
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
+    values = body(request, Start).parameters
     view, replayed = await request.app[RUNS].start(
-        command_id(request), by=actor(request), request=request_key(request, {})
+        command_id(request),
+        StartAsked(values=values),
+        by=actor(request),
+        request=request_key(request, {"values": values}),
     )
     headers = location(request, f"runs/{view.run.id}") | replay(replayed=replayed)
     return await _run(request, view, status=201, headers=headers)

@@ -278,13 +278,15 @@ class CommandRepository:
         groups: AbstractSet[str] | None = None,
         states: AbstractSet[RunState] = frozenset(),
         ids: AbstractSet[UUID] = frozenset(),
+        key: str | None = None,
+        name: str | None = None,
         limit: int,
         cursor: str | None = None,
     ) -> Page[tuple[Command, Run | None]]:
         """Return commands of some groups with their newest run, newest command first.
 
         None: of every group. With states, of those whose newest run is in one of them; with ids,
-        of these alone.
+        of these alone; with a key or a name, of those that have exactly that.
 
         The words of `query` stand in the name or the description (in the first 4,096 characters
         of both), in that order, in whatever case. Long texts are cut (`LISTED_BYTES`), and of the
@@ -293,7 +295,7 @@ class CommandRepository:
         Raises:
             InvalidCursorError: the cursor is none of ours.
         """
-        sql, parameters = listing(query, groups, states, ids, newest=self._search_newest)
+        sql, parameters = listing(query, groups, states, ids, key, name, newest=self._search_newest)
         parameters |= {**SortKey.parameters(cursor), "rows": limit + 1}
         rows = await self._database.fetch_all(sql, parameters)
         return Page.cut(

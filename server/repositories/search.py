@@ -20,6 +20,8 @@ IN_STATES = """(
 
 OF_IDS = "c.id = ANY(%(ids)s::uuid[])"
 
+EXACTLY = "(%(key)s IS NULL OR c.key = %(key)s) AND (%(name)s IS NULL OR c.name = %(name)s)"
+
 NEWEST = f"""
     SELECT * FROM commands c
     WHERE {AFTER} AND {{which}} ORDER BY c.created_at DESC, c.id DESC LIMIT {{limit}}
@@ -70,15 +72,17 @@ def listing(
     groups: AbstractSet[str] | None = None,
     states: AbstractSet[RunState] = frozenset(),
     ids: AbstractSet[UUID] = frozenset(),
+    key: str | None = None,
+    name: str | None = None,
     *,
     newest: int,
 ) -> tuple[str, dict[str, object]]:
     """Return the statement that lists the commands with these words, and its parameters for that.
 
     Without words it lists all; of `groups` alone, where they are not None; of those whose newest
-    run is in one of `states`, and whose id is one of `ids`, where there are any. The `newest`
-    commands are searched before the index is. A page takes `rows`, and `created_at` and `id` of
-    `SortKey.parameters`.
+    run is in one of `states`, and whose id is one of `ids`, where there are any; of those with this
+    `key` and this `name`, where they are not None. The `newest` commands are searched before the
+    index is. A page takes `rows`, and `created_at` and `id` of `SortKey.parameters`.
     """
     first = NEWEST if groups is None else NEWEST_OF_GROUPS
     parameters: dict[str, object] = {} if groups is None else {"groups": sorted(groups)}
@@ -86,8 +90,10 @@ def listing(
         parameters["states"] = sorted(states)
     if ids:
         parameters["ids"] = sorted(ids)
-    which = " AND ".join([*[OF_IDS] * bool(ids), *[IN_STATES] * bool(states), "true"])
-    words = words_of(query)
+    parameters |= {"key": key, "name": name}
+    which = " AND ".join([*[OF_IDS] * bool(ids), *[IN_STATES] * bool(states), EXACTLY])
+    # A name's words are found by the index of pieces, which stands in for one of whole names.
+    words = words_of(query) or words_of(name or "")
     if not words:
         newest_sql = first.format(limit="%(rows)s", which=which)
         return LIST.format(newest=newest_sql), parameters

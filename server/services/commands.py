@@ -107,6 +107,10 @@ class CommandService:
         with self._audit.trying(Act.COMMAND_CREATE, by):
             return await self._requests.once(request, make, again)
 
+    async def of_key(self, key: str) -> Command | None:
+        """Return the command that has a key."""
+        return await self._commands.of_key(key)
+
     async def get(self, command_id: UUID) -> CommandView:
         """Return a command.
 
@@ -126,16 +130,26 @@ class CommandService:
         groups: AbstractSet[str] | None,
         states: AbstractSet[RunState],
         ids: AbstractSet[UUID],
+        key: str | None = None,
+        name: str | None = None,
         limit: int,
         cursor: str | None,
     ) -> Page[CommandView]:
         """Return commands whose name or description has the words of `query`, newest first.
 
         They are of one of the groups, None for every one, and, with states, their newest run is in
-        one of them, and, with ids, theirs are among these. Long scripts and descriptions are cut.
+        one of them, and, with ids, theirs are among these. With a key or a name they have exactly
+        that. Long scripts and descriptions are cut.
         """
         page = await self._commands.list(
-            query=query, groups=groups, states=states, ids=ids, limit=limit, cursor=cursor
+            query=query,
+            groups=groups,
+            states=states,
+            ids=ids,
+            key=key,
+            name=name,
+            limit=limit,
+            cursor=cursor,
         )
         return Page([self._view(command, run) for command, run in page.items], page.next)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -63,12 +64,27 @@ class StrictParser(AIOHTTPParser):
         by_field: dict[str, list[str]] = {}
         # webargs' messages are by location and then by field.
         for found in error.messages_dict.values():
-            for name, texts in (found if isinstance(found, dict) else {"body": found}).items():
-                field = "body" if name == "_schema" else name
-                by_field.setdefault(field, []).extend(
-                    texts if isinstance(texts, list) else [str(texts)]
-                )
+            for name, said in (found if isinstance(found, dict) else {"body": found}).items():
+                for field, texts in _by_field("body" if name == "_schema" else str(name), said):
+                    by_field.setdefault(field, []).extend(texts)
         raise InvalidInputError(by_field) from error
+
+
+def _by_field(field: str, said: Any) -> Iterator[tuple[str, list[str]]]:
+    """Flatten what is wrong within a field: `parameters.0.name`, from 0 as JSON counts.
+
+    What is wrong with an item that is no object is told of the list.
+    """
+    if not isinstance(said, dict):
+        yield field, [str(text) for text in said] if isinstance(said, list) else [str(said)]
+        return
+    for name, within in said.items():
+        if name in {"_schema", "key", "value"}:  # of all of it; of an entry of an object
+            yield from _by_field(field, within)
+        elif isinstance(name, int) and not isinstance(within, dict):
+            yield field, [f"Item {name}: {text}" for text in within]
+        else:
+            yield from _by_field(f"{field}.{name}", within)
 
 
 def _refuse_many_containers(body: bytes) -> None:

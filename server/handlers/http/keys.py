@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from server.access import Actor, Principal
+from server.definition import Bounds
 from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
@@ -52,6 +53,7 @@ AUDIT = web.AppKey("audit", Audit)
 AUDIT_READER = web.AppKey("audit_reader", AuditReader)
 HTTP = web.AppKey("http", HttpSettings)
 LISTENING = web.AppKey("listening", Listening)
+BOUNDS = web.AppKey("bounds", Bounds)
 PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)

@@ -232,6 +232,8 @@ def _or_null(schema: Document) -> Document:
     if "allOf" in schema:
         one = schema.pop("allOf")
         return schema | {"anyOf": [*one, {"type": "null"}]}
+    if "type" not in schema:  # any value, and null as well
+        return schema
     schema["type"] = [schema["type"], "null"]
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]

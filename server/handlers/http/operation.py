@@ -207,6 +207,9 @@ class ProblemSchema(Schema):
         values=fields.List(fields.String()),
         metadata={"description": "what is wrong, by field"},
     )
+    command_id = fields.UUID(
+        metadata={"description": "with 409: the command that has the key, if it may be seen"}
+    )
     command = fields.Nested(
         "CommandSchema", metadata={"description": "with 412: the command as it is now"}
     )

@@ -1,6 +1,7 @@
 """What handlers read from a request, beyond what the schemas check."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -25,7 +26,13 @@ from server.models import RequestKey
 Value = TypeVar("Value")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-LATER = {"group": DEFAULT_GROUP, "run_as": None}
+LATER: Mapping[str, object] = {
+    "group": DEFAULT_GROUP,
+    "run_as": None,
+    "key": None,
+    "options": {},
+    "values": {},
+}
 """What a request could not name before, and what that was."""
 
 KEY = re.compile(r"[!-~]{1,255}")
@@ -77,6 +84,9 @@ def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKe
     named = {
         name: value for name, value in fields.items() if name not in LATER or LATER[name] != value
     }
+    for name in {"options", "values"} & named.keys():
+        # They may have numbers, and values halves of characters, that orjson does not take.
+        named[name] = json.dumps(named[name], sort_keys=True)
     asked = orjson.dumps([request.path, named], option=orjson.OPT_SORT_KEYS)
     return RequestKey(key, hashlib.sha256(asked).digest())
 

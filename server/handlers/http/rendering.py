@@ -54,6 +54,10 @@ class MayField(fields.List[Any]):
         self.source = source
 
 
+class SortedField(fields.List[Any]):
+    """A set, which JSON does not have: it is answered as a list in order."""
+
+
 def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was rendered as nothing but JSON's own types."""
     values: dict[str, Any] = orjson.loads(orjson.dumps(rendered))
@@ -95,6 +99,8 @@ def _convert(field: fields.Field[Any], base: str) -> Callable[[Any, MayOf], obje
             return lambda command_id, may_of: may_of(command_id)
         case fields.Nested():
             return _renderer(type(field.schema), base)
+        case SortedField():
+            return lambda value, _: sorted(value)
         case fields.List(inner=fields.Nested() as inner):
             render = _renderer(type(inner.schema), base)
             return lambda values, may_of: [render(value, may_of) for value in values]

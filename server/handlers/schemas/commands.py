@@ -13,38 +13,61 @@ from server.handlers.http.problems import InvalidInputError
 from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import IdsField, PageAsked, PageQuery, StatesField, StrictSchema
-from server.handlers.schemas.runs import RunSchema
+from server.handlers.schemas.definition import (
+    OPTIONS,
+    OptionsAnswer,
+    OptionsFields,
+    key,
+    take_options,
+)
+from server.handlers.schemas.runs import RunSchema, values
 from server.models import CommandChange, RunState
 
 COMPARED = frozenset(
-    {"id", "created_at", "updated_at", "description_truncated", "script_truncated"}
+    {
+        "id",
+        "created_at",
+        "updated_at",
+        "description_truncated",
+        "script_truncated",
+        "options_truncated",
+    }
 )
-READ_ONLY = COMPARED | {"last_run", "run", "warnings", "may"}
+READ_ONLY = COMPARED | {"last_run", "run", "warnings", "may", "paused"}
 """Fields of the answer that nobody writes. Those not in COMPARED change without an edit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCommand:
-    """A command that is to be stored, and started if `start` says so."""
+    """A command that is to be stored, and started with `values` if `start` says so."""
 
     name: str
     description: str | None
     script: str
     group: str
     run_as: str | None
+    key: str | None
+    options: Mapping[str, Any]
+    values: Mapping[str, object]
     start: bool
 
 
-class NewCommandBody(StrictSchema):
+def _new(**data: Any) -> NewCommand:
+    return NewCommand(options=take_options(data), **data)
+
+
+class NewCommandBody(StrictSchema, OptionsFields):
     """A new command."""
 
-    value = NewCommand
+    value = _new
 
     name = texts.name(required=True)
     description = texts.description(load_default=None)
     script = texts.script(required=True)
     group = texts.group(load_default=DEFAULT_GROUP)
     run_as = texts.run_as(load_default=None)
+    key = key(load_default=None)
+    values = values(description="its first run's, by the names of the parameters")
     start = fields.Boolean(
         load_default=True,
         truthy={True},
@@ -77,6 +100,7 @@ class _ChangedCommandBody(Schema):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> ChangedCommand:
+        options = take_options(data)
         change = CommandChange(
             name=data.get("name"),
             script=data.get("script"),
@@ -85,6 +109,9 @@ class _ChangedCommandBody(Schema):
             keep_description="description" not in data,
             run_as=data.get("run_as"),
             keep_run_as="run_as" not in data,
+            key=data.get("key"),
+            keep_key="key" not in data,
+            options=options,
         )
         return ChangedCommand(change, {name: data[name] for name in sorted(COMPARED & data.keys())})
 
@@ -99,7 +126,7 @@ def refuse_other_values(compared: Mapping[str, object], stored: Mapping[str, obj
         name: [
             "It cannot be changed. Leave it out."
             if not name.endswith("_truncated")
-            else "The text was cut for a list: get the command by itself, and change that."
+            else "It was cut for a list: get the command by itself, and change that."
         ]
         for name, value in compared.items()
         if not _is_same(value, stored[name])
@@ -118,7 +145,7 @@ def _is_same(given: object, stored: object) -> bool:
         return False
 
 
-class CommandBody(_ChangedCommandBody):
+class CommandBody(_ChangedCommandBody, OptionsFields):
     """A command as it is to be."""
 
     name = texts.name(required=True)
@@ -126,9 +153,10 @@ class CommandBody(_ChangedCommandBody):
     script = texts.script(required=True)
     group = texts.group()
     run_as = texts.run_as()
+    key = key()
 
 
-class CommandPatchBody(_ChangedCommandBody):
+class CommandPatchBody(_ChangedCommandBody, OptionsFields):
     """What is to be changed of a command."""
 
     name = texts.name()
@@ -136,24 +164,39 @@ class CommandPatchBody(_ChangedCommandBody):
     script = texts.script()
     group = texts.group()
     run_as = texts.run_as()
+    key = key()
 
     @validates_schema
     def _something(self, data: dict[str, Any], **_: Any) -> None:
         if not data.keys() & self.fields.keys():
-            raise ValidationError("Give name, description, script, group or run_as.")
+            raise ValidationError(
+                f"Give name, description, script, group, run_as, key, or of {', '.join(OPTIONS)}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandsAsked(PageAsked):
     """Which commands: those with the words `q`, of a group, None for all that may be seen.
 
-    With states, those whose newest run is in one of them; with ids, these alone.
+    With states, those whose newest run is in one of them; with ids, these alone; with a key or a
+    name, those that have exactly that.
     """
 
     q: str
     group: str | None
     state: frozenset[RunState]
     ids: frozenset[UUID]
+    key: str | None
+    name: str | None
+
+
+def exactly(description: str) -> fields.String:
+    """Return the field of a text that something has exactly."""
+    return fields.String(
+        load_default=None,
+        validate=[texts.encodable, texts.storable],
+        metadata={"description": description},
+    )
 
 
 class CommandsQuery(PageQuery):
@@ -169,18 +212,21 @@ class CommandsQuery(PageQuery):
     group = texts.group(load_default=None, metadata={"description": "only of this group"})
     state = StatesField("only those whose newest run is in this state")
     ids = IdsField("only these")
+    key = exactly("only the one with this key")
+    name = exactly("only those with exactly this name")
 
 
 LISTED = "lists hold the first 4 KiB; this says whether there is more"
 
 
-class StoredCommandSchema(AnswerSchema):
+class StoredCommandSchema(OptionsAnswer, AnswerSchema):
     """A command as stored, of a CommandView; whoever may not start it does not see its script."""
 
     hidden: ClassVar[Mapping[str, object]] = {
         "script": None,
         "script_truncated": False,
         "warnings": [],
+        **OptionsAnswer.hidden_options,
     }
 
     id = fields.UUID(attribute="command.id")

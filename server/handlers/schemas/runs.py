@@ -1,13 +1,15 @@
 """Runs over HTTP: how they are stopped and listed, and what is answered of them."""
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from server.definition import CauseKind
 from server.handlers.http.rendering import AnswerSchema, MayField, PathField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import (
@@ -153,6 +155,30 @@ class RunsQuery(PageQuery):
             raise ValidationError({"max_seconds": ["It is less than min_seconds."]})
 
 
+def values(*, description: str) -> Any:
+    """Return the field of values of a command's parameters, which are checked by its definition."""
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(allow_none=True),
+        load_default=dict,
+        metadata={"description": description, "example": {"DAY": "mon"}},
+    )
+
+
+class Start(NamedTuple):
+    """What a run is started with."""
+
+    parameters: dict[str, Any]
+
+
+class StartBody(StrictSchema):
+    """What a run is started with."""
+
+    value = Start
+
+    parameters = values(description="values of the command's parameters, by their names")
+
+
 class RunsDeletion(NamedTuple):
     """The runs that are to be deleted."""
 
@@ -200,8 +226,20 @@ class LinksSchema(AnswerSchema):
     ws = PathField("runs/{id}/ws")
 
 
+class CauseSchema(AnswerSchema):
+    """What started a run that nobody started by hand."""
+
+    kind = fields.Enum(CauseKind, by_value=fields.String)
+    id = fields.UUID(allow_none=True, metadata={"description": "of the schedule, hook or run"})
+    due_at = fields.DateTime(
+        format="iso", allow_none=True, metadata={"description": "when a schedule had it due"}
+    )
+
+
 class RunSchema(AnswerSchema):
-    """A run, of a RunView."""
+    """A run, of a RunView; whoever may not start its command does not see its values."""
+
+    hidden: ClassVar[Mapping[str, object]] = {"parameters": None, "parameters_truncated": False}
 
     id = fields.UUID(attribute="run.id")
     command_id = fields.UUID(attribute="run.command_id")
@@ -225,6 +263,40 @@ class RunSchema(AnswerSchema):
         attribute="run.reason",
         allow_none=True,
         metadata={"description": "what else there is to say"},
+    )
+    parameters: Any = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(),
+        attribute="run.parameters",
+        allow_none=True,
+        metadata={
+            "description": "the values it was started with, none of a secret; null for whoever may"
+            " not start its command"
+        },
+    )
+    parameters_truncated = fields.Boolean(
+        attribute="run.parameters_truncated",
+        metadata={"description": "lists leave values out that take more than 4 KiB; this says so"},
+    )
+    cause = fields.Nested(
+        CauseSchema,
+        attribute="run.cause",
+        allow_none=True,
+        metadata={"description": "what started it; null: somebody by hand"},
+    )
+    attempt = fields.Integer(
+        attribute="run.attempt", metadata={"description": "from 1; a retry is a run of its own"}
+    )
+    retry_of = fields.UUID(
+        attribute="run.retry_of",
+        allow_none=True,
+        metadata={"description": "the run that it tries again"},
+    )
+    not_before = fields.DateTime(
+        attribute="run.not_before",
+        format="iso",
+        allow_none=True,
+        metadata={"description": "it stays queued until then"},
     )
     output_bytes = fields.Integer(metadata={"description": "bytes written up to now"})
     output_lines = fields.Integer(

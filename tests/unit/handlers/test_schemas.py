@@ -125,11 +125,26 @@ def test_lone_surrogates_are_refused() -> None:
 def test_defaults_are_what_the_documentation_tells() -> None:
     new = commands.NewCommandBody().load({"name": "n", "script": "s"})
     assert new == commands.NewCommand(
-        name="n", description=None, script="s", group="default", run_as=None, start=True
+        name="n",
+        description=None,
+        script="s",
+        group="default",
+        run_as=None,
+        key=None,
+        options={},
+        values={},
+        start=True,
     )
     assert runs.StopBody().load({}) == runs.Stop(signal="SIGTERM", grace_seconds=None)
     listed = commands.CommandsAsked(
-        limit=50, cursor=None, q="", group=None, state=frozenset(), ids=frozenset()
+        limit=50,
+        cursor=None,
+        q="",
+        group=None,
+        state=frozenset(),
+        ids=frozenset(),
+        key=None,
+        name=None,
     )
     assert commands.CommandsQuery().load({}) == listed
     stream = output.StreamAsked(start=Start(), format="text", max_behind=None, deflate=False)
@@ -322,6 +337,6 @@ def test_a_patch_changes_something() -> None:
     kept = CommandChange(name="n", keep_description=True)
     assert commands.CommandPatchBody().load({"name": "n"}).change == kept
     for nothing in ({}, {"id": 1}):
-        assert "name, description, script, group or run_as" in str(
+        assert "name, description, script, group, run_as, key, or of parameters" in str(
             errors(commands.CommandPatchBody, nothing)
         )

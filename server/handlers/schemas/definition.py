@@ -1,0 +1,481 @@
+"""What a command says of its runs, over HTTP and in files: one schema for all."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
+
+from server.definition import Beyond, Options, Parameter, ParameterType
+from server.handlers.http.rendering import AnswerSchema, SortedField
+from server.handlers.schemas import texts
+from server.models import RunState
+from server.services.parameters import MAX_ENVIRONMENT_BYTES, MAX_VALUE_BYTES, field_of
+from server.services.parameters import check_pattern as read_pattern
+
+KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
+PARAMETER_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}\Z")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
+
+OWN_PREFIX = "TAILRUN_"
+LOADING = frozenset(
+    {"PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "BASHOPTS", "SHELLOPTS", "PS4", "CDPATH"}
+)
+LOADING_PREFIXES = ("LD_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA_", "GIT_", "BASH_FUNC_")
+"""Variables that say which code a program loads: whoever starts a command may not choose that."""
+
+MAX_PARAMETERS = 100
+MAX_VARIABLES = 200
+MAX_CHOICES = 200
+MAX_NOTIFY = 20
+MAX_CONCURRENT = 1000
+MAX_RETRIES = 20
+MAX_SECONDS = 366 * 86400.0
+DAY_SECONDS = 86400.0
+PATH_BYTES = 4096
+WORDS_CHARACTERS = 2000
+
+TEXT_TYPES = frozenset({ParameterType.STRING, ParameterType.TEXT, ParameterType.SECRET})
+NUMBER_TYPES = frozenset({ParameterType.INTEGER, ParameterType.NUMBER})
+POLICIES = ("stop", "head_and_tail")
+EVENTS = ("failed", "recovered", "succeeded", "late", "long")
+RETRIED = tuple(state.value for state in (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST))
+
+
+def _words(description: str, *, lines: bool = False, most: int = 200) -> fields.String:
+    plain = texts.plain_text if lines else texts.one_line
+    return fields.String(
+        allow_none=True,
+        validate=[validate.Length(max=most), plain, texts.encodable, texts.storable],
+        metadata={"description": description},
+    )
+
+
+class _PartSchema(Schema):
+    """A part of a definition: it refuses unknown fields, and takes null for what is not said."""
+
+    class Meta:
+        """Refuse unknown fields."""
+
+        unknown = RAISE
+
+    @post_load
+    def _said(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if value is not None}
+
+
+def _parameter_name(name: str) -> None:
+    if not PARAMETER_NAME.match(name):
+        raise ValidationError("It takes A-Z, 0-9 and _, with a letter first: up to 100, as in DAY.")
+    _not_ours(name)
+    if name in LOADING or name.startswith(LOADING_PREFIXES):
+        raise ValidationError(
+            f"It must not be {name}: that variable says which code programs load. Name it"
+            " otherwise, or set it in `environment`."
+        )
+
+
+def _not_ours(name: str) -> None:
+    if name.startswith(OWN_PREFIX):
+        raise ValidationError(f"Names that begin with {OWN_PREFIX} are Tailrun's own.")
+
+
+class ParameterSchema(_PartSchema):
+    """A parameter: each run gets its value as an environment variable of its name."""
+
+    name = fields.String(
+        required=True,
+        validate=_parameter_name,
+        metadata={
+            "description": "of the variable; none that Tailrun or programs' loading use",
+            "pattern": "^[A-Z][A-Z0-9_]{0,99}$",
+            "example": "DAY",
+        },
+    )
+    type = fields.String(
+        load_default=ParameterType.STRING.value,
+        validate=validate.OneOf([one.value for one in ParameterType]),
+        metadata={"description": "`string` is one line; a `secret` is never shown"},
+    )
+    label = _words("what a form calls it; without it the name")
+    description = _words("what it is for", lines=True, most=WORDS_CHARACTERS)
+    default = fields.Raw(
+        allow_none=True, metadata={"description": "the value where none is given; none of a secret"}
+    )
+    required = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        allow_none=True,
+        metadata={"description": "a start without a value is refused; a text must not be empty"},
+    )
+    choices = fields.List(
+        fields.String(validate=[validate.Length(max=200), texts.one_line, texts.encodable]),
+        allow_none=True,
+        validate=validate.Length(max=MAX_CHOICES),
+        metadata={"description": "of the type `choice`: what may be chosen"},
+    )
+    pattern = fields.String(
+        allow_none=True,
+        validate=[validate.Length(max=1000), texts.encodable, texts.storable],
+        metadata={"description": "of a text: RE2, of the whole value"},
+    )
+    min = fields.Float(allow_none=True, allow_nan=False, metadata={"description": "of a number"})
+    max = fields.Float(allow_none=True, allow_nan=False, metadata={"description": "of a number"})
+    max_length = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(min=1, max=MAX_VALUE_BYTES),
+        metadata={"description": "of a text, in characters; 64 KiB in any case"},
+    )
+    placeholder = _words("what a form shows in the empty field")
+
+    @validates_schema(skip_on_field_errors=True)
+    def _fits(self, data: dict[str, Any], **_: Any) -> None:
+        said = {name: value for name, value in data.items() if value not in (None, [])}
+        kind = ParameterType(said["type"])
+        wrong = _misplaced(kind, said) or _unreadable(said)
+        if not wrong and "default" in said:
+            wrong = _wrong_default(Parameter.of(said))
+        if wrong:
+            raise ValidationError(wrong)
+
+    @post_load
+    def _stored(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        said = {name: value for name, value in data.items() if value not in (None, [])}
+        parameter = Parameter.of(said)
+        if parameter.default is not None:
+            said["default"] = field_of(parameter).deserialize(parameter.default)
+        for name in {"min", "max"} & said.keys():
+            said[name] = int(said[name]) if said[name].is_integer() else said[name]
+        return Parameter.of(said).as_json()
+
+
+def _misplaced(kind: ParameterType, said: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong as it is said of a type that has no such thing."""
+    only = {
+        "choices": frozenset({ParameterType.CHOICE}),
+        "pattern": TEXT_TYPES,
+        "max_length": TEXT_TYPES,
+        "min": NUMBER_TYPES,
+        "max": NUMBER_TYPES,
+    }
+    wrong = {
+        name: [f"It is for the types {', '.join(sorted(kinds))}; this one is a {kind}."]
+        for name, kinds in only.items()
+        if name in said and kind not in kinds
+    }
+    if kind is ParameterType.CHOICE and "choices" not in said:
+        wrong["choices"] = ["Give the choices."]
+    if kind is ParameterType.SECRET and "default" in said:
+        wrong["default"] = ["A secret has no default: it would be there for all to read."]
+    return wrong
+
+
+def _unreadable(said: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong by itself."""
+    wrong = {}
+    if len(set(said.get("choices", ()))) < len(said.get("choices", ())):
+        wrong["choices"] = ["Give each once."]
+    if said.get("min", float("-inf")) > said.get("max", float("inf")):
+        wrong["max"] = ["It is less than min."]
+    if "pattern" in said:
+        try:
+            read_pattern(said["pattern"])
+        except ValueError as error:
+            wrong["pattern"] = [f"RE2 cannot read it: {error}."]
+    return wrong
+
+
+def _wrong_default(parameter: Parameter) -> dict[str, list[str]]:
+    try:
+        field_of(parameter).deserialize(parameter.default)
+    except ValidationError as error:
+        return {"default": [str(said) for said in error.messages]}
+    return {}
+
+
+class ConcurrencySchema(_PartSchema):
+    """How many runs of the command may go on at a time, and what becomes of a further one."""
+
+    limit = fields.Integer(
+        strict=True, required=True, validate=validate.Range(min=1, max=MAX_CONCURRENT)
+    )
+    beyond = fields.String(
+        load_default=Beyond.QUEUE.value,
+        validate=validate.OneOf([one.value for one in Beyond]),
+        metadata={
+            "description": "`queue`: it waits; `refuse`: 409; `replace`: the running one is"
+            " stopped, and it starts when that has ended"
+        },
+    )
+
+
+class RetriesSchema(_PartSchema):
+    """How often a run that ends badly is tried again, each time as a run of its own."""
+
+    limit = fields.Integer(
+        strict=True, required=True, validate=validate.Range(min=1, max=MAX_RETRIES)
+    )
+    delay_seconds = fields.Float(
+        load_default=0.0,
+        validate=validate.Range(min=0, max=DAY_SECONDS),
+        metadata={"description": "before the first"},
+    )
+    backoff = fields.Float(
+        load_default=1.0,
+        validate=validate.Range(min=1, max=10),
+        metadata={"description": "each further one waits so many times as long"},
+    )
+    on = SortedField(
+        fields.String(validate=validate.OneOf(RETRIED)),
+        load_default=lambda: [*RETRIED],
+        validate=validate.Length(min=1),
+        metadata={"description": "after which ends"},
+    )
+    exit_codes = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(min=0, max=255)),
+        load_default=list,
+        validate=validate.Length(max=256),
+        metadata={"description": "of `failed` ones, those with these exit codes alone; empty: all"},
+    )
+
+
+class NotifySchema(_PartSchema):
+    """Which target is told of which events."""
+
+    target = fields.String(
+        required=True,
+        validate=[validate.Length(min=1, max=64), texts.one_line, texts.encodable],
+        metadata={"description": "the name of a notification target", "example": "chat"},
+    )
+    on = SortedField(
+        fields.String(validate=validate.OneOf(EVENTS)),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata={"description": "`recovered`: it succeeded after it had failed"},
+    )
+
+
+def _unique_parameters(found: Sequence[Mapping[str, Any]]) -> None:
+    names = [one["name"] for one in found]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValidationError(f"There are several of the name {repeated[0]}.")
+
+
+def _variables(found: Mapping[str, str]) -> None:
+    if len(found) > MAX_VARIABLES:
+        raise ValidationError(f"Give {MAX_VARIABLES} variables at most.")
+    for name, text in found.items():
+        if not VARIABLE_NAME.match(name):
+            raise ValidationError(
+                f"{name[:100]!r} is no name of a variable: it takes letters, digits and _, up to"
+                " 100, and no digit first."
+            )
+        _not_ours(name)
+        if "\0" in text:
+            raise ValidationError(f"{name} must not contain NUL characters.")
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise ValidationError(f"{name} must not contain lone surrogates.") from None
+        if size > MAX_VALUE_BYTES:
+            raise ValidationError(f"{name} has {size:,} of at most {MAX_VALUE_BYTES:,} bytes.")
+    if sum(len(name) + len(text.encode()) for name, text in found.items()) > MAX_ENVIRONMENT_BYTES:
+        raise ValidationError(f"Give {MAX_ENVIRONMENT_BYTES:,} bytes at most, all together.")
+
+
+def _absolute(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValidationError("It must be absolute: begin it with a slash.")
+    if len(path.encode(errors="replace")) > PATH_BYTES:
+        raise ValidationError(f"It may have {PATH_BYTES} bytes.")
+
+
+def key(**options: Any) -> fields.String:
+    """Return the field of a command's key."""
+    return fields.String(
+        **options,
+        allow_none=True,
+        validate=validate.Regexp(KEY, error="It takes 1 to 64 of a-z, 0-9 and `-`."),
+        metadata={
+            "description": "what files and the command line call it; no two commands have the same",
+            "pattern": "^[a-z0-9-]{1,64}$",
+            "example": "backup",
+        },
+    )
+
+
+class OptionsFields:
+    """The fields of a definition beyond name, description and script; null: as it is without.
+
+    They are loaded as they are stored (`Options.as_json`).
+    """
+
+    parameters = fields.List(
+        fields.Nested(ParameterSchema),
+        allow_none=True,
+        validate=[validate.Length(max=MAX_PARAMETERS), _unique_parameters],
+        metadata={"description": "what is to be told at each start"},
+    )
+    environment: Any = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        allow_none=True,
+        validate=_variables,
+        metadata={
+            "description": "further variables; a parameter's value counts more",
+            "example": {"LANG": "C.UTF-8"},
+        },
+    )
+    working_directory = fields.String(
+        allow_none=True,
+        validate=[_absolute, texts.encodable, texts.storable],
+        metadata={
+            "description": "absolute; without it the setting TAILRUN_WORKING_DIRECTORY",
+            "example": None,
+        },
+    )
+    timeout_seconds = fields.Float(
+        allow_none=True,
+        validate=validate.Range(min=0, max=MAX_SECONDS, min_inclusive=False),
+        metadata={"description": "of a run, at most the setting TAILRUN_RUN_TIMEOUT_SECONDS"},
+    )
+    grace_seconds = fields.Float(
+        allow_none=True,
+        validate=validate.Range(min=0, max=DAY_SECONDS),
+        metadata={
+            "description": "between SIGTERM and SIGKILL; without it TAILRUN_STOP_GRACE_SECONDS"
+        },
+    )
+    max_output_bytes = fields.Integer(
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(min=1, max=2**62),
+        metadata={"description": "of a run, at most the setting TAILRUN_MAX_OUTPUT_BYTES"},
+    )
+    output_policy = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(POLICIES),
+        metadata={"description": "beyond that; without it the setting TAILRUN_OUTPUT_POLICY"},
+    )
+    concurrency = fields.Nested(ConcurrencySchema, allow_none=True)
+    retries = fields.Nested(RetriesSchema, allow_none=True)
+    notify = fields.List(
+        fields.Nested(NotifySchema),
+        allow_none=True,
+        validate=validate.Length(max=MAX_NOTIFY),
+        metadata={"description": "who is told of what"},
+    )
+
+
+OPTIONS = tuple(name for name in vars(OptionsFields) if not name.startswith("_"))
+"""The names of these fields."""
+
+
+def take_options(data: dict[str, Any]) -> dict[str, Any]:
+    """Take the options out of what was loaded: those that are named; None takes one away."""
+    named = {name: data.pop(name) for name in OPTIONS if name in data}
+    return {name: None if value in ([], {}) else value for name, value in named.items()}
+
+
+class ParameterAnswerSchema(AnswerSchema):
+    """A parameter of a command."""
+
+    name = fields.String()
+    type = fields.Enum(ParameterType, by_value=fields.String)
+    label = fields.String(allow_none=True)
+    description = fields.String(allow_none=True)
+    default = fields.Raw(allow_none=True)
+    required = fields.Boolean()
+    choices = fields.List(fields.String())
+    pattern = fields.String(allow_none=True)
+    min = fields.Float(allow_none=True)
+    max = fields.Float(allow_none=True)
+    max_length = fields.Integer(allow_none=True)
+    placeholder = fields.String(allow_none=True)
+
+
+class ConcurrencyAnswerSchema(AnswerSchema):
+    """How many runs may go on at a time."""
+
+    limit = fields.Integer()
+    beyond = fields.Enum(Beyond, by_value=fields.String)
+
+
+class RetriesAnswerSchema(AnswerSchema):
+    """How often a run is tried again."""
+
+    limit = fields.Integer()
+    delay_seconds = fields.Float()
+    backoff = fields.Float()
+    on = SortedField(fields.String())
+    exit_codes = fields.List(fields.Integer())
+
+
+class NotifyAnswerSchema(AnswerSchema):
+    """Which target is told of which events."""
+
+    target = fields.String()
+    on = SortedField(fields.String())
+
+
+class PauseAnswerSchema(AnswerSchema):
+    """That schedules do not start the command."""
+
+    note = fields.String(allow_none=True)
+    until = fields.DateTime(format="iso", allow_none=True)
+    by = fields.String(allow_none=True)
+    at = fields.DateTime(format="iso", allow_none=True)
+
+
+class OptionsAnswer:
+    """The same fields as they are answered, of a view with a `command`."""
+
+    hidden_options: ClassVar[Mapping[str, object]] = {"environment": {}}
+
+    key = fields.String(attribute="command.key", allow_none=True)
+    parameters = fields.List(
+        fields.Nested(ParameterAnswerSchema), attribute="command.options.parameters"
+    )
+    environment: Any = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        attribute="command.options.environment",
+        metadata={"description": "empty for whoever may not start it"},
+    )
+    working_directory = fields.String(
+        attribute="command.options.working_directory", allow_none=True
+    )
+    timeout_seconds = fields.Float(attribute="command.options.timeout_seconds", allow_none=True)
+    grace_seconds = fields.Float(attribute="command.options.grace_seconds", allow_none=True)
+    max_output_bytes = fields.Integer(attribute="command.options.max_output_bytes", allow_none=True)
+    output_policy = fields.String(attribute="command.options.output_policy", allow_none=True)
+    concurrency = fields.Nested(
+        ConcurrencyAnswerSchema, attribute="command.options.concurrency", allow_none=True
+    )
+    retries = fields.Nested(
+        RetriesAnswerSchema, attribute="command.options.retries", allow_none=True
+    )
+    notify = fields.List(fields.Nested(NotifyAnswerSchema), attribute="command.options.notify")
+    options_truncated = fields.Boolean(
+        attribute="command.options_truncated",
+        metadata={
+            "description": "lists leave parameters, environment and the like out where they take"
+            " more than 4 KiB; this says so"
+        },
+    )
+    paused = fields.Nested(PauseAnswerSchema, attribute="command.paused", allow_none=True)
+
+
+def options_of(loaded: Mapping[str, Any]) -> Options:
+    """Return the options that were loaded."""
+    return Options.of({name: value for name, value in loaded.items() if value is not None})
