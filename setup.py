@@ -75,7 +75,9 @@ setup(
         "zstandard>=0.23,<1",
     ],
     extras_require={
+        "notify": ["apprise>=2,<3"],
         "test": [
+            "apprise>=2,<3",
             "argparse-manpage>=4.6",
             "hypothesis>=6.100",
             "import-linter>=2.1",

@@ -203,6 +203,10 @@ class Act(StrEnum):
     TOKEN_REVOKE = "token.revoke"  # noqa: S105  it is none
     GRANT_CREATE = "grant.create"
     GRANT_DELETE = "grant.delete"
+    TARGET_CREATE = "target.create"
+    TARGET_CHANGE = "target.change"
+    TARGET_DELETE = "target.delete"
+    TARGET_TEST = "target.test"
     DENIED = "denied"
 
 

@@ -42,6 +42,10 @@ class GrantNotFoundError(NotFoundError):
     """There is no grant of this id."""
 
 
+class TargetNotFoundError(NotFoundError):
+    """There is no such notification target."""
+
+
 class ConflictError(TailrunError):
     """The thing exists but is in a state that forbids what was asked."""
 

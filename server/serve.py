@@ -23,6 +23,7 @@ from server.handlers.http.viewers import Viewers
 from server.process import entry
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
+from server.repositories.ends import EndRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.resources import VERSION
@@ -36,12 +37,15 @@ from server.services.archive.retention import Retention
 from server.services.checking.checker import Checker
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
+from server.services.ends.ends import Ends
 from server.services.events.events import Events
 from server.services.events.labels import Labels
 from server.services.gauges import add_gauges
 from server.services.marks import Marks
+from server.services.notifications.assembly import Notifying
 from server.services.readiness import Readiness
 from server.services.requests import Requests
+from server.services.running.live import LiveRun
 from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
 from server.services.search.search import Search
@@ -156,6 +160,17 @@ async def service(
         app[keys.SEARCH] = Search()
         app[keys.WATCHING] = Watching(core.active, runs)
         app[keys.MARKS] = Marks(core.active, runs, chunks)
+        notifying = Notifying(
+            core.database,
+            commands,
+            runs,
+            audit,
+            tasks,
+            partial(_address, app, settings),
+            host=core.state.host,
+        )
+        app[keys.TARGETS], app[keys.NOTIFICATIONS] = notifying.targets, notifying.notifications
+        _follow_ends(core, events, notifying)
         app[keys.COMMANDS] = CommandService(
             commands, core.running.runner, runs, requests, audit, events
         )
@@ -202,9 +217,27 @@ def _events(core: Core, commands: CommandRepository) -> Events:
     """Have changes of runs and commands told to those who listen."""
     elsewhere = partial(core.runs.changed_elsewhere, core.state.host)
     events = Events(core.active, Labels(commands.labels), elsewhere)
-    core.active.on_change = events.run_changed
     core.tasks.start(events.run(), "events")
     return events
+
+
+def _follow_ends(core: Core, events: Events, notifying: Notifying) -> None:
+    """Have made what follows the ends of runs, and tell of every change."""
+    ends = Ends(EndRepository(core.database), core.running.runner, notifying.notifier.wake)
+
+    def changed(live: LiveRun) -> None:
+        events.run_changed(live)
+        ends.run_changed(live)
+
+    core.active.on_change = changed
+    core.tasks.start(ends.run(), "ends of runs")
+    core.tasks.start(notifying.notifier.run(), "notifications")
+
+
+def _address(app: web.Application, settings: Settings) -> str:
+    """Return where people reach Tailrun: as the settings say, or where it listens."""
+    at = settings.http.public_url or app[keys.LISTENING].url
+    return f"{at}{settings.http.base_path}"
 
 
 def _let_in(app: web.Application, auth: Auth, local: Local, core: Core) -> Access:

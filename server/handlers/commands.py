@@ -11,7 +11,16 @@ from server.definition import StartAsked
 from server.errors import CommandChangedError, KeyTakenError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import BOUNDS, COMMANDS, GROUP, GROUPS, PRINCIPAL, PRIVILEGES, RUNS
+from server.handlers.http.keys import (
+    BOUNDS,
+    COMMANDS,
+    GROUP,
+    GROUPS,
+    PRINCIPAL,
+    PRIVILEGES,
+    RUNS,
+    TARGETS,
+)
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import REPEATABLE, actor, body, command_id, query, request_key
 from server.handlers.http.problems import InvalidInputError, problem
@@ -81,7 +90,7 @@ async def create_command(request: web.Request) -> web.Response:
     if new.run_as is not None:
         access.demand(request, Right.ADMINISTER, new.group)
         _check_user(request, new.run_as)
-    _check_bounds(request, new.options)
+    await _check_options(request, new.options)
     fields = asdict(new)
     request_id = request_key(request, fields)
     fields["options"] = options_of(new.options)
@@ -182,7 +191,7 @@ async def _change(request: web.Request) -> web.Response:
     asked = body(request, ChangedCommand)
     if asked.compared:
         refuse_other_values(asked.compared, _shown(request, await service.get(command)))
-    _check_bounds(request, asked.change.options)
+    await _check_options(request, asked.change.options)
     change, moved_from = await _moved(request, asked.change)
     change, moved_from = await _run_as_another(request, change, moved_from)
     may_be_any = await _administers(request)
@@ -223,8 +232,15 @@ async def _key_taken(request: web.Request, error: KeyTakenError) -> web.Response
     return problem(409, detail, slug="key-taken", members={"command_id": str(other.id)})
 
 
-def _check_bounds(request: web.Request, options: Mapping[str, Any]) -> None:
-    if wrong := request.app[BOUNDS].beyond(options):
+async def _check_options(request: web.Request, options: Mapping[str, Any]) -> None:
+    """Refuse what this server does not do: bounds beyond its own, targets that there are not."""
+    wrong = request.app[BOUNDS].beyond(options)
+    if notify := options.get("notify"):
+        unknown = await request.app[TARGETS].unknown({one["target"] for one in notify})
+        if unknown:
+            names = ", ".join(map(repr, unknown))
+            wrong = {**wrong, "notify": [f"There is no notification target {names}."]}
+    if wrong:
         raise InvalidInputError(wrong)
 
 

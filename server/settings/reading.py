@@ -16,7 +16,12 @@ from server.settings.groups import DatabaseSettings, HttpSettings, Settings
 from server.settings.values import Parser, nonempty
 
 PREFIX = "TAILRUN_"
-RUN_VARIABLES = frozenset({"TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"})
+RUN_VARIABLES = frozenset(
+    {
+        *("TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"),
+        *("TAILRUN_ATTEMPT", "TAILRUN_CAUSE"),
+    }
+)
 """Set for every run; not settings, yet present when a run starts a Tailrun of its own."""
 
 CLIENT_TOKEN = "TAILRUN_TOKEN"  # noqa: S105  its name

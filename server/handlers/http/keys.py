@@ -25,6 +25,8 @@ from server.services.deletions import Deletions
 from server.services.events.events import Events
 from server.services.marks import Marks
 from server.services.metrics import Metrics
+from server.services.notifications.sent import Notifications
+from server.services.notifications.targets import Targets
 from server.services.readiness import Readiness
 from server.services.runs import RunService
 from server.services.search.search import Search
@@ -66,6 +68,8 @@ RUNS = web.AppKey("runs", RunService)
 WATCHING = web.AppKey("watching", Watching)
 SEARCH = web.AppKey("search", Search)
 VIEWERS = web.AppKey("viewers", Viewers)
+NOTIFICATIONS = web.AppKey("notifications", Notifications)
+TARGETS = web.AppKey("targets", Targets)
 METRICS = web.AppKey("metrics", Metrics)
 GATES = web.AppKey("gates", Gates)
 READINESS = web.AppKey("readiness", Readiness)

@@ -16,6 +16,7 @@ from server.errors import (
     GrantNotFoundError,
     NotFoundError,
     RunNotFoundError,
+    TargetNotFoundError,
     TokenNotFoundError,
 )
 from server.handlers.http.keys import ACTOR, PRINCIPAL
@@ -109,6 +110,11 @@ def token_id(request: web.Request) -> UUID:
 def grant_id(request: web.Request) -> UUID:
     """Return the grant's id in the path."""
     return _id(request, "grant", GrantNotFoundError)
+
+
+def target_id(request: web.Request) -> UUID:
+    """Return the notification target's id in the path."""
+    return _id(request, "notification target", TargetNotFoundError)
 
 
 def _id(request: web.Request, thing: str, error: type[NotFoundError]) -> UUID:

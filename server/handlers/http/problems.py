@@ -43,6 +43,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.RunNotFoundError: Kind(404, "run-not-found"),
     errors.TokenNotFoundError: Kind(404, "token-not-found"),
     errors.GrantNotFoundError: Kind(404, "grant-not-found"),
+    errors.TargetNotFoundError: Kind(404, "target-not-found"),
     errors.ConflictError: Kind(409, "conflict"),
     errors.KeyTakenError: Kind(409, "key-taken"),
     errors.CommandActiveError: Kind(409, "command-active"),

@@ -110,8 +110,8 @@ class Audit:
         act: Act,
         by: Actor,
         *,
-        command_id: UUID,
-        run_id: UUID,
+        command_id: UUID | None = None,
+        run_id: UUID | None = None,
         details: Mapping[str, object],
     ) -> AsyncIterator[None]:
         """Have an act on record before it is done here; what it raises is its outcome.

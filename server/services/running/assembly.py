@@ -121,4 +121,5 @@ class Running:
             follower=self.follower,
             finisher=self.finisher,
             faults=faults,
+            dispatch=self.runner.dispatch,
         )

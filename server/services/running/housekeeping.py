@@ -1,11 +1,13 @@
 """What is checked from time to time: the keeper, the rows and the remains of runs."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from server.errors import DatabaseRefusedError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
+from server.models import Run
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
@@ -48,6 +50,7 @@ class Housekeeping:
         follower: Follower,
         finisher: Finisher,
         faults: Faults,
+        dispatch: Callable[[Run], Awaitable[object]],
     ) -> None:
         self._host = host
         self._care = care
@@ -59,6 +62,7 @@ class Housekeeping:
         self._follower = follower
         self._finisher = finisher
         self._faults = faults
+        self._dispatch = dispatch
 
     def start(self, tasks: Tasks) -> None:
         """Start all of it."""
@@ -114,16 +118,21 @@ class Housekeeping:
     async def end_unconfirmed(self) -> None:
         """End runs that were stored although the answer to their users was an error.
 
-        The database's answer was lost; nobody expects such a run to start by now.
+        The database's answer was lost; nobody expects such a run to start by now. One that nobody
+        asked for by hand, such as a retry, was told to nobody: it is started after all.
         """
 
         async def end() -> None:
             for run in await self._runs.unconfirmed(self._host, UNCONFIRMED_SECONDS):
-                if self._active.get(run.id) is None:  # else it is in the queue, as it should be
-                    try:
-                        await self._runs.finish_queued(run.id, outcome.unconfirmed())
-                    except DatabaseRefusedError as error:
-                        self._faults.report(run.id, "its row cannot be written", error)
+                if self._active.get(run.id) is not None:
+                    continue  # it is in the queue, as it should be
+                if run.cause is not None:
+                    await self._dispatch(run)
+                    continue
+                try:
+                    await self._runs.finish_queued(run.id, outcome.unconfirmed())
+                except DatabaseRefusedError as error:
+                    self._faults.report(run.id, "its row cannot be written", error)
 
         await forever(end, seconds=UNCONFIRMED_SECONDS, name="ending of unconfirmed runs")
 

@@ -8,7 +8,8 @@ import { known, t } from "./words.js";
 export const ACTS = [
   ...["command.create", "command.change", "command.delete", "command.start"],
   ...["run.stop", "run.signal", "run.delete", "session.create", "session.end"],
-  ...["token.create", "token.revoke", "grant.create", "grant.delete", "denied"],
+  ...["token.create", "token.revoke", "grant.create", "grant.delete"],
+  ...["target.create", "target.change", "target.delete", "target.test", "denied"],
 ];
 
 /** @param {string} text @returns {string} */

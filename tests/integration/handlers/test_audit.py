@@ -61,11 +61,18 @@ async def over(api: Api) -> str:
     return run_id
 
 
+async def target(api: Api) -> str:
+    named = TARGET | {"name": f"chat {uuid4()}"[:64]}
+    made = await api.call("POST", "notification-targets/", json=named, status=201)
+    return str(made["id"])
+
+
 Case = tuple[str, str, object, int]
 """A request: its method, path and body, and the status that it has where it succeeds."""
 
 BODY = {"name": "new", "script": "false"}
 TOKEN = {"name": "ci", "role": "viewer", "group": "*"}
+TARGET = {"name": "chat", "url": "http://127.0.0.1:1/"}
 GRANT = {"principal": "oidc:alice", "role": "viewer"}
 CASES: dict[str, tuple[str, Callable[[Api], Awaitable[Case]]]] = {}
 """By the name of the operation: the act, and what prepares the request."""
@@ -126,6 +133,26 @@ async def _delete_runs(api: Api) -> Case:
     return "POST", "runs/delete", {"ids": [await over(api)]}, 200
 
 
+@case("create_target", "target.create")
+async def _create_target(_: Api) -> Case:
+    return "POST", "notification-targets/", TARGET, 201
+
+
+@case("change_target", "target.change")
+async def _change_target(api: Api) -> Case:
+    return "PATCH", f"notification-targets/{await target(api)}", {"url": "http://127.0.0.1:2/"}, 200
+
+
+@case("delete_target", "target.delete")
+async def _delete_target(api: Api) -> Case:
+    return "DELETE", f"notification-targets/{await target(api)}", None, 204
+
+
+@case("test_target", "target.test")
+async def _test_target(api: Api) -> Case:
+    return "POST", f"notification-targets/{await target(api)}/test", None, 200
+
+
 @case("create_token", "token.create")
 async def _create_token(_: Api) -> Case:
     return "POST", "tokens/", TOKEN, 201
@@ -177,7 +204,7 @@ ACTS = [
     if method != "GET" and operation.name not in NO_ACTS
 ]
 IN_ONE_STATEMENT = [
-    name for name, (act, _) in CASES.items() if act not in {"run.stop", "run.signal"}
+    name for name, (act, _) in CASES.items() if act not in {"run.stop", "run.signal", "target.test"}
 ]
 
 

@@ -45,7 +45,8 @@ def test_a_path_that_names_a_command_or_a_run_asks_in_its_group() -> None:
     assert things["/api/v1/runs/{id}/output"] is Thing.RUN
     assert things["/api/v1/runs/"] is None
     # The id of a thing is in no path that forgets its group; these are of no group.
-    of_none = {"/api/v1/tokens/{id}", "/api/v1/grants/{id}"}
+    target = "/api/v1/notification-targets/{id}"
+    of_none = {"/api/v1/tokens/{id}", "/api/v1/grants/{id}", target, f"{target}/test"}
     for path, thing in things.items():
         assert (thing is not None) == ("{id}" in path and path.rstrip("/") not in of_none), path
 

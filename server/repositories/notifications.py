@@ -1,0 +1,201 @@
+"""What is to be told to targets, and what became of it: each row is sent at least once."""
+
+# ruff: noqa: S608  what is put into the SQL are lists of columns and fragments of this layer
+
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import orjson
+
+from server.notifications import Notification, NotificationFilter, NotificationState
+from server.repositories.database.connections import Row
+from server.repositories.database.database import Database
+from server.repositories.page import Page, SortKey
+from server.repositories.rows import sanitize
+
+ERROR_CHARACTERS = 500
+"""Of why an attempt failed, at most."""
+
+COLUMNS = """
+    n.id, n.created_at, n.commands_id, n.commands_info_id, n.target, n.occasion, n.details,
+    n.attempts, n.next_try_at, n.last_error, n.delivered_at, n.given_up_at
+"""
+
+# An attempt is claimed by moving its next one on: whoever dies over it leaves it to that time. Of
+# two servers the second finds the time moved, as the row's condition is looked at again.
+CLAIM = f"""
+    WITH due AS (
+        SELECT DISTINCT ON (target) id FROM notifications
+        WHERE next_try_at <= %(now)s AND NOT target = ANY(%(busy)s::text[])
+        ORDER BY target, next_try_at, id
+    )
+    UPDATE notifications n
+    SET attempts = n.attempts + 1, next_try_at = %(now)s + %(lease)s, claimed_by = %(host)s
+    FROM (SELECT id FROM due LIMIT %(limit)s) d
+    WHERE n.id = d.id AND n.next_try_at <= %(now)s
+    RETURNING {COLUMNS}
+"""
+
+NEXT = """
+    SELECT min(next_try_at) FROM notifications
+    WHERE next_try_at IS NOT NULL AND NOT target = ANY(%(busy)s::text[])
+"""
+
+DELIVERED = """
+    UPDATE notifications
+    SET delivered_at = %(now)s, next_try_at = NULL, claimed_by = NULL, last_error = NULL
+    WHERE id = %(id)s AND delivered_at IS NULL
+    RETURNING id
+"""
+
+FAILED = """
+    UPDATE notifications
+    SET last_error = %(error)s, next_try_at = %(next)s, claimed_by = NULL,
+        given_up_at = CASE WHEN %(next)s IS NULL THEN %(now)s END
+    WHERE id = %(id)s AND delivered_at IS NULL
+    RETURNING id
+"""
+
+RELEASE = """
+    UPDATE notifications SET next_try_at = %(now)s, claimed_by = NULL
+    WHERE next_try_at IS NOT NULL AND claimed_by = %(host)s
+    RETURNING id
+"""
+
+ADD = """
+    INSERT INTO notifications (
+        id, created_at, commands_id, commands_info_id, target, occasion, details, next_try_at
+    )
+    SELECT gen_random_uuid(), %(now)s, c.id, %(run_id)s, told.target, %(occasion)s,
+        %(details)s::jsonb, %(now)s
+    FROM commands c, unnest(%(targets)s::text[]) told (target) WHERE c.id = %(command_id)s
+    RETURNING id
+"""
+
+STATES = {
+    None: "true",
+    NotificationState.WAITING: "n.next_try_at IS NOT NULL",
+    NotificationState.DELIVERED: "n.delivered_at IS NOT NULL",
+    NotificationState.GIVEN_UP: "n.given_up_at IS NOT NULL",
+}
+
+LIST = f"""
+    SELECT {COLUMNS} FROM notifications n
+    WHERE (%(command_id)s IS NULL OR n.commands_id = %(command_id)s)
+        AND (%(run_id)s IS NULL OR n.commands_info_id = %(run_id)s)
+        AND (%(target)s IS NULL OR n.target = %(target)s)
+        AND (%(any_group)s OR EXISTS (
+            SELECT FROM commands c
+            WHERE c.id = n.commands_id AND c.group_name = ANY(%(groups)s::text[])
+        ))
+        AND (%(id)s IS NULL OR (n.created_at, n.id) < (%(created_at)s, %(id)s))
+        AND {{state}}
+    ORDER BY n.created_at DESC, n.id DESC LIMIT %(rows)s
+"""
+
+
+class NotificationRepository:
+    """The table `notifications`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        command_id: UUID,
+        run_id: UUID | None,
+        *,
+        occasion: str,
+        targets: Sequence[str],
+        details: dict[str, object] | None = None,
+    ) -> int:
+        """Note that targets are to be told of an occasion; return how many are."""
+        parameters = {
+            "now": datetime.now(UTC),
+            "command_id": command_id,
+            "run_id": run_id,
+            "occasion": occasion,
+            "targets": list(targets),
+            "details": orjson.dumps(details or {}).decode(),
+        }
+        return len(await self._database.fetch_all(ADD, parameters))
+
+    async def claim(
+        self, *, host: str, busy: Collection[str], limit: int, lease: timedelta
+    ) -> list[Notification]:
+        """Claim the attempts that are due, one a target, of targets that are not busy.
+
+        Whoever claims one says what became of it within the lease, or it is made again.
+        """
+        parameters = {
+            "now": datetime.now(UTC),
+            "host": host,
+            "busy": list(busy),
+            "limit": limit,
+            "lease": lease,
+        }
+        rows = await self._database.fetch_all(CLAIM, parameters)
+        return [_notification_of(row) for row in rows]
+
+    async def release(self, host: str) -> None:
+        """Have the attempts made now that this host's server claimed before it was started."""
+        await self._database.fetch_all(RELEASE, {"host": host, "now": datetime.now(UTC)})
+
+    async def next_due(self, *, busy: Collection[str]) -> datetime | None:
+        """Return when the next attempt is due, of targets that are not busy; None: none is."""
+        [(next_try_at,)] = await self._database.fetch_all(NEXT, {"busy": list(busy)})
+        found: datetime | None = next_try_at
+        return found
+
+    async def delivered(self, notification_id: UUID) -> None:
+        """Note that a target was told."""
+        await self._database.fetch_all(DELIVERED, {"id": notification_id, "now": datetime.now(UTC)})
+
+    async def failed(self, notification_id: UUID, error: str, next_try_at: datetime | None) -> None:
+        """Note why an attempt failed, and when the next one comes; None: it is given up."""
+        parameters = {
+            "id": notification_id,
+            "error": sanitize(error[:ERROR_CHARACTERS]),
+            "next": next_try_at,
+            "now": datetime.now(UTC),
+        }
+        await self._database.fetch_all(FAILED, parameters)
+
+    async def list(
+        self,
+        asked: NotificationFilter,
+        *,
+        groups: AbstractSet[str] | None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> Page[Notification]:
+        """Return notifications of the commands of some groups, None for every one, newest first.
+
+        Raises:
+            InvalidCursorError: the cursor is none of ours.
+        """
+        parameters = {
+            "command_id": asked.command_id,
+            "run_id": asked.run_id,
+            "target": asked.target,
+            "any_group": groups is None,
+            "groups": sorted(groups or ()),
+            **SortKey.parameters(cursor),
+            "rows": limit + 1,
+        }
+        rows = await self._database.fetch_all(LIST.format(state=STATES[asked.state]), parameters)
+        return Page.cut(
+            [_notification_of(row) for row in rows],
+            limit,
+            lambda one: SortKey(one.created_at, one.id),
+        )
+
+
+def _notification_of(row: Row) -> Notification:
+    names = (
+        *("id", "created_at", "command_id", "run_id", "target", "occasion", "details"),
+        *("attempts", "next_try_at", "last_error", "delivered_at", "given_up_at"),
+    )
+    return Notification(**dict(zip(names, row, strict=True)))

@@ -1,0 +1,89 @@
+"""What follows the ends of runs is made, each once: retries, and notifications to be sent."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from server.access import Actor, KnownBy, Principal
+from server.definition import Pause
+from server.keeper.failpoints import failpoint
+from server.models import Run
+from server.repositories.ends import Ended, EndRepository
+from server.services.ends.following import following
+from server.services.running.live import LiveRun
+from server.services.running.runner import Runner
+from server.services.tasks import forever
+
+AT_A_TIME = 16
+LOOK_SECONDS = 30.0
+"""How often it is looked for ends that nobody here was told of."""
+
+RETRY_SECONDS = 1.0
+"""After the database was away."""
+
+
+class Ends:
+    """Makes what follows the ends of runs.
+
+    The ends stand in the database: what was not made before a kill is made after it. While no
+    command has retries or notifications, the database is asked twice a minute.
+    """
+
+    def __init__(self, ends: EndRepository, runner: Runner, on_told: Callable[[], None]) -> None:
+        self._ends = ends
+        self._runner = runner
+        self._on_told = on_told
+        self._ended = asyncio.Event()
+
+    def run_changed(self, live: LiveRun) -> None:
+        """Look now, if a run has ended that something may follow."""
+        run = live.run
+        if run.state.final and (run.options.retries is not None or run.options.notify):
+            self._ended.set()
+
+    async def run(self) -> None:
+        """Make what follows each end, forever; the service's owner cancels it."""
+        await forever(self._look_on, seconds=RETRY_SECONDS, name="what follows the ends of runs")
+
+    async def _look_on(self) -> None:
+        while True:
+            self._ended.clear()
+            found = await self._ends.due(self._runner.host, AT_A_TIME)
+            for ended in found:
+                await self._follow(ended)
+            if not found:
+                await self._wait()
+
+    async def _follow(self, ended: Ended) -> None:
+        now = datetime.now(UTC)
+        run = ended.run
+        follows = following(run, ended.before, is_paused=_holds(ended.paused, now), now=now)
+        failpoint("end.follow")
+        retry = await self._ends.take(
+            run,
+            retry=follows.retry,
+            told=follows.told,
+            host=self._runner.host,
+            by=_actor(run),
+        )
+        failpoint("end.followed")
+        if follows.told:
+            self._on_told()
+        if retry is not None:
+            await self._runner.dispatch(retry)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            return
+
+
+def _actor(run: Run) -> Actor:
+    return Actor(Principal(name=f"retry of {run.id}", known_by=KnownBy.RETRY), "")
+
+
+def _holds(pause: Pause | None, now: datetime) -> bool:
+    """Return whether a pause holds at a moment."""
+    return pause is not None and (pause.until is None or now < pause.until)
