@@ -17,6 +17,7 @@ BIN := $(VENV)/bin
 WSCAT := wscat@6.1.0
 OPENAPI_TYPESCRIPT := openapi-typescript@7.13.0
 AXE := axe-core@4.14.1
+XTERM := @xterm/xterm@6.0.0
 OPENAPI_PROGRAMS := openapi-spec-validator openapi-python-client openapi-generator-cli
 
 .PHONY: run test torture bench lint man constraints clean
@@ -27,7 +28,7 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
 		$(VENV)/.$(AXE) $(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded
 	@scripts/run-tests
 
-bench: $(VENV)/.test-installed $(VENV)/.bench-peers websocketd browser
+bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websocketd browser
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed
@@ -75,6 +76,9 @@ $(VENV)/.$(OPENAPI_TYPESCRIPT): | $(BIN)/pip npm
 
 $(VENV)/.$(AXE): | $(BIN)/pip npm
 	@scripts/install-npm-library npm-axe $(AXE) && touch $@
+
+$(VENV)/.bench-xterm: | $(BIN)/pip npm
+	@scripts/install-npm-library npm-xterm $(XTERM) && touch $@
 
 # Debian: the programs, one of which is enough; the packages; the service that comes with them.
 

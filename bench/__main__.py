@@ -17,7 +17,7 @@ from bench.late import late
 from bench.latency import latency
 from bench.listing import listing
 from bench.memory import memory
-from bench.page import page
+from bench.page import opening, page
 from bench.search import search
 from bench.session import Session
 from bench.starts import fresh, starts
@@ -26,6 +26,7 @@ from bench.throughput import throughput
 FIRST = (throughput, latency, starts, late, crowd, many)
 LATER = (memory, stalled, listing, held, bearer, page, search, client, fresh)
 MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
+PARTS = {"opening": opening}  # of a measure, for who works on that part
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
 
 
@@ -46,16 +47,24 @@ def main() -> None:
         )
         for name in given.measures or MEASURES:
             session.measure = name
-            MEASURES[name](session)
-    title = "busy" if given.busy else None if given.measures else "latest"
+            (MEASURES | PARTS)[name](session)
     lasting = given.scale == 1 and given.runs >= ENOUGH_RUNS
-    print(f"\n{report.write(facts, session.samples, title if lasting else None)}")
+    print(f"\n{report.write(facts, session.samples, _title(given) if lasting else None)}")
+
+
+def _title(given: argparse.Namespace) -> str | None:
+    """Return what a report replaces: the one on a busy machine, on the page alone, or on all."""
+    if given.busy:
+        return "busy"
+    if given.measures == ["page"]:
+        return "page"
+    return None if given.measures else "latest"
 
 
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
-    add("measures", nargs="*", choices=[[], *MEASURES], help="default: all")
+    add("measures", nargs="*", choices=[[], *MEASURES, *PARTS], help="default: all")
     add("--runs", type=int, default=5, help="samples of each figure (5)")
     add("--scale", type=float, default=1.0, help="multiplies all sizes (1)")
     add("--patience", type=float, default=30, help="seconds to wait for a quiet machine (30)")

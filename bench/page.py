@@ -9,7 +9,7 @@ from functools import partial
 from playwright.sync_api import Browser
 
 from bench import content
-from bench.service import Service, start_run
+from bench.service import ROOT, Service, start_run
 from bench.session import Figure, Session
 from bench.tab import Tab, chromium, tab, unshared_bytes
 from bench.write import BLOCK_LINES, LINE_BYTES, MB, NUMBER_DIGITS
@@ -48,6 +48,24 @@ BARE = """run => new Promise(opened => {
 })"""
 """The least that can show a stream: its last 60 lines, once a frame, from the same socket."""
 
+XTERM_FILES = ROOT / ".venv/npm-xterm/node_modules/@xterm/xterm"
+XTERM = """run => {
+  document.body.innerHTML = "<div class=output__scroller></div>";
+  const terminal = new Terminal({ cols: 140, rows: 40, convertEol: true });
+  terminal.open(document.querySelector("div"));
+  const show = async () => {
+    const { body } = await fetch(`/api/v1/runs/${run}/output?follow=true`);
+    const reader = body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      await new Promise(taken => terminal.write(part.value, taken));
+    }
+  };
+  show();
+}"""
+"""xterm.js as it comes, given all that was written; it is sent more when it has taken what came."""
+
+PAGE, BARE_PAGE, XTERM_PAGE = "page", "bare page", "xterm"
+
 
 def page(session: Session) -> None:
     """Measure the page on a finished gigabyte, then on runs that go on."""
@@ -56,6 +74,12 @@ def page(session: Session) -> None:
         measured.finished()
         measured.live()
         measured.small()
+
+
+def opening(session: Session) -> None:
+    """Measure of the page only how soon the end of a finished gigabyte is seen."""
+    with session.service() as service, chromium() as browser:
+        _Page(session, service, browser).opening()
 
 
 def numbered(number: int) -> str:
@@ -67,20 +91,37 @@ class _Page:
         self._session, self._service, self._browser = session, service, browser
         self._lines = session.sized(LINES, BLOCK_LINES)
 
-    def finished(self) -> None:
+    def opening(self) -> str:
+        """Measure how soon the end of a finished run is seen; return the run's id."""
         command = content.writing(self._session.directory, self._lines)
         run = self._service.finish(content.script(command))
         shown = partial(self._opened, f"#/runs/{run}")
+        again = partial(self._opened, f"#/runs/{run}", is_again=True)
         raw = partial(self._opened, f"api/v1/runs/{run}/output?tail=200")
-        self._session.in_turn({"page": shown, "raw, ?tail in a tab": raw})
+        self._session.in_turn({"page": shown, "page, again": again, "raw, ?tail in a tab": raw})
+        return run
+
+    def finished(self) -> None:
+        run = self.opening()
         self._session.in_turn({"page, any line": partial(self._any_line, run)})
-        self._session.in_turn({"page, end to end": partial(self._end_to_end, run)})
+        end_to_end = partial(self._end_to_end, run)
+        self._session.in_turn({"page, end to end": end_to_end, "an empty tab": self._empty})
 
     def live(self) -> None:
-        bare, own = partial(self._followed, is_bare=True), partial(self._followed, is_bare=False)
-        self._session.in_turn({"page, 100,000 lines/s": own, "bare page, 100,000 lines/s": bare})
+        self._session.in_turn(
+            {
+                f"{who}, 100,000 lines/s": partial(self._followed, who)
+                for who in (PAGE, BARE_PAGE, XTERM_PAGE)
+            }
+        )
         for lines in self._session.up_to([1_000_000, LINES]):
-            self._session.in_turn({f"page, {lines:,} lines": partial(self._from_start, lines)})
+            viewers = (PAGE, XTERM_PAGE) if lines < LINES else (PAGE,)
+            self._session.in_turn(
+                {
+                    f"{who}, {lines:,} lines": partial(self._from_start, who, lines)
+                    for who in viewers
+                }
+            )
 
     def small(self) -> None:
         megabytes, updates = self._session.sized(LONG_LINE_MB), self._session.sized(UPDATES)
@@ -95,8 +136,13 @@ class _Page:
         run = self._service.finish(script)
         self._session.in_turn({"page, the error": partial(self._error, run)})
 
-    def _opened(self, path: str) -> Iterator[Figure]:
+    def _opened(self, path: str, *, is_again: bool = False) -> Iterator[Figure]:
         with tab(self._browser, self._service) as opened:
+            if is_again:
+                opened.open(path)
+                opened.painted_at(numbered(self._lines - 1))
+                opened.page.wait_for_load_state("networkidle")
+                opened.page.goto("about:blank")
             opened.open(path)
             yield Figure("opened at the end", opened.painted_at(numbered(self._lines - 1)), "ms")
 
@@ -117,12 +163,18 @@ class _Page:
         yield Figure("gaps over 50 ms", late, "", {"longest ms": max(gaps), "frames": len(gaps)})
         yield Figure("memory (USS)", memory / MB, "MB")
 
-    def _followed(self, *, is_bare: bool) -> Iterator[Figure]:
+    def _empty(self) -> Iterator[Figure]:
+        with tab(self._browser, self._service) as opened:
+            opened.open("api/v1/ping")
+            opened.page.wait_for_load_state("networkidle")
+            yield Figure("memory (USS)", unshared_bytes(self._browser) / MB, "MB")
+
+    def _followed(self, who: str) -> Iterator[Figure]:
         rate = self._session.sized(RATE, 100)
         command, flag = content.pacing(self._session.directory, rate * RATE_SECONDS, rate)
         run = start_run(self._service.port, content.script(command))
-        with tab(self._browser, self._service) as opened:
-            self._watch(opened, run, is_bare=is_bare)
+        with tab(self._browser, self._service, is_ours=who == PAGE) as opened:
+            self._watch(opened, run, who)
             last = numbered(rate * RATE_SECONDS - 1)
             flag.unlink()
             frames, painted = opened.frames(last)
@@ -137,14 +189,14 @@ class _Page:
         yield Figure("behind at most", max(ages) / 1000 * rate * LINE_BYTES / MB, "MB")
         yield Figure("end shown after the end", after, "s")
 
-    def _from_start(self, lines: int) -> Iterator[Figure]:
+    def _from_start(self, who: str, lines: int) -> Iterator[Figure]:
         flag = self._session.directory / "start"
         flag.touch()
         command = content.script(content.writing(self._session.directory, lines))
         waiting = f"while [ -e {flag} ]; do sleep 0.05; done; {command}"
         run = start_run(self._service.port, waiting)
-        with self._on(run, "") as opened:
-            opened.page.wait_for_selector(LIVE)
+        with tab(self._browser, self._service, is_ours=who == PAGE) as opened:
+            self._watch(opened, run, who)
             flag.unlink()
             painted = opened.painted_at(numbered(lines - 1))
             after = self._shown_after(opened, run, painted)
@@ -187,13 +239,21 @@ class _Page:
             opened.painted_at(text)
             yield opened
 
-    def _watch(self, opened: Tab, run: str, *, is_bare: bool) -> None:
-        if is_bare:
-            opened.open("api/v1/ping")
-            opened.page.evaluate(BARE, run)
-        else:
+    def _watch(self, opened: Tab, run: str, who: str) -> None:
+        """Have a run watched in a tab.
+
+        Raises:
+            FileNotFoundError: xterm is not installed.
+        """
+        if who == PAGE:
             opened.open(f"#/runs/{run}")
             opened.page.wait_for_selector(LIVE)
+            return
+        opened.open("api/v1/ping")
+        if who == XTERM_PAGE:
+            opened.page.add_style_tag(path=XTERM_FILES / "css/xterm.css")
+            opened.page.add_script_tag(path=XTERM_FILES / "lib/xterm.js")
+        opened.page.evaluate(XTERM if who == XTERM_PAGE else BARE, run)
 
     def _shown_after(self, opened: Tab, run: str, painted_ms: float) -> float:
         """Return how many seconds after a run's end something was painted."""

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Page,
+    ViewportSize,
+    sync_playwright,
+)
 
 from bench.service import Service
 from tests.support.browser import ARGUMENTS, PROGRAMS
@@ -92,8 +99,10 @@ class Tab:
 
 
 @contextmanager
-def tab(browser: Browser, service: Service) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+def tab(browser: Browser, service: Service, *, is_ours: bool = True) -> Iterator[Tab]:
+    """Open an empty tab; what is shown beside our page need not keep to its policy."""
+    size: ViewportSize = {"width": 1280, "height": 800}
+    context = browser.new_context(viewport=size, bypass_csp=not is_ours)
     opened = Tab(context, service)
     try:
         yield opened
