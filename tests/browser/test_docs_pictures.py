@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.gate import Gate
+from tests.browser.past import add_runs
 from tests.browser.scripts import BACKUP, CHECKOUT, DEPLOY
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
@@ -37,7 +38,9 @@ def keep(request: pytest.FixtureRequest) -> Keep:
     return keep
 
 
-async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, keep: Keep) -> None:
+async def test_commands_and_runs(
+    start: Start, open_tab: OpenTab, gate: Gate, keep: Keep, database_url: str
+) -> None:
     client = await start()
     await client.create("true", name="Reindex search", start=False)
     for _ in range(2):
@@ -51,12 +54,14 @@ async def test_commands_and_runs(start: Start, open_tab: OpenTab, gate: Gate, ke
     tab = await open_tab(client)
     await expect(tab.page.get_by_role("listitem")).to_have_count(5)
     await expect(tab.page.get_by_role("main")).to_contain_text("Running")
+    await tab.button("Favourite: Nightly backup").click()
     await keep(tab, "pictures/commands.png")
     await tab.go("/runs")
     await expect(tab.page.get_by_role("row").filter(has_text="Nightly backup")).to_be_visible()
     await keep(tab, "pictures/runs.png")
+    add_runs(database_url, backup["id"], 60)
     await tab.go(f"/commands/{backup['id']}")
-    await expect(tab.page.get_by_role("main")).to_contain_text("exit code 1")
+    await expect(tab.page.get_by_role("main")).to_contain_text("Cut off above")
     await keep(tab, "pictures/command.png")
     await tab.go(f"/commands/{backup['id']}/edit")
     await tab.page.locator(".cm-content").press("Control+End")
