@@ -9,8 +9,10 @@ from server.handlers.http.answers import API
 from server.handlers.http.gate import Gates
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.cookies import take_back_ended
+from server.handlers.http.json_schema import json_schema
 from server.handlers.http.rules import RULES, check_rules
 from server.handlers.page.files import FILES, PageFiles
+from server.handlers.schemas.definition import CommandsFileSchema
 from server.resources import VERSION, static_directory
 from server.settings.groups import Settings
 
@@ -50,6 +52,8 @@ def build_app(settings: Settings) -> web.Application:
     )
     routes.add_routes(app)
     openapi.set_up_documentation(app, version=VERSION, prefix=API, base_path=http.base_path)
+    files = json_schema(CommandsFileSchema, title="Tailrun's commands in a file")
+    openapi.add_documents(app, {"command.schema.json": files})
     routes.add_undocumented_routes(app)
     check_rules(app)
     app.on_response_prepare.append(guard.add_headers)

@@ -47,6 +47,7 @@ from server.services.running.live import NamedRunView, RunView
     summary="Start a run of the command",
     description="With values of its parameters, which its script gets as environment variables.",
     body=StartBody,
+    errors=(409,),
     headers=(REPEATABLE,),
     answers={201: ("The run.", RunSchema)},
 )

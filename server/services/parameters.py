@@ -263,12 +263,10 @@ def _integers(parameter: Parameter) -> _ValueField:
 def _numbers(parameter: Parameter) -> _ValueField:
     reader = fields.Float(allow_nan=False, error_messages={"invalid": "It must be a number."})
 
-    def read(value: Any) -> int | float:
-        if type(value) is int or (isinstance(value, str) and _DIGITS.fullmatch(value)):
-            reader.deserialize(value)  # one that a float holds
-            return int(value)
+    def read(value: Any) -> float:
         number: float = reader.deserialize(value)
-        return number
+        whole = type(value) is int or (isinstance(value, str) and _DIGITS.fullmatch(value))
+        return int(value) if whole and abs(number) <= MAX_INTEGER else number
 
     return _ValueField(read, parameter, _range(parameter))
 

@@ -131,6 +131,8 @@ STREAMS = {"/api/v1/commands/{id}/ws", "/api/v1/runs/{id}/ws"}
 TEDIOUS = {("/api/v1/tokens/", 409), *((path, 404) for path in STREAMS)}
 """One takes a thousand tokens (tests/integration/services/access/test_tokens.py), the others
 somebody who may not see what there is (test_roles.py)."""
+KEYED = {"/api/v1/commands/", "/api/v1/commands/{id}"}
+"""Where a command gets a key, which may be another's."""
 KEY = "Idempotency-Key"
 BAD_KEY = {"headers": {KEY: "with blanks"}}
 
@@ -158,6 +160,13 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         wrong[404] = await used_up(client, path, {**good["json"], "start": False})
     if status == 409 and operation.method == "DELETE":
         path = operation.path_of(await id_for(client, operation))
+    elif status == 409 and operation.path in KEYED:
+        key = f"taken-{operation.method.lower()}"
+        await client.create("true", start=False, key=key)
+        wrong[409] = {"json": {**good["json"], "key": key}}
+    elif status == 409 and operation.path.endswith("/runs"):
+        refusing = {"concurrency": {"limit": 1, "beyond": "refuse"}}
+        path = operation.path_of((await client.create("sleep 1000", **refusing))["id"])
     elif status == 409 and operation.path.endswith("/grants/"):
         await client.call("POST", path, **good)
     elif status == 409:

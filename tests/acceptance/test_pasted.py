@@ -123,7 +123,10 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    [words] = (block.replace("8000", port) for block in of("docs/commands.md"))
+    definition, words, *_ = (block.replace("8000", port) for block in of("docs/commands.md"))
+    seen = await see(second, definition)
+    assert "Good morning, $(whoami)\nGood morning, $(whoami)\n" in seen
+    assert "\nexit code 65\n" in seen
     seen = await see(second, words)
     assert "5\ndone\n<0$ " in seen
     assert "\nRUN " in seen

@@ -3,17 +3,21 @@
 The only module that knows that library: it is untyped, and its warnings end here.
 """
 
+import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_apispec import docs, json_schema, querystring_schema, setup_aiohttp_apispec
 from aiohttp_apispec import validation_middleware as _validation_middleware
 
 from server.access import Right
 from server.handlers.http import openapi31, swagger
 from server.handlers.http.bodies import StrictParser
+from server.handlers.http.negotiation import has_it_already
 from server.handlers.http.openapi31 import PROBLEM_TYPE
 from server.handlers.http.operation import SCHEMES, Operation
 from server.handlers.http.problems import Handler
@@ -71,15 +75,29 @@ def set_up_documentation(
         )
         app["_apispec_parser"] = StrictParser()
         app["swagger_dict"] = document = swagger.valid(app["swagger_dict"])
-    for name, described in {
-        "swagger.json": document,
-        "doc.json": document,  # as others call it
-        "openapi.json": openapi31.translated(document),
-    }.items():
-        answer = partial(_answer, json.dumps(described).encode() + b"\n")
+    add_documents(
+        app,
+        {
+            "swagger.json": document,
+            "doc.json": document,  # as others call it
+            "openapi.json": openapi31.translated(document),
+        },
+    )
+
+
+def add_documents(app: web.Application, documents: Mapping[str, Mapping[str, Any]]) -> None:
+    """Serve documents under /swagger/ to everybody."""
+    for name, document in documents.items():
+        body = json.dumps(document).encode() + b"\n"
+        answer = partial(_answer, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
         for method in ["GET", "HEAD"]:
             add_route(app, method, f"/swagger/{name}", answer, Right.PUBLIC)
 
 
-async def _answer(body: bytes, _request: web.Request) -> web.Response:
-    return web.Response(body=body, content_type="application/json", charset="utf-8")
+async def _answer(body: bytes, tag: str, request: web.Request) -> web.Response:
+    headers = {"ETag": tag}
+    if has_it_already(request.headers.get(hdrs.IF_NONE_MATCH, ""), tag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(
+        body=body, headers=headers, content_type="application/json", charset="utf-8"
+    )

@@ -67,7 +67,9 @@ class NewCommandBody(StrictSchema, OptionsFields):
     group = texts.group(load_default=DEFAULT_GROUP)
     run_as = texts.run_as(load_default=None)
     key = key(load_default=None)
-    values = values(description="its first run's, by the names of the parameters")
+    values = values(
+        description="its first run's, by the names of the parameters", example={"DAY": "mon"}
+    )
     start = fields.Boolean(
         load_default=True,
         truthy={True},

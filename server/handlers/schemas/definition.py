@@ -309,7 +309,7 @@ def key(**options: Any) -> fields.String:
         metadata={
             "description": "what files and the command line call it; no two commands have the same",
             "pattern": "^[a-z0-9-]{1,64}$",
-            "example": "backup",
+            "example": None,
         },
     )
 
@@ -324,7 +324,10 @@ class OptionsFields:
         fields.Nested(ParameterSchema),
         allow_none=True,
         validate=[validate.Length(max=MAX_PARAMETERS), _unique_parameters],
-        metadata={"description": "what is to be told at each start"},
+        metadata={
+            "description": "what is to be told at each start",
+            "example": [{"name": "DAY", "type": "choice", "choices": ["mon", "tue"]}],
+        },
     )
     environment: Any = fields.Dict(
         keys=fields.String(),
@@ -347,34 +350,78 @@ class OptionsFields:
     timeout_seconds = fields.Float(
         allow_none=True,
         validate=validate.Range(min=0, max=MAX_SECONDS, min_inclusive=False),
-        metadata={"description": "of a run, at most the setting TAILRUN_RUN_TIMEOUT_SECONDS"},
+        metadata={
+            "description": "of a run, at most the setting TAILRUN_RUN_TIMEOUT_SECONDS",
+            "example": 3600,
+        },
     )
     grace_seconds = fields.Float(
         allow_none=True,
         validate=validate.Range(min=0, max=DAY_SECONDS),
         metadata={
-            "description": "between SIGTERM and SIGKILL; without it TAILRUN_STOP_GRACE_SECONDS"
+            "description": "between SIGTERM and SIGKILL; without it TAILRUN_STOP_GRACE_SECONDS",
+            "example": 10,
         },
     )
     max_output_bytes = fields.Integer(
         strict=True,
         allow_none=True,
         validate=validate.Range(min=1, max=2**62),
-        metadata={"description": "of a run, at most the setting TAILRUN_MAX_OUTPUT_BYTES"},
+        metadata={
+            "description": "of a run, at most the setting TAILRUN_MAX_OUTPUT_BYTES",
+            "example": 100_000_000,
+        },
     )
     output_policy = fields.String(
         allow_none=True,
         validate=validate.OneOf(POLICIES),
-        metadata={"description": "beyond that; without it the setting TAILRUN_OUTPUT_POLICY"},
+        metadata={
+            "description": "beyond that; without it the setting TAILRUN_OUTPUT_POLICY",
+            "example": "stop",
+        },
     )
-    concurrency = fields.Nested(ConcurrencySchema, allow_none=True)
-    retries = fields.Nested(RetriesSchema, allow_none=True)
+    concurrency = fields.Nested(
+        ConcurrencySchema,
+        allow_none=True,
+        metadata={
+            "description": "how many runs go on at a time",
+            "example": {"limit": 5, "beyond": "queue"},
+        },
+    )
+    retries = fields.Nested(
+        RetriesSchema,
+        allow_none=True,
+        metadata={
+            "description": "how often a run that ends badly is tried again",
+            "example": {"limit": 2, "delay_seconds": 60, "backoff": 2},
+        },
+    )
     notify = fields.List(
         fields.Nested(NotifySchema),
         allow_none=True,
         validate=validate.Length(max=MAX_NOTIFY),
-        metadata={"description": "who is told of what"},
+        metadata={"description": "who is told of what", "example": []},
     )
+
+
+class FileCommandSchema(_PartSchema, OptionsFields):
+    """A command in a file."""
+
+    key = key(required=True)
+    name = texts.name(required=True)
+    description = texts.description()
+    script = texts.script()
+    script_file = fields.String(
+        metadata={"description": "a file beside this one that has the script, in place of `script`"}
+    )
+    group = texts.group()
+    run_as = texts.run_as()
+
+
+class CommandsFileSchema(_PartSchema):
+    """Commands in a file, as `tailrun apply` takes them and `tailrun export` writes them."""
+
+    commands = fields.List(fields.Nested(FileCommandSchema), required=True)
 
 
 OPTIONS = tuple(name for name in vars(OptionsFields) if not name.startswith("_"))

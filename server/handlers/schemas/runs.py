@@ -155,13 +155,13 @@ class RunsQuery(PageQuery):
             raise ValidationError({"max_seconds": ["It is less than min_seconds."]})
 
 
-def values(*, description: str) -> Any:
+def values(*, description: str, example: Mapping[str, object]) -> Any:
     """Return the field of values of a command's parameters, which are checked by its definition."""
     return fields.Dict(
         keys=fields.String(),
         values=fields.Raw(allow_none=True),
         load_default=dict,
-        metadata={"description": description, "example": {"DAY": "mon"}},
+        metadata={"description": description, "example": example},
     )
 
 
@@ -176,7 +176,10 @@ class StartBody(StrictSchema):
 
     value = Start
 
-    parameters = values(description="values of the command's parameters, by their names")
+    parameters = values(
+        description='values of the command\'s parameters, by their names: `{"DAY": "mon"}`',
+        example={},
+    )
 
 
 class RunsDeletion(NamedTuple):

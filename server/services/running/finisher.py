@@ -54,7 +54,7 @@ class Finisher:
         """
         record = self._spool.read_exit(str(run.id))
         live = self._active.get(run.id)
-        end = outcome.spool_lost() if record is None else outcome.run_end(record)
+        end = outcome.spool_lost() if record is None else outcome.run_end(record, run.options)
         end = outcome.instead(end, None if live is None else live.replaced_by)
         if self._spool.has_windows_line_ends(str(run.id)):
             end = outcome.windows(end)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from server.definition import NO_OPTIONS, Options
 from server.keeper.records import ExitRecord
 from server.models import Run, RunEnd, RunState
 
@@ -17,12 +18,12 @@ CAUSE_STATES = {
 }
 
 CAUSE_REASONS = {
-    "output_limit": "its output reached the limit TAILRUN_MAX_OUTPUT_BYTES",
     "disk_full": "the disk under the spool is full (limit TAILRUN_MIN_FREE_BYTES)",
-    "timeout": "it ran longer than the limit TAILRUN_RUN_TIMEOUT_SECONDS",
     "spool_removed": "its spool was removed while it ran",
 }
 
+TIMEOUT = "TAILRUN_RUN_TIMEOUT_SECONDS"
+OUTPUT_BYTES = "TAILRUN_MAX_OUTPUT_BYTES"
 MEMORY_REACHED = "its memory reached the limit TAILRUN_MAX_RUN_MEMORY_BYTES"
 OUTPUT_CHANGED = "another process has cut or lengthened its output: bytes may be missing"
 KEEPER_LOST = "the keeper was killed or the host restarted"
@@ -37,10 +38,11 @@ OUTPUT_CUT = "somebody other than Tailrun has cut it in its spool"
 SPOOL_LOST = "its spool is gone from the state directory"
 
 
-def run_end(record: ExitRecord) -> RunEnd:
+def run_end(record: ExitRecord, options: Options = NO_OPTIONS) -> RunEnd:
     """Return a run's end by its exit record; no run is called succeeded on a guess.
 
-    A keeper that is newer than this server may know further causes.
+    `options` are the run's, whose bounds count before the server's. A keeper that is newer than
+    this server may know further causes.
     """
     if record.lost:
         state = RunState.LOST
@@ -53,7 +55,7 @@ def run_end(record: ExitRecord) -> RunEnd:
         end_time=_moment(record.ended_at),
         exitcode=record.exitcode,
         signal=record.signal,
-        reason=_reason(record),
+        reason=_reason(record, options),
     )
 
 
@@ -161,6 +163,21 @@ def close_reason(state: RunState, exitcode: int | None, signal: str | None) -> s
     return state.replace("_", " ")
 
 
+def _cause_reason(cause: str | None, options: Options) -> str:
+    if cause == "output_limit":
+        return f"its output reached {_output_limit(options)}"
+    if cause == "timeout":
+        own = options.timeout_seconds is not None
+        limit = "its command's limit timeout_seconds" if own else "the limit " + TIMEOUT
+        return f"it ran longer than {limit}"
+    return CAUSE_REASONS.get(cause or "", f"the keeper ended it: {cause}")
+
+
+def _output_limit(options: Options) -> str:
+    own = options.max_output_bytes is not None
+    return "its command's limit max_output_bytes" if own else "the limit " + OUTPUT_BYTES
+
+
 def _moment(seconds: float) -> datetime:
     """Return a moment of Unix seconds; now, if a damaged record has none."""
     try:
@@ -169,7 +186,7 @@ def _moment(seconds: float) -> datetime:
         return datetime.now(UTC)
 
 
-def _reason(record: ExitRecord) -> str | None:
+def _reason(record: ExitRecord, options: Options) -> str | None:
     reasons = []
     if record.lost:
         # Its script may have run: the keeper says what kept it from seeing the end, if anything.
@@ -177,13 +194,13 @@ def _reason(record: ExitRecord) -> str | None:
     elif record.error is not None:
         reasons.append(f"could not be started: {record.error}")
     if record.cause not in {None, "stop"}:
-        reasons.append(CAUSE_REASONS.get(record.cause, f"the keeper ended it: {record.cause}"))
+        reasons.append(_cause_reason(record.cause, options))
     if record.memory_reached:
         reasons.append(MEMORY_REACHED)
     if record.left_out_bytes:
         reasons.append(
-            f"{record.left_out_bytes} bytes of its output were left out: it reached the limit"
-            " TAILRUN_MAX_OUTPUT_BYTES"
+            f"{record.left_out_bytes} bytes of its output were left out: it reached"
+            f" {_output_limit(options)}"
         )
     if record.left_behind:
         several = "es were" if record.left_behind > 1 else " was"

@@ -72,6 +72,7 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         "/readyz",
         "/static/{path}",
         "/swagger",
+        "/swagger/command.schema.json",
         "/swagger/doc.json",
         "/swagger/index.html",
         "/swagger/openapi.json",
