@@ -208,6 +208,11 @@ class Act(StrEnum):
     TARGET_DELETE = "target.delete"
     TARGET_TEST = "target.test"
     DENIED = "denied"
+    SCHEDULE_CREATE = "schedule.create"
+    SCHEDULE_CHANGE = "schedule.change"
+    SCHEDULE_DELETE = "schedule.delete"
+    COMMAND_PAUSE = "command.pause"
+    COMMAND_RESUME = "command.resume"
 
 
 class Outcome(StrEnum):

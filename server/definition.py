@@ -235,6 +235,10 @@ class Pause:
     by: str | None = None
     at: datetime | None = None
 
+    def holds(self, now: datetime) -> bool:
+        """Return whether it has not ended by itself."""
+        return self.until is None or self.until > now
+
     @classmethod
     def of(cls, stored: object) -> "Pause | None":
         """Read what is stored; None: it is not paused."""

@@ -34,6 +34,15 @@ class RunNotFoundError(NotFoundError):
         return cls(f"There is no run {run_id}.")
 
 
+class ScheduleNotFoundError(NotFoundError):
+    """There is no schedule of this id."""
+
+    @classmethod
+    def of(cls, schedule_id: UUID) -> "ScheduleNotFoundError":
+        """Return the error for an id; it is the same where the schedule may not be seen."""
+        return cls(f"There is no schedule {schedule_id}.")
+
+
 class TokenNotFoundError(NotFoundError):
     """There is no token of this id."""
 
@@ -73,6 +82,10 @@ class ConcurrencyLimitError(ConflictError):
 
 class CommandChangedError(ConflictError):
     """The command is not of the version that the change was made for."""
+
+
+class ScheduleChangedError(ConflictError):
+    """The schedule is not of the version that the change was made for."""
 
 
 class RunActiveError(ConflictError):

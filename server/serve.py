@@ -48,6 +48,7 @@ from server.services.requests import Requests
 from server.services.running.live import LiveRun
 from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
+from server.services.schedules.assembly import Scheduling
 from server.services.search.search import Search
 from server.services.tasks import Tasks
 from server.services.watching import Watching
@@ -174,6 +175,17 @@ async def service(
         app[keys.COMMANDS] = CommandService(
             commands, core.running.runner, runs, requests, audit, events
         )
+        scheduling = Scheduling(
+            core.database,
+            commands,
+            core.running.runner,
+            core.active,
+            audit,
+            on_told=notifying.notifier.wake,
+            kept_days=settings.retention.days,
+        )
+        scheduling.start(tasks)
+        app[keys.SCHEDULES] = scheduling.service
         app[keys.EVENTS] = events
         app[keys.CHECKER] = Checker(settings.runs.shell)
         app[keys.READINESS] = Readiness(

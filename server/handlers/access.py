@@ -21,11 +21,12 @@ from server.errors import (
     ForbiddenError,
     NotSignedInError,
     RunNotFoundError,
+    ScheduleNotFoundError,
     TailrunError,
 )
 from server.handlers.http import keys
 from server.handlers.http.answers import API
-from server.handlers.http.parameters import command_id, run_id
+from server.handlers.http.parameters import command_id, run_id, schedule_id
 from server.handlers.http.problems import Handler
 from server.handlers.http.rendering import MayOf
 from server.handlers.http.rules import RULES, Rule, Thing
@@ -193,6 +194,8 @@ async def _group_of(request: web.Request, thing: Thing) -> str:
     groups = request.app[keys.GROUPS]
     if thing is Thing.COMMAND:
         return await groups.group_of_command(command_id(request))
+    if thing is Thing.SCHEDULE:
+        return await groups.group_of_schedule(schedule_id(request))
     return await groups.group_of_run(run_id(request))
 
 
@@ -200,6 +203,8 @@ def _not_found(request: web.Request, thing: Thing) -> TailrunError:
     """Return the error of what does not exist: nobody learns that it does."""
     if thing is Thing.COMMAND:
         return CommandNotFoundError.of(command_id(request))
+    if thing is Thing.SCHEDULE:
+        return ScheduleNotFoundError.of(schedule_id(request))
     return RunNotFoundError.of(run_id(request))
 
 

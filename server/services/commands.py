@@ -119,6 +119,14 @@ class CommandService:
         """
         return self._view(*await self._commands.get_with_last_run(command_id))
 
+    async def told(self, command_id: UUID) -> CommandView:
+        """Return a command that something else has changed, and tell those who listen.
+
+        Raises:
+            CommandNotFoundError: there is no such command.
+        """
+        return self._told(await self.get(command_id))
+
     async def labels(self, command_ids: Collection[UUID]) -> Mapping[UUID, CommandLabel]:
         """Return what commands are called, by their ids, of those that there are."""
         return await self._commands.labels(command_ids)

@@ -123,7 +123,7 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    definition, words, *_ = (block.replace("8000", port) for block in of("docs/commands.md"))
+    definition, words, times, *_ = (block.replace("8000", port) for block in of("docs/commands.md"))
     seen = await see(second, definition)
     assert "Good morning, $(whoami)\nGood morning, $(whoami)\n" in seen
     assert "\nexit code 65\n" in seen
@@ -134,6 +134,10 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     [program] = PYTHON.findall(GUIDE.read_text())
     (tmp_path / "home" / "count.py").write_text(program.replace("8000", port))
     assert "5\ndone\nsucceeded 0\n" in await see(second, "python3 count.py\n")
+    seen = await see(second, times)
+    assert "it runs at 03:00 instead" in seen
+    assert '{"items":[],"next":null}' in seen
+    assert seen.count('"name":"tidy up"') == 2
 
 
 async def test_backup_and_restore_can_be_pasted(

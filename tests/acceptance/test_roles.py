@@ -25,14 +25,23 @@ BODIES: dict[str, Any] = {"stop": PATIENT, "signal": {"signal": "SIGCONT"}}
 REFUSED = {401, 403, 404}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
-    """A command of GROUP with a run that goes on, and a token for each role in each group."""
+    """A command of GROUP with a run that goes on, and a token for each role in each group.
+
+    The command has a schedule.
+    """
 
     client: Client
     command: str
     run: str
     tokens: dict[tuple[Role, str], str]
+    schedule: str = ""
+
+    async def make_schedule(self) -> None:
+        """Have the command started by a schedule."""
+        path = f"commands/{self.command}/schedules"
+        self.schedule = (await self.client.call("POST", path, json={"cron": "0 0 1 1 *"}))["id"]
 
     def cells(self) -> Iterator[tuple[str, str, Right, Role, str]]:
         """Iterate over routes, roles and groups: method, path, right, role, group."""
@@ -41,7 +50,7 @@ class Site:
 
     def at(self, path: str) -> str:
         """Return a path with the id of what there is; of other things, of none."""
-        ids = {"commands": self.command, "runs": self.run}
+        ids = {"commands": self.command, "runs": self.run, "schedules": self.schedule}
         return path.replace("{id}", ids.get(path.partition("/")[0], NOBODY))
 
     async def ask(self, method: str, path: str, token: str | None) -> int:
@@ -64,7 +73,9 @@ class Site:
             body["json"] = BODIES[path.rpartition("/")[2]]
         async with session.request(method, url, headers=headers, **body) as response:
             await response.read()
-            return response.status
+        if (method, path, response.status) == ("DELETE", f"schedules/{self.schedule}", 204):
+            await self.make_schedule()
+        return response.status
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -78,7 +89,9 @@ async def site(shared_service: Service) -> AsyncIterator[Site]:
             asked = {"name": f"{role} of {group}", "role": role, "group": group}
             made = await client.call("POST", "tokens/", json=asked, status=201)
             tokens[role, group] = made["token"]
-        yield Site(client, created["id"], created["run"]["id"], tokens)
+        site = Site(client, created["id"], created["run"]["id"], tokens)
+        await site.make_schedule()
+        yield site
 
 
 def expected(path: str, right: Right, role: Role, group: str) -> int | None:

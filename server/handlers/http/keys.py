@@ -29,6 +29,7 @@ from server.services.notifications.sent import Notifications
 from server.services.notifications.targets import Targets
 from server.services.readiness import Readiness
 from server.services.runs import RunService
+from server.services.schedules.schedules import ScheduleService
 from server.services.search.search import Search
 from server.services.watching import Watching
 from server.settings.access import AccessSettings
@@ -65,6 +66,7 @@ DELETIONS = web.AppKey("deletions", Deletions)
 EVENTS = web.AppKey("events", Events)
 MARKS = web.AppKey("marks", Marks)
 RUNS = web.AppKey("runs", RunService)
+SCHEDULES = web.AppKey("schedules", ScheduleService)
 WATCHING = web.AppKey("watching", Watching)
 SEARCH = web.AppKey("search", Search)
 VIEWERS = web.AppKey("viewers", Viewers)

@@ -16,6 +16,7 @@ from server.errors import (
     GrantNotFoundError,
     NotFoundError,
     RunNotFoundError,
+    ScheduleNotFoundError,
     TargetNotFoundError,
     TokenNotFoundError,
 )
@@ -100,6 +101,11 @@ def command_id(request: web.Request) -> UUID:
 def run_id(request: web.Request) -> UUID:
     """Return the run's id in the path."""
     return _id(request, "run", RunNotFoundError)
+
+
+def schedule_id(request: web.Request) -> UUID:
+    """Return the schedule's id in the path."""
+    return _id(request, "schedule", ScheduleNotFoundError)
 
 
 def token_id(request: web.Request) -> UUID:

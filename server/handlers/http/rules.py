@@ -20,6 +20,7 @@ class Thing(Enum):
 
     COMMAND = "commands"
     RUN = "runs"
+    SCHEDULE = "schedules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from server.errors import CommandNotFoundError, RunNotFoundError
+from server.errors import CommandNotFoundError, RunNotFoundError, ScheduleNotFoundError
 from server.repositories.database.database import Database
 
 OF_COMMANDS = "SELECT id, group_name FROM commands WHERE id = ANY(%(ids)s::uuid[])"
@@ -11,6 +11,12 @@ OF_COMMANDS = "SELECT id, group_name FROM commands WHERE id = ANY(%(ids)s::uuid[
 OF_RUN = """
     SELECT c.group_name FROM commands_info r JOIN commands c ON c.id = r.commands_id
     WHERE r.id = %(id)s
+"""
+
+
+OF_SCHEDULE = """
+    SELECT c.group_name FROM schedules s JOIN commands c ON c.id = s.commands_id
+    WHERE s.id = %(id)s
 """
 
 
@@ -46,5 +52,17 @@ class GroupRepository:
         row = await self._database.fetch_one(OF_RUN, {"id": run_id})
         if row is None:
             raise RunNotFoundError.of(run_id)
+        group: str = row[0]
+        return group
+
+    async def of_schedule(self, schedule_id: UUID) -> str:
+        """Return the group of a schedule's command.
+
+        Raises:
+            ScheduleNotFoundError: there is no such schedule.
+        """
+        row = await self._database.fetch_one(OF_SCHEDULE, {"id": schedule_id})
+        if row is None:
+            raise ScheduleNotFoundError.of(schedule_id)
         group: str = row[0]
         return group

@@ -19,6 +19,10 @@ class GroupsStored(Protocol):
         """Return the group of a run's command; raises RunNotFoundError."""
         ...
 
+    async def of_schedule(self, schedule_id: UUID) -> str:
+        """Return the group of a schedule's command; raises ScheduleNotFoundError."""
+        ...
+
     async def of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Return the groups of those commands that there are."""
         ...
@@ -37,6 +41,7 @@ class Groups:
         self._stored = stored
         self._commands = Remembered(stored.of_command, clock=clock)
         self._runs = Remembered(stored.of_run, clock=clock)
+        self._schedules = Remembered(stored.of_schedule, clock=clock)
         self._on_left: list[Callable[[], None]] = []
 
     def on_left(self, callback: Callable[[], None]) -> None:
@@ -61,6 +66,15 @@ class Groups:
         """
         return (await self._runs.get(run_id)).value
 
+    async def group_of_schedule(self, schedule_id: UUID) -> str:
+        """Return the group of a schedule, which is its command's.
+
+        Raises:
+            ScheduleNotFoundError: there is no such schedule.
+            DatabaseUnavailableError: the database is away, and it is not known of late.
+        """
+        return (await self._schedules.get(schedule_id)).value
+
     async def groups_of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Return the groups of commands, by their ids, of those that there are.
 
@@ -71,7 +85,7 @@ class Groups:
 
     def forget(self, group: str) -> None:
         """Ask again what is known to be of a group: a command has left it."""
-        for remembered in (self._commands, self._runs):
+        for remembered in (self._commands, self._runs, self._schedules):
             remembered.forget_where(lambda known: known == group)
         for callback in self._on_left:
             callback()

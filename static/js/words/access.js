@@ -10,6 +10,7 @@ export const ACTS = [
   ...["run.stop", "run.signal", "run.delete", "session.create", "session.end"],
   ...["token.create", "token.revoke", "grant.create", "grant.delete"],
   ...["target.create", "target.change", "target.delete", "target.test", "denied"],
+  ...["schedule.create", "schedule.change", "schedule.delete", "command.pause", "command.resume"],
 ];
 
 /** @param {string} text @returns {string} */

@@ -21,6 +21,7 @@ TOKEN = "a-token-for-metrics"  # noqa: S105
 VIEWER, OPERATOR, EDITOR, ADMIN = Role
 PUBLIC = None
 ANYTHING = {"name": "changed", "script": "true", "group": GROUP}
+YEARLY = {"cron": "0 0 1 1 *"}
 PATIENT = {"signal": "SIGCONT", "grace_seconds": 86400}
 
 
@@ -54,6 +55,17 @@ TABLE = {
     ("POST", "/api/v1/commands/{id}/runs"): Row(OPERATOR, 201),
     ("GET", "/api/v1/commands/{id}/runs"): Row(VIEWER),
     ("GET", "/api/v1/commands/{id}/ws"): Row(VIEWER, 101),
+    ("POST", "/api/v1/commands/{id}/pause"): Row(OPERATOR, 200, {"note": "for a while"}),
+    ("POST", "/api/v1/commands/{id}/resume"): Row(OPERATOR),
+    ("GET", "/api/v1/commands/{id}/schedules"): Row(VIEWER),
+    ("POST", "/api/v1/commands/{id}/schedules"): Row(EDITOR, 201, YEARLY),
+    ("GET", "/api/v1/schedules"): Row(VIEWER),
+    ("GET", "/api/v1/schedules/preview"): Row(VIEWER, query="?cron=0+0+1+1+*"),
+    ("GET", "/api/v1/schedules/{id}"): Row(VIEWER),
+    ("PUT", "/api/v1/schedules/{id}"): Row(EDITOR, 200, YEARLY),
+    ("PATCH", "/api/v1/schedules/{id}"): Row(EDITOR, 200, {"overlap": "queue"}),
+    ("DELETE", "/api/v1/schedules/{id}"): Row(EDITOR, 204),
+    ("GET", "/api/v1/schedules/{id}/fires"): Row(VIEWER),
     ("POST", "/api/v1/scripts/check"): Row(EDITOR, 200, {"script": "true"}),
     ("GET", "/api/v1/runs"): Row(VIEWER),
     ("POST", "/api/v1/runs/delete"): Row(ADMIN, 200, {"ids": [NOBODY]}),
@@ -103,13 +115,20 @@ NAMED = {"{name}": "api", "{path}": "logo.svg"}
 """What stands for what a path holds; ids differ."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
-    """A server with a command of GROUP, whose run goes on."""
+    """A server with a command of GROUP, whose run goes on, and which has a schedule."""
 
     api: Api
     command: str
     run: str
+    schedule: str = ""
+
+    async def make_schedule(self) -> None:
+        """Have the command started by a schedule."""
+        path, admin = f"commands/{self.command}/schedules", {"As": "admin@*"}
+        made = await self.api.call("POST", path, json=YEARLY, headers=admin, status=201)
+        self.schedule = made["id"]
 
     def routes(self) -> Iterator[tuple[str, str, Row]]:
         """Iterate over all routes that there are, with what is expected of each."""
@@ -127,6 +146,7 @@ class Site:
     def at(self, path: str, *, unknown: bool = False) -> str:
         """Return a path with the id of what is there, or of what is not."""
         known = self.command if "/commands/" in path else self.run
+        known = self.schedule if "/schedules/{id}" in path else known
         return path.replace("{id}", NOBODY if unknown else known)
 
     async def ask(self, method: str, path: str, row: Row, claim: str | None) -> tuple[int, str]:
@@ -138,7 +158,10 @@ class Site:
         async with self.api.client.request(
             method, path + row.query, headers=headers, allow_redirects=True, **asked
         ) as response:
-            return response.status, await response.text()
+            answer = response.status, await response.text()
+        if method == "DELETE" and self.schedule in path and answer[0] == 204:
+            await self.make_schedule()
+        return answer
 
     async def _watch(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
         query = "" if path.strip("/").endswith("events") else "?format=json"
@@ -159,7 +182,9 @@ async def site(serve: Serve) -> Site:
     created = await api.create("exec sleep 1000", group=GROUP)
     await api.call("PATCH", f"commands/{created['id']}", json={"script": "true"}, status=200)
     del api.client.session.headers["As"]
-    return Site(api, created["id"], created["run"]["id"])
+    site = Site(api, created["id"], created["run"]["id"])
+    await site.make_schedule()
+    return site
 
 
 def expected(row: Row, path: str, role: Role, group: str) -> int:
@@ -232,7 +257,8 @@ async def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(
                 for claim in [f"admin@{OTHER}", "-"]:
                     hidden = await site.ask(method, site.at(path), row, claim)
                     other = await site.ask(method, site.at(path, unknown=True), row, claim)
-                    ids = [site.at("/commands/{id}"), site.at("/runs/{id}")]
+                    kinds = ("commands", "runs", "schedules")
+                    ids = [site.at(f"/{kind}/{{id}}") for kind in kinds]
                     text = hidden[1]
                     for one in ids:
                         text = text.replace(one.rpartition("/")[2], NOBODY)

@@ -32,6 +32,10 @@ class Stored:
             raise RunNotFoundError.of(run_id)
         return self.groups[run_id]
 
+    async def of_schedule(self, schedule_id: UUID) -> str:
+        self._ask()
+        return self.groups[schedule_id]
+
     async def of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
         self._ask()
         return {one: self.groups[one] for one in command_ids}

@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS schedules_fires;
+DROP TABLE IF EXISTS schedules;

@@ -1,0 +1,182 @@
+"""The Lagging: finds runs that start late or take long, and says so once."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from server.definition import Cause, CauseKind, Options
+from server.models import Run, RunState
+from server.repositories.fires import FireRepository, Usual
+from server.services.running.active import ActiveRuns
+from server.services.tasks import forever
+
+LOOK_SECONDS = 10.0
+
+LATE = timedelta(minutes=5)
+"""A run of a schedule that is still queued so long after it was stored is late."""
+
+LONG_FACTOR = 2
+LONG = timedelta(seconds=60)
+"""A run takes long when it goes on for more than LONG_FACTOR times as long as the longest of the
+last RUNS that succeeded, and for LONG more."""
+
+RUNS = 20
+FEWEST = 5
+"""Of fewer runs nothing is concluded."""
+
+PRUNED = 5000
+"""Rows that are forgotten at a time, at most: more than are written meanwhile."""
+
+PRUNE_EVERY = timedelta(minutes=1)
+
+
+class Occasion(StrEnum):
+    """What is told."""
+
+    LATE = "late"
+    LONG = "long"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """Something that is told of a command: of a run, or of due times for which there is none."""
+
+    occasion: Occasion
+    command_id: UUID
+    options: Options
+    run_id: UUID | None
+    reason: str
+
+
+Tell = Callable[[Lag], Awaitable[None]]
+
+
+class Lagging:
+    """Looks after the active runs of this server, in memory; the database is asked once a run.
+
+    `tell` hands on what is found. What came of due times is kept for `kept`, None: for ever.
+    """
+
+    def __init__(
+        self,
+        active: ActiveRuns,
+        fires: FireRepository,
+        tell: Tell,
+        *,
+        kept: timedelta | None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._active = active
+        self._fires = fires
+        self._tell = tell
+        self._kept = kept
+        self._clock = clock
+        self._prune_at = clock()
+        self._late: set[UUID] = set()
+        self._bounds: dict[UUID, timedelta | None] = {}
+
+    async def run(self) -> None:
+        """Look after runs, forever; the service's owner cancels it."""
+        await forever(self.step, seconds=LOOK_SECONDS, name="looking for runs that lag")
+
+    async def step(self) -> None:
+        """Tell of what has become late or long.
+
+        Raises:
+            DatabaseUnavailableError: some may not be told of; it may be done again.
+        """
+        now = self._clock()
+        runs = {live.run.id: live.run for live in self._active if is_watched(live.run)}
+        self._late &= runs.keys()
+        self._bounds = {one: bound for one, bound in self._bounds.items() if one in runs}
+        await self._find_late(runs.values(), now)
+        await self._find_long(runs.values(), now)
+        await self._prune(now)
+
+    async def _prune(self, now: datetime) -> None:
+        """Forget old due times, some at a time."""
+        if self._kept is not None and now >= self._prune_at:
+            await self._fires.prune(now, self._kept, PRUNED)
+            self._prune_at = now + PRUNE_EVERY
+
+    async def _find_late(self, runs: Iterable[Run], now: datetime) -> None:
+        for run in runs:
+            if is_late(run, now) and run.id not in self._late:
+                cause = run.cause
+                self._late.add(run.id)
+                if await self._is_new(cause, self._fires.mark_late, now):
+                    reason = f"it has been queued for {_whole(now - run.created_at)}"
+                    await self._tell(_lag(Occasion.LATE, run, reason))
+
+    async def _find_long(self, runs: Collection[Run], now: datetime) -> None:
+        going = [run for run in runs if run.state is RunState.RUNNING and _took(run, now) > LONG]
+        unknown = {run.command_id for run in going if run.id not in self._bounds}
+        if unknown:
+            usual = await self._fires.usual(unknown, RUNS)
+            self._bounds |= {
+                run.id: bound_of(usual.get(run.command_id))
+                for run in going
+                if run.id not in self._bounds
+            }
+        for run in going:
+            bound = self._bounds[run.id]
+            if bound is not None and _took(run, now) > bound:
+                self._bounds[run.id] = None  # it is told once
+                if await self._is_new(run.cause, self._fires.mark_long, now):
+                    reason = f"it has been running for {_whole(_took(run, now))}, and not more"
+                    reason += f" than {_whole(bound)} was to be expected"
+                    await self._tell(_lag(Occasion.LONG, run, reason))
+
+    async def _is_new(
+        self,
+        cause: Cause | None,
+        mark: Callable[[UUID, datetime, datetime], Awaitable[bool]],
+        now: datetime,
+    ) -> bool:
+        """Note it with the due time, if there is one; False: that was done by a server before."""
+        if cause is None or cause.kind is not CauseKind.SCHEDULE:
+            return True
+        if cause.id is None or cause.due_at is None:
+            return True
+        return await mark(cause.id, cause.due_at, now)
+
+
+def is_watched(run: Run) -> bool:
+    """Return whether it matters to somebody that a run is late or takes long."""
+    if run.cause is not None and run.cause.kind is CauseKind.SCHEDULE:
+        return True
+    return any(Occasion.LONG in notify.on for notify in run.options.notify)
+
+
+def is_late(run: Run, now: datetime) -> bool:
+    """Return whether a run should have been started by now."""
+    scheduled = run.cause is not None and run.cause.kind is CauseKind.SCHEDULE
+    return scheduled and run.state is RunState.QUEUED and now - run.created_at > LATE
+
+
+def bound_of(usual: Usual | None) -> timedelta | None:
+    """Return after how long a run takes long; None: it is not known."""
+    if usual is None or usual.runs < FEWEST:
+        return None
+    longest = timedelta(seconds=usual.longest_seconds)
+    return max(longest * LONG_FACTOR, longest + LONG)
+
+
+def _took(run: Run, now: datetime) -> timedelta:
+    return now - run.start_time
+
+
+def _whole(time: timedelta) -> timedelta:
+    return timedelta(seconds=time // timedelta(seconds=1))
+
+
+def _lag(occasion: Occasion, run: Run, reason: str) -> Lag:
+    return Lag(
+        occasion=occasion,
+        command_id=run.command_id,
+        options=run.options,
+        run_id=run.id,
+        reason=reason,
+    )
