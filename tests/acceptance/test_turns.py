@@ -3,7 +3,6 @@
 The scripts themselves tell what went on, and when (tests.support.turns).
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,6 @@ from server.keeper.failpoints import VARIABLE
 from server.state import HOST_FILE
 from tests.acceptance.conftest import ended
 from tests.support.client import Client, Start
-from tests.support.postgres import execute
 from tests.support.service import Service
 from tests.support.turns import Notes
 from tests.support.waiting import until, until_true
@@ -43,10 +41,8 @@ async def other(client: Client, tmp_path: Path) -> AsyncIterator[Client]:
 
 async def limited(client: Client, script: str, limit: int = 1, beyond: str = "queue") -> str:
     """Store a command with a limit; return its id."""
-    made = await client.create(script, start=False)
-    options = json.dumps({"concurrency": {"limit": limit, "beyond": beyond}})
-    database_url = client.service.environment["TAILRUN_DATABASE_URL"]
-    execute(database_url, f"UPDATE commands SET options = '{options}' WHERE id = '{made['id']}'")  # noqa: S608  ours
+    concurrency = {"limit": limit, "beyond": beyond}
+    made = await client.create(script, start=False, concurrency=concurrency)
     return str(made["id"])
 
 

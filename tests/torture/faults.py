@@ -14,7 +14,7 @@ from server.state import LOCK_FILE
 from tests.torture.database import TorturedDatabase
 from tests.torture.keeper_watch import KeeperWatch
 from tests.torture.server import Server
-from tests.torture.site import EX_CONFIG, FAILPOINTS, Site
+from tests.torture.site import EX_CONFIG, KEEPERS_FAILPOINTS, SERVERS_FAILPOINTS, Site
 
 GIVE_WAY_SECONDS = 5.0
 UPTIME_SECONDS = 0.8
@@ -86,7 +86,8 @@ class Faults:
     def _failpoints(self) -> str:
         if "server" not in self._kinds or self._random.random() < 0.7:
             return ""
-        points = FAILPOINTS if "keeper" in self._kinds else FAILPOINTS[:6]
+        keepers = KEEPERS_FAILPOINTS if "keeper" in self._kinds else ()
+        points = (*SERVERS_FAILPOINTS, *keepers)
         return f"{self._random.choice(points)}:{self._random.randint(1, 8)}"
 
     async def _uptime(self, server: Server, over: asyncio.Event, mean_seconds: float) -> None:

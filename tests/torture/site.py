@@ -15,13 +15,21 @@ RETRY_SECONDS = 0.1
 DEPLOY_SECONDS = 5.0
 EX_CONFIG = 78
 DATABASE_AWAY = "tailrun: The database"
-FAILPOINTS = (
+SERVERS_FAILPOINTS = (
     "run.stored",
     "run.started",
     "archive.read",
     "archive.append",
     "archive.committed",
     "run.ended",
+    "turns.look",
+    "turns.claiming",
+    "turns.claimed",
+    "turns.replacing",
+    "turns.stopping",
+)
+
+KEEPERS_FAILPOINTS = (
     "keeper.spool_made",
     "keeper.spawned",
     "keeper.process_recorded",
@@ -32,7 +40,7 @@ FAILPOINTS = (
 
 
 class Site:
-    """One state directory. `starts` and `ends` are where scripts note what they do.
+    """One state directory. `starts`, `ends` and `turns` are where scripts note what they do.
 
     `run_as` is whom runs are started as, None for our own user.
     """
@@ -45,7 +53,8 @@ class Site:
         self.log = directory / "server.log"
         self.starts = directory / "starts"
         self.ends = directory / "ends"
-        for path in (self.starts, self.ends):
+        self.turns = directory / "turns"
+        for path in (self.starts, self.ends, self.turns):
             path.mkdir()
         self.settings = {
             "port": "0",
@@ -60,7 +69,7 @@ class Site:
         if run_as is not None:
             self.settings["run_as"] = run_as
             directory.chmod(0o755)
-            for path in (self.starts, self.ends):
+            for path in (self.starts, self.ends, self.turns):
                 shutil.chown(path, run_as)
         self.server: Server | None = None
         self.away = [Interval(time.time(), float("inf"))]

@@ -17,6 +17,7 @@ from tests.torture.oracle import History
 from tests.torture.reckoning import reckon
 from tests.torture.site import Site
 from tests.torture.tally import Tally
+from tests.torture.turns import Turns
 from tests.torture.victims import Victims
 from tests.torture.viewers import Viewer
 
@@ -86,9 +87,11 @@ class Torture:
             victims = Victims(
                 api, site, url, self._random("victims"), outage_seconds=self._outage_seconds
             )
-            await self._break(seconds, api, site, load, victims, faults)
+            turns = Turns(api, site, self._random("turns"))
+            await self._break(seconds, api, site, load, victims, turns, faults)
             self._tally.count("kills of the keeper", len(history.keeper_deaths))
-            await reckon(site, load, victims, url)
+            await turns.judge()
+            await reckon(site, load, victims, url, but=turns.command_ids)
 
     def _random(self, part: str) -> random.Random:
         return random.Random(f"{self._seed} {part}")
@@ -100,6 +103,7 @@ class Torture:
         site: Site,
         load: Load,
         victims: Victims,
+        turns: Turns,
         faults: Faults,
     ) -> None:
         over = self._over
@@ -110,7 +114,13 @@ class Torture:
             breaking = [group.create_task(loop(over)) for loop in faults.loops()]
             working = [
                 group.create_task(work(over))
-                for work in (load.start, load.check, *(viewer.watch for viewer in viewers), *making)
+                for work in (
+                    load.start,
+                    load.check,
+                    turns.start,
+                    *(viewer.watch for viewer in viewers),
+                    *making,
+                )
             ]
             await asyncio.sleep(seconds)
             over.set()

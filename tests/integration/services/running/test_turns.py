@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +21,9 @@ from tests.integration.services.running.harness import Site, a_site
 from tests.support.access import BY
 from tests.support.turns import Notes
 from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from server.repositories.database.connections import Row
 
 
 @pytest.fixture
@@ -267,3 +271,23 @@ async def test_runs_of_a_server_that_is_away_are_passed_over_in_the_line(
     await begun(notes, live)
     notes.open()
     assert (await site.ended(live)).state is RunState.SUCCEEDED
+
+
+async def test_a_command_without_a_limit_costs_no_statement_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is stored by one, as ever, and nobody looks at turns."""
+    await site.begin()
+    command = await site.command("exit 5")
+    asked: list[str] = []
+    fetch_all = Database.fetch_all
+
+    async def noted(database: Database, sql: str, *given: Any, **named: Any) -> "list[Row]":
+        asked.append(sql)
+        return await fetch_all(database, sql, *given, **named)
+
+    monkeypatch.setattr(Database, "fetch_all", noted)
+    live = await site.runner.start(command, by=BY)
+    assert (await site.ended(live)).exitcode == 5
+    assert [sql for sql in asked if "commands_info AS r (" in sql] == asked[:1]
+    assert not [sql for sql in asked if "FOR NO KEY UPDATE" in sql or "unnest(" in sql]
