@@ -27,6 +27,11 @@ SERVERS_FAILPOINTS = (
     "turns.claimed",
     "turns.replacing",
     "turns.stopping",
+    "end.follow",
+    "end.followed",
+    "notification.claim",
+    "notification.claimed",
+    "notification.sent",
 )
 
 KEEPERS_FAILPOINTS = (
@@ -40,7 +45,7 @@ KEEPERS_FAILPOINTS = (
 
 
 class Site:
-    """One state directory. `starts`, `ends` and `turns` are where scripts note what they do.
+    """One state directory, with directories where scripts note what they do (`starts` and so on).
 
     `run_as` is whom runs are started as, None for our own user.
     """
@@ -54,7 +59,8 @@ class Site:
         self.starts = directory / "starts"
         self.ends = directory / "ends"
         self.turns = directory / "turns"
-        for path in (self.starts, self.ends, self.turns):
+        self.chains = directory / "chains"
+        for path in (self.starts, self.ends, self.turns, self.chains):
             path.mkdir()
         self.settings = {
             "port": "0",
@@ -69,7 +75,7 @@ class Site:
         if run_as is not None:
             self.settings["run_as"] = run_as
             directory.chmod(0o755)
-            for path in (self.starts, self.ends, self.turns):
+            for path in (self.starts, self.ends, self.turns, self.chains):
                 shutil.chown(path, run_as)
         self.server: Server | None = None
         self.away = [Interval(time.time(), float("inf"))]

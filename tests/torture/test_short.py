@@ -20,3 +20,5 @@ async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
     assert tally.counts["lines"] > 1000
     assert tally.counts["victims"] > 0
     assert tally.counts["runs with turns"] > 0
+    assert tally.counts["chains"] > 0
+    assert tally.counts["notifications heard"] > 0

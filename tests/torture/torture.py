@@ -9,9 +9,11 @@ import aiohttp
 
 from server.services.tasks import cancel_and_wait
 from tests.torture.api import Api
+from tests.torture.chains import Chains
 from tests.torture.database import TorturedDatabase
 from tests.torture.faults import Faults
 from tests.torture.keeper_watch import KeeperWatch
+from tests.torture.listener import listening
 from tests.torture.load import Load
 from tests.torture.oracle import History
 from tests.torture.reckoning import reckon
@@ -25,6 +27,7 @@ KINDS = ("server", "keeper", "database", "freeze", "renew", "victims")
 RUNS = 24
 VIEWERS = 4
 VICTIMS = 4
+CHAINS = 4
 REPORT_SECONDS = 30.0
 
 OUTAGE_SECONDS = 5.0
@@ -88,10 +91,13 @@ class Torture:
                 api, site, url, self._random("victims"), outage_seconds=self._outage_seconds
             )
             turns = Turns(api, site, self._random("turns"))
-            await self._break(seconds, api, site, load, victims, turns, faults)
+            listener = await stack.enter_async_context(listening(self._random("listener")))
+            chains = Chains(api, site, listener, self._random("chains"))
+            await self._break(seconds, api, site, load, victims, turns, chains, faults)
             self._tally.count("kills of the keeper", len(history.keeper_deaths))
             await turns.judge()
-            await reckon(site, load, victims, url, but=turns.command_ids)
+            await chains.judge()
+            await reckon(site, load, victims, url, but=turns.command_ids | chains.command_ids)
 
     def _random(self, part: str) -> random.Random:
         return random.Random(f"{self._seed} {part}")
@@ -104,6 +110,7 @@ class Torture:
         load: Load,
         victims: Victims,
         turns: Turns,
+        chains: Chains,
         faults: Faults,
     ) -> None:
         over = self._over
@@ -118,6 +125,7 @@ class Torture:
                     load.start,
                     load.check,
                     turns.start,
+                    *[chains.make] * CHAINS,
                     *(viewer.watch for viewer in viewers),
                     *making,
                 )
