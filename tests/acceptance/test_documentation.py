@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
+from uuid import uuid4
 
 import pytest
 
@@ -94,12 +95,21 @@ def test_every_operation_is_described(
 
 async def id_for(client: Client, operation: Operation, script: str = "sleep 1000") -> str:
     """Make a command with a run, and return the id that the operation's path needs."""
+    if "/notification-targets/" in operation.path:
+        return await add_target(client, f"target {uuid4()}")
     created = await client.create(script)
     identifier: str = created["id"] if "/commands/" in operation.path else created["run"]["id"]
     if "/schedules/{id}" in operation.path:
         path = f"commands/{created['id']}/schedules"
         identifier = (await client.call("POST", path, json={"cron": "0 0 1 1 *"}))["id"]
     return identifier
+
+
+async def add_target(client: Client, name: str) -> str:
+    """Make a notification target where nobody listens; return its id."""
+    body = {"name": name, "url": "http://127.0.0.1:1/"}
+    made = await client.call("POST", "notification-targets/", json=body)
+    return str(made["id"])
 
 
 def needed(operation: Operation) -> str:
@@ -116,7 +126,7 @@ async def test_the_examples_are_accepted(
     for operation in operations:
         if operation.body is not None:
             with subtests.test(f"{operation.method} {operation.path}"):
-                await take_all_grants_back(client)
+                await take_examples_back(client)
                 path = operation.path_of(await id_for(client, operation))
                 body = operation.body
                 if path == "session":  # a ticket is good once
@@ -124,10 +134,11 @@ async def test_the_examples_are_accepted(
                 await client.call(operation.method, path, json=body)
 
 
-async def take_all_grants_back(client: Client) -> None:
-    """Delete what grants there are: a principal has one in a group, and it may be the example's."""
-    for grant in (await client.call("GET", "grants/"))["items"]:
-        await client.call("DELETE", f"grants/{grant['id']}")
+async def take_examples_back(client: Client) -> None:
+    """Delete what grants and targets there are: there may be one of each example, and no more."""
+    for kind in ("grants", "notification-targets"):
+        for one in (await client.call("GET", f"{kind}/"))["items"]:
+            await client.call("DELETE", f"{kind}/{one['id']}")
 
 
 ACCIDENTS = {410, 429, 503}
@@ -173,6 +184,8 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         path = operation.path_of((await client.create("sleep 1000", **refusing))["id"])
     elif status == 409 and operation.path.endswith("/grants/"):
         await client.call("POST", path, **good)
+    elif status == 409 and "/notification-targets/" in operation.path:
+        await add_target(client, good["json"]["name"])
     elif status == 409:
         await settle(client, operation, known)
     asked = path if status == 422 else path + needed(operation)
@@ -218,7 +231,7 @@ async def test_the_documented_errors_are_given(
         for status in {int(text) for text in operation.told["responses"]} - ACCIDENTS:
             if status >= 400 and (operation.path, status) not in TEDIOUS:
                 with subtests.test(f"{operation.method} {operation.path}", status=status):
-                    await take_all_grants_back(client)
+                    await take_examples_back(client)
                     assert await provoke(client, operation, status) == status
 
 
@@ -261,7 +274,7 @@ async def test_answers_are_as_documented(
         for status, answer in operation.told["responses"].items():
             if int(status) < 300 and "$ref" in answer.get("schema", {}):
                 with subtests.test(f"{operation.method} {operation.path}"):
-                    await take_all_grants_back(client)
+                    await take_examples_back(client)
                     path = operation.path_of(await id_for(client, operation))
                     path += IN_FULL.get((operation.method, path), "") + needed(operation)
                     told = await client.call(

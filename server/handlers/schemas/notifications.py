@@ -19,9 +19,9 @@ from server.notifications import (
 URL_CHARACTERS = 2000
 SECRET_CHARACTERS = 100
 URL = {
-    "description": "of a webhook: https://…; of Apprise: as its documentation says, such as"
-    " `mailto://…`, `slack://…`, `tgram://…`. It is never shown again",
-    "example": "https://chat.example.org/hooks/tailrun",
+    "description": "of a webhook, by https or http; of Apprise: as its documentation says, for mail"
+    " and many a chat. It is never shown again",
+    "example": "https://[2001:db8::1]/hooks/tailrun",
 }
 SECRET = {
     "description": "what a webhook's messages are signed with: `whsec_` and base64; without it one"
