@@ -2,6 +2,7 @@
 import { followSignIns } from "./access/arriving.js";
 import { SessionBanner } from "./access/banner.js";
 import { SignInScreen } from "./access/sign_in_screen.js";
+import { waitWith } from "./base/loading.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
 import { EVERYWHERE, useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
@@ -13,8 +14,10 @@ import { Help } from "./parts/help.js";
 import { closeNotice, Notice } from "./parts/notice.js";
 import { TopBar } from "./parts/top_bar.js";
 import { useScreen } from "./screens.js";
-import { checkServer } from "./server/api.js";
+import { noAnswer } from "./server/answers.js";
+import { checkServer, serverBack } from "./server/api.js";
 import { session } from "./server/session.js";
+import { serverState } from "./server/state.js";
 import { useLanguage } from "./words/language.js";
 import { t } from "./words/words.js";
 
@@ -52,9 +55,12 @@ function Screen({ kind }) {
   const component = useScreen(screen);
   if (kind === "asking") return html`<${Waiting} />`;
   if (kind === "out") return html`<${SignInScreen} />`;
-  if (!component) return html`<${Waiting} />`;
+  if (!component) return html`<${Loading} />`;
   return html`<${component} key=${[screen, id, other].join("/")} id=${id} other=${other} query=${query} />`;
 }
+
+/** A screen whose module is still to come. */
+const Loading = () => html`<${Waiting} problem=${useStore(serverState).kind === "unreachable" ? noAnswer() : null} />`;
 
 /** The hash is the page's address, so the skip link moves the focus by itself. */
 function skip(event) {
@@ -63,6 +69,7 @@ function skip(event) {
 }
 
 addEventListener("offline", checkServer);
+waitWith(serverBack);
 
 const place = document.getElementById("page");
 place.replaceChildren();

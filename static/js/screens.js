@@ -25,7 +25,7 @@ const REST_AFTER_MS = 300;
 const screens = new Map([["missing", MissingScreen]]);
 
 async function load(name) {
-  if (!screens.has(name)) screens.set(name, await loading(MODULES[name]()));
+  if (!screens.has(name)) screens.set(name, await loading(MODULES[name]));
 }
 
 /** So that a screen is there at once, and whatever becomes of the server. */

@@ -2,12 +2,13 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
 
-from tests.support.browser import OpenTab, Tab
-from tests.support.client import Client
+from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
+from tests.support.client import Client, Start
 from tests.support.waiting import until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,6 +117,30 @@ async def test_all_other_screens_are_loaded_once_one_is_shown(
     await tab.go("/account")
     await expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
     assert tab.problems == []
+
+
+async def test_a_screen_that_is_asked_for_while_the_server_is_away_comes_once_it_is_back(
+    start: Start, open_tab: OpenTab
+) -> None:
+    client = await start()
+    service = client.service
+    service.set(port=str(urlsplit(service.address).port))
+    run = await client.run("echo seen")
+    await client.finished(run)
+    tab = await open_tab(client, "/account", expected=[CONNECTION_REFUSED])
+    await tab.page.add_init_script(NEVER_IDLE)
+    await tab.page.reload()
+    await expect(tab.page.get_by_role("heading", level=1)).to_be_visible()
+    incomplete = tab.page.get_by_text("A part of this page is missing.")
+    await service.kill()
+    await tab.go(f"/runs/{run}")
+    await expect(tab.page.get_by_text("The server does not answer.")).to_be_visible()
+    await expect(tab.page.get_by_text("It will appear here as soon as")).to_be_visible()
+    await expect(incomplete).to_have_count(0)
+    await service.start()
+    await expect(tab.log).to_contain_text("seen")
+    await expect(tab.page.get_by_text("The server does not answer.")).to_have_count(0)
+    await expect(incomplete).to_have_count(0)
 
 
 async def test_a_page_that_is_older_than_the_server_says_so_where_a_part_of_it_is_missing(

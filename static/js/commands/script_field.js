@@ -39,7 +39,7 @@ function useEditor(host, area, attributes) {
   useEffect(() => {
     let made = null;
     let gone = false;
-    loading(import("../editor/code_editor.js")).then(
+    loading(() => import("../editor/code_editor.js")).then(
       ({ CodeEditor }) => {
         if (gone) return;
         made = new CodeEditor(host.current, area.current, described);

@@ -31,6 +31,18 @@ export async function checkServer() {
   return problem === null || problem.status > 0;
 }
 
+/** Waits until a server that does not answer is back. @returns {Promise<boolean>} whether it had to be waited for */
+export async function serverBack() {
+  if ((await checkServer()) || serverState.value.kind !== "unreachable") return false;
+  return new Promise((resolve) => {
+    const unwatch = serverState.watch(({ kind }) => {
+      if (kind === "unreachable") return;
+      unwatch();
+      resolve(true);
+    });
+  });
+}
+
 let nextCheck = 0;
 
 /** Pings an unreachable server until it answers: not every screen polls. @param {number} failures so far, from 1 */

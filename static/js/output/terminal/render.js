@@ -37,5 +37,5 @@ export { movesBetweenLines, needsTerminal };
  */
 export function renderLines(lines, { as = "terminal", size } = {}) {
   if (!lines.some(({ text }) => needsTerminal(text))) return lines.map((line) => plainRow(line, as));
-  return loading(import("./emulated.js")).then(({ emulated }) => emulated(lines, as, size));
+  return loading(() => import("./emulated.js")).then(({ emulated }) => emulated(lines, as, size));
 }

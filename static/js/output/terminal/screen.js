@@ -174,7 +174,7 @@ export class Screen {
   }
 
   async #emulate() {
-    const { Emulator } = await loading(import("./emulator.js"));
+    const { Emulator } = await loading(() => import("./emulator.js"));
     const emulator = new Emulator(this.size);
     this.earlier = this.drawn.handOver(emulator);
     this.drawn = emulator;
