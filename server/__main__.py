@@ -30,6 +30,8 @@ ROLES = {
     "ps": ("tailrun.cli.entry", "ps"),
     "stop": ("tailrun.cli.entry", "stop"),
     "show": ("tailrun.cli.entry", "show"),
+    "apply": ("tailrun.cli.entry", "apply"),
+    "export": ("tailrun.cli.entry", "export"),
     "completion": ("tailrun.cli.completion", "completion"),
 }
 """By the command line's first word: the module and the function that does it."""

@@ -80,6 +80,14 @@ class ConcurrencyLimitError(ConflictError):
     """As many runs of the command go on as it lets go on at a time."""
 
 
+class PlanChangedError(ConflictError):
+    """What a set of commands would change is not what was told before, or does not stay so."""
+
+
+class CommandSetTooLargeError(TailrunError):
+    """Too much is stored of the commands that a set names."""
+
+
 class CommandChangedError(ConflictError):
     """The command is not of the version that the change was made for."""
 

@@ -22,6 +22,7 @@ from server.handlers.http.listening import auth_at, is_local, listening
 from server.handlers.http.viewers import Viewers
 from server.process import entry
 from server.repositories.access.audit import AuditRepository
+from server.repositories.command_sets import CommandSetRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.ends import EndRepository
 from server.repositories.requests import RequestRepository
@@ -35,6 +36,7 @@ from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.archive.retention import Retention
 from server.services.checking.checker import Checker
+from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
@@ -186,6 +188,7 @@ async def service(
         )
         scheduling.start(tasks)
         app[keys.SCHEDULES] = scheduling.service
+        app[keys.COMMAND_SETS] = CommandSets(CommandSetRepository(core.database), audit, events)
         app[keys.EVENTS] = events
         app[keys.CHECKER] = Checker(settings.runs.shell)
         app[keys.READINESS] = Readiness(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -137,14 +137,15 @@ class Client:
         """
         if _is_id(command):
             return Command.of(await self.ask("GET", f"commands/{command}"))
-        found = [one.id async for one in self.commands(q=command) if one.name == command]
-        if len(found) > 1:
-            raise AmbiguousError(
-                f"Several commands are called {command!r}. Name one by its id: `tailrun ls` lists"
-                " them."
-            )
-        if found:
-            return Command.of(await self.ask("GET", f"commands/{found[0]}"))
+        for name in ("key", "name"):
+            page = await self.ask("GET", "commands/", query={name: command, "limit": "2"})
+            if len(page["items"]) > 1:
+                raise AmbiguousError(
+                    f"Several commands are called {command!r}. Name one by its key or its id:"
+                    " `tailrun ls` lists them."
+                )
+            if page["items"]:
+                return Command.of(await self.ask("GET", f"commands/{page['items'][0]['id']}"))
         raise NotFoundError(
             f"There is no command {command!r}.", status=404, kind="command-not-found"
         )
@@ -175,6 +176,34 @@ class Client:
             raise NotFoundError(f"{name!r} has no run yet.", status=404, kind="run-not-found")
         return found.last_run
 
+    async def apply(
+        self,
+        commands: Sequence[Mapping[str, Any]],
+        *,
+        prune: bool = False,
+        dry_run: bool = False,
+        plan: str | None = None,
+    ) -> dict[str, Any]:
+        """Make commands, by their keys, what is said of them: all or nothing.
+
+        With `prune`, those with a key in the same groups that are not among them are deleted, with
+        all their runs. Return the `plan`, and in `items` what becomes of each; with the `plan` of a
+        dry run nothing else is done than that told.
+
+        Raises:
+            InvalidError: `fields` names what is wrong: `commands.3.script`.
+            ConflictError: they are other ones than those of the `plan` by now.
+        """
+        body = {"commands": [*commands], "prune": prune, "dry_run": dry_run, "plan": plan}
+        answer: dict[str, Any] = await self.ask("PUT", "commands/", body=body)
+        return answer
+
+    async def exported(self, *, group: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
+        """Iterate over the commands with a key that one may change, as `apply` takes them."""
+        asked = {} if group is None else {"group": group}
+        async for one in self._pages("commands/export", asked):
+            yield one
+
     async def stop_if_active(self, run_id: str, **how: Any) -> Run:
         """Stop a run, or return it if it has ended."""
         try:
@@ -185,7 +214,13 @@ class Client:
     async def _listed(
         self, path: str, query: Mapping[str, str]
     ) -> AsyncGenerator[dict[str, Any], None]:
-        asked = {"limit": str(PAGE), **query}
+        async for one in self._pages(path, {"limit": str(PAGE), **query}):
+            yield one
+
+    async def _pages(
+        self, path: str, query: Mapping[str, str]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        asked = {**query}
         while True:
             page = await self.ask("GET", path, query=asked)
             for one in page["items"]:

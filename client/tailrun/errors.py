@@ -28,6 +28,14 @@ class AmbiguousError(ClientError):
     """Several commands have this name."""
 
 
+class FilesError(ClientError):
+    """What files of commands say is wrong, or they cannot be read; a line for each thing."""
+
+    def __init__(self, told: Sequence[str]) -> None:
+        super().__init__("\n".join(told))
+        self.told = [*told]
+
+
 class RefusedError(ClientError):
     """The server refuses; `kind` is the stable type of the problem (docs/api.md, "Problems")."""
 

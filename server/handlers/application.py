@@ -12,7 +12,7 @@ from server.handlers.http.identity.cookies import take_back_ended
 from server.handlers.http.json_schema import json_schema
 from server.handlers.http.rules import RULES, check_rules
 from server.handlers.page.files import FILES, PageFiles
-from server.handlers.schemas.definition import CommandsFileSchema
+from server.handlers.schemas.command_sets import CommandsFileSchema
 from server.resources import VERSION, static_directory
 from server.settings.groups import Settings
 

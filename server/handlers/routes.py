@@ -7,6 +7,7 @@ from aiohttp import web
 from server.access import Right
 from server.handlers import (
     audit,
+    command_sets,
     commands,
     events,
     grants,
@@ -34,6 +35,8 @@ ROUTES = [
     ("GET", "ping", Right.PUBLIC, health.ping),
     ("GET", "commands/", Right.SEE, commands.list_commands),
     ("POST", "commands/", Right.EDIT, commands.create_command),
+    ("PUT", "commands/", Right.EDIT, command_sets.apply_commands),
+    ("GET", "commands/export", Right.EDIT, command_sets.export_commands),
     ("GET", "commands/{id}", Right.SEE, commands.get_command),
     ("PUT", "commands/{id}", Right.EDIT, commands.replace_command),
     ("PATCH", "commands/{id}", Right.EDIT, commands.change_command),

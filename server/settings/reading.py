@@ -253,6 +253,8 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         "       tailrun token create | list | revoke …\n"
         "       tailrun sign-in\n"
         "       tailrun keeper DIRECTORY\n"
+        "       tailrun apply FILE | DIRECTORY ...\n"
+        "       tailrun export\n"
         "       tailrun completion bash | zsh",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
         " unless its first argument is another word; `tailrun run --help` and the like say what"

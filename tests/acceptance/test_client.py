@@ -56,7 +56,7 @@ async def test_what_the_server_refuses_is_raised_by_its_name(
     created = await client.create("true", name=f"one of two {uuid.uuid4()}")
     await client.create("true", name=created["name"])
     await client.finished(created["run"]["id"])
-    with pytest.raises(errors.AmbiguousError, match="Name one by its id"):
+    with pytest.raises(errors.AmbiguousError, match="by its key or its id"):
         await tailrun.run(created["name"])
     with pytest.raises(errors.NotFoundError, match="There is no command 'none such'"):
         await tailrun.run("none such")

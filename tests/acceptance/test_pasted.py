@@ -123,7 +123,9 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    definition, words, times, *_ = (block.replace("8000", port) for block in of("docs/commands.md"))
+    definition, words, times, files = (
+        block.replace("8000", port) for block in of("docs/commands.md")
+    )
     seen = await see(second, definition)
     assert "Good morning, $(whoami)\nGood morning, $(whoami)\n" in seen
     assert "\nexit code 65\n" in seen
@@ -138,6 +140,11 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     assert "it runs at 03:00 instead" in seen
     assert '{"items":[],"next":null}' in seen
     assert seen.count('"name":"tidy up"') == 2
+    seen = await see(second, files)
+    assert "+ tidy: created\n" in seen
+    assert "tailrun: would be 1 created, " in seen
+    assert "tailrun: 0 created, 0 changed, 0 deleted, 1 unchanged\n" in seen
+    assert "older than 30 days\n" in seen
 
 
 async def test_backup_and_restore_can_be_pasted(

@@ -16,6 +16,8 @@ PROMPT = re.compile(r"<(\d+)\$ ")
 """With the exit code of what was done before."""
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HERE = re.compile(r"(?<=<<'END')\n.*?\nEND\n|(?<=<<END)\n.*?\nEND\n", re.DOTALL)
+"""What a command is given by a here-document, which the shell reads before it prompts again."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
 
 
@@ -35,7 +37,8 @@ class Terminal:
 
     async def paste(self, block: str) -> str:
         """Paste a block, wait until each of its commands is done, well; return what was seen."""
-        commands = sum(1 for line in block.splitlines() if not line.endswith("\\"))
+        whole = HERE.sub("\n", block)
+        commands = sum(1 for line in whole.splitlines() if not line.endswith("\\"))
         seen = await self._until(block, lambda said: len(PROMPT.findall(said)) >= commands)
         assert set(PROMPT.findall(seen)) == {"0"}, seen
         return seen

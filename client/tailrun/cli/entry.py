@@ -54,6 +54,20 @@ def show(arguments: Sequence[str]) -> int:
     return _say(lists.show, parser_of("show").parse_args(arguments))
 
 
+def apply(arguments: Sequence[str]) -> int:
+    """Make commands what files say; return the exit code."""
+    from tailrun.cli import applying  # noqa: PLC0415  it alone needs YAML
+
+    return _say(applying.apply, parser_of("apply").parse_args(arguments))
+
+
+def export(arguments: Sequence[str]) -> int:
+    """Print commands as a file; return the exit code."""
+    from tailrun.cli import applying  # noqa: PLC0415  it alone needs YAML
+
+    return _say(applying.export, parser_of("export").parse_args(arguments))
+
+
 def _say(act: Act, given: argparse.Namespace) -> int:
     """Do what was said; what goes wrong is told in a line, and by the exit code."""
     notes = Notes()

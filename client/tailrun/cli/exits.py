@@ -12,6 +12,7 @@ from tailrun.errors import (
     AwayError,
     ClientError,
     ConflictError,
+    FilesError,
     InvalidError,
     NotFoundError,
     NotPermittedError,
@@ -62,7 +63,7 @@ def code_of_error(error: ClientError) -> int:
             return os.EX_NOINPUT
         case NotSignedInError() | NotPermittedError():
             return os.EX_NOPERM
-        case InvalidError():
+        case InvalidError() | FilesError():
             return os.EX_DATAERR
         case AwayError():
             return os.EX_UNAVAILABLE

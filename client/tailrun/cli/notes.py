@@ -40,7 +40,7 @@ class Notes:
     def error(self, error: ClientError) -> None:
         """Say what went wrong, with the names of what is wrong."""
         fields = error.fields if isinstance(error, RefusedError) else {}
-        if not fields:
-            self.say(shown(str(error)))
+        for line in [] if fields else str(error).split("\n"):
+            self.say(shown(line))
         for name, told in fields.items():
             self.say(shown(f"{name}: {' '.join(told)}"))

@@ -121,6 +121,24 @@ def _as_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, a line each")
 
 
+def _apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file of commands, or a directory of such files"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and end")
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="delete commands with a key, in the groups of these, that stand in no file, with all"
+        " their runs",
+    )
+    parser.add_argument("--json", action="store_true", help="print what is done as JSON")
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--group", help="only of this group")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, help="which shell is to complete words")
 
@@ -150,6 +168,8 @@ WORDS: dict[str, tuple[str, Add]] = {
     "ps": ("list runs that go on", _ps),
     "stop": ("stop a run", _stop),
     "show": ("show a command or a run", _show),
+    "apply": ("make a server's commands what files say, all or nothing", _apply),
+    "export": ("print commands as a file that apply reads", _export),
     "completion": ("print what has a shell complete these words", _completion),
 }
 """By its first word on the command line: what it does, and what adds its arguments."""

@@ -28,7 +28,7 @@ class StrictParser(AIOHTTPParser):
         body = await req.read()
         if not body:
             return {}
-        _refuse_many_containers(body)
+        _refuse_many_containers(body, getattr(schema, "max_containers", MAX_CONTAINERS))
         try:
             read = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -65,12 +65,12 @@ class StrictParser(AIOHTTPParser):
         # webargs' messages are by location and then by field.
         for found in error.messages_dict.values():
             for name, said in (found if isinstance(found, dict) else {"body": found}).items():
-                for field, texts in _by_field("body" if name == "_schema" else str(name), said):
+                for field, texts in flattened("body" if name == "_schema" else str(name), said):
                     by_field.setdefault(field, []).extend(texts)
         raise InvalidInputError(by_field) from error
 
 
-def _by_field(field: str, said: Any) -> Iterator[tuple[str, list[str]]]:
+def flattened(field: str, said: Any) -> Iterator[tuple[str, list[str]]]:
     """Flatten what is wrong within a field: `parameters.0.name`, from 0 as JSON counts.
 
     What is wrong with an item that is no object is told of the list.
@@ -80,23 +80,23 @@ def _by_field(field: str, said: Any) -> Iterator[tuple[str, list[str]]]:
         return
     for name, within in said.items():
         if name in {"_schema", "key", "value"}:  # of all of it; of an entry of an object
-            yield from _by_field(field, within)
+            yield from flattened(field, within)
         elif isinstance(name, int) and not isinstance(within, dict):
             yield field, [f"Item {name}: {text}" for text in within]
         else:
-            yield from _by_field(f"{field}.{name}", within)
+            yield from flattened(f"{field}.{name}", within)
 
 
-def _refuse_many_containers(body: bytes) -> None:
+def _refuse_many_containers(body: bytes, most: int) -> None:
     """Refuse a body with so many lists and objects that reading it would block the loop.
 
     Raises:
-        InvalidInputError: it has more than MAX_CONTAINERS, not counting what stands in texts.
+        InvalidInputError: it has more than `most`, not counting what stands in texts.
     """
-    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+    if body.count(b"[") + body.count(b"{") > most:
         bare = _TEXT.sub(b"", body)
-        if bare.count(b"[") + bare.count(b"{") > MAX_CONTAINERS:
-            text = f"It has more than {MAX_CONTAINERS} lists and objects; no body here needs them."
+        if bare.count(b"[") + bare.count(b"{") > most:
+            text = f"It has more than {most} lists and objects; no body here needs them."
             raise InvalidInputError({"body": [text]})
 
 

@@ -20,6 +20,7 @@ from server.services.access.sessions import Sessions
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
 from server.services.checking.checker import Checker
+from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
@@ -61,6 +62,7 @@ PRIVILEGES = web.AppKey("privileges", PrivilegeSettings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 IDENTITY = web.AppKey("identity", Identity)
 CHECKER = web.AppKey("checker", Checker)
+COMMAND_SETS = web.AppKey("command_sets", CommandSets)
 COMMANDS = web.AppKey("commands", CommandService)
 DELETIONS = web.AppKey("deletions", Deletions)
 EVENTS = web.AppKey("events", Events)

@@ -49,6 +49,8 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.KeyTakenError: Kind(409, "key-taken"),
     errors.CommandActiveError: Kind(409, "command-active"),
     errors.ConcurrencyLimitError: Kind(409, "concurrency-limit"),
+    errors.PlanChangedError: Kind(409, "plan-changed"),
+    errors.CommandSetTooLargeError: Kind(422, "command-set-too-large"),
     errors.CommandChangedError: Kind(412, "command-changed"),
     errors.ScheduleChangedError: Kind(412, "schedule-changed"),
     errors.RunActiveError: Kind(409, "run-active"),

@@ -404,26 +404,6 @@ class OptionsFields:
     )
 
 
-class FileCommandSchema(_PartSchema, OptionsFields):
-    """A command in a file."""
-
-    key = key(required=True)
-    name = texts.name(required=True)
-    description = texts.description()
-    script = texts.script()
-    script_file = fields.String(
-        metadata={"description": "a file beside this one that has the script, in place of `script`"}
-    )
-    group = texts.group()
-    run_as = texts.run_as()
-
-
-class CommandsFileSchema(_PartSchema):
-    """Commands in a file, as `tailrun apply` takes them and `tailrun export` writes them."""
-
-    commands = fields.List(fields.Nested(FileCommandSchema), required=True)
-
-
 OPTIONS = tuple(name for name in vars(OptionsFields) if not name.startswith("_"))
 """The names of these fields."""
 

@@ -46,6 +46,8 @@ TABLE = {
     ("GET", "/api/v1/ping"): Row(PUBLIC),
     ("GET", "/api/v1/commands"): Row(VIEWER),
     ("POST", "/api/v1/commands"): Row(EDITOR, 201, {**ANYTHING, "start": False}),
+    ("PUT", "/api/v1/commands"): Row(EDITOR, 200, {"commands": []}),
+    ("GET", "/api/v1/commands/export"): Row(EDITOR),
     ("GET", "/api/v1/commands/{id}"): Row(VIEWER),
     ("PUT", "/api/v1/commands/{id}"): Row(EDITOR, 200, ANYTHING),
     ("PATCH", "/api/v1/commands/{id}"): Row(EDITOR, 200, {"name": "changed"}),
@@ -108,6 +110,7 @@ TABLE = {
     ("GET", "/swagger/doc.json"): Row(PUBLIC),
     ("GET", "/swagger/swagger.json"): Row(PUBLIC),
     ("GET", "/swagger/openapi.json"): Row(PUBLIC),
+    ("GET", "/swagger/command.schema.json"): Row(PUBLIC),
     ("GET", "/docs/api.md"): Row(PUBLIC),
     ("GET", "/static/logo.svg"): Row(PUBLIC),
 }

@@ -3,7 +3,8 @@
 from typing import Any
 
 from server.handlers.http.json_schema import json_schema
-from server.handlers.schemas.definition import OPTIONS, CommandsFileSchema
+from server.handlers.schemas.command_sets import CommandsFileSchema
+from server.handlers.schemas.definition import OPTIONS
 
 
 def references(value: Any) -> set[str]:
@@ -18,7 +19,7 @@ def test_each_field_of_a_command_is_told() -> None:
     schema = json_schema(CommandsFileSchema, title="commands")
     command = schema["$defs"][schema["properties"]["commands"]["items"]["$ref"][8:]]
     assert set(command["properties"]) >= {*OPTIONS, "key", "name", "script", "script_file"}
-    assert command["required"] == ["key", "name"]
+    assert command["required"] == ["key"]
     assert command["additionalProperties"] is False
     parameter = schema["$defs"]["Parameter"]
     assert "secret" in parameter["properties"]["type"]["enum"]

@@ -1,0 +1,54 @@
+"""`tailrun apply` and `tailrun export`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tailrun.cli.notes import Notes
+from tailrun.cli.table import shown
+from tailrun.client import Client
+from tailrun.errors import RefusedError
+from tailrun.files.commands import placed, read_commands
+from tailrun.files.difference import difference, summary
+from tailrun.files.writing import HEADER, as_yaml
+
+
+async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
+    """Show what files change of a server's commands, and change it, all or nothing."""
+    items = [item for path in given.files for item in read_commands(Path(path))]
+    commands = [item.fields for item in items]
+    try:
+        told = await client.apply(commands, prune=given.prune, dry_run=True)
+        if not given.json:
+            lines = (f"{shown(line)}\n" for line in difference(told["items"]))
+            sys.stdout.writelines(lines)
+            sys.stdout.flush()
+        if not given.dry_run:
+            # What was shown is what is done, or nothing.
+            told = await client.apply(commands, prune=given.prune, plan=told["plan"])
+    except RefusedError as error:
+        raise placed(error, items) from error
+    if given.json:
+        sys.stdout.write(f"{json.dumps(told)}\n")
+    would = "would be " if given.dry_run else ""
+    notes.say(f"{would}{summary(told['items'])}")
+    return 0
+
+
+async def export(client: Client, given: argparse.Namespace, notes: Notes) -> int:
+    """Print commands as a file that `apply` reads."""
+    written = ""
+    async for command in client.exported(group=given.group):
+        sys.stdout.write("" if written else HEADER)
+        sys.stdout.write(written := as_yaml(command))
+    if not written:
+        sys.stdout.write("commands: []\n")
+    keyless = sum([1 async for one in client.commands(**_group(given)) if one.key is None])
+    if keyless:
+        notes.say(f"{keyless} commands have no key, and are left out: give them one to have them.")
+    return 0
+
+
+def _group(given: argparse.Namespace) -> dict[str, str]:
+    return {} if given.group is None else {"group": given.group}
