@@ -260,3 +260,15 @@ async def test_a_user_that_runs_must_not_be_is_refused(
     assert code == os.EX_CONFIG
     assert said in message
     assert not state_dir.exists()
+
+
+async def test_it_cannot_work_in_a_directory_that_its_user_may_not_enter(
+    client: Client, tmp_path: Path
+) -> None:
+    """Though the server, and whoever gave the directory, may."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    run = (await client.create("pwd", working_directory=str(closed)))["run"]
+    ended = await client.finished(run["id"])
+    assert (ended["state"], ended["exitcode"]) == ("failed", None)
+    assert f"enter the directory '{closed}': Permission denied" in ended["reason"]

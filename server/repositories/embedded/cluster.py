@@ -33,6 +33,10 @@ jit = off
 # The log is one file that is never rotated: what went wrong, nothing else.
 log_checkpoints = off
 log_min_messages = warning
+
+# A statement has values of secrets in it: one that is refused is not written out.
+log_min_error_statement = panic
+log_parameter_max_length_on_error = 0
 """
 
 ACCESS = ("--auth=trust", "--username=postgres")
