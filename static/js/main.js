@@ -8,6 +8,7 @@ import { EVERYWHERE, useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
 import { html, render, useLayoutEffect, useState } from "./base/ui.js";
 import { mayCreate } from "./model/access.js";
+import { StartDialog } from "./parameters/start_dialog.js";
 import { Banner, IncompleteBanner } from "./parts/banner.js";
 import { Waiting } from "./parts/empty.js";
 import { Help } from "./parts/help.js";
@@ -45,6 +46,7 @@ function Page() {
     <${IncompleteBanner} />
     <main id="content" tabindex="-1"><${Screen} kind=${kind} /></main>
     <${Notice} />
+    <${StartDialog} />
     ${helping && html`<${Help} onClose=${() => setHelping(false)} />`}
   `;
 }

@@ -18,6 +18,7 @@ ROOMS = [
     "parts",
     "difference",
     "editor",
+    "parameters",
     "output",
     "runs",
     "compare",

@@ -234,6 +234,33 @@ async def test_who_may_do_what_is_well_made(
     await looks.check("nothing-for-you")
 
 
+async def test_parameters_are_well_made(client: Client, looks_of: OpenLooks) -> None:
+    parameters = [
+        {"name": "DAY", "type": "choice", "choices": ["mon", "tue"], "required": True},
+        {"name": "COUNT", "type": "integer", "min": 1, "max": 9, "description": "How many."},
+        {"name": "NOTES", "type": "text", "placeholder": "Anything to remember"},
+        {"name": "TOKEN", "type": "secret", "pattern": "[a-z]+"},
+        {"name": "DRY", "type": "boolean"},
+        {"name": "SINCE", "type": "date"},
+    ]
+    said = {"parameters": parameters, "environment": {"LANG": "C.UTF-8"}, "timeout_seconds": 60}
+    command = await client.create('echo "$DAY"', name="Asks", start=False, **said)
+    values = {"DAY": "mon", "NOTES": "a long note " * 30, "DRY": True}
+    path = f"commands/{command['id']}/runs"
+    run = await client.call("POST", path, json={"parameters": values})
+    await client.finished(run["id"])
+    looks = await looks_of(client)
+    await looks.go(f"/runs/{run['id']}", "run.again")
+    await looks.check("values-of-a-run")
+    await looks.go(f"/commands/{command['id']}", "command.runs")
+    await looks.press("command.start")
+    await looks.each(lambda look: look.tab.page.get_by_role("dialog").wait_for())
+    await looks.check("values")
+    await looks.each(lambda look: look.tab.page.keyboard.press("Escape"))
+    await looks.go(f"/commands/{command['id']}/edit", "parameters.about")
+    await looks.check("parameters")
+
+
 async def test_a_run_without_a_word_is_well_made(start: Start, looks_of: OpenLooks) -> None:
     client = await start()
     looks = await looks_of(client)

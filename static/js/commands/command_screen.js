@@ -5,6 +5,7 @@ import { html, useState } from "../base/ui.js";
 import { may } from "../model/access.js";
 import { changedCommand, changedRuns } from "../model/changes.js";
 import { isActive } from "../model/run.js";
+import { startOrAsk } from "../parameters/start_dialog.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { copyAndTell } from "../parts/copying.js";
@@ -13,7 +14,6 @@ import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
 import { showNotice } from "../parts/notice.js";
-import { startAndWatch } from "../runs/actions.js";
 import { More, RunList } from "../runs/run_list.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
@@ -38,7 +38,7 @@ export function CommandScreen({ id }) {
 
 function CommandView({ command }) {
   const [asking, setAsking] = useState(false);
-  const [start, starting] = useAction(() => startAndWatch(command.id));
+  const [start, starting] = useAction(() => startOrAsk(command));
   const [mayStart, mayEdit, mayDelete] = ["operate", "edit", "administer"].map((right) => may(command, right));
   const history = useHistory(command.id);
   const shortcuts = [{ key: "Escape", description: t("command.back"), run: () => go(toCommands()) }];

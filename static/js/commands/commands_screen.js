@@ -8,6 +8,7 @@ import { may, mayCreate } from "../model/access.js";
 import { changedShelf, filterOf, inOrder } from "../model/command_filter.js";
 import { firstLine, isActive } from "../model/run.js";
 import { statesOf } from "../model/run_filter.js";
+import { startOrAsk } from "../parameters/start_dialog.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Empty, Waiting } from "../parts/empty.js";
@@ -16,7 +17,7 @@ import { Icon } from "../parts/icon.js";
 import { State } from "../parts/state.js";
 import { StateChoice } from "../parts/state_choice.js";
 import { Ago, Elapsed } from "../parts/time.js";
-import { startAndWatch, stop } from "../runs/actions.js";
+import { stop } from "../runs/actions.js";
 import { useRunningTab } from "../runs/favicon.js";
 import { More } from "../runs/run_list.js";
 import { apiUrl, listCommands } from "../server/api.js";
@@ -134,7 +135,7 @@ function LastRun({ run, of }) {
 }
 
 function RowAction({ command, run, reload }) {
-  const [start, starting] = useAction(() => startAndWatch(command.id));
+  const [start, starting] = useAction(() => startOrAsk(command));
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   const active = run && isActive(run);
   const [icon, label, full] = active

@@ -1,5 +1,7 @@
 /** The fields of a command, as a person fills them in. */
 import { html } from "../base/ui.js";
+import { saysTheSame } from "../parameters/definition.js";
+import { DefinitionFields, isOfDefinition, readDefinition } from "../parameters/definition_fields.js";
 import { Field } from "../parts/field.js";
 import { t } from "../words/words.js";
 import { GroupField } from "./group.js";
@@ -10,7 +12,7 @@ import { ScriptField } from "./script_field.js";
 /** @type {CommandFields} */
 export const BLANK = { name: "", description: "", script: "" };
 /** That the form shows what is wrong with. */
-export const FIELDS = [...Object.keys(BLANK), "group"];
+const FIELDS = [...Object.keys(BLANK), "group"];
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
 
 /**
@@ -31,18 +33,24 @@ export function CommandFields({ fields, groups, errors }) {
       control=${description} />
     <${Field} name="script" label=${t("field.script")} errors=${errors.script} control=${script}
       hint=${t("field.script.hint") + " " + t("editor.tab")} />
+    <${DefinitionFields} fields=${fields} errors=${errors} />
     ${groups !== undefined && html`<${GroupField} groups=${groups} group=${fields.group} errors=${errors.group} />`}
   `;
 }
 
+/** Those of a problem that the form shows. @param {import("../server/answers.js").Problem|null} problem */
+export const shownFields = (problem) => [...FIELDS, ...Object.keys(problem?.errors ?? {}).filter(isOfDefinition)];
+
 /** @param {HTMLFormElement} form @returns {CommandFields} */
 export function readFields(form) {
   const { name, description, script, group } = form.elements;
-  const fields = { name: name.value.trim(), description: description.value.trim() || null, script: script.value };
+  const texts = { name: name.value.trim(), description: description.value.trim() || null, script: script.value };
+  const fields = { ...texts, ...readDefinition(form) };
   return group ? { ...fields, group: group.value.trim() } : fields;
 }
 
 /** @param {CommandFields} one @param {CommandFields} other @returns {boolean} a group that one leaves out is the same */
 export const sameFields = (one, other) =>
   Object.keys(BLANK).every((field) => (one[field] ?? "") === (other[field] ?? "")) &&
-  (one.group ?? other.group) === (other.group ?? one.group);
+  (one.group ?? other.group) === (other.group ?? one.group) &&
+  saysTheSame(one, other);

@@ -19,7 +19,7 @@ import { phrase, t } from "../words/words.js";
 import { checkSoon } from "./checking.js";
 import { Conflict } from "./conflict.js";
 import { discardDraft, readDraft, saveDraft } from "./draft.js";
-import { BLANK, CommandFields, FIELDS, readFields, sameFields } from "./fields.js";
+import { BLANK, CommandFields, readFields, shownFields, sameFields } from "./fields.js";
 import { groupChoices } from "./group.js";
 import { PastScript } from "./past_script.js";
 
@@ -178,7 +178,7 @@ function Form({ name, draft, stored, groups, back, save }) {
   return html`
     <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
       <${CommandFields} fields=${{ ...stored, ...draft?.fields }} groups=${groups} errors=${problem?.errors ?? {}} />
-      <${FormError} problem=${problem} fields=${FIELDS} />
+      <${FormError} problem=${problem} fields=${shownFields(problem)} />
       ${name !== NEW && html`<${PastScript} command=${name} form=${form} />`}
       <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
     </form>

@@ -17,8 +17,27 @@
  * @property {boolean} stopping a stop was asked for and the run has not ended yet
  * @property {number} output_bytes
  * @property {number} output_lines
+ * @property {Record<string, string|number|boolean>|null} parameters the values, none of a secret; null: not to be seen
+ * @property {boolean} parameters_truncated a list leaves them out
+ * @property {{kind: "schedule"|"hook"|"retry", id: string|null}|null} cause null: somebody by hand
+ * @property {number} attempt from 1
+ * @property {string|null} retry_of the run that it tries again
  * @property {string[]} may what the one who asked may do with it
  * @property {{id: string, name: string, group: string}|null} [command] where it was asked for
+ *
+ * @typedef {object} Parameter
+ * @property {string} name
+ * @property {"string"|"text"|"integer"|"number"|"boolean"|"choice"|"date"|"secret"} type
+ * @property {string|null} label
+ * @property {string|null} description
+ * @property {string|number|boolean|null} default
+ * @property {boolean} required
+ * @property {string[]} choices
+ * @property {string|null} pattern
+ * @property {number|null} min
+ * @property {number|null} max
+ * @property {number|null} max_length
+ * @property {string|null} placeholder
  *
  * @typedef {object} Command
  * @property {string} id
@@ -29,6 +48,15 @@
  * @property {string} created_at
  * @property {string} updated_at
  * @property {string[]} warnings what will probably go wrong with the script
+ * @property {string|null} key
+ * @property {Parameter[]} parameters
+ * @property {Record<string, string>} environment
+ * @property {string|null} working_directory
+ * @property {number|null} timeout_seconds
+ * @property {number|null} grace_seconds
+ * @property {number|null} max_output_bytes
+ * @property {"stop"|"head_and_tail"|null} output_policy
+ * @property {boolean} options_truncated a list leaves parameters and the like out
  * @property {string} [etag] its version
  * @property {Run|null} last_run
  * @property {string[]} may what the one who asked may do with it

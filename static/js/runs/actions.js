@@ -1,7 +1,6 @@
 /** Actions on commands and runs that more than one screen offers. */
-import { go, toRun } from "../base/router.js";
 import { showNotice } from "../parts/notice.js";
-import { listRuns, signalRun, startRun, stopRun } from "../server/api.js";
+import { listRuns, signalRun, stopRun } from "../server/api.js";
 import { t } from "../words/words.js";
 
 /**
@@ -16,12 +15,6 @@ export async function earlierRuns(run) {
   const lists = await Promise.all([listRuns(asked), listRuns({ ...asked, state: "succeeded" })]);
   const [before, succeeded] = lists.map(({ items }) => items[0] ?? null);
   return { before, succeeded: succeeded?.id === before?.id ? null : succeeded };
-}
-
-/** Starts a run of a command and goes to its output. @param {string} commandId */
-export async function startAndWatch(commandId) {
-  const run = await startRun(commandId);
-  go(toRun(run.id));
 }
 
 /** Pauses a run, or resumes it. @param {Run} run */

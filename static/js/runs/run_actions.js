@@ -5,6 +5,7 @@ import { useStore } from "../base/store.js";
 import { html, useState } from "../base/ui.js";
 import { may } from "../model/access.js";
 import { isActive, shortId } from "../model/run.js";
+import { ask, startAgain } from "../parameters/start_dialog.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { copyAndTell } from "../parts/copying.js";
@@ -15,7 +16,7 @@ import { canNotify, toggleWish, wishes } from "../parts/notify.js";
 import { deleteRun } from "../server/api.js";
 import { runInWords } from "../words/run.js";
 import { t } from "../words/words.js";
-import { earlierRuns, kill, pauseOrResume, send, startAndWatch, stop } from "./actions.js";
+import { earlierRuns, kill, pauseOrResume, send, stop } from "./actions.js";
 
 /** @typedef {import("../model/types.js").Run} Run */
 
@@ -105,9 +106,15 @@ function Afterwards({ run }) {
 }
 
 function AgainButton({ run }) {
-  const [start, starting] = useAction(() => startAndWatch(run.command_id));
+  const [start, starting] = useAction(() => startAgain(run));
+  const [other] = useAction(() => ask(run.command_id, run.parameters));
   useShortcuts([{ key: "s", description: t("run.again-key"), run: start }]);
-  return html`<${Button} icon="start" label=${t("run.again")} disabled=${starting} onClick=${start} />`;
+  const again = html`<${Button} icon="start" label=${t("run.again")} disabled=${starting} onClick=${start} />`;
+  if (!run.parameters_truncated && Object.keys(run.parameters ?? {}).length === 0) return again;
+  return html`<span class="joined">
+    ${again}
+    <${Menu} label=${t("values.other.menu")} items=${[{ label: t("values.other"), run: other }]} />
+  </span>`;
 }
 
 function DeleteDialog({ run, onClose }) {

@@ -6,6 +6,7 @@ import { html, useCallback, useEffect, useState } from "../base/ui.js";
 import { changedRun } from "../model/changes.js";
 import { isActive, shortId, shownState } from "../model/run.js";
 import { Output } from "../output/output.js";
+import { RunValues } from "../parameters/run_values.js";
 import { Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
@@ -86,5 +87,6 @@ function Facts({ run }) {
     ${unheard ? html`<span class="muted">${t("run.last-contact")}</span>` : html`<${Elapsed} run=${run} />`}
     <span class="muted">${phrase(began, times)}</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
+    <${RunValues} run=${run} />
   </div>`;
 }

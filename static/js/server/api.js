@@ -149,7 +149,9 @@ export const replaceCommand = (id, fields, etag) =>
 /** What its interpreter says of a script. Nobody's work hangs on it. */
 export const checkScript = (script) => ask("POST", "/scripts/check", { body: { script } });
 export const deleteCommand = (id) => request("DELETE", command(id));
-export const startRun = (id) => make(command(id) + "/runs", {});
+/** @param {string} id @param {Record<string, string|number|boolean>} [parameters] their values */
+export const startRun = (id, parameters = {}) =>
+  make(command(id) + "/runs", Object.keys(parameters).length > 0 ? { parameters } : {});
 export const listRunsOf = (id, values, options) => request("GET", command(id) + "/runs" + query(values), options);
 export const listRuns = (values, options) => request("GET", "/runs/" + query(values), options);
 export const getRun = (id, options) => request("GET", run(id), options);

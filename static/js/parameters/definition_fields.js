@@ -1,0 +1,65 @@
+/** What a command says beyond name and script: parameters, environment, directory, bounds, key. */
+import { html, useEffect, useRef } from "../base/ui.js";
+import { Field } from "../parts/field.js";
+import { t } from "../words/words.js";
+import { DEFINITION, definitionFrom, definitionOf, linesOf, saysTheSame } from "./definition.js";
+import { ParametersEditor } from "./parameters_editor.js";
+
+const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
+const POLICIES = ["", "stop", "head_and_tail"];
+
+/** @param {{fields: object, errors: Record<string, string[]>}} props fields: what they hold at first */
+export function DefinitionFields({ fields, errors }) {
+  const details = useRef(null);
+  const said = definitionOf(fields);
+  const isWrong = Object.keys(errors).some(isOfDefinition);
+  useEffect(() => {
+    if (isWrong) details.current.open = true;
+  }, [isWrong]);
+  const line = (name, hint) => html`<${Field} name=${name} label=${t(`definition.${name}`)} hint=${hint}
+    errors=${errors[name]} control=${(attributes) => html`<input ...${attributes} type="text" ...${UNAIDED}
+      defaultValue=${said[name] ?? ""} />`} />`;
+  return html`<details class="definition" ref=${details} open=${!saysTheSame(said, {})}>
+    <summary>${t("definition.title")}</summary>
+    <div class="definition__fields">
+      <${ParametersEditor} parameters=${said.parameters} errors=${errors} />
+      <${Environment} variables=${said.environment} errors=${errors} />
+      ${line("working_directory", t("definition.working_directory.hint"))}
+      <div class="definition__row">
+        ${line("timeout_seconds")} ${line("grace_seconds")} ${line("max_output_bytes")}
+        <${Policy} policy=${said.output_policy} errors=${errors.output_policy} />
+      </div>
+      ${line("key", t("definition.key.hint"))}
+    </div>
+  </details>`;
+}
+
+function Environment({ variables, errors }) {
+  const wrong = Object.entries(errors).flatMap(([field, said]) => (isOf(field, "environment") ? said : []));
+  return html`<${Field} name="environment" label=${t("definition.environment")}
+    hint=${t("definition.environment.hint")} errors=${wrong}
+    control=${(attributes) => html`<textarea ...${attributes} class="mono" rows="3" ...${UNAIDED}
+      placeholder="LANG=C.UTF-8" defaultValue=${linesOf(variables)}></textarea>`} />`;
+}
+
+const Policy = ({ policy, errors }) => html`<${Field} name="output_policy" label=${t("definition.output_policy")}
+  errors=${errors} control=${(attributes) => html`<select ...${attributes}>
+    ${POLICIES.map(
+      (one) => html`<option key=${one} value=${one} selected=${one === (policy ?? "")}>
+        ${t(`definition.output_policy.${one || "usual"}`)}
+      </option>`,
+    )}
+  </select>`} />`;
+
+const isOf = (field, name) => field === name || field.startsWith(name + ".");
+
+/** Whether these fields show what is wrong with a field. @param {string} field */
+export const isOfDefinition = (field) => DEFINITION.some((name) => isOf(field, name));
+
+/** @param {HTMLFormElement} form @returns {import("./definition.js").Definition|{}} nothing, where it has no such fields */
+export function readDefinition(form) {
+  if (!form.elements.parameters) return {};
+  const names = DEFINITION.filter((name) => name !== "parameters");
+  const texts = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+  return definitionFrom(texts, JSON.parse(form.elements.parameters.value || "[]"));
+}
