@@ -23,25 +23,47 @@ COLUMNS = """
     n.attempts, n.next_try_at, n.last_error, n.delivered_at, n.given_up_at
 """
 
+# Of each target the one that is due first, each found by a look at the index: thousands may wait
+# for one that is away.
+FIRST = """
+    names AS (
+        (SELECT target FROM notifications WHERE next_try_at IS NOT NULL ORDER BY target LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT n.target FROM notifications n
+            WHERE n.next_try_at IS NOT NULL AND n.target > names.target ORDER BY n.target LIMIT 1
+        ) FROM names WHERE names.target IS NOT NULL
+    ), first AS (
+        SELECT names.target, f.id, f.next_try_at FROM names CROSS JOIN LATERAL (
+            SELECT n.id, n.next_try_at FROM notifications n
+            WHERE n.target = names.target AND n.next_try_at IS NOT NULL
+            ORDER BY n.next_try_at LIMIT 1
+        ) f
+        WHERE NOT names.target = ANY(%(but)s::text[])
+    )
+"""
+
 # An attempt is claimed by moving its next one on: whoever dies over it leaves it to that time. Of
 # two servers the second finds the time moved, as the row's condition is looked at again.
 CLAIM = f"""
-    WITH due AS (
-        SELECT DISTINCT ON (target) id FROM notifications
-        WHERE next_try_at <= %(now)s AND NOT target = ANY(%(busy)s::text[])
-        ORDER BY target, next_try_at, id
+    WITH RECURSIVE {FIRST}, due AS (
+        SELECT id, next_try_at, is_doubtful, row_number() OVER (
+            PARTITION BY is_doubtful ORDER BY next_try_at
+        ) AS place
+        FROM first, LATERAL (SELECT target = ANY(%(doubtful)s::text[]) AS is_doubtful) d
+        WHERE next_try_at <= %(now)s
     )
     UPDATE notifications n
     SET attempts = n.attempts + 1, next_try_at = %(now)s + %(lease)s, claimed_by = %(host)s
-    FROM (SELECT id FROM due LIMIT %(limit)s) d
+    FROM (
+        SELECT id FROM due WHERE NOT is_doubtful OR place <= %(doubtful_limit)s
+        ORDER BY is_doubtful, next_try_at LIMIT %(limit)s
+    ) d
     WHERE n.id = d.id AND n.next_try_at <= %(now)s
     RETURNING {COLUMNS}
 """
 
-NEXT = """
-    SELECT min(next_try_at) FROM notifications
-    WHERE next_try_at IS NOT NULL AND NOT target = ANY(%(busy)s::text[])
-"""
+NEXT = f"WITH RECURSIVE {FIRST} SELECT min(next_try_at) FROM first"
 
 DELIVERED = """
     UPDATE notifications
@@ -55,6 +77,15 @@ FAILED = """
     SET last_error = %(error)s, next_try_at = %(next)s, claimed_by = NULL,
         given_up_at = CASE WHEN %(next)s IS NULL THEN %(now)s END
     WHERE id = %(id)s AND delivered_at IS NULL
+    RETURNING id
+"""
+
+# What has waited too long for a target that is away has failed with this attempt, too.
+GIVE_UP = """
+    UPDATE notifications
+    SET last_error = %(error)s, next_try_at = NULL, claimed_by = NULL, given_up_at = %(now)s
+    WHERE target = %(target)s AND next_try_at IS NOT NULL AND claimed_by IS NULL
+        AND created_at <= %(before)s
     RETURNING id
 """
 
@@ -123,18 +154,28 @@ class NotificationRepository:
         return len(await self._database.fetch_all(ADD, parameters))
 
     async def claim(
-        self, *, host: str, busy: Collection[str], limit: int, lease: timedelta
+        self,
+        *,
+        host: str,
+        but: Collection[str],
+        limit: int,
+        lease: timedelta,
+        doubtful: Collection[str] = (),
+        doubtful_limit: int = 0,
     ) -> list[Notification]:
-        """Claim the attempts that are due, one a target, of targets that are not busy.
+        """Claim the attempts that are due, one a target, not of the targets in `but`.
 
-        Whoever claims one says what became of it within the lease, or it is made again.
+        Those of `doubtful` targets come last, and are few. Whoever claims one says what became of
+        it within the lease, or it is made again.
         """
         parameters = {
             "now": datetime.now(UTC),
             "host": host,
-            "busy": list(busy),
+            "but": list(but),
             "limit": limit,
             "lease": lease,
+            "doubtful": list(doubtful),
+            "doubtful_limit": doubtful_limit,
         }
         rows = await self._database.fetch_all(CLAIM, parameters)
         return [_notification_of(row) for row in rows]
@@ -143,9 +184,9 @@ class NotificationRepository:
         """Have the attempts made now that this host's server claimed before it was started."""
         await self._database.fetch_all(RELEASE, {"host": host, "now": datetime.now(UTC)})
 
-    async def next_due(self, *, busy: Collection[str]) -> datetime | None:
-        """Return when the next attempt is due, of targets that are not busy; None: none is."""
-        [(next_try_at,)] = await self._database.fetch_all(NEXT, {"busy": list(busy)})
+    async def next_due(self, *, but: Collection[str]) -> datetime | None:
+        """Return when the next attempt is due, not of the targets in `but`; None: none is."""
+        [(next_try_at,)] = await self._database.fetch_all(NEXT, {"but": list(but)})
         found: datetime | None = next_try_at
         return found
 
@@ -162,6 +203,16 @@ class NotificationRepository:
             "now": datetime.now(UTC),
         }
         await self._database.fetch_all(FAILED, parameters)
+
+    async def give_up(self, target: str, error: str, *, before: datetime) -> None:
+        """Give up what has waited for a target since before a moment, for this reason."""
+        parameters = {
+            "target": target,
+            "error": sanitize(error[:ERROR_CHARACTERS]),
+            "before": before,
+            "now": datetime.now(UTC),
+        }
+        await self._database.fetch_all(GIVE_UP, parameters)
 
     async def list(
         self,

@@ -6,12 +6,11 @@ looked up before, and libpq is given them (`hostaddr`, src/interfaces/libpq/fe-c
 time: for the next it would open another socket, which aiopg does not notice.
 """
 
-import asyncio
 import ipaddress
-import socket
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+
+from server.lookups import addresses_of
 
 
 async def targets(parameters: Mapping[str, str]) -> list[dict[str, str]]:
@@ -33,7 +32,7 @@ async def targets(parameters: Mapping[str, str]) -> list[dict[str, str]]:
             if any(given):
                 addresses: Sequence[str] = [given[index]]
             else:
-                addresses = await _look_up(host) if _is_name(host) else [""]
+                addresses = await addresses_of(host) if _is_name(host) else [""]
         except OSError as error:
             failed = error
         else:
@@ -54,37 +53,3 @@ def _is_name(host: str) -> bool:
         ipaddress.ip_address(host)
         return False
     return True
-
-
-async def _look_up(host: str) -> Sequence[str]:
-    """Return a host's addresses.
-
-    Raises:
-        OSError: its name could not be looked up.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Sequence[str]] = loop.create_future()
-
-    def report(addresses: Sequence[str], error: OSError | None) -> None:
-        if answer.done():
-            return
-        if error is None:
-            answer.set_result(addresses)
-        else:
-            answer.set_exception(error)
-
-    def work() -> None:
-        addresses: list[str] = []
-        error = None
-        try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        except OSError as cause:
-            error = OSError(f"the host {host} could not be looked up: {cause.strerror}")
-        with suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(report, addresses, error)
-
-    # A daemon thread, and none of asyncio's pool: a look-up cannot be cancelled, and must delay
-    # neither other work in threads nor the end of the service.
-    threading.Thread(target=work, name=f"look up {host}", daemon=True).start()
-    return await answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -11,11 +12,15 @@ from server.notifications import Notification, Target, TargetType
 from server.repositories.notifications import NotificationRepository
 from server.repositories.targets import TargetRepository
 from server.services.notifications.messages import Message, Messages
+from server.services.notifications.resting import MANY_FAILURES, Resting
 from server.services.notifications.senders import NotDeliveredError, Sender
 from server.services.tasks import Tasks, forever
 
 AT_ONCE = 16
 """Targets that are told at the same time, by one server; each of one message at a time."""
+
+OF_FAILING = 8
+"""Of these places, at most so many are for targets whose last message failed."""
 
 LEASE = timedelta(seconds=90)
 """Longer than an attempt takes: whoever made no end of one by then has died over it."""
@@ -36,8 +41,8 @@ logger = logging.getLogger(__name__)
 class Notifier:
     """Sends notifications.
 
-    Each target has one message under way, so one that hangs holds up none of the others. While
-    there is nothing to send, the database is asked once a minute.
+    Each target has one message under way, and one that fails rests for a moment, so those that hang
+    hold up none of the others. While there is nothing to send, the database is asked once a minute.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Notifier:
         self._host = host
         self._busy: set[str] = set()
         self._changed = asyncio.Event()
+        self._resting = Resting()
 
     def wake(self) -> None:
         """Look now: there may be something to send."""
@@ -86,8 +92,14 @@ class Notifier:
 
     async def _claim(self, free: int) -> list[Notification]:
         failpoint("notification.claim")
+        failing = self._resting.failing
         claimed = await self._notifications.claim(
-            host=self._host, busy=self._busy, limit=free, lease=LEASE
+            host=self._host,
+            but=self._busy | self._resting.names(time.monotonic()),
+            limit=free,
+            lease=LEASE,
+            doubtful=failing,
+            doubtful_limit=max(0, OF_FAILING - len(failing & self._busy)),
         )
         if claimed:
             failpoint("notification.claimed")
@@ -95,10 +107,18 @@ class Notifier:
 
     async def _pause_seconds(self) -> float:
         """Return for how long nothing is due."""
-        due = await self._notifications.next_due(busy=self._busy)
-        if due is None:
-            return LOOK_SECONDS
-        return min(max((due - datetime.now(UTC)).total_seconds(), 0), LOOK_SECONDS)
+        now = time.monotonic()
+        failing = self._resting.failing
+        # With no place for those that fail, the end of an attempt is waited for.
+        full = len(failing & self._busy) >= OF_FAILING
+        but = self._busy | (failing if full else self._resting.names(now))
+        due = await self._notifications.next_due(but=but)
+        pauses = [LOOK_SECONDS]
+        if due is not None:
+            pauses.append(max((due - datetime.now(UTC)).total_seconds(), 0))
+        if not full and (rest := self._resting.seconds(now)) is not None:
+            pauses.append(rest)
+        return min(pauses)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -115,24 +135,36 @@ class Notifier:
                 failpoint("notification.sent")
                 await self._notifications.delivered(notification.id)
             else:
-                await self._notifications.failed(
-                    notification.id, error, next_try(notification, datetime.now(UTC))
-                )
+                await self._note_failure(notification, error)
         except DatabaseUnavailableError as away:
             logger.warning("what came of a notification is not noted: %s", away)
         finally:
             self._busy.discard(notification.target)
             self.wake()
 
+    async def _note_failure(self, notification: Notification, error: str) -> None:
+        now = datetime.now(UTC)
+        due = next_try(notification, now)
+        await self._notifications.failed(notification.id, error, due)
+        target = notification.target
+        if due is None and self._resting.failures(target) >= MANY_FAILURES:
+            await self._notifications.give_up(target, error, before=now - GIVEN_UP_AFTER)
+
     async def _attempt(self, notification: Notification) -> str | None:
         """Send a notification; return why it was not delivered, None if it was."""
         target = (await self._targets.named([notification.target])).get(notification.target)
         if target is None:
+            self._resting.failed(notification.target, time.monotonic())
             return f"There is no notification target {notification.target!r} (any more)."
         try:
             message = await self._messages.of(notification)
         except NotFoundError as error:
             return str(error)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            logger.exception("notification cannot be made", extra=_about(notification))
+            return f"Its message cannot be made: {type(error).__name__}. The log says more."
         return await self.send(target, message)
 
     async def send(self, target: Target, message: Message) -> str | None:
@@ -140,10 +172,20 @@ class Notifier:
         try:
             await self._senders[target.type].send(target, message)
         except NotDeliveredError as error:
-            about = {"target": target.name}
-            logger.warning("notification is not delivered: %s", error, extra=about)
-            return str(error)
-        return None
+            logger.warning(
+                "notification is not delivered: %s", error, extra={"target": target.name}
+            )
+            said = str(error)
+        except Exception as error:
+            # Without its text, which may have the URL in it.
+            said = f"It cannot be sent: {type(error).__name__}."
+            logger.warning("notification is not delivered: %s", said, extra={"target": target.name})
+        else:
+            self._resting.told(target.name)
+            self.wake()
+            return None
+        self._resting.failed(target.name, time.monotonic())
+        return said
 
     async def check(self, kind: TargetType, url: str) -> None:
         """Look at a target's URL, without sending anything.
@@ -152,6 +194,10 @@ class Notifier:
             ValueError: it is none that can be sent to; the message says why.
         """
         await self._senders[kind].check(url)
+
+
+def _about(notification: Notification) -> dict[str, object]:
+    return {"notification": notification.id, "run": notification.run_id}
 
 
 def _report(error: BaseException) -> None:

@@ -8,6 +8,7 @@ from yarl import URL
 
 from server.notifications import Target
 from server.services.notifications.messages import Message
+from server.services.notifications.resolver import Resolver
 from server.services.notifications.senders import SEND_SECONDS, NotDeliveredError
 from server.services.notifications.signing import signature
 
@@ -44,7 +45,6 @@ class WebhookSender:
         timestamp = int(time.time())
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": "Tailrun",
             "webhook-id": str(message.id),
             "webhook-timestamp": str(timestamp),
         }
@@ -74,8 +74,14 @@ class WebhookSender:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # No cookies: what one target sets is no other's business.
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            # No cookies: what one target sets is no other's business. A compressed answer is left
+            # as it is: 1 MB may become 1 GB.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=Resolver()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity", "User-Agent": "Tailrun"},
+            )
         return self._session
 
 

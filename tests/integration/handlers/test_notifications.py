@@ -1,14 +1,20 @@
 """Notifications over HTTP: targets, who hears of what, and what becomes of what is not heard."""
 
+import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from server.notifications import Notification, Target
 from server.services.notifications import notifier, webhook
+from server.services.notifications.messages import Message, Messages
+from server.services.notifications.webhook import WebhookSender
 from tests.integration.handlers.harness import Api, Claimed, Serve
 from tests.support.receiver import Receiver, receiving
-from tests.support.waiting import until_true
+from tests.support.waiting import until, until_true
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  of the specification's example
 
@@ -168,6 +174,93 @@ async def test_what_nobody_takes_for_a_day_is_given_up_visibly(
     [one] = await notifications(api, "?state=given_up")
     assert one["next_try_at"] is None
     assert one["last_error"] == "It answered 500: the chat is full"
+
+
+async def test_targets_that_hang_hold_up_no_other_however_many_they_are(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty with three messages each have fewer places than there are."""
+    monkeypatch.setattr(WebhookSender.__init__, "__kwdefaults__", {"timeout_seconds": 1.0})
+    names = [f"a{number}" for number in range(30)]
+    for name in names:
+        await target(api, f"{receiver.url}/hangs", name)
+    for chosen in (names[:15], names[15:]):
+        for _ in range(3):
+            notify = [{"target": name, "on": ["failed"]} for name in chosen]
+            await api.create("exit 1", notify=notify)
+    await receiver.wait_for("/hangs", 8)
+    await target(api, f"{receiver.url}/ok")
+    await command(api, "exit 1", ["failed"])
+    await receiver.wait_for("/ok")
+    assert len(receiver.at("/hangs")) < 90
+
+
+async def test_a_message_that_cannot_be_made_is_this_ones_trouble_alone(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await target(api, f"{receiver.url}/ok")
+    make = Messages.of
+
+    async def of(messages: Messages, notification: Notification) -> Message:
+        message = await make(messages, notification)
+        if message.title.startswith("odd"):
+            raise ZeroDivisionError
+        return message
+
+    monkeypatch.setattr(Messages, "of", of)
+    await command(api, "exit 1", ["failed"], name="odd job")
+    await command(api, "exit 1", ["failed"], name="night job")
+    await receiver.wait_for("/ok")
+
+    async def said() -> bool:
+        return any(one["last_error"] for one in await notifications(api))
+
+    await until_true(said)
+    [one] = await notifications(api, "?state=waiting")
+    assert one["last_error"] == "Its message cannot be made: ZeroDivisionError. The log says more."
+
+
+async def test_a_fault_of_a_sender_tells_nothing_of_the_url(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def send(_: WebhookSender, target: Target, _message: Message) -> None:
+        raise RuntimeError(target.url)
+
+    monkeypatch.setattr(WebhookSender, "send", send)
+    made = await target(api, f"{receiver.url}/ok?token=hidden")
+    came = await api.call("POST", f"notification-targets/{made['id']}/test", status=200)
+    assert came == {"delivered": False, "error": "It cannot be sent: RuntimeError."}
+    assert "hidden" not in caplog.text
+
+
+async def test_a_name_that_nobody_looks_up_holds_up_nothing_else(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the end of the service: it is looked up by a thread that nobody waits for."""
+    begun, answered = threading.Event(), threading.Event()
+    look_up = socket.getaddrinfo
+    threads = []
+
+    def getaddrinfo(host: str, *given: Any, **named: Any) -> Any:
+        if host != "chat.invalid":
+            return look_up(host, *given, **named)
+        threads.append(threading.current_thread())
+        begun.set()
+        answered.wait()
+        return look_up("127.0.0.1", *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    port = receiver.url.rpartition(":")[2]
+    made = await target(api, f"http://chat.invalid:{port}/ok")
+    path = f"notification-targets/{made['id']}/test"
+    trial = asyncio.create_task(api.call("POST", path, status=200))
+    await until(begun.is_set)
+    assert [thread.daemon for thread in threads] == [True]
+    answered.set()
+    assert await trial == {"delivered": True, "error": None}
+    [heard] = receiver.at("/ok")
+    assert heard.headers["host"] == f"chat.invalid:{port}"
+    assert heard.headers["accept-encoding"] == "identity"
 
 
 async def test_a_test_says_what_came_of_it(
