@@ -238,7 +238,8 @@ def _events(core: Core, commands: CommandRepository) -> Events:
 
 def _follow_ends(core: Core, events: Events, notifying: Notifying) -> None:
     """Have made what follows the ends of runs, and tell of every change."""
-    ends = Ends(EndRepository(core.database), core.running.runner, notifying.notifier.wake)
+    on_told = notifying.notifier.wake
+    ends = Ends(EndRepository(core.database), core.running.runner, core.faults, on_told)
 
     def changed(live: LiveRun) -> None:
         events.run_changed(live)

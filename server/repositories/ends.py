@@ -6,10 +6,10 @@ A trigger notes each end that something may follow, in that end's own transactio
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns and fragments of this layer
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from server.access import Act, Actor
 from server.definition import NewRun, Pause
@@ -37,7 +37,7 @@ DUE = f"""
         CROSS JOIN LATERAL (SELECT
             CASE WHEN r.cause ->> 'kind' = 'retry' THEN r.cause ->> 'id' ELSE r.id::text END AS id
         ) first
-    WHERE e.host = %(host)s OR e.ended_at < %(before)s
+    WHERE (e.host = %(host)s OR e.ended_at < %(before)s) AND NOT e.run_id = ANY(%(but)s::uuid[])
     ORDER BY e.ended_at, e.run_id LIMIT %(limit)s
 """
 
@@ -94,9 +94,13 @@ class EndRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, host: str, limit: int) -> list[Ended]:
-        """Return ends that something may follow: those of this host's runs, and old ones."""
-        parameters = {"host": host, "before": datetime.now(UTC) - ELSEWHERE, "limit": limit}
+    async def due(self, host: str, limit: int, *, but: Collection[UUID] = ()) -> list[Ended]:
+        """Return ends that something may follow: those of this host's runs, and old ones.
+
+        Not those of the runs in `but`.
+        """
+        before = datetime.now(UTC) - ELSEWHERE
+        parameters = {"host": host, "before": before, "limit": limit, "but": list(but)}
         rows = await self._database.fetch_all(DUE, parameters)
         return [
             Ended(

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests.torture.access_mutants import OF_ACCESS
+from tests.torture.ends_mutants import OF_ENDS
 from tests.torture.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
@@ -207,6 +208,7 @@ MUTANTS = (
         (ARCHIVE,),
     ),
     *OF_ACCESS,
+    *OF_ENDS,
 )
 
 

@@ -1,15 +1,19 @@
 """What follows the ends of runs is made, each once: retries, and notifications to be sent."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from uuid import UUID
 
 from server.access import Actor, KnownBy, Principal
 from server.definition import Pause
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.models import Run
 from server.repositories.ends import Ended, EndRepository
 from server.services.ends.following import following
+from server.services.faults import Faults
 from server.services.running.live import LiveRun
 from server.services.running.runner import Runner
 from server.services.tasks import forever
@@ -21,6 +25,9 @@ LOOK_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 """After the database was away."""
 
+POSTPONED_SECONDS = 60.0
+"""After what follows a single end could not be made."""
+
 
 class Ends:
     """Makes what follows the ends of runs.
@@ -29,11 +36,19 @@ class Ends:
     command has retries or notifications, the database is asked twice a minute.
     """
 
-    def __init__(self, ends: EndRepository, runner: Runner, on_told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ends: EndRepository,
+        runner: Runner,
+        faults: Faults,
+        on_told: Callable[[], None],
+    ) -> None:
         self._ends = ends
         self._runner = runner
+        self._faults = faults
         self._on_told = on_told
         self._ended = asyncio.Event()
+        self._postponed: dict[UUID, float] = {}
 
     def run_changed(self, live: LiveRun) -> None:
         """Look now, if a run has ended that something may follow."""
@@ -48,11 +63,29 @@ class Ends:
     async def _look_on(self) -> None:
         while True:
             self._ended.clear()
-            found = await self._ends.due(self._runner.host, AT_A_TIME)
+            found = await self._ends.due(self._runner.host, AT_A_TIME, but=self._left_alone())
             for ended in found:
-                await self._follow(ended)
+                await self._follow_or_postpone(ended)
             if not found:
                 await self._wait()
+
+    def _left_alone(self) -> Collection[UUID]:
+        """Return the runs whose ends are postponed still."""
+        now = time.monotonic()
+        self._postponed = {one: until for one, until in self._postponed.items() if now < until}
+        return self._postponed.keys()
+
+    async def _follow_or_postpone(self, ended: Ended) -> None:
+        """Make what follows an end; one of which that cannot be made holds up no other."""
+        try:
+            await self._follow(ended)
+        except Exception as error:
+            away = isinstance(error, DatabaseUnavailableError)
+            if away and not isinstance(error, DatabaseRefusedError):
+                raise
+            run_id = ended.run.id
+            self._postponed[run_id] = time.monotonic() + POSTPONED_SECONDS
+            self._faults.report(run_id, "what follows its end cannot be made now", error)
 
     async def _follow(self, ended: Ended) -> None:
         now = datetime.now(UTC)
