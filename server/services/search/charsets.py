@@ -2,7 +2,8 @@
 
 RE2 knows UTF-8 and Latin-1. So the bytes of another encoding are searched as if they were Latin-1,
 each put in the place of another, so that characters stand in Unicode's order: a range of letters is
-a range of bytes then. Where case does not matter capitals are put where their small letters are.
+a range of bytes then. Where case does not matter capitals are put where their small letters are,
+so a range is one of small letters: `[!-я]` does not have `ё`, whose capital alone stands within.
 What is left then ends below 0xE0, so what RE2 takes for a small letter of Latin-1 is never there.
 """
 

@@ -28,7 +28,7 @@ PATTERNS = st.sampled_from(
         "..",
         r"\d",
         r"[Жb]\b",
-        "[a-я]1",
+        "[\N{CYRILLIC SMALL LETTER A}-я]1",
         r"\Q-Я",
     ]
 )
