@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import machine, report
+from bench.applying import applying
 from bench.bearer import bearer
 from bench.client import client
 from bench.crowd import crowd, many, stalled
@@ -24,7 +25,7 @@ from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-LATER = (memory, stalled, listing, held, bearer, page, search, client, fresh)
+LATER = (memory, stalled, listing, held, bearer, page, search, client, applying, fresh)
 MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
 PARTS = {"opening": opening}  # of a measure, for who works on that part
 ENOUGH_RUNS = 5  # with fewer samples a median tells little

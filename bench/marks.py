@@ -103,6 +103,8 @@ search     | archive, a pattern | all counted | ≤ 2 | grep -c, a pattern, besi
 search     | archive, a pattern | first hits | ≤ 300
 search     | a viewer, beside 8 searches | 99th percentile | ≤ 2 | a viewer
 client     | tailrun run, 1 GB | from start to exit code | ≥ 0.8 | curl -N, 1 GB
+applying   | 1,000 commands        | applied | ≤ 2000
+applying   | 1,000 commands, again | applied | ≤ 2000
 listing    | 1,000,000 runs | slowest list        | ≤ 10
 """
 MARKS = [_of(row) for row in TABLE.strip().splitlines()]
