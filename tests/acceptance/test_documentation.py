@@ -175,6 +175,9 @@ async def provoke(client: Client, operation: Operation, status: int) -> int:
         wrong[404] = await used_up(client, path, {**good["json"], "start": False})
     if status == 409 and operation.method == "DELETE":
         path = operation.path_of(await id_for(client, operation))
+    elif (operation.method, path, status) == ("PUT", "commands/", 409):
+        changed = [{"key": f"changed-{uuid4()}", "script": "true"}]
+        wrong[409] = {"json": {"commands": changed, "plan": "of another set"}}
     elif status == 409 and operation.path in KEYED:
         key = f"taken-{operation.method.lower()}"
         await client.create("true", start=False, key=key)
@@ -244,11 +247,12 @@ def differences(
             yield f"{at} is null"
         return
     schema = operation.resolve(schema)
-    if schema["type"] == "array":
+    kind = schema.get("type")  # without one it is whatever it is
+    if kind == "array":
         assert isinstance(value, list)
         for index, item in enumerate(value):
             yield from differences(operation, item, schema["items"], f"{at}[{index}]")
-    elif schema["type"] == "object":
+    elif kind == "object":
         assert isinstance(value, dict)
         if "additionalProperties" in schema:  # its names are not the schema's
             return
@@ -258,8 +262,8 @@ def differences(
             yield from differences(
                 operation, value[name], schema["properties"][name], f"{at}.{name}"
             )
-    elif not isinstance(value, TYPES[schema["type"]]):
-        yield f"{at} is {value!r}, documented {schema['type']}"
+    elif kind is not None and not isinstance(value, TYPES[kind]):
+        yield f"{at} is {value!r}, documented {kind}"
 
 
 IN_FULL = {("GET", "runs/"): "?embed=command"}

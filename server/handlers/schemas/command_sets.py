@@ -61,7 +61,10 @@ class CommandSetAsked:
 
 def _flag(description: str) -> fields.Boolean:
     return fields.Boolean(
-        load_default=False, truthy={True}, falsy={False}, metadata={"description": description}
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata={"description": description, "example": False},
     )
 
 
@@ -76,6 +79,10 @@ class CommandSetBody(StrictSchema):
         fields.Nested(SetCommandSchema),
         required=True,
         validate=validate.Length(max=MAX_COMMANDS),
+        metadata={
+            "description": "each whole",
+            "example": [{"key": "backup", "name": "Back up", "script": "true"}],
+        },
     )
     prune = _flag(
         "delete commands with a key, in the groups of these, that are not among them, with all"
@@ -85,7 +92,10 @@ class CommandSetBody(StrictSchema):
     plan = fields.String(
         load_default=None,
         allow_none=True,
-        metadata={"description": "of a dry run: nothing else is done than that said"},
+        metadata={
+            "description": "of a dry run: nothing else is done than that said",
+            "example": None,
+        },
     )
 
 
@@ -151,5 +161,8 @@ class ExportQuery(PageQuery):
 class ExportSchema(AnswerSchema):
     """A page of commands as files have them."""
 
-    items = fields.List(fields.Dict(), metadata={"description": "each as `PUT commands/` takes it"})
+    items = fields.List(
+        fields.Dict(values=fields.Raw()),
+        metadata={"description": "each as `PUT commands/` takes it"},
+    )
     next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})
