@@ -213,6 +213,9 @@ class Act(StrEnum):
     SCHEDULE_DELETE = "schedule.delete"
     COMMAND_PAUSE = "command.pause"
     COMMAND_RESUME = "command.resume"
+    HOOK_CREATE = "hook.create"
+    HOOK_CHANGE = "hook.change"
+    HOOK_DELETE = "hook.delete"
 
 
 class Outcome(StrEnum):

@@ -12,6 +12,7 @@ from server.process.descriptors import raise_limit_of
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
 from server.repositories.embedded.server import embedded_database
+from server.repositories.hooks import HookRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
@@ -44,6 +45,7 @@ class Core:
     running: Running
     runs: RunRepository
     outputs: OutputRepository
+    hooks: HookRepository
 
 
 @asynccontextmanager
@@ -72,6 +74,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             )
         )
         runs, outputs = RunRepository(database), OutputRepository(database)
+        hooks = HookRepository(database)
         archiver = Archiver(outputs, settings.archive, metrics=metrics, faults=faults)
         watch = Watch()
         stack.callback(watch.close)
@@ -89,6 +92,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             runs=runs,
             outputs=outputs,
             turns=TurnRepository(database),
+            hooks=hooks,
             active=active,
             tasks=tasks,
             metrics=metrics,
@@ -123,6 +127,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             running=running,
             runs=runs,
             outputs=outputs,
+            hooks=hooks,
         )
 
 

@@ -264,7 +264,7 @@ class StartAsked:
     """What a run is asked for with: the parameters' values as they were given, and why.
 
     It is not started before the moment `not_before`. `attempt` counts from 1; a further one tries
-    the run `retry_of` again.
+    the run `retry_of` again. `hook_body` is what a hook was sent.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
@@ -272,6 +272,7 @@ class StartAsked:
     not_before: datetime | None = None
     attempt: int = 1
     retry_of: UUID | None = None
+    hook_body: bytes | None = field(default=None, repr=False)
 
 
 PLAIN_START = StartAsked()
@@ -282,7 +283,8 @@ class NewRun:
     """What is stored of a new run beyond its script and user; its values were checked.
 
     `secrets` are the values of secret parameters, which are stored for as long as the run goes on.
-    `claimed_at` is when it got its turn, if it needs none any more.
+    `claimed_at` is when it got its turn, if it needs none any more. `hook_body` is what a hook was
+    sent, which is stored for as long.
     """
 
     options: Options = NO_OPTIONS
@@ -293,6 +295,7 @@ class NewRun:
     claimed_at: datetime | None = None
     attempt: int = 1
     retry_of: UUID | None = None
+    hook_body: bytes | None = field(default=None, repr=False)
 
 
 PLAIN_RUN = NewRun()

@@ -47,6 +47,15 @@ class TokenNotFoundError(NotFoundError):
     """There is no token of this id."""
 
 
+class HookNotFoundError(NotFoundError):
+    """There is no hook of this id."""
+
+    @classmethod
+    def of(cls, hook_id: UUID) -> "HookNotFoundError":
+        """Return the error for an id; it is the same where the hook may not be seen."""
+        return cls(f"There is no hook {hook_id}.")
+
+
 class GrantNotFoundError(NotFoundError):
     """There is no grant of this id."""
 
@@ -129,6 +138,18 @@ class CredentialRefusedError(TailrunError):
         super().__init__(message)
 
 
+class HookRefusedError(CredentialRefusedError):
+    """A hook is not there, or what it was sent is not signed: one answer for all."""
+
+    MESSAGE = (
+        "The delivery is refused: there is no such hook, or it is not signed with the hook's"
+        " secret, or was not sent just now."
+    )
+
+    def __init__(self, message: str = MESSAGE) -> None:
+        super().__init__(message)
+
+
 class ForbiddenError(TailrunError):
     """Whoever asks may see the thing, but not do this."""
 
@@ -148,6 +169,24 @@ class TooManyGuessesError(TailrunError):
         error = cls("Too many wrong credentials came from this address. Try again later.")
         error.retry_after_seconds = retry_after_seconds
         return error
+
+
+class HookRateError(TooManyGuessesError):
+    """More comes to a hook than it takes."""
+
+    @classmethod
+    def of(cls, retry_after_seconds: int) -> "HookRateError":
+        """Make one with the time to wait."""
+        error = cls(
+            "More deliveries come to this hook than TAILRUN_MAX_HOOK_DELIVERIES_PER_MINUTE lets"
+            " through. Try again later."
+        )
+        error.retry_after_seconds = retry_after_seconds
+        return error
+
+
+class HookBodyError(TailrunError):
+    """What a hook was sent is to be read, and cannot be."""
 
 
 class ArchiveDamagedError(TailrunError):

@@ -262,3 +262,56 @@ class Position:
             output_bytes=self.output_bytes,
             output_lines=self.output_lines,
         )
+
+
+class HookScheme(StrEnum):
+    """How a sender signs what it sends to a hook."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    STANDARD = "standard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """What another service starts runs of a command by, without its secret.
+
+    With `events` these alone start one. `parameters` are JSON pointers into the body, by the names
+    of the parameters whose values they lead to.
+    """
+
+    id: UUID
+    command_id: UUID
+    name: str
+    scheme: HookScheme
+    events: tuple[str, ...]
+    parameters: Mapping[str, str]
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHook:
+    """A hook that is to be made; without a secret it gets a new one."""
+
+    name: str
+    scheme: HookScheme
+    secret: str | None = field(default=None, repr=False)
+    events: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookChange:
+    """What to change of a hook: a field that is None stays."""
+
+    name: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    events: tuple[str, ...] | None = None
+    parameters: Mapping[str, str] | None = None
+
+    @property
+    def named_fields(self) -> list[str]:
+        """The names of the fields that are to be changed."""
+        names = ("name", "secret", "events", "parameters")
+        return [name for name in names if getattr(self, name) is not None]

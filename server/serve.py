@@ -43,6 +43,7 @@ from server.services.ends.ends import Ends
 from server.services.events.events import Events
 from server.services.events.labels import Labels
 from server.services.gauges import add_gauges
+from server.services.hooks.hooks import HookService
 from server.services.marks import Marks
 from server.services.notifications.assembly import Notifying
 from server.services.readiness import Readiness
@@ -55,7 +56,7 @@ from server.services.search.search import Search
 from server.services.tasks import Tasks
 from server.services.watching import Watching
 from server.settings.access import AccessSettings, Auth
-from server.settings.groups import Settings
+from server.settings.groups import HookSettings, Settings
 from server.state import JOURNAL_FILE, WRITTEN_FILE, identity_in
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ async def service(
     users = local_users(os.geteuid(), settings.access.local_users)
     async with open_core(settings, environment) as core, AsyncExitStack() as stack:
         tasks, metrics = core.tasks, core.metrics
-        audit = Audit(AuditRepository(core.database), Journal(core.state.path / JOURNAL_FILE))
+        audit = Audit(_audited(core), Journal(core.state.path / JOURNAL_FILE))
         await stack.enter_async_context(audit.running(tasks))
         commands = CommandRepository(core.database)
         viewers = Viewers(settings.viewers, on_dropped=metrics.viewers_dropped.inc)
@@ -189,6 +190,7 @@ async def service(
         scheduling.start(tasks)
         app[keys.SCHEDULES] = scheduling.service
         app[keys.COMMAND_SETS] = CommandSets(CommandSetRepository(core.database), audit, events)
+        app[keys.HOOKS] = _hooks(core, commands, runs, audit, settings.hooks)
         app[keys.EVENTS] = events
         app[keys.CHECKER] = Checker(settings.runs.shell)
         app[keys.READINESS] = Readiness(
@@ -205,8 +207,7 @@ async def service(
             spools=settings.privileges.keeper_directory or settings.state_dir,
             min_free_bytes=settings.output.min_free_bytes,
         )
-        app[keys.AUDIT] = audit
-        app[keys.AUDIT_READER] = AuditReader(AuditRepository(core.database))
+        app[keys.AUDIT], app[keys.AUDIT_READER] = audit, AuditReader(_audited(core))
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
         if settings.runs.on_shutdown == "stop":
@@ -226,6 +227,24 @@ async def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
     await log.begin()
     core.tasks.start(log.run(), "audit log")
     return log
+
+
+def _audited(core: Core) -> AuditRepository:
+    return AuditRepository(core.database)
+
+
+def _hooks(
+    core: Core,
+    commands: CommandRepository,
+    runs: RunService,
+    audit: Audit,
+    settings: HookSettings,
+) -> HookService:
+    """Have other services start runs by what they sign."""
+    per_minute = settings.max_hook_deliveries_per_minute
+    hooks = HookService(core.hooks, commands, runs, audit, per_minute=per_minute)
+    core.tasks.start(hooks.purge(), "bodies of hooks")
+    return hooks
 
 
 def _events(core: Core, commands: CommandRepository) -> Events:

@@ -19,6 +19,7 @@ from server.errors import (
     CredentialRefusedError,
     DatabaseUnavailableError,
     ForbiddenError,
+    HookNotFoundError,
     NotSignedInError,
     RunNotFoundError,
     ScheduleNotFoundError,
@@ -26,7 +27,7 @@ from server.errors import (
 )
 from server.handlers.http import keys
 from server.handlers.http.answers import API
-from server.handlers.http.parameters import command_id, run_id, schedule_id
+from server.handlers.http.parameters import command_id, hook_id, run_id, schedule_id
 from server.handlers.http.problems import Handler
 from server.handlers.http.rendering import MayOf
 from server.handlers.http.rules import RULES, Rule, Thing
@@ -196,6 +197,8 @@ async def _group_of(request: web.Request, thing: Thing) -> str:
         return await groups.group_of_command(command_id(request))
     if thing is Thing.SCHEDULE:
         return await groups.group_of_schedule(schedule_id(request))
+    if thing is Thing.HOOK:
+        return await groups.group_of_hook(hook_id(request))
     return await groups.group_of_run(run_id(request))
 
 
@@ -205,6 +208,8 @@ def _not_found(request: web.Request, thing: Thing) -> TailrunError:
         return CommandNotFoundError.of(command_id(request))
     if thing is Thing.SCHEDULE:
         return ScheduleNotFoundError.of(schedule_id(request))
+    if thing is Thing.HOOK:
+        return HookNotFoundError.of(hook_id(request))
     return RunNotFoundError.of(run_id(request))
 
 

@@ -38,6 +38,7 @@ def build_app(settings: Settings) -> web.Application:
     )
     app[keys.HTTP] = http
     app[keys.LISTENING] = keys.Listening()
+    app[keys.HOOK_SETTINGS] = settings.hooks
     app[keys.ACCESS] = settings.access
     app[keys.PRIVILEGES] = settings.privileges
     app[keys.BOUNDS] = Bounds(

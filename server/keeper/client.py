@@ -16,6 +16,7 @@ from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     Hello,
     KeeperError,
+    KeeperRefusedError,
     StartRequest,
     code_version,
     socket_address,
@@ -83,6 +84,7 @@ class KeeperClient:
 
         A script that cannot be started is a run that has ended: its ExitRecord says why.
         An older keeper takes no run that is confined: it would start it with the keeper's rights.
+        Nor one of a hook, as it would start it without its body.
         """
         connection = await self._connected()
         if request.confined and not connection.hello.starts_as:
@@ -90,6 +92,12 @@ class KeeperClient:
                 f"the keeper (pid {connection.hello.pid}) is of an older version, which can start"
                 " no run as another user, without new privileges or with a umask: restart the"
                 " server, which renews it; if that fails, let its runs end, then end it"
+            )
+        if request.hook_body is not None and not connection.hello.takes_bodies:
+            raise KeeperRefusedError(
+                f"the keeper (pid {connection.hello.pid}) is of an older version, which hands no"
+                " hook's body over: restart the server, which renews it; if that fails, let its"
+                " runs end, then end it"
             )
         operation = "start_as" if request.confined else "start"
         return bool((await connection.call(operation, **asdict(request)))["started"])

@@ -53,6 +53,7 @@ class Connection:
             answer["version"],
             answer["pid"],
             starts_as=bool(answer.get("starts_as")),  # an older keeper does not say it
+            takes_bodies=bool(answer.get("takes_bodies")),
         )
         if self.hello.protocol != PROTOCOL:
             raise KeeperError(

@@ -107,6 +107,7 @@ class Keeper:
             "version": self._version,
             "pid": os.getpid(),
             "starts_as": True,
+            "takes_bodies": True,
         }
 
     async def _start(self, message: Message) -> Message:

@@ -5,7 +5,7 @@ Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` 
 order. What was refused would be so again: its fields are wrong. A keeper that is full has a bound
 of its own, which `error` says. A flag that is missing is false.
 
-    hello                                        -> protocol, version, pid, starts_as
+    hello                                        -> protocol, version, pid, starts_as, takes_bodies
     start  the fields of a StartRequest          -> started (false: was started before)
     start_as  the same                           -> the same; see StartRequest.confined
     stop   run_id, signal, grace_seconds, cause  -> stopping (false: not active)
@@ -21,7 +21,8 @@ of its own, which `error` says. A flag that is missing is false.
 
 import json
 import zlib
-from dataclasses import dataclass, fields
+from base64 import b64decode
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ SOCKET_NAME = "socket"
 LOG_NAME = "log"
 RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
 RUN_DIRECTORY_VARIABLE = "TAILRUN_RUN_DIRECTORY"
+HOOK_BODY_VARIABLE = "TAILRUN_HOOK_BODY"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 SERVERS_FILES = frozenset({"client.py", "connection.py"})
@@ -63,6 +65,8 @@ class StartRequest(Limits):
     set, and an empty `directory` is its home. `no_new_privileges`: no program of the run gains
     rights by set-user-id or the like, such as sudo. `umask` is None where it is to be the keeper's.
     `oom_score_adj` is that of proc(5), from 0 to 1000; one that is less than the keeper's is none.
+    `hook_body`, in base64, is written into a file of the work directory, which TAILRUN_HOOK_BODY
+    names; None: there is none.
     """
 
     run_id: str
@@ -75,6 +79,7 @@ class StartRequest(Limits):
     no_new_privileges: bool = False
     umask: int | None = None
     oom_score_adj: int = 0
+    hook_body: str | None = field(default=None, repr=False)
 
     @property
     def confined(self) -> bool:
@@ -83,6 +88,15 @@ class StartRequest(Limits):
         So it is started by an operation that such a keeper does not know.
         """
         return self.user is not None or self.no_new_privileges or self.umask is not None
+
+    @property
+    def body(self) -> bytes | None:
+        """What a hook was sent, if the run is one of a hook.
+
+        Raises:
+            ValueError: it is no base64.
+        """
+        return None if self.hook_body is None else b64decode(self.hook_body, validate=True)
 
     @property
     def limits(self) -> Limits:
@@ -111,6 +125,7 @@ _START: Checks = {
     "no_new_privileges": flag,
     "umask": optional(whole(0, 0o777)),
     "oom_score_adj": whole(0, 1000),
+    "hook_body": optional(string),
 }
 
 
@@ -118,13 +133,14 @@ _START: Checks = {
 class Hello:
     """Who a keeper is; `version` identifies its code (see `code_version`).
 
-    `starts_as`: it knows the operation of that name.
+    `starts_as`: it knows the operation of that name. `takes_bodies`: it hands a hook's body over.
     """
 
     protocol: int
     version: str
     pid: int
     starts_as: bool = False
+    takes_bodies: bool = False
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -120,7 +120,8 @@ class Runs:
                 return False  # it was started while that user could still be had
             raise
         try:
-            if not self._spool.create(request.run_id, request.script.encode(), account):
+            script = request.script.encode()
+            if not self._spool.create(request.run_id, script, account, request.body):
                 return False
             failpoint("keeper.spool_made")
             run = Run(request.run_id, request.limits, self._spool, self, self._mover)

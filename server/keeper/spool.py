@@ -12,6 +12,7 @@
         given-up          somebody wants it ended though its output cannot be stored
     STATE_DIR/work/<run_id>/    0700; the run's own, which may leave in it what it likes
         script            the script as run, executable (before: in the spool)
+        hook-body         what a hook was sent, where a hook started the run
                           For a run as another user the directory and the script are that user's,
                           as is `pipe`, and others may pass (0711) what is above the directory.
     STATE_DIR/trash/            what is being removed (see trash.py)
@@ -44,6 +45,7 @@ from server.keeper.records import ExitRecord, ProcessRecord, StopRecord
 from server.keeper.trash import Trash
 
 SCRIPT = "script"
+HOOK_BODY = "hook-body"
 PIPE = "pipe"
 OUTPUT = "output"
 TAIL = "tail"
@@ -104,7 +106,13 @@ class Spool:
         """Return the runs that have a spool, ended or not."""
         return _run_ids(self.root)
 
-    def create(self, run_id: str, script: bytes, account: Account | None = None) -> bool:
+    def create(
+        self,
+        run_id: str,
+        script: bytes,
+        account: Account | None = None,
+        hook_body: bytes | None = None,
+    ) -> bool:
         """Make a run's spool and work directory; False when the spool is there already.
 
         The latter is the account's that the run is started as, if it is another user's.
@@ -131,6 +139,8 @@ class Spool:
             self.trash.take(work)
             work.mkdir(mode=0o700)
         _write(work / SCRIPT, script, 0o700)
+        if hook_body is not None:
+            _write(work / HOOK_BODY, hook_body, 0o600)
         if account is not None:
             self._give_to(account, directory, work)
         return True
@@ -148,6 +158,9 @@ class Spool:
         mode = closed_mode(directory, 0o700)
         # The group that may read the spools may read the script as well.
         group = directory.stat().st_gid if mode & stat.S_IRGRP else account.gid
+        body = work / HOOK_BODY
+        if body.exists():
+            os.chown(body, account.uid, account.gid)
         for path in (work / SCRIPT, work):  # the directory last: then it may hold anything
             path.chmod(mode)
             os.chown(path, account.uid, group)

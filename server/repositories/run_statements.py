@@ -107,7 +107,9 @@ HAS_ROOM = f"""coalesce(
 ADD = f"""
     WITH request AS ({{request}}), r AS (
         {insert_run("request")}
-    ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
+    ){{with_body}}, audited AS (
+        {audit_sql("r", command="r.commands_id", run="r.id", script="r.script")}
+    )
     SELECT {RUN_COLUMNS} FROM r
 """
 
@@ -124,10 +126,17 @@ ADD_LIMITED = f"""
         FROM commands c WHERE c.id = %(command_id)s
     ), request AS ({{request}}), r AS (
         {insert_run("request, room", claimed_at=CLAIMED_AT)}
-    ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
+    ){{with_body}}, audited AS (
+        {audit_sql("r", command="r.commands_id", run="r.id", script="r.script")}
+    )
     SELECT room.free, {RUN_COLUMNS} FROM room LEFT JOIN r ON true
 """
 MAY_ADD = "EXISTS (SELECT FROM room WHERE free OR %(may_wait)s)"
+
+WITH_BODY = """, body AS (
+        INSERT INTO commands_hooks_bodies (commands_info_id, body) SELECT r.id, %(hook_body)s FROM r
+    )"""
+"""What a start by a hook does besides."""
 
 SECRETS = "SELECT secrets FROM commands_info WHERE id = %(id)s"
 

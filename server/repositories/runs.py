@@ -44,6 +44,7 @@ from server.repositories.run_statements import (
     STARTER,
     TAKE_OVER,
     UNCONFIRMED,
+    WITH_BODY,
     new_run_parameters,
 )
 
@@ -95,6 +96,7 @@ class RunRepository:
             "run_as": run_as,
             "host": host,
             "now": now,
+            "hook_body": new.hook_body,
             **new_run_parameters(new),
             **request_parameters(request),
             **audit_parameters(
@@ -103,7 +105,8 @@ class RunRepository:
         }
         if new.options.concurrency is not None:
             return await self._add_limited(new, parameters, request)
-        sql = ADD.format(request=request_sql(request))
+        with_body = WITH_BODY if new.hook_body is not None else ""
+        sql = ADD.format(request=request_sql(request), with_body=with_body)
         try:
             rows = await self._database.fetch_all(sql, parameters)
         except DatabaseRefusedError as error:
@@ -126,7 +129,8 @@ class RunRepository:
             "may_wait": may_wait,
             "stands_in_line": concurrency.beyond is Beyond.QUEUE,
         }
-        sql = ADD_LIMITED.format(request=request_sql(request, MAY_ADD))
+        with_body = WITH_BODY if new.hook_body is not None else ""
+        sql = ADD_LIMITED.format(request=request_sql(request, MAY_ADD), with_body=with_body)
         row = await self._database.fetch_one(sql, {**parameters, **more})
         if row is None:
             raise CommandNotFoundError.of(command_id)

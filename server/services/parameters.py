@@ -59,6 +59,7 @@ def new_run(options: Options, asked: StartAsked) -> NewRun:
         not_before=asked.not_before,
         attempt=asked.attempt,
         retry_of=asked.retry_of,
+        hook_body=asked.hook_body,
     )
 
 

@@ -213,6 +213,18 @@ class OutputSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """What other services may send to hooks."""
+
+    max_hook_body_bytes: int = setting(
+        1 * MIB, whole(1, 25 * MIB), "size of what is sent to a hook; GitHub sends up to 25 MiB"
+    )
+    max_hook_deliveries_per_minute: int = setting(
+        60, whole(1, MANY), "signed deliveries to one hook in a minute"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerSettings:
     """How many may watch, and when one that takes nothing is dropped."""
 
@@ -289,6 +301,7 @@ class Settings:
     privileges: PrivilegeSettings = group(PrivilegeSettings)
     output: OutputSettings = group(OutputSettings)
     viewers: ViewerSettings = group(ViewerSettings)
+    hooks: HookSettings = group(HookSettings)
     archive: ArchiveSettings = group(ArchiveSettings)
     retention: RetentionSettings = group(RetentionSettings, "retention_")
     log: LogSettings = group(LogSettings, "log_")

@@ -19,7 +19,7 @@ PREFIX = "TAILRUN_"
 RUN_VARIABLES = frozenset(
     {
         *("TAILRUN_RUN_ID", "TAILRUN_RUN_DIRECTORY", "TAILRUN_COMMAND_ID"),
-        *("TAILRUN_ATTEMPT", "TAILRUN_CAUSE"),
+        *("TAILRUN_ATTEMPT", "TAILRUN_CAUSE", "TAILRUN_HOOK_BODY"),
     }
 )
 """Set for every run; not settings, yet present when a run starts a Tailrun of its own."""

@@ -123,7 +123,7 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    definition, words, times, files = (
+    definition, words, times, hooks, files = (
         block.replace("8000", port) for block in of("docs/commands.md")
     )
     seen = await see(second, definition)
@@ -145,6 +145,9 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     assert "tailrun: would be 1 created, " in seen
     assert "tailrun: 0 created, 0 changed, 0 deleted, 1 unchanged\n" in seen
     assert "older than 30 days\n" in seen
+    seen = await see(second, hooks)
+    assert '"outcome":"started"' in seen
+    assert 'pushed to refs/heads/main\n{"ref": "refs/heads/main"}\n' in seen
 
 
 async def test_backup_and_restore_can_be_pasted(

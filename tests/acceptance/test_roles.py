@@ -37,11 +37,17 @@ class Site:
     run: str
     tokens: dict[tuple[Role, str], str]
     schedule: str = ""
+    hook: str = ""
 
     async def make_schedule(self) -> None:
         """Have the command started by a schedule."""
         path = f"commands/{self.command}/schedules"
         self.schedule = (await self.client.call("POST", path, json={"cron": "0 0 1 1 *"}))["id"]
+
+    async def make_hook(self) -> None:
+        """Give the command a hook."""
+        path, asked = f"commands/{self.command}/hooks", {"name": "push", "scheme": "github"}
+        self.hook = (await self.client.call("POST", path, json=asked, status=201))["id"]
 
     def cells(self) -> Iterator[tuple[str, str, Right, Role, str]]:
         """Iterate over routes, roles and groups: method, path, right, role, group."""
@@ -50,7 +56,8 @@ class Site:
 
     def at(self, path: str) -> str:
         """Return a path with the id of what there is; of other things, of none."""
-        ids = {"commands": self.command, "runs": self.run, "schedules": self.schedule}
+        ids = {"commands": self.command, "runs": self.run}
+        ids |= {"schedules": self.schedule, "hooks": self.hook}
         return path.replace("{id}", ids.get(path.partition("/")[0], NOBODY))
 
     async def ask(self, method: str, path: str, token: str | None) -> int:
@@ -75,6 +82,8 @@ class Site:
             await response.read()
         if (method, path, response.status) == ("DELETE", f"schedules/{self.schedule}", 204):
             await self.make_schedule()
+        if (method, response.status) == ("DELETE", 204) and path == f"hooks/{self.hook}":
+            await self.make_hook()
         return response.status
 
 
@@ -91,6 +100,7 @@ async def site(shared_service: Service) -> AsyncIterator[Site]:
             tokens[role, group] = made["token"]
         site = Site(client, created["id"], created["run"]["id"], tokens)
         await site.make_schedule()
+        await site.make_hook()
         yield site
 
 

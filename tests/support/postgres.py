@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -37,6 +38,13 @@ def execute(url: str, *statements: str) -> None:
         connection.autocommit = True
         for statement in statements:
             cursor.execute(statement)
+
+
+def query(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
 
 
 async def until_a_statement_waits(database: Database) -> None:

@@ -24,6 +24,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
+from server.services.hooks.hooks import HookService
 from server.services.marks import Marks
 from server.services.metrics import Metrics
 from server.services.notifications.sent import Notifications
@@ -34,7 +35,7 @@ from server.services.schedules.schedules import ScheduleService
 from server.services.search.search import Search
 from server.services.watching import Watching
 from server.settings.access import AccessSettings
-from server.settings.groups import HttpSettings, PrivilegeSettings
+from server.settings.groups import HookSettings, HttpSettings, PrivilegeSettings
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ CHECKER = web.AppKey("checker", Checker)
 COMMAND_SETS = web.AppKey("command_sets", CommandSets)
 COMMANDS = web.AppKey("commands", CommandService)
 DELETIONS = web.AppKey("deletions", Deletions)
+HOOKS = web.AppKey("hooks", HookService)
+HOOK_SETTINGS = web.AppKey("hook_settings", HookSettings)
 EVENTS = web.AppKey("events", Events)
 MARKS = web.AppKey("marks", Marks)
 RUNS = web.AppKey("runs", RunService)

@@ -14,6 +14,7 @@ from server.access import DEFAULT_GROUP, EVERY_GROUP, Actor, Right
 from server.errors import (
     CommandNotFoundError,
     GrantNotFoundError,
+    HookNotFoundError,
     NotFoundError,
     RunNotFoundError,
     ScheduleNotFoundError,
@@ -111,6 +112,11 @@ def schedule_id(request: web.Request) -> UUID:
 def token_id(request: web.Request) -> UUID:
     """Return the token's id in the path."""
     return _id(request, "token", TokenNotFoundError)
+
+
+def hook_id(request: web.Request) -> UUID:
+    """Return the hook's id in the path."""
+    return _id(request, "hook", HookNotFoundError)
 
 
 def grant_id(request: web.Request) -> UUID:

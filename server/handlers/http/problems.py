@@ -43,6 +43,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.RunNotFoundError: Kind(404, "run-not-found"),
     errors.ScheduleNotFoundError: Kind(404, "schedule-not-found"),
     errors.TokenNotFoundError: Kind(404, "token-not-found"),
+    errors.HookNotFoundError: Kind(404, "hook-not-found"),
     errors.GrantNotFoundError: Kind(404, "grant-not-found"),
     errors.TargetNotFoundError: Kind(404, "target-not-found"),
     errors.ConflictError: Kind(409, "conflict"),
@@ -59,9 +60,12 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.RequestChangedError: Kind(422, "idempotency-key-reused"),
     errors.NotSignedInError: Kind(401, "not-signed-in"),
     errors.CredentialRefusedError: Kind(401, "credential-refused"),
+    errors.HookRefusedError: Kind(401, "hook-refused"),
     errors.ForbiddenError: Kind(403, "not-permitted"),
     errors.OtherPageError: Kind(403, "origin-refused"),
     errors.TooManyGuessesError: Kind(429, "too-many-guesses"),
+    errors.HookRateError: Kind(429, "hook-rate"),
+    errors.HookBodyError: Kind(422, "hook-body-refused"),
     errors.ArchiveDamagedError: Kind(410, "archive-damaged"),
     errors.InvalidCursorError: Kind(422, "invalid-cursor"),
     errors.PatternRefusedError: Kind(422, "pattern-refused"),
@@ -223,6 +227,8 @@ def _headers(kind: Kind, error: errors.TailrunError) -> Mapping[str, str]:
     headers = HEADERS.get(kind.status, {})
     if isinstance(error, errors.TooManyGuessesError):
         return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, errors.HookRefusedError):  # no token would help
+        return {"WWW-Authenticate": "Signature"}
     if isinstance(error, errors.CredentialRefusedError):  # RFC 6750, section 3.1
         return headers | {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     return headers

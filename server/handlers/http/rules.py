@@ -21,6 +21,7 @@ class Thing(Enum):
     COMMAND = "commands"
     RUN = "runs"
     SCHEDULE = "schedules"
+    HOOK = "hooks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,14 @@ from pathlib import Path
 from server.keeper.accounts import Account
 from server.keeper.cgroups.group import Group
 from server.keeper.cgroups.place import CgroupError
-from server.keeper.protocol import RUN_DIRECTORY_VARIABLE, RUN_ID_VARIABLE, StartRequest
+from server.keeper.protocol import (
+    HOOK_BODY_VARIABLE,
+    RUN_DIRECTORY_VARIABLE,
+    RUN_ID_VARIABLE,
+    StartRequest,
+)
 from server.keeper.run.preparation import PreparationError, prepared, raise_oom_score
-from server.keeper.spool import PIPE, SCRIPT
+from server.keeper.spool import HOOK_BODY, PIPE, SCRIPT
 
 _BLANKS = b" \t"
 
@@ -75,6 +80,8 @@ async def launch(
 def _environment(request: StartRequest, account: Account | None, work: Path) -> dict[str, str]:
     own = {} if account is None else account.environment
     marks = {RUN_ID_VARIABLE: request.run_id, RUN_DIRECTORY_VARIABLE: str(work)}
+    if request.hook_body is not None:
+        marks[HOOK_BODY_VARIABLE] = str(work / HOOK_BODY)
     return request.environment | own | marks
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from server.errors import CommandNotFoundError, RunNotFoundError, ScheduleNotFoundError
+from server.errors import (
+    CommandNotFoundError,
+    HookNotFoundError,
+    RunNotFoundError,
+    ScheduleNotFoundError,
+)
 from server.repositories.database.database import Database
 
 OF_COMMANDS = "SELECT id, group_name FROM commands WHERE id = ANY(%(ids)s::uuid[])"
@@ -11,6 +16,11 @@ OF_COMMANDS = "SELECT id, group_name FROM commands WHERE id = ANY(%(ids)s::uuid[
 OF_RUN = """
     SELECT c.group_name FROM commands_info r JOIN commands c ON c.id = r.commands_id
     WHERE r.id = %(id)s
+"""
+
+OF_HOOK = """
+    SELECT c.group_name FROM commands_hooks h JOIN commands c ON c.id = h.commands_id
+    WHERE h.id = %(id)s
 """
 
 
@@ -64,5 +74,17 @@ class GroupRepository:
         row = await self._database.fetch_one(OF_SCHEDULE, {"id": schedule_id})
         if row is None:
             raise ScheduleNotFoundError.of(schedule_id)
+        group: str = row[0]
+        return group
+
+    async def of_hook(self, hook_id: UUID) -> str:
+        """Return the group of a hook's command.
+
+        Raises:
+            HookNotFoundError: there is no such hook.
+        """
+        row = await self._database.fetch_one(OF_HOOK, {"id": hook_id})
+        if row is None:
+            raise HookNotFoundError.of(hook_id)
         group: str = row[0]
         return group

@@ -23,6 +23,10 @@ class GroupsStored(Protocol):
         """Return the group of a schedule's command; raises ScheduleNotFoundError."""
         ...
 
+    async def of_hook(self, hook_id: UUID) -> str:
+        """Return the group of a hook's command; raises HookNotFoundError."""
+        ...
+
     async def of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Return the groups of those commands that there are."""
         ...
@@ -42,6 +46,7 @@ class Groups:
         self._commands = Remembered(stored.of_command, clock=clock)
         self._runs = Remembered(stored.of_run, clock=clock)
         self._schedules = Remembered(stored.of_schedule, clock=clock)
+        self._hooks = Remembered(stored.of_hook, clock=clock)
         self._on_left: list[Callable[[], None]] = []
 
     def on_left(self, callback: Callable[[], None]) -> None:
@@ -75,6 +80,15 @@ class Groups:
         """
         return (await self._schedules.get(schedule_id)).value
 
+    async def group_of_hook(self, hook_id: UUID) -> str:
+        """Return the group of a hook, which is its command's.
+
+        Raises:
+            HookNotFoundError: there is no such hook.
+            DatabaseUnavailableError: the database is away, and it is not known of late.
+        """
+        return (await self._hooks.get(hook_id)).value
+
     async def groups_of_commands(self, command_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """Return the groups of commands, by their ids, of those that there are.
 
@@ -85,7 +99,7 @@ class Groups:
 
     def forget(self, group: str) -> None:
         """Ask again what is known to be of a group: a command has left it."""
-        for remembered in (self._commands, self._runs, self._schedules):
+        for remembered in (self._commands, self._runs, self._schedules, self._hooks):
             remembered.forget_where(lambda known: known == group)
         for callback in self._on_left:
             callback()

@@ -3,6 +3,7 @@
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
 from server.output.watch import Watch
+from server.repositories.hooks import HookRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
@@ -42,6 +43,7 @@ class Running:
         runs: RunRepository,
         outputs: OutputRepository,
         turns: TurnRepository,
+        hooks: HookRepository,
         active: ActiveRuns,
         tasks: Tasks,
         metrics: Metrics,
@@ -85,6 +87,7 @@ class Running:
             launch=launch,
             keeper=keeper,
             runs=runs,
+            hooks=hooks,
             active=active,
             run_tasks=run_tasks,
             follower=self.follower,

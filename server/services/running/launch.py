@@ -1,5 +1,6 @@
 """How scripts are started."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -121,7 +122,12 @@ class Launch:
             privileges=Privileges.of(privileges),
         )
 
-    def request(self, run: Run, secrets: Mapping[str, str] = NO_SECRETS) -> StartRequest:
+    def request(
+        self,
+        run: Run,
+        secrets: Mapping[str, str] = NO_SECRETS,
+        hook_body: bytes | None = None,
+    ) -> StartRequest:
         """Return what the keeper is asked for to start a run with these values of its secrets.
 
         Raises:
@@ -142,6 +148,7 @@ class Launch:
             no_new_privileges=self.privileges.forbids_new(user),
             umask=self.privileges.umask,
             oom_score_adj=self.privileges.oom_score_adj,
+            hook_body=None if hook_body is None else b64encode(hook_body).decode(),
             **asdict(limits_of(run.options, self.limits)),
         )
 

@@ -9,8 +9,9 @@ export const ACTS = [
   ...["command.create", "command.change", "command.delete", "command.start"],
   ...["run.stop", "run.signal", "run.delete", "session.create", "session.end"],
   ...["token.create", "token.revoke", "grant.create", "grant.delete"],
-  ...["target.create", "target.change", "target.delete", "target.test", "denied"],
+  ...["target.create", "target.change", "target.delete", "target.test"],
   ...["schedule.create", "schedule.change", "schedule.delete", "command.pause", "command.resume"],
+  ...["hook.create", "hook.change", "hook.delete", "denied"],
 ];
 
 /** @param {string} text @returns {string} */

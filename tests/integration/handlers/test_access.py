@@ -11,6 +11,8 @@ from aiohttp import web
 
 from server.access import EVERY_GROUP, Role
 from server.handlers.http.rules import RULES
+from server.repositories import hooks
+from server.services.access import guesses
 from tests.integration.handlers.harness import Api, Claimed, Serve
 from tests.support.waiting import patience
 
@@ -22,6 +24,7 @@ VIEWER, OPERATOR, EDITOR, ADMIN = Role
 PUBLIC = None
 ANYTHING = {"name": "changed", "script": "true", "group": GROUP}
 YEARLY = {"cron": "0 0 1 1 *"}
+A_HOOK = {"name": "push", "scheme": "github"}
 PATIENT = {"signal": "SIGCONT", "grace_seconds": 86400}
 
 
@@ -68,6 +71,11 @@ TABLE = {
     ("PATCH", "/api/v1/schedules/{id}"): Row(EDITOR, 200, {"overlap": "queue"}),
     ("DELETE", "/api/v1/schedules/{id}"): Row(EDITOR, 204),
     ("GET", "/api/v1/schedules/{id}/fires"): Row(VIEWER),
+    ("GET", "/api/v1/commands/{id}/hooks"): Row(EDITOR),
+    ("POST", "/api/v1/commands/{id}/hooks"): Row(EDITOR, 201, A_HOOK),
+    ("PATCH", "/api/v1/hooks/{id}"): Row(EDITOR, 200, {"name": "changed"}),
+    ("DELETE", "/api/v1/hooks/{id}"): Row(EDITOR, 204),
+    ("POST", "/api/v1/hooks/{id}"): Row(PUBLIC, 401, {}),  # it is not signed
     ("POST", "/api/v1/scripts/check"): Row(EDITOR, 200, {"script": "true"}),
     ("GET", "/api/v1/runs"): Row(VIEWER),
     ("POST", "/api/v1/runs/delete"): Row(ADMIN, 200, {"ids": [NOBODY]}),
@@ -120,18 +128,25 @@ NAMED = {"{name}": "api", "{path}": "logo.svg"}
 
 @dataclass
 class Site:
-    """A server with a command of GROUP, whose run goes on, and which has a schedule."""
+    """A server with a command of GROUP, whose run goes on, with a schedule and a hook."""
 
     api: Api
     command: str
     run: str
     schedule: str = ""
+    hook: str = ""
 
     async def make_schedule(self) -> None:
         """Have the command started by a schedule."""
         path, admin = f"commands/{self.command}/schedules", {"As": "admin@*"}
         made = await self.api.call("POST", path, json=YEARLY, headers=admin, status=201)
         self.schedule = made["id"]
+
+    async def make_hook(self) -> None:
+        """Give the command a hook."""
+        path, admin = f"commands/{self.command}/hooks", {"As": "admin@*"}
+        made = await self.api.call("POST", path, json=A_HOOK, headers=admin, status=201)
+        self.hook = made["id"]
 
     def routes(self) -> Iterator[tuple[str, str, Row]]:
         """Iterate over all routes that there are, with what is expected of each."""
@@ -150,6 +165,7 @@ class Site:
         """Return a path with the id of what is there, or of what is not."""
         known = self.command if "/commands/" in path else self.run
         known = self.schedule if "/schedules/{id}" in path else known
+        known = self.hook if "/v1/hooks/" in path else known
         return path.replace("{id}", NOBODY if unknown else known)
 
     async def ask(self, method: str, path: str, row: Row, claim: str | None) -> tuple[int, str]:
@@ -164,6 +180,8 @@ class Site:
             answer = response.status, await response.text()
         if method == "DELETE" and self.schedule in path and answer[0] == 204:
             await self.make_schedule()
+        if method == "DELETE" and self.hook in path and answer[0] == 204:
+            await self.make_hook()
         return answer
 
     async def _watch(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
@@ -179,7 +197,9 @@ class Site:
 
 
 @pytest.fixture
-async def site(serve: Serve) -> Site:
+async def site(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(guesses, "MAX_GUESSES", 10**6)  # of signatures of hooks
+    monkeypatch.setattr(hooks, "MAX_HOOKS", 10**6)
     api = await serve(Claimed(), metrics_token=TOKEN)
     api.client.session.headers["As"] = "admin@*"
     created = await api.create("exec sleep 1000", group=GROUP)
@@ -187,6 +207,7 @@ async def site(serve: Serve) -> Site:
     del api.client.session.headers["As"]
     site = Site(api, created["id"], created["run"]["id"])
     await site.make_schedule()
+    await site.make_hook()
     return site
 
 
@@ -255,13 +276,13 @@ async def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(
     site: Site, subtests: pytest.Subtests
 ) -> None:
     for method, path, row in site.routes():
-        if "{id}" in path and not row.governs:
+        if "{id}" in path and not row.governs and row.role is not PUBLIC:
             with subtests.test(f"{method} {path}"):
                 for claim in [f"admin@{OTHER}", "-"]:
                     hidden = await site.ask(method, site.at(path), row, claim)
                     other = await site.ask(method, site.at(path, unknown=True), row, claim)
-                    kinds = ("commands", "runs", "schedules")
-                    ids = [site.at(f"/{kind}/{{id}}") for kind in kinds]
+                    kinds = ("commands", "runs", "schedules", "hooks")
+                    ids = [site.at(f"/api/v1/{kind}/{{id}}") for kind in kinds]
                     text = hidden[1]
                     for one in ids:
                         text = text.replace(one.rpartition("/")[2], NOBODY)

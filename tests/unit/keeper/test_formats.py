@@ -79,7 +79,13 @@ START = {
     "environment": {"A": "b"},
     "label": "a label",
 }
-NOT_KNOWN_BEFORE = {"user": None, "no_new_privileges": False, "umask": None, "oom_score_adj": 0}
+NOT_KNOWN_BEFORE = {
+    "user": None,
+    "no_new_privileges": False,
+    "umask": None,
+    "oom_score_adj": 0,
+    "hook_body": None,
+}
 
 
 @pytest.fixture

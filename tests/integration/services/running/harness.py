@@ -15,6 +15,7 @@ from server.models import Advance, Command, Run, RunEnd
 from server.output.watch import Watch
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
+from server.repositories.hooks import HookRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
@@ -77,6 +78,7 @@ class Site:
             runs=self.runs,
             outputs=self.outputs,
             turns=TurnRepository(database),
+            hooks=HookRepository(database),
             active=self.active,
             tasks=self.tasks,
             metrics=metrics,

@@ -58,11 +58,12 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         for route, rule in app[RULES].items()
         if route.resource is not None and rule.right is Right.PUBLIC
     }
-    # To sign in, for which one has a link's ticket, and out.
+    # To sign in, for which one has a link's ticket, and out; and what is signed for a hook.
     changing = {path for method, path in public if method not in {"GET", "HEAD"}}
-    assert changing == {"/api/v1/session"}
+    assert changing == {"/api/v1/session", "/api/v1/hooks/{id}"}
     assert {path for _, path in public} == {
         "",
+        "/api/v1/hooks/{id}",
         "/api/v1/ping",
         "/api/v1/session",
         "/api/v1/session/oidc",

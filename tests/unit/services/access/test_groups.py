@@ -26,6 +26,9 @@ class Stored:
             raise CommandNotFoundError.of(command_id)
         return self.groups[command_id]
 
+    async def of_hook(self, hook_id: UUID) -> str:
+        raise NotImplementedError
+
     async def of_run(self, run_id: UUID) -> str:
         self._ask()
         if run_id not in self.groups:

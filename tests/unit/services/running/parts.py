@@ -41,6 +41,7 @@ def running_parts(
         runs=cast("Any", runs),
         outputs=cast("Any", outputs),
         turns=unused,
+        hooks=unused,
         active=active,
         tasks=tasks or Tasks(),
         metrics=metrics or Metrics(),
