@@ -6,6 +6,7 @@ import { DEFINITION, definitionFrom, definitionOf, linesOf, saysTheSame } from "
 import { ParametersEditor } from "./parameters_editor.js";
 
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
+const EXAMPLE = "LANG=C.UTF-8";
 const POLICIES = ["", "stop", "head_and_tail"];
 
 /** @param {{fields: object, errors: Record<string, string[]>}} props fields: what they hold at first */
@@ -39,7 +40,7 @@ function Environment({ variables, errors }) {
   return html`<${Field} name="environment" label=${t("definition.environment")}
     hint=${t("definition.environment.hint")} errors=${wrong}
     control=${(attributes) => html`<textarea ...${attributes} class="mono" rows="3" ...${UNAIDED}
-      placeholder="LANG=C.UTF-8" defaultValue=${linesOf(variables)}></textarea>`} />`;
+      placeholder=${EXAMPLE} defaultValue=${linesOf(variables)}></textarea>`} />`;
 }
 
 const Policy = ({ policy, errors }) => html`<${Field} name="output_policy" label=${t("definition.output_policy")}

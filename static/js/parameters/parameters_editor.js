@@ -43,7 +43,7 @@ export function ParametersEditor({ parameters, errors }) {
     setItems(moved(items, at, to));
   };
   return html`<div class="parameters" ref=${section} role="group" aria-label=${t("parameters.title")}>
-    <h3>${t("parameters.title")}</h3>
+    <h2>${t("parameters.title")}</h2>
     <p class="field__hint">${t("parameters.about")}</p>
     <input type="hidden" name="parameters" ref=${hidden} />
     ${errors.parameters && html`<p class="field__error" role="alert">${errors.parameters.join(" ")}</p>`}

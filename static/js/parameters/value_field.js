@@ -49,13 +49,16 @@ const CONTROLS = {
   integer: ({ attributes, text }) => html`<input ...${attributes} type="text" inputmode="numeric" defaultValue=${text} />`,
   number: ({ attributes, text }) => html`<input ...${attributes} type="text" inputmode="decimal" defaultValue=${text} />`,
   date: ({ attributes, text }) => html`<input ...${attributes} type="date" defaultValue=${text} />`,
-  choice: ({ attributes, parameter, text }) => choose(attributes, text, parameter.choices, parameter.required),
+  choice: ({ attributes, parameter, text }) => choose(attributes, text, parameter.choices, parameter),
   boolean: ({ attributes, parameter, text }) =>
-    choose(attributes, text, ["true", "false"], parameter.required, (value) => t(`values.${value}`)),
+    choose(attributes, text, ["true", "false"], parameter, (value) => t(`values.${value}`)),
 };
 
-function choose({ placeholder, autocomplete, autocapitalize, spellcheck, ...attributes }, text, choices, required, say = String) {
-  const empty = !required || text === "";
+/** Nothing can be chosen where there is a default, which is what nothing means. */
+function choose({ name, id, required, ...rest }, text, choices, parameter, say = String) {
+  const described = Object.fromEntries(Object.entries(rest).filter(([one]) => one.startsWith("aria-")));
+  const attributes = { name, id, required, ...described };
+  const empty = parameter.default === null && (!required || text === "");
   return html`<select ...${attributes}>
     ${empty && html`<option value="" selected=${text === ""}>${t(required ? "values.choose" : "values.none")}</option>`}
     ${choices.map((one) => html`<option key=${one} value=${one} selected=${one === text}>${say(one)}</option>`)}
