@@ -148,6 +148,7 @@ class RunFilter:
     min_seconds: float | None = None
     max_seconds: float | None = None
     exitcode: int | None = None
+    retry_of: UUID | None = None
     reason: str = ""
 
 

@@ -15,6 +15,7 @@ ASKED = """
     AND (%(since)s IS NULL OR r.created_at >= %(since)s)
     AND (%(until)s IS NULL OR r.created_at < %(until)s)
     AND (%(exitcode)s IS NULL OR r.exitcode = %(exitcode)s)
+    AND (%(retry_of)s IS NULL OR r.retry_of = %(retry_of)s)
     AND (%(at_least)s IS NULL OR r.end_time - r.start_time >= %(at_least)s::interval
         OR (r.state = 'running' AND r.start_time <= %(now)s - %(at_least)s::interval))
     AND (%(at_most)s IS NULL OR r.end_time - r.start_time <= %(at_most)s::interval
@@ -104,6 +105,7 @@ def _parameters(asked: RunFilter) -> dict[str, object]:
         "since": asked.since,
         "until": asked.until,
         "exitcode": asked.exitcode,
+        "retry_of": asked.retry_of,
         "at_least": _seconds(asked.min_seconds),
         "at_most": _seconds(asked.max_seconds),
         "now": datetime.now(UTC),

@@ -137,6 +137,10 @@ class RunsQuery(PageQuery):
         validate=validate.Range(min=-(2**31), max=2**31 - 1),
         metadata={"description": "only with this exit code"},
     )
+    retry_of = fields.UUID(
+        load_default=None,
+        metadata={"description": "only the attempt that followed this run"},
+    )
     q = fields.String(
         load_default="",
         validate=[texts.encodable, texts.storable],

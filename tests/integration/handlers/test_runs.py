@@ -50,6 +50,20 @@ async def test_runs_are_listed(api: Api) -> None:
     assert [run["id"] for run in first["items"] + second["items"]] == [other, ids[0]]
 
 
+async def test_the_attempt_after_a_run_is_found(api: Api) -> None:
+    created = await api.create("exit 3", retries={"limit": 1, "delay_seconds": 1000})
+    other = await api.run("exit 3")
+    for run_id in [created["run"]["id"], other]:
+        await api.ended(run_id)
+    path = f"runs/?retry_of={created['run']['id']}"
+    async with patience():  # what follows an end is made a moment after it is told
+        while not (found := (await api.call("GET", path, status=200))["items"]):
+            pass
+    assert [(run["attempt"], run["retry_of"]) for run in found] == [(2, created["run"]["id"])]
+    assert (await api.call("GET", f"runs/?retry_of={other}", status=200))["items"] == []
+    await api.call("POST", f"runs/{found[0]['id']}/stop", status=202)
+
+
 async def test_runs_are_filtered_and_told_with_their_commands(api: Api) -> None:
     created = await api.create("exit 3", name="three")
     failed, ok = created["run"]["id"], await api.run("true")

@@ -1,6 +1,7 @@
 """Lists of somebody who sees a few things among many are read off indexes."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -26,9 +27,10 @@ MANY = (
     """,
     "ANALYZE commands, commands_info",
 )
+FIRST = UUID("00000000-0000-4000-8000-000000000001")
 RARE = """
     UPDATE commands_info SET state = 'lost', exitcode = 77, reason = 'the disk is full',
-        end_time = start_time + interval '1 hour'
+        end_time = start_time + interval '1 hour', retry_of = '00000000-0000-4000-8000-000000000001'
     WHERE id IN (SELECT id FROM commands_info ORDER BY created_at DESC LIMIT 5)
     RETURNING id
 """
@@ -85,6 +87,7 @@ async def test_rare_runs_are_read_off_an_index(many: Database, subtests: pytest.
     now = datetime.now(UTC)
     rare = {
         "exit code": RunFilter(exitcode=77),
+        "attempt before": RunFilter(retry_of=FIRST),
         "duration": RunFilter(min_seconds=3000),
         "reason": RunFilter(reason="DISK"),
         "states": RunFilter(states=frozenset({RunState.LOST, RunState.STOPPED})),

@@ -246,6 +246,7 @@ def test_every_state_can_be_asked_for() -> None:
         ({"min_seconds": "2", "max_seconds": "1"}, "max_seconds", "less than min_seconds"),
         ({"max_seconds": "1e10"}, "max_seconds", "less"),
         ({"exitcode": "2147483648"}, "exitcode", "less"),
+        ({"retry_of": "first"}, "retry_of", "UUID"),
         ({"q": "\0"}, "q", "NUL"),
         ({"embed": "output"}, "embed", "command"),
         ({"colour": "red"}, "colour", "Unknown"),
@@ -258,8 +259,9 @@ def test_a_wrong_filter_of_runs_is_refused(given: Json, field: str, told: str) -
 
 
 def test_all_that_runs_are_asked_by_is_read() -> None:
-    command = uuid4()
+    command, before = uuid4(), uuid4()
     given = {"command_id": str(command), "exitcode": "-3", "q": "disk full", "embed": "command"}
+    given["retry_of"] = str(before)
     times = {"since": "2026-01-02T03:04:05", "until": "2026-01-02T03:04:05+03:00"}
     asked = runs.RunsQuery().load({**given, **times, "min_seconds": "0.5", "max_seconds": "60"})
     assert asked.embed
@@ -270,6 +272,7 @@ def test_all_that_runs_are_asked_by_is_read() -> None:
         min_seconds=0.5,
         max_seconds=60,
         exitcode=-3,
+        retry_of=before,
         reason="disk full",
     )
 
