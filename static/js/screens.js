@@ -15,6 +15,7 @@ const MODULES = {
   account: () => import("./access/account_screen.js").then(({ AccountScreen }) => AccountScreen),
   tokens: () => import("./access/tokens_screen.js").then(({ TokensScreen }) => TokensScreen),
   grants: () => import("./access/grants_screen.js").then(({ GrantsScreen }) => GrantsScreen),
+  targets: () => import("./access/targets_screen.js").then(({ TargetsScreen }) => TargetsScreen),
   audit: () => import("./access/audit_screen.js").then(({ AuditScreen }) => AuditScreen),
 };
 

@@ -20,6 +20,7 @@ ROOMS = [
     "editor",
     "parameters",
     "output",
+    "notifications",
     "runs",
     "compare",
     "commands",

@@ -40,6 +40,44 @@ def differing(look: Look, kind: str) -> Locator:
     return look.tab.page.locator(f".difference__row--{kind}")
 
 
+async def add_target(look: Look) -> None:
+    """Add a notification target that nothing listens at."""
+    await look.field("field.name").fill(look.name)
+    await look.field("targets.url").fill("http://127.0.0.1:9/hooks/tailrun")
+    await look.button("targets.add").click()
+
+
+async def try_target(look: Look) -> None:
+    """Send a test, which is not delivered."""
+    await look.button("targets.test-one", name=look.name).click()
+    await expect(look.tab.page.locator(".target-row__trial").filter(has_text=":")).to_be_visible()
+
+
+async def what_follows_is_well_made(client: Client, looks: Looks) -> None:
+    """Look at a run that is tried again, at the attempt that waits, and at whom it is told of."""
+    target = {"name": "ops chat", "url": "http://127.0.0.1:9/"}
+    await client.call("POST", "notification-targets/", json=target, status=201)
+    again = await client.create(
+        "echo Fetching the rates; exit 75",
+        name="Fetch rates",
+        retries={"limit": 3, "delay_seconds": 4000},
+    )
+    first = again["run"]["id"]
+    await looks.go(f"/runs/{first}", "attempts.stop")
+    await looks.check("run-tried-again")
+    [retry] = (await client.call("GET", f"runs/?retry_of={first}"))["items"]
+    await looks.go(f"/runs/{retry['id']}", "attempts.of", attempt=2, most=4)
+    await looks.check("run-due")
+    notify = [{"target": "ops chat", "on": ["failed", "recovered"]}]
+    told = await client.create("echo Fetching the names; exit 3", name="Names", notify=notify)
+    await looks.go(f"/runs/{told['run']['id']}", "Names")
+    await looks.each(lambda look: look.tab.page.locator(".told > summary").click())
+    await looks.each(
+        lambda look: expect(look.tab.page.locator(".told__error").first).to_be_visible()
+    )
+    await looks.check("run-told")
+
+
 async def test_every_screen_is_well_made(
     start: Start, looks_of: OpenLooks, gate: Gate, database_url: str
 ) -> None:
@@ -129,6 +167,7 @@ async def test_every_screen_is_well_made(
     await looks.each(lambda look: look.tab.page.keyboard.press("g"))
     await looks.show("output.go-to-line")
     await looks.check("go-to-line")
+    await what_follows_is_well_made(client, looks)
 
     run = deploy["run"]["id"]
     await looks.go(f"/runs/{run}", "61%")
@@ -212,10 +251,20 @@ async def test_who_may_do_what_is_well_made(
     await looks.check("token-form")
     await looks.each(lambda look: look.field("field.name").fill("nightly build"))
     await looks.press("tokens.create")
-    await looks.show("tokens.copy-now")
+    await looks.show("secret.copy-now")
     await looks.check("token-made")
     await looks.go("/tokens", "nightly build")
     await looks.check("tokens")
+    await looks.go("/targets", "targets.none.about")
+    await looks.check("targets-empty")
+    await looks.press("targets.new")
+    await looks.check("target-form")
+    await looks.each(add_target)
+    await looks.show("secret.copy-now")
+    await looks.check("target-made")
+    await looks.press("action.done")
+    await looks.each(try_target)
+    await looks.check("targets")
     await looks.go("/audit", "act.token.create")
     await looks.check("audit")
     await looks.go("/audit?principal=oidc:nobody", "audit.none")

@@ -88,7 +88,7 @@ async def test_a_viewer_finds_no_way_to_change_anything(
         await tab.go(path)
         await expect(tab.page.get_by_role("heading", name="Not permitted")).to_be_visible()
         await expect(tab.field("Script")).to_have_count(0)
-    for path in ["/grants", "/tokens", "/audit"]:
+    for path in ["/grants", "/tokens", "/targets", "/audit"]:
         await tab.go(path)
         await expect(tab.page.get_by_text("that takes the role admin")).to_be_visible()
     await tab.go("/account")

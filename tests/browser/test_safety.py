@@ -87,6 +87,8 @@ async def test_a_phone_shows_every_screen_without_scrolling_sideways(
     live = await client.run("exec sleep 1000")
     await client.call("POST", "tokens/", json={"name": long, "role": "viewer", "group": "w" * 63})
     await client.call("POST", "grants/", json={"principal": f"oidc:{long}", "role": "viewer"})
+    target = {"name": long, "url": f"https://{'w' * 60}.example.org/"}
+    await client.call("POST", "notification-targets/", json=target)
     tab = await open_tab(client, phone=True)
     for path, landmark in [
         ("/", tab.page.get_by_role("listitem").filter(has_text=long)),
@@ -100,6 +102,7 @@ async def test_a_phone_shows_every_screen_without_scrolling_sideways(
         ("/account", tab.button("New token")),
         ("/grants", tab.page.get_by_role("listitem").filter(has_text=long)),
         ("/tokens", tab.page.get_by_role("listitem").filter(has_text=long)),
+        ("/targets", tab.page.get_by_role("listitem").filter(has_text=long)),
         ("/audit", tab.page.get_by_role("listitem").filter(has_text="created a command")),
         ("/none", tab.page.get_by_role("heading", name="Not found")),
     ]:

@@ -1,8 +1,8 @@
 /** My tokens: made, shown once, revoked. */
-import { html, useLayoutEffect, useRef, useState } from "../base/ui.js";
+import { html, useState } from "../base/ui.js";
 import { Button } from "../parts/button.js";
-import { copyAndTell } from "../parts/copying.js";
 import { Empty, Waiting } from "../parts/empty.js";
+import { MadeOnce } from "../parts/made_once.js";
 import { More } from "../runs/run_list.js";
 import { listTokens } from "../server/access_api.js";
 import { loadPages, pollInterval, usePolling } from "../server/polling.js";
@@ -27,7 +27,9 @@ export function MyTokens({ who }) {
       <h2>${t("tokens.mine")}</h2>
       ${!making && html`<${Button} icon="plus" label=${t("tokens.new")} onClick=${() => setMaking(true)} />`}
     </div>
-    ${made && html`<${Secret} token=${made} onClose=${() => setMade(null)} />`}
+    ${made &&
+    html`<${MadeOnce} label=${t("tokens.made")} secret=${made.token} copied=${t("tokens.copied")}
+      onClose=${() => setMade(null)} />`}
     ${making && html`<${TokenForm} who=${who} onMade=${onMade} onClose=${() => setMaking(false)} />`}
     ${!value && html`<${Waiting} problem=${problem} />`}
     ${value?.items.length === 0 && !making && html`<${NoTokens} />`}
@@ -39,18 +41,3 @@ export function MyTokens({ who }) {
 const NoTokens = () => html`<${Empty} title=${t("tokens.none")}>
   <p>${t("tokens.none.about")}</p>
 <//>`;
-
-/** A new token, which is stored nowhere: not in the page either. @param {{token: {token: string}}} props */
-function Secret({ token, onClose }) {
-  const place = useRef(null);
-  useLayoutEffect(() => place.current.focus(), []);
-  const copy = () => copyAndTell(token.token, t("tokens.copied"));
-  return html`<div class="secret" role="group" aria-label=${t("tokens.made")} tabindex="-1" ref=${place}>
-    <p><strong>${t("tokens.copy-now")}</strong></p>
-    <code class="secret__value" tabindex="0">${token.token}</code>
-    <div class="form__actions">
-      <${Button} kind="main" icon="copy" label=${t("action.copy")} onClick=${copy} />
-      <${Button} label=${t("action.done")} onClick=${onClose} />
-    </div>
-  </div>`;
-}

@@ -41,5 +41,6 @@ export const toCompare = (id, other, choice = {}) => `/compare/${id}/${other}` +
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";
+export const toTargets = () => "/targets";
 /** @param {Record<string, string|undefined>} [filter] */
 export const toAudit = (filter = {}) => "/audit" + query(filter);

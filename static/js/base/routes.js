@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"account"|"tokens"|"grants"|"audit"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"account"|"tokens"|"grants"|"targets"|"audit"|"missing"} screen
  * @property {string} [id]
  * @property {string} [other] the second of two
  * @property {URLSearchParams} query
@@ -21,6 +21,7 @@ const ROUTES = [
   [/^\/account$/, "account"],
   [/^\/tokens$/, "tokens"],
   [/^\/grants$/, "grants"],
+  [/^\/targets$/, "targets"],
   [/^\/audit$/, "audit"],
 ];
 

@@ -1,5 +1,7 @@
 /** The fields of a command, as a person fills them in. */
 import { html } from "../base/ui.js";
+import { sameEnds } from "../model/ends.js";
+import { EndsFields, isOfEnds, readEnds } from "../notifications/ends_fields.js";
 import { saysTheSame } from "../parameters/definition.js";
 import { DefinitionFields, isOfDefinition, readDefinition } from "../parameters/definition_fields.js";
 import { Field } from "../parts/field.js";
@@ -11,7 +13,6 @@ import { ScriptField } from "./script_field.js";
 
 /** @type {CommandFields} */
 export const BLANK = { name: "", description: "", script: "" };
-/** That the form shows what is wrong with. */
 const FIELDS = [...Object.keys(BLANK), "group"];
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
 
@@ -34,18 +35,22 @@ export function CommandFields({ fields, groups, errors }) {
     <${Field} name="script" label=${t("field.script")} errors=${errors.script} control=${script}
       hint=${t("field.script.hint") + " " + t("editor.tab")} />
     <${DefinitionFields} fields=${fields} errors=${errors} />
+    <${EndsFields} fields=${fields} errors=${errors} />
     ${groups !== undefined && html`<${GroupField} groups=${groups} group=${fields.group} errors=${errors.group} />`}
   `;
 }
 
 /** Those of a problem that the form shows. @param {import("../server/answers.js").Problem|null} problem */
-export const shownFields = (problem) => [...FIELDS, ...Object.keys(problem?.errors ?? {}).filter(isOfDefinition)];
+export const shownFields = (problem) => [
+  ...FIELDS,
+  ...Object.keys(problem?.errors ?? {}).filter((field) => isOfDefinition(field) || isOfEnds(field)),
+];
 
 /** @param {HTMLFormElement} form @returns {CommandFields} */
 export function readFields(form) {
   const { name, description, script, group } = form.elements;
   const texts = { name: name.value.trim(), description: description.value.trim() || null, script: script.value };
-  const fields = { ...texts, ...readDefinition(form) };
+  const fields = { ...texts, ...readDefinition(form), ...readEnds(form) };
   return group ? { ...fields, group: group.value.trim() } : fields;
 }
 
@@ -53,4 +58,5 @@ export function readFields(form) {
 export const sameFields = (one, other) =>
   Object.keys(BLANK).every((field) => (one[field] ?? "") === (other[field] ?? "")) &&
   (one.group ?? other.group) === (other.group ?? one.group) &&
-  saysTheSame(one, other);
+  saysTheSame(one, other) &&
+  sameEnds(one, other);

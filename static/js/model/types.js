@@ -20,9 +20,10 @@
  * @property {Record<string, string|number|boolean>|null} parameters the values, none of a secret; null: not to be seen
  * @property {boolean} parameters_truncated a list leaves them out
  * @property {{kind: "schedule"|"hook"|"retry", id: string|null}|null} cause null: somebody by hand
- * @property {number} attempt from 1
- * @property {string|null} retry_of the run that it tries again
  * @property {string[]} may what the one who asked may do with it
+ * @property {number} attempt from 1; a further one is a run of its own
+ * @property {string|null} retry_of the run that it tries again
+ * @property {string|null} not_before it stays queued until then
  * @property {{id: string, name: string, group: string}|null} [command] where it was asked for
  *
  * @typedef {object} Parameter
@@ -57,6 +58,8 @@
  * @property {number|null} max_output_bytes
  * @property {"stop"|"head_and_tail"|null} output_policy
  * @property {boolean} options_truncated a list leaves parameters and the like out
+ * @property {Retries|null} [retries]
+ * @property {{target: string, on: string[]}[]|null} [notify] the targets that are told, and of what
  * @property {string} [etag] its version
  * @property {Run|null} last_run
  * @property {string[]} may what the one who asked may do with it
@@ -130,6 +133,33 @@
  * @property {string} group
  * @property {string} created_at
  * @property {string} created_by a principal
+ *
+ * @typedef {object} Target of notifications
+ * @property {string} id
+ * @property {string} name
+ * @property {"webhook"|"apprise"} type
+ * @property {string} address what may be shown of its URL
+ * @property {string} created_at
+ * @property {string} created_by a principal
+ * @property {string} updated_at
+ *
+ * @typedef {object} Retries how often a run that ends badly is tried again
+ * @property {number} limit
+ * @property {number} [delay_seconds]
+ * @property {number} [backoff]
+ * @property {string[]} [on] after which ends
+ * @property {number[]} [exit_codes] of failed ones, after these alone; none: after all
+ *
+ * @typedef {object} Notification
+ * @property {string} id
+ * @property {string} target its name
+ * @property {string} occasion such as "failed"
+ * @property {"waiting"|"delivered"|"given_up"} state
+ * @property {number} attempts
+ * @property {string|null} next_try_at
+ * @property {string|null} last_error
+ * @property {string|null} delivered_at
+ * @property {string|null} given_up_at
  *
  * @typedef {object} Entry of the audit
  * @property {string} id

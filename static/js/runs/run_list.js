@@ -2,6 +2,7 @@
 import { toRun } from "../base/router.js";
 import { html } from "../base/ui.js";
 import { shortId } from "../model/run.js";
+import { AttemptSign } from "../notifications/attempts.js";
 import { Button } from "../parts/button.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
@@ -19,7 +20,7 @@ function RunRow({ run }) {
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
     <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>
-      <span class="mono">${shortId(run.id)}</span>
+      <span class="mono">${shortId(run.id)}</span> <${AttemptSign} run=${run} />
     </a>
     <span class="run-row__outcome" title=${end}>${end}</span>
     <span class="run-row__size">${bytes(run.output_bytes)}</span>

@@ -5,6 +5,8 @@ import { useStore } from "../base/store.js";
 import { html, useCallback, useEffect, useState } from "../base/ui.js";
 import { changedRun } from "../model/changes.js";
 import { isActive, shortId, shownState } from "../model/run.js";
+import { Attempts } from "../notifications/attempts.js";
+import { Told } from "../notifications/told.js";
 import { Output } from "../output/output.js";
 import { RunValues } from "../parameters/run_values.js";
 import { Waiting } from "../parts/empty.js";
@@ -70,13 +72,13 @@ function RunView({ run, onRun, reload }) {
   const id = html`<span class="run__id mono" title=${run.id}>${shortId(run.id)}</span>`;
   return html`<div class="run">
     <${Heading} title=${name} tab=${tab} beside=${id} trail=${trail}><${RunActions} run=${run} reload=${reload} /><//>
-    <${Facts} run=${run} />
+    <${Facts} run=${run} command=${command} />
     <${Output} run=${run} onRun=${onRun} />
     <p class="visually-hidden" role="status" aria-live="polite">${`${stateLabel(shownState(run))}. ${outcome(run)}`}</p>
   </div>`;
 }
 
-function Facts({ run }) {
+function Facts({ run, command }) {
   const end = outcome(run);
   const unheard = useStore(serverState).kind === "unreachable" && isActive(run);
   const [began, at] = run.state === "queued" ? ["run.queued", run.created_at] : ["run.started", run.start_time];
@@ -88,5 +90,7 @@ function Facts({ run }) {
     <span class="muted">${phrase(began, times)}</span>
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
     <${RunValues} run=${run} />
+    <${Attempts} run=${run} command=${command} />
+    <${Told} run=${run} command=${command} />
   </div>`;
 }

@@ -2,6 +2,7 @@
 import { toRun } from "../base/router.js";
 import { html } from "../base/ui.js";
 import { isActive, shortId } from "../model/run.js";
+import { AttemptSign } from "../notifications/attempts.js";
 import { State } from "../parts/state.js";
 import { Ago, Elapsed } from "../parts/time.js";
 import { reasonOf } from "../words/run.js";
@@ -54,7 +55,7 @@ function RunRow({ run, isChosen, onChoose }) {
       <input type="checkbox" aria-label=${t("runs.choose", { name })} checked=${isChosen}
         onClick=${({ target, shiftKey }) => onChoose([run.id], target.checked, shiftKey)} />
     </td>
-    <td role="cell" class="runs-row__name"><a class="row__link" href=${"#" + toRun(run.id)}><bdi>${name}</bdi></a></td>
+    <td role="cell" class="runs-row__name"><a class="row__link" href=${"#" + toRun(run.id)}><bdi>${name}</bdi></a> <${AttemptSign} run=${run} /></td>
     <td role="cell" class="runs-row__state"><${State} run=${run} /></td>
     <td role="cell" class="runs-row__when"><${Ago} at=${run.start_time} /></td>
     <td role="cell" class="runs-row__elapsed"><${Elapsed} run=${run} /></td>
