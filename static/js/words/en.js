@@ -654,11 +654,8 @@ export const EN = {
   "values.false": "No",
   "values.other": "With other values…",
   "values.other.menu": "Start with other values",
-  "values.attempt": "Attempt {attempt}",
-  "values.retry-of": "tries run {id} again",
   "values.cause.schedule": "Started by a schedule",
   "values.cause.hook": "Started by a hook",
-  "values.cause.retry": "Started as a retry",
 
   "definition.title": "Parameters, environment and bounds",
   "definition.environment": "Environment",

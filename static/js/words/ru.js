@@ -744,11 +744,8 @@ export const RU = {
   "values.false": "Нет",
   "values.other": "С другими значениями…",
   "values.other.menu": "Запустить с другими значениями",
-  "values.attempt": "Попытка {attempt}",
-  "values.retry-of": "повтор запуска {id}",
   "values.cause.schedule": "Запущено по расписанию",
   "values.cause.hook": "Запущено внешним вызовом",
-  "values.cause.retry": "Запущено повторно после неудачи",
 
   "definition.title": "Параметры, окружение и ограничения",
   "definition.environment": "Окружение",
