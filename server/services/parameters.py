@@ -25,7 +25,6 @@ PATTERN_BYTES = 1024 * 1024
 """Of RE2's memory for a pattern."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +265,7 @@ def _numbers(parameter: Parameter) -> _ValueField:
 
     def read(value: Any) -> float:
         number: float = reader.deserialize(value)
-        whole = type(value) is int or (isinstance(value, str) and _DIGITS.fullmatch(value))
+        whole = type(value) is int or (isinstance(value, str) and _INTEGER.fullmatch(value))
         return int(value) if whole and abs(number) <= MAX_INTEGER else number
 
     return _ValueField(read, parameter, _range(parameter))

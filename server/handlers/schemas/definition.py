@@ -18,7 +18,12 @@ from server.definition import Beyond, Options, Parameter, ParameterType
 from server.handlers.http.rendering import AnswerSchema, SortedField
 from server.handlers.schemas import texts
 from server.models import RunState
-from server.services.parameters import MAX_ENVIRONMENT_BYTES, MAX_VALUE_BYTES, field_of
+from server.services.parameters import (
+    MAX_ENVIRONMENT_BYTES,
+    MAX_INTEGER,
+    MAX_VALUE_BYTES,
+    field_of,
+)
 from server.services.parameters import check_pattern as read_pattern
 
 KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
@@ -154,7 +159,8 @@ class ParameterSchema(_PartSchema):
         if parameter.default is not None:
             said["default"] = field_of(parameter).deserialize(parameter.default)
         for name in {"min", "max"} & said.keys():
-            said[name] = int(said[name]) if said[name].is_integer() else said[name]
+            is_whole = said[name].is_integer() and abs(said[name]) <= MAX_INTEGER
+            said[name] = int(said[name]) if is_whole else said[name]
         return Parameter.of(said).as_json()
 
 

@@ -3,8 +3,10 @@
 The archive's statement is sent over another (binary.py), which is used alike.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, Self
 
 import aiopg
@@ -16,6 +18,7 @@ from psycopg2.extensions import (
     new_type,
     register_type,
 )
+from psycopg2.extras import register_default_json, register_default_jsonb
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
@@ -82,6 +85,22 @@ def _read_timestamp(value: str | bytes | None, cur: cursor) -> datetime | None:
 
 TIMESTAMP = new_type(PYDATETIMETZ.values, "TIMESTAMP", _read_timestamp)
 
+MOST_CHARACTERS = len(str(-(2**63)))
+"""Of a whole number of 64 bits."""
+
+
+def _read_whole(text: str) -> float:
+    """Read a whole number of JSON; one that 64 bits do not hold is a float, infinite at the worst.
+
+    PostgreSQL writes 1e300 as 301 digits; no answer could hold that, and every list with it fails.
+    """
+    whole = int(text) if len(text) <= MOST_CHARACTERS else 2**63
+    return whole if -(2**63) <= whole < 2**63 else float(text)
+
+
+read_json = partial(json.loads, parse_int=_read_whole)
+"""Reads a column of JSON."""
+
 
 async def connected(dsn: str, timeout_seconds: float) -> aiopg.Connection:
     """Connect by aiopg, without its questions about the types hstore and json."""
@@ -101,6 +120,8 @@ class TextConnection:
         """Connect."""
         connection = await connected(dsn, timeout_seconds)
         register_type(TIMESTAMP, connection.raw)
+        register_default_json(connection.raw, loads=read_json)
+        register_default_jsonb(connection.raw, loads=read_json)
         return cls(connection)
 
     @property

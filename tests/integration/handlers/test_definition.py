@@ -329,3 +329,28 @@ async def test_everybody_gets_the_schema_of_files_and_once(serve: Serve) -> None
     assert told["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     async with api.client.get(path, headers={"If-None-Match": tag}) as response:
         assert (response.status, await response.read()) == (304, b"")
+
+
+async def test_the_largest_numbers_are_answered_as_they_were_given(api: Api) -> None:
+    """PostgreSQL writes all of their digits, which are no number of an answer's JSON."""
+    number = {"name": "N", "type": "number", "min": -1e300, "max": 1e308, "default": 1e300}
+    whole = {"name": "I", "type": "integer", "default": -(2**63)}
+    created = await api.create(
+        'printf %s "$N $I"', parameters=[number, whole], values={"N": 1e22, "I": 2**63 - 1}
+    )
+    shown = created["parameters"][0]
+    assert (shown["min"], shown["max"], shown["default"]) == (-1e300, 1e308, 1e300)
+    started = await api.call("POST", f"commands/{created['id']}/runs", json={}, status=201)
+    for run_id, value, integer, text in [
+        (created["run"]["id"], 1e22, 2**63 - 1, b"1e+22 9223372036854775807"),
+        (started["id"], 1e300, -(2**63), b"1e+300 -9223372036854775808"),
+    ]:
+        assert (await api.ended(run_id))["parameters"] == {"N": value, "I": integer}
+        assert await api.output(run_id) == text
+    listed = await api.call("GET", "runs/", status=200)
+    assert sorted(one["parameters"]["N"] for one in listed["items"]) == [1e22, 1e300]
+    [command] = (await api.call("GET", "commands/", status=200))["items"]
+    assert command["parameters"][0]["max"] == 1e308
+    path = f"commands/{command['id']}"
+    kept = await api.call("PATCH", path, json={"parameters": [number]}, status=200)
+    assert kept["parameters"] == [shown]

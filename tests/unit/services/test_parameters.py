@@ -50,6 +50,7 @@ def read(parameter: Parameter, value: object) -> object:
         (one("number"), "0.5", "0.5"),
         (one("number"), 1e22, "1e+22"),
         (one("number"), 10**30, "1e+30"),
+        (one("number"), "0" * 5000 + "1", "1.0"),
         (one("boolean"), True, "true"),
         (one("boolean"), False, "false"),
         (one("boolean"), "false", "false"),
