@@ -24,6 +24,13 @@ MAX_INTEGER = 2**63 - 1
 PATTERN_BYTES = 1024 * 1024
 """Of RE2's memory for a pattern."""
 
+MATCH_STEPS = 16_000_000
+"""Of all values of a start, about 0.3 s: the characters of each times the size of its pattern.
+RE2 takes so many where its automaton outgrows its memory, as `.*a.{400}` has it."""
+
+COMPILE_STEPS = 40
+"""For each instruction of a pattern, to compile it."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -41,6 +48,18 @@ class Checked:
 
 
 NOTHING = Checked()
+
+
+class Steps:
+    """What is left of MATCH_STEPS."""
+
+    def __init__(self) -> None:
+        self._left = MATCH_STEPS
+
+    def take(self, steps: int) -> bool:
+        """Take some; False: there are not so many left."""
+        self._left -= steps
+        return self._left >= 0
 
 
 def new_run(options: Options, asked: StartAsked) -> NewRun:
@@ -125,13 +144,17 @@ def _check_size(environment: Mapping[str, str], names: Sequence[str]) -> None:
 
 
 def _schema(parameters: Sequence[Parameter]) -> type[Schema]:
-    made: dict[str, fields.Field[Any]] = {one.name: field_of(one) for one in parameters}
+    steps = Steps()
+    made: dict[str, fields.Field[Any]] = {one.name: field_of(one, steps) for one in parameters}
     return Schema.from_dict(made)
 
 
-def field_of(parameter: Parameter) -> "fields.Field[Any]":
-    """Return the field that reads and checks a parameter's value."""
-    return _FIELDS[parameter.type](parameter)
+def field_of(parameter: Parameter, steps: Steps | None = None) -> "fields.Field[Any]":
+    """Return the field that reads and checks a parameter's value, in so many steps at most."""
+    make = _FIELDS[parameter.type]
+    if parameter.pattern is None or make is not _texts:
+        return make(parameter)
+    return _texts(parameter, [_matching(parameter.pattern, steps or Steps())])
 
 
 class _ValueField(fields.Field[Any]):
@@ -169,7 +192,7 @@ def _fitting(parameter: Parameter) -> str:
     }[parameter.type]
 
 
-def _texts(parameter: Parameter) -> _ValueField:
+def _texts(parameter: Parameter, further: Sequence[Callable[[Any], object]] = ()) -> _ValueField:
     def read(value: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("It must be a text.")
@@ -187,9 +210,7 @@ def _texts(parameter: Parameter) -> _ValueField:
                 error=f"It must have at most {parameter.max_length} characters.",
             )
         )
-    if parameter.pattern is not None:
-        checks.append(_matching(parameter.pattern))
-    return _ValueField(read, parameter, checks)
+    return _ValueField(read, parameter, [*checks, *further])
 
 
 def _passable(text: str) -> None:
@@ -211,12 +232,17 @@ def _one_line(text: str) -> None:
         raise ValidationError("It must be one line; a parameter of the type text takes several.")
 
 
-def _matching(pattern: str) -> Callable[[str], None]:
-    compiled = _compile(pattern)
-
+def _matching(pattern: str, steps: Steps) -> Callable[[str], None]:
     def check(text: str) -> None:
         data = text.encode("utf-8", "replace")
-        if len(data) <= MAX_VALUE_BYTES and compiled.fullmatch(data) is None:
+        if len(data) > MAX_VALUE_BYTES:
+            return  # that is said already
+        compiled = _compile(pattern)
+        if not steps.take(compiled.programsize * (len(data) + COMPILE_STEPS)):
+            raise ValidationError(
+                "It would take too long to match it with its pattern: give a shorter one."
+            )
+        if compiled.fullmatch(data) is None:
             raise ValidationError(f"It must match the pattern {pattern}.")
 
     return check

@@ -32,10 +32,57 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
 OWN_PREFIX = "TAILRUN_"
 LOADING = frozenset(
-    {"PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "BASHOPTS", "SHELLOPTS", "PS4", "CDPATH"}
+    {
+        *("PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "BASHOPTS", "SHELLOPTS", "PS4"),
+        *("CDPATH", "PROMPT_COMMAND", "ZDOTDIR", "FPATH", "GCONV_PATH", "LOCPATH", "NLSPATH"),
+        *("GLIBC_TUNABLES", "HOSTALIASES", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
+        *(
+            "MAKEFLAGS",
+            "MAKEFILES",
+            "GNUMAKEFLAGS",
+            "TAR_OPTIONS",
+            "RSYNC_RSH",
+            "RSYNC_CONNECT_PROG",
+        ),
+        *("SSH_ASKPASS", "SUDO_ASKPASS", "EDITOR", "VISUAL", "PAGER", "MANPAGER", "LESSOPEN"),
+        *("LESSCLOSE", "BROWSER", "AWKPATH", "AWKLIBPATH", "CLASSPATH", "PHPRC", "TCLLIBPATH"),
+        *("XDG_CONFIG_HOME", "CURL_HOME", "WGETRC"),
+    }
 )
-LOADING_PREFIXES = ("LD_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA_", "GIT_", "BASH_FUNC_")
+LOADING_PREFIXES = (
+    *("LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "GEM_", "BUNDLE_", "NODE_", "NPM_CONFIG_"),
+    *("JAVA_", "JDK_", "LUA_", "PHP_INI_", "DOTNET_", "R_PROFILE", "GIT_", "BASH_"),
+)
 """Variables that say which code a program loads: whoever starts a command may not choose that."""
+
+SHELLS = frozenset(
+    {
+        *(
+            "PWD",
+            "OLDPWD",
+            "SHLVL",
+            "PPID",
+            "UID",
+            "EUID",
+            "GROUPS",
+            "RANDOM",
+            "SRANDOM",
+            "SECONDS",
+        ),
+        *(
+            "LINENO",
+            "OPTIND",
+            "OPTARG",
+            "HISTCMD",
+            "DIRSTACK",
+            "FUNCNAME",
+            "PIPESTATUS",
+            "COMP_WORDS",
+        ),
+        *("EPOCHSECONDS", "EPOCHREALTIME"),
+    }
+)
+"""Variables that a shell sets itself: a value would be lost, and nobody told."""
 
 MAX_PARAMETERS = 100
 MAX_VARIABLES = 200
@@ -85,6 +132,10 @@ def _parameter_name(name: str) -> None:
         raise ValidationError(
             f"It must not be {name}: that variable says which code programs load. Name it"
             " otherwise, or set it in `environment`."
+        )
+    if name in SHELLS:
+        raise ValidationError(
+            f"It must not be {name}: a shell sets that variable itself. Name it otherwise."
         )
 
 

@@ -171,6 +171,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "lower case": ({"parameters": [{"name": "day"}]}, ["parameters.0.name"]),
     "ours": ({"parameters": [{"name": "TAILRUN_X"}]}, ["parameters.0.name"]),
     "loads code": ({"parameters": [{"name": "LD_PRELOAD"}]}, ["parameters.0.name"]),
+    "executes code": ({"parameters": [{"name": "TAR_OPTIONS"}]}, ["parameters.0.name"]),
+    "set by the shell": ({"parameters": [{"name": "RANDOM"}]}, ["parameters.0.name"]),
     "the path": ({"parameters": [{"name": "PATH"}]}, ["parameters.0.name"]),
     "two of a name": ({"parameters": [{"name": "A"}, {"name": "A"}]}, ["parameters"]),
     "unknown field": ({"parameters": [{"name": "A", "colour": 1}]}, ["parameters.0.colour"]),

@@ -162,6 +162,24 @@ def test_a_pattern_takes_linear_time() -> None:
     assert "pattern" in str(read(one("text", pattern="(a*)*(a*)*b"), "a" * 60_000))
 
 
+SLOW = "((.*a[ab]{200})|(.*b[ab]{201})|(.*a[ab]{202})|(.*b[ab]{203})|(.*a[ab]{204}))*"
+
+
+def test_the_patterns_of_a_start_have_a_bound_together() -> None:
+    """RE2's time is linear, and yet a second for such a pattern; nobody is served meanwhile."""
+    assert "too long to match" in str(read(one("text", pattern=SLOW), "ab" * 30_000))
+    assert "must match" in str(read(one("text", pattern=SLOW), "ab" * 300 + "c"))
+    many = [Parameter(name=f"P{number}", pattern=SLOW) for number in range(100)]
+    with pytest.raises(ParametersError) as told:
+        checked(many, {parameter.name: "c" * 600 for parameter in many})
+    told_of = [str(said) for said in told.value.by_name.values()]
+    assert 1 < sum("must match" in said for said in told_of) < 50
+    assert sum("too long to match" in said for said in told_of) > 50
+    plain = [Parameter(name=f"P{number}", pattern="[a-z ]*") for number in range(10)]
+    values = {parameter.name: "word " * 12_000 for parameter in plain}
+    assert checked(plain, values).plain == values
+
+
 @given(
     st.sampled_from([*ParameterType]),
     st.booleans(),
