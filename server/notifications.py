@@ -1,5 +1,6 @@
 """Notifications: whom they go to, what they tell of, and what became of them. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,7 +46,7 @@ class Target:
         scheme, _, rest = self.url.partition("://")
         if self.type is not TargetType.WEBHOOK:
             return f"{scheme}://…"
-        host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+        host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
         return f"{scheme}://{host}/…"
 
 

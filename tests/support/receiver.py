@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -72,6 +73,11 @@ class Receiver:
             self.came.notify_all()
         if path == "/fails":
             return web.Response(status=500, text="the chat\nis full")
+        if path.startswith("/unknown/"):
+            return web.Response(status=404, text=f"Cannot POST {request.path_qs}")
+        if path == "/packed":
+            packed = {"Content-Encoding": "gzip"}
+            return web.Response(status=500, body=gzip.compress(b"0" * 10_000_000), headers=packed)
         if path == "/moved":
             return web.Response(status=307, headers={"Location": f"{self.url}/stolen"})
         if path == "/hangs":

@@ -10,6 +10,7 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from importlib.util import find_spec
+from pathlib import Path
 
 import orjson
 
@@ -59,7 +60,8 @@ class AppriseSender:
 
     async def _run(self, asked: dict[str, str]) -> str | None:
         """Have a process do what is asked; return what it says when it fails."""
-        program = (sys.executable, "-m", MODULE)
+        # Nothing is imported from the directory that the server happens to be in.
+        program = (sys.executable, "-P", "-m", MODULE)
         try:
             process = await asyncio.create_subprocess_exec(
                 *program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_passed()
@@ -84,4 +86,5 @@ class AppriseSender:
 def _passed() -> dict[str, str]:
     """Return what such a process gets of the server's environment: none of its secrets."""
     names = [*PASSED, *PROXIES, *map(str.upper, PROXIES)]
-    return {name: os.environ[name] for name in names if name in os.environ}
+    passed = {name: os.environ[name] for name in names if name in os.environ}
+    return passed | {"PYTHONPATH": str(Path(__file__).parents[3])}

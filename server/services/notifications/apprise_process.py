@@ -11,6 +11,8 @@ import sys
 import apprise
 import requests
 
+from server.services.notifications.redaction import without_url
+
 
 class _Said(logging.Handler):
     """Keeps what Apprise warns of: it is the only place where it says why."""
@@ -34,10 +36,16 @@ def main() -> int:
     services = apprise.Apprise()
     if not services.add(asked["url"]):
         return _failed("Apprise knows no service of this URL, or misses something in it.")
-    if "text" not in asked or services.notify(title=asked["title"], body=asked["text"]):
+    if "text" not in asked or _sent(services, asked):
         return 0
-    reasons = "; ".join(said.texts).replace(asked["url"], "…")
+    reasons = without_url("; ".join(said.texts), asked["url"])
     return _failed(f"Apprise could not send it{f': {reasons}' if reasons else '.'}")
+
+
+def _sent(services: apprise.Apprise, asked: dict[str, str]) -> bool:
+    """Send it as plain text: where it becomes HTML, as in mails, what a run wrote is none."""
+    plain = apprise.NotifyFormat.TEXT
+    return bool(services.notify(title=asked["title"], body=asked["text"], body_format=plain))
 
 
 def _nowhere(_self: requests.Session, _response: requests.Response) -> None:

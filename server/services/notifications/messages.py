@@ -111,7 +111,7 @@ def trial_message(identifier: UUID, target: str, moment: datetime, address: str)
     return Message(
         id=identifier,
         title=title,
-        text=address,
+        text=address or title,
         body=orjson.dumps(
             {
                 "type": "test",

@@ -8,11 +8,15 @@ from yarl import URL
 
 from server.notifications import Target
 from server.services.notifications.messages import Message
+from server.services.notifications.redaction import without_url
 from server.services.notifications.resolver import Resolver
 from server.services.notifications.senders import SEND_SECONDS, NotDeliveredError
 from server.services.notifications.signing import signature
 
-ANSWER_BYTES = 200
+ANSWER_BYTES = 4096
+"""Of an answer, at most."""
+
+SHOWN_CHARACTERS = 200
 """Of an answer that refuses, at most: it is shown to people."""
 
 
@@ -59,7 +63,7 @@ class WebhookSender:
                     target.url, data=message.body, headers=headers, allow_redirects=False
                 ) as answer,
             ):
-                _accept(answer.status, await answer.content.read(ANSWER_BYTES))
+                _accept(answer.status, await answer.content.read(ANSWER_BYTES), target.url)
         except TimeoutError as error:
             raise NotDeliveredError(
                 f"It did not answer within {self._timeout_seconds:g} s."
@@ -85,7 +89,7 @@ class WebhookSender:
         return self._session
 
 
-def _accept(status: int, answered: bytes) -> None:
+def _accept(status: int, answered: bytes, url: str) -> None:
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
@@ -93,7 +97,8 @@ def _accept(status: int, answered: bytes) -> None:
             f"It answered {status}, a redirect, which is not followed. Give the URL that it leads"
             " to."
         )
-    said = " ".join(answered.decode("utf-8", "replace").split())
+    text = " ".join(answered.decode("utf-8", "replace").split())
+    said = without_url(text, url)[:SHOWN_CHARACTERS]
     raise NotDeliveredError(f"It answered {status}{f': {said}' if said else '.'}")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -324,6 +325,50 @@ async def test_a_target_that_cannot_be_is_refused_by_field(
     )
     [(field, why)] = by_field.items()
     assert why in told["errors"][field][0]
+
+
+async def test_what_a_target_repeats_of_its_url_is_not_told(api: Api, receiver: Receiver) -> None:
+    """Viewers see why notifications fail, and are not to send there themselves."""
+    await target(api, f"{receiver.url}/unknown/AbCdEfGhIjKl?key=hushhush")
+    await command(api, "exit 1", ["failed"])
+
+    async def failed() -> bool:
+        return any(one["last_error"] for one in await notifications(api))
+
+    await until_true(failed)
+    [one] = await notifications(api)
+    assert one["last_error"] == "It answered 404: Cannot POST …"
+    anchored = await target(api, "https://example.org#AbCdEfGhIjKl", "anchored")
+    assert anchored["address"] == "https://example.org/…"
+
+
+async def test_a_small_answer_that_would_unpack_to_much_is_not_unpacked(
+    api: Api, receiver: Receiver
+) -> None:
+    made = await target(api, f"{receiver.url}/packed")
+    told = await api.call("POST", f"notification-targets/{made['id']}/test", status=200)
+    assert "It answered 500" in told["error"]
+    assert "0000" not in told["error"]
+
+
+async def test_what_a_run_writes_is_no_html_of_a_mail(api: Api, receiver: Receiver) -> None:
+    address = receiver.url.removeprefix("http://")
+    await target(api, f"json://{address}/ok?format=html", type="apprise")
+    await command(api, "echo '<a href=//evil>here</a>'; exit 1", ["failed"], name="a <b> job")
+    [heard] = await receiver.wait_for("/ok")
+    assert "&gt;here&lt;/a&gt;" in heard.told["message"]
+    assert "<a" not in heard.told["message"]
+
+
+async def test_apprise_imports_nothing_from_where_the_server_is(
+    api: Api, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "apprise.py").write_text("raise SystemExit('stolen')")
+    monkeypatch.chdir(tmp_path)
+    address = receiver.url.removeprefix("http://")
+    made = await target(api, f"json://{address}/ok", type="apprise")
+    told = await api.call("POST", f"notification-targets/{made['id']}/test", status=200)
+    assert told == {"delivered": True, "error": None}
 
 
 async def test_a_name_is_one_targets(api: Api, receiver: Receiver) -> None:
