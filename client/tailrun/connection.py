@@ -161,7 +161,7 @@ class Connection:
             text = await answer.read()
         try:
             return json.loads(text) if text else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AddressError(f"What answers at {self._place} is no Tailrun.") from error
 
     @asynccontextmanager
@@ -228,7 +228,7 @@ class Connection:
 def _problem(text: bytes) -> Mapping[str, Any]:
     try:
         problem = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = None
     return problem if isinstance(problem, dict) else {}
 

@@ -3,8 +3,10 @@
 import os
 import socket
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 SOCKET_NAME = "server.sock"
 DEFAULT_PORT = "8000"
@@ -19,6 +21,21 @@ class Place(NamedTuple):
 
     url: str
     directory: Path | None = None
+
+    @property
+    def is_overheard(self) -> bool:
+        """Whether what is sent there may be read on the way: it leaves this host, without TLS."""
+        try:
+            parts = urlsplit(self.url)
+            host = parts.hostname or ""
+        except ValueError:
+            return False  # nothing is sent there
+        if self.directory is not None or parts.scheme != "http" or host == "localhost":
+            return False
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return True
 
     def __str__(self) -> str:
         """Return how people know it."""

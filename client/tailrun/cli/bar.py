@@ -31,7 +31,7 @@ class Rate:
 def bar(run: Run, size: int, rate: float, seconds: float, width: int) -> str:
     """Return a line: size, rate, time, state; it replaces the one before."""
     state = "paused" if run.paused else "stopping" if run.stopping else run.state
-    told = f"{amount(size):>8}  {amount(rate):>8}/s  {clock(seconds)}  {state}"
+    told = f"{amount(size):>8}  {amount(rate):>8}/s  {clock(seconds)}  {shown(state)}"
     if run.reason and not run.ended:
         told += f": {shown(run.reason)}"
     return CLEAR + told[: max(width - 1, 1)]

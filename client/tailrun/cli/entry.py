@@ -90,10 +90,13 @@ def _say(act: Act, given: argparse.Namespace) -> int:
 
 
 async def _done(act: Act, given: argparse.Namespace, notes: Notes) -> int:
+    token = os.environ.get("TAILRUN_TOKEN", "").strip() or None
     client = Client(
-        token=os.environ.get("TAILRUN_TOKEN", "").strip() or None,
+        token=token,
         patience_seconds=getattr(given, "patience", SHORT_PATIENCE_SECONDS),
         tell=notes.away,
     )
+    if token is not None and client.place.is_overheard:
+        notes.say(f"TAILRUN_TOKEN can be read on the way to {client.place}. Use https.")
     async with client:
         return await act(client, given, notes)

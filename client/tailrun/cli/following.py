@@ -10,6 +10,7 @@ from tailrun.cli.follower import Follower, How
 from tailrun.cli.given import described, values
 from tailrun.cli.notes import Notes
 from tailrun.cli.stdout import Stdout
+from tailrun.cli.table import shown
 from tailrun.cli.words import parser_of
 from tailrun.client import Client
 from tailrun.values import Run
@@ -18,9 +19,10 @@ from tailrun.values import Run
 async def explain(client: Client, given: argparse.Namespace, _notes: Notes) -> int:
     """Print what `tailrun run` takes, and the parameters of the command that is meant."""
     command = await client.command(given.command)
-    about = f"{command.description}\n" if command.description else ""
+    lines = (command.description or "").splitlines()
+    about = "".join(f"{shown(line)}\n" for line in lines)
     sys.stdout.write(
-        f"{parser_of('run').format_help()}\n{command.name}\n{about}\n"
+        f"{parser_of('run').format_help()}\n{shown(command.name)}\n{about}\n"
         f"parameters:\n{described(command.parameters)}"
     )
     return 0
@@ -32,7 +34,7 @@ async def start(client: Client, given: argparse.Namespace, notes: Notes) -> int:
     parameters = values(given.parameters, command.parameters, os.environ)
     run = await client.start(command.id, parameters, idempotency_key=given.idempotency_key)
     if given.detach:
-        sys.stdout.write(f"{json.dumps(run.data)}\n" if given.json else f"{run.id}\n")
+        sys.stdout.write(f"{json.dumps(run.data)}\n" if given.json else f"{shown(run.id)}\n")
         return 0
     return await _followed(client, run, given, notes, offset=0)
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tailrun.cli.table import shown
 from tailrun.client import Value
 from tailrun.errors import ClientError
 from tailrun.values import Parameter
@@ -99,8 +100,8 @@ def _described(one: Parameter) -> str:
     elif one.required:
         said.append("required")
     about = " ".join(filter(None, (data.get("label"), data.get("description"))))
-    indented = "".join(f"      {line}\n" for line in about.splitlines())
-    return f"  -p {one.name}=…  ({'; '.join(said)})\n{indented}"
+    indented = "".join(f"      {shown(line)}\n" for line in about.splitlines())
+    return f"  -p {shown(one.name)}=…  ({shown('; '.join(said))})\n{indented}"
 
 
 def _one_bound(least: object, most: object) -> str:

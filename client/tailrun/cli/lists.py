@@ -104,13 +104,13 @@ def _told(data: Mapping[str, Any]) -> Sequence[str]:
     """Return the fields that have something to say, a line each; the script comes last."""
     hidden = {"may", "links", "last_run", "script", "script_truncated", "description_truncated"}
     told = [
-        f"{name}: {_value(value)}\n"
+        f"{shown(name)}: {_value(value)}\n"
         for name, value in data.items()
         if name not in hidden and value not in (None, [], {}, False)
     ]
     last = data.get("last_run")
     if last:
-        told.append(f"last run: {last['id']} {last['state']}\n")
+        told.append(f"last run: {shown(last['id'])} {shown(last['state'])}\n")
     if data.get("script"):
         told.append(
             "script:\n" + "".join(f"  {shown(one)}\n" for one in data["script"].split("\n"))
@@ -121,7 +121,7 @@ def _told(data: Mapping[str, Any]) -> Sequence[str]:
 def _value(value: Any) -> str:
     if isinstance(value, str):
         return "\n  ".join(shown(line) for line in value.split("\n"))
-    return json.dumps(value, ensure_ascii=False)
+    return shown(json.dumps(value, ensure_ascii=False))
 
 
 def _minute(moment: datetime | None) -> str:

@@ -20,8 +20,11 @@ class Notes:
         self._told_at = -AGAIN_SECONDS
 
     def say(self, text: str) -> None:
-        """Say a line; nobody who reads it is no failure."""
-        self.draw(("\r\x1b[K" if self.on_terminal else "") + f"tailrun: {text}\n")
+        """Say a line; nobody who reads it is no failure.
+
+        What a server says is in many of them, so what a terminal would obey is escaped.
+        """
+        self.draw(("\r\x1b[K" if self.on_terminal else "") + f"tailrun: {shown(text)}\n")
 
     def draw(self, text: str) -> None:
         """Write as it is: a part of a bar."""
@@ -35,12 +38,12 @@ class Notes:
         """Say that the server is away, once a minute."""
         if time.monotonic() >= self._told_at + AGAIN_SECONDS:
             self._told_at = time.monotonic()
-            self.say(f"{shown(str(error))} It is tried again.")
+            self.say(f"{error} It is tried again.")
 
     def error(self, error: ClientError) -> None:
         """Say what went wrong, with the names of what is wrong."""
         fields = error.fields if isinstance(error, RefusedError) else {}
         for line in [] if fields else str(error).split("\n"):
-            self.say(shown(line))
+            self.say(line)
         for name, told in fields.items():
-            self.say(shown(f"{name}: {' '.join(told)}"))
+            self.say(f"{name}: {' '.join(told)}")
