@@ -21,7 +21,7 @@ MAX_ENVIRONMENT_BYTES = 1024 * 1024
 MAX_INTEGER = 2**63 - 1
 """What shells count with."""
 
-PATTERN_BYTES = 1024 * 1024
+PATTERN_BYTES = 256 * 1024
 """Of RE2's memory for a pattern."""
 
 MATCH_STEPS = 16_000_000
