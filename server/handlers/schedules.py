@@ -80,6 +80,7 @@ async def list_command_schedules(request: web.Request) -> web.Response:
     summary="Have a command started by a schedule",
     body=NewScheduleBody,
     answers={201: ("The schedule.", ScheduleSchema)},
+    errors=(409,),
 )
 async def create_schedule(request: web.Request) -> web.Response:
     """Store a schedule."""

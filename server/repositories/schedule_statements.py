@@ -26,11 +26,10 @@ ADD = f"""
         INSERT INTO schedules AS s (
             id, commands_id, cron, time_zone, parameters, secrets, enabled, overlap, missed,
             jitter_seconds, next_times, fire_at, created_at, updated_at
-        ) VALUES (
-            %(id)s, %(command_id)s, %(cron)s, %(time_zone)s, %(parameters)s::jsonb,
+        ) SELECT %(id)s, %(command_id)s, %(cron)s, %(time_zone)s, %(parameters)s::jsonb,
             %(secrets)s::jsonb, %(enabled)s, %(overlap)s, %(missed)s, %(jitter_seconds)s,
             %(next_times)s::timestamptz[], %(fire_at)s, %(now)s, %(now)s
-        )
+        WHERE (SELECT count(*) FROM schedules WHERE commands_id = %(command_id)s) < %(most)s
         RETURNING {COLUMNS}
     ), audited AS ({audit_sql("s", command="s.commands_id")})
     SELECT {COLUMNS} FROM s

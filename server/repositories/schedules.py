@@ -14,6 +14,7 @@ from server.access import Act, Actor
 from server.definition import Pause
 from server.errors import (
     CommandNotFoundError,
+    ConflictError,
     DatabaseRefusedError,
     ScheduleChangedError,
     ScheduleNotFoundError,
@@ -36,6 +37,9 @@ from server.schedules import Missed, Overlap, Schedule, ScheduleFields
 
 WIDTH = len(fields(Schedule))
 
+MAX_SCHEDULES = 50
+"""Of one command: each may start a run a second, and nobody is there to see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedSchedule:
@@ -57,20 +61,26 @@ class ScheduleRepository:
 
         Raises:
             CommandNotFoundError: there is no such command.
+            ConflictError: it has MAX_SCHEDULES already.
         """
         about = {"schedule": str(new.id), "cron": new.cron, "time_zone": new.time_zone}
         parameters = {
             "id": new.id,
             "command_id": new.command_id,
+            "most": MAX_SCHEDULES,
             **_parameters(new, secrets, new.created_at),
             **audit_parameters(Act.SCHEDULE_CREATE, by, at=new.created_at, details=about),
         }
         try:
-            [row] = await self._database.fetch_all(ADD, parameters)
+            row = await self._database.fetch_one(ADD, parameters)
         except DatabaseRefusedError as error:
             if not isinstance(error.__cause__, ForeignKeyViolation):
                 raise
             raise CommandNotFoundError.of(new.command_id) from error
+        if row is None:
+            raise ConflictError(
+                f"The command has {MAX_SCHEDULES} schedules, and no more are had of one."
+            )
         return schedule_of(row)
 
     async def get(self, schedule_id: UUID) -> Schedule:

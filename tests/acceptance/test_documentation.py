@@ -143,7 +143,11 @@ async def take_examples_back(client: Client) -> None:
 
 ACCIDENTS = {410, 429, 503}
 STREAMS = {"/api/v1/commands/{id}/ws", "/api/v1/runs/{id}/ws"}
-TEDIOUS = {("/api/v1/tokens/", 409), *((path, 404) for path in STREAMS)}
+TEDIOUS = {
+    ("/api/v1/tokens/", 409),
+    ("/api/v1/commands/{id}/schedules", 409),
+    *((path, 404) for path in STREAMS),
+}
 """One takes a thousand tokens (tests/integration/services/access/test_tokens.py), the others
 somebody who may not see what there is (test_roles.py)."""
 KEYED = {"/api/v1/commands/", "/api/v1/commands/{id}"}

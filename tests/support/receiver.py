@@ -74,7 +74,7 @@ class Receiver:
         if path == "/fails":
             return web.Response(status=500, text="the chat\nis full")
         if path.startswith("/unknown/"):
-            return web.Response(status=404, text=f"Cannot POST {request.path_qs}")
+            return web.Response(status=404, text=f"Cannot \x1b[2JPOST {request.path_qs}")
         if path == "/packed":
             packed = {"Content-Encoding": "gzip"}
             return web.Response(status=500, body=gzip.compress(b"0" * 10_000_000), headers=packed)

@@ -97,8 +97,8 @@ def _accept(status: int, answered: bytes, url: str) -> None:
             f"It answered {status}, a redirect, which is not followed. Give the URL that it leads"
             " to."
         )
-    text = " ".join(answered.decode("utf-8", "replace").split())
-    said = without_url(text, url)[:SHOWN_CHARACTERS]
+    text = "".join(one if one.isprintable() else " " for one in answered.decode("utf-8", "replace"))
+    said = without_url(" ".join(text.split()), url)[:SHOWN_CHARACTERS]
     raise NotDeliveredError(f"It answered {status}{f': {said}' if said else '.'}")
 
 

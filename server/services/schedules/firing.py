@@ -273,7 +273,9 @@ class Firing:
         self._admit(command.id)
         values = dict(schedule.parameters)
         if command.options.secrets:
-            values |= await self._schedules.secrets(schedule.id)
+            # One that is a secret no more would be shown: it is given anew by whoever knows it.
+            kept = await self._schedules.secrets(schedule.id)
+            values |= {name: kept[name] for name in command.options.secrets & kept.keys()}
         why = Cause(kind=CauseKind.SCHEDULE, id=schedule.id, due_at=due_at)
         run = new_run(command.options, StartAsked(values=values, cause=why))
         concurrency = command.options.concurrency

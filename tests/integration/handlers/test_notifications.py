@@ -337,7 +337,7 @@ async def test_what_a_target_repeats_of_its_url_is_not_told(api: Api, receiver: 
 
     await until_true(failed)
     [one] = await notifications(api)
-    assert one["last_error"] == "It answered 404: Cannot POST …"
+    assert one["last_error"] == "It answered 404: Cannot [2JPOST …"
     anchored = await target(api, "https://example.org#AbCdEfGhIjKl", "anchored")
     assert anchored["address"] == "https://example.org/…"
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.repositories.schedules import MAX_SCHEDULES
 from tests.integration.handlers.harness import Api
 from tests.support.waiting import until_true
 
@@ -190,3 +191,40 @@ async def test_due_times_are_listed_up_to_a_moment(api: Api) -> None:
     refused = await api.call("GET", "schedules/", params={"until": year}, status=422)
     assert refused["errors"] == {"until": ["It is more than 32 days ahead."]}
     assert (await api.call("GET", "schedules/?group=other", status=200))["items"] == []
+
+
+async def test_a_command_has_a_bounded_number_of_schedules(api: Api) -> None:
+    path = f"commands/{await stored(api)}/schedules"
+    for _ in range(MAX_SCHEDULES):
+        await api.call("POST", path, json={"cron": "* * * * * *", "enabled": False}, status=201)
+    told = await api.problem("POST", path, 409, "conflict", json={"cron": "0 3 * * *"})
+    assert told["detail"].startswith(f"The command has {MAX_SCHEDULES} schedules")
+    listed = await api.call("GET", f"{path}?limit=500", status=200)
+    assert len(listed["items"]) == MAX_SCHEDULES
+    await api.call("DELETE", f"schedules/{listed['items'][0]['id']}", status=204)
+    await api.call("POST", path, json={"cron": "0 3 * * *"}, status=201)
+
+
+async def test_a_value_that_was_given_as_a_secret_is_not_shown_once_it_is_none(api: Api) -> None:
+    def parameters(kind: str) -> list[dict[str, str]]:
+        return [{"name": "KEY", "type": kind}, {"name": "OTHER", "type": "secret"}]
+
+    command_id = await stored(api, parameters=parameters("secret"))
+    body = {"cron": "* * * * * *", "parameters": {"KEY": "hush", "OTHER": "hush"}}
+    await api.call("POST", f"commands/{command_id}/schedules", json=body, status=201)
+    await api.call(
+        "PATCH", f"commands/{command_id}", json={"parameters": parameters("string")}, status=200
+    )
+    changed_at = datetime.now(UTC)
+    found: list[dict[str, Any]] = []
+
+    async def fired() -> bool:
+        runs = (await api.call("GET", f"commands/{command_id}/runs", status=200))["items"]
+        found[:] = [
+            one for one in runs if datetime.fromisoformat(one["cause"]["due_at"]) > changed_at
+        ]
+        return bool(found)
+
+    await until_true(fired)
+    await api.call("POST", f"commands/{command_id}/pause", json={}, status=200)
+    assert all(one["parameters"] == {} for one in found)
