@@ -91,10 +91,11 @@ async def create_command(request: web.Request) -> web.Response:
         access.demand(request, Right.ADMINISTER, new.group)
         _check_user(request, new.run_as)
     await _check_options(request, new.options)
-    fields = asdict(new)
-    request_id = request_key(request, fields)
-    fields["options"] = options_of(new.options)
-    fields["asked"] = StartAsked(values=fields.pop("values"))
+    fields, options = asdict(new), options_of(new.options)
+    values = fields.pop("values")
+    request_id = request_key(request, fields, values=values, secrets=options.secrets)
+    fields["options"] = options
+    fields["asked"] = StartAsked(values=values)
     try:
         view, replayed = await request.app[COMMANDS].create(
             **fields, by=actor(request), request=request_id

@@ -14,6 +14,7 @@ from server.handlers.http.parameters import (
     actor,
     body,
     command_id,
+    is_repeatable,
     query,
     request_key,
     run_id,
@@ -54,11 +55,14 @@ from server.services.running.live import NamedRunView, RunView
 async def start_run(request: web.Request) -> web.Response:
     """Start a command again."""
     values = body(request, Start).parameters
+    secrets: frozenset[str] = frozenset()
+    if values and is_repeatable(request):
+        secrets = (await request.app[COMMANDS].get(command_id(request))).command.options.secrets
     view, replayed = await request.app[RUNS].start(
         command_id(request),
         StartAsked(values=values),
         by=actor(request),
-        request=request_key(request, {"values": values}),
+        request=request_key(request, {}, values=values, secrets=secrets),
     )
     headers = location(request, f"runs/{view.run.id}") | replay(replayed=replayed)
     return await _run(request, view, status=201, headers=headers)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 from uuid import UUID
 
@@ -66,8 +67,22 @@ def actor(request: web.Request) -> Actor:
     return request[ACTOR]
 
 
-def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKey | None:
+def is_repeatable(request: web.Request) -> bool:
+    """Return whether a request says how to know it again."""
+    return IDEMPOTENCY_KEY in request.headers
+
+
+def request_key(
+    request: web.Request,
+    fields: Mapping[str, object],
+    *,
+    values: Mapping[str, object] | None = None,
+    secrets: AbstractSet[str] = frozenset(),
+) -> RequestKey | None:
     """Return what identifies the request when it comes again; None without an Idempotency-Key.
+
+    Of the values those of `secrets` do not count: what is stored of a request outlives its run,
+    and whoever reads it could guess them.
 
     Raises:
         InvalidInputError: the key is none.
@@ -84,6 +99,9 @@ def request_key(request: web.Request, fields: Mapping[str, object]) -> RequestKe
         key = f"{principal.name} {key}"
     # Of the fields as they were loaded: their order and form in the body do not matter. What could
     # not be named before is left out where it is as it was, or no key would outlast an upgrade.
+    if values is not None:
+        counted = {name: value for name, value in values.items() if name not in secrets}
+        fields = {**fields, "values": counted}
     named = {
         name: value for name, value in fields.items() if name not in LATER or LATER[name] != value
     }

@@ -356,3 +356,25 @@ async def test_the_largest_numbers_are_answered_as_they_were_given(api: Api) -> 
     path = f"commands/{command['id']}"
     kept = await api.call("PATCH", path, json={"parameters": [number]}, status=200)
     assert kept["parameters"] == [shown]
+
+
+async def test_what_is_kept_of_a_request_tells_nothing_of_its_secrets(api: Api) -> None:
+    """It is kept for a day, and a short secret would be guessed by its hash."""
+    key = {"Idempotency-Key": "k1"}
+    secret = {"name": "KEY", "type": "secret"}
+    body = {"name": "n", "script": "true", "parameters": [secret, DAY]}
+
+    async def started(path: str, status: int, values: object, **body: object) -> str | None:
+        body |= {"values" if body else "parameters": values}
+        async with api.client.post(f"/api/v1/{path}", json=body, headers=key) as response:
+            assert response.status == status
+            return response.headers.get("Idempotent-Replayed")
+
+    assert await started("commands/", 201, {"KEY": "one", "DAY": "mon"}, **body) is None
+    assert await started("commands/", 201, {"KEY": "two", "DAY": "mon"}, **body) == "true"
+    await started("commands/", 422, {"KEY": "one", "DAY": "tue"}, **body)
+    [command] = (await api.call("GET", "commands/", status=200))["items"]
+    path, key["Idempotency-Key"] = f"commands/{command['id']}/runs", "k2"
+    assert await started(path, 201, {"KEY": "one", "DAY": "mon"}) is None
+    assert await started(path, 201, {"KEY": "two", "DAY": "mon"}) == "true"
+    await started(path, 422, {"KEY": "one", "DAY": "tue"})
