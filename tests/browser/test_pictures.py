@@ -40,6 +40,11 @@ def differing(look: Look, kind: str) -> Locator:
     return look.tab.page.locator(f".difference__row--{kind}")
 
 
+def times(look: Look) -> Locator:
+    """Find the times beside the lines."""
+    return look.tab.page.locator(".out-row__time")
+
+
 async def add_target(look: Look) -> None:
     """Add a notification target that nothing listens at."""
     await look.field("field.name").fill(look.name)
@@ -180,6 +185,57 @@ async def test_every_screen_is_well_made(
     await client.service.kill()
     await looks.show("server.silent")
     await looks.check("reconnecting")
+
+
+async def test_ten_million_lines_are_well_made(start: Start, looks_of: OpenLooks) -> None:
+    client = await start()
+    looks = await looks_of(client)
+    run = (await client.create("seq 10000000", name="Count to ten million"))["run"]["id"]
+    await client.finished(run)
+    await looks.go(f"/runs/{run}", "10000000")
+    await looks.check("ten-million-end")
+    await looks.go(f"/runs/{run}?line=5000000-5000003", "5000003")
+    await looks.each(
+        lambda look: expect(look.tab.page.locator(".out-row--waiting")).to_have_count(0)
+    )
+    await looks.check("ten-million-middle")
+    await looks.each(lambda look: look.tab.page.keyboard.press("t"))
+    await looks.each(lambda look: expect(times(look).first).not_to_be_empty())
+    await looks.check("ten-million-times")
+    await looks.each(lambda look: look.tab.page.keyboard.press("/"))
+    await looks.each(lambda look: look.tab.page.keyboard.type("777777"))
+    await looks.show("find.only")
+    await looks.each(
+        lambda look: expect(look.tab.page.locator(".find__told")).to_contain_text("19")
+    )
+    await looks.check("ten-million-found")
+
+
+async def test_a_command_at_a_glance_is_well_made(
+    start: Start, looks_of: OpenLooks, database_url: str
+) -> None:
+    client = await start()
+    looks = await looks_of(client)
+    never = await client.create("true", name="Reindex search", start=False)
+    backup = await client.create(BACKUP, name="Nightly backup", start=False)
+    add_runs(database_url, backup["id"], 3)
+    await looks.go(f"/commands/{never['id']}", "command.not-run")
+    await looks.check("strip-none")
+    await looks.go(f"/commands/{backup['id']}", "strip.slow")
+    await looks.check("strip-few")
+    run = await client.call("POST", f"commands/{backup['id']}/runs", json={}, status=201)
+    await client.finished(run["id"])
+    await looks.go(f"/commands/{backup['id']}/edit", "past-script.title")
+    await looks.each(lambda look: expect(look.tab.page.locator(".cm-content")).to_be_visible())
+    await looks.each(lambda look: look.field("field.script").fill("echo changed"))
+    await looks.each(lambda look: look.tab.page.locator(".past-script summary").click())
+    await looks.each(lambda look: expect(differing(look, "added").first).to_be_visible())
+    await looks.each(lambda look: differing(look, "added").first.scroll_into_view_if_needed())
+    await looks.check("past-script")
+    await looks.go(f"/runs/{run['id']}", "end.code", code=1)
+    await looks.press("action.delete")
+    await looks.show("action.cancel")
+    await looks.check("run-deleting")
 
 
 async def test_what_goes_wrong_is_well_made(
