@@ -63,8 +63,9 @@ class Turns:
             self._commands.append(Limited(await self._create(beyond), beyond))
         while not over.is_set():
             for command in self._commands:
-                if len(await self._active(command)) < WAITING:
-                    await self._start_one(command)
+                room = WAITING - len(await self._active(command))
+                some = self._random.randint(1, max(room, 1))
+                await asyncio.gather(*(self._start_one(command) for _ in range(min(some, room))))
             await asyncio.sleep(self._random.uniform(0, 0.5))
         for command in self._commands:
             while await self._active(command):  # noqa: ASYNC110  nothing tells of it
