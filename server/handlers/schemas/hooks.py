@@ -58,7 +58,9 @@ def _parameters(**options: Any) -> fields.Dict:
     )
     return fields.Dict(
         **options,
-        keys=fields.String(validate=[validate.Length(min=1, max=255), texts.encodable]),
+        keys=fields.String(
+            validate=[validate.Length(min=1, max=255), texts.one_line, texts.encodable]
+        ),
         values=pointer,
         validate=validate.Length(max=MAX_POINTERS),
         metadata={

@@ -329,9 +329,10 @@ async def test_a_command_has_so_many_hooks(api: Api) -> None:
         ("events", ["e"] * 51),
         ("parameters", {"BRANCH": "ref"}),
         ("parameters", {"BRANCH": "/~2"}),
+        ("parameters", {"BRANCH\0": "/ref"}),
         ("unknown", 1),
     ],
-    ids=["scheme", "secret", "event", "events", "pointer", "tilde", "unknown"],
+    ids=["scheme", "secret", "event", "events", "pointer", "tilde", "nul", "unknown"],
 )
 async def test_what_a_hook_cannot_be_is_refused_by_name(
     api: Api, field: str, value: object
