@@ -1,7 +1,9 @@
 """Commands as users see them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from server.definition import Pause
 from server.models import Command
 from server.repositories.rows import cut_texts
 from server.services.running.live import RunView
@@ -22,6 +24,12 @@ class CommandView:
 
     command: Command
     last_run: RunView | None
+
+    @property
+    def paused(self) -> Pause | None:
+        """The command's pause, while it holds."""
+        pause = self.command.paused
+        return pause if pause is not None and pause.holds(datetime.now(UTC)) else None
 
     @property
     def warnings(self) -> list[str]:

@@ -557,7 +557,7 @@ class OptionsAnswer:
             " more than 4 KiB; this says so"
         },
     )
-    paused = fields.Nested(PauseAnswerSchema, attribute="command.paused", allow_none=True)
+    paused = fields.Nested(PauseAnswerSchema, allow_none=True)
 
 
 def options_of(loaded: Mapping[str, Any]) -> Options:

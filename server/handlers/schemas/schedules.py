@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
+from server.handlers.schemas.definition import PauseAnswerSchema
 from server.handlers.schemas.runs import CommandLabelSchema
 from server.schedules import FireOutcome, Missed, Overlap, ScheduleFields
 from server.services.schedules.cron import CronError, ZoneError, check_line, normal, zone_of
@@ -241,17 +242,6 @@ class FiresQuery(PageQuery):
     )
 
 
-class PauseSchema(AnswerSchema):
-    """A pause of a command."""
-
-    note = fields.String(allow_none=True)
-    until = fields.DateTime(
-        format="iso", allow_none=True, metadata={"description": "null: until it is resumed"}
-    )
-    by = fields.String(allow_none=True, metadata={"description": "the principal"})
-    at = fields.DateTime(format="iso", allow_none=True)
-
-
 class ScheduleSchema(AnswerSchema):
     """A schedule, of a ScheduleView."""
 
@@ -286,7 +276,7 @@ class ScheduleSchema(AnswerSchema):
     )
     more = fields.Boolean(metadata={"description": "there are further `times`"})
     paused = fields.Nested(
-        PauseSchema,
+        PauseAnswerSchema,
         allow_none=True,
         metadata={"description": "the pause of its command: it starts nothing"},
     )

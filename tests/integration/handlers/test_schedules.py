@@ -123,6 +123,7 @@ async def test_a_schedule_that_is_due_starts_a_run_and_tells_why(api: Api) -> No
     assert {later - earlier for later, earlier in pairwise(due)} == {timedelta(seconds=1)}
     run = await api.ended(found[0]["run_id"])
     assert run["state"] == "succeeded"
+    assert run["cause"] == {"kind": "schedule", "id": made["id"], "due_at": found[0]["due_at"]}
     asked = {"at": found[1]["due_at"]}
     [nearest] = (await api.call("GET", f"{path}/fires", params=asked, status=200))["items"]
     assert nearest == found[1]
@@ -143,6 +144,7 @@ async def test_a_paused_command_says_so_until_it_goes_on(api: Api) -> None:
     before = await api.call("GET", path, status=200)
     paused = await api.call("POST", f"{path}/pause", json=asked, status=200)
     assert paused["updated_at"] == before["updated_at"]
+    assert paused["paused"]["note"] == "moving the database"
     seen = await api.call("GET", f"schedules/{made['id']}", status=200)
     assert seen["paused"]["note"] == "moving the database"
     assert seen["paused"]["until"] == until_then
@@ -150,6 +152,7 @@ async def test_a_paused_command_says_so_until_it_goes_on(api: Api) -> None:
     await api.call("POST", f"{path}/resume", status=200)
     await api.call("POST", f"{path}/resume", status=200)
     assert (await api.call("GET", f"schedules/{made['id']}", status=200))["paused"] is None
+    assert (await api.call("GET", path, status=200))["paused"] is None
     acts = [one["act"] for one in (await api.call("GET", "audit/", status=200))["items"]]
     assert acts[:4] == ["command.resume", "command.resume", "command.pause", "schedule.create"]
     for wrong, field in [
@@ -228,3 +231,16 @@ async def test_a_value_that_was_given_as_a_secret_is_not_shown_once_it_is_none(a
     await until_true(fired)
     await api.call("POST", f"commands/{command_id}/pause", json={}, status=200)
     assert all(one["parameters"] == {} for one in found)
+
+
+async def test_a_pause_that_has_ended_by_itself_is_none(api: Api) -> None:
+    made = await scheduled(api)
+    path = f"commands/{made['command']['id']}"
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await api.call("POST", f"{path}/pause", json={"until": soon}, status=200)
+
+    async def has_ended() -> bool:
+        return (await api.call("GET", path, status=200))["paused"] is None
+
+    await until_true(has_ended)
+    assert (await api.call("GET", f"schedules/{made['id']}", status=200))["paused"] is None
