@@ -87,6 +87,7 @@ async def create_schedule(request: web.Request) -> web.Response:
     view = await request.app[SCHEDULES].create(
         command_id(request), body(request, ScheduleFields), by=actor(request)
     )
+    await request.app[COMMANDS].told(view.command.id)
     return _schedule(request, view, status=201)
 
 
@@ -151,7 +152,8 @@ async def change_schedule(request: web.Request) -> web.Response:
 )
 async def delete_schedule(request: web.Request) -> web.Response:
     """Delete a schedule."""
-    await request.app[SCHEDULES].delete(schedule_id(request), by=actor(request))
+    command = await request.app[SCHEDULES].delete(schedule_id(request), by=actor(request))
+    await request.app[COMMANDS].told(command)
     return web.Response(status=204)
 
 
@@ -206,6 +208,7 @@ async def _change(request: web.Request, change: Mapping[str, Any]) -> web.Respon
     view = await request.app[SCHEDULES].change(
         schedule_id(request), change, by=actor(request), versions=permitted_versions(request)
     )
+    await request.app[COMMANDS].told(view.command.id)
     return _schedule(request, view)
 
 

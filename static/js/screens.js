@@ -12,6 +12,8 @@ const MODULES = {
   runs: () => import("./runs/runs_screen.js").then(({ RunsScreen }) => RunsScreen),
   run: () => import("./runs/run_screen.js").then(({ RunScreen }) => RunScreen),
   compare: () => import("./compare/compare_screen.js").then(({ CompareScreen }) => CompareScreen),
+  schedules: () => import("./schedules/schedules_screen.js").then(({ SchedulesScreen }) => SchedulesScreen),
+  schedule: () => import("./schedules/schedule_screen.js").then(({ ScheduleScreen }) => ScheduleScreen),
   account: () => import("./access/account_screen.js").then(({ AccountScreen }) => AccountScreen),
   tokens: () => import("./access/tokens_screen.js").then(({ TokensScreen }) => TokensScreen),
   grants: () => import("./access/grants_screen.js").then(({ GrantsScreen }) => GrantsScreen),

@@ -23,6 +23,7 @@ ROOMS = [
     "notifications",
     "runs",
     "compare",
+    "schedules",
     "commands",
     "access",
 ]

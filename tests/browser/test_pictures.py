@@ -377,3 +377,43 @@ async def test_a_run_without_a_word_is_well_made(start: Start, looks_of: OpenLoo
         await looks.check("silent")
     finally:
         os.kill(client.service.pid, signal.SIGCONT)
+
+
+async def test_schedules_are_well_made(start: Start, looks_of: OpenLooks) -> None:
+    client = await start()
+    looks = await looks_of(client)
+    await looks.go("/schedules", "schedules.none")
+    await looks.check("schedules-empty")
+    day = {"name": "DAY", "type": "choice", "choices": ["mon", "tue"]}
+    backup = await client.create("true", name="Nightly backup", start=False, parameters=[day])
+    often = await client.create("sleep 1000", name="Watch the disks", start=False)
+    for command, cron, spread in [
+        (backup, "30 2 * * *", 60),
+        (backup, "0 */6 * * *", 0),
+        (often, "* * * * * *", 0),
+    ]:
+        body = {"cron": cron, "time_zone": "Europe/Berlin", "jitter_seconds": spread}
+        path = f"commands/{command['id']}/schedules"
+        made = await client.call("POST", path, json=body)
+    await looks.go("/schedules", "Nightly backup")
+    await looks.check("schedules")
+    await looks.go(f"/schedules/{made['id']}", "fire.started")
+    await looks.show("fire.skipped_overlap")
+    await client.call("POST", f"commands/{often['id']}/pause", json={"note": "The disks are moved"})
+    await looks.show("fire.paused")
+    await looks.check("schedule")
+    await looks.go(f"/commands/{often['id']}", "The disks are moved")
+    await looks.check("command-paused")
+    await looks.go(f"/commands/{backup['id']}", "schedule.why")
+    await looks.check("command-schedules")
+    await looks.press("schedule.new")
+    await looks.each(lambda look: look.field("schedule.cron").fill("30 2 * * *"))
+    await looks.each(lambda look: look.field("schedule.zone").fill("Europe/Berlin"))
+    await looks.each(
+        lambda look: expect(look.tab.page.locator(".preview .warning")).to_have_count(2)
+    )
+    await looks.check("schedule-form")
+    await looks.press("action.cancel")
+    await looks.press("pause.pause")
+    await looks.show("pause.about")
+    await looks.check("pause")

@@ -33,7 +33,7 @@ async def test_bars_lead_to_their_runs_and_grow_with_them(
     bars = strip(tab, 50).get_by_role("link")
     await expect(bars).to_have_count(50)
     one = f"GET commands/{command['id']}"
-    assert sorted(requests) == [one, f"{one}/runs", "GET session"]
+    assert sorted(requests) == [one, f"{one}/runs", f"{one}/schedules", "GET session"]
     legend = tab.page.locator(".strip__legend")
     for words in ["Usually 40.0 s", "Slower than usual 1", "Succeeded 40", "Failed 7"]:
         await expect(legend).to_contain_text(re.compile(words.replace(" ", r"\s*")))

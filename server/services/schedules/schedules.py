@@ -183,14 +183,14 @@ class ScheduleService:
             after = _timed(after, now)
         return await self._schedules.change(before, after, secrets, now=now, by=by)
 
-    async def delete(self, schedule_id: UUID, *, by: Actor) -> None:
-        """Delete a schedule; its runs stay.
+    async def delete(self, schedule_id: UUID, *, by: Actor) -> UUID:
+        """Delete a schedule, and return its command; its runs stay.
 
         Raises:
             ScheduleNotFoundError: there is no such schedule.
         """
         with self._audit.trying(Act.SCHEDULE_DELETE, by):
-            await self._schedules.delete(schedule_id, by=by)
+            return (await self._schedules.delete(schedule_id, by=by)).command_id
 
     async def fires(self, schedule_id: UUID, *, limit: int, cursor: str | None) -> Page[Fire]:
         """Return what came of a schedule's due times, the last first.

@@ -38,6 +38,9 @@ export const toRun = (id) => `/runs/${id}`;
 export const toRuns = (filter = {}) => "/runs" + query(filter);
 /** @param {string} id @param {string} other @param {Record<string, string|undefined>} [choice] what of them */
 export const toCompare = (id, other, choice = {}) => `/compare/${id}/${other}` + query(choice);
+export const toSchedules = () => "/schedules";
+/** @param {string} id @param {Record<string, string|undefined>} [asked] */
+export const toSchedule = (id, asked = {}) => `/schedules/${id}` + query(asked);
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";

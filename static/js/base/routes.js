@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"account"|"tokens"|"grants"|"targets"|"audit"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"schedules"|"schedule"|"account"|"tokens"|"grants"|"targets"|"audit"|"missing"} screen
  * @property {string} [id]
  * @property {string} [other] the second of two
  * @property {URLSearchParams} query
@@ -18,6 +18,8 @@ const ROUTES = [
   [/^\/runs\/?$/, "runs"],
   [new RegExp(`^/runs/${ID}$`), "run"],
   [new RegExp(`^/compare/${ID}/${ID}$`), "compare"],
+  [/^\/schedules\/?$/, "schedules"],
+  [new RegExp(`^/schedules/${ID}$`), "schedule"],
   [/^\/account$/, "account"],
   [/^\/tokens$/, "tokens"],
   [/^\/grants$/, "grants"],

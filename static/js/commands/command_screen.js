@@ -15,6 +15,8 @@ import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
 import { showNotice } from "../parts/notice.js";
 import { More, RunList } from "../runs/run_list.js";
+import { CommandSchedules } from "../schedules/command_schedules.js";
+import { PauseBanner } from "../schedules/pause.js";
 import { deleteCommand, getCommand, listRunsOf } from "../server/api.js";
 import { loadPages, pollInterval, useLast, usePolling } from "../server/polling.js";
 import { inGroup } from "../words/access.js";
@@ -56,9 +58,11 @@ function CommandView({ command }) {
       html`<${Button} kind="danger-quiet" label=${t("action.delete")} onClick=${() => setAsking(true)} />`}
     <//>
     ${command.description && html`<p class="description"><bdi>${command.description}</bdi></p>`}
+    <${PauseBanner} command=${command} />
     ${command.last_run && html`<${Strip} runs=${history.runs?.items} />`}
     ${command.script === null ? html`<${NoScript} command=${command} />` : html`<${Script} script=${command.script} />`}
     ${command.warnings?.map((warning) => html`<p class="warning" key=${warning}>${warning}</p>`)}
+    <${CommandSchedules} command=${command} />
     <${History} command=${command} history=${history} />
     ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
   `;

@@ -1,5 +1,5 @@
 /** The bar above every screen: where one can go, and who one is. */
-import { toAccount, toCommands, toRuns } from "../base/router.js";
+import { toAccount, toCommands, toRuns, toSchedules } from "../base/router.js";
 import { html } from "../base/ui.js";
 import { LANGUAGES, speak, useLanguage } from "../words/language.js";
 import { t } from "../words/words.js";
@@ -8,6 +8,7 @@ import { Icon } from "./icon.js";
 /** The one of the page's own version, as in its HTML. */
 const LOGO = new URL("../../logo.svg", import.meta.url).href;
 const IN_RUNS = ["runs", "run", "compare"];
+const IN_SCHEDULES = ["schedules", "schedule"];
 const IN_ACCESS = ["account", "tokens", "grants", "audit"];
 const current = (here) => (here ? "page" : undefined);
 
@@ -20,7 +21,8 @@ const current = (here) => (here ? "page" : undefined);
 export function TopBar({ screen, session, onHelp }) {
   const inRuns = IN_RUNS.includes(screen);
   const inAccess = IN_ACCESS.includes(screen);
-  const inCommands = !inRuns && !inAccess && screen !== "missing";
+  const inSchedules = IN_SCHEDULES.includes(screen);
+  const inCommands = !inRuns && !inSchedules && !inAccess && screen !== "missing";
   return html`<nav class="topbar" aria-label="Tailrun">
     <div class="topbar__inner">
       <a class="wordmark" href=${"#" + toCommands()}>
@@ -29,7 +31,9 @@ export function TopBar({ screen, session, onHelp }) {
       ${session.kind !== "out" &&
       html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>
       ${t("commands.title")}</a>
-      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>`}
+      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>
+      <a class="topbar__link" href=${"#" + toSchedules()} aria-current=${current(inSchedules)}>
+      ${t("schedules.title")}</a>`}
       <span class="topbar__space"></span>
       <a class="topbar__link wide-only" href="swagger/index.html">API</a>
       ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
