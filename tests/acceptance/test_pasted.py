@@ -123,7 +123,7 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    definition, words, times, hooks, files = (
+    definition, words, times, ends, hooks, files = (
         block.replace("8000", port) for block in of("docs/commands.md")
     )
     seen = await see(second, definition)
@@ -140,6 +140,11 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     assert "it runs at 03:00 instead" in seen
     assert '{"items":[],"next":null}' in seen
     assert seen.count('"name":"tidy up"') == 2
+    seen = await see(second, ends)
+    assert '"secret":"whsec_' in seen
+    assert "\nexit code 1\n" in seen
+    assert "attempt 2\n<0$ " in seen
+    assert '"occasion":"succeeded"' in seen
     seen = await see(second, files)
     assert "+ tidy: created\n" in seen
     assert "tailrun: would be 1 created, " in seen
