@@ -109,6 +109,8 @@ async def test_parameters_are_added_ordered_and_removed_by_the_keyboard(
     await tab.field("Environment").fill("LANG=C.UTF-8\nA=b=c")
     await tab.field("Working directory").fill("here")
     await tab.field("Time limit, in seconds").fill("soon")
+    await tab.field("Runs at a time, at most").fill("0")
+    await tab.field("A start beyond that").select_option("Is refused")
     await tab.button("Save only").click()
     await expect(second.get_by_text("It takes A-Z, 0-9 and _")).to_be_visible()
     await expect(tab.page.get_by_text("It must be absolute")).to_be_visible()
@@ -118,6 +120,9 @@ async def test_parameters_are_added_ordered_and_removed_by_the_keyboard(
     await second.get_by_label("Default").fill("2")
     await tab.field("Working directory").fill("/")
     await tab.field("Time limit, in seconds").fill("60")
+    limit = tab.field("Runs at a time, at most")
+    await expect(limit).to_have_attribute("aria-invalid", "true")
+    await limit.fill("2")
     up = tab.button("Move up: COUNT")
     await up.press("Enter")
     await expect(up).to_be_focused()
@@ -130,6 +135,14 @@ async def test_parameters_are_added_ordered_and_removed_by_the_keyboard(
     assert (day["choices"], day["required"]) == (["mon", "tue"], True)
     assert stored["environment"] == {"LANG": "C.UTF-8", "A": "b=c"}
     assert (stored["working_directory"], stored["timeout_seconds"]) == ("/", 60)
+    assert stored["concurrency"] == {"limit": 2, "beyond": "refuse"}
+
+    await tab.go(f"/commands/{stored['id']}/edit")
+    await expect(tab.field("A start beyond that")).to_have_value("refuse")
+    await limit.fill("")
+    await tab.button("Save").click()
+    await expect(tab.page.get_by_role("heading", name="Defined")).to_be_visible()
+    assert (await client.call("GET", f"commands/{stored['id']}"))["concurrency"] is None
 
 
 async def test_what_a_form_does_not_show_of_a_definition_stays(

@@ -57,6 +57,7 @@
  * @property {number|null} grace_seconds
  * @property {number|null} max_output_bytes
  * @property {"stop"|"head_and_tail"|null} output_policy
+ * @property {{limit: number, beyond: "queue"|"refuse"|"replace"}|null} concurrency how many of its runs go on at a time
  * @property {boolean} options_truncated a list leaves parameters and the like out
  * @property {Retries|null} [retries]
  * @property {{target: string, on: string[]}[]|null} [notify] the targets that are told, and of what

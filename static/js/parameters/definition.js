@@ -13,6 +13,7 @@
  * @property {number|string|null} grace_seconds
  * @property {number|string|null} max_output_bytes
  * @property {string|null} output_policy
+ * @property {{limit: number|string, beyond: string}|null} concurrency
  */
 
 export const TYPES = ["string", "text", "integer", "number", "boolean", "choice", "date", "secret"];
@@ -36,14 +37,20 @@ const NUMBERS = ["min", "max", "max_length"];
 const TEXTS = ["key", "working_directory", "output_policy"];
 const AMOUNTS = ["timeout_seconds", "grace_seconds", "max_output_bytes"];
 
+/** What becomes of a start beyond the limit of runs at a time; the first is the usual one. */
+export const BEYOND = ["queue", "refuse", "replace"];
+
 /** The names of the fields of a definition. */
-export const DEFINITION = ["parameters", "environment", ...TEXTS, ...AMOUNTS];
+export const DEFINITION = ["parameters", "environment", "concurrency", ...TEXTS, ...AMOUNTS];
+
+/** The names of those that are one text each in a form. */
+export const TEXT_FIELDS = ["environment", "concurrency.limit", "concurrency.beyond", ...TEXTS, ...AMOUNTS];
 
 /** What a command says, with nothing that says nothing. @param {object} command @returns {Definition} */
 export function definitionOf(command) {
   const one = (name) => command[name] ?? null;
   return {
-    ...Object.fromEntries([...TEXTS, ...AMOUNTS].map((name) => [name, one(name)])),
+    ...Object.fromEntries(["concurrency", ...TEXTS, ...AMOUNTS].map((name) => [name, one(name)])),
     parameters: (command.parameters ?? []).map(saidOf),
     environment: command.environment ?? {},
   };
@@ -70,8 +77,12 @@ export function definitionFrom(texts, parameters) {
     ...Object.fromEntries(AMOUNTS.map((name) => [name, amount(texts[name])])),
     parameters: parameters.map((one) => saidOf(typed(one))),
     environment: variablesOf(texts.environment),
+    concurrency: concurrencyFrom(amount(texts["concurrency.limit"]), texts["concurrency.beyond"]),
   };
 }
+
+/** Without a limit there is none, whatever was to become of what is beyond it. */
+const concurrencyFrom = (limit, beyond) => (limit === null ? null : { limit, beyond });
 
 /** A parameter whose numbers are numbers. @param {Said} parameter @returns {Said} */
 function typed(parameter) {

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "../base/ui.js";
 import { Field } from "../parts/field.js";
 import { t } from "../words/words.js";
-import { DEFINITION, definitionFrom, definitionOf, linesOf, saysTheSame } from "./definition.js";
+import { BEYOND, DEFINITION, definitionFrom, definitionOf, linesOf, saysTheSame, TEXT_FIELDS } from "./definition.js";
 import { ParametersEditor } from "./parameters_editor.js";
 
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
@@ -29,6 +29,7 @@ export function DefinitionFields({ fields, errors }) {
       <div class="definition__row">
         ${line("timeout_seconds")} ${line("grace_seconds")} ${line("max_output_bytes")}
         <${Policy} policy=${said.output_policy} errors=${errors.output_policy} />
+        <${Concurrency} concurrency=${said.concurrency} errors=${errors} />
       </div>
       ${line("key", t("definition.key.hint"))}
     </div>
@@ -52,6 +53,25 @@ const Policy = ({ policy, errors }) => html`<${Field} name="output_policy" label
     )}
   </select>`} />`;
 
+function Concurrency({ concurrency, errors }) {
+  const limit = (attributes) => html`<input ...${attributes} type="text" inputmode="numeric" ...${UNAIDED}
+    defaultValue=${concurrency?.limit ?? ""} />`;
+  const beyond = (attributes) => html`<select ...${attributes}>
+    ${BEYOND.map(
+      (one) => html`<option key=${one} value=${one} selected=${one === (concurrency?.beyond ?? BEYOND[0])}>
+        ${t(`definition.concurrency.${one}`)}
+      </option>`,
+    )}
+  </select>`;
+  return html`
+    <${Field} name="concurrency.limit" label=${t("definition.concurrency.limit")}
+      hint=${t("definition.concurrency.hint")} control=${limit}
+      errors=${errors["concurrency.limit"] ?? errors.concurrency} />
+    <${Field} name="concurrency.beyond" label=${t("definition.concurrency.beyond")} control=${beyond}
+      errors=${errors["concurrency.beyond"]} />
+  `;
+}
+
 const isOf = (field, name) => field === name || field.startsWith(name + ".");
 
 /** Whether these fields show what is wrong with a field. @param {string} field */
@@ -60,7 +80,6 @@ export const isOfDefinition = (field) => DEFINITION.some((name) => isOf(field, n
 /** @param {HTMLFormElement} form @returns {import("./definition.js").Definition|{}} nothing, where it has no such fields */
 export function readDefinition(form) {
   if (!form.elements.parameters) return {};
-  const names = DEFINITION.filter((name) => name !== "parameters");
-  const texts = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+  const texts = Object.fromEntries(TEXT_FIELDS.map((name) => [name, form.elements[name].value]));
   return definitionFrom(texts, JSON.parse(form.elements.parameters.value || "[]"));
 }

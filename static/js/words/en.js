@@ -753,6 +753,12 @@ export const EN = {
   "definition.output_policy.usual": "As the server has it",
   "definition.output_policy.stop": "Stop the run",
   "definition.output_policy.head_and_tail": "Keep beginning and end",
+  "definition.concurrency.limit": "Runs at a time, at most",
+  "definition.concurrency.hint": "Empty: as many as the server starts.",
+  "definition.concurrency.beyond": "A start beyond that",
+  "definition.concurrency.queue": "Waits for its turn",
+  "definition.concurrency.refuse": "Is refused",
+  "definition.concurrency.replace": "Replaces the oldest run",
   "definition.key": "Key",
   "definition.key.hint": "What files and the command line call it: a-z, 0-9 and -.",
 

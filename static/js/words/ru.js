@@ -858,6 +858,12 @@ export const RU = {
   "definition.output_policy.usual": "Как настроен сервер",
   "definition.output_policy.stop": "Остановить запуск",
   "definition.output_policy.head_and_tail": "Сохранить начало и конец",
+  "definition.concurrency.limit": "Запусков одновременно, не больше",
+  "definition.concurrency.hint": "Пусто: сколько запускает сервер.",
+  "definition.concurrency.beyond": "Запуск сверх этого",
+  "definition.concurrency.queue": "Ждёт своей очереди",
+  "definition.concurrency.refuse": "Отклоняется",
+  "definition.concurrency.replace": "Заменяет самый старый",
   "definition.key": "Ключ",
   "definition.key.hint": "Имя для файлов и командной строки: a-z, 0-9 и -.",
 

@@ -37,7 +37,9 @@ test("of a command is kept what it says, and what fits the type", () => {
 test("what stands in the fields is what is sent, and what is no number is left to the server", () => {
   const texts = { key: " k ", working_directory: "", output_policy: "", timeout_seconds: "60", grace_seconds: "soon" };
   const parameters = [{ name: "N", type: "integer", min: "1", max: "", label: "" }];
-  const said = definitionFrom({ ...texts, max_output_bytes: " ", environment: "A=b" }, parameters);
+  const turns = { "concurrency.limit": " 2", "concurrency.beyond": "refuse" };
+  const all = { ...texts, ...turns, max_output_bytes: " ", environment: "A=b" };
+  const said = definitionFrom(all, parameters);
   assert.deepEqual(said, {
     key: "k",
     working_directory: null,
@@ -47,7 +49,9 @@ test("what stands in the fields is what is sent, and what is no number is left t
     max_output_bytes: null,
     parameters: [{ name: "N", type: "integer", min: 1 }],
     environment: { A: "b" },
+    concurrency: { limit: 2, beyond: "refuse" },
   });
+  assert.equal(definitionFrom({ ...all, "concurrency.limit": " " }, parameters).concurrency, null);
 });
 
 test("two say the same whatever the order of their fields, and not in another order of parameters", () => {
@@ -55,6 +59,9 @@ test("two say the same whatever the order of their fields, and not in another or
   assert.ok(saysTheSame(one, { environment: { B: "2", A: "1" }, parameters: [{ ...DAY }, COUNT], key: null }));
   assert.ok(saysTheSame({}, { parameters: [], environment: {} }));
   assert.ok(!saysTheSame(one, { ...one, parameters: [COUNT, DAY] }));
+  const turns = { limit: 1, beyond: "queue" };
+  assert.ok(saysTheSame({ concurrency: turns }, { concurrency: { beyond: "queue", limit: 1 } }));
+  assert.ok(!saysTheSame({ concurrency: turns }, { concurrency: { ...turns, beyond: "replace" } }));
 });
 
 test("an item is moved, and what is wrong within one is found", () => {
