@@ -35,9 +35,12 @@ ADD = f"""
     SELECT {COLUMNS} FROM t
 """
 
-# The names are looked at first: a unique index would have the whole statement refused.
+# The names are looked at first: a unique index would have the whole statement refused. What waits
+# for the target goes with it, and is tried now: what kept it may be what was changed.
 CHANGE = f"""
-    WITH t AS (
+    WITH before AS (
+        SELECT name FROM notification_targets WHERE id = %(id)s
+    ), t AS (
         UPDATE notification_targets t
         SET name = coalesce(%(name)s, t.name), url = coalesce(%(url)s, t.url),
             secret = coalesce(%(secret)s, t.secret), updated_at = %(now)s
@@ -45,6 +48,10 @@ CHANGE = f"""
             SELECT FROM notification_targets o WHERE o.name = %(name)s AND o.id <> %(id)s
         )
         RETURNING {COLUMNS}
+    ), waiting AS (
+        UPDATE notifications n SET target = t.name,
+            next_try_at = CASE WHEN n.claimed_by IS NULL THEN %(now)s ELSE n.next_try_at END
+        FROM t, before WHERE n.target = before.name AND n.next_try_at IS NOT NULL
     ), audited AS ({AUDITED})
     SELECT {COLUMNS} FROM t
 """

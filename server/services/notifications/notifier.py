@@ -69,6 +69,11 @@ class Notifier:
         """Look now: there may be something to send."""
         self._changed.set()
 
+    def forgive(self, target: str) -> None:
+        """Try a target now that has failed: it was changed."""
+        self._resting.told(target)
+        self.wake()
+
     async def run(self) -> None:
         """Send what is due, forever; the service's owner cancels it."""
         try:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 60.0
 
+FORGOTTEN_SECONDS = 7200.0
+"""What waits for a target is tried once an hour: by then nothing does, or it is another's name."""
+
 MANY_FAILURES = 5
 """After so many in a row a target is taken to be away, and not a single message to be refused."""
 
@@ -31,7 +34,9 @@ class Resting:
         return frozenset(self._rests)
 
     def names(self, now: float) -> frozenset[str]:
-        """Return the targets that are to be left alone now."""
+        """Return the targets that are to be left alone now; forget those that nobody tries."""
+        forgotten = now - FORGOTTEN_SECONDS
+        self._rests = {n: rest for n, rest in self._rests.items() if rest.ends_at > forgotten}
         return frozenset(name for name, rest in self._rests.items() if now < rest.ends_at)
 
     def seconds(self, now: float) -> float | None:

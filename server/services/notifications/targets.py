@@ -70,7 +70,7 @@ class Targets:
             return await self._targets.add(name=name, kind=kind, url=url, secret=secret, by=by)
 
     async def change(self, target_id: UUID, change: TargetChange, *, by: Actor) -> Target:
-        """Change a target.
+        """Change a target; what waits for it is tried now.
 
         Raises:
             TargetRefusedError: the URL or the secret is none.
@@ -78,9 +78,11 @@ class Targets:
             ConflictError: another one has this name.
         """
         with self._audit.trying(Act.TARGET_CHANGE, by):
-            kind = (await self._targets.get(target_id)).type
-            await self._check(kind, change.url, change.secret)
-            return await self._targets.change(target_id, change, by=by)
+            before = await self._targets.get(target_id)
+            await self._check(before.type, change.url, change.secret)
+            target = await self._targets.change(target_id, change, by=by)
+        self._notifier.forgive(before.name)
+        return target
 
     async def delete(self, target_id: UUID, *, by: Actor) -> None:
         """Delete a target; what is still to be told to it is given up after a day.

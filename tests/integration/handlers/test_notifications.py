@@ -196,6 +196,27 @@ async def test_targets_that_hang_hold_up_no_other_however_many_they_are(
     assert len(receiver.at("/hangs")) < 90
 
 
+async def test_what_waits_for_a_target_that_is_changed_goes_with_it_at_once(
+    api: Api, receiver: Receiver
+) -> None:
+    made = await target(api, f"{receiver.url}/fails")
+    await command(api, "exit 1", ["failed"])
+
+    async def said() -> bool:
+        return any(one["last_error"] for one in await notifications(api))
+
+    await until_true(said)
+    body = {"name": "talk", "url": f"{receiver.url}/ok"}
+    await api.call("PATCH", f"notification-targets/{made['id']}", json=body, status=200)
+    [heard] = await receiver.wait_for("/ok")
+    assert heard.headers["webhook-id"] == receiver.at("/fails")[0].headers["webhook-id"]
+
+    async def delivered() -> bool:
+        return [one["state"] for one in await notifications(api, "?target=talk")] == ["delivered"]
+
+    await until_true(delivered)
+
+
 async def test_a_message_that_cannot_be_made_is_this_ones_trouble_alone(
     api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,15 @@ def test_a_target_rests_longer_after_each_failure_and_a_minute_at_most() -> None
         assert resting.failing == {"chat"}
 
 
+def test_a_target_that_nothing_waits_for_is_forgotten() -> None:
+    resting = Resting()
+    resting.failed("chat", 0)
+    assert resting.names(7200) == set()
+    assert resting.failing == {"chat"}
+    assert resting.names(7300) == set()
+    assert resting.failing == set()
+
+
 def test_who_was_told_rests_no_more() -> None:
     resting = Resting()
     resting.failed("chat", 0)
