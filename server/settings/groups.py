@@ -228,7 +228,9 @@ class HookSettings:
 class ViewerSettings:
     """How many may watch, and when one that takes nothing is dropped."""
 
-    max_viewers: int = setting(2000, whole(1, MANY), "viewers, of all runs together")
+    max_viewers: int = setting(
+        2000, whole(1, MANY), "viewers, of all runs together; as many streams of events besides"
+    )
     max_viewers_per_run: int = setting(1000, whole(1, MANY), "viewers of one run")
     viewer_stall_seconds: float = setting(
         15.0,

@@ -86,7 +86,8 @@ class Viewers:
     ) -> Iterator[Place]:
         """Count the current task as a viewer of a run, and watch that it makes progress.
 
-        Those that read the audit are counted together, and so are those that are sent events.
+        Those that read the audit are counted together, and so are those that are sent events,
+        apart from all others: whoever has the page open takes no place from one who watches.
 
         It is called before the answer begins, so that also of viewers that come at once those
         beyond a limit are refused by a status.
@@ -238,12 +239,15 @@ class Viewers:
             place.cut_off()
 
     def _check_room(self, watched: Watched) -> None:
-        if len(self._places) >= self._max_viewers:
+        what = "this run" if isinstance(watched, UUID) else f"the {watched.value}"
+        listeners = self._per_run[Whole.EVENTS]
+        is_listener = watched is Whole.EVENTS
+        if (listeners if is_listener else len(self._places) - listeners) >= self._max_viewers:
+            whose = f"viewers of {what}" if is_listener else "viewers"
             raise LimitReachedError(
-                f"No more viewers are served: the limit TAILRUN_MAX_VIEWERS is {self._max_viewers}."
+                f"No more {whose} are served: the limit TAILRUN_MAX_VIEWERS is {self._max_viewers}."
             )
         if self._per_run[watched] >= self._max_per_run:
-            what = "this run" if isinstance(watched, UUID) else f"the {watched.value}"
             raise LimitReachedError(
                 f"No more viewers of {what} are served: the limit TAILRUN_MAX_VIEWERS_PER_RUN is"
                 f" {self._max_per_run}."

@@ -183,6 +183,19 @@ async def test_no_more_listen_than_are_permitted(serve: Serve) -> None:
             assert socket.close_code == 1013
 
 
+async def test_pages_that_are_open_take_no_place_from_who_watches(serve: Serve) -> None:
+    api = await serve(max_viewers=1)
+    run = await api.run("exec sleep 1000")
+    async with listening(api) as listener:
+        await listener.next("reset")
+        async with api.stream(run, "?format=json") as stream:
+            assert (await stream.receive_json())["type"] == "run"
+            async with api.client.ws_connect("/api/v1/events") as socket:
+                told = await socket.receive_json()
+                assert (told["type"], told["status"]) == ("refused", 503)
+                assert "the limit TAILRUN_MAX_VIEWERS is 1" in told["detail"]
+
+
 @pytest.mark.parametrize("claim", [None, "-"])
 async def test_who_may_see_nothing_is_refused(serve: Serve, claim: str | None) -> None:
     api = await serve(Claimed())

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.access import EVERYBODY, KnownBy, Principal, Watched
+from server.access import EVERYBODY, KnownBy, Principal, Watched, Whole
 from server.errors import (
     CredentialRefusedError,
     DatabaseUnavailableError,
@@ -97,7 +97,7 @@ class Watching:
     async def enter(
         self,
         connection: Connection,
-        run: UUID = RUN,
+        run: Watched = RUN,
         principal: Principal = EVERYBODY,
         *,
         told: list[TailrunError] | None = None,
@@ -150,6 +150,25 @@ async def test_viewers_of_a_run_are_bounded() -> None:
     await watching.leave(first)
     again = await watching.enter(Connection())
     for task in (again, other):
+        await watching.leave(task)
+
+
+async def test_who_listens_to_events_takes_no_place_from_who_watches() -> None:
+    watching = Watching(max_viewers=1)
+    listener = await watching.enter(Connection(), Whole.EVENTS)
+    viewer = await watching.enter(Connection())
+    with pytest.raises(LimitReachedError, match=r"of the events .*MAX_VIEWERS is 1"):
+        await watching.enter(Connection(), Whole.EVENTS)
+    for watched in (OTHER, Whole.AUDIT):
+        with pytest.raises(LimitReachedError, match="No more viewers are served"):
+            await watching.enter(Connection(), watched)
+    await watching.leave(viewer)
+    with pytest.raises(LimitReachedError, match="viewers of the events"):
+        await watching.enter(Connection(), Whole.EVENTS)
+    reader = await watching.enter(Connection(), Whole.AUDIT)
+    await watching.leave(listener)
+    again = await watching.enter(Connection(), Whole.EVENTS)
+    for task in (reader, again):
         await watching.leave(task)
 
 
