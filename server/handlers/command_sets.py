@@ -14,7 +14,7 @@ from server.errors import ForbiddenError, InvalidCursorError, KeyTakenError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response
 from server.handlers.http.bodies import flattened
-from server.handlers.http.keys import BOUNDS, COMMAND_SETS, GROUPS, PRINCIPAL, PRIVILEGES
+from server.handlers.http.keys import BOUNDS, COMMAND_SETS, GROUPS, PRINCIPAL, PRIVILEGES, TARGETS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import actor, body, query
 from server.handlers.http.problems import InvalidInputError
@@ -27,6 +27,7 @@ from server.handlers.schemas.command_sets import (
     ExportSchema,
     SetCommandSchema,
 )
+from server.services.notifications.targets import missing
 
 NAMED_ERRORS = 100
 KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
@@ -108,9 +109,24 @@ async def _read(request: web.Request, given: Sequence[Any]) -> list[WantedComman
             wanted.append(found)
         if len(wrong) > NAMED_ERRORS:
             break
+    wrong |= await _missing_targets(request, wanted, places)
     if wrong:
         raise InvalidInputError(wrong)
     return wanted
+
+
+async def _missing_targets(
+    request: web.Request, wanted: Sequence[WantedCommand], places: dict[str, int]
+) -> dict[str, list[str]]:
+    """Return which commands notify targets that there are not, by the place of the field."""
+    named = {found.key: {one.target for one in found.options.notify} for found in wanted}
+    targets = set().union(*named.values())
+    unknown = set(await request.app[TARGETS].unknown(targets)) if targets else set()
+    return {
+        f"commands.{places[key]}.notify": [missing(sorted(names & unknown))]
+        for key, names in named.items()
+        if names & unknown
+    }
 
 
 def _named(place: str, error: ValidationError) -> dict[str, list[str]]:

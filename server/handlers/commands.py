@@ -43,6 +43,7 @@ from server.handlers.schemas.definition import options_of
 from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
 from server.models import CommandChange
 from server.repositories.page import Page
+from server.services.notifications.targets import missing
 from server.services.views import CommandView
 
 READ_ONLY = "Fields that are only read may be sent as they are."
@@ -239,8 +240,7 @@ async def _check_options(request: web.Request, options: Mapping[str, Any]) -> No
     if notify := options.get("notify"):
         unknown = await request.app[TARGETS].unknown({one["target"] for one in notify})
         if unknown:
-            names = ", ".join(map(repr, unknown))
-            wrong = {**wrong, "notify": [f"There is no notification target {names}."]}
+            wrong = {**wrong, "notify": [missing(unknown)]}
     if wrong:
         raise InvalidInputError(wrong)
 

@@ -14,6 +14,11 @@ from server.services.notifications.notifier import Notifier
 from server.services.notifications.signing import key_of, new_secret
 
 
+def missing(names: Sequence[str]) -> str:
+    """Say that there are no targets of these names."""
+    return f"There is no notification target {', '.join(map(repr, names))}."
+
+
 class TargetRefusedError(ValueError):
     """A field of a target is wrong; `field` is its name."""
 

@@ -143,3 +143,10 @@ async def test_what_runs_of_another_user_execute_takes_an_admin(serve: Serve) ->
     await by("admin@web,admin@mail", {"group": "mail"}, 200)
     await by("admin@mail", {"run_as": None, "group": "mail"}, 200)
     await by("editor@mail", {"run_as": None, "group": "mail", "script": "false"}, 200)
+
+
+async def test_commands_of_a_set_name_targets_that_there_are(api: Api) -> None:
+    body = {"commands": [ONE, {**ONE, "key": "two", "notify": [{"target": "x", "on": ["failed"]}]}]}
+    told = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
+    assert told["errors"] == {"commands.1.notify": ["There is no notification target 'x'."]}
+    assert (await api.call("GET", "commands/", status=200))["items"] == []
