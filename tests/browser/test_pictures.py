@@ -81,6 +81,16 @@ async def what_follows_is_well_made(client: Client, looks: Looks) -> None:
         lambda look: expect(look.tab.page.locator(".told__error").first).to_be_visible()
     )
     await looks.check("run-told")
+    await looks.go(f"/commands/{told['id']}/edit", "ends.notify")
+    await looks.show("occasion.recovered")
+    await looks.each(lambda look: look.field("ends.limit").fill("3"))
+    await looks.show("ends.exit_codes")
+    await looks.each(
+        lambda look: look.tab.page.locator(".ends__target").last.scroll_into_view_if_needed()
+    )
+    await looks.check("form-ends")
+    await looks.each(lambda look: look.tab.page.keyboard.press("Control+Enter"))
+    await looks.show("Names")
 
 
 async def test_every_screen_is_well_made(
