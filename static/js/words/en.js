@@ -588,7 +588,7 @@ export const EN = {
   "ends.limit": "How often",
   "ends.limit.hint": "At most, after a run that went wrong; each try is a run of its own. Empty: never.",
   "ends.delay_seconds": "Seconds before the first",
-  "ends.backoff": "Each further one waits so many times as long",
+  "ends.backoff": "Factor for each further wait",
   "ends.on": "After which ends",
   "ends.exit_codes": "Only after these exit codes",
   "ends.exit_codes.hint": "Of failed runs, such as 75, 111. Empty: after all.",
