@@ -200,7 +200,9 @@ class Connection:
         try:
             yield
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise AddressError(f"{self._place} is no address of a server.") from error
+            raise AddressError(
+                f"{self._place} is no address of a server; one is http://127.0.0.1:8000."
+            ) from error
         except aiohttp.ClientSSLError as error:
             raise AddressError(f"{self._place} cannot be trusted: {error}.") from error
         except aiohttp.ClientConnectorError as error:
@@ -215,6 +217,10 @@ class Connection:
     def _refusal(self, answer: aiohttp.ClientResponse, text: bytes) -> ClientError:
         problem = _problem(text)
         status = answer.status
+        if status == 404 and not problem:
+            return AddressError(
+                f"What answers at {self._place} is no Tailrun: it has no such path."
+            )
         detail = str(problem.get("detail") or f"{self._place} answered with the status {status}.")
         if status in AWAY:
             return AwayError(detail, retry_after_seconds=_seconds(answer.headers))

@@ -28,6 +28,10 @@ class AmbiguousError(ClientError):
     """Several commands have this name."""
 
 
+class GivenError(ClientError):
+    """A value that is to be given cannot be had, or is given twice."""
+
+
 class FilesError(ClientError):
     """What files of commands say is wrong, or they cannot be read; a line for each thing."""
 

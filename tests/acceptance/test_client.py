@@ -204,8 +204,8 @@ ANSWERS: Mapping[str, tuple[bytes, type[errors.ClientError], str]] = {
     ),
     "a proxy's own": (
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
-        errors.NotFoundError,
-        "answered with the status 404",
+        errors.AddressError,
+        "is no Tailrun: it has no such path",
     ),
     "no HTTP": (b"SSH-2.0\r\n", errors.AwayError, "broke off its answer"),
     "a proxy without its server": (

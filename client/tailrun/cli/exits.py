@@ -9,10 +9,12 @@ import re
 import signal
 
 from tailrun.errors import (
+    AmbiguousError,
     AwayError,
     ClientError,
     ConflictError,
     FilesError,
+    GivenError,
     InvalidError,
     NotFoundError,
     NotPermittedError,
@@ -59,11 +61,11 @@ def number_of(name: str) -> int:
 def code_of_error(error: ClientError) -> int:
     """Return the exit code that stands for an error: those of sysexits.h."""
     match error:
-        case NotFoundError():
+        case NotFoundError() | AmbiguousError():
             return os.EX_NOINPUT
         case NotSignedInError() | NotPermittedError():
             return os.EX_NOPERM
-        case InvalidError() | FilesError():
+        case InvalidError() | FilesError() | GivenError():
             return os.EX_DATAERR
         case AwayError():
             return os.EX_UNAVAILABLE

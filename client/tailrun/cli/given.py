@@ -6,15 +6,11 @@ from pathlib import Path
 
 from tailrun.cli.table import shown
 from tailrun.client import Value
-from tailrun.errors import ClientError
+from tailrun.errors import GivenError
 from tailrun.values import Parameter
 
 STDIN = "-"
 TRUE, FALSE = "true", "false"
-
-
-class GivenError(ClientError):
-    """A value cannot be had, or is not of its parameter's type."""
 
 
 def values(

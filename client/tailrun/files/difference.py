@@ -27,6 +27,10 @@ def summary(items: Sequence[Mapping[str, Any]]) -> str:
 def _field(name: str, before: Any, after: Any) -> Iterator[str]:
     if isinstance(before or after, str) and "\n" in f"{before or ''}{after or ''}":
         yield f"    {name}:"
+        if before is None or after is None:  # new or gone, and not changed: it has no places
+            sign, text = ("+", after) if before is None else ("-", before)
+            yield from (f"      {sign}{line}" for line in text.splitlines())
+            return
         lines = difflib.unified_diff(
             _lines(before), _lines(after), lineterm="", n=2, fromfile="", tofile=""
         )

@@ -244,6 +244,11 @@ def test_a_difference_shows_what_is_changed_and_nothing_else() -> None:
             "changes": [{"field": "script", "before": None, "after": "true"}],
         },
         {
+            "key": "longer",
+            "outcome": "created",
+            "changes": [{"field": "script", "before": None, "after": "one\n\ntwo\n"}],
+        },
+        {
             "key": "old",
             "outcome": "changed",
             "changes": [
@@ -257,6 +262,11 @@ def test_a_difference_shows_what_is_changed_and_nothing_else() -> None:
     assert [*difference(items)] == [
         "+ new: created",
         "    + script: true",
+        "+ longer: created",
+        "    script:",
+        "      +one",
+        "      +",
+        "      +two",
         "~ old: changed",
         "    script:",
         "      @@ -1,3 +1,3 @@",
@@ -269,4 +279,4 @@ def test_a_difference_shows_what_is_changed_and_nothing_else() -> None:
         '    + concurrency: {"limit": 2}',
         "- gone: deleted",
     ]
-    assert summary(items) == "1 created, 1 changed, 1 deleted, 1 unchanged"
+    assert summary(items) == "2 created, 1 changed, 1 deleted, 1 unchanged"

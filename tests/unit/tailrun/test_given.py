@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tailrun.cli.given import GivenError, described, values
+from tailrun.cli.given import described, values
+from tailrun.errors import GivenError
 from tailrun.values import Parameter
 
 TYPES = ("string", "text", "integer", "number", "boolean", "secret")
