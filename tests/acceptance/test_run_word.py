@@ -261,7 +261,29 @@ async def test_without_a_server_or_with_a_wrong_token_it_says_so(client: Client)
     assert away.err == "tailrun: No server answers at http://127.0.0.1:1: Connection refused.\n"
     refused = await say(client, "ls", TAILRUN_TOKEN="tlr_wrong")  # noqa: S106  it is none
     assert refused.code == os.EX_NOPERM
-    assert refused.err.count("\n") == 1
+    _, mend = refused.err.splitlines()
+    assert mend.startswith("tailrun: Set TAILRUN_TOKEN to a valid token; `tailrun token create")
+
+
+async def test_a_server_that_stays_away_is_named_with_how_to_come_back(
+    start: Start, service: Service, gate: Path
+) -> None:
+    client = await start()
+    command = await stored(client, LATER.format(gate=gate))
+    process = await begin(service.address, "run", "--patience", "0.5", command)
+    assert process.stdout is not None
+    async with patience():
+        assert await process.stdout.readline() == b"before\n"
+    await service.kill()
+    said = await ended(process)
+    assert said.code == os.EX_UNAVAILABLE
+    assert " may go on. Come back by " in said.err
+    assert "No server answers at " in said.err.splitlines()[-1]
+    back = said.err.partition("`tailrun tail ")[2].partition("`")[0].split()
+    await service.start()
+    await pass_gate(gate)
+    again = await say(client, "tail", *back)
+    assert (again.code, again.out) == (5, b"after\n")
 
 
 async def test_commands_and_runs_are_listed_shown_and_stopped(client: Client) -> None:

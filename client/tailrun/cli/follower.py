@@ -13,8 +13,11 @@ from tailrun.cli.exits import SIGNALLED, code_of
 from tailrun.cli.notes import Notes
 from tailrun.cli.stdout import Stdout
 from tailrun.client import Client
-from tailrun.errors import ClientError
+from tailrun.errors import AddressError, AwayError, ClientError, NotSignedInError
 from tailrun.values import Run
+
+LOST_SIGHT = (AwayError, AddressError, NotSignedInError)
+"""Errors that say nothing of the run: it may go on."""
 
 LETTING_GO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BAR_SECONDS = 0.2
@@ -62,6 +65,9 @@ class Follower:
         try:
             await asyncio.wait({task, self._let_go}, return_when=asyncio.FIRST_COMPLETED)
             code = self._let_go.result() if self._let_go.done() else task.result()
+        except LOST_SIGHT:
+            self._say_how_to_come_back("may go on")
+            raise
         finally:
             await _end(task, *self._stops, *filter(None, [watching]))
         if not self._let_go.done():
@@ -102,7 +108,7 @@ class Follower:
         self._interrupts += 1
         if not self._how.stop_on_interrupt or self._interrupts > 2:
             if not self._let_go.done():
-                self._say_how_to_come_back()
+                self._say_how_to_come_back("goes on")
                 self._let_go.set_result(SIGNALLED + number)
             return
         if self._interrupts == 1:
@@ -155,10 +161,10 @@ class Follower:
             width = shutil.get_terminal_size().columns
             self._notes.draw(bar(self.run, size, rate.at(now, size), now - began_at, width))
 
-    def _say_how_to_come_back(self) -> None:
+    def _say_how_to_come_back(self, what: str) -> None:
         at = f" --offset {self._output.offset}" if self._output.offset else ""
         self._notes.say(
-            f"Run {self.run.id} goes on. Come back by `tailrun tail {self.run.id}{at}`, or stop it"
+            f"Run {self.run.id} {what}. Come back by `tailrun tail {self.run.id}{at}`, or stop it"
             f" by `tailrun stop {self.run.id}`."
         )
 

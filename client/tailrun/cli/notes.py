@@ -5,7 +5,7 @@ import time
 from typing import TextIO
 
 from tailrun.cli.table import shown
-from tailrun.errors import AwayError, ClientError, RefusedError
+from tailrun.errors import AwayError, ClientError, NotSignedInError, RefusedError
 
 AGAIN_SECONDS = 60.0
 """That a server is away is said again after so long."""
@@ -47,3 +47,8 @@ class Notes:
             self.say(line)
         for name, told in fields.items():
             self.say(f"{name}: {' '.join(told)}")
+        if isinstance(error, NotSignedInError):
+            self.say(
+                "Set TAILRUN_TOKEN to a valid token; `tailrun token create NAME` makes one, on the"
+                " server's host."
+            )
