@@ -45,11 +45,11 @@ OF_ENDS = (
         (f"{HANDLERS}::test_what_failed_is_sent_again_with_the_same_id",),
     ),
     Mutant(
-        "one target that hangs holds up all",
-        "server/services/notifications/notifier.py",
-        "OF_FAILING = 8\n",
-        "OF_FAILING = 16\n",
-        (f"{HANDLERS}::test_targets_that_hang_hold_up_no_other_however_many_they_are",),
+        "targets that fail take the places of the others",
+        "server/repositories/notifications.py",
+        "WHERE NOT is_doubtful OR place",
+        "WHERE 0 = 0 OR place",
+        ("tests/integration/repositories/test_notifications.py",),
     ),
     Mutant(
         "an end of which nothing can be made holds up all",
