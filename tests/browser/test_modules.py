@@ -24,6 +24,7 @@ ROOMS = [
     "runs",
     "compare",
     "schedules",
+    "hooks",
     "commands",
     "access",
 ]

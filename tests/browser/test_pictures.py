@@ -427,3 +427,30 @@ async def test_schedules_are_well_made(start: Start, looks_of: OpenLooks) -> Non
     await looks.press("pause.pause")
     await looks.show("pause.about")
     await looks.check("pause")
+
+
+async def test_hooks_are_well_made(start: Start, looks_of: OpenLooks) -> None:
+    client = await start()
+    looks = await looks_of(client)
+    deploy = await client.create(
+        'deploy "$BRANCH"', name="Deploy", start=False, parameters=[{"name": "BRANCH"}]
+    )
+    path = f"commands/{deploy['id']}"
+    pointers = {"BRANCH": "/ref"}
+    for name, scheme, events in [
+        ("Push to the website", "github", ["push", "workflow_run"]),
+        ("Any payment", "standard", []),
+    ]:
+        body = {"name": name, "scheme": scheme, "events": events, "parameters": pointers}
+        await client.call("POST", f"{path}/hooks", json=body)
+    await looks.go(f"/{path}", "hooks.title")
+    await looks.each(lambda look: look.tab.page.locator(".hooks > summary").click())
+    await looks.show("Push to the website")
+    await looks.check("hooks")
+    await looks.press("hook.new")
+    await looks.show("hook.pointers")
+    await looks.check("hook-form")
+    await looks.each(lambda look: look.field("field.name").fill("Tags"))
+    await looks.press("hook.add")
+    await looks.show("secret.copy-now")
+    await looks.check("hook-made")

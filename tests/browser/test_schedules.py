@@ -67,7 +67,7 @@ async def test_a_schedule_is_made_with_its_next_times_in_sight(
     await expect(row(tab, "Monday to Friday").first).to_contain_text("Turned off")
     await tab.button("Delete: Monday to Friday at 12:00").click()
     await tab.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    await expect(tab.page.get_by_text("Nothing starts this command by itself.")).to_be_visible()
+    await expect(tab.page.get_by_text("No schedule starts this command.")).to_be_visible()
 
 
 async def test_the_week_shows_what_is_due_and_a_schedule_tells_why(

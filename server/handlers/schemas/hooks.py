@@ -99,7 +99,7 @@ class NewHookBody(StrictSchema):
     events = _events(load_default=list)
     parameters = _parameters(load_default=dict)
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=False)
     def _secret(self, data: dict[str, Any], **_: Any) -> None:
         secret, scheme = data.get("secret"), data.get("scheme")
         if secret is not None and scheme is not None:

@@ -2,6 +2,7 @@
 import { go, toCommands, toEdit } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { html, useState } from "../base/ui.js";
+import { CommandHooks } from "../hooks/command_hooks.js";
 import { may } from "../model/access.js";
 import { changedCommand, changedRuns } from "../model/changes.js";
 import { isActive } from "../model/run.js";
@@ -63,6 +64,7 @@ function CommandView({ command }) {
     ${command.script === null ? html`<${NoScript} command=${command} />` : html`<${Script} script=${command.script} />`}
     ${command.warnings?.map((warning) => html`<p class="warning" key=${warning}>${warning}</p>`)}
     <${CommandSchedules} command=${command} />
+    <${CommandHooks} key=${command.id} command=${command} />
     <${History} command=${command} history=${history} />
     ${asking && html`<${DeleteDialog} command=${command} onClose=${() => setAsking(false)} />`}
   `;

@@ -65,6 +65,17 @@
  * @property {Run|null} last_run
  * @property {string[]} may what the one who asked may do with it
  *
+ * @typedef {object} Hook lets another service start runs of a command
+ * @property {string} id
+ * @property {string} command_id
+ * @property {string} name
+ * @property {"github"|"gitlab"|"standard"} scheme how the sender signs
+ * @property {string[]} events those that start a run; none: every one
+ * @property {Record<string, string>} parameters JSON pointers into what is sent, by name
+ * @property {string} created_at ISO 8601
+ * @property {string} created_by a principal
+ * @property {string} deliveries the path to send to
+ *
  * @typedef {{sequence: number} & (
  *   {type: "run", run: Run} | {type: "run-deleted", id: string, command_id: string} |
  *   {type: "command", command: Command} | {type: "command-deleted", id: string} |
