@@ -9,6 +9,7 @@ from playwright.async_api import Locator, Response, expect
 
 from tests.browser.gate import Gate
 from tests.browser.people import signed_in
+from tests.browser.test_events import asked
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
 from tests.support.postgres import execute, with_name
@@ -262,13 +263,54 @@ async def test_what_one_may_not_see_is_told_in_a_sentence(
     hidden = await ended(client, "echo hidden", "Hidden", group="mail")
     session = signed_in(database_url, "oidc:viewer", {"web": "viewer"})
     refused = "status of 404"
-    tab = await open_tab(client, f"/compare/{seen}/{too}", session=session, expected=[refused])
+    tab = await open_tab(client, session=session, expected=[refused])
+    requests = asked(tab.page)
+    await tab.go(f"/compare/{seen}/{too}")
     await expect(rows(tab, "gone")).to_have_count(1)
     await expect(told(tab, "Script")).to_contain_text("that takes the role operator")
     await expect(tab.page.get_by_role("alert")).to_have_count(0)
     await tab.go(f"/compare/{seen}/{hidden}")
     await expect(tab.page.get_by_text("There is no second run at this address")).to_be_visible()
     await expect(tab.page.get_by_role("main")).not_to_contain_text("Hidden")
+    assert not [request for request in requests if "script" in request]
+    # One that is moved away while it is looked at.
+    await tab.go(f"/compare/{seen}/{too}")
+    await expect(rows(tab, "gone")).to_have_count(1)
+    command = (await client.call("GET", f"runs/{too}"))["command_id"]
+    await client.call("PATCH", f"commands/{command}", json={"group": "mail"})
+    await expect(tab.page.get_by_text("There is no second run at this address")).to_be_visible()
+    await expect(tab.page.get_by_role("main")).not_to_contain_text("Seen, too")
+
+
+async def test_a_run_that_was_deleted_unheard_is_told_where_it_is_read(
+    client: Client, open_tab: OpenTab
+) -> None:
+    one, other = await ended(client, "echo one"), await ended(client, "echo other")
+    tab = await open_tab(client, expected=["status of 404"])
+    await tab.page.route_web_socket("**/events*", lambda _: None)
+    await tab.page.reload()
+    await tab.go(f"/compare/{one}/{other}")
+    await expect(rows(tab, "gone")).to_have_count(1)
+    await client.call("DELETE", f"runs/{other}", status=204)
+    await part_of(tab).select_option("The beginning")
+    alert = told(tab).get_by_role("alert")
+    await expect(alert).to_have_text(f"There is no run {other}.")
+
+
+async def test_output_that_is_refused_by_a_bound_is_asked_for_again(
+    start: Start, open_tab: OpenTab
+) -> None:
+    client = await start(max_viewers="2")
+    one, other = await ended(client, "echo one"), await ended(client, "echo other")
+    going = await client.run("exec sleep 1000")
+    tab = await open_tab(client, expected=["status of 503"])
+    async with client.connect(going, format="json"), client.connect(going, format="json"):
+        await tab.go(f"/compare/{one}/{other}")
+        alert = told(tab).get_by_role("alert")
+        await expect(alert).to_contain_text("the limit TAILRUN_MAX_VIEWERS is 2. Trying again…")
+        await expect(tab.page.get_by_text("Some things are unavailable")).to_have_count(0)
+    await expect(rows(tab, "gone")).to_have_count(1)
+    await expect(alert).to_have_count(0)
 
 
 async def test_without_server_or_database_it_says_so_and_goes_on_by_itself(
@@ -283,7 +325,9 @@ async def test_without_server_or_database_it_says_so_and_goes_on_by_itself(
     await expect(rows(tab, "gone")).to_have_count(1)
     await client.service.kill()
     await part_of(tab).select_option("The beginning")
-    await expect(told(tab).get_by_role("alert")).to_have_text("The server does not answer.")
+    await expect(told(tab).get_by_role("alert")).to_have_text(
+        "The server does not answer. Trying again…"
+    )
     await client.service.start()
     await expect(rows(tab, "gone")).to_have_count(1)
     await expect(tab.page.get_by_role("alert")).to_have_count(0)

@@ -1,6 +1,7 @@
 /** What a run of the command executed, compared with what the form holds. */
 import { html, useEffect, useState } from "../base/ui.js";
 import { DifferenceView, useDifference } from "../difference/difference_view.js";
+import { NotRead } from "../parts/not_read.js";
 import { getRunScript, listRunsOf } from "../server/api.js";
 import { usePolling } from "../server/polling.js";
 import { runInWords } from "../words/run.js";
@@ -25,7 +26,7 @@ function Choice({ command, form }) {
     () => null,
   );
   const [chosen, choose] = useState("");
-  if (problem) return html`<p class="form-error" role="alert">${problem.message}</p>`;
+  if (problem) return html`<${NotRead} problem=${problem} />`;
   if (!runs) return null;
   if (runs.items.length === 0) return html`<p>${t("command.not-run")}</p>`;
   const id = chosen || runs.items[0].id;
@@ -47,7 +48,7 @@ function Comparison({ run, form }) {
     () => null,
   );
   const difference = useDifference(value?.script ?? null, useTyped(form));
-  if (problem) return html`<p class="form-error" role="alert">${problem.message}</p>`;
+  if (problem) return html`<${NotRead} problem=${problem} />`;
   return html`<${DifferenceView} difference=${difference} label=${t("past-script.title")} />`;
 }
 

@@ -5,6 +5,7 @@ import { isActive } from "../model/run.js";
 import { textOf } from "../output/decoding.js";
 import { encodingOf } from "../output/encoding.js";
 import { Button } from "../parts/button.js";
+import { NotRead } from "../parts/not_read.js";
 import { serverNow } from "../server/clock.js";
 import { usePolling } from "../server/polling.js";
 import { bytes, shortTime } from "../words/format.js";
@@ -34,7 +35,7 @@ export function Outputs({ runs, choice, onChoose }) {
   return html`<section class="section">
     <h2>${t("compare.output")}</h2>
     <${Options} choice=${choice} onChoose=${onChoose} />
-    ${problem && html`<p class="form-error" role="alert">${problem.message}</p>`}
+    ${problem && html`<${NotRead} problem=${problem} />`}
     ${value && html`<${Parts} outputs=${value.outputs} />`}
     ${value && isOutgrown(runs, value.outputs) && html`<${Again} at=${value.at} onAgain=${reload} />`}
     ${(value || !problem) &&

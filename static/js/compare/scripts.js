@@ -2,6 +2,7 @@
 import { html } from "../base/ui.js";
 import { DifferenceView, useDifference } from "../difference/difference_view.js";
 import { may } from "../model/access.js";
+import { NotRead } from "../parts/not_read.js";
 import { getRunScript } from "../server/api.js";
 import { usePolling } from "../server/polling.js";
 import { t } from "../words/words.js";
@@ -25,6 +26,6 @@ function Compared({ ids }) {
   const [before, after] = value?.map(({ script }) => script) ?? [null, null];
   const difference = useDifference(before, after);
   if (problem?.status === FORBIDDEN) return html`<${Hidden} />`;
-  if (problem && !value) return html`<p class="form-error" role="alert">${problem.message}</p>`;
+  if (problem && !value) return html`<${NotRead} problem=${problem} />`;
   return html`<${DifferenceView} difference=${difference} label=${t("compare.script")} />`;
 }
