@@ -11,6 +11,8 @@ from tests.support.client import Client
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHANGED = "status of 412"
+GONE = "status of 404"
+DELETED = "This command was deleted, or you may not see it any more"
 DRAFT = "Your unsaved changes were restored."
 
 
@@ -114,6 +116,55 @@ async def test_the_second_of_two_editors_sees_both_texts(
         await expect(tab.field("Name")).to_have_value("Shared, renamed")
         expected = "echo theirs"
     assert (await client.call("GET", f"commands/{command['id']}"))["script"] == expected
+
+
+async def test_a_form_says_that_its_command_was_deleted_and_keeps_what_was_typed(
+    client: Client, open_tab: OpenTab
+) -> None:
+    command = await client.create("echo stored", name="Deleted elsewhere", start=False)
+    path = f"/commands/{command['id']}/edit"
+    tab = await open_tab(client, path, expected=[GONE, RECOLOURED])
+    await tab.write_script("echo typed")
+    await client.call("DELETE", f"commands/{command['id']}", status=204)
+    await expect(tab.page.get_by_role("alert")).to_contain_text(DELETED)
+    await expect(tab.button("Save")).to_be_disabled()
+    await tab.write_script("echo typed after it")
+    # It is there to be copied, too, for whoever has gone elsewhere meanwhile.
+    await tab.go("/runs")
+    await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    await tab.go(path)
+    await expect(tab.script).to_have_value("echo typed after it")
+    await expect(tab.field("Name")).to_have_value("Deleted elsewhere")
+    await expect(tab.page.get_by_role("alert")).to_contain_text(DELETED)
+    await tab.button("Cancel").click()
+    dialog = tab.page.get_by_role("dialog", name="Leave without saving?")
+    await dialog.get_by_role("button", name="Discard").click()
+    await expect(tab.page.get_by_role("heading", name="Commands", exact=True)).to_be_visible()
+    await tab.go(path)
+    await expect(tab.page.get_by_text("There is no command at this address.")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+async def test_saving_a_command_that_was_deleted_says_so_where_no_events_come(
+    client: Client, open_tab: OpenTab, *, is_changed: bool
+) -> None:
+    """Also to one of two editors who would overwrite what the other has stored."""
+    command = await client.create("echo stored", name="Deleted unheard", start=False)
+    tab = await open_tab(client, expected=[GONE, CHANGED, RECOLOURED])
+    await tab.page.route_web_socket("**/events*", lambda _: None)
+    await tab.page.reload()
+    await tab.go(f"/commands/{command['id']}/edit")
+    await tab.write_script("echo typed")
+    if is_changed:
+        await client.call("PATCH", f"commands/{command['id']}", json={"script": "echo theirs"})
+        await tab.button("Save").click()
+        await expect(tab.button("Overwrite with mine")).to_be_visible()
+    await client.call("DELETE", f"commands/{command['id']}", status=204)
+    await tab.button("Overwrite with mine" if is_changed else "Save").click()
+    await expect(tab.page.get_by_role("alert")).to_contain_text(DELETED)
+    await expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    await expect(tab.script).to_have_value("echo typed")
+    await expect(tab.button("Save")).to_be_disabled()
 
 
 async def test_what_will_go_wrong_with_a_script_is_said(client: Client, open_tab: OpenTab) -> None:

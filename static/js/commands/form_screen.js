@@ -4,6 +4,7 @@ import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../base/ui.js";
 import { may } from "../model/access.js";
+import { GONE } from "../model/changes.js";
 import { useAction } from "../parts/action.js";
 import { Button } from "../parts/button.js";
 import { Confirm } from "../parts/dialog.js";
@@ -26,6 +27,7 @@ import { PastScript } from "./past_script.js";
 /** @typedef {import("./fields.js").CommandFields} Fields */
 
 const NEW = "new";
+const NOT_FOUND = 404;
 const CHANGED_MEANWHILE = 412;
 /** Problems of a script, in a notice. */
 const TOLD = 3;
@@ -49,24 +51,38 @@ export function NewScreen() {
 
 /** @param {{id: string}} props */
 export function EditScreen({ id }) {
-  const { value: command, problem } = usePolling(
+  const { value, problem } = usePolling(
     (options) => getCommand(id, options),
     [id],
     () => null,
+    unlessDeleted,
   );
-  if (problem?.status === 404) return html`<${MissingScreen} what="command" />`;
+  const isGone = problem?.status === NOT_FOUND;
+  const command = value ?? (isGone ? unsaved(id) : undefined);
+  if (isGone && !command) return html`<${MissingScreen} what="command" />`;
   if (!command) return html`<${Waiting} problem=${problem} />`;
-  return html`<${EditView} command=${command} />`;
+  return html`<${EditView} command=${command} isGone=${isGone} />`;
+}
+
+const unlessDeleted = (command, change) =>
+  change.type === "command-deleted" && change.id === command.id ? GONE : command;
+
+/** What was typed for a command that is no more can still be copied. @param {string} id */
+function unsaved(id) {
+  const draft = readDraft(id);
+  return draft ? { ...BLANK, id, name: draft.fields.name } : undefined;
 }
 
 const NotPermitted = () => html`<${Empty} title=${t("not-permitted")}>
   <p>${t("form.not-permitted")}</p>
 <//>`;
 
-function EditView({ command }) {
+/** @param {{command: object, isGone: boolean}} props isGone: it was deleted elsewhere, or is seen no more */
+function EditView({ command, isGone }) {
   const { who } = useStore(session);
   const [stored, setStored] = useState(command);
   const [conflict, setConflict] = useState(null);
+  const [isRefused, setRefused] = useState(false);
   const store = async (fields, etag) => {
     await replaceCommand(command.id, fields, etag);
     showNotice(phrase("form.saved", { name: html`<bdi>${fields.name}</bdi>` }));
@@ -76,13 +92,21 @@ function EditView({ command }) {
     try {
       return await store(fields, etag);
     } catch (problem) {
-      if (problem.status !== CHANGED_MEANWHILE) throw problem;
-      setConflict({ theirs: await getCommand(command.id), mine: fields });
+      if (problem.status !== CHANGED_MEANWHILE) return refused(problem);
+      const theirs = await getCommand(command.id).catch(refused);
+      if (theirs) setConflict({ theirs, mine: fields });
       return null;
     }
   };
+  const refused = (problem) => {
+    if (problem.status !== NOT_FOUND) throw problem;
+    setConflict(null);
+    setRefused(true);
+    return null;
+  };
   const [saveMine, busy] = useAction(async () => {
-    const path = await store(conflict.mine, conflict.theirs.etag);
+    const path = await store(conflict.mine, conflict.theirs.etag).catch(refused);
+    if (path === null) return;
     discardDraft(command.id);
     go(path);
   });
@@ -98,11 +122,12 @@ function EditView({ command }) {
   const shown = phrase("form.edit", { name: html`<bdi>${command.name}</bdi>` });
   const heading = html`<${Heading} title=${t("form.edit", command)} shown=${shown} trail=${trail} />`;
   if (!may(command, "edit")) return html`${heading}<${NotPermitted} />`;
+  const isMissing = isGone || isRefused;
   const groups = may(command, "administer") ? groupChoices(who, "admin").groups : undefined;
   return html`
     ${heading}
     <${CommandForm} key=${stored.etag} name=${command.id} stored=${stored} groups=${groups}
-      back=${toCommand(command.id)} save=${save} />
+      back=${isMissing ? toCommands() : toCommand(command.id)} isMissing=${isMissing} save=${save} />
     ${conflict &&
     html`<${Conflict} ...${conflict} busy=${busy} onMine=${saveMine} onTheirs=${takeTheirs}
     onClose=${() => setConflict(null)} />`}
@@ -116,6 +141,7 @@ function EditView({ command }) {
  * @param {Fields & {etag?: string}} props.stored
  * @param {string[]|null|undefined} props.groups as of CommandFields
  * @param {string} props.back where leaving the form leads
+ * @param {boolean} [props.isMissing] whether what it changes is no more
  * @param {(fields: Fields, how: {start: boolean, etag: string|undefined}) => Promise<string|null>} props.save
  * returns where it leads; null: it stays
  */
@@ -135,7 +161,7 @@ function CommandForm({ name, ...rest }) {
   `;
 }
 
-function Form({ name, draft, stored, groups, back, save }) {
+function Form({ name, draft, stored, groups, back, isMissing = false, save }) {
   const [problem, setProblem] = useState(null);
   const [leaving, setLeaving] = useState(false);
   const form = useRef(null);
@@ -178,9 +204,10 @@ function Form({ name, draft, stored, groups, back, save }) {
   return html`
     <form class="form" ref=${form} novalidate onSubmit=${onSubmit} onKeyDown=${onKeyDown} onInput=${onInput}>
       <${CommandFields} fields=${{ ...stored, ...draft?.fields }} groups=${groups} errors=${problem?.errors ?? {}} />
-      <${FormError} problem=${problem} fields=${shownFields(problem)} />
+      ${isMissing ? html`<${Deleted} />` : html`<${FormError} problem=${problem} fields=${shownFields(problem)} />`}
       ${name !== NEW && html`<${PastScript} command=${name} form=${form} />`}
-      <${FormActions} isNew=${name === NEW} busy=${busy} onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
+      <${FormActions} isNew=${name === NEW} busy=${busy} isMissing=${isMissing}
+        onSaveOnly=${() => submit(false)} onLeave=${tryToLeave} />
     </form>
     ${leaving && html`<${LeaveDialog} onLeave=${leave} onClose=${() => setLeaving(false)} />`}
   `;
@@ -194,10 +221,12 @@ function tellProblems(name, check) {
   showNotice(phrase("check.saved", { name: html`<bdi>${name}</bdi>`, problems }), { isError: true });
 }
 
-function FormActions({ isNew, busy, onSaveOnly, onLeave }) {
+const Deleted = () => html`<p class="form-error form-error--stays" role="alert">${t("form.deleted")}</p>`;
+
+function FormActions({ isNew, busy, isMissing, onSaveOnly, onLeave }) {
   const [main, saves] = isNew ? ["form.save-and-start", "form.key.starts"] : ["form.save", "form.key.saves"];
   return html`<div class="form__actions">
-    <${Button} type="submit" kind="main" label=${t(busy ? "form.saving" : main)} disabled=${busy} />
+    <${Button} type="submit" kind="main" label=${t(busy ? "form.saving" : main)} disabled=${busy || isMissing} />
     ${isNew && html`<${Button} label=${t("form.save-only")} disabled=${busy} onClick=${onSaveOnly} />`}
     <${Button} kind="quiet" label=${t("action.cancel")} onClick=${onLeave} />
     <span class="form__hint wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> ${t(saves)}</span>

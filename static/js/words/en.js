@@ -87,6 +87,7 @@ export const EN = {
   "form.not-permitted": "Creating and changing commands takes the role editor in their group.",
   "form.restored": "Your unsaved changes were restored.",
   "form.discard-them": "Discard them",
+  "form.deleted": "This command was deleted, or you may not see it any more; what you typed stays here to be copied.",
   "form.leave": "Leave the form",
   "form.save": "Save",
   "form.save-and-start": "Save and start",
