@@ -1,11 +1,14 @@
 """The commands: narrowed by what the address says, favourites before all others."""
 
 import asyncio
+import json
+import re
 
 import pytest
 from playwright.async_api import Locator, expect
 
 from tests.browser.gate import Gate
+from tests.browser.people import signed_in
 from tests.browser.test_events import asked
 from tests.support.browser import OpenTab, Tab
 from tests.support.client import Start
@@ -155,3 +158,41 @@ async def test_many_changes_that_ask_for_a_list_load_it_once_a_second_at_most(
         await client.create("exit 1", name=f"Bad {number}")
     await expect(rows(tab)).to_have_count(30)
     assert 1 <= len(requests) <= times[-1] - times[0] + 2
+
+
+async def test_favourites_that_may_not_be_seen_any_more_are_forgotten_without_a_word(
+    start: Start, open_tab: OpenTab, database_url: str
+) -> None:
+    client = await start()
+    made = [
+        await client.create("true", name=f"Moved {n}", group="web", start=n == 2) for n in range(3)
+    ]
+    await client.create("true", name="Stays", group="web", start=False)
+    session = signed_in(database_url, "oidc:viewer", {"web": "viewer"})
+    tab = await open_tab(client, session=session, expected=["status of 404"])
+    for n in range(3):
+        await star(tab, f"Moved {n}").click()
+    stored = "Object.entries(localStorage).find(([key]) => key.startsWith('tailrun.favourites'))[1]"
+    # One is moved while it is looked at, one while nobody does.
+    await client.call("PATCH", f"commands/{made[0]['id']}", json={"group": "mail"})
+    await expect(star(tab, "Moved 0")).to_have_count(0)
+    assert json.loads(await tab.page.evaluate(stored)) == [made[2]["id"], made[1]["id"]]
+    await tab.page.goto("about:blank")
+    await client.call("PATCH", f"commands/{made[1]['id']}", json={"group": "mail"})
+    await tab.go("/")
+    await expect(rows(tab)).to_have_count(2)
+    assert await names(tab) == ["Moved 2", "Stays"]
+    assert json.loads(await tab.page.evaluate(stored)) == [made[2]["id"]]
+    # The strip goes with its command.
+    await tab.page.get_by_role("link", name="Moved 2", exact=True).click()
+    await expect(tab.page.get_by_role("group", name="The last runs (1)")).to_be_visible()
+    await client.call("PATCH", f"commands/{made[2]['id']}", json={"group": "mail"})
+    await expect(tab.page.get_by_text("There is no command at this address.")).to_be_visible()
+    await expect(tab.page.locator(".strip")).to_have_count(0)
+    await expect(tab.page).not_to_have_title(re.compile("Moved"))
+    await tab.go("/")
+    await expect(rows(tab)).to_have_count(1)
+    assert json.loads(await tab.page.evaluate(stored)) == []
+    for place in ("alert", "status"):
+        for said in await tab.page.get_by_role(place).all_inner_texts():
+            assert "Moved" not in said
