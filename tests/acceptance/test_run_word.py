@@ -229,7 +229,7 @@ async def test_a_terminal_is_told_why_a_run_waits(start: Start) -> None:
     environment = {"TAILRUN_URL": client.service.address, "PYTHON": sys.executable}
     async with terminal(ROOT, **environment) as person:
         run = f"$PYTHON -m server run {command}; echo code=$?\n"
-        await person.begin(run, r"tailrun: Run \S+ waits: ")
+        await person.begin(run, r"tailrun: Run \S+ is queued: it waits for a place\.")
         await client.stop(running)
         await until(lambda: "at last" in person.said and "code=0" in person.said)
 

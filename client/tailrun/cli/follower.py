@@ -147,10 +147,10 @@ class Follower:
         while not self.run.ended and (has_bar or self.run.state == "queued"):
             await asyncio.sleep(LOOK_SECONDS)
             self.run = await self._client.get(self.run.id)
-            reason = self.run.reason or "for a place"
+            reason = self.run.reason or "it waits for a place"
             if not has_bar and self.run.state == "queued" and reason != told:
                 told = reason
-                self._notes.say(f"Run {self.run.id} waits: {sentence(reason)}.")
+                self._notes.say(f"Run {self.run.id} is queued: {sentence(reason)}.")
 
     async def _draw(self) -> None:
         rate, loop = Rate(), asyncio.get_running_loop()

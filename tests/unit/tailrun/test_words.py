@@ -34,6 +34,7 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
 def test_the_manual_names_every_word_and_option() -> None:
     """`make man` writes it anew."""
     manual = (ROOT / "docs" / "tailrun.1").read_text().replace("\\-", "-")
+    assert manual.count("\nusage: ") == manual.count("\n.nf\nusage: ")  # laid out by its lines
     for word in WORDS | SERVERS_WORDS:
         assert f"tailrun {word}" in manual
     for word in WORDS:
