@@ -106,6 +106,22 @@ async def test_where_websockets_are_blocked_lists_are_polled(
         await tab.close()
 
 
+async def test_a_page_that_finds_no_place_among_those_who_listen_polls_and_watches_output(
+    start: Start, open_tab: OpenTab, gate: Gate
+) -> None:
+    client = await start(max_viewers="1")
+    run = (await client.create(f"echo seen; {gate.wait}; exit 3", name="Polled"))["run"]["id"]
+    async with client.session.ws_connect(client.url("events")) as listener:
+        await listener.receive()
+        tab = await open_tab(client, f"/runs/{run}")
+        await expect(tab.log).to_contain_text("seen")
+        await tab.go("/runs")
+        row = tab.page.get_by_role("row").filter(has_text="Polled")
+        await expect(row).to_contain_text("Running")
+        gate.open()
+        await expect(row).to_contain_text("Failed")
+
+
 async def test_what_changed_while_the_server_was_away_is_seen(
     start: Start, open_tab: OpenTab
 ) -> None:
