@@ -26,11 +26,11 @@ export function DefinitionFields({ fields, errors }) {
       <${ParametersEditor} parameters=${said.parameters} errors=${errors} />
       <${Environment} variables=${said.environment} errors=${errors} />
       ${line("working_directory", t("definition.working_directory.hint"))}
+      <div class="definition__row">${line("timeout_seconds")} ${line("grace_seconds")}</div>
       <div class="definition__row">
-        ${line("timeout_seconds")} ${line("grace_seconds")} ${line("max_output_bytes")}
-        <${Policy} policy=${said.output_policy} errors=${errors.output_policy} />
-        <${Concurrency} concurrency=${said.concurrency} errors=${errors} />
+        ${line("max_output_bytes")} <${Policy} policy=${said.output_policy} errors=${errors.output_policy} />
       </div>
+      <div class="definition__row"><${Concurrency} concurrency=${said.concurrency} errors=${errors} /></div>
       ${line("key", t("definition.key.hint"))}
     </div>
   </details>`;
