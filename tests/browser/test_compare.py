@@ -19,6 +19,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MOST_BYTES = 2_000_000
 MOST_ROWS = 500
+LASTED = """
+    UPDATE commands_info SET end_time = start_time + interval '{seconds} s' WHERE id = '{run}'
+"""
 
 
 async def ended(client: Client, script: str, name: str = "Compared", **fields: object) -> str:
@@ -44,9 +47,13 @@ def part_of(tab: Tab) -> Locator:
     return tab.page.get_by_role("combobox", name="Part")
 
 
-async def test_two_runs_side_by_side_with_what_differs(client: Client, open_tab: OpenTab) -> None:
+async def test_two_runs_side_by_side_with_what_differs(
+    client: Client, open_tab: OpenTab, shared_database_url: str
+) -> None:
     one = await ended(client, "seq 100; echo before; seq 100", "Before")
     other = await ended(client, "seq 100; echo after; echo more; seq 99; exit 3", "After")
+    for run, seconds in [(one, 2), (other, 5)]:
+        execute(shared_database_url, LASTED.format(run=run, seconds=seconds))
     tab = await open_tab(client, f"/compare/{one}/{other}")
     table = tab.page.get_by_role("table").first
     for row, first, second in [
@@ -56,7 +63,7 @@ async def test_two_runs_side_by_side_with_what_differs(client: Client, open_tab:
     ]:
         cells = table.get_by_role("row").filter(has=tab.page.get_by_role("rowheader", name=row))
         await expect(cells.get_by_role("cell")).to_have_text([first, second])
-    await expect(tab.page.get_by_text("The second run took")).to_be_visible()
+    await expect(tab.page.get_by_text("The second run took 3.0 s longer.")).to_be_visible()
     await expect(rows(tab, "gone", "Script")).to_have_text([re.compile("echo before")])
     await expect(rows(tab, "added", "Script")).to_have_text([re.compile("echo after.*exit 3")])
     await expect(told(tab)).to_contain_text("2 lines removed + 2 lines added")
