@@ -1,7 +1,7 @@
 """Values of a command's parameters, checked by a schema that is made of its definition."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -115,6 +115,17 @@ def checked(
     )
     _check_size({**environment, **found.environment}, [*loaded])
     return found
+
+
+def check_names(parameters: Sequence[Parameter], names: Iterable[str]) -> None:
+    """Refuse names that no parameter has.
+
+    Raises:
+        ParametersError: some are such; names them.
+    """
+    known = {one.name: one for one in parameters}
+    if unknown := {name: [_unknown(known)] for name in names if name not in known}:
+        raise ParametersError.of(unknown)
 
 
 def check_pattern(pattern: str) -> None:

@@ -97,7 +97,8 @@ async def id_for(client: Client, operation: Operation, script: str = "sleep 1000
     """Make a command with a run, and return the id that the operation's path needs."""
     if "/notification-targets/" in operation.path:
         return await add_target(client, f"target {uuid4()}")
-    created = await client.create(script)
+    pointed = [{"name": "BRANCH"}] if "hooks" in operation.path else []
+    created = await client.create(script, parameters=pointed)
     identifier: str = created["id"] if "/commands/" in operation.path else created["run"]["id"]
     if "/schedules/{id}" in operation.path:
         path = f"commands/{created['id']}/schedules"

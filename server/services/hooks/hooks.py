@@ -26,6 +26,7 @@ from server.services.access.guesses import Guesses, source_of
 from server.services.hooks import pointers, schemes
 from server.services.hooks.rates import Rates
 from server.services.hooks.schemes import Sent
+from server.services.parameters import check_names
 from server.services.runs import RunService
 from server.services.tasks import forever
 
@@ -101,8 +102,10 @@ class HookService:
 
         Raises:
             CommandNotFoundError: there is no such command.
+            ParametersError: it has no such parameters.
             ConflictError: it has as many hooks as it may.
         """
+        await self._check(command_id, new.parameters)
         secret = new.secret or schemes.new_secret(new.scheme)
         with self._audit.trying(Act.HOOK_CREATE, by, command_id=command_id):
             return MadeHook(await self._hooks.add(command_id, new, secret, by=by), secret)
@@ -119,7 +122,9 @@ class HookService:
 
         Raises:
             HookNotFoundError: there is no such hook any more.
+            ParametersError: its command has no such parameters.
         """
+        await self._check(hook.command_id, change.parameters or {})
         if renew:
             change = replace(change, secret=schemes.new_secret(hook.scheme))
         with self._audit.trying(Act.HOOK_CHANGE, by, command_id=hook.command_id):
@@ -157,6 +162,11 @@ class HookService:
         if command.paused is not None and command.paused.holds(datetime.now(UTC)):
             return Received(Outcome.PAUSED, "The command is paused: nothing was started.")
         return await self._start(hook, sent, document, address)
+
+    async def _check(self, command_id: UUID, pointers: Mapping[str, str]) -> None:
+        """Refuse parameters that the command does not have: each delivery would be refused."""
+        if pointers:
+            check_names((await self._commands.get(command_id)).options.parameters, pointers)
 
     async def purge(self) -> None:
         """Delete bodies that no run is handed over any more, forever; its owner cancels it."""

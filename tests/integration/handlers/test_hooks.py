@@ -202,6 +202,24 @@ async def test_a_paused_command_is_not_started(api: Api, database_url: str) -> N
     await deliver(api, made, PUSH, github(made["secret"], PUSH))
 
 
+async def test_pointers_to_parameters_that_the_command_does_not_have_are_refused(
+    api: Api,
+) -> None:
+    """By name, where the hook is made or changed, and not at each delivery alone."""
+    made = await hook(api, definition={"parameters": [BRANCH]}, parameters={"BRANCH": "/ref"})
+    asked = {"name": "push", "scheme": "github", "parameters": {"BRUNCH": "/ref"}}
+    refused = (
+        ("POST", f"commands/{made['command_id']}/hooks", asked),
+        ("PATCH", f"hooks/{made['id']}", {"parameters": {"BRANCH": "/ref", "BRUNCH": "/ref"}}),
+    )
+    for method, path, body in refused:
+        told = await api.problem(method, path, 422, "invalid-input", json=body)
+        said = ["The command has no such parameter; it has BRANCH."]
+        assert told["errors"] == {"parameters.BRUNCH": said}
+    [kept] = (await api.call("GET", refused[0][1], status=200))["items"]
+    assert kept["parameters"] == {"BRANCH": "/ref"}
+
+
 async def test_parts_of_the_body_are_values_of_parameters(api: Api) -> None:
     """What is null, or is not there, leaves the default."""
     definition = {
