@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.torture.access_mutants import OF_ACCESS
 from tests.torture.ends_mutants import OF_ENDS
 from tests.torture.mutant import Mutant
+from tests.torture.schedule_mutants import OF_SCHEDULES
 
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
@@ -209,6 +210,7 @@ MUTANTS = (
     ),
     *OF_ACCESS,
     *OF_ENDS,
+    *OF_SCHEDULES,
 )
 
 

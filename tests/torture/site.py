@@ -27,6 +27,10 @@ SERVERS_FAILPOINTS = (
     "turns.claimed",
     "turns.replacing",
     "turns.stopping",
+    "schedule.deciding",
+    "schedule.decided",
+    "schedule.settling",
+    "schedule.settled",
     "end.follow",
     "end.followed",
     "notification.claim",
@@ -60,7 +64,9 @@ class Site:
         self.ends = directory / "ends"
         self.turns = directory / "turns"
         self.chains = directory / "chains"
-        for path in (self.starts, self.ends, self.turns, self.chains):
+        self.schedules = directory / "schedules"
+        noted = (self.starts, self.ends, self.turns, self.chains, self.schedules)
+        for path in noted:
             path.mkdir()
         self.settings = {
             "port": "0",
@@ -75,7 +81,7 @@ class Site:
         if run_as is not None:
             self.settings["run_as"] = run_as
             directory.chmod(0o755)
-            for path in (self.starts, self.ends, self.turns, self.chains):
+            for path in noted:
                 shutil.chown(path, run_as)
         self.server: Server | None = None
         self.away = [Interval(time.time(), float("inf"))]

@@ -22,3 +22,5 @@ async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
     assert tally.counts["runs with turns"] > 0
     assert tally.counts["chains"] > 0
     assert tally.counts["notifications heard"] > 0
+    assert tally.counts["due times: started"] > 0
+    assert tally.counts["due times: skipped_overlap"] > 0

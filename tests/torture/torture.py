@@ -17,6 +17,7 @@ from tests.torture.listener import listening
 from tests.torture.load import Load
 from tests.torture.oracle import History
 from tests.torture.reckoning import reckon
+from tests.torture.schedules import Schedules
 from tests.torture.site import Site
 from tests.torture.tally import Tally
 from tests.torture.turns import Turns
@@ -93,11 +94,14 @@ class Torture:
             turns = Turns(api, site, self._random("turns"))
             listener = await stack.enter_async_context(listening(self._random("listener")))
             chains = Chains(api, site, listener, self._random("chains"))
-            await self._break(seconds, api, site, load, victims, turns, chains, faults)
+            schedules = Schedules(api, site, self._random("schedules"))
+            apart = (turns, chains, schedules)
+            await self._break(seconds, api, site, load, victims, *apart, faults)
             self._tally.count("kills of the keeper", len(history.keeper_deaths))
-            await turns.judge()
-            await chains.judge()
-            await reckon(site, load, victims, url, but=turns.command_ids | chains.command_ids)
+            for part in apart:
+                await part.judge()
+            judged = {one for part in apart for one in part.command_ids}
+            await reckon(site, load, victims, url, but=judged)
 
     def _random(self, part: str) -> random.Random:
         return random.Random(f"{self._seed} {part}")
@@ -111,6 +115,7 @@ class Torture:
         victims: Victims,
         turns: Turns,
         chains: Chains,
+        schedules: Schedules,
         faults: Faults,
     ) -> None:
         over = self._over
@@ -126,6 +131,7 @@ class Torture:
                     load.check,
                     turns.start,
                     *[chains.make] * CHAINS,
+                    schedules.start,
                     *(viewer.watch for viewer in viewers),
                     *making,
                 )
