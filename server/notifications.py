@@ -1,7 +1,7 @@
 """Notifications: whom they go to, what they tell of, and what became of them. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,17 @@ class NotificationState(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """Targets that are to be told of an occasion: of a run of a command, or of none."""
+
+    command_id: UUID
+    run_id: UUID | None
+    occasion: str
+    targets: Sequence[str]
+    details: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

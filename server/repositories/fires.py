@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -10,9 +11,11 @@ from server.access import Act, Actor
 from server.definition import PLAIN_RUN, Beyond, NewRun
 from server.errors import InvalidCursorError
 from server.models import Command, Run
+from server.notifications import Telling
 from server.repositories.access.audit import audit_parameters
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.notifications import telling_parameters
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import run_of
 from server.repositories.run_statements import HOLD, new_run_parameters
@@ -25,8 +28,7 @@ from server.repositories.schedule_statements import (
     FIRE_AT,
     FIRES,
     LOCK,
-    MARK_LATE,
-    MARK_LONG,
+    MARK,
     PRUNE,
     RESET,
     SETTLE,
@@ -42,6 +44,13 @@ ROWS = 50
 
 NO_ROOM = "as many of the command's runs go on as it lets go on at a time (concurrency)"
 """Why a run is not started that may not wait for its turn."""
+
+
+class Mark(StrEnum):
+    """What is noted once of a due time: that it, or its run, is late; that its run takes long."""
+
+    LATE = "late_at"
+    LONG = "long_at"
 
 
 class Active(NamedTuple):
@@ -81,7 +90,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How a schedule goes on: past so many due times, to those after them."""
+    """How a schedule goes on: past so many due times, to those after them.
+
+    `told` is who is told of it: it was late.
+    """
 
     due_at: datetime
     last_due_at: datetime
@@ -89,6 +101,7 @@ class Step:
     late: bool
     next_times: Sequence[datetime]
     fire_at: datetime | None
+    told: Telling | None = None
 
 
 class FireRepository:
@@ -148,6 +161,7 @@ class FireRepository:
             "late": step.late,
             "next_times": list(step.next_times),
             "fire_at": step.fire_at,
+            **telling_parameters(step.told),
         }
         return await self._decide(FIRE, parameters, outcome)
 
@@ -195,15 +209,24 @@ class FireRepository:
         row = await self._database.fetch_one(FIRE_AT, {"id": schedule_id, "at": moment})
         return None if row is None else _fire_of(row)
 
-    async def mark_late(self, schedule_id: UUID, due_at: datetime, now: datetime) -> bool:
-        """Note that a due time's run is late; False: that was noted, or the row is gone."""
-        parameters = {"schedule_id": schedule_id, "due_at": due_at, "now": now}
-        return await self._database.fetch_one(MARK_LATE, parameters) is not None
+    async def mark(
+        self, mark: Mark, schedule_id: UUID, due_at: datetime, now: datetime, telling: Telling
+    ) -> int:
+        """Mark a due time, and note who is to be told of that; return how many are.
 
-    async def mark_long(self, schedule_id: UUID, due_at: datetime, now: datetime) -> bool:
-        """Note that a due time's run takes long; False: that was noted, or the row is gone."""
-        parameters = {"schedule_id": schedule_id, "due_at": due_at, "now": now}
-        return await self._database.fetch_one(MARK_LONG, parameters) is not None
+        Nobody is where it was marked before, or the row is gone.
+        """
+        parameters = {
+            "schedule_id": schedule_id,
+            "due_at": due_at,
+            "now": now,
+            **telling_parameters(telling),
+        }
+        sql = f"{LOCK}; {MARK.format(column=mark.value)}"
+        [(count,)] = await self._database.fetch_all(
+            sql, parameters | {"command_id": telling.command_id}
+        )
+        return int(count)
 
     async def usual(self, command_ids: Collection[UUID], runs: int) -> dict[UUID, Usual]:
         """Return how long the last runs of commands took, of those that have any."""

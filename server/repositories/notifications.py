@@ -2,14 +2,14 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns and fragments of this layer
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
 
-from server.notifications import Notification, NotificationFilter, NotificationState
+from server.notifications import Notification, NotificationFilter, NotificationState, Telling
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
@@ -95,15 +95,51 @@ RELEASE = """
     RETURNING id
 """
 
-ADD = """
-    INSERT INTO notifications (
-        id, created_at, commands_id, commands_info_id, target, occasion, details, next_try_at
-    )
-    SELECT gen_random_uuid(), %(now)s, c.id, %(run_id)s, told.target, %(occasion)s,
-        %(details)s::jsonb, %(now)s
-    FROM commands c, unnest(%(targets)s::text[]) told (target) WHERE c.id = %(command_id)s
-    RETURNING id
-"""
+
+def telling_sql(source: str) -> str:
+    """Return the SQL that notes who is to be told, if `source` has a row, and returns the ids.
+
+    Of one run a target is told of an occasion once. There are no braces in it, so it may stand in
+    what is formatted.
+    """
+    return f"""
+        INSERT INTO notifications (
+            id, created_at, commands_id, commands_info_id, target, occasion, details, next_try_at
+        )
+        SELECT gen_random_uuid(), %(told_at)s, c.id, %(told_run_id)s::uuid, told.target,
+            %(told_occasion)s, %(told_details)s::jsonb, %(told_at)s
+        FROM commands c, unnest(%(told_targets)s::text[]) told (target)
+        WHERE c.id = %(told_command_id)s AND EXISTS (SELECT FROM {source}) AND NOT EXISTS (
+            SELECT FROM notifications n
+            WHERE n.commands_info_id = %(told_run_id)s::uuid AND n.target = told.target
+                AND n.occasion = %(told_occasion)s
+        )
+        RETURNING id
+    """
+
+
+NOBODY: Mapping[str, object] = {
+    **dict.fromkeys(("told_at", "told_command_id", "told_run_id", "told_occasion")),
+    "told_targets": [],
+    "told_details": "{}",
+}
+
+
+def telling_parameters(telling: Telling | None) -> Mapping[str, object]:
+    """Return what `telling_sql` takes; None: nobody is told."""
+    if telling is None:
+        return NOBODY
+    return {
+        "told_at": datetime.now(UTC),
+        "told_command_id": telling.command_id,
+        "told_run_id": telling.run_id,
+        "told_occasion": telling.occasion,
+        "told_targets": list(telling.targets),
+        "told_details": orjson.dumps(dict(telling.details)).decode(),
+    }
+
+
+ADD = telling_sql("(SELECT) one")
 
 STATES = {
     None: "true",
@@ -133,25 +169,9 @@ class NotificationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(
-        self,
-        command_id: UUID,
-        run_id: UUID | None,
-        *,
-        occasion: str,
-        targets: Sequence[str],
-        details: dict[str, object] | None = None,
-    ) -> int:
-        """Note that targets are to be told of an occasion; return how many are."""
-        parameters = {
-            "now": datetime.now(UTC),
-            "command_id": command_id,
-            "run_id": run_id,
-            "occasion": occasion,
-            "targets": list(targets),
-            "details": orjson.dumps(details or {}).decode(),
-        }
-        return len(await self._database.fetch_all(ADD, parameters))
+    async def add(self, telling: Telling) -> int:
+        """Note that targets are to be told of something; return how many are."""
+        return len(await self._database.fetch_all(ADD, telling_parameters(telling)))
 
     async def claim(
         self,

@@ -5,6 +5,7 @@
 from dataclasses import fields
 
 from server.repositories.access.audit import audit_sql
+from server.repositories.notifications import telling_sql
 from server.repositories.rows import RUN_COLUMNS
 from server.repositories.run_statements import HAS_ROOM, insert_run
 from server.schedules import Fire, Schedule
@@ -145,7 +146,8 @@ AS_READ = """EXISTS (
     )
 )"""
 
-# A due time is whose statement moves the schedule on. With it goes what came of it, and its run.
+# A due time is whose statement moves the schedule on. With it goes what came of it, its run, and
+# who is told that it was late.
 # Several in a row of which the same came are one row, unless a run was started for each.
 FIRE = f"""
     WITH {DECISION}, s AS (
@@ -176,7 +178,8 @@ FIRE = f"""
         FROM s, o WHERE NOT EXISTS (SELECT FROM extended)
         ON CONFLICT DO NOTHING
         RETURNING 1
-    ), request AS (SELECT 1 FROM f, o WHERE o.starts), r AS ({insert_run("request")}),
+    ), told AS ({telling_sql("s")}),
+    request AS (SELECT 1 FROM f, o WHERE o.starts), r AS ({insert_run("request")}),
     audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})
     SELECT EXISTS (SELECT FROM s), {RUN_COLUMNS} FROM (SELECT 1) one LEFT JOIN r ON true
 """
@@ -227,16 +230,14 @@ FIRE_AT = f"""
     ORDER BY greatest(f.due_at - %(at)s, %(at)s - f.last_due_at, interval '0') LIMIT 1
 """
 
-MARK_LATE = """
-    UPDATE schedules_fires SET late_at = %(now)s
-    WHERE schedules_id = %(schedule_id)s AND due_at = %(due_at)s AND late_at IS NULL
-    RETURNING 1
-"""
-
-MARK_LONG = """
-    UPDATE schedules_fires SET long_at = %(now)s
-    WHERE schedules_id = %(schedule_id)s AND due_at = %(due_at)s AND long_at IS NULL
-    RETURNING 1
+# With the mark goes who is told of it: neither is there without the other.
+MARK = f"""
+    WITH marked AS (
+        UPDATE schedules_fires SET {{column}} = %(now)s
+        WHERE schedules_id = %(schedule_id)s AND due_at = %(due_at)s AND {{column}} IS NULL
+        RETURNING 1
+    ), told AS ({telling_sql("marked")})
+    SELECT count(*) FROM told
 """
 
 # How long the last runs of each command took that succeeded: the longest, and how many there are.

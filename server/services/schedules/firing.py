@@ -25,6 +25,7 @@ from server.errors import (
 )
 from server.keeper.failpoints import failpoint
 from server.models import Command
+from server.notifications import Telling
 from server.repositories.commands import CommandRepository
 from server.repositories.fires import FireRepository, Outcome, Step
 from server.repositories.schedules import ScheduleRepository
@@ -40,6 +41,7 @@ from server.services.schedules.decision import (
     decide,
     paused,
 )
+from server.services.schedules.telling import Occasion, telling
 from server.services.tasks import retry
 
 LOOK_SECONDS = 10.0
@@ -68,8 +70,8 @@ def actor_of(schedule_id: UUID) -> Actor:
 class Firing:
     """Decides what comes of due times, and starts the runs.
 
-    `admit` raises LimitReachedError where a command has as many active runs as it may. `on_late` is
-    called with a schedule whose due times were decided late, and the first of them.
+    `admit` raises LimitReachedError where a command has as many active runs as it may. `on_told`
+    is called after it was stored who is to be told of due times that were decided late.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Firing:
         fires: FireRepository,
         runner: Runner,
         admit: Callable[[UUID], None],
-        on_late: Callable[[Schedule, Command, datetime], Awaitable[None]],
+        on_told: Callable[[], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._host = host
@@ -90,7 +92,7 @@ class Firing:
         self._fires = fires
         self._runner = runner
         self._admit = admit
-        self._on_late = on_late
+        self._on_told = on_told
         self._clock = clock
         self._changed = asyncio.Event()
         self._aside: dict[UUID, float] = {}
@@ -204,14 +206,15 @@ class Firing:
         decision = decide(schedule, cron, situation)
         outcome = await self._outcome(schedule, command, decision, now)
         failpoint("schedule.deciding")
-        ours, run = await self._fires.fire(schedule, _step(schedule, decision), outcome)
+        step = _step(schedule, command, decision)
+        ours, run = await self._fires.fire(schedule, step, outcome)
         failpoint("schedule.decided")
         if run is not None:
             await self._runner.dispatch(run)
         if not ours:  # another server had it, or it has changed: it is read anew
             self._put_aside(schedule.id, RETRY_SECONDS)
-        elif decision.late:
-            await self._on_late(schedule, command, decision.due_at)
+        elif step.told is not None:
+            self._on_told()
 
     async def _settle(self, fire: Fire) -> None:
         """Start the run of a due time that waited for the one before."""
@@ -296,7 +299,7 @@ class Firing:
         )
 
 
-def _step(schedule: Schedule, decision: Decision) -> Step:
+def _step(schedule: Schedule, command: Command, decision: Decision) -> Step:
     return Step(
         due_at=decision.due_at,
         last_due_at=decision.last_due_at,
@@ -304,8 +307,16 @@ def _step(schedule: Schedule, decision: Decision) -> Step:
         late=decision.late,
         next_times=decision.next_times,
         fire_at=_fire_at(schedule, decision.next_times),
+        told=_told(schedule, command, decision.due_at) if decision.late else None,
     )
 
 
 def _fire_at(schedule: Schedule, times: Sequence[datetime]) -> datetime | None:
     return schedule.fire_at_of(times[0]) if times else None
+
+
+def _told(schedule: Schedule, command: Command, due_at: datetime) -> Telling:
+    """Return who is told that a due time was decided late."""
+    due = f"schedule {schedule.id} was due at {due_at.isoformat()}"
+    reason = f"{due}, and no server could decide it in time"
+    return telling(Occasion.LATE, command.id, command.options, None, reason)

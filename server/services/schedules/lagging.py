@@ -1,15 +1,19 @@
 """The Lagging: finds runs that start late or take long, and says so once."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
-from server.definition import Cause, CauseKind, Options
+from server.definition import Cause, CauseKind
+from server.errors import DatabaseRefusedError
+from server.keeper.failpoints import failpoint
 from server.models import Run, RunState
-from server.repositories.fires import FireRepository, Usual
+from server.notifications import Telling
+from server.repositories.fires import FireRepository, Mark, Usual
+from server.repositories.notifications import NotificationRepository
 from server.services.running.active import ActiveRuns
+from server.services.schedules.telling import Occasion, telling
 from server.services.tasks import forever
 
 LOOK_SECONDS = 10.0
@@ -31,50 +35,36 @@ PRUNED = 5000
 
 PRUNE_EVERY = timedelta(minutes=1)
 
+MARKS = {Occasion.LATE: Mark.LATE, Occasion.LONG: Mark.LONG}
 
-class Occasion(StrEnum):
-    """What is told."""
-
-    LATE = "late"
-    LONG = "long"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lag:
-    """Something that is told of a command: of a run, or of due times for which there is none."""
-
-    occasion: Occasion
-    command_id: UUID
-    options: Options
-    run_id: UUID | None
-    reason: str
-
-
-Tell = Callable[[Lag], Awaitable[None]]
+logger = logging.getLogger(__name__)
 
 
 class Lagging:
     """Looks after the active runs of this server, in memory; the database is asked once a run.
 
-    `tell` hands on what is found. What came of due times is kept for `kept`, None: for ever.
+    `on_told` is called after it was stored who is to be told of what was found. What came of due
+    times is kept for `kept`, None: for ever.
     """
 
     def __init__(
         self,
         active: ActiveRuns,
         fires: FireRepository,
-        tell: Tell,
+        notifications: NotificationRepository,
         *,
+        on_told: Callable[[], None],
         kept: timedelta | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._active = active
         self._fires = fires
-        self._tell = tell
+        self._notifications = notifications
+        self._on_told = on_told
         self._kept = kept
         self._clock = clock
         self._prune_at = clock()
-        self._late: set[UUID] = set()
+        self._late = set[UUID]()
         self._bounds: dict[UUID, timedelta | None] = {}
 
     async def run(self) -> None:
@@ -104,11 +94,9 @@ class Lagging:
     async def _find_late(self, runs: Iterable[Run], now: datetime) -> None:
         for run in runs:
             if is_late(run, now) and run.id not in self._late:
-                cause = run.cause
+                reason = f"it has been queued for {_whole(now - run.created_at)}"
+                await self._note(Occasion.LATE, run, reason, now)
                 self._late.add(run.id)
-                if await self._is_new(cause, self._fires.mark_late, now):
-                    reason = f"it has been queued for {_whole(now - run.created_at)}"
-                    await self._tell(_lag(Occasion.LATE, run, reason))
 
     async def _find_long(self, runs: Collection[Run], now: datetime) -> None:
         going = [run for run in runs if run.state is RunState.RUNNING and _took(run, now) > LONG]
@@ -123,24 +111,33 @@ class Lagging:
         for run in going:
             bound = self._bounds[run.id]
             if bound is not None and _took(run, now) > bound:
+                reason = f"it has been running for {_whole(_took(run, now))}, and not more"
+                reason += f" than {_whole(bound)} was to be expected"
+                await self._note(Occasion.LONG, run, reason, now)
                 self._bounds[run.id] = None  # it is told once
-                if await self._is_new(run.cause, self._fires.mark_long, now):
-                    reason = f"it has been running for {_whole(_took(run, now))}, and not more"
-                    reason += f" than {_whole(bound)} was to be expected"
-                    await self._tell(_lag(Occasion.LONG, run, reason))
 
-    async def _is_new(
-        self,
-        cause: Cause | None,
-        mark: Callable[[UUID, datetime, datetime], Awaitable[bool]],
-        now: datetime,
-    ) -> bool:
-        """Note it with the due time, if there is one; False: that was done by a server before."""
+    async def _note(self, occasion: Occasion, run: Run, reason: str, now: datetime) -> None:
+        """Note it with the due time, if there is one, and who is told of it.
+
+        Only what the database refuses for good is left: others are not to wait for it.
+        """
+        told = telling(occasion, run.command_id, run.options, run.id, reason)
+        try:
+            count = await self._store(MARKS[occasion], run.cause, told, now)
+        except DatabaseRefusedError as error:
+            logger.warning("nobody is told that a run lags: %s", error, extra={"run": run.id})
+            return
+        failpoint("lag.noted")
+        if count:
+            self._on_told()
+
+    async def _store(self, mark: Mark, cause: Cause | None, told: Telling, now: datetime) -> int:
+        """Return how many are told; none, where that was noted by a server before."""
         if cause is None or cause.kind is not CauseKind.SCHEDULE:
-            return True
+            return await self._notifications.add(told)
         if cause.id is None or cause.due_at is None:
-            return True
-        return await mark(cause.id, cause.due_at, now)
+            return await self._notifications.add(told)
+        return await self._fires.mark(mark, cause.id, cause.due_at, now, told)
 
 
 def is_watched(run: Run) -> bool:
@@ -170,13 +167,3 @@ def _took(run: Run, now: datetime) -> timedelta:
 
 def _whole(time: timedelta) -> timedelta:
     return timedelta(seconds=time // timedelta(seconds=1))
-
-
-def _lag(occasion: Occasion, run: Run, reason: str) -> Lag:
-    return Lag(
-        occasion=occasion,
-        command_id=run.command_id,
-        options=run.options,
-        run_id=run.id,
-        reason=reason,
-    )

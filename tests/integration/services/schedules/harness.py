@@ -8,10 +8,12 @@ from typing import Any
 
 from server.definition import NO_OPTIONS, Options
 from server.models import Command, Run, RunEnd, RunState
+from server.notifications import Notification, NotificationFilter
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.fires import FireRepository
+from server.repositories.notifications import NotificationRepository
 from server.repositories.runs import RunRepository
 from server.repositories.schedules import ScheduleRepository
 from server.schedules import Fire, Schedule, ScheduleFields
@@ -56,7 +58,8 @@ class World:
         self.runs = RunRepository(database)
         self.schedules = ScheduleRepository(database)
         self.fires = FireRepository(database)
-        self.late: list[datetime] = []
+        self.notifications = NotificationRepository(database)
+        self.woken = 0
         self.service = ScheduleService(
             self.schedules,
             self.fires,
@@ -70,9 +73,6 @@ class World:
         """Be one more server."""
         runner = Runner(host)
 
-        async def on_late(_schedule: Schedule, _command: Command, due_at: datetime) -> None:
-            self.late.append(due_at)
-
         firing = Firing(
             host=host,
             commands=self.commands,
@@ -80,10 +80,19 @@ class World:
             fires=self.fires,
             runner=runner,  # type: ignore[arg-type]  # it takes what the Runner takes
             admit=lambda _: None,
-            on_late=on_late,
+            on_told=self.wake,
             clock=self.clock,
         )
         return firing, runner
+
+    def wake(self) -> None:
+        """Note that there is something to be sent to targets."""
+        self.woken += 1
+
+    async def noted(self) -> list[Notification]:
+        """Return who is to be told of what, the first first."""
+        page = await self.notifications.list(NotificationFilter(), groups=None, limit=500)
+        return [*reversed(page.items)]
 
     async def command(self, options: Options = NO_OPTIONS) -> Command:
         """Store a command."""
