@@ -15,7 +15,9 @@ PR_SET_DUMPABLE = 4
 CLIENT = "tailrun."
 """What speaks to a server, and is none, ends by signals as any program does."""
 
-STANDARD_DESCRIPTORS = 3  # stdin, stdout, stderr
+STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+"""By their descriptors, from 0."""
+
 ROLES = {
     "serve": ("server.serve", "serve"),
     "backup": ("server.backup", "back_up"),
@@ -57,12 +59,16 @@ def hide_memory() -> None:
 
 
 def open_standard_descriptors() -> None:
-    """Open those that were closed, on /dev/null: the next socket would become stderr."""
-    for number in range(STANDARD_DESCRIPTORS):
+    """Open those that were closed, on /dev/null: the next socket would become stderr.
+
+    Python has None in their places, which nobody can write to.
+    """
+    for number, (name, mode) in enumerate(STANDARD_STREAMS):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 if __name__ == "__main__":

@@ -180,6 +180,20 @@ async def test_a_full_disk_is_named(client: Client) -> None:
     assert (done.returncode, err) == (os.EX_IOERR, b"tailrun: stdout: No space left on device.\n")
 
 
+@pytest.mark.parametrize("words", ["ls", "run {command} -p NOTE=@-", "show {command}", "ps --all"])
+async def test_closed_streams_are_as_if_they_led_nowhere(client: Client, words: str) -> None:
+    note = {"name": "NOTE", "type": "text"}
+    command = await client.create('printf "$NOTE"; exit 0', start=False, parameters=[note])
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$@" <&- >&- 2>&-', "-", sys.executable),
+        *("-m", "server", *words.format(command=command["id"]).split()),
+        cwd=ROOT,
+        env=environment_without_settings() | {"TAILRUN_URL": client.service.address},
+    )
+    async with patience():
+        assert await process.wait() == 0
+
+
 async def test_a_run_that_is_not_followed_is_told_by_its_id(client: Client) -> None:
     command = await stored(client, "echo hidden; exit 4")
     said = await say(client, "run", "--detach", command)
