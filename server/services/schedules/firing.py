@@ -25,7 +25,6 @@ from server.errors import (
 )
 from server.keeper.failpoints import failpoint
 from server.models import Command
-from server.notifications import Telling
 from server.repositories.commands import CommandRepository
 from server.repositories.fires import FireRepository, Outcome, Step
 from server.repositories.schedules import ScheduleRepository
@@ -41,7 +40,7 @@ from server.services.schedules.decision import (
     decide,
     paused,
 )
-from server.services.schedules.telling import Occasion, telling
+from server.services.schedules.telling import decided_late
 from server.services.tasks import retry
 
 LOOK_SECONDS = 10.0
@@ -307,16 +306,9 @@ def _step(schedule: Schedule, command: Command, decision: Decision) -> Step:
         late=decision.late,
         next_times=decision.next_times,
         fire_at=_fire_at(schedule, decision.next_times),
-        told=_told(schedule, command, decision.due_at) if decision.late else None,
+        told=decided_late(schedule.id, command, decision.due_at) if decision.late else None,
     )
 
 
 def _fire_at(schedule: Schedule, times: Sequence[datetime]) -> datetime | None:
     return schedule.fire_at_of(times[0]) if times else None
-
-
-def _told(schedule: Schedule, command: Command, due_at: datetime) -> Telling:
-    """Return who is told that a due time was decided late."""
-    due = f"schedule {schedule.id} was due at {due_at.isoformat()}"
-    reason = f"{due}, and no server could decide it in time"
-    return telling(Occasion.LATE, command.id, command.options, None, reason)

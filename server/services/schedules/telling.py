@@ -1,9 +1,11 @@
 """Who is told that a run, or a due time, is late or takes long. Pure."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from server.definition import Options
+from server.models import Command
 from server.notifications import Telling
 
 
@@ -25,3 +27,10 @@ def telling(
         targets=[notify.target for notify in options.notify if occasion in notify.on],
         details={"reason": reason},
     )
+
+
+def decided_late(schedule_id: UUID, command: Command, due_at: datetime) -> Telling:
+    """Return who is told that a due time was decided late."""
+    due = f"schedule {schedule_id} was due at {due_at.isoformat()}"
+    reason = f"{due}, and no server could decide it in time"
+    return telling(Occasion.LATE, command.id, command.options, None, reason)
