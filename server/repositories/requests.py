@@ -15,7 +15,9 @@ KEPT_FOR = timedelta(hours=24)
 REMEMBER = f"""
     INSERT INTO commands_requests AS k (
         key, fingerprint, commands_id, commands_info_id, created_at
-    ) SELECT %(key)s, %(fingerprint)s, %(command_id)s, %(run_id)s, %(now)s WHERE {{condition}}
+    )
+    SELECT %(request_key)s, %(fingerprint)s, %(command_id)s, %(run_id)s, %(now)s
+    WHERE {{condition}}
     ON CONFLICT (key) DO UPDATE
     SET fingerprint = excluded.fingerprint, commands_id = excluded.commands_id,
         commands_info_id = excluded.commands_info_id, created_at = excluded.created_at
@@ -53,7 +55,9 @@ def request_sql(request: RequestKey | None, condition: str = "true") -> str:
 
 def request_parameters(request: RequestKey | None) -> dict[str, object]:
     """Return what `request_sql` takes of the request itself."""
-    return {} if request is None else {"key": request.key, "fingerprint": request.fingerprint}
+    return (
+        {} if request is None else {"request_key": request.key, "fingerprint": request.fingerprint}
+    )
 
 
 class RequestRepository:

@@ -202,12 +202,17 @@ async def test_every_route_takes_both_slash_forms(
     client: Client, subtests: pytest.Subtests
 ) -> None:
     created = await client.create("sleep 1000")
-    ids = {"commands": created["id"], "runs": created["run"]["id"]}
+    made = await client.call(
+        "POST", f"commands/{created['id']}/schedules", json={"cron": "0 0 1 1 *"}
+    )
+    ids = {"commands": created["id"], "runs": created["run"]["id"], "schedules": made["id"]}
     for method, path, _, _ in ROUTES:
         if method == "GET" and not path.endswith(("ws", "events")):  # which no GET reads
             plain = path.replace("{id}", ids[path.partition("/")[0]]) if "{id}" in path else path
             other = plain.removesuffix("/") if plain.endswith("/") else f"{plain}/"
-            needed = {"q": "text"} if path.endswith("search") else {}
+            needed = {"search": {"q": "text"}, "preview": {"cron": "0 0 1 1 *"}}.get(
+                path.rpartition("/")[2], {}
+            )
             for one, verb in [(plain, "GET"), (other, "GET"), (other, "HEAD")]:
                 with subtests.test(f"{verb} {one}"):
                     url = client.url(one)

@@ -96,7 +96,7 @@ async def test_scripts_get_a_small_environment(
     assert set(given) <= {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "PWD"),
         *("OLDPWD", "SHLVL", "_", "PYTHONUNBUFFERED", "TAILRUN_RUN_ID", "TAILRUN_COMMAND_ID"),
-        *("TERM", "CHOSEN", "TAILRUN_RUN_DIRECTORY"),
+        *("TERM", "CHOSEN", "TAILRUN_RUN_DIRECTORY", "TAILRUN_ATTEMPT", "TAILRUN_CAUSE"),
     }
 
 

@@ -73,6 +73,8 @@ Case = tuple[str, str, object, int]
 BODY = {"name": "new", "script": "false"}
 TOKEN = {"name": "ci", "role": "viewer", "group": "*"}
 TARGET = {"name": "chat", "url": "http://127.0.0.1:1/"}
+SCHEDULE = {"cron": "0 0 1 1 *"}
+HOOK = {"name": "push", "scheme": "gitlab"}
 GRANT = {"principal": "oidc:alice", "role": "viewer"}
 CASES: dict[str, tuple[str, Callable[[Api], Awaitable[Case]]]] = {}
 """By the name of the operation: the act, and what prepares the request."""
@@ -195,8 +197,74 @@ async def _sign_out(api: Api) -> Case:
     return "DELETE", "session", None, 204
 
 
-NO_ACTS = {"make_ticket", "make_link", "check_script"}
-"""What they make is good for a moment, and its use is on record where it is an act."""
+async def schedule(api: Api) -> str:
+    path = f"commands/{(await stored(api))['id']}/schedules"
+    made = await api.call("POST", path, json=SCHEDULE, status=201)
+    return f"schedules/{made['id']}"
+
+
+async def hook(api: Api) -> str:
+    path = f"commands/{(await stored(api))['id']}/hooks"
+    made = await api.call("POST", path, json=HOOK, status=201)
+    return f"hooks/{made['id']}"
+
+
+@case("apply_commands", "command.create")
+async def _apply(_: Api) -> Case:
+    return "PUT", "commands/", {"commands": [{"key": f"k{uuid4()}", "script": "true"}]}, 200
+
+
+@case("pause_command", "command.pause")
+async def _pause(api: Api) -> Case:
+    return "POST", f"commands/{(await stored(api))['id']}/pause", {"note": "later"}, 200
+
+
+@case("resume_command", "command.resume")
+async def _resume(api: Api) -> Case:
+    path = f"commands/{(await stored(api))['id']}"
+    await api.call("POST", f"{path}/pause", json={"note": "later"}, status=200)
+    return "POST", f"{path}/resume", None, 200
+
+
+@case("create_schedule", "schedule.create")
+async def _create_schedule(api: Api) -> Case:
+    return "POST", f"commands/{(await stored(api))['id']}/schedules", SCHEDULE, 201
+
+
+@case("replace_schedule", "schedule.change")
+async def _replace_schedule(api: Api) -> Case:
+    return "PUT", await schedule(api), SCHEDULE, 200
+
+
+@case("change_schedule", "schedule.change")
+async def _change_schedule(api: Api) -> Case:
+    return "PATCH", await schedule(api), {"enabled": False}, 200
+
+
+@case("delete_schedule", "schedule.delete")
+async def _delete_schedule(api: Api) -> Case:
+    return "DELETE", await schedule(api), None, 204
+
+
+@case("create_hook", "hook.create")
+async def _create_hook(api: Api) -> Case:
+    return "POST", f"commands/{(await stored(api))['id']}/hooks", HOOK, 201
+
+
+@case("change_hook", "hook.change")
+async def _change_hook(api: Api) -> Case:
+    return "PATCH", await hook(api), {"name": "other"}, 200
+
+
+@case("delete_hook", "hook.delete")
+async def _delete_hook(api: Api) -> Case:
+    return "DELETE", await hook(api), None, 204
+
+
+NO_ACTS = {"make_ticket", "make_link", "check_script", "receive_delivery"}
+"""What they make is good for a moment, and its use is on record where it is an act.
+
+A delivery is an act of its hook, not of whoever brings it (test_hooks.py)."""
 
 ACTS = [
     operation

@@ -200,3 +200,15 @@ async def test_a_script_is_checked_and_neither_stored_nor_executed(api: Api) -> 
     assert (await api.call("GET", "commands/", status=200))["items"] == []
     told = await api.problem("POST", "scripts/check", 422, "invalid-input", json={"script": " "})
     assert told["errors"] == {"script": ["It must not be empty."]}
+
+
+async def test_the_key_of_a_request_is_not_the_commands(api: Api) -> None:
+    for start in (True, False):
+        headers = {"Idempotency-Key": f"request-{start}"}
+        body = {**BODY, "start": start}
+        made = await api.call("POST", "commands/", json=body, headers=headers, status=201)
+        assert made["key"] is None
+        named = {**body, "key": f"own-{start}".lower()}
+        headers = {"Idempotency-Key": f"another-{start}"}
+        made = await api.call("POST", "commands/", json=named, headers=headers, status=201)
+        assert made["key"] == named["key"]

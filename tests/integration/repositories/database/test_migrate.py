@@ -26,6 +26,9 @@ TABLES = {
     "commands_info_output",
     "commands_info_deleted",
     "commands_requests",
+    "commands_info_ends",
+    "commands_hooks",
+    "commands_hooks_bodies",
 }
 PARTITIONS = 32
 
