@@ -21,9 +21,12 @@ KEPT_SECONDS = 86400.0
 settings.register_profile("tailrun", deadline=None)
 settings.load_profile("tailrun")
 
-# A shell that starts this in the background has it ignore SIGINT, as would all that tests start.
+# A shell that starts this in the background has it ignore SIGINT, and nohup(1) SIGHUP, as would all
+# that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)

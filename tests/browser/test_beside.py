@@ -17,13 +17,15 @@ BLOCK = 200
 
 SHOW = """
 async ({ id, start, count, encoding }) => {
-  const { OutputWindow } = await import("/static/js/output/window/window.js");
-  const { WindowFrame } = await import("/static/js/output/window/frame.js");
-  const { html, render, useEffect, useRef, useState } = await import("/static/js/base/ui.js");
-  const { useTimes, TimesButton } = await import("/static/js/output/times/times.js");
-  const { useSelecting } = await import("/static/js/output/selecting/selecting.js");
-  const { Notice } = await import("/static/js/parts/notice.js");
-  const { ChosenBar } = await import("/static/js/output/selecting/bar.js");
+  // The page's own modules: others would have shortcuts and routes of their own.
+  const at = document.querySelector('script[type="module"]').src.split("/js/")[0];
+  const { OutputWindow } = await import(at + "/js/output/window/window.js");
+  const { WindowFrame } = await import(at + "/js/output/window/frame.js");
+  const { html, render, useEffect, useRef, useState } = await import(at + "/js/base/ui.js");
+  const { useTimes, TimesButton } = await import(at + "/js/output/times/times.js");
+  const { useSelecting } = await import(at + "/js/output/selecting/selecting.js");
+  const { Notice } = await import(at + "/js/parts/notice.js");
+  const { ChosenBar } = await import(at + "/js/output/selecting/bar.js");
   document.body.replaceChildren();
   const box = document.createElement("div");
   document.body.append(box);
