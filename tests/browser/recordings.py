@@ -1,9 +1,12 @@
 """What real tools write to a terminal: each is run under script(1), on a terminal of 80 by 24."""
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +45,15 @@ class Quiet(SimpleHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
+
+
+class Slow(Quiet):
+    """Answers after a second, as a registry that is far away."""
+
+    def do_GET(self) -> None:
+        """Wait, then serve the file."""
+        time.sleep(1)
+        super().do_GET()
 
 
 def record(command: str, place: Path, keys: str = "") -> bytes:
@@ -103,9 +115,9 @@ def pip(place: Path) -> bytes:
 
 
 @contextmanager
-def served(directory: Path) -> Iterator[str]:
+def served(directory: Path, kind: type[Quiet] = Quiet) -> Iterator[str]:
     """Serve the directory's files on a free port."""
-    handler = partial(Quiet, directory=str(directory))
+    handler = partial(kind, directory=str(directory))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -115,12 +127,15 @@ def served(directory: Path) -> Iterator[str]:
 
 
 def npm(place: Path) -> bytes:
-    """Install a package that is a folder of this machine."""
-    package = place / "package"
-    package.mkdir()
-    (package / "package.json").write_text('{"name": "recorded", "version": "1.0.0"}')
+    """Install a package from a server that is slow enough for npm to show that it waits."""
+    manifest = b'{"name": "recorded", "version": "1.0.0"}'
+    with tarfile.open(place / "recorded.tgz", "w:gz") as package:
+        entry = tarfile.TarInfo("package/package.json")
+        entry.size = len(manifest)
+        package.addfile(entry, io.BytesIO(manifest))
     (place / "package.json").write_text('{"name": "from", "private": true}')
-    return record("npm install --offline --no-audit --no-update-notifier ./package", place)
+    with served(place, Slow) as address:
+        return record(f"npm install --no-audit --no-update-notifier {address}recorded.tgz", place)
 
 
 def _python(script: str) -> Callable[[Path], bytes]:

@@ -122,7 +122,9 @@ async def test_the_audit_tells_who_did_what_and_leads_there(
     await expect(rows.filter(has_text="token")).to_have_count(0)
     await tab.field("Who").fill("oidc:nobody")
     await tab.field("Who").press("Enter")
-    await expect(tab.page.get_by_role("heading", name="Nothing on record")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="Nothing on record", exact=True)
+    ).to_be_visible()
     assert "principal=oidc%3Anobody" in tab.page.url
     await tab.page.get_by_role("link", name="Show everything").click()
     run = command["run"]["id"]
@@ -134,7 +136,9 @@ async def test_the_audit_tells_who_did_what_and_leads_there(
     await expect(rows.first).to_be_visible()
     await tab.field("Until").fill("2020-01-02T00:00")
     await tab.field("Until").press("Tab")
-    await expect(tab.page.get_by_role("heading", name="Nothing on record")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="Nothing on record", exact=True)
+    ).to_be_visible()
 
 
 async def test_a_long_audit_is_shown_page_by_page(client: Client, open_tab: OpenTab) -> None:

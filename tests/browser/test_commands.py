@@ -22,7 +22,7 @@ async def test_a_new_command_is_watched_live_from_its_form_on(
     await tab.field("Description (optional)").fill("And no further")
     await tab.write_script(f"echo one\n{gate.wait}\necho two; exit 3")
     await tab.button("Save and start").click()
-    await expect(tab.page.get_by_role("heading", name="Count to two")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Count to two", exact=True)).to_be_visible()
     await expect(tab.log).to_contain_text("one")
     await expect(tab.facts).to_contain_text("Running")
     assert await tab.lines() == ["one"]
@@ -43,8 +43,8 @@ async def test_what_is_wrong_is_said_at_its_field(client: Client, open_tab: Open
     await name.fill("Short enough")
     await script.fill("true")
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Short enough")).to_be_visible()
-    await expect(tab.page.get_by_role("heading", name="Not run yet")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Short enough", exact=True)).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Not run yet", exact=True)).to_be_visible()
 
 
 async def test_a_command_can_be_edited(client: Client, open_tab: OpenTab) -> None:
@@ -204,7 +204,7 @@ async def test_back_leads_to_the_same_place_of_a_long_list(
     top = await tab.page.evaluate("scrollY")
     assert top > 10_000
     await rows.nth(640).get_by_role("link", name="Command 641").click()
-    await expect(tab.page.get_by_role("heading", name="Command 641")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Command 641", exact=True)).to_be_visible()
     assert await tab.page.evaluate("scrollY") == 0
     await tab.page.go_back()
     await expect(rows.nth(640)).to_be_in_viewport()

@@ -348,7 +348,7 @@ async def test_without_server_or_database_it_says_so_and_goes_on_by_itself(
     )
     second = await open_tab(client, f"/compare/{one}/{other}", expected=away)
     await expect(
-        second.page.get_by_role("heading", name="Could not load this page")
+        second.page.get_by_role("heading", name="Could not load this page", exact=True)
     ).to_be_visible()
     execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await expect(rows(second, "gone")).to_have_count(1)

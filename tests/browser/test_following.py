@@ -124,7 +124,7 @@ async def test_a_commands_form_says_what_follows_its_ends(
     await expect(tab.page.get_by_role("alert")).to_have_count(0)
     await tab.field("How often").fill("3")
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Follows up")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Follows up", exact=True)).to_be_visible()
     [made] = (await client.call("GET", "commands/?name=Follows+up"))["items"]
     made = await client.call("GET", f"commands/{made['id']}")
     retries = {"limit": 3, "delay_seconds": 90, "backoff": 2, "exit_codes": [75, 111]}
@@ -136,13 +136,13 @@ async def test_a_commands_form_says_what_follows_its_ends(
     await expect(rota.get_by_label("succeeded")).not_to_be_checked()
     await expect(tab.field("Only after these exit codes")).to_have_value("75, 111")
     await tab.button("Cancel").click()
-    await expect(tab.page.get_by_role("heading", name="Follows up")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Follows up", exact=True)).to_be_visible()
     await tab.go(f"/commands/{made['id']}/edit")
     await tab.field("How often").fill("")
     await rota.get_by_label("failed").uncheck()
     await rota.get_by_label("recovered").uncheck()
     await tab.button("Save").click()
-    await expect(tab.page.get_by_role("heading", name="Follows up")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Follows up", exact=True)).to_be_visible()
     made = await client.call("GET", f"commands/{made['id']}")
     assert not made["retries"]
     assert not made["notify"]
@@ -163,5 +163,5 @@ async def test_a_form_keeps_what_it_says_of_a_target_that_is_gone(
     await expect(tab.page.get_by_text("There is no notification target 'going'.")).to_be_visible()
     await going.get_by_label("failed").uncheck()
     await tab.button("Save").click()
-    await expect(tab.page.get_by_role("heading", name="Told of")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Told of", exact=True)).to_be_visible()
     assert not (await client.call("GET", f"commands/{command['id']}"))["notify"]

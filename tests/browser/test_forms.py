@@ -29,7 +29,7 @@ async def test_what_was_typed_is_there_again_after_going_elsewhere(
     await expect(tab.script).to_have_value("echo half")
     await expect(tab.page.get_by_text(DRAFT)).to_be_visible()
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Half done")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Half done", exact=True)).to_be_visible()
     await tab.go("/commands/new")
     await expect(tab.field("Name")).to_have_value("")
     await expect(tab.page.get_by_text(DRAFT)).to_have_count(0)
@@ -238,7 +238,7 @@ async def test_problems_of_a_script_are_told_by_line_and_it_is_saved_all_the_sam
     await tab.button("Line 3").click()
     await expect(tab.page.locator(".cm-content")).to_be_focused()
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Wrong")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Wrong", exact=True)).to_be_visible()
     notice = "Wrong is saved, and its script has problems: line 3: " + problem
     await expect(tab.page.get_by_text(notice)).to_be_visible()
 

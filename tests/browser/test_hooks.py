@@ -23,7 +23,9 @@ async def test_a_hook_is_made_shows_its_secret_once_and_is_removed(
     path = f"commands/{command['id']}"
     tab = await open_tab(client, f"/{path}", expected=["status of 422"])
     page, keys = tab.page, tab.page.keyboard
-    hooks = page.get_by_role("group").filter(has=page.get_by_role("heading", name="Hooks"))
+    hooks = page.get_by_role("group").filter(
+        has=page.get_by_role("heading", name="Hooks", exact=True)
+    )
     await hooks.locator("summary").press("Enter")
     await tab.button("New hook").press("Enter")
     await expect(tab.field("Name")).to_be_focused()
@@ -83,8 +85,8 @@ async def test_hooks_are_asked_for_when_an_editor_opens_them_and_shown_to_no_ope
         tab = await open_tab(client, session=session)
         requests = asked(tab.page)
         await tab.go(f"/{path}")
-        await expect(tab.page.get_by_role("heading", name="Runs")).to_be_visible()
-        heading = tab.page.get_by_role("heading", name="Hooks")
+        await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+        heading = tab.page.get_by_role("heading", name="Hooks", exact=True)
         await expect(heading).to_have_count(shown)
         assert not [each for each in requests if re.search("hooks", each)]
     await heading.click()

@@ -70,7 +70,7 @@ async def test_whoever_asks_is_told_of_a_runs_end_and_led_back_to_it(
     await expect(tab.page).to_have_title("Failed · Nightly backup · Tailrun")
     assert await told(tab) == [["Nightly backup", "Failed, exit code 3", run]]
     await tab.page.evaluate("location.hash = '/commands/new'")
-    await expect(tab.page.get_by_role("heading", name="New command")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="New command", exact=True)).to_be_visible()
     await tab.page.evaluate("window.told[0].onclick()")
     await expect(tab.facts).to_contain_text("exit code 3")
 

@@ -29,14 +29,16 @@ async def test_somebody_signs_in_at_a_provider_and_out(start: Start, open_tab: O
         )
         tab = await open_tab(client, expected=[SIGNED_OUT])
         await go_to_the_provider(tab)
-        await expect(tab.page.get_by_role("heading", name="No commands yet")).to_be_visible()
+        await expect(
+            tab.page.get_by_role("heading", name="No commands yet", exact=True)
+        ).to_be_visible()
         assert tab.page.url.startswith(client.service.address)
         await tab.page.reload()
         await tab.page.get_by_role("link", name="Account").click()
         await expect(tab.page.get_by_role("main")).to_contain_text("oidc:alice-1")
         await expect(tab.page.get_by_role("main")).to_contain_text("by a sign-in in this browser")
         await tab.button("Sign out").click()
-        await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await expect(tab.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
         provider.claims["groups"] = []
         await go_to_the_provider(tab)
         await expect(tab.page.get_by_role("alert")).to_contain_text("You may not do anything here")

@@ -82,7 +82,7 @@ async def test_without_the_database_live_runs_go_on_and_the_banner_says_so(
 
     execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await listing.button("Save only").click()
-    await expect(listing.page.get_by_role("heading", name="Too soon")).to_be_visible()
+    await expect(listing.page.get_by_role("heading", name="Too soon", exact=True)).to_be_visible()
     await expect(banner).to_have_count(0)
     gate.open()
     await expect(watching.facts).to_contain_text("Succeeded")
@@ -105,4 +105,4 @@ async def test_a_screen_that_loads_nothing_notices_that_the_server_is_back(
     await service.start()
     await expect(banner).to_have_count(0)
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="In an outage")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="In an outage", exact=True)).to_be_visible()

@@ -127,7 +127,7 @@ async def test_parameters_are_added_ordered_and_removed_by_the_keyboard(
     await up.press("Enter")
     await expect(up).to_be_focused()
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Defined")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Defined", exact=True)).to_be_visible()
     [stored] = (await client.call("GET", "commands/?name=Defined"))["items"]
     assert [one["name"] for one in stored["parameters"]] == ["COUNT", "DAY"]
     count, day = stored["parameters"]
@@ -141,7 +141,7 @@ async def test_parameters_are_added_ordered_and_removed_by_the_keyboard(
     await expect(tab.field("A start beyond that")).to_have_value("refuse")
     await limit.fill("")
     await tab.button("Save").click()
-    await expect(tab.page.get_by_role("heading", name="Defined")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Defined", exact=True)).to_be_visible()
     assert (await client.call("GET", f"commands/{stored['id']}"))["concurrency"] is None
 
 
@@ -158,7 +158,7 @@ async def test_what_a_form_does_not_show_of_a_definition_stays(
     tab = await open_tab(client, f"/commands/{command['id']}/edit")
     await tab.field("Description (optional)").fill("new")
     await tab.button("Save").click()
-    await expect(tab.page.get_by_role("heading", name="Kept")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Kept", exact=True)).to_be_visible()
     stored = await client.call("GET", f"commands/{command['id']}")
     assert stored["description"] == "new"
     for name in ("key", "parameters", "environment", "retries", "timeout_seconds"):

@@ -86,7 +86,9 @@ async def test_a_viewer_finds_no_way_to_change_anything(
     await tab.page.keyboard.press("Escape")
     for path in ["/commands/new", f"/commands/{command['id']}/edit"]:
         await tab.go(path)
-        await expect(tab.page.get_by_role("heading", name="Not permitted")).to_be_visible()
+        await expect(
+            tab.page.get_by_role("heading", name="Not permitted", exact=True)
+        ).to_be_visible()
         await expect(tab.field("Script")).to_have_count(0)
     for path in ["/grants", "/tokens", "/targets", "/audit"]:
         await tab.go(path)
@@ -110,7 +112,7 @@ async def test_a_command_is_made_in_a_group_where_one_may(
     await tab.field("Name").fill("Made there")
     await tab.write_script("true")
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Made there")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Made there", exact=True)).to_be_visible()
     await expect(tab.page.get_by_role("link", name="deploys")).to_be_visible()
     made = (await client.call("GET", "commands/?q=Made+there"))["items"][0]
     assert made["group"] == "deploys"

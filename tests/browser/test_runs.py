@@ -151,8 +151,8 @@ async def test_a_finished_run_is_deleted_after_confirmation(
     await tab.button("Delete").click()
     await dialog.get_by_role("button", name="Delete").click()
     await expect(tab.page.get_by_text(f"Deleted run {run[:8]}.")).to_be_visible()
-    await expect(tab.page.get_by_role("heading", name="Kept")).to_be_visible()
-    await expect(tab.page.get_by_role("heading", name="Not run yet")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Kept", exact=True)).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Not run yet", exact=True)).to_be_visible()
     await client.call("GET", f"runs/{run}", status=404)
 
 

@@ -67,7 +67,9 @@ async def test_runs_are_narrowed_and_the_address_says_how(start: Start, open_tab
             await expect(rows(tab).nth(number)).to_contain_text(name)
     await expect(tab.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     await tab.go("/runs?q=nothing+like+that")
-    await expect(tab.page.get_by_role("heading", name="No run is like that")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No run is like that", exact=True)
+    ).to_be_visible()
     await tab.page.get_by_role("link", name="Show all runs").click()
     await expect(rows(tab)).to_have_count(4)
     command = tab.page.get_by_role("combobox", name="Command")
@@ -111,7 +113,9 @@ async def test_any_command_can_be_searched_for(
     name = await options.nth(1).inner_text()
     await command.press("Enter")
     await expect(options).to_have_count(0)
-    await expect(tab.page.get_by_role("heading", name="No run is like that")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No run is like that", exact=True)
+    ).to_be_visible()
     await expect(command).to_have_value(name)
     await tab.page.reload()
     await expect(command).to_have_value(name)
@@ -208,7 +212,9 @@ async def test_two_runs_that_are_chosen_are_compared_the_older_one_left(
     await expect(chosen.get_by_role("button", name="Delete")).to_have_count(0)
     await tab.page.get_by_label("Choose the run of The older").check()
     await compare.click()
-    await expect(tab.page.get_by_role("heading", name="Compare two runs")).to_be_focused()
+    await expect(
+        tab.page.get_by_role("heading", name="Compare two runs", exact=True)
+    ).to_be_focused()
     assert tab.page.url.endswith(f"/#/compare/{older}/{newer}")
     await expect(tab.page.get_by_role("region", name="Output")).to_contain_text("newer")
     await client.stop(newer)

@@ -72,7 +72,7 @@ async def test_the_apis_documentation_needs_nothing_that_the_policy_forbids(
         await expect(block.locator(".opblock-body")).to_be_visible()
     await block.get_by_role("button", name="Try it out").click()
     await block.get_by_role("button", name="Execute").click()
-    await expect(block.get_by_role("heading", name="Server response")).to_be_visible()
+    await expect(block.get_by_role("heading", name="Server response", exact=True)).to_be_visible()
 
 
 async def test_a_phone_shows_every_screen_without_scrolling_sideways(
@@ -104,7 +104,7 @@ async def test_a_phone_shows_every_screen_without_scrolling_sideways(
         ("/tokens", tab.page.get_by_role("listitem").filter(has_text=long)),
         ("/targets", tab.page.get_by_role("listitem").filter(has_text=long)),
         ("/audit", tab.page.get_by_role("listitem").filter(has_text="created a command")),
-        ("/none", tab.page.get_by_role("heading", name="Not found")),
+        ("/none", tab.page.get_by_role("heading", name="Not found", exact=True)),
     ]:
         await tab.go(path)
         await expect(landmark.first).to_be_visible()

@@ -86,7 +86,7 @@ async def test_the_week_shows_what_is_due_and_a_schedule_tells_why(
         "Many times in the coming week"
     )
     await row(tab, "Often").get_by_role("link", name="Every second").click()
-    await expect(tab.page.get_by_role("heading", name="Every second")).to_be_focused()
+    await expect(tab.page.get_by_role("heading", name="Every second", exact=True)).to_be_focused()
     await expect(row(tab, "Started").first).to_be_visible()
     await client.call("POST", f"commands/{often}/pause", json={"note": "moving house"})
     await expect(row(tab, "paused: moving house")).to_be_visible()

@@ -61,7 +61,7 @@ async def test_favourites_come_first_wherever_they_stand(
     await expect(rows(tab).nth(1)).to_contain_text("Succeeded")
     await star(tab, "Command 2999").press("Enter")
     await expect(rows(tab)).to_have_count(50)
-    await expect(tab.page.get_by_role("heading", name="Commands")).to_be_focused()
+    await expect(tab.page.get_by_role("heading", name="Commands", exact=True)).to_be_focused()
     await star(tab, "Command 7").press("Space")
     await expect(star(tab, "Command 7")).to_be_focused()
     assert (await names(tab))[0] == "Command 1"
@@ -124,12 +124,14 @@ async def test_commands_are_narrowed_by_state_and_the_address_says_how(
     await expect(rows(tab)).to_have_count(1)
     await expect(tab.page.get_by_role("checkbox", name="Failed", exact=True)).to_be_checked()
     await rows(tab).get_by_role("link", name="Worse", exact=True).click()
-    await expect(tab.page.get_by_role("heading", name="Worse")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Worse", exact=True)).to_be_visible()
     await tab.page.go_back()
     await expect(rows(tab)).to_have_count(1)
     await tab.page.get_by_role("checkbox", name="Succeeded", exact=True).check()
     await tab.page.get_by_role("checkbox", name="Failed", exact=True).uncheck()
-    await expect(tab.page.get_by_role("heading", name="No command is like that")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No command is like that", exact=True)
+    ).to_be_visible()
     await tab.page.get_by_role("link", name="Show all commands").click()
     await expect(rows(tab)).to_have_count(5)
     # A run that ends brings its command in, and one that starts takes it out.
@@ -149,7 +151,9 @@ async def test_many_changes_that_ask_for_a_list_load_it_once_a_second_at_most(
 ) -> None:
     client = await start()
     tab = await open_tab(client, "/?state=failed")
-    await expect(tab.page.get_by_role("heading", name="No command is like that")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No command is like that", exact=True)
+    ).to_be_visible()
     times: list[float] = []
     loop = asyncio.get_running_loop()
     requests = asked(tab.page)

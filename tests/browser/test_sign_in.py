@@ -30,14 +30,16 @@ async def link_of(client: Client) -> str:
 async def test_a_link_signs_in_once_and_leaves_no_trace(start: Start, open_tab: OpenTab) -> None:
     client = await start(auth="required")
     tab = await open_tab(client, expected=[SIGNED_OUT])
-    await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     await expect(tab.page.get_by_role("main")).to_contain_text("tailrun sign-in")
     await expect(tab.page.get_by_role("link", name="Account")).to_have_count(0)
     link = await link_of(client)
     before = await tab.page.evaluate("history.length")
     await tab.page.goto(link)
     await expect(tab.page.get_by_text("You are signed in.")).to_be_visible()
-    await expect(tab.page.get_by_role("heading", name="No commands yet")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No commands yet", exact=True)
+    ).to_be_visible()
     assert "#sign-in" not in tab.page.url
     assert await tab.page.evaluate("history.length") <= before + 1
     await tab.page.go_back()
@@ -45,7 +47,7 @@ async def test_a_link_signs_in_once_and_leaves_no_trace(start: Start, open_tab: 
     await tab.page.get_by_role("link", name="Account").click()
     await expect(tab.page.get_by_text("by a sign-in in this browser")).to_be_visible()
     await tab.button("Sign out").click()
-    await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     await tab.page.goto(link)
     await expect(tab.page.get_by_role("alert")).to_contain_text(TOO_LATE)
     assert "#sign-in" not in tab.page.url
@@ -81,7 +83,7 @@ async def test_a_session_that_ends_takes_nothing_that_was_typed(
     await expect(tab.page.get_by_role("alert")).to_have_count(0)
     await expect(tab.script).to_have_value("echo kept")
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("heading", name="Kept")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Kept", exact=True)).to_be_visible()
     assert other.problems == []
 
 
@@ -134,11 +136,13 @@ async def test_signing_out_in_one_tab_is_noticed_in_the_others(
     client = await start(auth="required")
     value = signed_in(database_url, "oidc:leaver", ALL)
     tab = await open_tab(client, session=value, expected=[SIGNED_OUT])
-    await expect(tab.page.get_by_role("heading", name="No commands yet")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name="No commands yet", exact=True)
+    ).to_be_visible()
     other = await tab.another()
     await other.go("/account")
     await other.button("Sign out").click()
-    await expect(other.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(other.page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     await expect(tab.page.get_by_text(ENDED)).to_be_visible()
     assert other.problems == []
 

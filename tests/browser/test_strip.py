@@ -67,7 +67,9 @@ async def test_the_strip_fits_however_many_runs_there_are(
     await tab.page.set_viewport_size(NARROW)
     await expect(tab.page.get_by_role("heading", name=f"Run {count} times")).to_be_visible()
     if count == 0:
-        await expect(tab.page.get_by_role("heading", name="Not run yet")).to_be_visible()
+        await expect(
+            tab.page.get_by_role("heading", name="Not run yet", exact=True)
+        ).to_be_visible()
         await expect(tab.page.locator(".strip")).to_have_count(0)
         return
     bars = strip(tab, count).get_by_role("link")
