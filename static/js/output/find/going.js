@@ -29,7 +29,7 @@ export function useGoing(output, { key, found, tell }, only) {
     const after = current ? current.line + beside : seen.first;
     const before = current ? current.line + 1 - beside : seen.last + 1;
     try {
-      const hit = step > 0 ? await hitFrom(hits, after) : await hitBefore(hits, before);
+      const hit = step > 0 ? await hits.from(after) : await hitBefore(hits, before);
       // A window on nothing but hits has to know which one it is.
       if (only && hit) await hits.at(await hits.ordinalOf(hit.line));
       if (isOver() || !hit) return;
@@ -47,6 +47,5 @@ export function useGoing(output, { key, found, tell }, only) {
   return { current, go };
 }
 
-/** The first hit from a line on, or of all; the last one before it, or of all. */
-const hitFrom = async (hits, line) => (await hits.from(line)) ?? (await hits.from(1));
+/** The last hit before a line, or of all. */
 const hitBefore = async (hits, line) => (await hits.before(line)) ?? (await hits.last());

@@ -1,7 +1,7 @@
 /**
  * The lines of an output that a search has found: how many, which is where, and what each says. They are counted from
  * start to end, a call after the other, and what the run writes later is counted on; a call for some of them looks at
- * a part of the output alone.
+ * a part of the output alone, and comes before the counting: the server looks at an output for one of them at a time.
  */
 import { Parts } from "./parts.js";
 
@@ -49,6 +49,8 @@ export class Hits {
     this.blocks = new Map();
     /** @type {Set<number>} the numbers of blocks that are fetched because they are looked at */
     this.wanted = new Set();
+    /** How many hits somebody waits for, and what lets the counting go on once it is none. */
+    Object.assign(this, { waited: 0, goOn: () => {}, isCounting: false });
     this.counting = this.#count();
   }
 
@@ -70,14 +72,9 @@ export class Hits {
     this.onChange();
   }
 
-  /** @param {number} line @returns {Promise<Hit|null>} the first hit from that line on; null: there is none */
-  async from(line) {
-    let values = { from: line, limit: 1 };
-    for (;;) {
-      const { items, complete, next } = await this.#ask(values);
-      if (items.length || complete || next === null) return items[0] ?? null;
-      values = { cursor: next, limit: 1 };
-    }
+  /** @param {number} line @returns {Promise<Hit|null>} the first hit from that line on, or else of all; null: there is none */
+  from(line) {
+    return this.#waitedFor(async () => (line > 1 && (await this.#firstFrom(line))) || this.#firstOfAll());
   }
 
   /** @param {number} line @returns {Promise<Hit|null>} the last hit before that line; null: there is none */
@@ -138,6 +135,41 @@ export class Hits {
   dispose() {
     clearTimeout(this.timer);
     this.abort.abort();
+    this.goOn();
+  }
+
+  /**
+   * Has the counting wait.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #waitedFor(work) {
+    this.waited += 1;
+    try {
+      return await work();
+    } finally {
+      this.waited -= 1;
+      if (this.waited === 0) this.goOn();
+    }
+  }
+
+  async #firstFrom(line) {
+    let values = { from: line, limit: 1 };
+    for (;;) {
+      const { items, complete, next } = await this.#ask(values);
+      if (items.length || complete || next === null) return items[0] ?? null;
+      values = { cursor: next, limit: 1 };
+    }
+  }
+
+  /** What is looked at for it counts. */
+  async #firstOfAll() {
+    while (!this.isCounting && !this.complete && this.count === 0) {
+      const [hit] = await this.#countOn(1);
+      if (hit || this.complete) return hit ?? null;
+    }
+    return this.#firstFrom(1);
   }
 
   /** The last block may have been cut short when it was fetched: the count has grown since. */
@@ -150,7 +182,7 @@ export class Hits {
     if (this.#isWhole(block)) return this.blocks.get(block).hits;
     const { context } = this;
     const lead = context && block ? 1 : 0;
-    const hits = await this.#fetch(block * BLOCK - lead, BLOCK + lead);
+    const hits = await this.#waitedFor(() => this.#fetch(block * BLOCK - lead, BLOCK + lead));
     const previous = lead ? hits.shift() : null;
     if (context === this.context) this.#keep(block, { previous, hits });
     return hits;
@@ -186,16 +218,34 @@ export class Hits {
   async #count() {
     this.complete = false;
     try {
-      do {
-        const answer = await this.#ask({ limit: 0, histogram: PARTS, ...(this.cursor && { cursor: this.cursor }) });
-        this.parts.add(answer.histogram);
-        Object.assign(this, { count: answer.count, complete: answer.complete, cursor: answer.next, size: answer.size });
-        this.onChange();
-      } while (!this.complete);
+      while (!this.complete) {
+        await this.#unwaited();
+        if (!this.complete) await this.#countOn(0);
+      }
     } catch (problem) {
       if (this.abort.signal.aborted) return;
       this.problem = problem;
       this.onChange();
+    }
+  }
+
+  /** Waits until nobody waits for a hit; what is asked for at once comes before the counting begins. */
+  async #unwaited() {
+    await null;
+    while (this.waited > 0 && !this.abort.signal.aborted) await new Promise((goOn) => Object.assign(this, { goOn }));
+  }
+
+  /** Counts on, until so many hits are found; 0: as far as a call goes. @param {number} limit @returns {Promise<Hit[]>} */
+  async #countOn(limit) {
+    this.isCounting = true;
+    try {
+      const answer = await this.#ask({ limit, histogram: PARTS, ...(this.cursor && { cursor: this.cursor }) });
+      this.parts.add(answer.histogram);
+      Object.assign(this, { count: answer.count, complete: answer.complete, cursor: answer.next, size: answer.size });
+      this.onChange();
+      return answer.items;
+    } finally {
+      this.isCounting = false;
     }
   }
 
