@@ -19,6 +19,7 @@ from server.repositories.turns import TurnRepository
 from server.resources import migrations_directory
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
+from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Running
@@ -75,7 +76,8 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
         )
         runs, outputs = RunRepository(database), OutputRepository(database)
         hooks = HookRepository(database)
-        archiver = Archiver(outputs, settings.archive, metrics=metrics, faults=faults)
+        ledger = SqlLedger(state.host, runs, outputs, hooks)
+        archiver = Archiver(ledger, settings.archive, metrics=metrics, faults=faults)
         watch = Watch()
         stack.callback(watch.close)
         active = ActiveRuns(
@@ -89,10 +91,9 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             keeper=keeper,
             watch=watch,
             archiver=archiver,
+            ledger=ledger,
             runs=runs,
-            outputs=outputs,
             turns=TurnRepository(database),
-            hooks=hooks,
             active=active,
             tasks=tasks,
             metrics=metrics,
@@ -101,9 +102,12 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
         )
         # The tasks of the runs end before what they use, which is all above.
         stack.push_async_callback(tasks.cancel)
+        own = _database(url, settings.database, metrics)
         await Startup(
             migrate=partial(migrate.apply, url, migrations_directory()),
-            own=_database(url, settings.database, metrics),
+            own=own,
+            ledger=SqlLedger.of(state.host, own),
+            elsewhere=partial(RunRepository(own).active_elsewhere, state.host),
             database=database,
             recovery=running.recovery,
             tasks=tasks,

@@ -14,12 +14,12 @@ from server.keeper.files import TRANSIENT_ERRORS
 from server.models import Advance
 from server.output.log import RunLog
 from server.repositories.database.halving import in_parts
-from server.repositories.output import OutputRepository
 from server.services.archive.cursor import ArchiveCursor
 from server.services.archive.followed import EndOf, Followed, FollowedRun
 from server.services.archive.packing import CHUNK_BYTES, Packing
 from server.services.archive.processor import seconds_waited
 from server.services.faults import Faults
+from server.services.ledger.ledger import Ledger
 from server.services.metrics import Metrics
 from server.settings.groups import ArchiveSettings
 
@@ -62,7 +62,7 @@ class Archiver:
 
     def __init__(
         self,
-        outputs: OutputRepository,
+        ledger: Ledger,
         settings: ArchiveSettings,
         *,
         metrics: Metrics,
@@ -70,7 +70,7 @@ class Archiver:
         waited: Callable[[], float] = seconds_waited,
     ) -> None:
         self._waited = waited
-        self._outputs = outputs
+        self._ledger = ledger
         self._flush_bytes = settings.flush_bytes
         self._flush_seconds = settings.flush_seconds
         self._packing = Packing(settings.preview_bytes)
@@ -214,7 +214,7 @@ class Archiver:
 
         async def append(steps: Sequence[tuple[ArchiveCursor, Advance]]) -> set[UUID]:
             failpoint("archive.append")
-            return await self._outputs.append([advance for _, advance in steps])
+            return await self._ledger.append([advance for _, advance in steps])
 
         def refused(step: tuple[ArchiveCursor, Advance], error: DatabaseRefusedError) -> None:
             del batch[step[0]]
@@ -227,7 +227,7 @@ class Archiver:
     async def _settle(self, batch: _Batch, moved: set[UUID]) -> None:
         """Take each cursor to where its row stands now."""
         unmoved = [step.run_id for step in batch.values() if step.run_id not in moved]
-        positions = await self._outputs.positions(unmoved)
+        positions = await self._ledger.positions(unmoved)
         # No cursor has moved up to here: if one of the calls failed, all is simply done again.
         for cursor, step in batch.items():
             try:

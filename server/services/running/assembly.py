@@ -3,12 +3,11 @@
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
 from server.output.watch import Watch
-from server.repositories.hooks import HookRepository
-from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
+from server.services.ledger.ledger import Ledger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
 from server.services.running.control import Control
@@ -40,10 +39,9 @@ class Running:
         keeper: KeeperClient,
         watch: Watch,
         archiver: Archiver,
+        ledger: Ledger,
         runs: RunRepository,
-        outputs: OutputRepository,
         turns: TurnRepository,
-        hooks: HookRepository,
         active: ActiveRuns,
         tasks: Tasks,
         metrics: Metrics,
@@ -55,8 +53,7 @@ class Running:
         self.finisher = Finisher(
             spool=spool,
             care=care,
-            runs=runs,
-            outputs=outputs,
+            ledger=ledger,
             active=active,
             metrics=metrics,
             faults=faults,
@@ -66,7 +63,7 @@ class Running:
             keeper=keeper,
             watch=watch,
             archiver=archiver,
-            runs=runs,
+            ledger=ledger,
             active=active,
             run_tasks=run_tasks,
             finisher=self.finisher,
@@ -87,7 +84,7 @@ class Running:
             launch=launch,
             keeper=keeper,
             runs=runs,
-            hooks=hooks,
+            ledger=ledger,
             active=active,
             run_tasks=run_tasks,
             follower=self.follower,
@@ -106,7 +103,7 @@ class Running:
             host=host,
             spool=spool,
             care=care,
-            runs=runs,
+            ledger=ledger,
             active=active,
             run_tasks=run_tasks,
             follower=self.follower,
@@ -119,7 +116,7 @@ class Running:
             keeper=keeper,
             archiver=archiver,
             runs=runs,
-            outputs=outputs,
+            ledger=ledger,
             active=active,
             follower=self.follower,
             finisher=self.finisher,

@@ -6,9 +6,8 @@ from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.keeper.spool import Spool
 from server.models import Advance, Run, RunEnd
-from server.repositories.output import OutputRepository
-from server.repositories.runs import RunRepository
 from server.services.faults import Faults
+from server.services.ledger.ledger import Ledger
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
@@ -32,16 +31,14 @@ class Finisher:
         *,
         spool: Spool,
         care: SpoolCare,
-        runs: RunRepository,
-        outputs: OutputRepository,
+        ledger: Ledger,
         active: ActiveRuns,
         metrics: Metrics,
         faults: Faults,
     ) -> None:
         self._spool = spool
         self._care = care
-        self._runs = runs
-        self._outputs = outputs
+        self._ledger = ledger
         self._active = active
         self._metrics = metrics
         self._faults = faults
@@ -105,7 +102,7 @@ class Finisher:
         end = end or outcome.stopped_in_queue()
         put_back = self._active.dequeue(live)  # or it is started while the database takes its end
         try:
-            await self._runs.finish_queued(live.run.id, end)
+            await self._ledger.finish_queued(live.run.id, end)
         except BaseException:  # a user who hangs up is no reason to lose the run
             # The inverse of what was done: among those that wait, it is where it was.
             put_back(live)
@@ -152,8 +149,8 @@ class Finisher:
             to_lines=run.output_lines,
             end=end,
         )
-        if await self._outputs.append([advance]):
+        if await self._ledger.append([advance]):
             return True
         # Where the answer to an attempt was lost, this one finds that it had come through.
-        position = (await self._outputs.positions([run.id])).get(run.id)
+        position = (await self._ledger.positions([run.id])).get(run.id)
         return position is not None and position.epoch == run.epoch and position.state.final

@@ -18,10 +18,10 @@ from server.keeper.spool import Spool
 from server.models import RunEnd
 from server.output.log import RunLog
 from server.output.watch import Watch
-from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.archive.followed import Followed
 from server.services.faults import Faults
+from server.services.ledger.ledger import Ledger
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
@@ -48,7 +48,7 @@ class Follower:
         keeper: KeeperClient,
         watch: Watch,
         archiver: Archiver,
-        runs: RunRepository,
+        ledger: Ledger,
         active: ActiveRuns,
         run_tasks: RunTasks,
         finisher: Finisher,
@@ -59,7 +59,7 @@ class Follower:
         self._keeper = keeper
         self._watch = watch
         self._archiver = archiver
-        self._runs = runs
+        self._ledger = ledger
         self._active = active
         self._run_tasks = run_tasks
         self._finisher = finisher
@@ -191,7 +191,7 @@ class Follower:
                 async with asyncio.timeout(STOP_AGAIN_SECONDS):
                     await log.grown(sys.maxsize)
         if result is Followed.ENDED_ELSEWHERE:
-            stored = await self._runs.get(live.run.id)
+            stored = await self._ledger.get(live.run.id)
             if stored.end_time is not None:
                 live.mark_ended(outcome.stored_end(stored))
 

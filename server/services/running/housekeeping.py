@@ -8,10 +8,10 @@ from server.errors import DatabaseRefusedError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.models import Run
-from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
+from server.services.ledger.ledger import Ledger
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
@@ -45,7 +45,7 @@ class Housekeeping:
         keeper: KeeperClient,
         archiver: Archiver,
         runs: RunRepository,
-        outputs: OutputRepository,
+        ledger: Ledger,
         active: ActiveRuns,
         follower: Follower,
         finisher: Finisher,
@@ -57,7 +57,7 @@ class Housekeeping:
         self._keeper = keeper
         self._archiver = archiver
         self._runs = runs
-        self._outputs = outputs
+        self._ledger = ledger
         self._active = active
         self._follower = follower
         self._finisher = finisher
@@ -98,7 +98,7 @@ class Housekeeping:
 
         async def check() -> None:
             lives = list(self._active)
-            positions = await self._outputs.positions([live.run.id for live in lives])
+            positions = await self._ledger.positions([live.run.id for live in lives])
             for live in lives:
                 position = positions.get(live.run.id)
                 if position is not None and not position.state.final:

@@ -10,9 +10,8 @@ from server.keeper.failpoints import failpoint
 from server.keeper.spool import Spool
 from server.models import Position, Run, RunState
 from server.repositories.database.halving import in_parts
-from server.repositories.output import OutputRepository
-from server.repositories.runs import RunRepository
 from server.services.faults import Faults, cause, log_fault
+from server.services.ledger.ledger import Ledger
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
@@ -22,8 +21,6 @@ from server.services.running.spools import SpoolCare
 
 UNKNOWN_SPOOL = "spool is kept: the database does not know its run (docs/operations.md)"
 FOREIGN_SPOOL = "spool is kept: its run belongs to another host identity (docs/operations.md)"
-
-FOREIGN_RUNS = "they stay as they are until somebody stops them (docs/operations.md)"
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +34,7 @@ class Recovery:
         host: str,
         spool: Spool,
         care: SpoolCare,
-        runs: RunRepository,
+        ledger: Ledger,
         active: ActiveRuns,
         run_tasks: RunTasks,
         follower: Follower,
@@ -47,7 +44,7 @@ class Recovery:
         self._host = host
         self._spool = spool
         self._care = care
-        self._runs = runs
+        self._ledger = ledger
         self._active = active
         self._run_tasks = run_tasks
         self._follower = follower
@@ -85,7 +82,7 @@ class Recovery:
                 log_fault(run_id, f"run cannot be shown: {cause(error)}", error)
         return bool(self._shown)
 
-    async def recover(self, runs: RunRepository, outputs: OutputRepository) -> None:
+    async def recover(self, ledger: Ledger) -> None:
         """Take over every run that the database has as active on this host, and go on with it.
 
         A run with a spool is adopted, whatever became of it; a queued one without one never
@@ -96,14 +93,13 @@ class Recovery:
         Raises:
             DatabaseUnavailableError: no run was recovered; it may be done again.
         """
-        stored = await runs.active(self._host)
-        positions, refused = await self._take_over(runs, stored)
+        stored = await ledger.active()
+        positions, refused = await self._take_over(ledger, stored)
         failpoint("recovery.taken_over")
         # One without a position was refused, or another server has taken it over meanwhile.
         ours = [positions[run.id].applied_to(run) for run in stored if run.id in positions]
-        marks = await self._marks(outputs, ours)
-        await self._sweep_orphans(outputs, stored)
-        others = await runs.active_elsewhere(self._host)
+        marks = await self._marks(ledger, ours)
+        await self._sweep_orphans(ledger, stored)
         # The last question to the database was asked: if it goes away now, all runs are recovered,
         # and before, none. A run that was recovered twice would be followed twice.
         for run in sorted(ours, key=lambda run: (run.created_at, run.id)):
@@ -113,23 +109,21 @@ class Recovery:
         for live in self._shown.values():
             self._follower.abandon(live)
         self._shown.clear()
-        if others:
-            logger.warning("runs of another host identity: %d; %s", others, FOREIGN_RUNS)
 
     async def _take_over(
-        self, runs: RunRepository, stored: Sequence[Run]
+        self, ledger: Ledger, stored: Sequence[Run]
     ) -> tuple[Mapping[UUID, Position], list[tuple[Run, DatabaseRefusedError]]]:
         """Take runs over; return where they stand, and those whose rows cannot be written."""
         refused: list[tuple[Run, DatabaseRefusedError]] = []
 
-        async def take_over(part: Sequence[Run]) -> dict[UUID, Position]:
-            return await runs.take_over([run.id for run in part], self._host)
+        async def take_over(part: Sequence[Run]) -> Mapping[UUID, Position]:
+            return await ledger.take_over([run.id for run in part])
 
         parts = await in_parts(stored, take_over, lambda *one: refused.append(one))
         return {run_id: found for part in parts for run_id, found in part.items()}, refused
 
     async def _marks(
-        self, outputs: OutputRepository, runs: Collection[Run]
+        self, ledger: Ledger, runs: Collection[Run]
     ) -> dict[UUID, Sequence[tuple[int, float]]]:
         """Return when the output of runs that have a spool was first seen, where that is known."""
         spooled = set(self._spool.run_ids())
@@ -137,15 +131,15 @@ class Recovery:
         for run in runs:
             if str(run.id) in spooled:
                 try:
-                    marks[run.id] = await outputs.times(run.id)
+                    marks[run.id] = await ledger.times(run.id)
                 except (DatabaseRefusedError, ValueError, OverflowError) as error:
                     self._faults.report(run.id, "its times cannot be read", error)
         return marks
 
-    async def _sweep_orphans(self, outputs: OutputRepository, stored: Collection[Run]) -> None:
+    async def _sweep_orphans(self, ledger: Ledger, stored: Collection[Run]) -> None:
         """Remove the spools of runs that are stored as finished, and keep all others."""
         orphans = set(self._spool.run_ids()) - {str(run.id) for run in stored}
-        positions = await outputs.positions([UUID(run_id) for run_id in orphans])
+        positions = await ledger.positions([UUID(run_id) for run_id in orphans])
         for run_id in orphans:
             position = positions.get(UUID(run_id))
             if position is None:
@@ -186,7 +180,7 @@ class Recovery:
 
         async def take_over() -> None:
             try:
-                positions = await self._runs.take_over([live.run.id], self._host)
+                positions = await self._ledger.take_over([live.run.id])
             except DatabaseUnavailableError as another:
                 self._take_over_later(live, another)
                 return

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from uuid import UUID
 
 from server.access import Actor
-from server.definition import PLAIN_START, Cause, CauseKind, StartAsked
+from server.definition import PLAIN_START, CauseKind, StartAsked
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError, KeeperRefusedError
 from server.models import Command, RequestKey, Run
-from server.repositories.hooks import HookRepository
 from server.repositories.runs import RunRepository
 from server.services.faults import cause
+from server.services.ledger.ledger import Ledger, StartData
 from server.services.metrics import Metrics
 from server.services.parameters import new_run
 from server.services.running import outcome, waiting
@@ -42,7 +40,7 @@ class Runner:
         launch: Launch,
         keeper: KeeperClient,
         runs: RunRepository,
-        hooks: HookRepository,
+        ledger: Ledger,
         active: ActiveRuns,
         run_tasks: RunTasks,
         follower: Follower,
@@ -53,7 +51,7 @@ class Runner:
         self._launch = launch
         self._keeper = keeper
         self._runs = runs
-        self._hooks = hooks
+        self._ledger = ledger
         self._active = active
         self._run_tasks = run_tasks
         self._follower = follower
@@ -123,8 +121,8 @@ class Runner:
         """Have the keeper start a run; False: it takes none now, and the run is queued again."""
         try:
             with self._metrics.spawn_seconds.time():
-                secrets, body = await self._secrets(live), await self._body(live.run)
-                await self._keeper.start(self._launch.request(live.run, secrets, body))
+                data = await self._start_of(live.run)
+                await self._keeper.start(self._launch.request(live.run, data.secrets, data.body))
             failpoint("run.started")
         except KeeperRefusedError as error:  # to ask again is of no use
             end = outcome.not_started(str(error))
@@ -145,25 +143,16 @@ class Runner:
             self._active.obstacle.reason = None
         return True
 
-    async def _secrets(self, live: LiveRun) -> Mapping[str, str]:
-        """Return the values of secrets, which no run in memory has; most runs have none."""
-        return await self._runs.secrets(live.run.id) if live.run.options.secrets else {}
-
-    async def _body(self, run: Run) -> bytes | None:
-        """Return what a hook was sent for a run, or for the first attempt of it; mostly nothing.
+    async def _start_of(self, run: Run) -> StartData:
+        """Return what a run is started with.
 
         Raises:
             KeeperRefusedError: it is not there any more.
         """
-        match run.cause:
-            case Cause(kind=CauseKind.HOOK):
-                body = await self._hooks.body(run.id)
-                if body is None:
-                    raise KeeperRefusedError("what its hook was sent is not there any more")
-                return body
-            case Cause(kind=CauseKind.RETRY, id=UUID() as first):
-                return await self._hooks.body(first)
-        return None
+        data = await self._ledger.start_of(run)
+        if data.body is None and run.cause is not None and run.cause.kind is CauseKind.HOOK:
+            raise KeeperRefusedError("what its hook was sent is not there any more")
+        return data
 
     def _requeue(self, live: LiveRun, error: KeeperError) -> None:
         """Queue a run again, and report why it and all behind it wait."""

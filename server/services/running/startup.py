@@ -9,12 +9,13 @@ from server.errors import DatabaseUnavailableError, StartupError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database.database import Database
-from server.repositories.output import OutputRepository
-from server.repositories.runs import RunRepository
+from server.services.ledger.ledger import Ledger
 from server.services.running.recovery import Recovery
 from server.services.tasks import Tasks, retry
 
 DATABASE_RETRY_SECONDS = 1.0
+
+FOREIGN_RUNS = "they stay as they are until somebody stops them (docs/operations.md)"
 
 _MEMORY_REFUSAL = (
     "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
@@ -28,7 +29,8 @@ class Startup:
     """Migrates the database, recovers the runs, and only then opens the database to all else.
 
     `own` is the connection that the recovery has to itself, so that nobody stores a run of this
-    host meanwhile; `database` is everybody's.
+    host meanwhile, and `ledger` is the host's over it; `database` is everybody's. `elsewhere`
+    counts the active runs of other hosts, over `own` as well.
     """
 
     def __init__(
@@ -36,12 +38,16 @@ class Startup:
         *,
         migrate: Callable[[], Awaitable[object]],
         own: Database,
+        ledger: Ledger,
+        elsewhere: Callable[[], Awaitable[int]],
         database: Database,
         recovery: Recovery,
         tasks: Tasks,
     ) -> None:
         self._migrate = migrate
         self._own = own
+        self._ledger = ledger
+        self._elsewhere = elsewhere
         self._database = database
         self._recovery = recovery
         self._tasks = tasks
@@ -64,9 +70,13 @@ class Startup:
         await self._migrate()
         try:
             await self._own.open()
-            await self._recovery.recover(RunRepository(self._own), OutputRepository(self._own))
+            # Before the recovery, which is not done twice: nothing may fail after it.
+            others = await self._elsewhere()
+            await self._recovery.recover(self._ledger)
         finally:
             await self._own.close()  # it does not count as one of the service's connections
+        if others:
+            logger.warning("runs of another host identity: %d; %s", others, FOREIGN_RUNS)
         with suppress(DatabaseUnavailableError):  # it is open all the same, and connects later
             await self._database.open()
 

@@ -16,11 +16,13 @@ from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.output.log import RunLog
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
+from server.repositories.hooks import HookRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.archive.followed import Followed
 from server.services.faults import Faults
+from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.live import LiveRun
@@ -75,7 +77,7 @@ class Site:
         metrics = Metrics()
         self.faults = Faults(metrics)
         self.archiver = Archiver(
-            self.outputs,
+            SqlLedger("here", RunRepository(database), self.outputs, HookRepository(database)),
             ArchiveSettings(flush_bytes=4096, flush_seconds=0, preview_bytes=PREVIEW_BYTES),
             metrics=metrics,
             faults=self.faults,

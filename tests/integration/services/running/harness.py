@@ -21,6 +21,7 @@ from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
+from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Running
@@ -52,12 +53,13 @@ class Site:
         self.commands = CommandRepository(database)
         self.runs = RunRepository(database)
         self.outputs = OutputRepository(database)
+        self.ledger = SqlLedger(host, self.runs, self.outputs, HookRepository(database))
         self.keeper = KeeperClient(state_dir)
         self.watch = Watch()
         metrics = Metrics()
         self.faults = Faults(metrics)
         self.archiver = Archiver(
-            self.outputs,
+            self.ledger,
             ArchiveSettings(flush_bytes=4096, flush_seconds=0, preview_bytes=100),
             metrics=metrics,
             faults=self.faults,
@@ -75,10 +77,9 @@ class Site:
             keeper=self.keeper,
             watch=self.watch,
             archiver=self.archiver,
+            ledger=self.ledger,
             runs=self.runs,
-            outputs=self.outputs,
             turns=TurnRepository(database),
-            hooks=HookRepository(database),
             active=self.active,
             tasks=self.tasks,
             metrics=metrics,
@@ -90,7 +91,7 @@ class Site:
         self.turns.stop = self._stop
 
     async def begin(self) -> None:
-        await self.recovery.recover(self.runs, self.outputs)
+        await self.recovery.recover(self.ledger)
         self.tasks.start(self.archiver.run(), "archiver")
         self.tasks.start(self.runner.dispatch_queue(), "dispatch")
         self.tasks.start(self.turns.run(), "turns")

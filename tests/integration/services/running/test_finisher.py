@@ -35,16 +35,16 @@ async def test_a_lost_run_whose_end_was_stored_unheard_has_ended(
 ) -> None:
     """The database's answer was lost on its way."""
     monkeypatch.setattr(finisher, "DATABASE_RETRY_SECONDS", 0.01)
-    append = site.outputs.append
+    append = site.ledger.append
 
     async def unheard(advances: Sequence[Advance]) -> set[UUID]:
-        monkeypatch.setattr(site.outputs, "append", append)
+        monkeypatch.setattr(site.ledger, "append", append)
         await append(advances)
         raise DatabaseUnavailableError("the answer was lost")
 
     run = await site.queued()
     await store(site, run)
-    monkeypatch.setattr(site.outputs, "append", unheard)
+    monkeypatch.setattr(site.ledger, "append", unheard)
     await site.begin()
     live = site.active.get(run.id)
     assert live is not None

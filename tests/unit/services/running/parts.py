@@ -20,8 +20,7 @@ def running_parts(
     *,
     spool: Spool | None = None,
     keeper: object = None,
-    runs: object = None,
-    outputs: object = None,
+    ledger: object = None,
     metrics: Metrics | None = None,
 ) -> Running:
     """Build them on a state directory; what is not given must not be used."""
@@ -38,10 +37,9 @@ def running_parts(
         keeper=cast("Any", keeper),
         watch=unused,
         archiver=unused,
-        runs=cast("Any", runs),
-        outputs=cast("Any", outputs),
+        ledger=cast("Any", ledger),
+        runs=unused,
         turns=unused,
-        hooks=unused,
         active=active,
         tasks=tasks or Tasks(),
         metrics=metrics or Metrics(),

@@ -11,7 +11,7 @@ from tests.unit.services.running.parts import running_parts
 
 
 class Away:
-    """The runs of a database that cannot be reached."""
+    """The ledger of a database that cannot be reached."""
 
     async def finish_queued(self, *_: object) -> bool:
         raise DatabaseUnavailableError("It is away.")
@@ -23,7 +23,7 @@ async def test_a_stop_that_cannot_be_stored_costs_a_queued_run_nothing(
 ) -> None:
     """At the head, in the midst and at the end of the queue: each keeps its place."""
     active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=3)
-    control = running_parts(tmp_path, active, runs=Away()).control
+    control = running_parts(tmp_path, active, ledger=Away()).control
     queued = [active.enqueue(a_run()) for _ in range(3)]
     with pytest.raises(DatabaseUnavailableError):
         await control.stop(queued[stopped].run.id, signal="SIGTERM", grace_seconds=1.0)

@@ -11,7 +11,7 @@ from tests.support.runs import a_run
 from tests.unit.services.running.parts import running_parts
 
 
-class OnceOutputs:
+class OnceLedger:
     """A database that takes the first end of a run, and knows it from then on."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ async def test_a_run_that_was_stopped_while_it_is_being_lost_ends_once(tmp_path:
     """With the end that its user was shown first; it is counted once."""
     active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
     metrics = Metrics()
-    parts = running_parts(tmp_path, active, outputs=OnceOutputs(), metrics=metrics)
+    parts = running_parts(tmp_path, active, ledger=OnceLedger(), metrics=metrics)
     live = active.add(a_run(RunState.RUNNING))
     await parts.finisher.finish_now(live, outcome.given_up("it fails"))
     await parts.finisher.finish(live, outcome.spool_lost())

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from server.keeper.protocol import KeeperError, StartRequest
-from server.models import RunState
+from server.models import Run, RunState
+from server.services.ledger.ledger import StartData
 from server.services.running import runner as module
 from server.services.running.active import ActiveRuns
 from server.services.tasks import Tasks, cancel_and_wait
@@ -26,6 +27,13 @@ class LostKeeper:
         raise KeeperError("the keeper is lost")
 
 
+class PlainLedger:
+    """The ledger of runs that are started with nothing beyond their rows."""
+
+    async def start_of(self, _: Run) -> StartData:
+        return StartData({}, None)
+
+
 async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -33,7 +41,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     monkeypatch.setattr(module, "KEEPER_RETRY_SECONDS", 0.01)
     keeper, tasks = LostKeeper(), Tasks()
     active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
-    runner = running_parts(tmp_path, active, tasks, keeper=keeper).runner
+    runner = running_parts(tmp_path, active, tasks, keeper=keeper, ledger=PlainLedger()).runner
     dispatching = tasks.start(runner.dispatch_queue(), "dispatch")
     live = await runner.dispatch(a_run())
     await until(lambda: keeper.calls >= 5)
@@ -49,7 +57,7 @@ async def test_a_keeper_that_takes_no_run_is_not_asked_without_a_pause(
     monkeypatch.setattr(module, "KEEPER_RETRY_SECONDS", 1000)
     keeper, tasks = LostKeeper(), Tasks()
     active = ActiveRuns(max_concurrent_runs=2, max_runs_per_command=1)
-    runner = running_parts(tmp_path, active, tasks, keeper=keeper).runner
+    runner = running_parts(tmp_path, active, tasks, keeper=keeper, ledger=PlainLedger()).runner
     dispatching = tasks.start(runner.dispatch_queue(), "dispatch")
     for _ in range(3):
         await runner.dispatch(a_run())

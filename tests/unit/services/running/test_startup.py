@@ -16,8 +16,9 @@ AWAY = DatabaseUnavailableError("The database cannot be reached")
 class Parts:
     """What a start needs: `failures` are raised by migrations, one after the other."""
 
-    def __init__(self, *failures: Exception, spools: bool) -> None:
+    def __init__(self, *failures: Exception, spools: bool, others: int = 0) -> None:
         self.failures = list(failures)
+        self.others = others
         self.spools = spools
         self.calls: list[str] = []
         self.tasks = Tasks()
@@ -33,6 +34,10 @@ class Parts:
     async def close(self) -> None:
         self.calls.append("close")
 
+    async def elsewhere(self) -> int:
+        self.calls.append("elsewhere")
+        return self.others
+
     async def recover(self, *_: object) -> None:
         self.calls.append("recover")
 
@@ -43,17 +48,30 @@ class Parts:
     def startup(self) -> Startup:
         parts = cast("Any", self)
         return Startup(
-            migrate=self.migrate, own=parts, database=parts, recovery=parts, tasks=self.tasks
+            migrate=self.migrate,
+            own=parts,
+            ledger=parts,
+            elsewhere=self.elsewhere,
+            database=parts,
+            recovery=parts,
+            tasks=self.tasks,
         )
 
 
-RECOVERED = ["migrate", "open", "recover", "close", "open"]
+RECOVERED = ["migrate", "open", "elsewhere", "recover", "close", "open"]
 
 
 async def test_runs_are_recovered_before_the_database_is_opened_for_all() -> None:
     parts = Parts(spools=False)
     await parts.startup().run()
     assert parts.calls == RECOVERED
+
+
+async def test_active_runs_of_other_hosts_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    await Parts(spools=False).startup().run()
+    assert "another host identity" not in caplog.text
+    await Parts(spools=False, others=2).startup().run()
+    assert "runs of another host identity: 2; they stay as they are" in caplog.text
 
 
 async def test_without_the_database_spools_are_shown_and_recovered_once_it_is_there(
