@@ -1,6 +1,5 @@
 """A client of Tailrun: starts commands, follows their output, waits for their ends."""
 
-import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -8,6 +7,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from tailrun.connection import Connection
+from tailrun.ending import ended
 from tailrun.errors import AmbiguousError, AwayError, ConflictError, NotFoundError
 from tailrun.output import Output
 from tailrun.place import Place, place_of
@@ -15,7 +15,6 @@ from tailrun.values import Command, Run
 
 PATIENCE_SECONDS = 300.0
 PAGE = 500
-FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.05, 1.0
 
 Value = str | int | float | bool
 
@@ -97,12 +96,14 @@ class Client:
         return int((await self._connection.head(path, {"tail": str(lines)}))["Tailrun-Offset"])
 
     async def wait(self, run_id: str) -> Run:
-        """Wait until a run has ended; return it."""
-        delay = FIRST_LOOK_SECONDS
-        while not (run := await self.get(run_id)).ended:
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_LOOK_SECONDS)
-        return run
+        """Wait until a run has ended; return it.
+
+        Its end may be told before it is stored, while the server's database is away.
+
+        Raises:
+            NotFoundError: there is no such run, or it was deleted meanwhile.
+        """
+        return await ended(self._connection, f"runs/{_part(run_id)}")
 
     async def get(self, run_id: str) -> Run:
         """Return a run.

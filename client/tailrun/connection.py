@@ -134,16 +134,16 @@ class Connection:
 
     @asynccontextmanager
     async def opened(
-        self, path: str, query: Mapping[str, str]
+        self, path: str, query: Mapping[str, str], *, silence_seconds: float = SILENCE_SECONDS
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open an answer that may take for ever, and comes as it is; try once.
 
         Raises:
-            AwayError: the server is away, or became so.
+            AwayError: the server is away, became so, or says nothing for `silence_seconds`.
             RefusedError: it refuses.
         """
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
         )
         headers = {"Accept": "text/plain", "Accept-Encoding": "identity"}
         async with self._sent("GET", path, query=query, headers=headers, timeout=timeout) as answer:

@@ -3,20 +3,21 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from tailrun.connection import Connection
+from tailrun.ending import ended
 from tailrun.errors import AwayError, IncompleteError
 from tailrun.patience import FIRST_DELAY_SECONDS, Patience
-from tailrun.values import Run
+
+if TYPE_CHECKING:
+    from tailrun.values import Run
 
 STEADY_SECONDS = 1.0
 """An answer that was open for so long, or brought output, is no failure when it breaks off."""
 
 END_TRIES = 5
 """How often the end of a run that has ended is asked for, if it does not come."""
-
-FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.25
-"""Between two looks whether a run whose output has ended has ended itself."""
 
 
 class Output:
@@ -75,11 +76,7 @@ class Output:
         """Return whether the run has ended, and its last byte was read; wait for its end."""
         if not self._follow:
             return True
-        delay = FIRST_LOOK_SECONDS
-        while not (run := Run.of(await self._connection.ask("GET", self._path))).ended:
-            # The output has ended, and the end is being stored.
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_LOOK_SECONDS)
+        run = await ended(self._connection, self._path)
         if self.offset < run.output_bytes and ends >= END_TRIES:
             raise IncompleteError(
                 f"The output of run {run.id} has {run.output_bytes} bytes, and ends after"

@@ -19,7 +19,10 @@ from server.services.watching import Ended, Event, RunChanged, Wanted
 ALIVE_SECONDS = 5.0
 """A viewer of json is sent something after so long, where there is no news."""
 
-END_FIELDS = ("state", "exitcode", "signal", "reason", "output_bytes", "output_lines")
+END_FIELDS = (
+    *("state", "exitcode", "signal", "reason", "end_time"),
+    *("output_bytes", "output_lines"),
+)
 
 
 def encode(event: RunChanged | Ended, base: str, may_of: MayOf = nothing) -> bytes:

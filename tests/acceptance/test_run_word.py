@@ -1,6 +1,7 @@
 """`tailrun run` and `tailrun tail`: bytes, exit code, signals, terminals."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from server.handlers.http.local_socket import SOCKET_NAME
 from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
+from tests.support.outage import Outage
 from tests.support.relay import Relay
 from tests.support.service import ROOT, Service, environment_without_settings
 from tests.support.terminal import terminal
@@ -298,6 +300,32 @@ async def test_a_server_that_stays_away_is_named_with_how_to_come_back(
     await pass_gate(gate)
     again = await say(client, "tail", *back)
     assert (again.code, again.out) == (5, b"after\n")
+
+
+async def test_an_end_is_told_while_the_database_is_away(
+    start: Start, outage: Outage, gate: Path
+) -> None:
+    client = await start()
+    process = await begin(
+        client.service.address, "run", await stored(client, LATER.format(gate=gate))
+    )
+    assert process.stdout is not None
+    async with patience():
+        assert await process.stdout.readline() == b"before\n"
+    run_id = (await client.call("GET", "runs/"))["items"][0]["id"]
+    outage.begin()
+    waiting = await begin(client.service.address, "tail", "--json", run_id)
+    await pass_gate(gate)
+    assert await ended(process) == Ended(5, b"after\n", "")
+    waited = await ended(waiting)
+    told = json.loads(waited.out)
+    assert (waited.code, told["state"], told["exitcode"]) == (5, "failed", 5)
+    assert (told["output_bytes"], told["output_lines"], told["stopping"]) == (13, 2, False)
+    assert told["start_time"] < told["end_time"]
+    assert (await client.get_run(run_id))["state"] == "running", "it is not stored"
+    outage.end()
+    stored_end = await client.finished(run_id)
+    assert stored_end["end_time"] == told["end_time"]
 
 
 async def test_commands_and_runs_are_listed_shown_and_stopped(client: Client) -> None:

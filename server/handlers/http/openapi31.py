@@ -78,6 +78,7 @@ FRAMES = {
         exitcode={"type": ["integer", "null"]},
         signal=_TEXT_OR_NULL,
         reason=_TEXT_OR_NULL,
+        end_time={"type": ["string", "null"], "format": "date-time"},
         output_bytes=_OFFSET,
         output_lines=_OFFSET,
     ),

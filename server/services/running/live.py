@@ -81,6 +81,7 @@ class LiveRun:
         self.obstacle = Obstacle()
         self.on_change: Callable[[LiveRun], None] = _nobody
         self._change = asyncio.Event()
+        self._end_was_told = False
 
     @property
     def view(self) -> RunView:
@@ -182,18 +183,21 @@ class LiveRun:
         """Return the run with its end; call it once the log has ended.
 
         While the database is unavailable the end is reported before it is stored: it is a fact.
+        Once it was, nobody else waits.
         """
+        seconds = 0.0 if self._end_was_told else END_STORED_SECONDS
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(END_STORED_SECONDS):
+                async with asyncio.timeout(seconds):
                     while not self.run.state.final:
                         await self._change.wait()
             if self.run.state.final or self.log is None:
                 return self.run
-            size = self.log.size
+            size, seconds = self.log.size, END_STORED_SECONDS
             with suppress(OSError):  # descriptors are short, or the disk fails: read it again
                 run = ended_run(self.run, end_of(self.run))
                 lines = await self.log.lines_before(size)
+                self._end_was_told = True
                 return replace(run, output_bytes=size, output_lines=lines)
 
     def _notify(self) -> None:

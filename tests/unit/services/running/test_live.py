@@ -42,3 +42,16 @@ async def test_an_end_that_cannot_be_read_now_is_waited_for(
         ended = await live.wait_ended(end_of)
     assert (ended.state, ended.exitcode) == (RunState.FAILED, 3)
     assert (ended.output_bytes, ended.output_lines) == (5, 2)
+
+
+async def test_an_end_that_was_told_before_it_is_stored_is_not_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = LiveRun(a_run(RunState.RUNNING))
+    live.mark_started(cast("Any", Log()), NOW, stopping=False, paused=False)
+    end = RunEnd(RunState.FAILED, NOW, exitcode=3)
+    monkeypatch.setattr(module, "END_STORED_SECONDS", 0)
+    first = await live.wait_ended(lambda _: end)
+    monkeypatch.setattr(module, "END_STORED_SECONDS", 1e6)
+    async with patience():
+        assert await live.wait_ended(lambda _: end) == first
