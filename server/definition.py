@@ -114,7 +114,8 @@ class Notify:
 class Options:
     """What a command says of its runs; None, or empty: as the settings say.
 
-    Times are in seconds, from a moment in the run or its stop.
+    Times are in seconds, from a moment in the run or its stop. A worker of the `pool` runs it that
+    has all labels that it `requires`, each `key=value`.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -127,6 +128,8 @@ class Options:
     concurrency: Concurrency | None = None
     retries: Retries | None = None
     notify: tuple[Notify, ...] = ()
+    pool: str | None = None
+    requires: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stored: object) -> "Options":
@@ -145,6 +148,7 @@ class Options:
         said: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         said["parameters"] = [one.as_json() for one in self.parameters]
         said["environment"] = dict(self.environment)
+        said["requires"] = [*self.requires]
         said["notify"] = [{"target": one.target, "on": sorted(one.on)} for one in self.notify]
         if self.concurrency is not None:
             said["concurrency"] = _plain(self.concurrency)
@@ -353,6 +357,10 @@ def _notify(stored: list[Any]) -> tuple[Notify, ...]:
     return tuple(Notify(target=str(one["target"]), on=frozenset(one["on"])) for one in stored)
 
 
+def _labels(stored: list[Any]) -> tuple[str, ...]:
+    return tuple(label for label in stored if isinstance(label, str))
+
+
 def _of(kind: type | tuple[type, ...]) -> Callable[[Any], Any]:
     def read(stored: Any) -> Any:
         if not isinstance(stored, kind) or isinstance(stored, bool):
@@ -373,4 +381,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "concurrency": _concurrency,
     "retries": _retries,
     "notify": _notify,
+    "pool": _of(str),
+    "requires": _labels,
 }

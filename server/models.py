@@ -100,6 +100,10 @@ class Run:
     `parameters` none that are large, as `parameters_truncated` says. `parameters` are values, none
     of them secret. It is not started before `not_before`; `claimed_at` is when it got its turn,
     where its command limits how many go on at a time, or its time.
+
+    One of a `pool` is run by the worker that claims it: one that has the labels that it
+    `requires`. Until then it is no host's. While it has a `held_at`, no worker gets it: its server
+    does not know yet that it is stored.
     """
 
     id: UUID
@@ -115,7 +119,7 @@ class Run:
     output_bytes: int = 0
     output_lines: int = 0
     epoch: int
-    host: str
+    host: str | None
     run_as: str | None = None
     options: Options = NO_OPTIONS
     parameters: Mapping[str, Value] = field(default_factory=dict)
@@ -125,12 +129,20 @@ class Run:
     retry_of: UUID | None = None
     not_before: datetime | None = None
     claimed_at: datetime | None = None
+    pool: str | None = None
+    requires: tuple[str, ...] = ()
+    held_at: datetime | None = None
 
     @property
     def waits(self) -> bool:
         """Whether it is not to be started yet: it waits for its time, or for its turn."""
         is_held = self.not_before is not None or self.options.concurrency is not None
         return is_held and self.state is RunState.QUEUED and self.claimed_at is None
+
+    @property
+    def unclaimed(self) -> bool:
+        """Whether it is no host's: a worker of its pool is to claim it."""
+        return self.host is None and not self.state.final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,8 @@ DUE = f"""
         CROSS JOIN LATERAL (SELECT
             CASE WHEN r.cause ->> 'kind' = 'retry' THEN r.cause ->> 'id' ELSE r.id::text END AS id
         ) first
-    WHERE (e.host = %(host)s OR e.ended_at < %(before)s) AND NOT e.run_id = ANY(%(but)s::uuid[])
+    WHERE (e.host = %(host)s OR e.host IS NULL OR e.ended_at < %(before)s)
+        AND NOT e.run_id = ANY(%(but)s::uuid[])
     ORDER BY e.ended_at, e.run_id LIMIT %(limit)s
 """
 
@@ -95,7 +96,7 @@ class EndRepository:
         self._database = database
 
     async def due(self, host: str, limit: int, *, but: Collection[UUID] = ()) -> list[Ended]:
-        """Return ends that something may follow: those of this host's runs, and old ones.
+        """Return ends that something may follow: of this host's runs, of no host's, and old ones.
 
         Not those of the runs in `but`.
         """

@@ -65,11 +65,13 @@ LISTED_RUN_COLUMNS = _columns(
     "r",
     command_id="r.commands_id",
     script="''",
-    options="NULL::jsonb",
+    options="CASE WHEN r.end_time IS NULL AND r.options ? 'concurrency'"
+    " THEN jsonb_build_object('concurrency', r.options -> 'concurrency') END",
     parameters=_short("r.parameters"),
     parameters_truncated=_is_long("r.parameters"),
 )
-"""Without script and options, which no list shows, and of which a page may have hundreds."""
+"""Without script and options, which no list shows, and of which a page may have hundreds; but
+whether an active one may wait for its turn."""
 
 LAST_RUN = """
     LEFT JOIN LATERAL (
@@ -162,6 +164,7 @@ def run_of(row: Row) -> Run:
         "parameters": values_of(values["parameters"]),
         "cause": Cause.of(values["cause"]),
         "attempt": values["attempt"] or 1,
+        "requires": tuple(values["requires"] or ()),
     }
     return Run(**values | lengths | read)
 

@@ -37,16 +37,30 @@ NEW_RUN: Mapping[str, str] = {
 """The columns of a run that is stored, as expressions; `new_run_parameters` gives some of them."""
 
 
+OF_POOL = """
+    CASE WHEN options ->> 'pool' IS NULL THEN host END,
+    options ->> 'pool',
+    CASE WHEN options ->> 'pool' IS NOT NULL AND jsonb_typeof(options -> 'requires') = 'array'
+        THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'requires')) END,
+    CASE WHEN options ->> 'pool' IS NOT NULL AND cause IS NULL THEN now() END
+"""
+"""Host, pool, labels and holding of a new run. One that was not asked for by hand is not held: it
+is started though its storing was not confirmed (Housekeeping.end_unconfirmed)."""
+
+
 def insert_run(source: str, **given: str) -> str:
     """Return the SQL that stores a run, queued, for each row of `source`, and returns it as `r`.
 
-    `given` are expressions on that row in place of those of NEW_RUN. There are no braces in it, so
+    `given` are expressions on that row in place of those of NEW_RUN. Where its options name a pool
+    it is no host's, and one that somebody asks for by hand is held. There are no braces in it, so
     it may stand in what is formatted.
     """
     values = {**NEW_RUN, **given}
+    columns = ", ".join(name for name in values if name != "host")
+    named = ", ".join(f"{value} AS {name}" for name, value in values.items())
     return f"""
-        INSERT INTO commands_info AS r ({", ".join(values)})
-        SELECT {", ".join(values.values())} FROM {source}
+        INSERT INTO commands_info AS r ({columns}, host, pool, requires, held_at)
+        SELECT {columns}, {OF_POOL} FROM (SELECT {named} FROM {source}) new
         RETURNING {RUN_COLUMNS}
     """
 
@@ -178,9 +192,9 @@ NOTE_DAMAGE = """
 
 CHANGED_ELSEWHERE = """
     SELECT EXISTS (
-        SELECT FROM commands_info WHERE created_at >= %(since)s AND host <> %(host)s
+        SELECT FROM commands_info WHERE created_at >= %(since)s AND host IS DISTINCT FROM %(host)s
     ) OR EXISTS (
-        SELECT FROM commands_info WHERE end_time >= %(since)s AND host <> %(host)s
+        SELECT FROM commands_info WHERE end_time >= %(since)s AND host IS DISTINCT FROM %(host)s
     )
 """
 

@@ -222,10 +222,7 @@ class RunRepository:
         return int(count)
 
     async def changed_elsewhere(self, host: str, since: datetime) -> bool:
-        """Return whether runs of other hosts were made or have ended since a moment.
-
-        Those that somebody inserted by hand are no host's.
-        """
+        """Return whether runs that are not a host's were made or have ended since a moment."""
         parameters = {"host": host, "since": since}
         [(changed,)] = await self._database.fetch_all(CHANGED_ELSEWHERE, parameters)
         return bool(changed)

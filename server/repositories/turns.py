@@ -60,7 +60,7 @@ CLAIM = f"""
         FROM active
         WHERE waits AND due AND (
             id = ANY(%(runs)s::uuid[])
-            OR host <> %(host)s AND commands_id <> ALL(%(passed)s::uuid[])
+            OR host IS DISTINCT FROM %(host)s AND commands_id <> ALL(%(passed)s::uuid[])
         )
     ), given AS (
         UPDATE commands_info r SET claimed_at = %(now)s
@@ -78,10 +78,10 @@ CLAIM = f"""
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active run that has had its turn, and the host that it is of."""
+    """An active run that has had its turn, and the host that it is of, if one has it yet."""
 
     run_id: UUID
-    host: str
+    host: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ class TurnRepository:
     ) -> set[UUID]:
         """Give those of a host's runs their turns whose time has come and that have room.
 
-        First those that were stored first, of whatever host; of the commands `passed` those of
-        other hosts are passed over. Returns the runs that have theirs now.
+        First those that were stored first, of whatever host or of none yet; of the commands
+        `passed` those of others are passed over. Returns the runs that have theirs now.
         """
         parameters = {
             "commands": list(commands),

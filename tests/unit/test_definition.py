@@ -36,6 +36,8 @@ ALL = Options(
     concurrency=Concurrency(limit=1, beyond=Beyond.REPLACE),
     retries=Retries(limit=2, delay_seconds=3, on=frozenset({"lost"}), exit_codes=(75,)),
     notify=(Notify(target="chat", on=frozenset({"failed", "late"})),),
+    pool="build",
+    requires=("arch=arm64", "gpu=yes"),
 )
 
 

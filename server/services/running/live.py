@@ -31,7 +31,11 @@ class RunView:
     @classmethod
     def stored(cls, run: Run) -> "RunView":
         """View a run that is not active here."""
-        told = replace(run, reason=waiting.at_first(run)) if run.waits else run
+        told = run
+        if run.waits:
+            told = replace(run, reason=waiting.at_first(run))
+        elif run.unclaimed:
+            told = replace(run, reason=waiting.for_worker(run))
         return cls(told, stopping=False, paused=False, output_bytes=run.output_bytes)
 
     def cut(self) -> "RunView":

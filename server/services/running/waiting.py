@@ -23,10 +23,17 @@ def until(moment: datetime) -> str:
     return f"it waits until {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def for_worker(run: Run) -> str:
+    """Say which worker a run waits for that nobody has claimed yet."""
+    labels = f" that has {', '.join(run.requires)}" if run.requires else ""
+    return f"it waits for a worker of the pool {run.pool}{labels}"
+
+
 def for_others(line: Line, host: str) -> str:
     """Say what the runs of a command wait for whose time has come; `host` is the server's own.
 
-    A run of another host is named with it: its server may be away for good.
+    A run of another host is named with it: its server may be away for good. Of one that nobody has
+    claimed yet that is said.
     """
     if line.has_room:
         return BEFORE
@@ -38,5 +45,7 @@ def for_others(line: Line, host: str) -> str:
 
 
 def _named(holder: Holder, host: str) -> str:
+    if holder.host is None:
+        return f"{holder.run_id} (which waits for a worker)"
     other = "" if holder.host == host else f" (of another server, host {holder.host})"
     return f"{holder.run_id}{other}"

@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
+from server.models import RunState
 from server.repositories.turns import Holder, Line, Replacing
 from server.services.running import waiting
+from server.services.running.live import RunView
 from tests.support.runs import a_run
 
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
 
 
-def line(limit: int | None, *holders: tuple[UUID, str], newest: Replacing | None = None) -> Line:
+def line(
+    limit: int | None, *holders: tuple[UUID, str | None], newest: Replacing | None = None
+) -> Line:
     return Line(uuid4(), limit, [Holder(*one) for one in holders], newest)
 
 
@@ -27,6 +31,24 @@ def test_a_run_of_another_host_is_named_with_it() -> None:
         f"it waits for one of the runs {A}, {B} (of another server, host there) of its command"
         " (limit 2)"
     )
+
+
+def test_a_run_that_nobody_has_claimed_is_said_to_wait_itself() -> None:
+    told = waiting.for_others(line(1, (A, None)), "here")
+    assert told == (f"it waits for run {A} (which waits for a worker) of its command (limit 1)")
+
+
+def test_a_run_of_a_pool_says_which_worker_it_waits_for() -> None:
+    run = replace(a_run(), host=None, pool="build")
+    assert RunView.stored(run).run.reason == "it waits for a worker of the pool build"
+    picky = replace(run, requires=("arch=arm64", "gpu=yes"))
+    assert RunView.stored(picky).run.reason == (
+        "it waits for a worker of the pool build that has arch=arm64, gpu=yes"
+    )
+    ended = replace(run, state=RunState.STOPPED, reason="stopped")
+    assert RunView.stored(ended).run.reason == "stopped"
+    timed = replace(run, not_before=datetime(2099, 1, 2, tzinfo=UTC))
+    assert RunView.stored(timed).run.reason == waiting.until(datetime(2099, 1, 2, tzinfo=UTC))
 
 
 def test_of_many_a_few_are_named() -> None:
