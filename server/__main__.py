@@ -15,6 +15,9 @@ PR_SET_DUMPABLE = 4
 CLIENT = "tailrun."
 """What speaks to a server, and is none, ends by signals as any program does."""
 
+WRONG_WORDS = 2
+"""The exit code of argparse."""
+
 STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 """By their descriptors, from 0."""
 
@@ -46,11 +49,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hide_memory()
     open_standard_descriptors()
     given = [*(sys.argv[1:] if arguments is None else arguments)]
+    if given == ["--version"]:
+        return tell_version()
+    if given and not given[0].startswith("-") and given[0] not in ROLES:
+        return refuse(given[0])
     module, function = ROLES[given.pop(0) if given and given[0] in ROLES else "serve"]
     for number in () if module.startswith(CLIENT) else IGNORED_SIGNALS:
         # Not SIG_IGN, which the runs would inherit.
         signal.signal(number, lambda *_: None)
     return int(getattr(import_module(module), function)(given))
+
+
+def tell_version() -> int:
+    """Print which version this is; return the exit code."""
+    from importlib.metadata import version  # noqa: PLC0415  the rest starts without it
+
+    sys.stdout.write(f"tailrun {version('tailrun')}\n")
+    return 0
+
+
+def refuse(word: str) -> int:
+    """Say that nothing is called by this word; return the exit code."""
+    from difflib import get_close_matches  # noqa: PLC0415  nothing else needs it
+
+    near = "".join(f" Did you mean `tailrun {one}`?" for one in get_close_matches(word, ROLES, 1))
+    sys.stderr.write(f"tailrun: There is no word {word!r}.{near} `tailrun --help` lists them.\n")
+    return WRONG_WORDS
 
 
 def hide_memory() -> None:

@@ -77,5 +77,6 @@ async def _told(connection: Connection, path: str) -> Run:
                 if frame["type"] == "run":
                     run = frame["run"]
                 elif frame["type"] == "end" and run is not None:
+                    del frame["type"]
                     return Run.of(run | frame | {"stopping": False, "paused": False})
     raise AwayError("The stream broke off before the run's end.")

@@ -255,7 +255,8 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         "       tailrun keeper DIRECTORY\n"
         "       tailrun apply FILE | DIRECTORY ...\n"
         "       tailrun export\n"
-        "       tailrun completion bash | zsh",
+        "       tailrun completion bash | zsh\n"
+        "       tailrun --version",
         description="Stores shell commands, runs them, and lets anyone watch a run live. It serves,"
         " unless its first argument is another word; `tailrun run --help` and the like say what"
         " those of the other lines take.",

@@ -143,6 +143,8 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     seen = await see(second, ends)
     assert '"secret":"whsec_' in seen
     assert "\nexit code 1\n" in seen
+    assert "attempt 1\n" in seen
+    assert "\nexit code 0\n" in seen
     assert "attempt 2\n<0$ " in seen
     assert '"occasion":"succeeded"' in seen
     seen = await see(second, files)

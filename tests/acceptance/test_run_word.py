@@ -302,6 +302,25 @@ async def test_a_server_that_stays_away_is_named_with_how_to_come_back(
     assert (again.code, again.out) == (5, b"after\n")
 
 
+async def test_of_a_run_that_is_tried_again_the_attempts_are_told_or_followed(
+    client: Client,
+) -> None:
+    script = "echo $TAILRUN_ATTEMPT; [ $TAILRUN_ATTEMPT = 3 ] || exit 3"
+    command = await client.create(script, start=False, retries={"limit": 2})
+    said = await say(client, "run", command["id"])
+    assert (said.code, said.out) == (3, b"1\n")
+    assert said.err.startswith("tailrun: Attempt 2 of 3 follows: `tailrun tail ")
+    followed = await say(client, "run", "--retries", command["id"])
+    assert (followed.code, followed.out) == (0, b"1\n2\n3\n")
+    second, third = followed.err.splitlines()
+    assert "Attempt 2 of 3 follows" in second
+    assert "Attempt 3 of 3 follows" in third
+    last = third.rpartition("`tailrun tail ")[2].removesuffix("`.")
+    assert await say(client, "tail", "--retries", last) == Ended(0, b"3\n", "")
+    run = json.loads((await say(client, "run", "--retries", "--json", command["id"])).out)
+    assert (run["attempt"], run["state"]) == (3, "succeeded")
+
+
 async def test_an_end_is_told_while_the_database_is_away(
     start: Start, outage: Outage, gate: Path
 ) -> None:
@@ -322,6 +341,7 @@ async def test_an_end_is_told_while_the_database_is_away(
     assert (waited.code, told["state"], told["exitcode"]) == (5, "failed", 5)
     assert (told["output_bytes"], told["output_lines"], told["stopping"]) == (13, 2, False)
     assert told["start_time"] < told["end_time"]
+    assert "type" not in told
     assert (await client.get_run(run_id))["state"] == "running", "it is not stored"
     outage.end()
     stored_end = await client.finished(run_id)

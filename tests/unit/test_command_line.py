@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from server.__main__ import ROLES
 from server.process import entry
+from server.resources import VERSION
 from server.serve import serve
 
 
@@ -85,3 +87,18 @@ def test_the_entry_loads_nothing_before_it_has_hidden_its_memory() -> None:
         "assert os.stat('/proc/self/environ').st_uid == 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_its_version_is_told_without_a_start() -> None:
+    words = [sys.executable, "-m", "server", "--version"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == (f"tailrun {VERSION}\n", "")
+
+
+def test_a_word_that_there_is_not_is_refused_with_one_like_it() -> None:
+    assert "rnu" not in ROLES
+    words = [sys.executable, "-m", "server", "rnu", "backup"]
+    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    told = "There is no word 'rnu'. Did you mean `tailrun run`? `tailrun --help` lists them."
+    assert said.stderr == f"tailrun: {told}\n"

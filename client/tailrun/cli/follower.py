@@ -56,10 +56,11 @@ class Follower:
             ClientError: the server is away for too long, or refuses.
             OSError: the output cannot be written.
         """
-        for number in LETTING_GO:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a script
-                loop = asyncio.get_running_loop()
-                loop.add_signal_handler(number, self._interrupted, number)
+        loop = asyncio.get_running_loop()
+        # Some are ignored in the background of a script.
+        heard = [one for one in LETTING_GO if signal.getsignal(one) is not signal.SIG_IGN]
+        for number in heard:
+            loop.add_signal_handler(number, self._interrupted, number)
         task = asyncio.create_task(self._copied() if self._how.shows_output else self._awaited())
         watching = asyncio.create_task(self._watch()) if self._notes.on_terminal else None
         try:
@@ -70,6 +71,8 @@ class Follower:
             raise
         finally:
             await _end(task, *self._stops, *filter(None, [watching]))
+            for number in heard:
+                loop.remove_signal_handler(number)
         if not self._let_go.done():
             self._say_how_it_ended()
         return code

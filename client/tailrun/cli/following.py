@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import aclosing
 
+from tailrun.cli.attempts import FOLLOWED_SECONDS, SOON_SECONDS, attempt_after
 from tailrun.cli.follower import Follower, How
 from tailrun.cli.given import described, values
 from tailrun.cli.notes import Notes
@@ -13,7 +14,7 @@ from tailrun.cli.stdout import Stdout
 from tailrun.cli.table import shown
 from tailrun.cli.words import parser_of
 from tailrun.client import Client
-from tailrun.values import Run
+from tailrun.values import Command, Run
 
 
 async def explain(client: Client, given: argparse.Namespace, _notes: Notes) -> int:
@@ -36,7 +37,7 @@ async def start(client: Client, given: argparse.Namespace, notes: Notes) -> int:
     if given.detach:
         sys.stdout.write(f"{json.dumps(run.data)}\n" if given.json else f"{shown(run.id)}\n")
         return 0
-    return await _followed(client, run, given, notes, offset=0)
+    return await _followed(client, run, given, notes, command=command)
 
 
 async def tail(client: Client, given: argparse.Namespace, notes: Notes) -> int:
@@ -51,11 +52,28 @@ async def tail(client: Client, given: argparse.Namespace, notes: Notes) -> int:
 
 
 async def _followed(
-    client: Client, run: Run, given: argparse.Namespace, notes: Notes, *, offset: int
+    client: Client,
+    run: Run,
+    given: argparse.Namespace,
+    notes: Notes,
+    *,
+    offset: int = 0,
+    command: Command | None = None,
 ) -> int:
-    how = How(offset, given.stop_on_interrupt, shows_output=not given.json)
-    follower = Follower(client, run, notes, how)
-    code = await follower.follow()
+    """Follow a run, and where that is asked for the attempts after it; the code is the last's."""
+    seconds = FOLLOWED_SECONDS if given.retries else SOON_SECONDS
+    while True:
+        how = How(offset, given.stop_on_interrupt, shows_output=not given.json)
+        follower = Follower(client, run, notes, how)
+        code = await follower.follow()
+        after = None
+        if code and follower.run.ended:
+            after = await attempt_after(client, follower.run, command, seconds=seconds)
+        if after is not None:
+            notes.say(after.told)
+        if after is None or after.run is None or not given.retries:
+            break
+        run, offset = after.run, 0
     if given.json and follower.run.ended:
         sys.stdout.write(f"{json.dumps(follower.run.data)}\n")
     return code

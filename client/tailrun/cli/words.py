@@ -17,7 +17,8 @@ EPILOG = (
 
 CODE = (
     " The exit code is the run's: 128 + n if signal n ended it, 124 if it ran too long, 125 if it"
-    " is lost, 126 if it could not be started; 130 if Ctrl-C let it go."
+    " is lost, 126 if it could not be started; 130 if Ctrl-C let it go. Where a further attempt"
+    " follows, stderr says so: the code is this run's, with --retries the last one's."
 )
 CODES = {"run": CODE, "tail": CODE}
 
@@ -62,6 +63,12 @@ def _tail(parser: argparse.ArgumentParser) -> None:
 
 
 def _following(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--retries",
+        action="store_true",
+        help="follow the attempts that come after a run that failed, too, where its command has"
+        " retries, and end with the last one's code",
+    )
     parser.add_argument(
         "--stop-on-interrupt",
         action="store_true",
@@ -201,6 +208,7 @@ def whole() -> argparse.ArgumentParser:
         description="Stores shell commands, runs them, and lets anyone watch a run live.",
         epilog=EPILOG,
     )
+    parser.add_argument("--version", action="store_true", help="print the version, and end")
     words = parser.add_subparsers(dest="word", metavar="WORD", title="words")
     for word, (purpose, add) in (WORDS | SERVERS_WORDS).items():
         add(words.add_parser(word, help=purpose, **_how(word, purpose)))
