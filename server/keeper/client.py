@@ -82,6 +82,7 @@ class KeeperClient:
     async def start(self, request: StartRequest) -> bool:
         """Start a run; False when it was started before (then nothing happens).
 
+        One that has ended lately, and whose spool is gone, raises KeeperEndedError.
         A script that cannot be started is a run that has ended: its ExitRecord says why.
         An older keeper takes no run that is confined: it would start it with the keeper's rights.
         Nor one of a hook, as it would start it without its body.

@@ -10,6 +10,7 @@ from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     PROTOCOL,
     Hello,
+    KeeperEndedError,
     KeeperError,
     KeeperFullError,
     KeeperRefusedError,
@@ -90,7 +91,11 @@ class Connection:
         finally:
             self._calls.pop(number, None)
         if not answer["ok"]:
-            kinds = {"refused": KeeperRefusedError, "full": KeeperFullError}
+            kinds = {
+                "ended": KeeperEndedError,
+                "refused": KeeperRefusedError,
+                "full": KeeperFullError,
+            }
             kind = next((kinds[flag] for flag in kinds if answer.get(flag)), KeeperError)
             raise kind(answer["error"])
         return answer

@@ -13,6 +13,7 @@ from typing import Any
 from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     SOCKET_NAME,
+    KeeperEndedError,
     KeeperError,
     KeeperFullError,
     KeeperRefusedError,
@@ -150,6 +151,8 @@ class Listener:
             message = decode(line)
             answer["id"] = message.get("id")
             answer |= {"ok": True, **await self._answer(message)}
+        except KeeperEndedError as error:
+            answer |= {"ok": False, "refused": True, "ended": True, "error": str(error)}
         except (KeeperRefusedError, TypeError, ValueError) as error:
             answer |= {"ok": False, "refused": True, "error": str(error) or type(error).__name__}
         except KeeperFullError as error:

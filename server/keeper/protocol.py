@@ -1,9 +1,10 @@
 """What the keeper and its client say to each other: JSON, a line each, over a Unix socket.
 
 Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` or
-`{"id": n, "ok": false, "error": text, "refused": bool, "full": bool}`; answers may come out of
-order. What was refused would be so again: its fields are wrong. A keeper that is full has a bound
-of its own, which `error` says. A flag that is missing is false.
+`{"id": n, "ok": false, "error": text, "refused": bool, "full": bool, "ended": bool}`; answers may
+come out of order. What was refused would be so again: its fields are wrong, or it was to start what
+has ended. A keeper that is full has a bound of its own, which `error` says. A flag that is missing
+is false.
 
     hello                                        -> protocol, version, pid, starts_as, takes_bodies
     start  the fields of a StartRequest          -> started (false: was started before)
@@ -51,6 +52,13 @@ class KeeperFullError(KeeperError):
 
 class KeeperRefusedError(KeeperError):
     """The keeper does not take this request, and never will: to ask again is of no use."""
+
+
+class KeeperEndedError(KeeperRefusedError):
+    """The keeper does not start the run, since it has run and ended there, and its spool is gone.
+
+    To an older server it is refused: it ends the run, unless its end is stored.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

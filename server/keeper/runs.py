@@ -15,13 +15,19 @@ from server.keeper.children import Children, is_child
 from server.keeper.configuration import ListedAccounts
 from server.keeper.failpoints import failpoint
 from server.keeper.handover import Descriptors, Handover
-from server.keeper.protocol import KeeperFullError, KeeperRefusedError, StartRequest
+from server.keeper.protocol import (
+    KeeperEndedError,
+    KeeperFullError,
+    KeeperRefusedError,
+    StartRequest,
+)
 from server.keeper.records import ExitRecord, Limits, ProcessRecord
 from server.keeper.run.ending import finish_unkept
 from server.keeper.run.pump import loud_mover
 from server.keeper.run.run import Run
 from server.keeper.run.status import Status, wait_for_inherited, wait_for_stranger
 from server.keeper.spool import Spool
+from server.keeper.tombstones import Tombstones
 
 RUN_DESCRIPTORS = 6
 """Its pipe, its output, two segments of its tail, its pidfd; and one of those that are opened."""
@@ -45,7 +51,8 @@ class Runs:
         on_change: Callable[[], None],
         accounts: Accounts | ListedAccounts,
     ) -> None:
-        self._spool = Spool.of(state_dir)
+        self._spool = Spool.of(state_dir, on_end=self._note_end)
+        self._tombstones = Tombstones(state_dir, self._spool.run_ids)
         self._handover = handover
         self._on_change = on_change
         self._children = Children()
@@ -104,21 +111,24 @@ class Runs:
         """Start a run; False when it was started before. What cannot be started has ended.
 
         Raises:
+            KeeperEndedError: it was, and has ended.
             KeeperFullError: no descriptors are left for it.
             KeeperRefusedError: it is to run as a user that cannot be.
             OSError: not even its spool's directory can be made.
         """
-        if request.run_id in self._runs:
-            return False  # asked first, as somebody may have removed its spool meanwhile
+        directory = self._spool.directory(request.run_id)
+        if self._was_started(request.run_id, directory):
+            return False
         if not _descriptors_allow(len(self._runs) + 1):
             limit = rlimits.OPEN_FILES.most
             raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")
         try:
             account = self._accounts.find(request.user)
         except KeeperRefusedError:
-            if self._spool.directory(request.run_id).is_dir():
+            if directory.is_dir():
                 return False  # it was started while that user could still be had
             raise
+        self._tombstones.reserve(self._endings + 1)
         try:
             script = request.script.encode()
             if not self._spool.create(request.run_id, script, account, request.body):
@@ -126,7 +136,7 @@ class Runs:
             failpoint("keeper.spool_made")
             run = Run(request.run_id, request.limits, self._spool, self, self._mover)
         except OSError as error:
-            if not self._spool.directory(request.run_id).is_dir():
+            if not directory.is_dir():
                 raise  # nothing was begun: the client may ask again
             self._end(request.run_id, ExitRecord(error=f"its spool cannot be made: {error}"))
             return True
@@ -138,6 +148,20 @@ class Runs:
             await self._give_up(run, ExitRecord(error=f"the keeper failed: {error!r}"))
         else:
             self._supervise(self._live(run), run.run_id)
+        return True
+
+    def _was_started(self, run_id: str, directory: Path) -> bool:
+        """Whether that is known without a try to make the spool, which may just be removed.
+
+        Raises:
+            KeeperEndedError: it was, and its spool is gone.
+        """
+        if run_id in self._runs:
+            return True  # somebody may have removed its spool meanwhile
+        if run_id not in self._tombstones:
+            return False
+        if not directory.is_dir():
+            raise KeeperEndedError("it has run and ended here, and is not started again")
         return True
 
     def give_up(self, run_id: str) -> None:
@@ -174,23 +198,35 @@ class Runs:
             try:
                 if self._spool.read_exit(run_id) is None:
                     self._adopt(run_id, self._spool.read_process(run_id))
+                else:
+                    self._note_end(run_id)  # a keeper before may have been of an older version
             except Exception as error:
                 logger.exception("run %s: not adopted: the keeper failed", run_id)
                 self._runs.pop(run_id, None)
                 self._lose(run_id, f"its spool cannot be used: {error!r}")
             if run_id not in self._runs:
                 ended.add(run_id)
+        self._tombstones.check(self._endings)
         self._kill_leftovers(ended)
         for group in self._groups.left(self._runs):
             self._supervise(group.remove(), group.directory.name)
 
     def check(self) -> None:
-        """Put right what somebody else has changed of the runs' files."""
+        """Put right what somebody else has changed of the runs' files, or of ours."""
+        self._tombstones.check(self._endings)
         for run in list(self._runs.values()):
             try:
                 run.check_spool()
             except OSError as error:
                 logger.warning("run %s: spool not checked: %s", run.run_id, error)
+
+    @property
+    def _endings(self) -> int:
+        """How many runs may yet end; some are counted twice."""
+        return len(self._runs) + len(self._tasks)
+
+    def _note_end(self, run_id: str) -> None:
+        self._tombstones.add(run_id)
 
     def _adopt(self, run_id: str, record: ProcessRecord | None) -> None:
         if record is None:

@@ -1,6 +1,7 @@
 """The spool: what one run leaves on local disk, and the records in it.
 
     STATE_DIR/spool/<run_id>/   0700; its creation is the token that a run is started at most once
+                      (and once it is removed, tombstones.py)
         pipe              FIFO: the run's stdout and stderr
         output            the bytes that the keeper moved out of the pipe
         tail.<n>          output beyond the head, of which only the tail is kept (see run/output.py)
@@ -28,6 +29,7 @@ import logging
 import os
 import re
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -67,18 +69,22 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Spool:
-    """The spools of all runs, in the directory `root`; work directories and trash are beside it."""
+    """The spools of all runs, in the directory `root`; work directories and trash are beside it.
 
-    def __init__(self, root: Path) -> None:
+    `on_end` is told of a run before its end is recorded: from then on its spool may be removed.
+    """
+
+    def __init__(self, root: Path, on_end: Callable[[str], None] = lambda _: None) -> None:
         self.root = root
+        self.on_end = on_end
         self.trash = Trash(root.parent / "trash")
         self._works = root.parent / "work"
         self._unremoved: set[str] = set()
 
     @classmethod
-    def of(cls, state_dir: Path) -> "Spool":
+    def of(cls, state_dir: Path, on_end: Callable[[str], None] = lambda _: None) -> "Spool":
         """Return the spool of a state directory."""
-        return cls(state_dir / "spool")
+        return cls(state_dir / "spool", on_end)
 
     def directory(self, run_id: str) -> Path:
         """Return where a run's files are.

@@ -17,7 +17,12 @@ from tests.support.client import Client, Start
 from tests.support.waiting import until
 
 OUTPUT = b"".join(b"%d\n" % number for number in range(1, 2001))
-AT_THE_END = {"keeper.ended", "keeper.output_completed", "keeper.end_recorded"}
+AT_THE_END = {
+    "keeper.ended",
+    "keeper.end_noted",
+    "keeper.output_completed",
+    "keeper.end_recorded",
+}
 
 
 def gone(pid: int) -> bool:
@@ -106,6 +111,7 @@ async def test_a_run_is_whole_wherever_its_server_is_killed(
         ("keeper.spool_made", "lost", "while it was starting", b"", 0),
         ("keeper.process_recorded", "lost", "the keeper was killed", OUTPUT, 1),
         ("keeper.ended", "lost", "the keeper was killed", OUTPUT, 1),
+        ("keeper.end_noted", "lost", "the keeper was killed", OUTPUT, 1),
         ("keeper.output_completed", "lost", "the keeper was killed", OUTPUT, 1),
         ("keeper.end_recorded", "failed", "", OUTPUT, 1),
     ],

@@ -36,6 +36,9 @@ RUNS = "tests/integration/repositories/test_runs.py"
 FAILPOINTS = "tests/acceptance/test_failpoints.py"
 TAKE_OVER = "tests/acceptance/test_take_over.py"
 RUNNER = "tests/unit/services/running/test_runner.py"
+RUNNER_OF_ALL = "tests/integration/services/running/test_runner.py"
+TOMBSTONES = "tests/integration/keeper/test_tombstones.py"
+TOMBSTONE_FILES = "tests/unit/keeper/test_tombstones.py"
 SPOOL = "tests/unit/keeper/test_spool.py"
 TRASH = "tests/unit/keeper/test_trash.py"
 STRANGERS = "tests/integration/keeper/test_strangers.py"
@@ -109,6 +112,27 @@ MUTANTS = (
         "        except FileExistsError:\n            self.remove(run_id)\n"
         "            directory.mkdir(mode=0o700)\n",
         (ENDS, FAILPOINTS),
+    ),
+    Mutant(
+        "an answer that comes late starts an ended run a second time",
+        "server/keeper/runs.py",
+        "        if run_id not in self._tombstones:\n",
+        "        if True:\n",
+        (TOMBSTONES, RUNNER_OF_ALL),
+    ),
+    Mutant(
+        "a keeper does not know what has ended under the one before",
+        "server/keeper/tombstones.py",
+        "        self._load()\n\n",
+        "\n",
+        (TOMBSTONES,),
+    ),
+    Mutant(
+        "a run is forgotten while it has a spool",
+        "server/keeper/tombstones.py",
+        "            if _within(keys, _key(run_id)):\n",
+        "            if False:\n",
+        (TOMBSTONE_FILES,),
     ),
     Mutant(
         "a run ends before its pipe is drained",

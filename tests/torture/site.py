@@ -43,6 +43,7 @@ KEEPERS_FAILPOINTS = (
     "keeper.spawned",
     "keeper.process_recorded",
     "keeper.ended",
+    "keeper.end_noted",
     "keeper.output_completed",
     "keeper.end_recorded",
 )

@@ -34,6 +34,8 @@ async def finish(
         error=record.error and record.error[:MAX_ERROR_LENGTH],
         survivors=record.survivors[:MAX_SURVIVORS],
     )
+    spool.on_end(run_id)
+    failpoint("keeper.end_noted")
     attempts = ATTEMPTS
     while spool.root.is_dir():  # without any spool nobody will ask for the end
         try:

@@ -67,7 +67,10 @@ class Finisher:
         return outcome.cut(end, live.log.size) if damaged else end
 
     async def finish(self, live: LiveRun, end: RunEnd) -> None:
-        """Store the end of a run that has no process, however long that takes, and forget it."""
+        """Store the end of a run that has no process, however long that takes, and forget it.
+
+        Where it had ended already, that end stays.
+        """
         reported = False
 
         def pause_after(error: Exception) -> float:
@@ -82,8 +85,7 @@ class Finisher:
             reported = True
             return DATABASE_RETRY_SECONDS
 
-        stored = await retry(lambda: self._store(live.run, end), pause_after)
-        await self._finish(live, end, stored=stored)
+        await self._finish(live, await retry(lambda: self._store(live.run, end), pause_after))
 
     async def finish_now(self, live: LiveRun, end: RunEnd) -> None:
         """Store the end of a run that has no process, and forget it.
@@ -91,7 +93,7 @@ class Finisher:
         Raises:
             DatabaseUnavailableError: it cannot be stored now; nothing has changed.
         """
-        await self._finish(live, end, stored=await self._store(live.run, end))
+        await self._finish(live, await self._store(live.run, end))
 
     async def finish_queued(self, live: LiveRun, end: RunEnd | None = None) -> None:
         """Store that a queued run was stopped, or this end of it, and forget it.
@@ -132,15 +134,15 @@ class Finisher:
             about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}
             logger.info("run ended", extra=about)
 
-    async def _finish(self, live: LiveRun, end: RunEnd, *, stored: bool) -> None:
+    async def _finish(self, live: LiveRun, end: RunEnd | None) -> None:
         # Its user may have stopped it meanwhile: the end that was stored then is its end.
-        if stored and not live.run.state.final:
+        if end is not None and not live.run.state.final:
             live.mark_ended(end)
             await self.remove_spool(live)
         self.forget(live)
 
-    async def _store(self, run: Run, end: RunEnd) -> bool:
-        """Store a run's end; False when another server owns it."""
+    async def _store(self, run: Run, end: RunEnd) -> RunEnd | None:
+        """Store a run's end; return the one that is stored, None when another server owns it."""
         advance = Advance(
             run_id=run.id,
             epoch=run.epoch,
@@ -150,7 +152,9 @@ class Finisher:
             end=end,
         )
         if await self._ledger.append([advance]):
-            return True
-        # Where the answer to an attempt was lost, this one finds that it had come through.
+            return end
         position = (await self._ledger.positions([run.id])).get(run.id)
-        return position is not None and position.epoch == run.epoch and position.state.final
+        if position is None or not position.state.final:
+            return None
+        # An attempt had come through whose answer was lost; or the run had ended before.
+        return outcome.stored_end(await self._ledger.get(run.id))

@@ -35,6 +35,10 @@ FOREIGN = (
 )
 WINDOWS_LINE_ENDS = "its script has Windows line ends (CRLF); save it with Unix ones (LF)"
 OUTPUT_CUT = "somebody other than Tailrun has cut it in its spool"
+ENDED_BEFORE = (
+    "it was not started again: it has run and ended here before, and what it wrote and how it ended"
+    " was not stored"
+)
 SPOOL_LOST = "its spool is gone from the state directory"
 
 
@@ -90,6 +94,11 @@ def unconfirmed() -> RunEnd:
 def not_started(reason: str) -> RunEnd:
     """Return the end of a run that the keeper refused to start."""
     return RunEnd(RunState.FAILED, datetime.now(UTC), reason=f"could not be started: {reason}")
+
+
+def ended_before() -> RunEnd:
+    """Return the end of a run that the keeper does not start since it has ended there before."""
+    return RunEnd(RunState.LOST, datetime.now(UTC), reason=ENDED_BEFORE)
 
 
 def row_gone() -> RunEnd:

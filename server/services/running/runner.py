@@ -7,7 +7,7 @@ from server.access import Actor
 from server.definition import PLAIN_START, CauseKind, StartAsked
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
-from server.keeper.protocol import KeeperError, KeeperRefusedError
+from server.keeper.protocol import KeeperEndedError, KeeperError, KeeperRefusedError
 from server.models import Command, RequestKey, Run
 from server.repositories.runs import RunRepository
 from server.services.faults import cause
@@ -124,6 +124,10 @@ class Runner:
                 data = await self._start_of(live.run)
                 await self._keeper.start(self._launch.request(live.run, data.secrets, data.body))
             failpoint("run.started")
+        except KeeperEndedError:  # it was to be started by an answer that came late
+            logger.warning("run is not started: it has ended before", extra={"run": live.run.id})
+            end = outcome.ended_before()  # where no other end of it is stored
+            self._run_tasks.start(live, "end", self._finisher.finish(live, end))
         except KeeperRefusedError as error:  # to ask again is of no use
             end = outcome.not_started(str(error))
             self._run_tasks.start(live, "end", self._finisher.finish(live, end))

@@ -1,13 +1,17 @@
 """Dispatching runs to the keeper."""
 
+from pathlib import Path
+
 import pytest
 
 from server.errors import LimitReachedError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperRefusedError, StartRequest
-from server.models import RunState
+from server.models import Run, RunState
+from server.services.running import outcome
 from tests.integration.services.running.harness import Site
 from tests.support.access import BY
+from tests.support.waiting import until
 
 
 async def test_a_command_has_so_many_active_runs(site: Site) -> None:
@@ -47,3 +51,54 @@ async def test_a_run_is_taken_up_once(site: Site) -> None:
     first, second = await site.runner.dispatch(run), await site.runner.dispatch(run)
     assert first is second
     assert (await site.ended(first)).exitcode == 5
+
+
+async def test_an_answer_that_comes_late_starts_no_run_that_has_ended(
+    site: Site, tmp_path: Path
+) -> None:
+    """It is shown as it ended, and its row stays as it is."""
+    notes = tmp_path / "notes"
+    run = await site.queued(f"echo $$ >>{notes}; exit 5")
+    await site.begin()
+    first = site.active.get(run.id)
+    assert first is not None
+    stored = await site.ended(first)
+    await until(lambda: site.active.get(run.id) is None)
+    late = await site.runner.dispatch(run)
+    await until(lambda: site.active.get(run.id) is None)
+    assert (late.run.state, late.run.exitcode, late.run.reason) == (RunState.FAILED, 5, None)
+    assert await site.runs.get(run.id) == stored
+    assert notes.read_text().count("\n") == 1
+
+
+async def run_unstored(site: Site, run: Run) -> None:
+    """Have the keeper run it to its end, with a server that dies before it stores anything."""
+    request = StartRequest(  # noqa: S604  the field of that name
+        run_id=str(run.id), script=run.script, shell="/bin/sh", directory="/", environment={}
+    )
+    assert await site.keeper.start(request)
+    await until(lambda: site.spool.read_exit(str(run.id)))
+    site.spool.remove(str(run.id))
+
+
+async def test_a_run_that_has_ended_here_and_is_stored_as_queued_is_lost(site: Site) -> None:
+    """As after a copy of the database was put back; that it failed nobody knows."""
+    run = await site.queued()
+    await run_unstored(site, run)
+    await site.begin()
+    live = site.active.get(run.id)
+    assert live is not None
+    stored = await site.ended(live)
+    assert (stored.state, stored.reason) == (RunState.LOST, outcome.ENDED_BEFORE)
+
+
+async def test_a_run_that_has_ended_here_and_is_somebody_elses_by_now_is_forgotten(
+    site: Site,
+) -> None:
+    run = await site.queued()
+    await run_unstored(site, run)
+    await site.runs.take_over([run.id], "another host")
+    live = await site.runner.dispatch(run)
+    await until(lambda: site.active.get(run.id) is None)
+    assert live.run.state is RunState.QUEUED
+    assert (await site.runs.get(run.id)).state is RunState.QUEUED

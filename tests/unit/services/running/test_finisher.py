@@ -3,10 +3,11 @@
 from pathlib import Path
 from uuid import UUID
 
-from server.models import Advance, Position, RunState
+from server.models import Advance, Position, Run, RunState
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
+from server.services.running.live import ended_run
 from tests.support.runs import a_run
 from tests.unit.services.running.parts import running_parts
 
@@ -27,6 +28,12 @@ class OnceLedger:
         assert self.ended is not None
         assert self.ended.end is not None
         return {run_ids[0]: Position(self.ended.epoch, 0, 0, self.ended.end.state)}
+
+    async def get(self, _: UUID) -> Run:
+        """Return the run as it is stored."""
+        assert self.ended is not None
+        assert self.ended.end is not None
+        return ended_run(a_run(RunState.RUNNING), self.ended.end)
 
 
 async def test_a_run_that_was_stopped_while_it_is_being_lost_ends_once(tmp_path: Path) -> None:
