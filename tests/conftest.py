@@ -14,8 +14,12 @@ from tests.support import waiting
 
 pytest_plugins = ["tests.support.postgres", "tests.support.outage"]
 
+TESTS = Path(__file__).parent
 PREFIX = "tailrun-tests-"
 KEPT_SECONDS = 86400.0
+
+SLOWEST_FIRST = ("browser", "acceptance", "integration", "torture", "unit")
+"""Rooms of tests whose files take as long."""
 
 # Each example may take as long as it takes: this machine may be busy with something else.
 settings.register_profile("tailrun", deadline=None)
@@ -44,6 +48,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the files first that take longest, so that in the end no processor waits for one."""
+    longest: dict[Path, float] = {}
+    for item in items:
+        longest[item.path] = max(longest.get(item.path, 0), _seconds(item))
+
+    def place(item: pytest.Item) -> tuple[float, int]:
+        room = item.path.relative_to(TESTS).parts[0]
+        return -longest[item.path], SLOWEST_FIRST.index(room)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep the directory only of a session that failed, for a day."""
     if exitstatus == pytest.ExitCode.OK:
@@ -53,7 +71,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Tell how long a test, with its fixtures, may wait for something."""
-    marker = item.get_closest_marker("timeout")
-    seconds = marker.args[0] if marker else item.config.getini("timeout")
-    waiting.begin(float(seconds))
+    waiting.begin(_seconds(item))
     return (yield)
+
+
+def _seconds(item: pytest.Item) -> float:
+    """Return how long a test may take."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout"))

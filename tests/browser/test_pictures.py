@@ -1,4 +1,4 @@
-"""Every screen in all its looks, as Axe sees it; with `--pictures` kept in tests/artifacts."""
+"""Every screen in its looks, as Axe sees it; with `--pictures` all are kept in tests/artifacts."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ OpenLooks = Callable[..., Awaitable[Looks]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def looks_of(open_tab: OpenTab, request: pytest.FixtureRequest) -> AsyncIterator[OpenLooks]:
-    """Open the page of a client in all its looks; at the end nothing may be wrong with any."""
+    """Open the page of a client in its looks; at the end nothing may be wrong with any."""
     kept = bool(request.config.getoption("--pictures"))
     wrong: list[str] = []
 
