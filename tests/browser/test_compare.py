@@ -1,11 +1,12 @@
 """Two runs compared: how they went, what they executed, what they wrote; little of it at a time."""
 
+import asyncio
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Locator, Response, expect
+from playwright.async_api import Locator, Response, Route, expect
 
 from tests.browser.gate import Gate
 from tests.browser.people import signed_in
@@ -189,6 +190,28 @@ async def test_of_large_outputs_a_bounded_part_is_read_and_drawn(
     await expect(told(tab)).to_contain_text("Of the first output: lines 300,000 to 300,001 of")
     await tab.go(f"/compare/{one}/{other}?lines=400000-400001")
     await expect(told(tab)).to_contain_text("nothing, it has 300,001 lines.")
+
+
+async def test_a_line_that_is_being_typed_stays_when_what_is_compared_has_come(
+    client: Client, open_tab: OpenTab
+) -> None:
+    one, other = await ended(client, "seq 9"), await ended(client, "seq 2 10")
+    tab = await open_tab(client, f"/compare/{one}/{other}")
+    await expect(rows(tab, "gone")).to_have_count(1)
+    let_go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await let_go.wait()
+        await route.continue_()
+
+    await tab.page.route("**/output?*", hold)
+    await part_of(tab).select_option("Lines")
+    await expect(rows(tab, "gone")).to_have_count(0)
+    await tab.field("To line").fill("5")
+    let_go.set()
+    await expect(rows(tab, "gone")).to_have_count(1)
+    await tab.field("To line").press("Enter")
+    await expect(tab.page).to_have_url(re.compile("lines=1-5$"))
 
 
 async def test_what_cannot_be_lined_up_in_time_is_told(client: Client, open_tab: OpenTab) -> None:

@@ -1,5 +1,6 @@
 /** Whose acts, which acts, and when: kept in the address. */
 import { html } from "../base/ui.js";
+import { TypedInput } from "../parts/typed_input.js";
 import { ACTS, actText, capitalised } from "../words/access.js";
 import { t } from "../words/words.js";
 
@@ -24,7 +25,7 @@ export function AuditFilter({ filter, onFilter }) {
     onSubmit=${(event) => event.preventDefault()}>
     <label class="filter">
       <span>${t("access.who")}</span>
-      <input name="principal" type="text" value=${filter.principal ?? ""} placeholder=${t("audit.anybody")}
+      <${TypedInput} name="principal" type="text" value=${filter.principal ?? ""} placeholder=${t("audit.anybody")}
         autocomplete="off" autocapitalize="off" spellcheck=${false} onChange=${change} />
     </label>
     <label class="filter">
@@ -37,7 +38,7 @@ export function AuditFilter({ filter, onFilter }) {
     ${TIMES.map(
       (name) => html`<label class="filter" key=${name}>
         <span>${t(`audit.${name}`)}</span>
-        <input name=${name} type="datetime-local" value=${filter[name] ?? ""} onChange=${change} />
+        <${TypedInput} name=${name} type="datetime-local" value=${filter[name] ?? ""} onChange=${change} />
       </label>`,
     )}
   </form>`;

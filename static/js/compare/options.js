@@ -1,5 +1,6 @@
 /** Which part of the outputs is compared, and what of it does not count. */
 import { html } from "../base/ui.js";
+import { TypedInput } from "../parts/typed_input.js";
 import { t } from "../words/words.js";
 
 /** @typedef {import("./part.js").Choice} Choice */
@@ -16,7 +17,7 @@ export function Options({ choice, onChoose }) {
   };
   const line = (name, value) => html`<label class="filter" key=${name}>
     <span>${t(`compare.line.${name}`)}</span>
-    <input type="number" name=${name} min="1" value=${value} onChange=${onLine} />
+    <${TypedInput} type="number" name=${name} min="1" value=${value} onChange=${onLine} />
   </label>`;
   return html`<form class="filters compare-options" aria-label=${t("compare.options")}
     onSubmit=${(event) => event.preventDefault()}>

@@ -4,6 +4,7 @@ import { shortId } from "../model/run.js";
 import { statesOf } from "../model/run_filter.js";
 import { Combobox } from "../parts/combobox.js";
 import { StateChoice } from "../parts/state_choice.js";
+import { TypedInput } from "../parts/typed_input.js";
 import { listCommands } from "../server/api.js";
 import { t } from "../words/words.js";
 
@@ -72,7 +73,7 @@ function TimeChoice({ filter, onFilter, change }) {
 
 const Field = ({ name, type, filter, change }) => html`<label class="filter">
   <span>${t(`runs.filter.${name}`)}</span>
-  <input name=${name} type=${type} value=${filter[name] ?? ""} min=${name.endsWith("seconds") ? 0 : undefined}
+  <${TypedInput} name=${name} type=${type} value=${filter[name] ?? ""} min=${name.endsWith("seconds") ? 0 : undefined}
     step=${type === "number" ? "any" : undefined} autocomplete="off" spellcheck=${false} onChange=${change} />
 </label>`;
 

@@ -5,6 +5,7 @@ import { Empty, Waiting } from "../parts/empty.js";
 import { Heading } from "../parts/heading.js";
 import { MissingScreen } from "../parts/missing.js";
 import { Moment } from "../parts/time.js";
+import { TypedInput } from "../parts/typed_input.js";
 import { More } from "../runs/run_list.js";
 import { loadPages, usePolling } from "../server/polling.js";
 import { getSchedule, listFires } from "../server/schedules_api.js";
@@ -46,7 +47,7 @@ function Fires({ id, at }) {
     <div class="section__head">
       <h2>${t("fires.title")}</h2>
       <label class="filter fires__at">
-        <span>${t("fires.at")}</span><input type="datetime-local" step="1" value=${at} onChange=${onAt} />
+        <span>${t("fires.at")}</span><${TypedInput} type="datetime-local" step="1" value=${at} onChange=${onAt} />
       </label>
     </div>
     ${!value && html`<${Waiting} problem=${problem} />`}
