@@ -22,9 +22,10 @@ from server.services.faults import Faults
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
-from server.services.running.assembly import Running
+from server.services.running.assembly import Means, Running, turns
 from server.services.running.launch import Launch
 from server.services.running.startup import Startup, open_keeper
+from server.services.running.turns import Turns
 from server.services.running.users import runs_as_others
 from server.services.tasks import Tasks, cancel_and_wait
 from server.settings.groups import DatabaseSettings, Settings
@@ -44,6 +45,7 @@ class Core:
     archiver: Archiver
     active: ActiveRuns
     running: Running
+    turns: Turns
     runs: RunRepository
     outputs: OutputRepository
     hooks: HookRepository
@@ -84,7 +86,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             max_concurrent_runs=settings.runs.max_concurrent_runs,
             max_runs_per_command=settings.runs.max_active_runs_per_command,
         )
-        running = Running(
+        means = Means(
             host=state.host,
             launch=Launch.of(settings.runs, settings.output, settings.privileges, environment),
             spool=Spool.of(spools),
@@ -92,14 +94,14 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             watch=watch,
             archiver=archiver,
             ledger=ledger,
-            runs=runs,
-            turns=TurnRepository(database),
             active=active,
             tasks=tasks,
             metrics=metrics,
             faults=faults,
             spools_are_read_only=keepers is not None,
         )
+        running = Running(means)
+        turns_given = turns(means, running, TurnRepository(database))
         # The tasks of the runs end before what they use, which is all above.
         stack.push_async_callback(tasks.cancel)
         own = _database(url, settings.database, metrics)
@@ -115,9 +117,8 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
         # At the end, in reverse: the archiver is cancelled, and what is left is archived.
         stack.push_async_callback(archiver.flush)
         stack.push_async_callback(cancel_and_wait, tasks.start(archiver.run(), "archiver"))
-        tasks.start(running.runner.dispatch_queue(), "dispatch")
-        tasks.start(running.turns.run(), "turns")
-        running.housekeeping.start(tasks)
+        running.start(tasks)
+        tasks.start(turns_given.run(), "turns")
         tasks.start(metrics.watch_loop(), "event loop lag")
         yield Core(
             state=state,
@@ -129,6 +130,7 @@ async def open_core(settings: Settings, environment: Mapping[str, str]) -> Async
             archiver=archiver,
             active=active,
             running=running,
+            turns=turns_given,
             runs=runs,
             outputs=outputs,
             hooks=hooks,

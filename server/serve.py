@@ -44,6 +44,8 @@ from server.services.events.events import Events
 from server.services.events.labels import Labels
 from server.services.gauges import add_gauges
 from server.services.hooks.hooks import HookService
+from server.services.hosts.hosts import Hosts
+from server.services.hosts.local import LocalHost
 from server.services.marks import Marks
 from server.services.notifications.assembly import Notifying
 from server.services.readiness import Readiness
@@ -53,6 +55,8 @@ from server.services.running.users import check_users, tell_of_root
 from server.services.runs import RunService
 from server.services.schedules.assembly import Scheduling
 from server.services.search.search import Search
+from server.services.starting.starts import Starts
+from server.services.starting.unconfirmed import Unconfirmed
 from server.services.tasks import Tasks
 from server.services.watching import Watching
 from server.settings.access import AccessSettings, Auth
@@ -129,13 +133,13 @@ async def service(
         tasks.start(viewers.watch(), "viewers")
         add_gauges(metrics, core.active, core.archiver, lambda: len(viewers))
         requests = Requests(RequestRepository(core.database))
-        events = _events(core, commands)
+        hosts = _hosts(core)
+        starts = _starts(core, hosts)
+        events = _events(core, hosts, commands)
         chunks = Chunks(core.outputs)
         runs = RunService(
-            core.running.runner,
-            core.running.control,
-            core.running.finisher,
-            core.active,
+            hosts,
+            starts,
             commands,
             core.runs,
             chunks,
@@ -144,7 +148,7 @@ async def service(
             events,
             stop_grace_seconds=settings.runs.stop_grace_seconds,
         )
-        core.running.turns.stop = runs.stop_replaced
+        core.turns.stop = runs.stop_replaced
         retention = Retention(
             RetentionRepository(core.database),
             RequestRepository(core.database),
@@ -162,8 +166,8 @@ async def service(
             app[keys.OIDC] = provider
         app[keys.RUNS], app[keys.DELETIONS] = runs, Deletions(core.runs, audit, events)
         app[keys.SEARCH] = Search()
-        app[keys.WATCHING] = Watching(core.active, runs)
-        app[keys.MARKS] = Marks(core.active, runs, chunks)
+        app[keys.WATCHING] = Watching(hosts, runs)
+        app[keys.MARKS] = Marks(hosts, runs, chunks)
         notifying = Notifying(
             core.database,
             commands,
@@ -174,14 +178,12 @@ async def service(
             host=core.state.host,
         )
         app[keys.TARGETS], app[keys.NOTIFICATIONS] = notifying.targets, notifying.notifications
-        _follow_ends(core, events, notifying)
-        app[keys.COMMANDS] = CommandService(
-            commands, core.running.runner, runs, requests, audit, events
-        )
+        _follow_ends(core, starts, events, notifying)
+        app[keys.COMMANDS] = CommandService(commands, hosts, starts, requests, audit, events)
         scheduling = Scheduling(
             core.database,
             commands,
-            core.running.runner,
+            starts,
             core.active,
             audit,
             on_told=notifying.notifier.wake,
@@ -210,12 +212,17 @@ async def service(
         app[keys.AUDIT], app[keys.AUDIT_READER] = audit, AuditReader(_audited(core))
         app[keys.METRICS] = metrics
         app[keys.VIEWERS] = viewers
-        if settings.runs.on_shutdown == "stop":
-            grace_seconds = settings.runs.stop_grace_seconds
-            app.on_shutdown.append(lambda _: core.running.control.stop_all(grace_seconds))
-        # After the stops, so that viewers see the ends of these runs.
-        app.on_shutdown.append(viewers.close)
+        _end_with(app, core, viewers, settings)
         yield app, tasks
+
+
+def _end_with(app: web.Application, core: Core, viewers: Viewers, settings: Settings) -> None:
+    """Have viewers closed at the end, after the runs were stopped, if they are to be."""
+    if settings.runs.on_shutdown == "stop":
+        grace_seconds = settings.runs.stop_grace_seconds
+        app.on_shutdown.append(lambda _: core.running.control.stop_all(grace_seconds))
+    # After the stops, so that viewers see the ends of these runs.
+    app.on_shutdown.append(viewers.close)
 
 
 async def _audit_log(settings: AccessSettings, core: Core) -> AuditLog | None:
@@ -247,18 +254,38 @@ def _hooks(
     return hooks
 
 
-def _events(core: Core, commands: CommandRepository) -> Events:
+def _hosts(core: Core) -> Hosts:
+    """Have this host asked for its runs: there is no other."""
+    running = core.running
+    return LocalHost(
+        core.state.host,
+        core.active,
+        running.runner,
+        running.control,
+        running.finisher,
+        core.runs,
+    )
+
+
+def _starts(core: Core, hosts: Hosts) -> Starts:
+    """Have runs stored and started, and those ended whose storing was never confirmed."""
+    unconfirmed = Unconfirmed(core.state.host, hosts, core.runs, core.faults)
+    core.tasks.start(unconfirmed.run(), "unconfirmed runs")
+    return Starts(core.state.host, hosts, core.runs, core.active.admit)
+
+
+def _events(core: Core, hosts: Hosts, commands: CommandRepository) -> Events:
     """Have changes of runs and commands told to those who listen."""
     elsewhere = partial(core.runs.changed_elsewhere, core.state.host)
-    events = Events(core.active, Labels(commands.labels), elsewhere)
+    events = Events(hosts, Labels(commands.labels), elsewhere)
     core.tasks.start(events.run(), "events")
     return events
 
 
-def _follow_ends(core: Core, events: Events, notifying: Notifying) -> None:
+def _follow_ends(core: Core, starts: Starts, events: Events, notifying: Notifying) -> None:
     """Have made what follows the ends of runs, and tell of every change."""
     on_told = notifying.notifier.wake
-    ends = Ends(EndRepository(core.database), core.running.runner, core.faults, on_told)
+    ends = Ends(EndRepository(core.database), starts, core.faults, on_told)
 
     def changed(live: LiveRun) -> None:
         events.run_changed(live)

@@ -21,10 +21,10 @@ from server.repositories.commands import CommandRepository
 from server.repositories.page import Page
 from server.services.access.audit import Audit
 from server.services.events.events import Events
+from server.services.hosts.hosts import Hosts
 from server.services.parameters import new_run
 from server.services.requests import Requests
-from server.services.running.runner import Runner
-from server.services.runs import RunService
+from server.services.starting.starts import Starts
 from server.services.views import CommandView
 
 
@@ -34,8 +34,8 @@ class CommandService:
     def __init__(
         self,
         commands: CommandRepository,
-        runner: Runner,
-        runs: RunService,
+        hosts: Hosts,
+        starts: Starts,
         requests: Requests,
         audit: Audit,
         events: Events,
@@ -44,8 +44,8 @@ class CommandService:
         self._events = events
         self._requests = requests
         self._commands = commands
-        self._runner = runner
-        self._runs = runs
+        self._starts = starts
+        self._hosts = hosts
 
     async def create(
         self,
@@ -94,14 +94,14 @@ class CommandService:
                 run_as=run_as,
                 key=key,
                 new=new_run(options, asked),
-                host=self._runner.host,
+                host=self._starts.host,
                 by=by,
                 request=request,
             )
-            return self._told(CommandView(command, (await self._runner.dispatch(run)).view))
+            return self._told(CommandView(command, await self._starts.queue(run)))
 
         async def again(made: MadeBefore) -> CommandView:
-            run = None if made.run_id is None else await self._runs.resume(made.run_id)
+            run = None if made.run_id is None else await self._starts.resume(made.run_id)
             return CommandView(await self._commands.get(made.command_id), run)
 
         with self._audit.trying(Act.COMMAND_CREATE, by):
@@ -206,7 +206,7 @@ class CommandService:
         self._events.command_deleted(command_id, group)
 
     def _view(self, command: Command, run: Run | None) -> CommandView:
-        return CommandView(command, None if run is None else self._runs.overlay(run))
+        return CommandView(command, None if run is None else self._hosts.view(run))
 
     def _told(self, view: CommandView, *, moved_from: str | None = None) -> CommandView:
         """Tell those who listen of a command that was made or changed."""

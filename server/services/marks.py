@@ -11,7 +11,7 @@ from server.output.lines import LineRange, newlines
 from server.output.log import RunLog
 from server.output.marks import Mark
 from server.services.archive.chunks import Chunks
-from server.services.running.active import ActiveRuns
+from server.services.hosts.hosts import Hosts
 from server.services.running.live import LiveRun
 from server.services.runs import RunService
 
@@ -69,8 +69,8 @@ class MarksOfLines:
 class Marks:
     """Marks of runs, live and finished."""
 
-    def __init__(self, active: ActiveRuns, runs: RunService, chunks: Chunks) -> None:
-        self._active = active
+    def __init__(self, hosts: Hosts, runs: RunService, chunks: Chunks) -> None:
+        self._hosts = hosts
         self._runs = runs
         self._chunks = chunks
 
@@ -91,8 +91,7 @@ class Marks:
 
     @asynccontextmanager
     async def _output(self, run_id: UUID) -> AsyncIterator[MarkedOutput]:
-        live = self._active.get(run_id)
-        async with self._runs.output(run_id) as output:
+        async with self._hosts.follow(run_id) as live, self._runs.output(run_id) as output:
             if live is not None and isinstance(output, RunLog):
                 yield LiveMarks(live, output, self._chunks)
             else:

@@ -17,7 +17,7 @@ from server.errors import (
     RunNotFoundError,
 )
 from server.keeper.failpoints import failpoint
-from server.models import MadeBefore, RequestKey, Run, RunFilter, RunState
+from server.models import MadeBefore, RequestKey, Run, RunFilter
 from server.output.frames import cut_characters
 from server.output.source import Output
 from server.repositories.commands import CommandRepository
@@ -27,13 +27,10 @@ from server.services.access.audit import Audit
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.events.events import Events
+from server.services.hosts.hosts import Hosts
 from server.services.requests import Requests
-from server.services.running import outcome
-from server.services.running.active import ActiveRuns
-from server.services.running.control import Control
-from server.services.running.finisher import Finisher
 from server.services.running.live import LiveRun, RunView
-from server.services.running.runner import Runner
+from server.services.starting.starts import Starts
 
 NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 
@@ -45,10 +42,8 @@ class RunService:
 
     def __init__(
         self,
-        runner: Runner,
-        control: Control,
-        finisher: Finisher,
-        active: ActiveRuns,
+        hosts: Hosts,
+        starts: Starts,
         commands: CommandRepository,
         runs: RunRepository,
         chunks: Chunks,
@@ -58,10 +53,8 @@ class RunService:
         *,
         stop_grace_seconds: float,
     ) -> None:
-        self._runner = runner
-        self._control = control
-        self._finisher = finisher
-        self._active = active
+        self._hosts = hosts
+        self._starts = starts
         self._commands = commands
         self._runs = runs
         self._chunks = chunks
@@ -91,29 +84,15 @@ class RunService:
 
         async def make() -> RunView:
             command = await self._commands.get(command_id)
-            return (await self._runner.start(command, asked, by=by, request=request)).view
+            return await self._starts.start(command, asked, by=by, request=request)
 
         async def again(made: MadeBefore) -> RunView:
             if made.run_id is None:
                 raise RunNotFoundError("The request of this key started no run.")
-            return await self.resume(made.run_id)
+            return await self._starts.resume(made.run_id)
 
         with self._audit.trying(Act.COMMAND_START, by, command_id=command_id):
             return await self._requests.once(request, make, again)
-
-    async def resume(self, run_id: UUID) -> RunView:
-        """Return a run that was stored; start it if the answer to its storing was lost.
-
-        Raises:
-            RunNotFoundError: it was deleted.
-        """
-        live = self._active.get(run_id)
-        if live is not None:
-            return live.view
-        run = await self._runs.get(run_id)
-        # Of its first epoch, it was stored, and the answer to that was lost: it was not dispatched.
-        unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self._runner.host
-        return (await self._runner.dispatch(run)).view if unheard else self.overlay(run)
 
     async def get(self, run_id: UUID) -> RunView:
         """Return a run.
@@ -121,8 +100,8 @@ class RunService:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        live = self._active.get(run_id)
-        return live.view if live is not None else self.overlay(await self._runs.get(run_id))
+        live = self._hosts.live(run_id)
+        return live.view if live is not None else self._hosts.view(await self._runs.get(run_id))
 
     async def script_of(self, run_id: UUID) -> str:
         """Return the script that a run executes, as it was when the run was stored.
@@ -139,11 +118,11 @@ class RunService:
             RunNotFoundError: the command has no run.
             CommandNotFoundError: there is no such command.
         """
-        active = self._active.of_command(command_id)
+        active = self._hosts.of_command(command_id)
         if active:
             return active[0].view
         await self._commands.get(command_id)
-        return self.overlay(await self._runs.latest(command_id))
+        return self._hosts.view(await self._runs.latest(command_id))
 
     async def list(
         self,
@@ -155,7 +134,7 @@ class RunService:
     ) -> Page[RunView]:
         """Return runs of the commands of some groups, None for every one; newest first."""
         page = await self._runs.list(asked, groups=groups, limit=limit, cursor=cursor)
-        return Page([self.overlay(run) for run in page.items], page.next)
+        return Page([self._hosts.view(run) for run in page.items], page.next)
 
     async def history(
         self, command_id: UUID, *, groups: AbstractSet[str] | None, limit: int, cursor: str | None
@@ -234,23 +213,11 @@ class RunService:
             run_id=run.id,
             details={"signal": signal, "grace_seconds": grace, **details},
         ):
-            if self._active.get(run.id) is None:
-                return await self._end_unfollowed(run)
-            return (await self._control.stop(run.id, signal=signal, grace_seconds=grace)).view
-
-    async def _end_unfollowed(self, run: Run) -> RunView:
-        """End a run that is stored as active and that this server does not have, as lost.
-
-        Its state directory is lost, or another server's. Whoever stops it wants it to end.
-        """
-        ours = run.host == self._runner.host
-        ended = await self._runs.end_unfollowed(run, outcome.unfollowed(ours=ours))
-        if ended is None:
-            raise NoActiveRunError("The run has changed meanwhile. Look at it again.")
-        logger.warning("run ended as lost: no server follows it", extra={"run": run.id})
-        view = RunView.stored(ended)
-        self._events.run_told(view)
-        return view
+            followed = self._hosts.live(run.id) is not None
+            view = await self._hosts.stop(run, signal=signal, grace_seconds=grace)
+            if not followed:  # else each of its changes is told of
+                self._events.run_told(view)
+            return view
 
     async def signal(self, run_id: UUID, *, by: Actor, signal: str) -> RunView:
         """Send a signal to a run's process group; SIGSTOP pauses it, SIGCONT resumes it.
@@ -269,7 +236,7 @@ class RunService:
             run_id=run_id,
             details={"signal": signal},
         ):
-            return (await self._control.signal(run_id, signal)).view
+            return await self._hosts.signal(run, signal)
 
     async def stop_command(
         self,
@@ -305,7 +272,7 @@ class RunService:
         """Return a command's active runs; also those of another server, which nobody may follow."""
         await self._commands.get(command_id)
         stored = [run.id for run in await self._runs.active_of_command(command_id)]
-        live = [live.run.id for live in self._active.of_command(command_id)]
+        live = [live.run.id for live in self._hosts.of_command(command_id)]
         return dict.fromkeys([*live, *stored])
 
     async def text(self, run_id: UUID, limit: int) -> tuple[str, bool]:
@@ -332,7 +299,7 @@ class RunService:
             RunNotFollowedError: it has not ended, and this server does not follow it.
         """
         if live is not None:
-            return await live.wait_ended(self._finisher.end_of)
+            return await self._hosts.wait_ended(live)
         run = (await self.get(run_id)).run
         if not run.state.final:
             raise RunNotFollowedError("The run has not ended, but this server does not follow it.")
@@ -347,11 +314,11 @@ class RunService:
             ArchiveDamagedError: from there on; the run's reason says so from now on.
         """
         failpoint("output.opened")
-        live = self._active.get(run_id)
-        if live is not None and live.log is not None:
-            with live.log.acquire() as log:
-                yield log
-            return
+        async with self._hosts.follow(run_id) as live:
+            if live is not None and live.log is not None:
+                with live.log.acquire() as log:
+                    yield log
+                return
         try:
             yield ArchivedOutput(await self._runs.get(run_id), self._chunks)
         except ArchiveDamagedError as error:
@@ -359,8 +326,3 @@ class RunService:
             with suppress(DatabaseUnavailableError):
                 await self._runs.note_damage(run_id, str(error), kind=error.KIND)
             raise
-
-    def overlay(self, run: Run) -> RunView:
-        """View a stored run, as it is live when it is active here."""
-        live = self._active.get(run.id)
-        return RunView.stored(run) if live is None else live.view

@@ -1,7 +1,7 @@
 """What a viewer sees of a run, in order: the run, its output as it grows, its end."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from server.output.growth import NOTHING_TOLD, growth
 from server.output.log import RunLog
 from server.output.source import Output
 from server.output.start import Start
-from server.services.running.active import ActiveRuns
+from server.services.hosts.hosts import Hosts
 from server.services.running.live import LiveRun, RunView
 from server.services.runs import RunService
 
@@ -61,8 +61,8 @@ Event = RunChanged | Frame | Ended
 class Watching:
     """Lets viewers follow runs."""
 
-    def __init__(self, active: ActiveRuns, runs: RunService) -> None:
-        self._active = active
+    def __init__(self, hosts: Hosts, runs: RunService) -> None:
+        self._hosts = hosts
         self._runs = runs
 
     async def watch(
@@ -80,12 +80,13 @@ class Watching:
             ArchiveDamagedError: its archive is damaged where it was to be read.
         """
         shows_changes = wanted.format is StreamFormat.JSON
-        live = self._active.get(run_id)
-        if live is not None:
-            async for view in live.until_started():
-                if shows_changes:
-                    yield RunChanged(view)
-        async with self._runs.output(run_id) as output:
+        async with AsyncExitStack() as held:
+            live = await held.enter_async_context(self._hosts.follow(run_id))
+            if live is not None:
+                async for view in live.until_started():
+                    if shows_changes:
+                        yield RunChanged(view)
+            output = await held.enter_async_context(self._runs.output(run_id))
             # Changes count from here on: before the run is read, so that none is missed.
             grown = _Changes(live, output).grown if shows_changes else output.grown
             if shows_changes:

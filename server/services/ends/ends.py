@@ -15,7 +15,7 @@ from server.repositories.ends import Ended, EndRepository
 from server.services.ends.following import following
 from server.services.faults import Faults
 from server.services.running.live import LiveRun
-from server.services.running.runner import Runner
+from server.services.starting.starts import Starts
 from server.services.tasks import forever
 
 AT_A_TIME = 16
@@ -39,12 +39,12 @@ class Ends:
     def __init__(
         self,
         ends: EndRepository,
-        runner: Runner,
+        starts: Starts,
         faults: Faults,
         on_told: Callable[[], None],
     ) -> None:
         self._ends = ends
-        self._runner = runner
+        self._starts = starts
         self._faults = faults
         self._on_told = on_told
         self._ended = asyncio.Event()
@@ -63,7 +63,7 @@ class Ends:
     async def _look_on(self) -> None:
         while True:
             self._ended.clear()
-            found = await self._ends.due(self._runner.host, AT_A_TIME, but=self._left_alone())
+            found = await self._ends.due(self._starts.host, AT_A_TIME, but=self._left_alone())
             for ended in found:
                 await self._follow_or_postpone(ended)
             if not found:
@@ -96,14 +96,14 @@ class Ends:
             run,
             retry=follows.retry,
             told=follows.told,
-            host=self._runner.host,
+            host=self._starts.host,
             by=_actor(run),
         )
         failpoint("end.followed")
         if follows.told:
             self._on_told()
         if retry is not None:
-            await self._runner.dispatch(retry)
+            await self._starts.queue(retry)
 
     async def _wait(self) -> None:
         try:

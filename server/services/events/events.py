@@ -6,7 +6,7 @@ heard is told to fetch anew.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,6 @@ from server.services.events.changes import (
 )
 from server.services.events.labels import Labels
 from server.services.events.ring import Ring
-from server.services.running.active import ActiveRuns
 from server.services.running.live import LiveRun, RunView
 from server.services.views import CommandView
 
@@ -67,10 +66,10 @@ class Told:
 
 
 class Events:
-    """Takes note of changes, and tells them to those who listen."""
+    """Takes note of changes, and tells them to those who listen; `lives` are the live runs now."""
 
-    def __init__(self, active: ActiveRuns, labels: Labels, elsewhere: Elsewhere) -> None:
-        self._active = active
+    def __init__(self, lives: Iterable[LiveRun], labels: Labels, elsewhere: Elsewhere) -> None:
+        self._lives = lives
         self._labels = labels
         self._elsewhere = elsewhere
         # They ascend over restarts, as fewer changes than microseconds go by.
@@ -163,7 +162,7 @@ class Events:
         """Note how much the runs have written of which that is more than before."""
         before, self._sizes = self._sizes, {}
         growths = self._growths
-        for live in self._active:
+        for live in self._lives:
             if live.log is None:
                 continue
             size = self._sizes[live.run.id] = live.log.size

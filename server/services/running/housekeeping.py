@@ -1,16 +1,11 @@
 """What is checked from time to time: the keeper, the rows and the remains of runs."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from server.errors import DatabaseRefusedError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
-from server.models import Run
-from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
-from server.services.faults import Faults
 from server.services.ledger.ledger import Ledger
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
@@ -25,9 +20,6 @@ KEEPER_SECONDS = 1.0
 ROWS_SECONDS = 30.0
 """Between two checks whether the rows of active runs are still there."""
 
-UNCONFIRMED_SECONDS = 60.0
-"""Age at which a queued run that nobody here knows of cannot be one that is just being stored."""
-
 SWEEP_SECONDS = 60.0
 """Between two tries to remove what could not be removed of a run when its end was stored."""
 
@@ -40,35 +32,26 @@ class Housekeeping:
     def __init__(
         self,
         *,
-        host: str,
         care: SpoolCare,
         keeper: KeeperClient,
         archiver: Archiver,
-        runs: RunRepository,
         ledger: Ledger,
         active: ActiveRuns,
         follower: Follower,
         finisher: Finisher,
-        faults: Faults,
-        dispatch: Callable[[Run], Awaitable[object]],
     ) -> None:
-        self._host = host
         self._care = care
         self._keeper = keeper
         self._archiver = archiver
-        self._runs = runs
         self._ledger = ledger
         self._active = active
         self._follower = follower
         self._finisher = finisher
-        self._faults = faults
-        self._dispatch = dispatch
 
     def start(self, tasks: Tasks) -> None:
         """Start all of it."""
         tasks.start(self.keep_keeper(), "keeper")
         tasks.start(self.check_rows(), "rows of runs")
-        tasks.start(self.end_unconfirmed(), "unconfirmed runs")
         tasks.start(self.remove_remains(), "what runs left")
 
     async def keep_keeper(self) -> None:
@@ -114,27 +97,6 @@ class Housekeeping:
                     self._finisher.forget(live)
 
         await forever(check, seconds=ROWS_SECONDS, name="check of runs' rows")
-
-    async def end_unconfirmed(self) -> None:
-        """End runs that were stored although the answer to their users was an error.
-
-        The database's answer was lost; nobody expects such a run to start by now. One that nobody
-        asked for by hand, such as a retry, was told to nobody: it is started after all.
-        """
-
-        async def end() -> None:
-            for run in await self._runs.unconfirmed(self._host, UNCONFIRMED_SECONDS):
-                if self._active.get(run.id) is not None:
-                    continue  # it is in the queue, as it should be
-                if run.cause is not None:
-                    await self._dispatch(run)
-                    continue
-                try:
-                    await self._runs.finish_queued(run.id, outcome.unconfirmed())
-                except DatabaseRefusedError as error:
-                    self._faults.report(run.id, "its row cannot be written", error)
-
-        await forever(end, seconds=UNCONFIRMED_SECONDS, name="ending of unconfirmed runs")
 
     async def remove_remains(self) -> None:
         """Remove what could not be removed of a run when its end was stored."""

@@ -3,17 +3,14 @@
 import asyncio
 import logging
 
-from server.access import Actor
-from server.definition import PLAIN_START, CauseKind, StartAsked
+from server.definition import CauseKind
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperEndedError, KeeperError, KeeperRefusedError
-from server.models import Command, RequestKey, Run
-from server.repositories.runs import RunRepository
+from server.models import Run
 from server.services.faults import cause
 from server.services.ledger.ledger import Ledger, StartData
 from server.services.metrics import Metrics
-from server.services.parameters import new_run
 from server.services.running import outcome, waiting
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
@@ -28,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Dispatches runs: each is stored as `queued`, then started by the keeper.
+    """Dispatches runs that are stored as `queued`: has the keeper start them.
 
     The keeper starts a run at most once, so that after a crash the Runner simply asks again.
     """
@@ -36,10 +33,8 @@ class Runner:
     def __init__(
         self,
         *,
-        host: str,
         launch: Launch,
         keeper: KeeperClient,
-        runs: RunRepository,
         ledger: Ledger,
         active: ActiveRuns,
         run_tasks: RunTasks,
@@ -47,47 +42,14 @@ class Runner:
         finisher: Finisher,
         metrics: Metrics,
     ) -> None:
-        self.host = host
         self._launch = launch
         self._keeper = keeper
-        self._runs = runs
         self._ledger = ledger
         self._active = active
         self._run_tasks = run_tasks
         self._follower = follower
         self._finisher = finisher
         self._metrics = metrics
-
-    async def start(
-        self,
-        command: Command,
-        asked: StartAsked = PLAIN_START,
-        *,
-        by: Actor,
-        request: RequestKey | None = None,
-    ) -> LiveRun:
-        """Store a new run of the command and start it, or queue it when all places are taken.
-
-        Raises:
-            ParametersError: the command does not take the values.
-            ConcurrencyLimitError: as many of its runs go on as it lets, and no more is to wait.
-            LimitReachedError: the command has as many active runs as it may.
-            RequestRepeatedError: the request was answered before.
-            DatabaseUnavailableError: the run cannot be stored.
-        """
-        new = new_run(command.options, asked)
-        self._active.admit(command.id)  # before it is stored: what is refused leaves nothing
-        return await self.dispatch(
-            await self._runs.add(
-                command.id,
-                command.script,
-                self.host,
-                run_as=command.run_as,
-                new=new,
-                by=by,
-                request=request,
-            )
-        )
 
     async def dispatch(self, run: Run) -> LiveRun:
         """Start a run that is stored as queued, or queue it; harmless when that is done already."""

@@ -10,10 +10,10 @@ from server.repositories.notifications import NotificationRepository
 from server.repositories.schedules import ScheduleRepository
 from server.services.access.audit import Audit
 from server.services.running.active import ActiveRuns
-from server.services.running.runner import Runner
 from server.services.schedules.firing import Firing
 from server.services.schedules.lagging import Lagging
 from server.services.schedules.schedules import ScheduleService
+from server.services.starting.starts import Starts
 from server.services.tasks import Tasks
 
 
@@ -28,7 +28,7 @@ class Scheduling:
         self,
         database: Database,
         commands: CommandRepository,
-        runner: Runner,
+        starts: Starts,
         active: ActiveRuns,
         audit: Audit,
         *,
@@ -37,12 +37,10 @@ class Scheduling:
     ) -> None:
         schedules, fires = ScheduleRepository(database), FireRepository(database)
         self.firing = Firing(
-            host=runner.host,
             commands=commands,
             schedules=schedules,
             fires=fires,
-            runner=runner,
-            admit=active.admit,
+            starts=starts,
             on_told=on_told,
         )
         kept = None if kept_days is None else timedelta(days=kept_days)

@@ -30,7 +30,6 @@ from server.repositories.fires import FireRepository, Outcome, Step
 from server.repositories.schedules import ScheduleRepository
 from server.schedules import Fire, FireOutcome, Schedule
 from server.services.parameters import new_run
-from server.services.running.runner import Runner
 from server.services.schedules.cron import Cron, CronError, ZoneError
 from server.services.schedules.decision import (
     CORRECTED,
@@ -41,6 +40,7 @@ from server.services.schedules.decision import (
     paused,
 )
 from server.services.schedules.telling import decided_late
+from server.services.starting.starts import Starts
 from server.services.tasks import retry
 
 LOOK_SECONDS = 10.0
@@ -69,28 +69,23 @@ def actor_of(schedule_id: UUID) -> Actor:
 class Firing:
     """Decides what comes of due times, and starts the runs.
 
-    `admit` raises LimitReachedError where a command has as many active runs as it may. `on_told`
-    is called after it was stored who is to be told of due times that were decided late.
+    `on_told` is called after it was stored who is to be told of due times that were decided late.
     """
 
     def __init__(
         self,
         *,
-        host: str,
         commands: CommandRepository,
         schedules: ScheduleRepository,
         fires: FireRepository,
-        runner: Runner,
-        admit: Callable[[UUID], None],
+        starts: Starts,
         on_told: Callable[[], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._host = host
         self._commands = commands
         self._schedules = schedules
         self._fires = fires
-        self._runner = runner
-        self._admit = admit
+        self._starts = starts
         self._on_told = on_told
         self._clock = clock
         self._changed = asyncio.Event()
@@ -209,7 +204,7 @@ class Firing:
         ours, run = await self._fires.fire(schedule, step, outcome)
         failpoint("schedule.decided")
         if run is not None:
-            await self._runner.dispatch(run)
+            await self._starts.queue(run)
         if not ours:  # another server had it, or it has changed: it is read anew
             self._put_aside(schedule.id, RETRY_SECONDS)
         elif step.told is not None:
@@ -237,7 +232,7 @@ class Firing:
         ours, run = await self._fires.settle(fire, outcome)
         failpoint("schedule.settled")
         if run is not None:
-            await self._runner.dispatch(run)
+            await self._starts.queue(run)
         if not ours:
             self._put_aside(schedule.id, RETRY_SECONDS)
 
@@ -265,14 +260,14 @@ class Firing:
             command=command,
             outcome=FireOutcome.STARTED,
             reason=reason,
-            host=self._host,
+            host=self._starts.host,
             now=now,
             by=actor_of(schedule.id),
             run=run,
         )
 
     async def _new_run(self, schedule: Schedule, command: Command, due_at: datetime) -> NewRun:
-        self._admit(command.id)
+        self._starts.admit(command.id)
         values = dict(schedule.parameters)
         if command.options.secrets:
             # One that is a secret no more would be shown: it is given anew by whoever knows it.
@@ -292,7 +287,7 @@ class Firing:
             command=command,
             outcome=outcome,
             reason=reason,
-            host=self._host,
+            host=self._starts.host,
             now=self._clock(),
             by=actor_of(schedule_id),
         )

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import orjson
@@ -21,7 +21,6 @@ from tests.support.runs import a_run
 from tests.support.waiting import patience
 
 if TYPE_CHECKING:
-    from server.services.running.active import ActiveRuns
     from server.services.runs import RunService
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -36,9 +35,6 @@ class Site:
         self._spool = Spool.of(root)
         self._spool.create(str(self.run.id), b"true")
         self.log = RunLog(self._spool.directory(str(self.run.id)))
-
-    def get_live(self, _: UUID) -> LiveRun:
-        return self.live
 
     async def get(self, _: UUID) -> RunView:
         return self.live.view
@@ -64,11 +60,15 @@ class Site:
         self.log.refresh()
 
 
-class Active:
-    """The active runs, of which there is one."""
+class Hosts:
+    """The hosts that have runs, of which there is one."""
 
     def __init__(self, site: Site) -> None:
-        self.get = site.get_live
+        self._live = site.live
+
+    @asynccontextmanager
+    async def follow(self, _: UUID) -> AsyncIterator[LiveRun]:
+        yield self._live
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def watching(site: Site, stream_format: StreamFormat) -> AsyncGenerator[Event, None]:
-    service = Watching(cast("ActiveRuns", Active(site)), cast("RunService", site))
+    service = Watching(cast("Any", Hosts(site)), cast("RunService", site))
     return service.watch(site.run.id, Wanted(stream_format), pace=Pace())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from server.definition import PLAIN_START, StartAsked
 from server.keeper.client import KeeperClient
 from server.keeper.records import Limits
 from server.keeper.spool import Spool
@@ -21,12 +22,14 @@ from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
+from server.services.hosts.local import LocalHost
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
-from server.services.running.assembly import Running
+from server.services.running.assembly import Means, Running, turns
 from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
+from server.services.starting.starts import Starts
 from server.services.tasks import Tasks
 from server.settings.groups import ArchiveSettings
 from tests.support.access import BY
@@ -65,7 +68,7 @@ class Site:
             faults=self.faults,
         )
         self.active = ActiveRuns(max_concurrent_runs=max_concurrent_runs, max_runs_per_command=10)
-        running = Running(
+        means = Means(
             host=host,
             launch=Launch(  # noqa: S604  the setting of that name
                 shell="/bin/sh",
@@ -78,17 +81,20 @@ class Site:
             watch=self.watch,
             archiver=self.archiver,
             ledger=self.ledger,
-            runs=self.runs,
-            turns=TurnRepository(database),
             active=self.active,
             tasks=self.tasks,
             metrics=metrics,
             faults=self.faults,
         )
+        running = Running(means)
         self.runner, self.control = running.runner, running.control
         self.recovery, self.housekeeping = running.recovery, running.housekeeping
-        self.turns = running.turns
+        self.turns = turns(means, running, TurnRepository(database))
         self.turns.stop = self._stop
+        self.hosts = LocalHost(
+            host, self.active, self.runner, self.control, running.finisher, self.runs
+        )
+        self.starts = Starts(host, self.hosts, self.runs, self.active.admit)
 
     async def begin(self) -> None:
         await self.recovery.recover(self.ledger)
@@ -104,7 +110,13 @@ class Site:
         return await self.runs.add((await self.command(script)).id, script, host, by=BY)
 
     async def start(self, script: str) -> LiveRun:
-        return await self.runner.start(await self.command(script), by=BY)
+        return await self.start_of(await self.command(script))
+
+    async def start_of(self, command: Command, asked: StartAsked = PLAIN_START) -> LiveRun:
+        view = await self.starts.start(command, asked, by=BY)
+        live = self.active.get(view.run.id)
+        assert live is not None
+        return live
 
     async def ended(self, live: LiveRun) -> Run:
         """Wait until a run's end is stored and its spool removed; return the stored run."""

@@ -18,9 +18,9 @@ async def test_a_command_has_so_many_active_runs(site: Site) -> None:
     await site.begin()
     command = await site.command("sleep 1000")
     for _ in range(10):
-        await site.runner.start(command, by=BY)
+        await site.starts.start(command, by=BY)
     with pytest.raises(LimitReachedError, match="TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"):
-        await site.runner.start(command, by=BY)
+        await site.starts.start(command, by=BY)
 
 
 async def test_a_run_that_the_keeper_refuses_ends_and_holds_up_nobody(

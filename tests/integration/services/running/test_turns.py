@@ -57,7 +57,7 @@ async def test_no_more_than_the_limit_go_on_and_the_rest_start_in_their_order(
 ) -> None:
     await site.begin()
     command = await limited(site, notes.script(), limit=2)
-    lives = [await site.runner.start(command, by=BY) for _ in range(6)]
+    lives = [await site.start_of(command) for _ in range(6)]
     await begun(notes, *lives[:2])
     assert [live.view.run.state for live in lives[2:]] == [RunState.QUEUED] * 4
     await until(lambda: all("(limit 2)" in (live.view.run.reason or "") for live in lives[2:]))
@@ -75,7 +75,7 @@ async def test_what_waits_for_its_turn_takes_no_place_and_holds_up_nobody(
     async with a_site(database, tmp_path / "state", max_concurrent_runs=2) as site:
         await site.begin()
         command = await limited(site, notes.script())
-        first, second = [await site.runner.start(command, by=BY) for _ in range(2)]
+        first, second = [await site.start_of(command) for _ in range(2)]
         await begun(notes, first)
         other = await site.start("exit 5")
         assert (await site.ended(other)).exitcode == 5
@@ -95,12 +95,12 @@ async def test_two_servers_keep_one_limit(
     await site.begin()
     async with elsewhere(database, tmp_path) as other:
         command = await limited(site, notes.script(until="first"))
-        first = await site.runner.start(command, by=BY)
+        first = await site.start_of(command)
         await begun(notes, first)
-        second = await other.runner.start(command, by=BY)
+        second = await other.start_of(command)
         reason = f"it waits for run {first.run.id} (of another server, host here) of its command"
         await until(lambda: second.view.run.reason == f"{reason} (limit 1)")
-        more = [await one.runner.start(command, by=BY) for one in (site, other, site, other)]
+        more = [await one.start_of(command) for one in (site, other, site, other)]
         notes.open("first")
         for live in (first, second, *more):
             one = site if live.run.host == "here" else other
@@ -112,13 +112,13 @@ async def test_two_servers_keep_one_limit(
 async def test_refused_beyond_the_limit_nothing_is_stored(site: Site, notes: Notes) -> None:
     await site.begin()
     command = await limited(site, notes.script(), beyond=Beyond.REFUSE)
-    first = await site.runner.start(command, by=BY)
+    first = await site.start_of(command)
     with pytest.raises(ConcurrencyLimitError, match=str(first.run.id)):
-        await site.runner.start(command, by=BY)
+        await site.start_of(command)
     notes.open()
     await site.ended(first)
     assert [run.id for run in (await site.runs.list(limit=10)).items] == [first.run.id]
-    again = await site.runner.start(command, by=BY)
+    again = await site.start_of(command)
     assert (await site.ended(again)).state is RunState.SUCCEEDED
 
 
@@ -126,10 +126,10 @@ async def test_the_newest_replaces_those_before_it(site: Site, notes: Notes) -> 
     """The one that goes on is stopped, the one that waits never starts."""
     await site.begin()
     command = await limited(site, notes.script(), beyond=Beyond.REPLACE)
-    first = await site.runner.start(command, by=BY)
+    first = await site.start_of(command)
     await begun(notes, first)
-    second = await site.runner.start(command, by=BY)
-    third = await site.runner.start(command, by=BY)
+    second = await site.start_of(command)
+    third = await site.start_of(command)
     await begun(notes, third)
     notes.open()
     ended = [await site.ended(live) for live in (first, second, third)]
@@ -150,9 +150,9 @@ async def test_a_run_is_replaced_by_one_of_another_server(
     await site.begin()
     async with elsewhere(database, tmp_path) as other:
         command = await limited(site, notes.script(), beyond=Beyond.REPLACE)
-        first = await site.runner.start(command, by=BY)
+        first = await site.start_of(command)
         await begun(notes, first)
-        second = await other.runner.start(command, by=BY)
+        second = await other.start_of(command)
         assert (await site.ended(first)).state is RunState.STOPPED
         await begun(notes, second)
         notes.open()
@@ -164,9 +164,9 @@ async def test_a_limit_of_several_is_replaced_as_far_as_needed(site: Site, notes
     """The oldest goes."""
     await site.begin()
     command = await limited(site, notes.script(), limit=2, beyond=Beyond.REPLACE)
-    lives = [await site.runner.start(command, by=BY) for _ in range(2)]
+    lives = [await site.start_of(command) for _ in range(2)]
     await begun(notes, *lives)
-    third = await site.runner.start(command, by=BY)
+    third = await site.start_of(command)
     await begun(notes, third)
     notes.open()
     states = [(await site.ended(live)).state for live in (*lives, third)]
@@ -180,7 +180,7 @@ async def test_a_changed_limit_holds_for_the_next_turns(
 ) -> None:
     await site.begin()
     command = await limited(site, notes.script())
-    lives = [await site.runner.start(command, by=BY) for _ in range(3)]
+    lives = [await site.start_of(command) for _ in range(3)]
     await begun(notes, lives[0])
     concurrency = None if limit is None else {"limit": limit, "beyond": "queue"}
     change = CommandChange(keep_description=True, options={"concurrency": concurrency})
@@ -196,7 +196,7 @@ async def test_what_waits_is_stopped_and_leaves_its_turn_to_the_next(
 ) -> None:
     await site.begin()
     command = await limited(site, notes.script())
-    lives = [await site.runner.start(command, by=BY) for _ in range(3)]
+    lives = [await site.start_of(command) for _ in range(3)]
     await begun(notes, lives[0])
     await site.control.stop(lives[1].run.id, signal="SIGTERM", grace_seconds=1)
     assert lives[1].run.state is RunState.STOPPED
@@ -210,9 +210,9 @@ async def test_a_run_waits_for_its_time(site: Site) -> None:
     await site.begin()
     command = await site.command("true")
     later = datetime.now(UTC) + timedelta(seconds=1.5)
-    waiting = await site.runner.start(command, StartAsked(not_before=later), by=BY)
+    waiting = await site.start_of(command, StartAsked(not_before=later))
     far = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
-    stopped = await site.runner.start(command, StartAsked(not_before=far), by=BY)
+    stopped = await site.start_of(command, StartAsked(not_before=far))
     assert stopped.view.run.reason == "it waits until 2099-01-02 03:04:05 UTC"
     assert site.active.running == 0
     assert (await site.ended(waiting)).state is RunState.SUCCEEDED
@@ -262,7 +262,7 @@ async def test_runs_of_a_server_that_is_away_are_passed_over_in_the_line(
         await site.runs.add(command.id, command.script, "gone", new=new, by=BY) for _ in range(2)
     ]
     assert (gone.waits, away.waits) == (False, True)
-    live = await site.runner.start(command, by=BY)
+    live = await site.start_of(command)
     named = f"run {gone.id} (of another server, host gone)"
     await until(lambda: live.view.run.reason == f"it waits for {named} of its command (limit 1)")
     ended = await site.runs.end_unfollowed(gone, "it was given up")
@@ -287,7 +287,7 @@ async def test_a_command_without_a_limit_costs_no_statement_more(
         return await fetch_all(database, sql, *given, **named)
 
     monkeypatch.setattr(Database, "fetch_all", noted)
-    live = await site.runner.start(command, by=BY)
+    live = await site.start_of(command)
     assert (await site.ended(live)).exitcode == 5
     assert [sql for sql in asked if "commands_info AS r (" in sql] == asked[:1]
     assert not [sql for sql in asked if "FOR NO KEY UPDATE" in sql or "unnest(" in sql]

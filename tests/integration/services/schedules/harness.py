@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from server.definition import NO_OPTIONS, Options
 from server.models import Command, Run, RunEnd, RunState
@@ -36,14 +37,17 @@ class Clock:
         return self.now
 
 
-class Runner:
+class Starts:
     """Takes the runs that are stored, in the place of what starts them."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.runs: list[Run] = []
 
-    async def dispatch(self, run: Run) -> None:
+    def admit(self, _: UUID) -> None:
+        """Let any number be active."""
+
+    async def queue(self, run: Run) -> None:
         """Take a run."""
         self.runs.append(run)
 
@@ -69,21 +73,18 @@ class World:
             clock=self.clock,
         )
 
-    def server(self, host: str = "here") -> tuple[Firing, Runner]:
+    def server(self, host: str = "here") -> tuple[Firing, Starts]:
         """Be one more server."""
-        runner = Runner(host)
-
+        starts = Starts(host)
         firing = Firing(
-            host=host,
             commands=self.commands,
             schedules=self.schedules,
             fires=self.fires,
-            runner=runner,  # type: ignore[arg-type]  # it takes what the Runner takes
-            admit=lambda _: None,
+            starts=starts,  # type: ignore[arg-type]  # it takes what the Starts take
             on_told=self.wake,
             clock=self.clock,
         )
-        return firing, runner
+        return firing, starts
 
     def wake(self) -> None:
         """Note that there is something to be sent to targets."""

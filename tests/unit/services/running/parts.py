@@ -8,7 +8,7 @@ from server.keeper.spool import Spool
 from server.services.faults import Faults
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
-from server.services.running.assembly import Running
+from server.services.running.assembly import Means, Running
 from server.services.running.launch import Launch
 from server.services.tasks import Tasks
 
@@ -25,7 +25,7 @@ def running_parts(
 ) -> Running:
     """Build them on a state directory; what is not given must not be used."""
     unused = cast("Any", None)
-    return Running(
+    means = Means(
         host="host",
         launch=Launch(  # noqa: S604
             shell="/bin/sh",
@@ -38,10 +38,9 @@ def running_parts(
         watch=unused,
         archiver=unused,
         ledger=cast("Any", ledger),
-        runs=unused,
-        turns=unused,
         active=active,
         tasks=tasks or Tasks(),
         metrics=metrics or Metrics(),
         faults=Faults(Metrics()),
     )
+    return Running(means)

@@ -1,0 +1,64 @@
+"""Who is asked for a run, whatever host has it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+from uuid import UUID
+
+from server.models import Run
+from server.services.running.live import LiveRun, RunView
+
+
+class Hosts(Protocol):
+    """The hosts that have runs.
+
+    What is followed here is answered from memory, without the database; of all else there is what
+    is stored.
+    """
+
+    def __iter__(self) -> Iterator[LiveRun]:
+        """Iterate over the runs that are followed here."""
+        ...
+
+    def live(self, run_id: UUID) -> LiveRun | None:
+        """Return a run as it is followed here; None: it is not."""
+        ...
+
+    def of_command(self, command_id: UUID) -> Sequence[LiveRun]:
+        """Return a command's runs that are followed here, newest first."""
+        ...
+
+    def view(self, run: Run) -> RunView:
+        """View a stored run, as it is live where it is followed here."""
+        ...
+
+    def follow(self, run_id: UUID) -> AbstractAsyncContextManager[LiveRun | None]:
+        """Hold a run for somebody who watches it; None: nobody here can follow it."""
+        ...
+
+    async def wait_ended(self, live: LiveRun) -> Run:
+        """Return a run that is followed with its end, once its output has ended."""
+        ...
+
+    async def queue(self, run: Run) -> RunView:
+        """Have a run started that is stored as queued; harmless when that is done already."""
+        ...
+
+    async def stop(self, run: Run, *, signal: str, grace_seconds: float) -> RunView:
+        """End a run; harmless when it is ending already. What no host has ends as lost.
+
+        Raises:
+            NoActiveRunError: it has ended already.
+            KeeperUnavailableError: its keeper did not take the request.
+            DatabaseUnavailableError: it has no process, and its end cannot be stored.
+        """
+        ...
+
+    async def signal(self, run: Run, name: str) -> RunView:
+        """Send a signal to a run's process group.
+
+        Raises:
+            NoActiveRunError: the run has no process (any more).
+            KeeperUnavailableError: its keeper did not take the request.
+        """
+        ...

@@ -1,0 +1,74 @@
+"""Starts: a run is stored, then queued where it is to run."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from server.access import Actor
+from server.definition import PLAIN_START, StartAsked
+from server.models import Command, RequestKey, RunState
+from server.repositories.runs import RunRepository
+from server.services.hosts.hosts import Hosts
+from server.services.parameters import new_run
+from server.services.running.live import RunView
+
+
+class Starts:
+    """Stores runs and has them started, whoever asks for them.
+
+    `host` is the identity of the host that new runs are stored for. `admit` raises
+    LimitReachedError where a command has as many active runs as it may.
+    """
+
+    def __init__(
+        self, host: str, hosts: Hosts, runs: RunRepository, admit: Callable[[UUID], None]
+    ) -> None:
+        self.host = host
+        self.admit = admit
+        self.queue = hosts.queue
+        self._hosts = hosts
+        self._runs = runs
+
+    async def start(
+        self,
+        command: Command,
+        asked: StartAsked = PLAIN_START,
+        *,
+        by: Actor,
+        request: RequestKey | None = None,
+    ) -> RunView:
+        """Store a new run of the command and start it, or queue it when all places are taken.
+
+        Raises:
+            ParametersError: the command does not take the values.
+            ConcurrencyLimitError: as many of its runs go on as it lets, and no more is to wait.
+            LimitReachedError: the command has as many active runs as it may.
+            RequestRepeatedError: the request was answered before.
+            DatabaseUnavailableError: the run cannot be stored.
+        """
+        new = new_run(command.options, asked)
+        self.admit(command.id)  # before it is stored: what is refused leaves nothing
+        return await self.queue(
+            await self._runs.add(
+                command.id,
+                command.script,
+                self.host,
+                run_as=command.run_as,
+                new=new,
+                by=by,
+                request=request,
+            )
+        )
+
+    async def resume(self, run_id: UUID) -> RunView:
+        """Return a run that was stored; start it if the answer to its storing was lost.
+
+        Raises:
+            RunNotFoundError: it was deleted.
+        """
+        live = self._hosts.live(run_id)
+        if live is not None:
+            return live.view
+        run = await self._runs.get(run_id)
+        # Of its first epoch, it was stored, and the answer to that was lost: it was not queued.
+        unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self.host
+        return await self.queue(run) if unheard else self._hosts.view(run)
