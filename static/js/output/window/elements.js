@@ -1,4 +1,7 @@
-/** The elements of the rows that are drawn: as many as are seen, and used again for others. */
+/**
+ * The elements of the rows that are drawn: as many as are seen, and used again for others, where they stand if that can
+ * be. What a browser lays out anew is garbage later, of which it keeps tens of megabytes.
+ */
 import { fillRow, rowElement } from "./row.js";
 
 /** @typedef {import("../../model/types.js").Row} Row */
@@ -24,11 +27,7 @@ export class RowElements {
    */
   show(first, rows, lineOf) {
     const last = first + rows.length;
-    for (const [index, { element }] of this.drawn) {
-      if (index >= first && index < last) continue;
-      this.drawn.delete(index);
-      this.spare.push(element);
-    }
+    this.#leave((index) => index < first || index >= last);
     let next = null;
     for (let index = last - 1; index >= first; index -= 1) {
       next = this.#place(index, rows[index - first], lineOf(index), next);
@@ -39,8 +38,16 @@ export class RowElements {
 
   /** Has every row filled anew. */
   forget() {
-    for (const { element } of this.drawn.values()) this.spare.push(element);
-    this.drawn.clear();
+    this.#leave(() => true);
+  }
+
+  /** Those that stand last are used again first, for the last rows. @param {(index: number) => boolean} isLeft */
+  #leave(isLeft) {
+    const left = [...this.drawn.keys()].filter(isLeft).sort((one, other) => one - other);
+    for (const index of left) {
+      this.spare.push(this.drawn.get(index).element);
+      this.drawn.delete(index);
+    }
   }
 
   #place(index, row, line, next) {

@@ -23,18 +23,21 @@ export function rowElement() {
  * @param {number} line its number
  */
 export function fillRow(element, row, line) {
-  const [number, text] = element.children;
-  for (const added of [...element.children].slice(2)) added.remove();
-  element.className = "out-row";
-  element.classList.toggle("out-row--waiting", row === null);
-  element.classList.toggle("out-row--swallowed", row?.swallowed === true);
-  if (row?.beside) element.classList.add(`out-row--${row.beside}`);
-  element.dataset.line = String(line);
-  number.dataset.number = String(line);
-  number.ariaLabel = t("output.line", { line });
-  number.ariaHidden = row?.beside === "gap" ? "true" : null;
+  const [number, text, ...added] = element.children;
+  for (const one of added) one.remove();
+  const looks = [row === null && "waiting", row?.swallowed && "swallowed", row?.beside].filter(Boolean);
+  setOther(element, "className", ["out-row", ...looks.map((look) => `out-row--${look}`)].join(" "));
+  setOther(element.dataset, "line", String(line));
+  setOther(number.dataset, "number", String(line));
+  setOther(number, "ariaLabel", t("output.line", { line }));
+  setOther(number, "ariaHidden", row?.beside === "gap" ? "true" : null);
   text.replaceChildren(...(row?.spans ?? []).map(spanNode));
   if (row?.rest) element.append(restButton(row));
+}
+
+/** What is set to what it is has the browser work all the same. */
+function setOther(target, name, value) {
+  if (target[name] !== value) target[name] = value;
 }
 
 /** @param {Span} span @returns {Node} */
