@@ -21,6 +21,7 @@ async def asset(request: web.Request) -> web.StreamResponse:
     path, files = request.match_info["path"], request.app[FILES]
     found = files.find(path)
     if found is not None:
+        await found[0].made()
         return answer(request, found[0], lasts=found[1])
     if files.names(path):
         raise web.HTTPNotFound

@@ -1,9 +1,8 @@
-/** The screens, each loaded when it is first shown, or when nothing else is to be done. */
+/** The screens, each made when it is first shown, or when nothing else is to be done. */
 import { loading } from "./base/loading.js";
 import { useEffect, useReducer } from "./base/ui.js";
 import { MissingScreen } from "./parts/missing.js";
 
-/** The server reads this table: it names the modules of each screen in the page's HTML. */
 const MODULES = {
   commands: () => import("./commands/commands_screen.js").then(({ CommandsScreen }) => CommandsScreen),
   new: () => import("./commands/form_screen.js").then(({ NewScreen }) => NewScreen),
@@ -31,18 +30,22 @@ async function load(name) {
   if (!screens.has(name)) screens.set(name, await loading(MODULES[name]));
 }
 
-/** So that a screen is there at once, and whatever becomes of the server. */
+/** So that a screen is there at once, and whatever becomes of the server; one at a time, as output may come meanwhile. */
 async function loadRest() {
-  for (const name of Object.keys(MODULES)) await load(name);
+  for (const name of Object.keys(MODULES)) {
+    await new Promise((turn) => idle(turn));
+    await load(name);
+  }
 }
+
+const idle = globalThis.requestIdleCallback ?? setTimeout;
 
 let isFirst = true;
 
 function loadRestLater() {
   if (!isFirst) return;
   isFirst = false;
-  const idle = globalThis.requestIdleCallback ?? setTimeout;
-  setTimeout(() => idle(() => loadRest().catch(() => {})), REST_AFTER_MS);
+  setTimeout(() => loadRest().catch(() => {}), REST_AFTER_MS);
 }
 
 /** @param {string} name @returns {Function|undefined} its component; undefined: it is being loaded */

@@ -19,13 +19,14 @@ SHOW = """
 async ({ id, start, count, encoding }) => {
   // The page's own modules: others would have shortcuts and routes of their own.
   const at = document.querySelector('script[type="module"]').src.split("/js/")[0];
-  const { OutputWindow } = await import(at + "/js/output/window/window.js");
-  const { WindowFrame } = await import(at + "/js/output/window/frame.js");
-  const { html, render, useEffect, useRef, useState } = await import(at + "/js/base/ui.js");
-  const { useTimes, TimesButton } = await import(at + "/js/output/times/times.js");
-  const { useSelecting } = await import(at + "/js/output/selecting/selecting.js");
-  const { Notice } = await import(at + "/js/parts/notice.js");
-  const { ChosenBar } = await import(at + "/js/output/selecting/bar.js");
+  const { use } = await import(at + "/js/joined.js");
+  const { OutputWindow } = use("js/output/window/window.js");
+  const { WindowFrame } = use("js/output/window/frame.js");
+  const { html, render, useEffect, useRef, useState } = use("js/base/ui.js");
+  const { useTimes, TimesButton } = use("js/output/times/times.js");
+  const { useSelecting } = use("js/output/selecting/selecting.js");
+  const { Notice } = use("js/parts/notice.js");
+  const { ChosenBar } = use("js/output/selecting/bar.js");
   document.body.replaceChildren();
   const box = document.createElement("div");
   document.body.append(box);

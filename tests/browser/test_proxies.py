@@ -68,7 +68,7 @@ async def test_a_page_whose_scripts_are_refused_says_what_to_do(
     told = tab.page.get_by_role("heading", name=NOT_STARTED)
     await expect(tab.page.get_by_role("heading", name="Commands", exact=True)).to_be_visible()
     await expect(told).to_have_count(0)
-    for module in ("main.js", "parts/banner.js"):
+    for module in ("main.js", "joined.js"):
         await tab.page.route(f"**/js/{module}", lambda route: route.fulfill(status=403))
         await tab.page.reload()
         await expect(told).to_be_visible()

@@ -4,6 +4,7 @@ A file on the disk may become another one while the server runs, by an upgrade: 
 mixed of both.
 """
 
+import asyncio
 import gzip
 import hashlib
 import re
@@ -14,7 +15,9 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from server.handlers.http.negotiation import accepts_gzip, has_it_already
-from server.handlers.page.index import written
+from server.handlers.page.index import MAIN, written
+from server.handlers.page.joining import joined
+from server.handlers.page.modules import Modules
 
 TYPES = {
     ".html": "text/html",
@@ -25,9 +28,9 @@ TYPES = {
 MOST_BYTES = 1024 * 1024
 """A larger file is none of the page's: it is not held in memory."""
 
-LEAST_COMPRESSED_BYTES = 512
-COMPRESSION = 6  # the largest file takes some 15 ms
-INDEX = "index.html"
+LEAST_COMPRESSED_BYTES, LARGE_BYTES = 512, 64 * 1024
+COMPRESSION = 6
+INDEX, OPENING = "index.html", "js/opening.js"
 LASTING = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 _VERSION = re.compile(r"v-[0-9a-f]{16}")
@@ -51,6 +54,11 @@ class PageFile:
         """The content, compressed by gzip: once, by who asks for it first."""
         return gzip.compress(self.content, COMPRESSION, mtime=0)
 
+    async def made(self) -> None:
+        """Have it compressed, where that takes long: others go on meanwhile."""
+        if len(self.content) >= LARGE_BYTES:
+            await asyncio.to_thread(lambda: self.compressed)
+
 
 class PageFiles:
     """The files of the page by their paths below `static/`.
@@ -61,14 +69,16 @@ class PageFiles:
     def __init__(self, root: Path) -> None:
         paths = sorted(path for path in root.rglob("*") if _is_held(path))
         contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+        modules = Modules(
+            {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
+        )
+        contents[OPENING] = joined(modules, OPENING).encode()
+        contents[MAIN] = joined(modules, MAIN, before=OPENING).encode()
         digest = hashlib.sha256()
         for name, content in contents.items():
             digest.update(b"%s %d\n%s" % (name.encode(), len(content), content))
         self.version = f"v-{digest.hexdigest()[:16]}"
-        texts = {
-            name: content.decode() for name, content in contents.items() if name.endswith(".js")
-        }
-        contents[INDEX] = written(contents[INDEX].decode(), texts, self.version).encode()
+        contents[INDEX] = written(contents[INDEX].decode(), modules, self.version).encode()
         self._files = {
             name: PageFile(_joined(root / name, content), TYPES[Path(name).suffix])
             for name, content in contents.items()
@@ -90,7 +100,10 @@ FILES = web.AppKey("page", PageFiles)
 
 
 def answer(request: web.Request, file: PageFile, *, lasts: bool = False) -> web.Response:
-    """Answer with a file, compressed for whoever takes that; 304 when the client has it."""
+    """Answer with a file, compressed for whoever takes that; 304 when the client has it.
+
+    A large one is to be `made` before: the largest takes some 30 ms.
+    """
     large = len(file.content) >= LEAST_COMPRESSED_BYTES
     zipped = large and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
     tag = f'"{file.tag}{"-gzip" if zipped else ""}"'
