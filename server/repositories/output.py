@@ -160,7 +160,7 @@ class OutputRepository:
             }
         except (TypeError, ValueError) as error:  # of one row alone: it is found by halving
             raise DatabaseRefusedError(f"It cannot be written as a row: {error}") from error
-        return {UUID(run_id) for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
+        return {run_id for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
 
     async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
         """Return where runs' archives stand; unknown runs are left out."""
@@ -172,7 +172,7 @@ class OutputRepository:
     async def chunks(self, run_id: UUID, from_offset: int, limit: int) -> list[Chunk]:
         """Return up to `limit` chunks in order; the first one contains `from_offset`."""
         parameters = {"run_id": run_id, "from_offset": from_offset, "limit": limit}
-        return [chunk_of(row) for row in await self._database.fetch_all(CHUNKS, parameters)]
+        return [chunk_of(row) for row in await self._database.fetch_binary(CHUNKS, parameters)]
 
     async def times(self, run_id: UUID) -> list[tuple[int, float]]:
         """Return when what is archived was first seen: offsets and Unix seconds, ascending."""

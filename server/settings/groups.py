@@ -97,7 +97,7 @@ class DatabaseSettings:
         None, absolute_path, "file that holds the password to the database, in its first line"
     )
     connections: int = setting(
-        8, whole(2, 1000), "connections to the database, one of them for the archive alone"
+        8, whole(2, 1000), "connections to the database, up to two of them for output alone"
     )
     timeout_seconds: float = setting(
         10.0,

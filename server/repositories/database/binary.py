@@ -1,9 +1,9 @@
-"""A connection of aiopg's whose statements are prepared, and that sends bytes as they are.
+"""Connections of aiopg's whose statements are prepared, and that send and read bytes as they are.
 
-aiopg's driver, psycopg2, has no way to send bytes but as text in the statement, and PostgreSQL's
-parser looks at each character: most of what storing output cost (docs/architecture.md). So the
-archive's statement, and no other, is sent by libpq itself (libpq.py), over a connection that
-aiopg makes and that is set apart for it.
+aiopg's driver, psycopg2, has no way to send or read bytes but as text: PostgreSQL's parser looks at
+each character of what is stored, and what is read takes twice its bytes, in the event loop
+(docs/architecture.md). So the statements that store and read output, and no others, are sent by
+libpq itself (libpq.py), over connections that aiopg makes and that are set apart for them.
 """
 
 import asyncio
@@ -24,11 +24,12 @@ from server.repositories.database.connections import Parameters, Row, connected
 
 
 class BinaryConnection:
-    """Runs single statements; a parameter is text, a time, None, or a list of bytes (bytea[]).
+    """Runs single statements.
 
-    What comes back is text, as PostgreSQL writes it. A statement itself must check its deadline,
-    `%(deadline)s`, as CHECK_DEADLINE does. A call that is given up ends the connection: its socket
-    is shut down, and nothing more is sent or read.
+    A parameter is text, a whole number, an id, a time, None, or a list of bytes (bytea[]); what
+    comes back are values of Python's. A statement that changes something must itself check its
+    deadline, `%(deadline)s`, as CHECK_DEADLINE does. A call that is given up ends the connection:
+    its socket is shut down, and nothing more is sent or read.
     """
 
     clock = 0.0  # the pool sets it, once it has asked for the server's time

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: what each offers, and the one that most statements are sent over.
 
-The archive's statement is sent over another (binary.py), which is used alike.
+Those that store and read output are sent over another (binary.py), which is used alike.
 """
 
 import json

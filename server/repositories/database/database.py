@@ -22,10 +22,14 @@ READY_SECONDS = 2.0
 """The longest wait for an answer in `ready`."""
 
 
+FOR_TWO = 4
+"""Connections of which two are for output: it is read beside what is stored."""
+
+
 class Database:
     """A PostgreSQL database behind up to `max_connections` connections, 2 at least.
 
-    One of them is a `BinaryConnection`, set apart for `fetch_binary`.
+    One of them, of four or more two, are `BinaryConnection`s, set apart for `fetch_binary`.
 
     It takes a libpq URL or connection string. A call waits up to `statement_timeout_seconds`
     for a connection, and as long again for the answer, even of a server that is frozen; what was
@@ -49,9 +53,10 @@ class Database:
         self.statement_timeout_seconds = statement_timeout_seconds
         self._on_unavailable = on_unavailable
         pool = partial(Pool, self._address.parameters, timeout_seconds=statement_timeout_seconds)
-        self._pool = pool(TextConnection.connect, max_connections=max_connections - 1)
+        binary = 2 if max_connections >= FOR_TWO else 1
+        self._pool = pool(TextConnection.connect, max_connections=max_connections - binary)
         connect = partial(BinaryConnection.connect, libpq.load())
-        self._binary_pool = pool(connect, max_connections=1)
+        self._binary_pool = pool(connect, max_connections=binary)
 
     async def open(self) -> None:
         """Connect.
@@ -97,7 +102,7 @@ class Database:
         return await self._fetch(self._pool, sql, parameters or {}, timeout_seconds)
 
     async def fetch_binary(self, sql: str, parameters: Parameters) -> list[Row]:
-        """Run one statement as `fetch_all` does, by the `BinaryConnection`, which takes bytes."""
+        """Run one statement as `fetch_all` does, by a `BinaryConnection`, which takes bytes."""
         return await self._fetch(self._binary_pool, sql, parameters, self.statement_timeout_seconds)
 
     async def _fetch(

@@ -1,7 +1,7 @@
 """The libpq that psycopg2 has loaded: functions that psycopg2 does not offer.
 
-psycopg2 sends bytes only as text within a statement. It documents `connection.pgconn_ptr` for
-use with ctypes, and all that is called here are documented functions of libpq
+psycopg2 sends and reads bytes only as text, two digits each. It documents `connection.pgconn_ptr`
+for use with ctypes, and all that is called here are documented functions of libpq
 (https://www.postgresql.org/docs/current/libpq.html). None of them waits: the connection is
 asynchronous, and the caller does the waiting.
 """
@@ -9,26 +9,35 @@ asynchronous, and the caller does the waiting.
 import ctypes
 import struct
 import sys
-from collections.abc import Sequence
-from ctypes import POINTER, c_char_p, c_int, c_void_p
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import POINTER, c_char_p, c_int, c_uint, c_void_p
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import libpq_version
 
 from server.errors import StartupError
-from server.repositories.database.connections import TOO_LATE, TooLateError
+from server.repositories.database.connections import (
+    EARLIEST,
+    LATEST,
+    TOO_LATE,
+    Row,
+    TooLateError,
+)
 
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "PQclear": (None, c_void_p),
     "PQconsumeInput": (c_int, c_void_p),
     "PQerrorMessage": (c_char_p, c_void_p),
     "PQflush": (c_int, c_void_p),
+    "PQftype": (c_uint, c_void_p, c_int),
+    "PQgetlength": (c_int, c_void_p, c_int, c_int),
     "PQgetResult": (c_void_p, c_void_p),
     "PQgetisnull": (c_int, c_void_p, c_int, c_int),
-    "PQgetvalue": (c_char_p, c_void_p, c_int, c_int),
+    "PQgetvalue": (c_void_p, c_void_p, c_int, c_int),
     "PQisBusy": (c_int, c_void_p),
     "PQlibVersion": (c_int,),
     "PQnfields": (c_int, c_void_p),
@@ -46,8 +55,9 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 DONE = {1, 2}  # ExecStatusType: PGRES_COMMAND_OK, PGRES_TUPLES_OK
 SQLSTATE = ord("C")  # PG_DIAG_SQLSTATE
-AS_TEXT, AS_BYTES = 0, 1  # the formats of a parameter
+AS_TEXT, AS_BYTES = 0, 1  # the formats of parameters and of results
 BYTEA_OID = 17
+YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def load() -> ctypes.CDLL:
@@ -92,28 +102,64 @@ def send(
             (c_char_p * count)(*(data for data, _ in sent)),
             (c_int * count)(*(len(data or b"") for data, _ in sent)),
             (c_int * count)(*(kind for _, kind in sent)),
-            AS_TEXT,
+            AS_BYTES,
         )
     )
 
 
-def rows(library: ctypes.CDLL, result: int) -> list[tuple[str | None, ...]]:
-    """Return a result's rows, values as PostgreSQL writes them; None is NULL.
+def rows(library: ctypes.CDLL, result: int) -> list[Row]:
+    """Return a result's rows, values as Python's; None is NULL.
 
     Raises:
-        psycopg2.Error: it is a failure; of which class, `error` says.
+        psycopg2.Error: it is a failure; of which class, `error` says. Or it has a type that is not
+            read here (READERS).
     """
     if library.PQresultStatus(result) not in DONE:
         state = library.PQresultErrorField(result, SQLSTATE)
         raise error(library.PQresultErrorMessage(result), state and state.decode())
-    found = []
-    for row in range(library.PQntuples(result)):
-        values: list[str | None] = []
-        for field in range(library.PQnfields(result)):
-            is_null = library.PQgetisnull(result, row, field)
-            values.append(None if is_null else library.PQgetvalue(result, row, field).decode())
-        found.append(tuple(values))
-    return found
+    kinds = [library.PQftype(result, field) for field in range(library.PQnfields(result))]
+    if unknown := set(kinds) - READERS.keys():
+        raise psycopg2.NotSupportedError(f"columns of the types {sorted(unknown)} are not read")
+    readers = [READERS[kind] for kind in kinds]
+    return [
+        tuple(_value(library, result, row, *one) for one in enumerate(readers))
+        for row in range(library.PQntuples(result))
+    ]
+
+
+def _value(
+    library: ctypes.CDLL, result: int, row: int, field: int, read: Callable[[bytes], object]
+) -> object:
+    if library.PQgetisnull(result, row, field):
+        return None
+    length = library.PQgetlength(result, row, field)
+    return read(ctypes.string_at(library.PQgetvalue(result, row, field), length))
+
+
+def _read_moment(data: bytes) -> datetime:
+    """Read a time: microseconds since 2000, in UTC; one that Python cannot hold as TIMESTAMP."""
+    since = int.from_bytes(data, signed=True)
+    try:
+        return YEAR_2000 + timedelta(microseconds=since)
+    except OverflowError:
+        return EARLIEST if since < 0 else LATEST
+
+
+def _read_whole(data: bytes) -> int:
+    return int.from_bytes(data, signed=True)
+
+
+READERS: Mapping[int, Callable[[bytes], object]] = {
+    16: lambda data: data != b"\0",  # bool
+    BYTEA_OID: bytes,
+    **dict.fromkeys((20, 21, 23), _read_whole),  # bigint, smallint, integer
+    **dict.fromkeys((25, 1043), bytes.decode),  # text, varchar
+    701: lambda data: struct.unpack("!d", data)[0],  # double precision
+    1184: _read_moment,  # timestamptz
+    2278: lambda _: None,  # void
+    2950: lambda data: UUID(bytes=data),
+}
+"""What reads a value as PostgreSQL sends it, by the OID of its type (pg_type.dat)."""
 
 
 def error(message: bytes, state: str | None = None) -> psycopg2.Error:
@@ -139,6 +185,8 @@ def _sent(value: object) -> tuple[bytes | None, int]:
             return None, AS_TEXT
         case str() if "\0" not in value:
             return value.encode(), AS_TEXT
+        case int() | UUID():
+            return str(value).encode(), AS_TEXT
         case datetime():
             return value.isoformat().encode(), AS_TEXT
         case list():

@@ -28,7 +28,7 @@ SET_UP = """
         set_config('default_transaction_isolation', 'read committed', false),
         set_config('statement_timeout', %(statement_timeout)s, false),
         set_config('client_min_messages', 'error', false),
-        extract(epoch FROM clock_timestamp())
+        extract(epoch FROM clock_timestamp())::float8
 """
 """For a new connection: it does not depend on the server's own settings, nor on its clock.
 

@@ -385,7 +385,7 @@ async def test_an_append_that_was_given_up_is_not_done_later(
     appending = OutputRepository(impatient)
     assert await appending.append([step(run.id, 1, 0, 0, b"first\n")]) == {run.id}
     [(pid,)] = await impatient.fetch_binary("SELECT pg_backend_pid()", {})
-    async with frozen(int(pid), database):
+    async with frozen(pid, database):
         with (
             hurried(impatient),
             pytest.raises(DatabaseUnavailableError, match="did not answer in time"),
