@@ -290,7 +290,7 @@ class Hook:
     """What another service starts runs of a command by, without its secret.
 
     With `events` these alone start one. `parameters` are JSON pointers into the body, by the names
-    of the parameters whose values they lead to.
+    of the parameters whose values they lead to. One that is not `enabled` starts nothing.
     """
 
     id: UUID
@@ -299,6 +299,7 @@ class Hook:
     scheme: HookScheme
     events: tuple[str, ...]
     parameters: Mapping[str, str]
+    enabled: bool
     created_at: datetime
     created_by: str
 
@@ -312,6 +313,7 @@ class NewHook:
     secret: str | None = field(default=None, repr=False)
     events: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,9 +324,10 @@ class HookChange:
     secret: str | None = field(default=None, repr=False)
     events: tuple[str, ...] | None = None
     parameters: Mapping[str, str] | None = None
+    enabled: bool | None = None
 
     @property
     def named_fields(self) -> list[str]:
         """The names of the fields that are to be changed."""
-        names = ("name", "secret", "events", "parameters")
+        names = ("name", "secret", "events", "parameters", "enabled")
         return [name for name in names if getattr(self, name) is not None]

@@ -1,5 +1,7 @@
 """Routes of hooks: what other services start runs by, and what they send."""
 
+from typing import Any
+
 from aiohttp import web
 
 from server.errors import HookNotFoundError
@@ -17,10 +19,10 @@ from server.handlers.schemas.hooks import (
     NewHookSchema,
     ReceivedSchema,
 )
-from server.models import NewHook
+from server.models import Hook, HookChange, NewHook
 from server.repositories.page import Page
 from server.services.hooks import schemes
-from server.services.hooks.hooks import Outcome
+from server.services.hooks.hooks import MadeHook, Outcome
 from server.services.hooks.schemes import Sent
 
 
@@ -49,11 +51,7 @@ async def create_hook(request: web.Request) -> web.Response:
     made = await request.app[HOOKS].create(
         command_id(request), body(request, NewHook), by=actor(request)
     )
-    return json_response(
-        HookSchema.render(made.hook, base_path(request)) | {"secret": made.secret},
-        status=201,
-        headers=location(request, f"hooks/{made.hook.id}"),
-    )
+    return _made(request, made, status=201, headers=location(request, f"hooks/{made.hook.id}"))
 
 
 @operation(
@@ -67,15 +65,28 @@ async def create_hook(request: web.Request) -> web.Response:
 async def change_hook(request: web.Request) -> web.Response:
     """Change a hook."""
     asked = body(request, ChangedHook)
-    hook = await request.app[HOOKS].get(hook_id(request))
-    if hook is None:
-        raise HookNotFoundError.of(hook_id(request))
+    hook = await _hook(request)
     secret = asked.change.secret
     if secret is not None and (wrong := schemes.secret_problem(hook.scheme, secret)) is not None:
         raise InvalidInputError({"secret": [wrong]})
     made = await request.app[HOOKS].change(hook, asked.change, renew=asked.renew, by=actor(request))
-    shown = {"secret": made.secret} if asked.renew else {}
-    return json_response(HookSchema.render(made.hook, base_path(request)) | shown)
+    if asked.renew:
+        return _made(request, made)
+    return json_response(HookSchema.render(made.hook, base_path(request)))
+
+
+@operation(
+    tag="hooks",
+    summary="Give a hook a new secret",
+    description="The answer has it, and it cannot be had again. The one before is refused from now"
+    " on.",
+    answers={200: ("The hook, with its secret.", NewHookSchema)},
+)
+async def renew_secret(request: web.Request) -> web.Response:
+    """Give a hook a new secret."""
+    hook = await _hook(request)
+    made = await request.app[HOOKS].change(hook, HookChange(), renew=True, by=actor(request))
+    return _made(request, made)
 
 
 @operation(
@@ -114,3 +125,21 @@ async def receive_delivery(request: web.Request) -> web.Response:
     )
     status = 201 if received.outcome is Outcome.STARTED else 200
     return json_response(ReceivedSchema.render(received, base_path(request)), status=status)
+
+
+async def _hook(request: web.Request) -> Hook:
+    """Return the hook that the path names.
+
+    Raises:
+        HookNotFoundError: there is no such hook.
+    """
+    hook = await request.app[HOOKS].get(hook_id(request))
+    if hook is None:
+        raise HookNotFoundError.of(hook_id(request))
+    return hook
+
+
+def _made(request: web.Request, made: MadeHook, **more: Any) -> web.Response:
+    """Answer a hook with its secret, which is new."""
+    shown = HookSchema.render(made.hook, base_path(request)) | {"secret": made.secret}
+    return json_response(shown, **more)

@@ -62,6 +62,7 @@ ROUTES = [
     ("POST", "commands/{id}/hooks", Right.EDIT, hooks.create_hook),
     ("PATCH", "hooks/{id}", Right.EDIT, hooks.change_hook),
     ("DELETE", "hooks/{id}", Right.EDIT, hooks.delete_hook),
+    ("POST", "hooks/{id}/secret", Right.EDIT, hooks.renew_secret),
     ("POST", "hooks/{id}", Right.PUBLIC, hooks.receive_delivery),
     ("POST", "scripts/check", Right.EDIT, scripts.check_script),
     ("GET", "runs/", Right.SEE, runs.list_runs),

@@ -39,10 +39,11 @@ OF_COMMAND = f"""
 ADD = f"""
     WITH h AS (
         INSERT INTO commands_hooks AS h (
-            id, commands_id, name, scheme, secret, events, parameters, created_at, created_by
+            id, commands_id, name, scheme, secret, events, parameters, enabled, created_at,
+            created_by
         )
         SELECT %(id)s, %(command_id)s, %(name)s, %(scheme)s, %(secret)s, %(events)s::text[],
-            %(parameters)s::jsonb, %(now)s, %(by)s
+            %(parameters)s::jsonb, %(enabled)s, %(now)s, %(by)s
         WHERE (SELECT count(*) FROM commands_hooks WHERE commands_id = %(command_id)s) < %(most)s
         RETURNING {COLUMNS}
     ), audited AS ({audit_sql("h", command="h.commands_id", name="h.name")})
@@ -55,7 +56,8 @@ CHANGE = f"""
             name = coalesce(%(name)s, h.name),
             secret = coalesce(%(secret)s, h.secret),
             events = coalesce(%(events)s::text[], h.events),
-            parameters = coalesce(%(parameters)s::jsonb, h.parameters)
+            parameters = coalesce(%(parameters)s::jsonb, h.parameters),
+            enabled = coalesce(%(enabled)s, h.enabled)
         WHERE h.id = %(id)s RETURNING {COLUMNS}
     ), audited AS ({audit_sql("h", command="h.commands_id", name="h.name")})
     SELECT {COLUMNS} FROM h
@@ -106,12 +108,12 @@ class HookRepository:
     async def find(self, hook_id: UUID) -> Secret | None:
         """Return a hook with its secret; None: there is no such hook."""
         row = await self._database.fetch_one(FIND, {"id": hook_id})
-        return None if row is None else Secret(_hook_of(row[:-1]), row[-1])
+        return None if row is None else Secret(hook_of(row[:-1]), row[-1])
 
     async def of_command(self, command_id: UUID) -> Sequence[Hook]:
         """Return a command's hooks, oldest first."""
         rows = await self._database.fetch_all(OF_COMMAND, {"command_id": command_id})
-        return [_hook_of(row) for row in rows]
+        return [hook_of(row) for row in rows]
 
     async def add(self, command_id: UUID, new: NewHook, secret: str, *, by: Actor) -> Hook:
         """Store a hook of a command.
@@ -129,6 +131,7 @@ class HookRepository:
             "secret": secret,
             "events": list(new.events),
             "parameters": _json(new.parameters),
+            "enabled": new.enabled,
             "now": now,
             "by": bounded(by.principal.name),
             "most": MAX_HOOKS,
@@ -142,7 +145,7 @@ class HookRepository:
             raise CommandNotFoundError.of(command_id) from error
         if row is None:
             raise ConflictError(f"The command has {MAX_HOOKS} hooks, and no more are had of one.")
-        return _hook_of(row)
+        return hook_of(row)
 
     async def change(self, hook_id: UUID, change: HookChange, *, by: Actor) -> Hook:
         """Change what is named of a hook.
@@ -156,6 +159,7 @@ class HookRepository:
             "secret": change.secret,
             "events": None if change.events is None else list(change.events),
             "parameters": None if change.parameters is None else _json(change.parameters),
+            "enabled": change.enabled,
             **audit_parameters(Act.HOOK_CHANGE, by, details={"fields": change.named_fields}),
         }
         return await self._one(CHANGE, hook_id, parameters)
@@ -186,14 +190,15 @@ class HookRepository:
         row = await self._database.fetch_one(sql, parameters)
         if row is None:
             raise HookNotFoundError.of(hook_id)
-        return _hook_of(row)
+        return hook_of(row)
 
 
 def _json(pointers: Mapping[str, str]) -> str:
     return json.dumps(dict(pointers))
 
 
-def _hook_of(row: Row) -> Hook:
+def hook_of(row: Row) -> Hook:
+    """Return the hook in a row of COLUMNS."""
     names = [entry.name for entry in fields(Hook)]
     values = dict(zip(names, row, strict=True))
     return Hook(

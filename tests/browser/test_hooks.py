@@ -65,6 +65,20 @@ async def test_a_hook_is_made_shows_its_secret_once_and_is_removed(
         assert (await answer.json())["outcome"] == "started"
     [changed] = (await client.call("GET", f"{path}/hooks"))["items"]
     assert changed == {**stored, "events": []}
+    await tab.button("Turn off: on push").click()
+    await expect(row).to_contain_text("on push · Turned off")
+    async with client.session.post(url, data=body, headers=signed) as answer:
+        assert (await answer.json())["outcome"] == "disabled"
+    await tab.button("Turn on: on push").click()
+    await expect(row).not_to_contain_text("Turned off")
+    await tab.button("New secret for on push").click()
+    asked_for = page.get_by_role("dialog", name="Give on push a new secret?")
+    await asked_for.get_by_role("button", name="New secret").click()
+    await expect(made).to_be_focused()
+    assert await made.locator("code").inner_text() != secret
+    async with client.session.post(url, data=body, headers=signed) as answer:
+        assert answer.status == 401
+    await made.get_by_role("button", name="Done").click()
     await tab.button("Remove on push").click()
     dialog = page.get_by_role("dialog", name="Remove on push?")
     await dialog.get_by_role("button", name="Cancel").click()

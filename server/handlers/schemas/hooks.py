@@ -1,10 +1,10 @@
 """Hooks over HTTP: what is asked for, and answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
 from server.handlers.http.rendering import AnswerSchema, PathField
 from server.handlers.schemas import texts
@@ -71,12 +71,24 @@ def _parameters(**options: Any) -> fields.Dict:
     )
 
 
+def _enabled(**options: Any) -> fields.Boolean:
+    return fields.Boolean(
+        **options,
+        truthy={True},
+        falsy={False},
+        metadata={
+            "description": "false: what is sent is answered, and starts nothing",
+            "example": True,
+        },
+    )
+
+
 def _new_hook(*, events: list[str], **named: Any) -> NewHook:
     return NewHook(events=tuple(events), **named)
 
 
-class NewHookBody(StrictSchema):
-    """A new hook."""
+class _Making(StrictSchema):
+    """What is written of a hook beside its secret."""
 
     value: ClassVar[Callable[..., object]] = _new_hook
 
@@ -87,6 +99,14 @@ class NewHookBody(StrictSchema):
         required=True,
         metadata={"description": "how the sender signs", "example": "github"},
     )
+    events = _events(load_default=list)
+    parameters = _parameters(load_default=dict)
+    enabled = _enabled(load_default=True)
+
+
+class NewHookBody(_Making):
+    """A new hook."""
+
     secret = fields.String(
         load_default=None,
         allow_none=True,
@@ -96,8 +116,6 @@ class NewHookBody(StrictSchema):
             "example": None,
         },
     )
-    events = _events(load_default=list)
-    parameters = _parameters(load_default=dict)
 
     @validates_schema(skip_on_field_errors=False)
     def _secret(self, data: dict[str, Any], **_: Any) -> None:
@@ -106,6 +124,17 @@ class NewHookBody(StrictSchema):
             problem = schemes.secret_problem(scheme, secret)
             if problem is not None:
                 raise ValidationError({"secret": [problem]})
+
+
+class SetHookSchema(_Making):
+    """A hook of a command in a set: whole, but for its secret."""
+
+    @pre_load
+    def _without_secret(self, data: Any, **_: Any) -> Any:
+        if isinstance(data, Mapping) and "secret" in data:
+            text = "A secret stands in no file. A new hook gets one, which is shown once."
+            raise ValidationError({"secret": [text]})
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +164,7 @@ class HookPatchBody(StrictSchema):
     )
     events = _events()
     parameters = _parameters()
+    enabled = _enabled()
 
 
 class HookSchema(AnswerSchema):
@@ -146,6 +176,7 @@ class HookSchema(AnswerSchema):
     scheme = fields.Enum(HookScheme, by_value=fields.String)
     events = fields.List(fields.String())
     parameters = fields.Dict(keys=fields.String(), values=fields.String())
+    enabled = fields.Boolean()
     created_at = fields.DateTime(format="iso")
     created_by = fields.String()
     deliveries = PathField("hooks/{id}")

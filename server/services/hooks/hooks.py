@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     REPEATED = "repeated"  # it came before, and started a run then
     IGNORED = "ignored"  # it is of an event that starts none
     PAUSED = "paused"  # the command is
+    DISABLED = "disabled"  # the hook is
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,8 @@ class HookService:
         hook = await self._authentic(hook_id, sent, address)
         if wait_seconds := self._rates.wait_seconds(hook.id, time.monotonic()):
             raise HookRateError.of(wait_seconds)
+        if not hook.enabled:
+            return Received(Outcome.DISABLED, "The hook is disabled: nothing was started.")
         document = _document(hook, sent)
         event = schemes.event_of(hook.scheme, sent, document)
         if not _starts(hook, event):

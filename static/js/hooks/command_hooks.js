@@ -8,7 +8,7 @@ import { listHooks } from "../server/hooks_api.js";
 import { usePolling } from "../server/polling.js";
 import { t } from "../words/words.js";
 import { HookForm } from "./hook_form.js";
-import { DeleteDialog, HookRow } from "./hook_row.js";
+import { DeleteDialog, HookRow, RenewDialog } from "./hook_row.js";
 
 /**
  * @typedef {import("../model/types.js").Command} Command
@@ -31,6 +31,7 @@ function Hooks({ command }) {
   const [edited, edit] = useState(null);
   const [made, setMade] = useState(null);
   const [asked, ask] = useState(null);
+  const [renewed, renew] = useState(null);
   const add = useRef(null);
   const { value, problem, reload } = usePolling(
     (options) => listHooks(command.id, options),
@@ -42,6 +43,10 @@ function Hooks({ command }) {
     if (hook.secret) setMade(hook);
     edit(null);
     reload();
+  };
+  const onRenewed = (hook) => {
+    renew(null);
+    setMade(hook);
   };
   const onSeen = () => {
     setMade(null);
@@ -62,7 +67,7 @@ function Hooks({ command }) {
       </div>
     </div>
     ${made &&
-    html`<${MadeOnce} key=${made.id} label=${t("hook.secret.made", made)} secret=${made.secret}
+    html`<${MadeOnce} key=${made.secret} label=${t("hook.secret.made", made)} secret=${made.secret}
       copied=${t("hook.secret.copied")} onClose=${onSeen} />`}
     ${edited &&
     html`<${HookForm} key=${edited.id ?? "new"} command=${command} hook=${edited === NEW ? null : edited}
@@ -71,7 +76,9 @@ function Hooks({ command }) {
     ${value?.items.length === 0 && !edited && html`<p class="muted">${t("hooks.none")}</p>`}
     ${value?.items.length > 0 &&
     html`<ul class="rows">
-      ${value.items.map((each) => html`<${HookRow} key=${each.id} hook=${each} onEdit=${edit} onDelete=${ask} />`)}
+      ${value.items.map((each) => html`<${HookRow} key=${each.id} hook=${each} onEdit=${edit} onRenew=${renew}
+        onDelete=${ask} reload=${reload} />`)}
     </ul>`}
+    ${renewed && html`<${RenewDialog} hook=${renewed} onRenewed=${onRenewed} onClose=${() => renew(null)} />`}
     ${asked && html`<${DeleteDialog} hook=${asked} onDeleted=${onDeleted} onClose=${() => ask(null)} />`}`;
 }

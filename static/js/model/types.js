@@ -72,6 +72,7 @@
  * @property {"github"|"gitlab"|"standard"} scheme how the sender signs
  * @property {string[]} events those that start a run; none: every one
  * @property {Record<string, string>} parameters JSON pointers into what is sent, by name
+ * @property {boolean} enabled
  * @property {string} created_at ISO 8601
  * @property {string} created_by a principal
  * @property {string} deliveries the path to send to

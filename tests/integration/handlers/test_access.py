@@ -75,6 +75,7 @@ TABLE = {
     ("POST", "/api/v1/commands/{id}/hooks"): Row(EDITOR, 201, A_HOOK),
     ("PATCH", "/api/v1/hooks/{id}"): Row(EDITOR, 200, {"name": "changed"}),
     ("DELETE", "/api/v1/hooks/{id}"): Row(EDITOR, 204),
+    ("POST", "/api/v1/hooks/{id}/secret"): Row(EDITOR),
     ("POST", "/api/v1/hooks/{id}"): Row(PUBLIC, 401, {}),  # it is not signed
     ("POST", "/api/v1/scripts/check"): Row(EDITOR, 200, {"script": "true"}),
     ("GET", "/api/v1/runs"): Row(VIEWER),

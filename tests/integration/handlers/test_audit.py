@@ -256,6 +256,11 @@ async def _change_hook(api: Api) -> Case:
     return "PATCH", await hook(api), {"name": "other"}, 200
 
 
+@case("renew_secret", "hook.change")
+async def _renew_secret(api: Api) -> Case:
+    return "POST", f"{await hook(api)}/secret", None, 200
+
+
 @case("delete_hook", "hook.delete")
 async def _delete_hook(api: Api) -> Case:
     return "DELETE", await hook(api), None, 204

@@ -191,6 +191,32 @@ async def test_an_event_of_standard_webhooks_is_in_the_body(api: Api) -> None:
     )
 
 
+async def test_a_new_secret_is_asked_for_and_the_one_before_is_refused(api: Api) -> None:
+    made = await hook(api, scheme="standard")
+    told = await api.call("POST", f"hooks/{made['id']}/secret", status=200)
+    assert told == {**made, "secret": told["secret"]}
+    assert told["secret"].startswith("whsec_")
+    await deliver(api, made, PUSH, standard(made["secret"], PUSH), status=401)
+    await deliver(api, made, PUSH, standard(told["secret"], PUSH))
+    [entry] = (await api.call("GET", "audit/?act=hook.change", status=200))["items"]
+    assert entry["details"] == {"fields": ["secret"], "name": "push"}
+    await api.problem("POST", f"hooks/{NOBODY}/secret", 404, "hook-not-found")
+
+
+async def test_a_disabled_hook_starts_nothing_and_says_so_to_who_signs_alone(api: Api) -> None:
+    made = await hook(api, enabled=False)
+    assert made["enabled"] is False
+    headers = github(made["secret"], PUSH)
+    told = await deliver(api, made, PUSH, headers, status=200)
+    assert (told["outcome"], told["run_id"]) == ("disabled", None)
+    await deliver(api, made, PUSH, github("another", PUSH), status=401)
+    for wrong in ({"enabled": "no"}, {"enabled": None}):
+        await api.problem("PATCH", f"hooks/{made['id']}", 422, "invalid-input", json=wrong)
+    changed = await api.call("PATCH", f"hooks/{made['id']}", status=200, json={"enabled": True})
+    assert changed["enabled"] is True
+    await deliver(api, made, PUSH, headers)
+
+
 async def test_a_paused_command_is_not_started(api: Api, database_url: str) -> None:
     made = await hook(api)
     pause = """{"note": "for a while", "until": null, "by": "alice", "at": null}"""

@@ -1,0 +1,1 @@
+ALTER TABLE commands_hooks DROP COLUMN IF EXISTS enabled;
