@@ -3,21 +3,35 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+from uuid import UUID, uuid4
 
 from server.access import DEFAULT_GROUP
+from server.command_parts import (
+    NO_PARTS,
+    Fate,
+    HookStep,
+    Parts,
+    ScheduleStep,
+    hook_steps,
+    parts_said,
+    said_of,
+    schedule_steps,
+)
 from server.definition import NO_OPTIONS, Options
-from server.models import Command
+from server.models import Command, NewHook
+from server.schedules import ScheduleFields
+
+PartStep = TypeVar("PartStep", ScheduleStep, HookStep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedCommand:
     """A command as it is to be, whole.
 
-    If `group` is None, or `keep_run_as`, those stay as they are.
+    If `group`, `schedules` or `hooks` is None, or `keep_run_as`, those stay as they are.
     """
 
     key: str
@@ -28,15 +42,8 @@ class WantedCommand:
     run_as: str | None = None
     keep_run_as: bool = True
     options: Options = NO_OPTIONS
-
-
-class Fate(StrEnum):
-    """What becomes of a command."""
-
-    CREATED = "created"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    DELETED = "deleted"
+    schedules: tuple[ScheduleFields, ...] | None = None
+    hooks: tuple[NewHook, ...] | None = None
 
 
 class FieldChange(NamedTuple):
@@ -51,7 +58,8 @@ class FieldChange(NamedTuple):
 class Step:
     """What becomes of the command of a key: as it is stored, None if it is new, and as it is to be.
 
-    A deleted one has no `wanted`, and no changes.
+    A deleted one has no `wanted`, and no changes. `schedules` and `hooks` are empty unless some of
+    them change.
     """
 
     key: str
@@ -59,6 +67,14 @@ class Step:
     stored: Command | None
     wanted: WantedCommand | None
     changes: tuple[FieldChange, ...] = ()
+    schedules: tuple[ScheduleStep, ...] = ()
+    hooks: tuple[HookStep, ...] = ()
+    new_id: UUID = field(default_factory=uuid4, compare=False)
+
+    @property
+    def command_id(self) -> UUID:
+        """The command's id, that of a new one too."""
+        return self.id or self.new_id
 
     @property
     def id(self) -> UUID | None:
@@ -84,6 +100,11 @@ class Step:
         """The names of what changes."""
         return frozenset(change.field for change in self.changes)
 
+    @property
+    def own_fields(self) -> frozenset[str]:
+        """The names of what changes of the command itself."""
+        return self.fields - {*PARTS}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -101,7 +122,7 @@ class Plan:
         """What stands for exactly these steps, from exactly what is stored."""
         told = [
             [step.key, step.fate, str(step.id), step.stored and step.stored.updated_at.isoformat()]
-            + [[change.field, change.after] for change in step.changes]
+            + [[*change] for change in step.changes]
             for step in self.steps
         ]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -116,9 +137,13 @@ def plan_of(
     wanted: Sequence[WantedCommand],
     stored: Mapping[str, Command],
     pruned: Sequence[Command] = (),
+    parts: Mapping[UUID, Parts] = MappingProxyType({}),
 ) -> Plan:
-    """Return what it takes: `stored` are the commands by their keys, `pruned` those to delete."""
-    steps = [_step(one, stored.get(one.key)) for one in wanted]
+    """Return what it takes: `stored` are the commands by their keys, `pruned` those to delete.
+
+    `parts` are the schedules and hooks of the stored ones of which some are wanted, by their ids.
+    """
+    steps = [_with_parts(_step(one, stored.get(one.key)), parts) for one in wanted]
     gone = [
         Step(key=one.key or "", fate=Fate.DELETED, stored=one, wanted=None)
         for one in sorted(pruned, key=lambda one: one.key or "")
@@ -142,6 +167,29 @@ def _step(wanted: WantedCommand, stored: Command | None) -> Step:
     return Step(key=wanted.key, fate=fate, stored=stored, wanted=wanted, changes=changes)
 
 
+def _with_parts(step: Step, parts: Mapping[UUID, Parts]) -> Step:
+    """Return a step with what becomes of the command's schedules and hooks, where they are said."""
+    wanted = step.wanted
+    assert wanted is not None  # nothing is said of what is deleted
+    stored = NO_PARTS if step.id is None else parts.get(step.id, NO_PARTS)
+    secrets = wanted.options.secrets
+    schedules = _changing(schedule_steps(wanted.schedules, stored.schedules, secrets))
+    hooks = _changing(hook_steps(wanted.hooks, stored.hooks))
+    before, after = parts_said(stored), said_of(wanted.schedules or (), wanted.hooks or ())
+    changed = {"schedules": bool(schedules), "hooks": bool(hooks)}
+    changes = tuple(
+        FieldChange(name, before.get(name), after.get(name)) for name in PARTS if changed[name]
+    )
+    fate = Fate.CHANGED if changes and step.fate is Fate.UNCHANGED else step.fate
+    changes = (*step.changes, *changes)
+    return replace(step, fate=fate, changes=changes, schedules=schedules, hooks=hooks)
+
+
+def _changing(steps: tuple[PartStep, ...]) -> tuple[PartStep, ...]:
+    """Return the steps, none unless one changes something."""
+    return steps if any(step.fate is not Fate.UNCHANGED for step in steps) else ()
+
+
 def _said(command: Command | WantedCommand, group: str, run_as: str | None) -> dict[str, object]:
     """Return what a command says, as JSON has it, without what it says nothing of."""
     said = {
@@ -155,14 +203,14 @@ def _said(command: Command | WantedCommand, group: str, run_as: str | None) -> d
     return {name: value for name, value in said.items() if value is not None} | plain
 
 
-def exported(command: Command) -> dict[str, object]:
+def exported(command: Command, parts: Parts = NO_PARTS) -> dict[str, object]:
     """Return a command as a file has it: what it says, and nothing else."""
     said = _said(command, command.group, command.run_as)
     last = {"script": said.pop("script")}  # the longest: what is said beside it is seen at once
     group = {} if command.group == DEFAULT_GROUP else {"group": said["group"]}
     del said["group"]
     options = {name: said.pop(name) for name in _OPTION_NAMES if name in said}
-    return {"key": command.key, **said, **group, **options, **last}
+    return {"key": command.key, **said, **group, **options, **parts_said(parts), **last}
 
 
 _OPTION_NAMES: tuple[str, ...] = tuple(one.name for one in fields(Options))
@@ -176,4 +224,7 @@ def beside_runs(changed: frozenset[str]) -> bool:
     return changed <= _BESIDE_RUNS
 
 
-_BESIDE_RUNS = frozenset({"name", "description", "concurrency", "retries", "notify"})
+PARTS = ("schedules", "hooks")
+"""The fields that are no command's own, but of what starts it."""
+
+_BESIDE_RUNS = frozenset({"name", "description", "concurrency", "retries", "notify", *PARTS})

@@ -191,7 +191,12 @@ async def service(
         )
         scheduling.start(tasks)
         app[keys.SCHEDULES] = scheduling.service
-        app[keys.COMMAND_SETS] = CommandSets(CommandSetRepository(core.database), audit, events)
+        app[keys.COMMAND_SETS] = CommandSets(
+            CommandSetRepository(core.database),
+            audit,
+            events,
+            on_schedules=scheduling.firing.wake,
+        )
         app[keys.HOOKS] = _hooks(core, commands, runs, audit, settings.hooks)
         app[keys.EVENTS] = events
         app[keys.CHECKER] = Checker(settings.runs.shell)

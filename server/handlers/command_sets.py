@@ -2,15 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 from marshmallow import ValidationError
 
 from server.access import Right
-from server.command_set import Fate, Plan, Step, WantedCommand, beside_runs, exported
-from server.errors import ForbiddenError, InvalidCursorError, KeyTakenError
+from server.command_parts import Fate
+from server.command_set import Plan, Step, WantedCommand, beside_runs, exported
+from server.errors import ForbiddenError, InvalidCursorError, KeyTakenError, ParametersError
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response
 from server.handlers.http.bodies import flattened
@@ -27,9 +29,16 @@ from server.handlers.schemas.command_sets import (
     ExportSchema,
     SetCommandSchema,
 )
+from server.services.command_sets import Outcome
 from server.services.notifications.targets import missing
+from server.services.parameters import check_names, checked
 
 NAMED_ERRORS = 100
+NO_SECRETS = "It is a secret, which stands in no file. Give its value in the page: it stays there."
+LACKING = (
+    "It is required and secret, and the schedule has no value of it. Apply the schedule with"
+    " `enabled: false`, give the value in the page, then enable it."
+)
 KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
 
 
@@ -37,9 +46,10 @@ KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
     tag="commands",
     summary="Make commands what files say",
     description="By their keys, all or nothing: what is new is stored, what differs changed, and"
-    " with `prune` what is missing deleted, with all its runs. Each is given whole; a group and a"
-    " `run_as` that it does not name stay. Each command takes the rights that its change takes by"
-    " itself. Nothing is started.",
+    " with `prune` what is missing deleted, with all its runs. Each is given whole; a group, a"
+    " `run_as`, schedules and hooks that it does not name stay. Each command takes the rights that"
+    " its change takes by itself. Nothing is started. The answer has the secrets of hooks that were"
+    " made, which cannot be had again.",
     body=CommandSetBody,
     errors=(409,),
     answers={200: ("What becomes, or would become, of each.", CommandSetSchema)},
@@ -53,17 +63,20 @@ async def apply_commands(request: web.Request) -> web.Response:
     def permit(plan: Plan) -> None:
         for step in plan.steps:
             _permit(request, step)
+        if lacking := _lacking(plan):
+            raise InvalidInputError(lacking)
 
     if asked.dry_run:
-        plan = await sets.plan(wanted, prune=asked.prune)
-        permit(plan)
+        outcome = Outcome(await sets.plan(wanted, prune=asked.prune))
+        permit(outcome.plan)
     else:
-        plan = await sets.apply(
+        outcome = await sets.apply(
             wanted, prune=asked.prune, token=asked.plan, permit=permit, by=actor(request)
         )
-        for group in {one.stored.group for one in plan.changing if one.stored is not None}:
+        changed = outcome.plan.changing
+        for group in {one.stored.group for one in changed if one.stored is not None}:
             request.app[GROUPS].forget(group)
-    return json_response(CommandSetSchema.render(plan, base_path(request)))
+    return json_response(CommandSetSchema.render(outcome, base_path(request)))
 
 
 @operation(
@@ -83,7 +96,7 @@ async def export_commands(request: web.Request) -> web.Response:
         is_one = groups is None or asked.group in groups
         groups = frozenset({asked.group}) if is_one else frozenset()
     page = await request.app[COMMAND_SETS].export(groups, limit=asked.limit, cursor=asked.cursor)
-    items = [exported(command) for command in page.items]
+    items = [exported(one.command, one.parts) for one in page.items]
     return json_response({"items": items, "next": page.next})
 
 
@@ -147,7 +160,44 @@ def _wrong(
         wrong[f"{place}.key"] = [f"It is that of commands.{places[found.key]}, too."]
     if found.run_as is not None and found.run_as not in request.app[PRIVILEGES].run_as_users:
         wrong[f"{place}.run_as"] = ["It is to be one of TAILRUN_RUN_AS_USERS."]
+    return wrong | _unfitting(place, found)
+
+
+def _unfitting(place: str, found: WantedCommand) -> dict[str, list[str]]:
+    """Return which parameters of its schedules and hooks a command does not take."""
+    options, wrong = found.options, dict[str, list[str]]()
+    shown = [one for one in options.parameters if one.name not in options.secrets]
+    for number, schedule in enumerate(found.schedules or ()):
+        at = f"{place}.schedules.{number}.parameters"
+        secret = options.secrets & schedule.parameters.keys()
+        wrong |= {f"{at}.{name}": [NO_SECRETS] for name in sorted(secret)}
+        values = {name: schedule.parameters[name] for name in schedule.parameters.keys() - secret}
+        wrong |= _refused(at, partial(checked, shown, values, options.environment))
+    for number, hook in enumerate(found.hooks or ()):
+        at = f"{place}.hooks.{number}.parameters"
+        wrong |= _refused(at, partial(check_names, options.parameters, hook.parameters))
     return wrong
+
+
+def _refused(place: str, check: Callable[[], object]) -> dict[str, list[str]]:
+    try:
+        check()
+    except ParametersError as error:
+        return {f"{place}.{name}": texts for name, texts in error.by_name.items()}
+    return {}
+
+
+def _lacking(plan: Plan) -> dict[str, list[str]]:
+    """Return which schedules would start nothing, as values of secret parameters are not there."""
+    found: dict[str, list[str]] = {}
+    for number, step in enumerate(plan.steps):
+        parameters = () if step.wanted is None else step.wanted.options.parameters
+        required = {one.name for one in parameters if one.required}
+        secret = frozenset() if step.wanted is None else step.wanted.options.secrets
+        for index, one in enumerate(step.schedules):
+            for name in sorted(one.lacking(required & secret)):
+                found[f"commands.{number}.schedules.{index}.parameters.{name}"] = [LACKING]
+    return found
 
 
 def _permit(request: web.Request, step: Step) -> None:

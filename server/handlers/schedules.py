@@ -14,8 +14,13 @@ from server.handlers.http.rendering import MayOf
 from server.handlers.http.versions import IF_MATCH, permitted_versions, version_tag
 from server.handlers.schemas.base import PageAsked, PageQuery
 from server.handlers.schemas.commands import CommandSchema
-from server.handlers.schemas.schedules import (
+from server.handlers.schemas.schedule_answers import (
     FirePageSchema,
+    PreviewSchema,
+    SchedulePageSchema,
+    ScheduleSchema,
+)
+from server.handlers.schemas.schedules import (
     FiresAsked,
     FiresQuery,
     NewScheduleBody,
@@ -23,11 +28,8 @@ from server.handlers.schemas.schedules import (
     PauseBody,
     PreviewAsked,
     PreviewQuery,
-    PreviewSchema,
-    SchedulePageSchema,
     SchedulePatchBody,
     SchedulesAsked,
-    ScheduleSchema,
     SchedulesQuery,
 )
 from server.repositories.page import Page

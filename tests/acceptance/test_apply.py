@@ -162,6 +162,57 @@ async def test_what_is_exported_changes_nothing_when_it_is_applied(
     assert (await applied(client, whole)).code == 0
 
 
+STARTED = """\
+commands:
+- key: {key}
+  group: {key}
+  script: 'true'
+  schedules:
+  - cron: "0 3 * * *"
+    time_zone: {zone}
+  hooks:
+  - name: on push
+    scheme: github
+"""
+
+
+async def test_schedules_and_hooks_stand_in_files_and_secrets_in_no_log(
+    client: Client, tmp_path: Path, key: str
+) -> None:
+    file = tmp_path / "commands.yaml"
+    file.write_text(STARTED.format(key=key, zone="Mars"))
+    wrong = await applied(client, file)
+    assert wrong.err.startswith(f"tailrun: {file}:7: schedules.0.time_zone: There is no time zone")
+    file.write_text(STARTED.format(key=key, zone="Europe/Berlin"))
+    dry = await applied(client, "--dry-run", file)
+    assert "would be 1 created" in dry.err
+    told = json.loads((await applied(client, "--json", file)).out)
+    [secret] = told["secrets"]
+    assert (secret["key"], secret["name"], len(secret["secret"])) == (key, "on push", 43)
+    assert (await applied(client, file)).out == b""
+    whole = tmp_path / "whole.yaml"
+    whole.write_bytes((await say(client, "export", "--group", key)).out)
+    assert secret["secret"] not in whole.read_text()
+    again = await applied(client, "--prune", whole)
+    assert again.err == "tailrun: 0 created, 0 changed, 0 deleted, 1 unchanged\n"
+    text = whole.read_text().replace("0 3 * * *", "0 4 * * *").replace("on push", "on tag")
+    whole.write_text(text.replace("scheme: github", "scheme: gitlab"))
+    changed = await applied(client, whole)
+    assert changed.out.decode() == (
+        f"~ {key}: changed\n"
+        "    schedules:\n"
+        '      - {"cron": "0 3 * * *", "time_zone": "Europe/Berlin"}\n'
+        '      + {"cron": "0 4 * * *", "time_zone": "Europe/Berlin"}\n'
+        "    hooks:\n"
+        '      - {"name": "on push", "scheme": "github"}\n'
+        '      + {"name": "on tag", "scheme": "gitlab"}\n'
+    )
+    assert f"`tailrun hooks {key} --new-secret 'on tag'` makes another one." in changed.err
+    command = await stored(client, key) or {}
+    [hook] = (await client.call("GET", f"commands/{command['id']}/hooks"))["items"]
+    assert f"takes what is sent to {hook['deliveries']}. Its secret is shown" in changed.err
+
+
 async def test_what_was_shown_is_done_or_nothing(client: Client, key: str) -> None:
     """By the plan of a dry run; asked again once it is done, it is done."""
     body = {"commands": [{"key": f"{key}-a", "script": "true"}]}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from server.command_set import Fate, WantedCommand, beside_runs, exported, groups_of, plan_of
+from server.command_parts import Fate
+from server.command_set import WantedCommand, beside_runs, exported, groups_of, plan_of
 from server.definition import Concurrency, Options
 from server.models import Command
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tailrun.cli.notes import Notes
@@ -27,6 +28,8 @@ async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
         if not given.dry_run:
             # What was shown is what is done, or nothing.
             told = await client.apply(commands, prune=given.prune, plan=told["plan"])
+            if not given.json:
+                _tell_secrets(told.get("secrets", ()), notes)
     except RefusedError as error:
         raise placed(error, items) from error
     if given.json:
@@ -34,6 +37,19 @@ async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
     would = "would be " if given.dry_run else ""
     notes.say(f"{would}{summary(told['items'])}")
     return 0
+
+
+def _tell_secrets(secrets: Sequence[Mapping[str, str]], notes: Notes) -> None:
+    """Tell of hooks that were made where to send, and the secret: to people, and to no log."""
+    for one in secrets:
+        told = f"The hook {one['name']} of {one['key']} takes what is sent to {one['deliveries']}"
+        if notes.on_terminal:
+            notes.say(f"{told}, signed by the secret {one['secret']}, which is shown this once.")
+        else:
+            notes.say(
+                f"{told}. Its secret is shown on a terminal alone, or by --json:"
+                f" `tailrun hooks {one['key']} --new-secret '{one['name']}'` makes another one."
+            )
 
 
 async def export(client: Client, given: argparse.Namespace, notes: Notes) -> int:

@@ -25,6 +25,10 @@ def summary(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _field(name: str, before: Any, after: Any) -> Iterator[str]:
+    if any(isinstance(one, dict) for one in [*_items(before), *_items(after)]):
+        yield f"    {name}:"
+        yield from _differing(_items(before), _items(after))
+        return
     if isinstance(before or after, str) and "\n" in f"{before or ''}{after or ''}":
         yield f"    {name}:"
         if before is None or after is None:  # new or gone, and not changed: it has no places
@@ -40,6 +44,17 @@ def _field(name: str, before: Any, after: Any) -> Iterator[str]:
         yield f"    - {name}: {_shown(before)}"
     if after is not None:
         yield f"    + {name}: {_shown(after)}"
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _differing(before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
+    """Iterate over the items that are gone and those that are new, in their order."""
+    old, new = [*map(_shown, before)], [*map(_shown, after)]
+    yield from (f"      - {one}" for one in old if one not in new)
+    yield from (f"      + {one}" for one in new if one not in old)
 
 
 def _lines(text: str | None) -> list[str]:

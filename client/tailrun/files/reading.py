@@ -31,6 +31,16 @@ PLAIN: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 """What a plain scalar is that is no text: its pattern, and the characters that it begins with."""
 
+UNQUOTED = frozenset(
+    {
+        "did not find expected alphabetic or numeric character",
+        "found character that cannot start any token",
+    }
+)
+"""What is said of a text that begins with `*`, `@` or the like."""
+
+QUOTE = ' Quote a text that begins with such a sign: "*/5 * * * *".'
+
 Path_ = tuple[str | int, ...]
 """Where a value is: the names and numbers that lead to it."""
 
@@ -111,7 +121,9 @@ def _told(file: Path) -> Iterator[None]:
         yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise FileError(f"{error.problem}.", file, mark.line + 1 if mark else None) from error
+        hint = QUOTE if error.problem in UNQUOTED else ""
+        line = mark.line + 1 if mark else None
+        raise FileError(f"{error.problem}.{hint}", file, line) from error
     except yaml.YAMLError as error:
         raise FileError(f"{' '.join(str(error).split())}.", file) from error
     except RecursionError as error:

@@ -6,12 +6,17 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
-from server.command_set import Fate, WantedCommand
+from server.command_parts import Fate
+from server.command_set import PARTS, WantedCommand
 from server.definition import Options
-from server.handlers.http.rendering import AnswerSchema
+from server.handlers.http.rendering import AnswerSchema, PathField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
 from server.handlers.schemas.definition import OptionsFields, key, take_options
+from server.handlers.schemas.hooks import SetHookSchema
+from server.handlers.schemas.schedules import SetScheduleSchema
+from server.repositories.hooks import MAX_HOOKS
+from server.repositories.schedules import MAX_SCHEDULES
 
 MAX_COMMANDS = 5000
 
@@ -20,11 +25,25 @@ def _wanted(**data: Any) -> WantedCommand:
     said = {name: value for name, value in take_options(data).items() if value is not None}
     name = data.pop("name", data["key"])
     keep_run_as = "run_as" not in data
+    data |= {part: tuple(data[part]) for part in PARTS if part in data}
     return WantedCommand(name=name, keep_run_as=keep_run_as, options=Options.of(said), **data)
 
 
+def _whole(one: type[StrictSchema], most: int, description: str) -> "fields.List[Any]":
+    """Return the field of a list that is whole where it is named."""
+    return fields.List(
+        fields.Nested(one),
+        validate=validate.Length(max=most),
+        error_messages={"null": "Give a list: [] for none. Left out, it stays as it is."},
+        metadata={"description": f"{description}; left out, they stay as they are"},
+    )
+
+
 class SetCommandSchema(StrictSchema, OptionsFields):
-    """A command as it is to be: whole, but for a group and a `run_as` that it does not name."""
+    """A command as it is to be: whole, but for what stays where it is not named.
+
+    That is its group, its `run_as`, its schedules and its hooks.
+    """
 
     value: ClassVar[Callable[..., object]] = _wanted
 
@@ -34,6 +53,8 @@ class SetCommandSchema(StrictSchema, OptionsFields):
     script = texts.script(required=True)
     group = texts.group()
     run_as = texts.run_as()
+    schedules = _whole(SetScheduleSchema, MAX_SCHEDULES, "when it is started by itself, all of it")
+    hooks = _whole(SetHookSchema, MAX_HOOKS, "what other services start it by, all of it")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -116,13 +137,27 @@ class StepSchema(AnswerSchema):
     changes = fields.List(fields.Nested(FieldChangeSchema))
 
 
+class HookSecretSchema(AnswerSchema):
+    """The secret of a hook that was made."""
+
+    key = fields.String(metadata={"description": "the command's"})
+    id = fields.UUID(metadata={"description": "the hook's, as its name"})
+    name = fields.String()
+    deliveries = PathField("hooks/{id}")
+    secret = fields.String(metadata={"description": "to be given to the sender"})
+
+
 class CommandSetSchema(AnswerSchema):
     """What becomes of each command of a set, and of those that are pruned."""
 
     plan = fields.String(
-        attribute="token", metadata={"description": "stands for exactly these changes"}
+        attribute="plan.token", metadata={"description": "stands for exactly these changes"}
     )
-    items = fields.List(fields.Nested(StepSchema), attribute="steps")
+    items = fields.List(fields.Nested(StepSchema), attribute="plan.steps")
+    secrets = fields.List(
+        fields.Nested(HookSecretSchema),
+        metadata={"description": "of the hooks that were made: shown this once"},
+    )
 
 
 class FileCommandSchema(SetCommandSchema):

@@ -1,4 +1,4 @@
-"""Schedules over HTTP: what is stored of them, and answered."""
+"""Schedules over HTTP and in files: what is asked for, and written of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
-from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
-from server.handlers.schemas.definition import PauseAnswerSchema
-from server.handlers.schemas.runs import CommandLabelSchema
-from server.schedules import FireOutcome, Missed, Overlap, ScheduleFields
+from server.schedules import Missed, Overlap, ScheduleFields
 from server.services.schedules.cron import CronError, ZoneError, check_line, normal, zone_of
-from server.services.schedules.warnings import Effect, WarningKind
 
 MAX_JITTER_SECONDS = 3600
 NOTE_CHARACTERS = 200
@@ -62,8 +58,8 @@ def cron_field(**options: Any) -> fields.String:
     return CronField(**options, metadata={**LINE, "example": "0 3 * * 1-5"})
 
 
-class _ScheduleBody(StrictSchema):
-    """What is written of a schedule; what is only read may be sent as it is, and is left out."""
+class _Writing(StrictSchema):
+    """What is written of a schedule."""
 
     cron = cron_field()
     time_zone = fields.String(validate=_known_zone, metadata={**ZONE, "example": "Europe/Berlin"})
@@ -108,6 +104,10 @@ class _ScheduleBody(StrictSchema):
         },
     )
 
+
+class _ScheduleBody(_Writing):
+    """What is written of a schedule; what is only read may be sent as it is, and is left out."""
+
     @pre_load
     def _without_what_is_read(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -119,6 +119,19 @@ class NewScheduleBody(_ScheduleBody):
     """A schedule as it is to be."""
 
     value = ScheduleFields
+
+    cron = cron_field(required=True)
+
+
+def _set_schedule(*, parameters: Mapping[str, Any] | None = None, **said: Any) -> ScheduleFields:
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
+    return ScheduleFields(parameters=given, **said)
+
+
+class SetScheduleSchema(_Writing):
+    """A schedule of a command in a set: whole, but for the values of secret parameters."""
+
+    value: ClassVar[Callable[..., object]] = _set_schedule
 
     cron = cron_field(required=True)
 
@@ -240,123 +253,3 @@ class FiresQuery(PageQuery):
         load_default=None,
         metadata={"description": "only what is nearest to this moment; without a zone it is UTC"},
     )
-
-
-class ScheduleSchema(AnswerSchema):
-    """A schedule, of a ScheduleView."""
-
-    hidden: ClassVar[Mapping[str, object]] = {"parameters": None}
-
-    id = fields.UUID(attribute="schedule.id")
-    command = fields.Nested(CommandLabelSchema)
-    cron = fields.String(attribute="schedule.cron")
-    time_zone = fields.String(attribute="schedule.time_zone")
-    words = fields.String(metadata={"description": "the line in English words"})
-    parameters = fields.Dict(
-        keys=fields.String(),
-        values=fields.Raw(),
-        attribute="schedule.parameters",
-        allow_none=True,
-        metadata={
-            "description": "without those of secret parameters; null for whoever may not start it"
-        },
-    )
-    enabled = fields.Boolean(attribute="schedule.enabled")
-    overlap = fields.Enum(Overlap, by_value=fields.String, attribute="schedule.overlap")
-    missed = fields.Enum(Missed, by_value=fields.String, attribute="schedule.missed")
-    jitter_seconds = fields.Integer(attribute="schedule.jitter_seconds")
-    next_times = fields.List(
-        fields.DateTime(format="iso"),
-        metadata={"description": "the next five due times; none: it is not enabled"},
-    )
-    times = fields.List(
-        fields.DateTime(format="iso"),
-        allow_none=True,
-        metadata={"description": "with `until`: the due times up to it, 200 at most; else null"},
-    )
-    more = fields.Boolean(metadata={"description": "there are further `times`"})
-    paused = fields.Nested(
-        PauseAnswerSchema,
-        allow_none=True,
-        metadata={"description": "the pause of its command: it starts nothing"},
-    )
-    may = MayField("command.id")
-    created_at = fields.DateTime(attribute="schedule.created_at", format="iso")
-    updated_at = fields.DateTime(attribute="schedule.updated_at", format="iso")
-
-
-class SchedulePageSchema(AnswerSchema):
-    """A page of schedules."""
-
-    items = fields.List(fields.Nested(ScheduleSchema))
-    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})
-
-
-class ScheduleWarningSchema(AnswerSchema):
-    """What is to be expected of a line."""
-
-    kind = fields.Enum(
-        WarningKind,
-        by_value=fields.String,
-        metadata={
-            "description": "`skipped`, `repeated`: the clock changes; `rare`: in over a year"
-        },
-    )
-    text = fields.String(metadata={"description": "for people"})
-    begin = fields.DateTime(
-        format="iso",
-        allow_none=True,
-        metadata={"description": "local time from which hours are skipped, or come twice"},
-    )
-    end = fields.DateTime(format="iso", allow_none=True, metadata={"description": "until when"})
-    effect = fields.Enum(
-        Effect,
-        by_value=fields.String,
-        allow_none=True,
-        metadata={
-            "description": "it is due right `after` the skipped hours, or not (`none`); the"
-            " `first` time alone, or `twice`"
-        },
-    )
-
-
-class PreviewSchema(AnswerSchema):
-    """What a cron line means."""
-
-    next_times = fields.List(fields.DateTime(format="iso"))
-    words = fields.String(metadata={"description": "the line in English words"})
-    warnings = fields.List(fields.Nested(ScheduleWarningSchema))
-
-
-class FireSchema(AnswerSchema):
-    """What came of a due time, or of several in a row."""
-
-    due_at = fields.DateTime(format="iso")
-    last_due_at = fields.DateTime(
-        format="iso", metadata={"description": "the last of them, where the same came of several"}
-    )
-    count = fields.Integer(metadata={"description": "how many they are"})
-    decided_at = fields.DateTime(format="iso", metadata={"description": "of the last of them"})
-    outcome = fields.Enum(FireOutcome, by_value=fields.String)
-    reason = fields.String(allow_none=True, metadata={"description": "why, for people"})
-    run_id = fields.UUID(
-        allow_none=True, metadata={"description": "what was started; it may be deleted by now"}
-    )
-    host = fields.String(metadata={"description": "whose server decided"})
-    late_at = fields.DateTime(
-        format="iso",
-        allow_none=True,
-        metadata={"description": "when it was found to be late"},
-    )
-    long_at = fields.DateTime(
-        format="iso",
-        allow_none=True,
-        metadata={"description": "when its run was found to take long"},
-    )
-
-
-class FirePageSchema(AnswerSchema):
-    """A page of due times that were decided."""
-
-    items = fields.List(fields.Nested(FireSchema))
-    next = fields.String(allow_none=True, metadata={"description": "cursor of the next page"})

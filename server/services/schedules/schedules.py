@@ -21,7 +21,8 @@ from server.schedules import Fire, Schedule, ScheduleFields
 from server.services.access.audit import Audit
 from server.services.parameters import checked
 from server.services.schedules.cron import Cron, CronError, ZoneError
-from server.services.schedules.decision import NEXT_TIMES, begin
+from server.services.schedules.decision import NEXT_TIMES
+from server.services.schedules.timing import timed
 from server.services.schedules.warnings import ScheduleWarning, warnings_of
 
 TRIES = 5
@@ -123,7 +124,7 @@ class ScheduleService:
                 updated_at=now,
                 **_fields(asked) | {"parameters": shown},
             )
-            schedule = await self._schedules.add(_timed(new, now), secrets, by=by)
+            schedule = await self._schedules.add(timed(new, now), secrets, by=by)
         return self._told(schedule, command)
 
     async def get(self, schedule_id: UUID) -> ScheduleView:
@@ -179,8 +180,7 @@ class ScheduleService:
             options = command.options
             checked(options.parameters, {**shown, **secrets}, options.environment)
         now = self._clock()
-        if _when(after) != _when(before):  # else a due time that has just come is not lost
-            after = _timed(after, now)
+        after = timed(after, now, before)
         return await self._schedules.change(before, after, secrets, now=now, by=by)
 
     async def delete(self, schedule_id: UUID, *, by: Actor) -> UUID:
@@ -264,17 +264,6 @@ def _parted(
     secrets = {name: value for name, value in kept.items() if name in secret}
     secrets |= {name: value for name, value in given.items() if name in secret}
     return {name: value for name, value in given.items() if name not in secret}, secrets
-
-
-def _when(schedule: Schedule) -> tuple[str, str, bool]:
-    """Return what of a schedule says when it is due."""
-    return schedule.cron, schedule.time_zone, schedule.enabled
-
-
-def _timed(schedule: Schedule, now: datetime) -> Schedule:
-    """Return a schedule with its due times from now on."""
-    cron = Cron.of(schedule.cron, schedule.time_zone)
-    return replace(schedule, next_times=begin(schedule, cron, now))
 
 
 def _seen(schedule: Schedule, command: Command, now: datetime) -> ScheduleView:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from server.repositories.command_sets import CommandSetRepository
 from server.services import command_sets
 from tests.integration.handlers.harness import Api, Claimed, Serve
+from tests.support.hooks import github
+from tests.support.postgres import query
 
 ONE = {"key": "one", "script": "true"}
 
@@ -150,3 +153,224 @@ async def test_commands_of_a_set_name_targets_that_there_are(api: Api) -> None:
     told = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
     assert told["errors"] == {"commands.1.notify": ["There is no notification target 'x'."]}
     assert (await api.call("GET", "commands/", status=200))["items"] == []
+
+
+NIGHT = {"cron": "0 3 * * *", "time_zone": "Europe/Berlin"}
+PUSH = {"name": "push", "scheme": "github", "events": ["push"]}
+
+
+async def parts_of(api: Api, key: str = "one") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a command's schedules and hooks, oldest first."""
+    [command] = (await api.call("GET", f"commands/?key={key}", status=200))["items"]
+    path = f"commands/{command['id']}"
+    schedules = (await api.call("GET", f"{path}/schedules", status=200))["items"]
+    hooks = (await api.call("GET", f"{path}/hooks", status=200))["items"]
+    return schedules[::-1], hooks
+
+
+async def test_schedules_and_hooks_are_made_with_their_command_and_then_stay(api: Api) -> None:
+    """A hook's secret is answered once, and each act is on record."""
+    command = {
+        **ONE,
+        "parameters": [{"name": "BRANCH", "type": "string"}],
+        "schedules": [{**NIGHT, "parameters": {"BRANCH": "main"}}, {"cron": "0 4 * * *"}],
+        "hooks": [{**PUSH, "parameters": {"BRANCH": "/ref"}}, {"name": "b", "scheme": "standard"}],
+    }
+    dry = await put(api, command, dry_run=True)
+    assert (dry["secrets"], dry["items"][0]["changes"][-1]["before"]) == ([], None)
+    told = await put(api, command, plan=dry["plan"])
+    schedules, hooks = await parts_of(api)
+    assert [one["cron"] for one in schedules] == ["0 3 * * *", "0 4 * * *"]
+    assert [len(one["next_times"]) for one in schedules] == [5, 5]
+    assert [(one["id"], one["name"]) for one in told["secrets"]] == [
+        (one["id"], one["name"]) for one in hooks
+    ]
+    first, second = told["secrets"]
+    assert (first["key"], first["deliveries"]) == ("one", f"/api/v1/hooks/{first['id']}")
+    assert (len(first["secret"]), second["secret"][:6]) == (43, "whsec_")
+    headers = github(first["secret"], b"{}")
+    await api.call("POST", f"hooks/{first['id']}", status=201, data=b"{}", headers=headers)
+    again = await put(api, command)
+    assert (again["items"][0]["outcome"], again["secrets"]) == ("unchanged", [])
+    assert await parts_of(api) == (schedules, hooks)
+    page = await api.call("GET", "commands/export", status=200)
+    assert page["items"] == [{**command, "name": "one"}]
+    entries = (await api.call("GET", "audit/", status=200))["items"]
+    acts = Counter(one["act"] for one in entries)
+    assert acts == {
+        "command.create": 1,
+        "schedule.create": 2,
+        "hook.create": 2,
+        "command.start": 1,
+    }
+    [made] = [one for one in entries if one["details"].get("name") == "push"]
+    assert made["details"] == {"scheme": "github", "name": "push"}
+    assert first["secret"] not in str(entries)
+
+
+async def test_what_a_list_names_is_changed_and_what_it_does_not_name_is_deleted(api: Api) -> None:
+    """Without a list they stay; and the command itself is not changed by them."""
+    await put(api, {**ONE, "schedules": [NIGHT, {"cron": "0 4 * * *"}], "hooks": [PUSH]})
+    (night, four), [push] = await parts_of(api)
+    assert (await put(api, ONE))["items"][0]["outcome"] == "unchanged"
+    changed = {
+        **ONE,
+        "schedules": [{**NIGHT, "missed": "once"}],
+        "hooks": [{**PUSH, "enabled": False}],
+    }
+    before = await api.call("GET", "commands/?key=one", status=200)
+    told = await put(api, changed)
+    assert told["items"][0]["outcome"] == "changed"
+    assert [one["field"] for one in told["items"][0]["changes"]] == ["schedules", "hooks"]
+    assert told["items"][0]["changes"][0] == {
+        "field": "schedules",
+        "before": [NIGHT, {"cron": "0 4 * * *"}],
+        "after": [{**NIGHT, "missed": "once"}],
+    }
+    assert await api.call("GET", "commands/?key=one", status=200) == before
+    [schedule], [hook] = await parts_of(api)
+    assert schedule == {**night, "missed": "once", "updated_at": schedule["updated_at"]}
+    assert schedule["updated_at"] > night["updated_at"]
+    assert hook == {**push, "enabled": False}
+    entries = (await api.call("GET", "audit/?limit=3", status=200))["items"]
+    assert {one["act"]: one["details"] for one in entries} == {
+        "hook.change": {"fields": ["enabled"], "name": "push"},
+        "schedule.change": {"fields": ["missed"], "schedule": night["id"]},
+        "schedule.delete": {"schedule": four["id"]},
+    }
+    await put(api, {**ONE, "schedules": [], "hooks": []})
+    assert await parts_of(api) == ([], [])
+
+
+async def test_due_times_are_those_of_what_a_schedule_says_by_now(api: Api) -> None:
+    await put(api, {**ONE, "schedules": [NIGHT]})
+    [before], _ = await parts_of(api)
+    await put(api, {**ONE, "schedules": [{**NIGHT, "enabled": False}]})
+    [off], _ = await parts_of(api)
+    assert (off["id"], off["next_times"]) == (before["id"], [])
+    await put(api, {**ONE, "schedules": [{**NIGHT, "cron": "0 5 * * *"}]})
+    [moved], _ = await parts_of(api)
+    assert moved["id"] == before["id"]
+    assert {one[10:16] for one in moved["next_times"]} == {"T05:00"}
+
+
+async def test_a_schedule_keeps_secret_values_which_no_file_has(
+    api: Api, database_url: str
+) -> None:
+    definition = {"parameters": [{"name": "TOKEN", "type": "secret", "required": True}]}
+    command = {**ONE, **definition}
+    lacking = {"commands": [ONE, {**command, "key": "two", "schedules": [NIGHT]}]}
+    for dry_run in (True, False):
+        body = {**lacking, "dry_run": dry_run}
+        told = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
+        [(name, [text])] = told["errors"].items()
+        assert name == "commands.1.schedules.0.parameters.TOKEN"
+        assert "Apply the schedule with `enabled: false`" in text
+    given = {**NIGHT, "parameters": {"TOKEN": "abc"}}
+    body = {"commands": [{**command, "schedules": [given]}]}
+    told = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
+    assert [*told["errors"]] == ["commands.0.schedules.0.parameters.TOKEN"]
+    await put(api, {**command, "schedules": [{**NIGHT, "enabled": False}]})
+    [schedule], _ = await parts_of(api)
+    secret = {"parameters": {"TOKEN": "abc"}}
+    await api.call("PATCH", f"schedules/{schedule['id']}", status=200, json=secret)
+    await put(api, {**command, "schedules": [NIGHT]})
+    [schedule], _ = await parts_of(api)
+    assert (schedule["enabled"], schedule["parameters"]) == (True, {})
+    assert query(database_url, "SELECT secrets FROM schedules") == [({"TOKEN": "abc"},)]
+    page = await api.call("GET", "commands/export", status=200)
+    assert page["items"][0]["schedules"] == [NIGHT]
+    changed = {**NIGHT, "jitter_seconds": 5}
+    await put(api, {**ONE, "schedules": [changed]})
+    assert query(database_url, "SELECT secrets FROM schedules") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "text"),
+    [
+        ({"schedules": None}, "schedules", "Give a list: [] for none."),
+        ({"schedules": [{}]}, "schedules.0.cron", "Missing data"),
+        ({"schedules": [NIGHT, {"cron": "61 * * * *"}]}, "schedules.1.cron", "The minute '61'"),
+        ({"schedules": [{**NIGHT, "time_zone": "Mars"}]}, "schedules.0.time_zone", "no time zone"),
+        ({"schedules": [{**NIGHT, "id": "x"}]}, "schedules.0.id", "Unknown field."),
+        ({"schedules": [{**NIGHT, "paused": True}]}, "schedules.0.paused", "Unknown field."),
+        ({"schedules": [NIGHT] * 51}, "schedules", "Longer than maximum length 50"),
+        (
+            {"schedules": [{**NIGHT, "parameters": {"NO": 1}}]},
+            "schedules.0.parameters.NO",
+            "The command has no such parameter; it has DAY.",
+        ),
+        (
+            {"schedules": [{**NIGHT, "parameters": {"DAY": "sun"}}]},
+            "schedules.0.parameters.DAY",
+            "mon",
+        ),
+        ({"hooks": [PUSH, {"name": "a"}]}, "hooks.1.scheme", "Missing data"),
+        ({"hooks": [{**PUSH, "secret": "x" * 20}]}, "hooks.0.secret", "A secret stands in no file"),
+        ({"hooks": [{**PUSH, "parameters": {"DAY": "ref"}}]}, "hooks.0.parameters.DAY", "pointer"),
+        ({"hooks": [{**PUSH, "parameters": {"NO": "/a"}}]}, "hooks.0.parameters.NO", "it has DAY"),
+        ({"hooks": [PUSH] * 21}, "hooks", "Longer than maximum length 20"),
+    ],
+)
+async def test_what_is_wrong_with_schedules_and_hooks_is_named_by_its_place(
+    api: Api, fields: Mapping[str, object], place: str, text: str
+) -> None:
+    parameters = [{"name": "DAY", "type": "choice", "choices": ["mon"]}]
+    body = {"commands": [{**ONE, "key": "two"}, {**ONE, "parameters": parameters, **fields}]}
+    problem = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
+    assert [*problem["errors"]] == [f"commands.1.{place}"]
+    assert text in " ".join(problem["errors"][f"commands.1.{place}"])
+    assert (await api.call("GET", "commands/", status=200))["items"] == []
+
+
+async def test_nothing_is_done_to_schedules_and_hooks_that_others_change_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they do: the plan is made anew, and given up where it is another one by then."""
+    await put(api, {**ONE, "schedules": [NIGHT], "hooks": [PUSH]})
+    [schedule], [hook] = await parts_of(api)
+    command = (await api.call("GET", "commands/?key=one", status=200))["items"][0]["id"]
+    wanted = {**ONE, "script": "false", "schedules": [{"cron": "0 9 * * *"}], "hooks": []}
+    others = [
+        ("PATCH", f"schedules/{schedule['id']}", {"jitter_seconds": 7}, 200),
+        ("POST", f"commands/{command}/schedules", {"cron": "0 1 * * *"}, 201),
+        ("PATCH", f"hooks/{hook['id']}", {"events": []}, 200),
+        ("POST", f"commands/{command}/hooks", {"name": "x", "scheme": "gitlab"}, 201),
+        ("DELETE", f"hooks/{hook['id']}", None, 204),
+    ]
+    apply = CommandSetRepository.apply
+    for method, path, body, status in others:
+        plan = (await put(api, wanted, dry_run=True))["plan"]
+
+        async def meanwhile(self: CommandSetRepository, *given: Any) -> Any:
+            monkeypatch.setattr(CommandSetRepository, "apply", apply)
+            await api.call(method, path, json=body, status=status)  # noqa: B023  of this round
+            applied = await apply(self, *given)
+            assert not applied.done
+            return applied
+
+        monkeypatch.setattr(CommandSetRepository, "apply", meanwhile)
+        asked = {"commands": [wanted], "plan": plan}
+        await api.problem("PUT", "commands/", 409, "plan-changed", json=asked)
+    schedules, hooks = await parts_of(api)
+    assert [one["cron"] for one in schedules] == ["0 3 * * *", "0 1 * * *"]
+    assert [one["name"] for one in hooks] == ["x"]
+    await put(api, wanted)
+    [schedule], hooks = await parts_of(api)
+    assert (schedule["cron"], hooks) == ("0 9 * * *", [])
+
+
+async def test_schedules_and_hooks_take_the_rights_of_their_own_routes(serve: Serve) -> None:
+    """An editor's, also where runs are another user's; an operator may not."""
+    api = await serve(Claimed(), run_as_users="nobody", auth="required")
+    command = {**ONE, "group": "web", "run_as": "nobody"}
+
+    async def by(claim: str, fields: Mapping[str, object], status: int) -> None:
+        body = {"commands": [{**command, **fields}]}
+        await api.call("PUT", "commands/", json=body, status=status, headers={"As": claim})
+
+    await by("admin@web", {}, 200)
+    await by("operator@web", {"schedules": [NIGHT]}, 403)
+    await by("operator@web", {"hooks": [PUSH]}, 403)
+    await by("editor@web", {"schedules": [NIGHT], "hooks": [PUSH]}, 200)
+    await by("editor@web", {"schedules": [], "hooks": [], "script": "false"}, 403)

@@ -58,6 +58,14 @@ def test_a_plain_scalar_is_what_json_has_or_a_text(tmp_path: Path, text: str, va
         ("a: !!python/object:os.system 1\n", ":1: Tags ("),
         ("a:\n  ? [1, 2]\n  : 3\n", ":2: A name is to be a text."),
         ("a: 1\n---\nb: 2\n", ":3: Give one document a file."),
+        (
+            "a:\n- cron: */5 * * * *\n",
+            ":2: did not find expected alphabetic or numeric character. Quote a text that",
+        ),
+        (
+            "a:\n- cron: @daily\n",
+            ":2: found character that cannot start any token. Quote a text that begins",
+        ),
         ("a: [1,\nb: }\n", ":2: "),
         ("a: '\x01'\n", ": "),
         ("a: !!int x\n", ":1: It is no number that can be read."),
@@ -255,6 +263,12 @@ def test_a_difference_shows_what_is_changed_and_nothing_else() -> None:
                 {"field": "script", "before": "one\ntwo\n", "after": "one\nthree\n"},
                 {"field": "description", "before": "of old", "after": None},
                 {"field": "concurrency", "before": {"limit": 1}, "after": {"limit": 2}},
+                {
+                    "field": "schedules",
+                    "before": [{"cron": "a"}, {"cron": "b"}],
+                    "after": [{"cron": "c"}, {"cron": "b"}],
+                },
+                {"field": "hooks", "before": None, "after": [{"name": "push"}]},
             ],
         },
         {"key": "gone", "outcome": "deleted", "changes": []},
@@ -277,6 +291,11 @@ def test_a_difference_shows_what_is_changed_and_nothing_else() -> None:
         "    - description: of old",
         '    - concurrency: {"limit": 1}',
         '    + concurrency: {"limit": 2}',
+        "    schedules:",
+        '      - {"cron": "a"}',
+        '      + {"cron": "c"}',
+        "    hooks:",
+        '      + {"name": "push"}',
         "- gone: deleted",
     ]
     assert summary(items) == "2 created, 1 changed, 1 deleted, 1 unchanged"
