@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -204,6 +205,35 @@ class Client:
         asked = {} if group is None else {"group": group}
         async for one in self._pages("commands/export", asked):
             yield one
+
+    async def schedules(
+        self, command_id: str | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Iterate over the schedules of a command, or of all, newest first."""
+        of_one = None if command_id is None else f"commands/{_part(command_id)}/schedules"
+        async for one in self._listed(of_one or "schedules/", {}):
+            yield one
+
+    async def pause(
+        self, command_id: str, *, note: str | None = None, until: datetime | None = None
+    ) -> Command:
+        """Have a command's schedules and hooks start nothing, until a moment or until `resume`."""
+        body = {"note": note, "until": None if until is None else until.isoformat()}
+        return Command.of(await self.ask("POST", f"commands/{_part(command_id)}/pause", body=body))
+
+    async def resume(self, command_id: str) -> Command:
+        """End a command's pause."""
+        return Command.of(await self.ask("POST", f"commands/{_part(command_id)}/resume"))
+
+    async def hooks(self, command_id: str) -> list[dict[str, Any]]:
+        """Return a command's hooks, oldest first, without their secrets."""
+        page = await self.ask("GET", f"commands/{_part(command_id)}/hooks")
+        return [*page["items"]]
+
+    async def new_secret(self, hook_id: str) -> dict[str, Any]:
+        """Give a hook a new secret, and return it with that; the one before is refused."""
+        hook: dict[str, Any] = await self.ask("POST", f"hooks/{_part(hook_id)}/secret")
+        return hook
 
     async def stop_if_active(self, run_id: str, **how: Any) -> Run:
         """Stop a run, or return it if it has ended."""

@@ -123,7 +123,7 @@ async def test_each_client_signs_in_as_the_api_has_it(
 async def test_the_command_line_and_the_client_do_what_the_guide_says(
     port: str, second: Terminal, tmp_path: Path
 ) -> None:
-    definition, words, times, ends, hooks, files = (
+    definition, words, times, pause, ends, hooks, files, started = (
         block.replace("8000", port) for block in of("docs/commands.md")
     )
     seen = await see(second, definition)
@@ -140,6 +140,10 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     assert "it runs at 03:00 instead" in seen
     assert '{"items":[],"next":null}' in seen
     assert seen.count('"name":"tidy up"') == 2
+    seen = await see(second, pause)
+    assert "tailrun: tidy up is paused until " in seen
+    assert "0 3 * * 1-5 (Europe/Berlin): " in seen
+    assert "tailrun: tidy up is started by its schedules and hooks again.\n" in seen
     seen = await see(second, ends)
     assert '"secret":"whsec_' in seen
     assert "\nexit code 1\n" in seen
@@ -152,6 +156,9 @@ async def test_the_command_line_and_the_client_do_what_the_guide_says(
     assert "tailrun: would be 1 created, " in seen
     assert "tailrun: 0 created, 0 changed, 0 deleted, 1 unchanged\n" in seen
     assert "older than 30 days\n" in seen
+    seen = await see(second, started)
+    assert "push is sent to /api/v1/hooks/" in seen
+    assert "tailrun: 0 created, 0 changed, 0 deleted, 1 unchanged\n" in seen
     seen = await see(second, hooks)
     assert '"outcome":"started"' in seen
     assert 'pushed to refs/heads/main\n{"ref": "refs/heads/main"}\n' in seen

@@ -1,4 +1,4 @@
-"""The words `run`, `tail`, `ls`, `ps`, `stop` and `show` of the command line."""
+"""The words of the command line that speak to a server."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
-from tailrun.cli import following, lists
+from tailrun.cli import following, hooks, lists, schedules
 from tailrun.cli.exits import SIGNALLED, code_of_error
 from tailrun.cli.follower import leave_stdout
 from tailrun.cli.notes import Notes
@@ -52,6 +52,26 @@ def stop(arguments: Sequence[str]) -> int:
 def show(arguments: Sequence[str]) -> int:
     """Show a command or a run; return the exit code."""
     return _say(lists.show, parser_of("show").parse_args(arguments))
+
+
+def list_schedules(arguments: Sequence[str]) -> int:
+    """List schedules, or tell what came of a command's; return the exit code."""
+    return _say(schedules.schedules, parser_of("schedules").parse_args(arguments))
+
+
+def pause(arguments: Sequence[str]) -> int:
+    """Pause a command; return the exit code."""
+    return _say(schedules.pause, parser_of("pause").parse_args(arguments))
+
+
+def resume(arguments: Sequence[str]) -> int:
+    """Resume a command; return the exit code."""
+    return _say(schedules.resume, parser_of("resume").parse_args(arguments))
+
+
+def list_hooks(arguments: Sequence[str]) -> int:
+    """List a command's hooks, or change one; return the exit code."""
+    return _say(hooks.hooks, parser_of("hooks").parse_args(arguments))
 
 
 def apply(arguments: Sequence[str]) -> int:

@@ -1,14 +1,20 @@
 """The words that speak to a server, with what each takes: for parsing, help, completion, manual."""
 
 import argparse
+import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 PATIENCE_SECONDS = 300.0
 SHORT_PATIENCE_SECONDS = 10.0
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""Of a duration, in seconds."""
+
 SHELLS = ("bash", "zsh")
 
+WHICH_COMMAND = "its key, name or id"
 WHICH_RUN = "a run's id; or a command's key, name or id: its newest run"
 EPILOG = (
     "The server is the one at TAILRUN_URL, else the one of this host; TAILRUN_TOKEN is the token"
@@ -25,7 +31,7 @@ CODES = {"run": CODE, "tail": CODE}
 
 def _run(parser: argparse.ArgumentParser) -> None:
     # Its help tells the command's parameters, too, which the server knows.
-    parser.add_argument("command", metavar="COMMAND", nargs="?", help="its key, name or id")
+    parser.add_argument("command", metavar="COMMAND", nargs="?", help=WHICH_COMMAND)
     parser.add_argument(
         "-p",
         "--parameter",
@@ -124,6 +130,70 @@ def _show(parser: argparse.ArgumentParser) -> None:
     _as_json(parser)
 
 
+def _schedules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "command",
+        metavar="COMMAND",
+        nargs="?",
+        help="a command's key, name or id: its schedules, with what came of their due times",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "-n",
+        "--limit",
+        type=_positive,
+        default=5,
+        metavar="N",
+        help="of a command's: the last N due times of each (default: 5)",
+    )
+    which.add_argument(
+        "--at",
+        type=_moment,
+        metavar="TIME",
+        help="of a command's: why it ran, or did not, at this time, such as 2026-11-26T03:00; of"
+        " this host's time zone unless it names an offset",
+    )
+    _as_json(parser)
+
+
+def _pause(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", metavar="COMMAND", help=WHICH_COMMAND)
+    parser.add_argument("--note", metavar="TEXT", help="why, for whoever looks")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
+        "--until",
+        type=_moment,
+        metavar="TIME",
+        help="when it ends by itself, such as 2026-11-26T03:00; of this host's time zone unless it"
+        " names an offset",
+    )
+    end.add_argument(
+        "--for",
+        dest="duration",
+        type=_duration,
+        metavar="TIME",
+        help="how long, such as 30m, 8h, 2d or 90s",
+    )
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", metavar="COMMAND", help=WHICH_COMMAND)
+
+
+def _hooks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", metavar="COMMAND", help=WHICH_COMMAND)
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument(
+        "--new-secret",
+        metavar="NAME",
+        help="give a hook, by its name or id, a new secret, and print it, this once; the one before"
+        " is refused from then on",
+    )
+    act.add_argument("--disable", metavar="NAME", help="have what is sent to a hook start nothing")
+    act.add_argument("--enable", metavar="NAME", help="have it start runs again")
+    _as_json(parser)
+
+
 def _as_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, a line each")
 
@@ -175,6 +245,10 @@ WORDS: dict[str, tuple[str, Add]] = {
     "ps": ("list runs that go on", _ps),
     "stop": ("stop a run", _stop),
     "show": ("show a command or a run", _show),
+    "schedules": ("list schedules, or tell why they ran a command, or did not", _schedules),
+    "pause": ("have schedules and hooks start a command no more, for a while", _pause),
+    "resume": ("end a pause", _resume),
+    "hooks": ("list what other services start a command by", _hooks),
     "apply": ("make a server's commands what files say, all or nothing", _apply),
     "export": ("print commands as a file that apply reads", _export),
     "completion": ("print what has a shell complete these words", _completion),
@@ -237,3 +311,27 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 1e9:
         raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
     return seconds
+
+
+def _positive(text: str) -> int:
+    if (number := _natural(text)) == 0:
+        raise argparse.ArgumentTypeError("it is to be 1 at least")
+    return number
+
+
+def _moment(text: str) -> datetime:
+    """Return a moment; what names no offset is of this host's time zone."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no time such as 2026-11-26T03:00 or 2026-11-26T03:00+01:00"
+        ) from None
+
+
+def _duration(text: str) -> float:
+    """Return a number of seconds."""
+    found = re.fullmatch(r"([0-9]{1,5})([smhd])", text)
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time such as 90s, 30m, 8h or 2d")
+    return float(int(found[1]) * UNITS[found[2]])
