@@ -113,3 +113,12 @@ class NotificationFilter:
     run_id: UUID | None = None
     target: str | None = None
     state: NotificationState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailingTarget:
+    """A target that could not be told: so many notifications wait for it, the first since then."""
+
+    name: str
+    waiting: int
+    since: datetime

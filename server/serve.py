@@ -25,6 +25,7 @@ from server.repositories.access.audit import AuditRepository
 from server.repositories.command_sets import CommandSetRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.ends import EndRepository
+from server.repositories.notifications import NotificationRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
 from server.resources import VERSION
@@ -209,6 +210,7 @@ async def service(
             retention,
             core.runs,
             audit,
+            NotificationRepository(core.database),
             audit_log=await _audit_log(settings.access, core),
             host=core.state.host,
             spools=settings.privileges.keeper_directory or settings.state_dir,
@@ -299,6 +301,11 @@ def _follow_ends(core: Core, starts: Starts, events: Events, notifying: Notifyin
     core.active.on_change = changed
     core.tasks.start(ends.run(), "ends of runs")
     core.tasks.start(notifying.notifier.run(), "notifications")
+    core.metrics.gauge(
+        "notification_targets_failing",
+        "Notification targets whose last message from this server failed.",
+        lambda: notifying.notifier.failing,
+    )
 
 
 def _address(app: web.Application, settings: Settings) -> str:

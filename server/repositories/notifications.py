@@ -9,7 +9,13 @@ from uuid import UUID
 
 import orjson
 
-from server.notifications import Notification, NotificationFilter, NotificationState, Telling
+from server.notifications import (
+    FailingTarget,
+    Notification,
+    NotificationFilter,
+    NotificationState,
+    Telling,
+)
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
 from server.repositories.page import Page, SortKey
@@ -163,6 +169,15 @@ LIST = f"""
 """
 
 
+# Of a target that fails, all that waits is behind what failed.
+FAILING = """
+    SELECT target, count(*), min(created_at) FROM notifications
+    WHERE next_try_at IS NOT NULL
+    GROUP BY target HAVING bool_or(last_error IS NOT NULL)
+    ORDER BY min(created_at), target LIMIT %(rows)s
+"""
+
+
 class NotificationRepository:
     """The table `notifications`."""
 
@@ -199,6 +214,14 @@ class NotificationRepository:
         }
         rows = await self._database.fetch_all(CLAIM, parameters)
         return [_notification_of(row) for row in rows]
+
+    async def failing(self, limit: int) -> list[FailingTarget]:
+        """Return targets for which something waits that has failed, those first that wait longest.
+
+        It is what all servers found.
+        """
+        rows = await self._database.fetch_all(FAILING, {"rows": limit})
+        return [FailingTarget(*row) for row in rows]
 
     async def release(self, host: str) -> None:
         """Have the attempts made now that this host's server claimed before it was started."""

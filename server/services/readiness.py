@@ -3,12 +3,14 @@
 import asyncio
 import os
 import resource
+from datetime import UTC
 from pathlib import Path
 
 from server.errors import DatabaseUnavailableError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database.database import READY_SECONDS, Database
+from server.repositories.notifications import NotificationRepository
 from server.repositories.runs import RunRepository
 from server.services.access.audit import Audit
 from server.services.access.audit_log import AuditLog
@@ -21,6 +23,9 @@ MAX_LAG_SECONDS = 10.0
 """An archive that has not moved for longer is reported; it needs no help to catch up."""
 
 FEW_DESCRIPTORS = 32  # with fewer, libraries and the database are about to fail
+
+NAMED_TARGETS = 10
+"""Of those that fail."""
 
 
 class Readiness:
@@ -36,6 +41,7 @@ class Readiness:
         retention: Retention,
         runs: RunRepository,
         audit: Audit,
+        notifications: NotificationRepository,
         *,
         audit_log: AuditLog | None,
         host: str,
@@ -50,6 +56,7 @@ class Readiness:
         self._retention = retention
         self._runs = runs
         self._audit = audit
+        self._notifications = notifications
         self._audit_log = audit_log
         self._host = host
         self._spools = spools
@@ -78,6 +85,7 @@ class Readiness:
             "retention": self._retention.problem(),
             "audit": self._audit.problem(),
             "elsewhere": await self._elsewhere(),
+            "notifications": await self._undelivered(),
             "keeper_descriptors": await self._keeper_descriptors(),
         }
 
@@ -99,6 +107,21 @@ class Readiness:
         except (DatabaseUnavailableError, TimeoutError):
             return "not known"
         return "ok" if not others else f"{others} runs of another host identity are active"
+
+    async def _undelivered(self) -> str:
+        """Say for which targets notifications wait that could not be delivered, if any."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                failing = await self._notifications.failing(NAMED_TARGETS + 1)
+        except (DatabaseUnavailableError, TimeoutError):
+            return "not known"
+        named = [
+            f"{one.waiting} wait for the target {one.name}, which fails, the first since"
+            f" {one.since.astimezone(UTC).isoformat(timespec='seconds')}"
+            for one in failing[:NAMED_TARGETS]
+        ]
+        more = ["and for further targets"] if len(failing) > NAMED_TARGETS else []
+        return "; ".join([*named, *more]) or "ok"
 
     async def _check_keeper(self) -> str:
         try:

@@ -69,6 +69,11 @@ class Notifier:
         """Look now: there may be something to send."""
         self._changed.set()
 
+    @property
+    def failing(self) -> int:
+        """How many targets there are whose last message failed, of those told by this server."""
+        return len(self._resting.failing)
+
     def forgive(self, target: str) -> None:
         """Try a target now that has failed: it was changed."""
         self._resting.told(target)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,45 @@ async def test_targets_that_hang_hold_up_no_other_however_many_they_are(
     await command(api, "exit 1", ["failed"])
     await receiver.wait_for("/ok")
     assert len(receiver.at("/hangs")) < 90
+
+
+async def test_a_target_that_fails_is_told_of_and_leaves_the_server_ready(
+    api: Api, receiver: Receiver
+) -> None:
+    """With how many wait for it and since when; nothing more is said once it takes them."""
+
+    async def failing() -> tuple[str, str]:
+        async with api.client.get("/readyz") as response:
+            assert response.status == 200
+            said = (await response.json())["notifications"]
+        async with api.client.get("/metrics") as response:
+            [line] = [
+                one
+                for one in (await response.text()).splitlines()
+                if one.startswith("tailrun_notification_targets_failing ")
+            ]
+        return said, line.split()[1]
+
+    assert await failing() == ("ok", "0.0")
+    made = await target(api, "http://127.0.0.1:1/")
+    await command(api, "exit 1", ["failed"])
+
+    async def tried() -> bool:
+        return bool([one for one in await notifications(api) if one["last_error"]])
+
+    await until_true(tried)
+    [one] = await notifications(api)
+    since = datetime.fromisoformat(one["created_at"]).isoformat(timespec="seconds")
+    text = f"1 wait for the target chat, which fails, the first since {since}"
+    assert await failing() == (text, "1.0")
+    changed = {"url": f"{receiver.url}/ok"}
+    await api.call("PATCH", f"notification-targets/{made['id']}", status=200, json=changed)
+    await receiver.wait_for("/ok")
+
+    async def is_well() -> bool:
+        return await failing() == ("ok", "0.0")
+
+    await until_true(is_well)
 
 
 async def test_what_waits_for_a_target_that_is_changed_goes_with_it_at_once(
