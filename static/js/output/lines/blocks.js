@@ -66,10 +66,14 @@ export class Blocks {
     this.#go();
   }
 
-  /** How far the output is now. @param {number} next offset @param {number} count of lines */
+  /**
+   * How far the output is now. Nothing is read before somebody looks again: what was looked at is left behind by an
+   * output that is followed.
+   * @param {number} next offset
+   * @param {number} count of lines
+   */
   grow(next, count) {
     Object.assign(this, { next, count });
-    this.#go();
   }
 
   /** Reads the end of the output, wherever it is by now. */

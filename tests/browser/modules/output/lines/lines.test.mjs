@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { said, Served, until } from "./served.mjs";
 
+const { Blocks } = await import("../../../js/output/lines/blocks.js");
 const { Lines } = await import("../../../js/output/lines/lines.js");
 
 const ended = (served, more = {}) => ({ id: "r", state: "succeeded", output_bytes: served.bytes.length, ...more });
@@ -141,4 +142,21 @@ test("what could not be read is read again, and says so meanwhile", async () => 
   assert.equal(said((await shown(lines, 0, 60))[0]), "line 1");
   assert.equal(lines.state.kind, "ended");
   lines.dispose();
+});
+
+test("lines that an output which is followed has left behind are not read", async () => {
+  const served = new Served(numbered(10_000));
+  const listener = { onChange() {}, onSize() {}, onProblem() {}, onTail() {} };
+  const blocks = new Blocks("r", "utf-8", listener, "terminal");
+  let streamed = 0;
+  blocks.isElsewhere = (number) => number > streamed - 200 && number <= streamed;
+  for (streamed = 1000; streamed <= 5000; streamed += 1000) {
+    blocks.grow(10 * streamed, streamed);
+    blocks.want(streamed - 39, streamed + 1);
+  }
+  assert.deepEqual(served.asked, []);
+  blocks.want(2001, 2041);
+  await until(() => !blocks.job);
+  assert.deepEqual(served.asked[0], { lines: "2001-2200", max_bytes: "262144" });
+  blocks.close();
 });
