@@ -4,6 +4,7 @@ import { SessionBanner } from "./access/banner.js";
 import { SignInScreen } from "./access/sign_in_screen.js";
 import { waitWith } from "./base/loading.js";
 import { go, toCommands, toNew, toRuns, useRoute } from "./base/router.js";
+import { parseRoute } from "./base/routes.js";
 import { EVERYWHERE, useShortcuts } from "./base/shortcuts.js";
 import { useStore } from "./base/store.js";
 import { html, render, useLayoutEffect, useState } from "./base/ui.js";
@@ -14,7 +15,7 @@ import { Waiting } from "./parts/empty.js";
 import { Help } from "./parts/help.js";
 import { closeNotice, Notice } from "./parts/notice.js";
 import { TopBar } from "./parts/top_bar.js";
-import { useScreen } from "./screens.js";
+import { prepare, useScreen } from "./screens.js";
 import { noAnswer } from "./server/answers.js";
 import { checkServer, serverBack } from "./server/api.js";
 import { session } from "./server/session.js";
@@ -73,6 +74,7 @@ function skip(event) {
 addEventListener("offline", checkServer);
 waitWith(serverBack);
 
+prepare(parseRoute(location.hash).screen);
 const place = document.getElementById("page");
 place.replaceChildren();
 render(html`<${Page} />`, place);

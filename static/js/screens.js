@@ -30,6 +30,11 @@ async function load(name) {
   if (!screens.has(name)) screens.set(name, await loading(MODULES[name]));
 }
 
+/** Makes a screen that will be shown, while it is not known to whom. @param {string} name */
+export function prepare(name) {
+  if (name in MODULES) load(name).catch(() => {}); // whoever shows it hears of that
+}
+
 /** So that a screen is there at once, and whatever becomes of the server; one at a time, as output may come meanwhile. */
 async function loadRest() {
   for (const name of Object.keys(MODULES)) {

@@ -39,6 +39,7 @@ async def test_a_server_that_hangs_is_missed(start: Start, open_tab: OpenTab) ->
     run = await client.run(IDLE)
     tab = await open_tab(client, f"/runs/{run}", expected=[CONNECTION_REFUSED, HANDSHAKE])
     banner = tab.page.get_by_text("The server does not answer.")
+    await expect(tab.log).to_contain_text("started")
     await expect(tab.output).to_contain_text("Live")
     with stopped(client.service.pid):
         await expect(tab.output).to_contain_text(re.compile(r"No word for 1\d s, at 8 B"))

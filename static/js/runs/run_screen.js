@@ -2,7 +2,7 @@
 import { go, toCommand, toCommands } from "../base/router.js";
 import { useShortcuts } from "../base/shortcuts.js";
 import { useStore } from "../base/store.js";
-import { html, useCallback, useEffect, useState } from "../base/ui.js";
+import { html, useCallback, useEffect, useLayoutEffect, useState } from "../base/ui.js";
 import { changedRun } from "../model/changes.js";
 import { isActive, shortId, shownState } from "../model/run.js";
 import { Attempts } from "../notifications/attempts.js";
@@ -36,8 +36,9 @@ export function RunScreen({ id }) {
   );
   const learn = useCallback((news) => setRun((now) => merge(now, news)), []);
   useEffect(() => value && learn(value), [value]);
-  // It may be older than the events that are heard: it is shown until the run is asked for beside them.
-  useEffect(() => void getBegunRun(id)?.then(learn, () => {}), [id]);
+  // It may be older than the events that are heard: it is shown until the run is asked for beside them. At once, as an
+  // effect comes a frame later.
+  useLayoutEffect(() => void getBegunRun(id)?.then(learn, () => {}), [id]);
   const onRun = useCallback((news) => {
     learn(news);
     if (news.state && !isActive(news)) reload();
