@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from server.services.schedules.decision import GRACE
+GRACE = timedelta(minutes=1)
+"""After so long without a server that could act a due time is missed, as docs/api.md has it."""
 
 LIMIT_REACHED = "TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND"
 """Why a due time may be refused: as many of the command's runs are active as may be."""
