@@ -18,6 +18,11 @@ from tests.torture.site import EX_CONFIG, KEEPERS_FAILPOINTS, SERVERS_FAILPOINTS
 
 GIVE_WAY_SECONDS = 5.0
 UPTIME_SECONDS = 0.8
+DATABASE_UPTIME_SECONDS = 6.0
+DATABASE_UPTIME_SHARE = 0.25
+"""The database is there so long on the average, and for such a share of its longest outage:
+servers that are killed meanwhile need time to find it there again."""
+
 FOREVER_SECONDS = 1e6
 
 Way = Callable[[Server], Awaitable[None]]
@@ -197,9 +202,18 @@ class Faults:
             finally:
                 await client.close()
 
+    async def _until_served(self, over: asyncio.Event) -> None:
+        """Wait until a server serves, or all is over."""
+        waiting = {asyncio.create_task(over.wait()), asyncio.create_task(self._site.address())}
+        _, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+
     async def _break_database(self, over: asyncio.Event) -> None:
+        rest = DATABASE_UPTIME_SHARE * self._outage_seconds
         while not over.is_set():
-            await self._pause(over, 6)
+            await self._until_served(over)
+            await self._pause(over, max(DATABASE_UPTIME_SECONDS, rest))
             [way] = self._random.choices([self._stop_database, self._freeze_database], [3, 2])
             await way(self._random.uniform(0.5, self._outage_seconds))
 
