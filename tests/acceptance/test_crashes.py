@@ -9,12 +9,15 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from server.keeper.spool import Spool
 from tests.support.client import Client, Start
 from tests.support.numbered import Numbered
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 async def written(client: Client, run_ids: list[str], more: int = 20_000) -> None:

@@ -13,6 +13,8 @@ from aiohttp import ClientConnectionError
 from server.output.cursor import SLAB_BYTES
 from tests.support.client import Client, Start
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MANY = 1_000_000
 MILLION = 1_000_000
 LONG = 1000 * MILLION

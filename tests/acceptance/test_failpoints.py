@@ -16,6 +16,8 @@ from server.keeper.failpoints import VARIABLE
 from tests.support.client import Client, Start
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 OUTPUT = b"".join(b"%d\n" % number for number in range(1, 2001))
 AT_THE_END = {
     "keeper.ended",

@@ -20,6 +20,8 @@ from tests.support.receiver import Receiver, receiving
 from tests.support.service import Service
 from tests.support.waiting import until, until_true
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ENDED = 60
 LEFT_BEHIND = """
     INSERT INTO commands_info (

@@ -27,6 +27,8 @@ from tests.support.service import Service
 from tests.support.strangers import STRANGERS
 from tests.support.waiting import until_true
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 EXAMPLES = 12
 FINAL = {"succeeded", "failed", "stopped", "timed_out", "lost"}
 NEIGHBOUR = 'seq 1000; while ! [ -e "$TAILRUN_RUN_DIRECTORY/go" ]; do sleep 0.02; done; exit 3'

@@ -12,6 +12,8 @@ from tests.support.client import Client, Start, watch
 from tests.support.reader import KINDS, Reader, reader
 from tests.support.waiting import patience, until_true
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MUCH_OUTPUT = "seq 19000000"
 """160 MB of lines that differ."""
 

@@ -13,6 +13,8 @@ from tests.support import faketime
 from tests.support.client import Client, Start
 from tests.support.waiting import until, until_true
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 SECOND = timedelta(seconds=1)
 
 

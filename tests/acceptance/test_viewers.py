@@ -16,6 +16,8 @@ from tests.support.client import Client, Start, watch
 from tests.support.postgres import execute
 from tests.support.waiting import patience, until_true
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MUCH = 50_000_000
 MUCH_OUTPUT = f"yes {'x' * 99} | head -c {MUCH}"
 HANDSHAKE = (

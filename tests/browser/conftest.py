@@ -30,11 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unmeasured() -> Iterator[None]:
-    """Have servers run at their own pace: these tests are of the page, others cover the server."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        yield
+def servers_unmeasured(unmeasured: None) -> None:
+    """Cover the page alone."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,6 +12,7 @@ SEED = 1
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("unmeasured")
 async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
     tally = Tally()
     await Torture(tmp_path, SEED, frozenset(KINDS), tally).run(SECONDS)
