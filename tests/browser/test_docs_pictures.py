@@ -118,6 +118,26 @@ async def test_any_line_of_a_million(client: Client, open_tab: OpenTab, keep: Ke
     await keep(tab, "pictures/find.png")
 
 
+async def test_targets_and_retries(start: Start, open_tab: OpenTab, keep: Keep) -> None:
+    client = await start()
+    addresses = {"ops chat": "https://chat.example.org/", "pager": "http://127.0.0.1:9/"}
+    for name, url in addresses.items():
+        target = {"name": name, "url": url}
+        await client.call("POST", "notification-targets/", json=target, status=201)
+    created = await client.create(
+        "echo Fetching the rates of today; echo 'rates.example.org does not answer' >&2; exit 75",
+        name="Fetch rates",
+        retries={"limit": 3, "delay_seconds": 4000, "backoff": 2},
+    )
+    tab = await open_tab(client, f"/runs/{created['run']['id']}")
+    await expect(tab.facts).to_contain_text("To be tried again in 1 h")
+    await keep(tab, "pictures/retries.png")
+    await tab.go("/targets")
+    await tab.button("Send a test to pager").click()
+    await expect(tab.page.get_by_role("main")).to_contain_text("The test was not delivered: ")
+    await keep(tab, "pictures/targets.png")
+
+
 async def test_the_pictured_deploy_is_a_run_like_any_other(
     client: Client, open_tab: OpenTab, gate: Gate, keep: Keep, request: pytest.FixtureRequest
 ) -> None:

@@ -327,6 +327,62 @@ async def test_language_and_help(client: Client, open_tab: OpenTab) -> None:
     await expect(heading(tab, "Команды")).to_be_visible()
 
 
+async def test_tried_again(client: Client, open_tab: OpenTab) -> None:
+    """Go from a run to its next attempt and back, and have it not tried again."""
+    retries = {"limit": 3, "delay_seconds": 4000}
+    created = await client.create("exit 3", name="Fetch rates", retries=retries)
+    run = created["run"]["id"]
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.facts).to_contain_text("To be tried again in 1 h")
+    await act(tab, tab.facts.get_by_role("link"))
+    await expect(tab.facts).to_contain_text("Attempt 2 of up to 4")
+    await act(tab, tab.facts.get_by_role("link", name=run[:8]))
+    await act(tab, tab.button("Do not try again"))
+    await expect(tab.facts).to_contain_text("Stopped")
+
+
+async def test_targets(client: Client, open_tab: OpenTab) -> None:
+    """Add a notification target, send it a test, change it and remove it."""
+    tab = await open_tab(client, "/targets")
+    await act(tab, tab.button("New target"))
+    await tab.page.keyboard.type("night chat")
+    await tab.focus(tab.field("URL"))
+    await tab.page.keyboard.type("http://127.0.0.1:9/")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Done"))
+    await act(tab, tab.button("Send a test to night chat"))
+    main = tab.page.get_by_role("main")
+    await expect(main).to_contain_text("The test was not delivered: ")
+    await act(tab, tab.button("Change night chat"))
+    await press(tab, "Control+A")
+    await tab.page.keyboard.type("day chat")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Remove day chat"))
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Remove"))
+    await expect(main).not_to_contain_text("day chat")
+
+
+async def test_hooks(client: Client, open_tab: OpenTab) -> None:
+    """Make a hook, turn it off, give it a new secret, and remove it."""
+    command = await client.create("true", name="Deploy", start=False)
+    tab = await open_tab(client, f"/commands/{command['id']}")
+    hooks = tab.page.get_by_role("group").filter(has=heading(tab, "Hooks"))
+    await act(tab, hooks.locator("summary"))
+    await act(tab, tab.button("New hook"))
+    await tab.page.keyboard.type("on push")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Done"))
+    await act(tab, tab.button("Turn off: on push"))
+    await expect(hooks).to_contain_text("Turned off")
+    await act(tab, tab.button("New secret for on push"))
+    dialog = tab.page.get_by_role("dialog")
+    await act(tab, dialog.get_by_role("button", name="New secret"))
+    await act(tab, tab.button("Done"))
+    await act(tab, tab.button("Remove on push"))
+    await act(tab, dialog.get_by_role("button", name="Remove"))
+    await expect(hooks).to_contain_text("No hooks yet.")
+
+
 async def test_access(start: Start, open_tab: OpenTab, database_url: str) -> None:
     """Make a token and revoke it, give a role and take it away, narrow the audit, sign out."""
     client = await start(auth="required")
