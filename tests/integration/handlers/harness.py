@@ -16,7 +16,7 @@ from server.handlers.http import keys
 from server.handlers.http.identity.addresses import Addresses
 from server.handlers.http.identity.identity import Identity
 from server.handlers.http.identity.local import Local
-from server.serve import service
+from server.service import service
 from server.services.access.guesses import Guesses
 from server.settings.reading import read_settings
 from tests.support.service import Service

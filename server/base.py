@@ -1,0 +1,124 @@
+"""What the services of users have in common, around what runs commands."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from server.core import Core, Ground, begin, open_core, open_ground
+from server.database import Stored, open_database, recover
+from server.repositories.access.audit import AuditRepository
+from server.repositories.commands import CommandRepository
+from server.repositories.requests import RequestRepository
+from server.repositories.turns import TurnRepository
+from server.services.access.audit import Audit
+from server.services.access.journal import Journal
+from server.services.archive.chunks import Chunks
+from server.services.events.events import Events
+from server.services.events.labels import Labels
+from server.services.hosts.hosts import Hosts
+from server.services.hosts.local import LocalHost
+from server.services.requests import Requests
+from server.services.running import assembly
+from server.services.runs import RunService
+from server.services.starting.starts import Starts
+from server.services.starting.unconfirmed import Unconfirmed
+from server.settings.groups import Settings
+from server.state import JOURNAL_FILE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What the services of users have in common."""
+
+    ground: Ground
+    stored: Stored
+    core: Core
+    hosts: Hosts
+    starts: Starts
+    commands: CommandRepository
+    requests: Requests
+    audit: Audit
+    events: Events
+    chunks: Chunks
+    runs: RunService
+
+
+async def open_base(
+    stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str]
+) -> Base:
+    """Have commands run, and build what all services of users need of that."""
+    ground = open_ground(stack, settings)
+    stored = await open_database(stack, settings, ground)
+    core = await open_core(stack, settings, environment, ground, stored.ledger)
+    await recover(settings, ground, stored, core)
+    begin(stack, ground, core)
+    audit = Audit(AuditRepository(stored.database), Journal(ground.state.path / JOURNAL_FILE))
+    await stack.enter_async_context(audit.running(ground.tasks))
+    commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
+    requests = Requests(RequestRepository(stored.database))
+    hosts = _hosts(ground, stored, core)
+    starts = _starts(ground, stored, core, hosts)
+    events = _events(ground, stored, hosts, commands)
+    grace = settings.runs.stop_grace_seconds
+    runs = RunService(
+        hosts,
+        starts,
+        commands,
+        stored.runs,
+        chunks,
+        requests,
+        audit,
+        events,
+        stop_grace_seconds=grace,
+    )
+    _give_turns(ground, stored, core, runs)
+    return Base(
+        ground=ground,
+        stored=stored,
+        core=core,
+        hosts=hosts,
+        starts=starts,
+        commands=commands,
+        requests=requests,
+        audit=audit,
+        events=events,
+        chunks=chunks,
+        runs=runs,
+    )
+
+
+def _hosts(ground: Ground, stored: Stored, core: Core) -> Hosts:
+    """Have this host asked for its runs: there is no other."""
+    running = core.running
+    return LocalHost(
+        ground.state.host,
+        core.active,
+        running.runner,
+        running.control,
+        running.finisher,
+        stored.runs,
+    )
+
+
+def _starts(ground: Ground, stored: Stored, core: Core, hosts: Hosts) -> Starts:
+    """Have runs stored and started, and those ended whose storing was never confirmed."""
+    host = ground.state.host
+    unconfirmed = Unconfirmed(host, hosts, stored.runs, ground.faults)
+    ground.tasks.start(unconfirmed.run(), "unconfirmed runs")
+    return Starts(host, hosts, stored.runs, core.active.admit)
+
+
+def _events(ground: Ground, stored: Stored, hosts: Hosts, commands: CommandRepository) -> Events:
+    """Have changes of runs and commands told to those who listen."""
+    elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
+    events = Events(hosts, Labels(commands.labels), elsewhere)
+    ground.tasks.start(events.run(), "events")
+    return events
+
+
+def _give_turns(ground: Ground, stored: Stored, core: Core, runs: RunService) -> None:
+    """Have runs that stand aside get their turns."""
+    turns = assembly.turns(core.means, core.running, TurnRepository(stored.database))
+    turns.stop = runs.stop_replaced
+    ground.tasks.start(turns.run(), "turns")
