@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tailrun.cli.notes import Notes
 from tailrun.cli.table import shown
@@ -13,6 +14,9 @@ from tailrun.errors import RefusedError
 from tailrun.files.commands import placed, read_commands
 from tailrun.files.difference import difference, summary
 from tailrun.files.writing import HEADER, as_yaml
+
+Item = Mapping[str, Any]
+"""What becomes of a command, as the server tells it."""
 
 
 async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
@@ -27,7 +31,9 @@ async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
             sys.stdout.flush()
         if not given.dry_run:
             # What was shown is what is done, or nothing.
+            planned = told
             told = await client.apply(commands, prune=given.prune, plan=told["plan"])
+            _tell_if_lost(planned["items"], told["items"], notes)
             if not given.json:
                 _tell_secrets(told.get("secrets", ()), notes)
     except RefusedError as error:
@@ -37,6 +43,28 @@ async def apply(client: Client, given: argparse.Namespace, notes: Notes) -> int:
     would = "would be " if given.dry_run else ""
     notes.say(f"{would}{summary(told['items'])}")
     return 0
+
+
+def _tell_if_lost(planned: Sequence[Item], told: Sequence[Item], notes: Notes) -> None:
+    """Tell that nothing was left to do: an answer that is lost on the way is asked for again."""
+    if any(map(_changes, told)) or not any(map(_changes, planned)):
+        return
+    notes.say(
+        "It was done already: the answer was lost on the way and asked for again, or somebody else"
+        " did the same."
+    )
+    hooked = [
+        one["key"] for one in planned for change in one["changes"] if change["field"] == "hooks"
+    ]
+    for key in hooked:
+        notes.say(
+            f"The secrets of hooks of {key} that were made are not to be had again:"
+            f" `tailrun hooks {key} --new-secret NAME` makes another one."
+        )
+
+
+def _changes(item: Item) -> bool:
+    return bool(item["outcome"] != "unchanged")
 
 
 def _tell_secrets(secrets: Sequence[Mapping[str, str]], notes: Notes) -> None:

@@ -26,6 +26,20 @@ def test_each_field_of_a_command_is_told() -> None:
     assert parameter["additionalProperties"] is False
 
 
+def test_schedules_and_hooks_are_told_without_secrets() -> None:
+    definitions = json_schema(CommandsFileSchema, title="commands")["$defs"]
+    assert {"schedules", "hooks"} <= definitions["FileCommand"]["properties"].keys()
+    assert definitions["SetSchedule"]["required"] == ["cron"]
+    assert set(definitions["SetHook"]["properties"]) == {
+        "name",
+        "scheme",
+        "events",
+        "parameters",
+        "enabled",
+    }
+    assert definitions["SetHook"]["additionalProperties"] is False
+
+
 def test_it_refers_to_nothing_but_its_own_parts() -> None:
     schema = json_schema(CommandsFileSchema, title="commands")
     assert references(schema) == {f"#/$defs/{name}" for name in schema["$defs"]}
