@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -374,3 +375,24 @@ async def test_schedules_and_hooks_take_the_rights_of_their_own_routes(serve: Se
     await by("operator@web", {"hooks": [PUSH]}, 403)
     await by("editor@web", {"schedules": [NIGHT], "hooks": [PUSH]}, 200)
     await by("editor@web", {"schedules": [], "hooks": [], "script": "false"}, 403)
+
+
+async def test_due_times_come_each_once_while_their_schedule_is_applied_again_and_again(
+    api: Api,
+) -> None:
+    """What says nothing of its times leaves them as they are, whoever decides one meanwhile."""
+    every_second = {"cron": "* * * * * *", "overlap": "allow"}
+    await put(api, {**ONE, "schedules": [every_second]})
+    [schedule], _ = await parts_of(api)
+    path = f"schedules/{schedule['id']}/fires"
+    fires: list[dict[str, Any]] = []
+    number = 0
+    while len(fires) < 4:
+        missed = "once" if (number := number + 1) % 2 else "skip"
+        told = await put(api, {**ONE, "schedules": [{**every_second, "missed": missed}]})
+        assert told["items"][0]["outcome"] == "changed"
+        fires = (await api.call("GET", path, status=200))["items"]
+    assert {one["outcome"] for one in fires} == {"started"}
+    due = [datetime.fromisoformat(one["due_at"]) for one in reversed(fires)]
+    assert due == [due[0] + timedelta(seconds=second) for second in range(len(due))]
+    await put(api, {**ONE, "schedules": []})
