@@ -2,7 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -29,9 +31,10 @@ from server.handlers.schemas.command_sets import (
     ExportSchema,
     SetCommandSchema,
 )
+from server.handlers.schemas.definition import sizes_of_patterns
 from server.services.command_sets import Outcome
 from server.services.notifications.targets import missing
-from server.services.parameters import check_names, checked
+from server.services.parameters import MATCH_STEPS, Steps, check_names, checked
 
 NAMED_ERRORS = 100
 NO_SECRETS = "It is a secret, which stands in no file. Give its value in the page: it stays there."
@@ -39,6 +42,16 @@ LACKING = (
     "It is required and secret, and the schedule has no value of it. Apply the schedule with"
     " `enabled: false`, give the value in the page, then enable it."
 )
+PATTERNS_SIZE = 8_000_000
+"""Of all patterns of a set, in instructions of RE2: they take it some 2 s."""
+
+MATCHED_STEPS = 4 * MATCH_STEPS
+"""Of all values of the schedules of a set."""
+
+TOO_LARGE = "The patterns up to this command are too large together: apply fewer at a time."
+LONG_SECONDS = 0.01
+"""After a command whose reading took longer, others are served for as long."""
+
 KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
 
 
@@ -109,23 +122,42 @@ async def _read(request: web.Request, given: Sequence[Any]) -> list[WantedComman
     schema, wrong = SetCommandSchema(), dict[str, list[str]]()
     wanted: list[WantedCommand] = []
     places: dict[str, int] = {}
+    size, steps = 0, Steps(MATCHED_STEPS)
     for number, one in enumerate(given):
-        await asyncio.sleep(0)  # a command may have a hundred patterns to compile
         place = f"commands.{number}"
-        try:
-            found: WantedCommand = schema.load(one)
-        except ValidationError as error:
-            wrong |= _named(place, error)
-        else:
-            wrong |= _wrong(request, place, found, places)
-            places.setdefault(found.key, number)
-            wanted.append(found)
-        if len(wrong) > NAMED_ERRORS:
+        async with _others_served():
+            said = one.get("parameters") if isinstance(one, dict) else None
+            size += max(sizes_of_patterns(said), default=0)
+            try:
+                found: WantedCommand = schema.load(one)
+            except ValidationError as error:
+                wrong |= _named(place, error)
+            else:
+                wrong |= _wrong(request, place, found, places) | _unfitting(place, found, steps)
+                places.setdefault(found.key, number)
+                wanted.append(found)
+        if size > PATTERNS_SIZE:
+            wrong.setdefault(f"{place}.parameters", []).append(TOO_LARGE)
+        if size > PATTERNS_SIZE or len(wrong) > NAMED_ERRORS:
             break
     wrong |= await _missing_targets(request, wanted, places)
     if wrong:
         raise InvalidInputError(wrong)
     return wanted
+
+
+@asynccontextmanager
+async def _others_served() -> AsyncIterator[None]:
+    """Have others served after something that took long, for as long as that took.
+
+    A request takes several turns of the loop: one turn between two such things would be too little.
+    """
+    began = time.thread_time()
+    try:
+        yield
+    finally:
+        took = time.thread_time() - began
+        await asyncio.sleep(took if took > LONG_SECONDS else 0)
 
 
 async def _missing_targets(
@@ -160,11 +192,14 @@ def _wrong(
         wrong[f"{place}.key"] = [f"It is that of commands.{places[found.key]}, too."]
     if found.run_as is not None and found.run_as not in request.app[PRIVILEGES].run_as_users:
         wrong[f"{place}.run_as"] = ["It is to be one of TAILRUN_RUN_AS_USERS."]
-    return wrong | _unfitting(place, found)
+    return wrong
 
 
-def _unfitting(place: str, found: WantedCommand) -> dict[str, list[str]]:
-    """Return which parameters of its schedules and hooks a command does not take."""
+def _unfitting(place: str, found: WantedCommand, steps: Steps) -> dict[str, list[str]]:
+    """Return which parameters of its schedules and hooks a command does not take.
+
+    Values are matched with patterns in so many steps at most, of the whole set.
+    """
     options, wrong = found.options, dict[str, list[str]]()
     shown = [one for one in options.parameters if one.name not in options.secrets]
     for number, schedule in enumerate(found.schedules or ()):
@@ -172,7 +207,7 @@ def _unfitting(place: str, found: WantedCommand) -> dict[str, list[str]]:
         secret = options.secrets & schedule.parameters.keys()
         wrong |= {f"{at}.{name}": [NO_SECRETS] for name in sorted(secret)}
         values = {name: schedule.parameters[name] for name in schedule.parameters.keys() - secret}
-        wrong |= _refused(at, partial(checked, shown, values, options.environment))
+        wrong |= _refused(at, partial(checked, shown, values, options.environment, steps))
     for number, hook in enumerate(found.hooks or ()):
         at = f"{place}.hooks.{number}.parameters"
         wrong |= _refused(at, partial(check_names, options.parameters, hook.parameters))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import re2
 from marshmallow import Schema, ValidationError, fields, validate
 
 from server.definition import NewRun, Options, Parameter, ParameterType, StartAsked, Value, text_of
 from server.errors import ParametersError
+from server.services.patterns import compiled
 
 MAX_VALUE_BYTES = 64 * 1024
 """Of a value. execve(2) takes 128 KiB, with the name."""
@@ -20,9 +20,6 @@ MAX_ENVIRONMENT_BYTES = 1024 * 1024
 
 MAX_INTEGER = 2**63 - 1
 """What shells count with."""
-
-PATTERN_BYTES = 256 * 1024
-"""Of RE2's memory for a pattern."""
 
 MATCH_STEPS = 16_000_000
 """Of all values of a start, about 0.3 s: the characters of each times the size of its pattern.
@@ -51,10 +48,10 @@ NOTHING = Checked()
 
 
 class Steps:
-    """What is left of MATCH_STEPS."""
+    """What is left of the steps in which values are matched with their patterns."""
 
-    def __init__(self) -> None:
-        self._left = MATCH_STEPS
+    def __init__(self, most: int = MATCH_STEPS) -> None:
+        self._left = most
 
     def take(self, steps: int) -> bool:
         """Take some; False: there are not so many left."""
@@ -85,10 +82,12 @@ def checked(
     parameters: Sequence[Parameter],
     values: Mapping[str, object],
     environment: Mapping[str, str] = MappingProxyType({}),
+    steps: Steps | None = None,
 ) -> Checked:
     """Return what a script gets: the values that are given, and defaults of those that are not.
 
-    A value that is None is not given.
+    A value that is None is not given. Values are matched with patterns in what is left of `steps`,
+    else in MATCH_STEPS.
 
     Raises:
         ParametersError: some are missing, wrong or unknown; or they are too long together with the
@@ -103,7 +102,9 @@ def checked(
     given |= {name: value for name, value in values.items() if value is not None}
     wrong = {name: [_unknown(known)] for name in values if name not in known}
     try:
-        loaded = _schema(parameters)().load({name: given[name] for name in known if name in given})
+        loaded = _schema(parameters, steps or Steps())().load(
+            {name: given[name] for name in known if name in given}
+        )
     except ValidationError as error:
         wrong |= {name: [*map(str, said)] for name, said in error.messages_dict.items()}
     if wrong:
@@ -128,15 +129,6 @@ def check_names(parameters: Sequence[Parameter], names: Iterable[str]) -> None:
         raise ParametersError.of(unknown)
 
 
-def check_pattern(pattern: str) -> None:
-    """Refuse what RE2 cannot read.
-
-    Raises:
-        ValueError: it cannot; says why.
-    """
-    _compile(pattern)
-
-
 def _unknown(known: Mapping[str, Parameter]) -> str:
     if not known:
         return "The command takes no parameters."
@@ -154,8 +146,7 @@ def _check_size(environment: Mapping[str, str], names: Sequence[str]) -> None:
         raise ParametersError.of({largest: [said]})
 
 
-def _schema(parameters: Sequence[Parameter]) -> type[Schema]:
-    steps = Steps()
+def _schema(parameters: Sequence[Parameter], steps: Steps) -> type[Schema]:
     made: dict[str, fields.Field[Any]] = {one.name: field_of(one, steps) for one in parameters}
     return Schema.from_dict(made)
 
@@ -248,31 +239,16 @@ def _matching(pattern: str, steps: Steps) -> Callable[[str], None]:
         data = text.encode("utf-8", "replace")
         if len(data) > MAX_VALUE_BYTES:
             return  # that is said already
-        compiled = _compile(pattern)
-        if not steps.take(compiled.programsize * (len(data) + COMPILE_STEPS)):
-            raise ValidationError(
-                "It would take too long to match it with its pattern: give a shorter one."
-            )
-        if compiled.fullmatch(data) is None:
+        too_long = "It would take too long to match it with its pattern: give a shorter one."
+        if not steps.take(0):
+            raise ValidationError(too_long)
+        program = compiled(pattern)
+        if not steps.take(program.programsize * (len(data) + COMPILE_STEPS)):
+            raise ValidationError(too_long)
+        if program.fullmatch(data) is None:
             raise ValidationError(f"It must match the pattern {pattern}.")
 
     return check
-
-
-def _compile(pattern: str) -> Any:
-    options = re2.Options()
-    options.never_capture = True
-    options.dot_nl = True
-    options.max_mem = PATTERN_BYTES
-    options.log_errors = False
-    try:
-        return re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
-    except re2.error as error:
-        said = error.args[0]
-        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(words) from error
-    finally:
-        re2.purge()  # it would keep the last 128 patterns, each with its memory
 
 
 def _choices(parameter: Parameter) -> _ValueField:

@@ -34,6 +34,38 @@ class StrictSchema(Schema):
         return type(self).value(**data)
 
 
+class ShortList(fields.List[Any]):
+    """A list whose length is looked at before its items are read, which may take long."""
+
+    def __init__(
+        self, inner: fields.Field[Any], *, most: int, least: int | None = None, **options: Any
+    ) -> None:
+        self._length = validate.Length(min=least, max=most)
+        further = options.pop("validate", [])
+        super().__init__(inner, validate=[self._length, *further], **options)
+
+    def deserialize(self, value: Any, *given: Any, **named: Any) -> Any:
+        """Count, and read."""
+        if isinstance(value, list):
+            self._length(value)
+        return super().deserialize(value, *given, **named)
+
+
+class ShortDict(fields.Dict):
+    """An object whose entries are counted before they are read, which may take long."""
+
+    def __init__(self, *, most: int, **options: Any) -> None:
+        self._length = validate.Length(max=most)
+        further = options.pop("validate", [])
+        super().__init__(validate=[self._length, *further], **options)
+
+    def deserialize(self, value: Any, *given: Any, **named: Any) -> Any:
+        """Count, and read."""
+        if isinstance(value, dict):
+            self._length(value)
+        return super().deserialize(value, *given, **named)
+
+
 class StatesField(fields.String):
     """States of runs, as `failed,lost`; loaded as a set, empty where none is asked for."""
 

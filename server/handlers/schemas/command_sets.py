@@ -11,7 +11,7 @@ from server.command_set import PARTS, WantedCommand
 from server.definition import Options
 from server.handlers.http.rendering import AnswerSchema, PathField
 from server.handlers.schemas import texts
-from server.handlers.schemas.base import PageAsked, PageQuery, StrictSchema
+from server.handlers.schemas.base import PageAsked, PageQuery, ShortList, StrictSchema
 from server.handlers.schemas.definition import OptionsFields, key, take_options
 from server.handlers.schemas.hooks import SetHookSchema
 from server.handlers.schemas.schedules import SetScheduleSchema
@@ -31,9 +31,9 @@ def _wanted(**data: Any) -> WantedCommand:
 
 def _whole(one: type[StrictSchema], most: int, description: str) -> "fields.List[Any]":
     """Return the field of a list that is whole where it is named."""
-    return fields.List(
+    return ShortList(
         fields.Nested(one),
-        validate=validate.Length(max=most),
+        most=most,
         error_messages={"null": "Give a list: [] for none. Left out, it stays as it is."},
         metadata={"description": f"{description}; left out, they stay as they are"},
     )

@@ -1,7 +1,7 @@
 """What a command says of its runs, over HTTP and in files: one schema for all."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from marshmallow import (
@@ -17,6 +17,7 @@ from marshmallow import (
 from server.definition import Beyond, Options, Parameter, ParameterType
 from server.handlers.http.rendering import AnswerSchema, SortedField
 from server.handlers.schemas import texts
+from server.handlers.schemas.base import ShortDict, ShortList
 from server.models import RunState
 from server.services.parameters import (
     MAX_ENVIRONMENT_BYTES,
@@ -24,7 +25,7 @@ from server.services.parameters import (
     MAX_VALUE_BYTES,
     field_of,
 )
-from server.services.parameters import check_pattern as read_pattern
+from server.services.patterns import check_pattern, size_of
 
 KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
 PARAMETER_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}\Z")
@@ -85,9 +86,15 @@ SHELLS = frozenset(
 """Variables that a shell sets itself: a value would be lost, and nobody told."""
 
 MAX_PARAMETERS = 100
+PATTERN_CHARACTERS = 1000
+PATTERNS_SIZE = 240_000
+"""Of all patterns of a command, in instructions of RE2: it takes them some 60 ms, and nobody is
+served meanwhile. `\\pL+` has 1,200."""
+
 MAX_VARIABLES = 200
 MAX_CHOICES = 200
 MAX_NOTIFY = 20
+MAX_OCCASIONS = 20
 MAX_CONCURRENT = 1000
 MAX_RETRIES = 20
 MAX_SECONDS = 366 * 86400.0
@@ -172,15 +179,15 @@ class ParameterSchema(_PartSchema):
         allow_none=True,
         metadata={"description": "a start without a value is refused; a text must not be empty"},
     )
-    choices = fields.List(
+    choices = ShortList(
         fields.String(validate=[validate.Length(max=200), texts.one_line, texts.encodable]),
+        most=MAX_CHOICES,
         allow_none=True,
-        validate=validate.Length(max=MAX_CHOICES),
         metadata={"description": "of the type `choice`: what may be chosen"},
     )
     pattern = fields.String(
         allow_none=True,
-        validate=[validate.Length(max=1000), texts.encodable, texts.storable],
+        validate=[validate.Length(max=PATTERN_CHARACTERS), texts.encodable, texts.storable],
         metadata={"description": "of a text: RE2, of the whole value"},
     )
     min = fields.Float(allow_none=True, allow_nan=False, metadata={"description": "of a number"})
@@ -245,7 +252,7 @@ def _unreadable(said: Mapping[str, Any]) -> dict[str, list[str]]:
         wrong["max"] = ["It is less than min."]
     if "pattern" in said:
         try:
-            read_pattern(said["pattern"])
+            check_pattern(said["pattern"])
         except ValueError as error:
             wrong["pattern"] = [f"RE2 cannot read it: {error}."]
     return wrong
@@ -291,16 +298,17 @@ class RetriesSchema(_PartSchema):
         validate=validate.Range(min=1, max=10),
         metadata={"description": "each further one waits so many times as long"},
     )
-    on = SortedField(
+    on = ShortList(
         fields.String(validate=validate.OneOf(RETRIED)),
+        least=1,
+        most=MAX_OCCASIONS,
         load_default=lambda: [*RETRIED],
-        validate=validate.Length(min=1),
         metadata={"description": "after which ends"},
     )
-    exit_codes = fields.List(
+    exit_codes = ShortList(
         fields.Integer(strict=True, validate=validate.Range(min=0, max=255)),
+        most=256,
         load_default=list,
-        validate=validate.Length(max=256),
         metadata={"description": "of `failed` ones, those with these exit codes alone; empty: all"},
     )
 
@@ -313,10 +321,11 @@ class NotifySchema(_PartSchema):
         validate=[validate.Length(min=1, max=64), texts.one_line, texts.encodable],
         metadata={"description": "the name of a notification target", "example": "chat"},
     )
-    on = SortedField(
+    on = ShortList(
         fields.String(validate=validate.OneOf(EVENTS)),
+        least=1,
+        most=MAX_OCCASIONS,
         required=True,
-        validate=validate.Length(min=1),
         metadata={"description": "`recovered`: it succeeded after it had failed"},
     )
 
@@ -329,8 +338,6 @@ def _unique_parameters(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _variables(found: Mapping[str, str]) -> None:
-    if len(found) > MAX_VARIABLES:
-        raise ValidationError(f"Give {MAX_VARIABLES} variables at most.")
     for name, text in found.items():
         if not VARIABLE_NAME.match(name):
             raise ValidationError(
@@ -371,26 +378,63 @@ def key(**options: Any) -> fields.String:
     )
 
 
+class _Parameters(ShortList):
+    """Parameters, whose patterns are not too large together: that is looked at as they are read."""
+
+    def deserialize(self, value: Any, *given: Any, **named: Any) -> Any:
+        for number, size in enumerate(sizes_of_patterns(value)):
+            if size > PATTERNS_SIZE:
+                said = "The patterns of the parameters up to this one are too large together."
+                raise ValidationError({number: {"pattern": [said]}})
+        return super().deserialize(value, *given, **named)
+
+
+def sizes_of_patterns(parameters: Any) -> Iterator[int]:
+    """Iterate over the sizes of the patterns up to each of parameters that are not read yet.
+
+    They end with the first that is more than PATTERNS_SIZE; of what is no list of parameters, or
+    one that is too long, there are none.
+    """
+    size = 0
+    are_few = isinstance(parameters, list) and len(parameters) <= MAX_PARAMETERS
+    for one in parameters if are_few else ():
+        if size <= PATTERNS_SIZE:
+            size += _size_said(one)
+            yield size
+
+
+def _size_said(one: object) -> int:
+    """Return the size of the pattern of a parameter, 0: it has none, or that is not looked at."""
+    said = one if isinstance(one, dict) else {}
+    pattern = said.get("pattern")
+    if not isinstance(pattern, str) or len(pattern) > PATTERN_CHARACTERS:
+        return 0
+    # A default is matched with it twice.
+    return size_of(pattern) * (1 if said.get("default") is None else 3)
+
+
 class OptionsFields:
     """The fields of a definition beyond name, description and script; null: as it is without.
 
     They are loaded as they are stored (`Options.as_json`).
     """
 
-    parameters = fields.List(
+    parameters = _Parameters(
         fields.Nested(ParameterSchema),
+        most=MAX_PARAMETERS,
         allow_none=True,
-        validate=[validate.Length(max=MAX_PARAMETERS), _unique_parameters],
+        validate=[_unique_parameters],
         metadata={
             "description": "what is to be told at each start",
             "example": [{"name": "DAY", "type": "choice", "choices": ["mon", "tue"]}],
         },
     )
-    environment: Any = fields.Dict(
+    environment: Any = ShortDict(
+        most=MAX_VARIABLES,
         keys=fields.String(),
         values=fields.String(),
         allow_none=True,
-        validate=_variables,
+        validate=[_variables],
         metadata={
             "description": "further variables; a parameter's value counts more",
             "example": {"LANG": "C.UTF-8"},
@@ -453,10 +497,10 @@ class OptionsFields:
             "example": {"limit": 2, "delay_seconds": 60, "backoff": 2},
         },
     )
-    notify = fields.List(
+    notify = ShortList(
         fields.Nested(NotifySchema),
+        most=MAX_NOTIFY,
         allow_none=True,
-        validate=validate.Length(max=MAX_NOTIFY),
         metadata={"description": "who is told of what", "example": []},
     )
 

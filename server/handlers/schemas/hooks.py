@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 
 from server.handlers.http.rendering import AnswerSchema, PathField
 from server.handlers.schemas import texts
-from server.handlers.schemas.base import StrictSchema
+from server.handlers.schemas.base import ShortDict, ShortList, StrictSchema
 from server.models import HookChange, HookScheme, NewHook
 from server.services.hooks import pointers, schemes
 from server.services.hooks.hooks import Outcome
@@ -39,10 +39,10 @@ def _events(**options: Any) -> "fields.List[Any]":
         "which events start a run, by the sender's names (`push`); others are answered and ignored."
         " Empty: every one, but GitHub's `ping`"
     )
-    return fields.List(
+    return ShortList(
         one,
+        most=MAX_EVENTS,
         **options,
-        validate=validate.Length(max=MAX_EVENTS),
         metadata={"description": description, "example": ["push"]},
     )
 
@@ -56,13 +56,13 @@ def _parameters(**options: Any) -> fields.Dict:
             _pointer,
         ]
     )
-    return fields.Dict(
+    return ShortDict(
+        most=MAX_POINTERS,
         **options,
         keys=fields.String(
             validate=[validate.Length(min=1, max=255), texts.one_line, texts.encodable]
         ),
         values=pointer,
-        validate=validate.Length(max=MAX_POINTERS),
         metadata={
             "description": "JSON pointers into the body, by the names of the parameters whose"
             " values they lead to",

@@ -16,6 +16,7 @@ from server.handlers.schemas.base import (
     MAX_PAGE_LIMIT,
     PageAsked,
     PageQuery,
+    ShortList,
     StatesField,
     StrictSchema,
 )
@@ -197,10 +198,11 @@ class RunsDeletionBody(StrictSchema):
 
     value = RunsDeletion
 
-    ids = fields.List(
+    ids = ShortList(
         fields.UUID(),
+        least=1,
+        most=MAX_PAGE_LIMIT,
         required=True,
-        validate=validate.Length(min=1, max=MAX_PAGE_LIMIT),
         metadata={
             "description": "ids of runs",
             "example": ["7f9c24e8-3b12-4fef-91e0-5a2d3c4b5a69"],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.handlers import command_sets as handlers
 from server.repositories.command_sets import CommandSetRepository
 from server.services import command_sets
 from tests.integration.handlers.harness import Api, Claimed, Serve
@@ -93,6 +94,17 @@ async def test_what_is_wrong_is_named_by_its_place(
     for name, texts in errors.items():
         assert texts is None or problem["errors"][name] == texts
     assert (await api.call("GET", "commands/", status=200))["items"] == []
+
+
+async def test_patterns_of_a_set_have_a_bound_together(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "PATTERNS_SIZE", 3_000)
+    large = {"script": "true", "parameters": [{"name": "A", "pattern": r"\pL+"}]}
+    few, many = ([{"key": str(n), **large} for n in range(count)] for count in (2, 5))
+    problem = await api.problem("PUT", "commands/", 422, "invalid-input", json={"commands": many})
+    assert problem["errors"] == {"commands.2.parameters": [handlers.TOO_LARGE]}
+    await api.call("PUT", "commands/", status=200, json={"commands": few})
 
 
 async def test_of_many_wrong_commands_the_first_are_named(api: Api) -> None:

@@ -13,6 +13,7 @@ from server.services.parameters import (
     MAX_ENVIRONMENT_BYTES,
     MAX_VALUE_BYTES,
     NOTHING,
+    Steps,
     checked,
     new_run,
 )
@@ -178,6 +179,15 @@ def test_the_patterns_of_a_start_have_a_bound_together() -> None:
     plain = [Parameter(name=f"P{number}", pattern="[a-z ]*") for number in range(10)]
     values = {parameter.name: "word " * 12_000 for parameter in plain}
     assert checked(plain, values).plain == values
+
+
+def test_the_values_of_a_set_have_a_bound_together() -> None:
+    parameters, steps = [one("text", pattern="[a-z]+")], Steps(2_000)
+    assert checked(parameters, {"P": "a" * 200}, steps=steps).plain == {"P": "a" * 200}
+    for _ in range(2):
+        with pytest.raises(ParametersError, match="too long to match"):
+            checked(parameters, {"P": "a" * 200}, steps=steps)
+    assert checked(parameters, {"P": "a" * 200}).plain == {"P": "a" * 200}
 
 
 @given(
