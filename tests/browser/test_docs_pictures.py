@@ -48,6 +48,8 @@ async def test_commands_and_runs(
         await client.finished(rotated["run"]["id"])
     backup = await client.create(BACKUP, name="Nightly backup", description="Dumps the orders")
     await client.finished(backup["run"]["id"])
+    nightly = {"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    await client.call("POST", f"commands/{backup['id']}/schedules", json=nightly)
     deploy = await client.create(
         f"{DEPLOY}\n{gate.wait}", name="Deploy shop-api", description="To production, with backfill"
     )
