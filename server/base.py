@@ -1,12 +1,13 @@
 """What the services of users have in common, around what runs commands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.database import Stored, open_database, recover
+from server.models import Run
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.requests import RequestRepository
@@ -18,12 +19,15 @@ from server.services.events.events import Events
 from server.services.events.labels import Labels
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.local import LocalHost
+from server.services.hosts.pools import Pools
+from server.services.hosts.unclaimed import Unclaimed
 from server.services.requests import Requests
 from server.services.running import assembly
+from server.services.running.claiming import Claiming
 from server.services.runs import RunService
 from server.services.starting.starts import Starts
 from server.services.starting.unconfirmed import Unconfirmed
-from server.settings.groups import Settings
+from server.settings.groups import RunSettings, Settings
 from server.state import JOURNAL_FILE
 
 
@@ -57,9 +61,12 @@ async def open_base(
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
     requests = Requests(RequestRepository(stored.database))
-    hosts = _hosts(ground, stored, core)
-    starts = _starts(ground, stored, core, hosts)
+    unclaimed = Unclaimed(stored.claims, TurnRepository(stored.database))
+    hosts = _hosts(ground, stored, core, unclaimed, settings.runs)
+    starts = _starts(ground, stored, core, hosts, unclaimed)
     events = _events(ground, stored, hosts, commands)
+    unclaimed.on_ended = events.run_told
+    ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
     runs = RunService(
         hosts,
@@ -88,10 +95,12 @@ async def open_base(
     )
 
 
-def _hosts(ground: Ground, stored: Stored, core: Core) -> Hosts:
-    """Have this host asked for its runs: there is no other."""
+def _hosts(
+    ground: Ground, stored: Stored, core: Core, unclaimed: Unclaimed, settings: RunSettings
+) -> Hosts:
+    """Have this host asked for its runs, and claim what waits for it, if it is of a pool."""
     running = core.running
-    return LocalHost(
+    local = LocalHost(
         ground.state.host,
         core.active,
         running.runner,
@@ -99,12 +108,37 @@ def _hosts(ground: Ground, stored: Stored, core: Core) -> Hosts:
         running.finisher,
         stored.runs,
     )
+    claiming = _claiming(stored, core, settings) if settings.worker_pools else None
+    if claiming is None:
+        return Pools(ground.state.host, local, unclaimed, stored.claims)
+    unclaimed.on_ready = claiming.ring
+    ground.tasks.start(claiming.run(), "claims")
+    return Pools(ground.state.host, local, unclaimed, stored.claims, claiming.settled)
 
 
-def _starts(ground: Ground, stored: Stored, core: Core, hosts: Hosts) -> Starts:
+def _claiming(stored: Stored, core: Core, settings: RunSettings) -> Claiming:
+    """Return what claims for this host what waits for a worker of its pools."""
+
+    async def claim(limit: int) -> Sequence[Run]:
+        return await stored.claims.claim(
+            core.means.host,
+            pools=settings.worker_pools,
+            labels=settings.worker_labels,
+            places=settings.max_concurrent_runs,
+            limit=limit,
+        )
+
+    claiming = Claiming(claim, ledger=stored.ledger, active=core.active, runner=core.running.runner)
+    core.active.on_gone = claiming.note_gone
+    return claiming
+
+
+def _starts(
+    ground: Ground, stored: Stored, core: Core, hosts: Hosts, unclaimed: Unclaimed
+) -> Starts:
     """Have runs stored and started, and those ended whose storing was never confirmed."""
     host = ground.state.host
-    unconfirmed = Unconfirmed(host, hosts, stored.runs, ground.faults)
+    unconfirmed = Unconfirmed(host, hosts, unclaimed, stored.runs, ground.faults)
     ground.tasks.start(unconfirmed.run(), "unconfirmed runs")
     return Starts(host, hosts, stored.runs, core.active.admit)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from server.core import Core, Ground
+from server.repositories.claims import ClaimRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
 from server.repositories.embedded.server import embedded_database
@@ -28,6 +29,7 @@ class Stored:
     runs: RunRepository
     outputs: OutputRepository
     hooks: HookRepository
+    claims: ClaimRepository
     ledger: Ledger
 
 
@@ -47,6 +49,7 @@ async def open_database(stack: AsyncExitStack, settings: Settings, ground: Groun
         runs=runs,
         outputs=outputs,
         hooks=hooks,
+        claims=ClaimRepository(database),
         ledger=SqlLedger(ground.state.host, runs, outputs, hooks),
     )
 

@@ -5,6 +5,7 @@ been written by a newer one, or by hand, and must not hide those beside it.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,15 @@ from uuid import UUID
 
 Value = str | int | float | bool
 """A parameter's value, of JSON's types."""
+
+KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
+"""Of a command, and of a pool."""
+
+LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}=[A-Za-z0-9_.-]{1,64}\Z")
+"""Of a worker."""
+
+DEFAULT_POOL = "default"
+"""Of its workers one runs what requires labels and names no pool."""
 
 
 class ParameterType(StrEnum):
@@ -115,7 +125,7 @@ class Options:
     """What a command says of its runs; None, or empty: as the settings say.
 
     Times are in seconds, from a moment in the run or its stop. A worker of the `pool` runs it that
-    has all labels that it `requires`, each `key=value`.
+    has all labels that it `requires`, each `key=value`; with labels alone one of DEFAULT_POOL.
     """
 
     parameters: tuple[Parameter, ...] = ()

@@ -3,9 +3,13 @@
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from server.errors import RunNotFoundError
 from server.models import Run, RunEnd
+from server.repositories.database.batches import Batches
 from server.repositories.database.database import Database
 from server.repositories.rows import END_ASSIGNMENTS, RUN_COLUMNS, end_parameters, run_of
 from server.repositories.run_statements import ACTIVE_RUN, WAITS
@@ -19,7 +23,7 @@ CLAIM = f"""
     SELECT pg_advisory_xact_lock(hashtextextended('tailrun claims of ' || %(host)s, 0));
     WITH free AS (
         SELECT greatest(%(places)s - count(*), 0) AS n FROM commands_info r
-        WHERE r.host = %(host)s AND {ACTIVE_RUN}
+        WHERE r.host = %(host)s AND {ACTIVE_RUN} AND NOT {WAITS}
     ), next AS (
         SELECT r.id FROM commands_info r
         WHERE {UNCLAIMED} AND r.pool = ANY(%(pools)s::text[]) AND r.held_at IS NULL AND NOT {WAITS}
@@ -42,12 +46,42 @@ END = f"""
     RETURNING {RUN_COLUMNS}
 """
 
-# By the database's clock, as those of its servers may differ by more than that.
 END_HELD = f"""
     UPDATE commands_info r SET {END_ASSIGNMENTS}
-    WHERE {UNCLAIMED} AND r.held_at < now() - make_interval(secs => %(seconds)s)
+    WHERE r.id = %(id)s AND {UNCLAIMED} AND r.held_at IS NOT NULL
     RETURNING {RUN_COLUMNS}
 """
+
+LOOK = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = ANY(%(ids)s::uuid[])"
+
+# Those that another run of their command may replace have their turn, perhaps, and wait for nothing
+# but a worker.
+LIMITED = f"""
+    SELECT r.commands_id, r.id, r.created_at, {WAITS}, r.not_before
+    FROM commands_info r
+    WHERE {UNCLAIMED} AND r.held_at IS NULL AND (
+        r.options -> 'concurrency' IS NOT NULL OR r.not_before IS NOT NULL AND r.claimed_at IS NULL
+    )
+    ORDER BY coalesce(r.not_before, r.created_at), r.id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A run that nobody has claimed, and that has or needs a turn, or has its time still to come.
+
+    `waits`: it is not to be claimed yet.
+    """
+
+    command_id: UUID
+    run_id: UUID
+    created_at: datetime
+    waits: bool
+    not_before: datetime | None
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether its time has come."""
+        return self.not_before is None or self.not_before <= now
 
 
 class ClaimRepository:
@@ -55,6 +89,9 @@ class ClaimRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._looks: Batches[UUID, Run | None] = Batches(
+            self._look_at, lambda _: 1, timeout_seconds=database.statement_timeout_seconds
+        )
 
     async def claim(
         self,
@@ -89,7 +126,28 @@ class ClaimRepository:
         row = await self._database.fetch_one(END, {"id": run_id, **end_parameters(end)})
         return None if row is None else run_of(row)
 
-    async def end_held(self, seconds: float, end: RunEnd) -> Sequence[Run]:
-        """End the runs that were stored so long ago, and whose servers do not know of it."""
-        parameters = {"seconds": seconds, **end_parameters(end)}
-        return [run_of(row) for row in await self._database.fetch_all(END_HELD, parameters)]
+    async def end_held(self, run_id: UUID, end: RunEnd) -> Run | None:
+        """End a run that is held; None: it is not, or not any more."""
+        row = await self._database.fetch_one(END_HELD, {"id": run_id, **end_parameters(end)})
+        return None if row is None else run_of(row)
+
+    async def look(self, run_id: UUID) -> Run:
+        """Return a run; all who look at the same time share a statement.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        run = await self._looks.do(run_id)
+        if run is None:
+            raise RunNotFoundError.of(run_id)
+        return run
+
+    async def _look_at(self, run_ids: Sequence[UUID]) -> Sequence[Run | None]:
+        rows = await self._database.fetch_all(LOOK, {"ids": list(run_ids)})
+        found = {run.id: run for run in map(run_of, rows)}
+        return [found.get(run_id) for run_id in run_ids]
+
+    async def limited(self, limit: int) -> Sequence[Limited]:
+        """Return the unclaimed runs that need a turn, a time, or an eye; the first due first."""
+        rows = await self._database.fetch_all(LIMITED, {"limit": limit})
+        return [Limited(*row) for row in rows]

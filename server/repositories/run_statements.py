@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from server.access import Act
-from server.definition import NO_OPTIONS, NewRun
+from server.definition import DEFAULT_POOL, NO_OPTIONS, NewRun
 from server.repositories.access.audit import audit_sql
 from server.repositories.rows import (
     END_ASSIGNMENTS,
@@ -37,12 +37,16 @@ NEW_RUN: Mapping[str, str] = {
 """The columns of a run that is stored, as expressions; `new_run_parameters` gives some of them."""
 
 
-OF_POOL = """
-    CASE WHEN options ->> 'pool' IS NULL THEN host END,
-    options ->> 'pool',
-    CASE WHEN options ->> 'pool' IS NOT NULL AND jsonb_typeof(options -> 'requires') = 'array'
+POOL = f"""
+    coalesce(options ->> 'pool', CASE WHEN options ? 'requires' THEN '{DEFAULT_POOL}' END)
+"""
+
+OF_POOL = f"""
+    CASE WHEN {POOL} IS NULL THEN host END,
+    {POOL},
+    CASE WHEN jsonb_typeof(options -> 'requires') = 'array'
         THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'requires')) END,
-    CASE WHEN options ->> 'pool' IS NOT NULL AND cause IS NULL THEN now() END
+    CASE WHEN {POOL} IS NOT NULL AND cause IS NULL THEN now() END
 """
 """Host, pool, labels and holding of a new run. One that was not asked for by hand is not held: it
 is started though its storing was not confirmed (Housekeeping.end_unconfirmed)."""
@@ -202,10 +206,21 @@ ACTIVE_ELSEWHERE = """
     SELECT count(*) FROM commands_info WHERE state IN ('queued', 'running') AND host <> %(host)s
 """
 
+# Of those that are no host's: what is held for so long by the database's clock, as those of its
+# servers may differ by more, and one that waits for its turn or its time, if there is any.
 UNCONFIRMED = f"""
-    SELECT {RUN_COLUMNS} FROM commands_info r
-    WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
-    ORDER BY r.created_at, r.id
+    (
+        SELECT {RUN_COLUMNS} FROM commands_info r
+        WHERE r.host = %(host)s AND r.state = 'queued' AND r.epoch = 1 AND r.created_at < %(before)s
+    ) UNION ALL (
+        SELECT {RUN_COLUMNS} FROM commands_info r
+        WHERE r.host IS NULL AND r.end_time IS NULL
+            AND r.held_at < now() - make_interval(secs => %(seconds)s)
+    ) UNION ALL (
+        SELECT {RUN_COLUMNS} FROM commands_info r
+        WHERE r.host IS NULL AND r.end_time IS NULL AND r.held_at IS NULL AND {WAITS} LIMIT 1
+    )
+    ORDER BY created_at, id
 """
 
 STARTER = f"""

@@ -233,9 +233,13 @@ class RunRepository:
         Where the answer to `add` was lost, its run is among them: the user got an error, yet it was
         stored, perhaps much later, when a database that had been frozen went on. Its age is that of
         the request, by the clock of this host.
+
+        With them come those of no host that are held for so long, and one of no host that waits for
+        its turn or its time.
         """
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
-        rows = await self._database.fetch_all(UNCONFIRMED, {"host": host, "before": before})
+        parameters = {"host": host, "before": before, "seconds": older_than_seconds}
+        rows = await self._database.fetch_all(UNCONFIRMED, parameters)
         return [run_of(row) for row in rows]
 
     async def take_over(self, run_ids: Iterable[UUID], host: str) -> dict[UUID, Position]:

@@ -28,7 +28,7 @@ LOOK = f"""
             {WAITS} AND coalesce(r.not_before <= %(now)s, true) AS wants
         FROM commands_info r
         WHERE r.commands_id = asked.id AND {ACTIVE_RUN} AND r.retry_of IS NULL
-            AND r.options -> 'concurrency' ->> 'beyond' = 'replace'
+            AND r.held_at IS NULL AND r.options -> 'concurrency' ->> 'beyond' = 'replace'
         ORDER BY r.created_at DESC, r.id DESC LIMIT 1
     ) newest ON true
     CROSS JOIN LATERAL (

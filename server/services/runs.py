@@ -119,7 +119,7 @@ class RunService:
             CommandNotFoundError: there is no such command.
         """
         active = self._hosts.of_command(command_id)
-        if active:
+        if active and active[0].run.pool is None:
             return active[0].view
         await self._commands.get(command_id)
         return self._hosts.view(await self._runs.latest(command_id))

@@ -1,10 +1,11 @@
 """What a viewer sees of a run, in order: the run, its output as it grows, its end."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from server.errors import RunNotFollowedError
 from server.models import Run
 from server.output.cursor import Frame, Grown, Pace, StreamFormat, frames
 from server.output.growth import NOTHING_TOLD, growth
@@ -80,35 +81,55 @@ class Watching:
             ArchiveDamagedError: its archive is damaged where it was to be read.
         """
         shows_changes = wanted.format is StreamFormat.JSON
-        async with AsyncExitStack() as held:
-            live = await held.enter_async_context(self._hosts.follow(run_id))
-            if live is not None:
-                async for view in live.until_started():
-                    if shows_changes:
-                        yield RunChanged(view)
-            output = await held.enter_async_context(self._runs.output(run_id))
-            # Changes count from here on: before the run is read, so that none is missed.
-            grown = _Changes(live, output).grown if shows_changes else output.grown
-            if shows_changes:
-                yield RunChanged(await self._runs.get(run_id))
-            offset = await wanted.start.offset_in(output) if wanted.text else NOTHING_TOLD
-            complete = False
-            while not complete:
-                cursor = wanted.frames(output, offset, pace, grown)
-                # A change ends the wait for output, and with it the cursor; the next goes on.
-                with suppress(_RunChangedError):
-                    async with aclosing(cursor):
-                        async for frame in cursor:
-                            assert frame.next > offset
-                            offset = frame.next
-                            ready = [frame]
-                            del frame  # only the viewer holds its bytes while it takes them
-                            yield ready.pop()
-                    complete = True
-                if live is not None and not complete:
-                    yield RunChanged(live.view)
-            run = await self._runs.wait_ended(run_id, live)
+        run = None
+        while run is None:
+            async with AsyncExitStack() as held:
+                live = await held.enter_async_context(self._hosts.follow(run_id))
+                if live is not None:
+                    async for change in _told(live.until_started(), wanted):
+                        yield change
+                output = await held.enter_async_context(self._runs.output(run_id))
+                # Changes count from here on: before the run is read, so that none is missed.
+                grown = _Changes(live, output).grown if shows_changes else output.grown
+                if shows_changes:
+                    yield RunChanged(await self._runs.get(run_id))
+                offset = await wanted.start.offset_in(output) if wanted.text else NOTHING_TOLD
+                complete = False
+                while not complete:
+                    cursor = wanted.frames(output, offset, pace, grown)
+                    # A change ends the wait for output, and with it the cursor; the next goes on.
+                    with suppress(_RunChangedError):
+                        async with aclosing(cursor):
+                            async for frame in cursor:
+                                assert frame.next > offset
+                                offset = frame.next
+                                ready = [frame]
+                                del frame  # only the viewer holds its bytes while it takes them
+                                yield ready.pop()
+                        complete = True
+                    if live is not None and not complete:
+                        yield RunChanged(live.view)
+                run = await self._end_of(run_id, live)
+            if run is None:
+                async for change in _told(self._hosts.until_claimed(run_id), wanted):
+                    yield change
         yield Ended(run)
+
+    async def _end_of(self, run_id: UUID, live: LiveRun | None) -> Run | None:
+        """Return a run with its end, once its output was read; None: it has no host yet."""
+        try:
+            return await self._runs.wait_ended(run_id, live)
+        except RunNotFollowedError:
+            if not (await self._runs.get(run_id)).run.unclaimed:
+                raise
+            return None
+
+
+async def _told(views: AsyncIterator[RunView], wanted: Wanted) -> AsyncGenerator[RunChanged, None]:
+    """Iterate over the changes of a run, if they are shown."""
+    async for view in views:
+        if wanted.format is StreamFormat.JSON:
+            yield RunChanged(view)
 
 
 class _RunChangedError(Exception):

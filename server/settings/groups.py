@@ -17,6 +17,8 @@ from server.settings.values import (
     base_path,
     boolean,
     file_mode,
+    keys,
+    labels,
     names,
     nonempty,
     number,
@@ -124,6 +126,12 @@ class RunSettings:
     )
     max_concurrent_runs: int = setting(
         100, whole(1, MANY), "runs at the same time; further ones are queued"
+    )
+    worker_pools: tuple[str, ...] = setting(
+        (), keys, "pools, comma separated, whose commands the server runs, too"
+    )
+    worker_labels: tuple[str, ...] = setting(
+        (), labels, "labels, comma separated, that commands may require, such as arch=arm64"
     )
     max_active_runs_per_command: int = setting(
         100, whole(1, MANY), "queued and running runs of one command"

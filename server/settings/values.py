@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from server.access import EVERY_GROUP, Role
+from server.definition import KEY, LABEL
 
 Parser = Callable[[str], Any]
 """Raises ValueError with what the setting takes, to be read behind "it takes"."""
@@ -130,6 +131,24 @@ def names(text: str) -> tuple[str, ...]:
     if not _is_plain(text):
         raise ValueError("names with commas between them, without control characters")
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Take names of a-z, 0-9 and - with commas between them."""
+    found = names(text)
+    if not all(KEY.fullmatch(name) for name in found):
+        raise ValueError("names of a-z, 0-9 and -, of up to 64 characters, commas between them")
+    return found
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """Take labels with commas between them."""
+    found = names(text)
+    if not all(LABEL.fullmatch(label) for label in found):
+        raise ValueError(
+            "key=value, each of up to 64 letters, digits, _, . and -, with commas between them"
+        )
+    return found
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -14,7 +14,7 @@ from marshmallow import (
     validates_schema,
 )
 
-from server.definition import Beyond, Options, Parameter, ParameterType
+from server.definition import KEY, LABEL, Beyond, Options, Parameter, ParameterType
 from server.handlers.http.rendering import AnswerSchema, SortedField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import ShortDict, ShortList
@@ -27,7 +27,6 @@ from server.services.parameters import (
 )
 from server.services.patterns import check_pattern, size_of
 
-KEY = re.compile(r"[a-z0-9-]{1,64}\Z")
 PARAMETER_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}\Z")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 
@@ -95,6 +94,7 @@ MAX_VARIABLES = 200
 MAX_CHOICES = 200
 MAX_NOTIFY = 20
 MAX_OCCASIONS = 20
+MAX_LABELS = 20
 MAX_CONCURRENT = 1000
 MAX_RETRIES = 20
 MAX_SECONDS = 366 * 86400.0
@@ -330,6 +330,11 @@ class NotifySchema(_PartSchema):
     )
 
 
+def _each_once(labels: Sequence[str]) -> None:
+    if len(set(labels)) < len(labels):
+        raise ValidationError("Give each once.")
+
+
 def _unique_parameters(found: Sequence[Mapping[str, Any]]) -> None:
     names = [one["name"] for one in found]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -503,6 +508,30 @@ class OptionsFields:
         allow_none=True,
         metadata={"description": "who is told of what", "example": []},
     )
+    pool = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(KEY, error="It takes 1 to 64 of a-z, 0-9 and `-`."),
+        metadata={
+            "description": "a worker of this pool runs it; without it the server that is asked",
+            "pattern": "^[a-z0-9-]{1,64}$",
+            "example": None,
+        },
+    )
+    requires = ShortList(
+        fields.String(
+            validate=validate.Regexp(
+                LABEL, error="It takes key=value, each 1 to 64 of letters, digits, `_`, `.`, `-`."
+            )
+        ),
+        most=MAX_LABELS,
+        allow_none=True,
+        validate=[_each_once],
+        metadata={
+            "description": "labels that the worker is to have, all of them; without a pool it is"
+            " one of `default`",
+            "example": [],
+        },
+    )
 
 
 OPTIONS = tuple(name for name in vars(OptionsFields) if not name.startswith("_"))
@@ -594,6 +623,8 @@ class OptionsAnswer:
         RetriesAnswerSchema, attribute="command.options.retries", allow_none=True
     )
     notify = fields.List(fields.Nested(NotifyAnswerSchema), attribute="command.options.notify")
+    pool = fields.String(attribute="command.options.pool", allow_none=True)
+    requires = fields.List(fields.String(), attribute="command.options.requires")
     options_truncated = fields.Boolean(
         attribute="command.options_truncated",
         metadata={

@@ -1,6 +1,6 @@
 """Who is asked for a run, whatever host has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -34,6 +34,14 @@ class Hosts(Protocol):
 
     def follow(self, run_id: UUID) -> AbstractAsyncContextManager[LiveRun | None]:
         """Hold a run for somebody who watches it; None: nobody here can follow it."""
+        ...
+
+    def until_claimed(self, run_id: UUID) -> AsyncIterator[RunView]:
+        """Wait while a run has no host, for somebody who watches it; yield it as it is meanwhile.
+
+        Raises:
+            RunNotFoundError: it was deleted.
+        """
         ...
 
     async def wait_ended(self, live: LiveRun) -> Run:

@@ -51,13 +51,19 @@ class LocalHost:
         """Hold a run for somebody who watches it; None: it is not active here."""
         yield self._active.get(run_id)
 
+    async def until_claimed(self, _run_id: UUID) -> AsyncIterator[RunView]:
+        """Wait for nothing: what is not active here is nobody's."""
+        return
+        yield
+
     async def wait_ended(self, live: LiveRun) -> Run:
         """Return an active run with its end, once its output has ended."""
         return await live.wait_ended(self._finisher.end_of)
 
     async def queue(self, run: Run) -> RunView:
         """Start a run that is stored as queued, or queue it; harmless when that is done already."""
-        return (await self._runner.dispatch(run)).view
+        live = await self._runner.dispatch(run)
+        return self.view(await self._runs.get(run.id)) if live is None else live.view
 
     async def stop(self, run: Run, *, signal: str, grace_seconds: float) -> RunView:
         """End a run (`Control.stop`); one that is not active here, as lost."""

@@ -11,6 +11,7 @@ from server.definition import Beyond
 from server.errors import LimitReachedError
 from server.models import Run
 from server.services.running.aside import Aside
+from server.services.running.intake import Intake
 from server.services.running.live import LiveRun, Obstacle
 
 
@@ -23,7 +24,8 @@ class ActiveRuns:
 
     `replaceable` counts, by their commands, those that a further start may replace. Many thousands
     may be queued: only `archive_lag_bytes` and iteration look at all runs.
-    `on_change` is called with each run that changes.
+    `on_change` is called with each run that changes, `on_gone` when one has gone: its place may be
+    free. The `intake` knows those that have gone.
     """
 
     def __init__(self, *, max_concurrent_runs: int, max_runs_per_command: int) -> None:
@@ -31,6 +33,8 @@ class ActiveRuns:
         self._max_runs_per_command = max_runs_per_command
         self.obstacle = Obstacle()
         self.on_change: Callable[[LiveRun], None] = lambda _: None
+        self.on_gone: Callable[[], None] = lambda: None
+        self.intake = Intake()
         self._runs: dict[UUID, LiveRun] = {}
         self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
         # A run keeps its ticket, so that one that left the queue in vain returns to its old place.
@@ -58,6 +62,13 @@ class ActiveRuns:
     def running(self) -> int:
         """How many runs have a place."""
         return len(self._runs) - len(self._queue) - len(self.aside)
+
+    @property
+    def free(self) -> int:
+        """How many more runs would be started at once; none while something keeps them back."""
+        if self.closed or self.problem() != "ok":
+            return 0
+        return max(0, self._max_concurrent_runs - self.running - len(self._queue))
 
     def problem(self) -> str:
         """Say why no run of the queue can be started; `ok` when none waits, or for a place only."""
@@ -125,6 +136,7 @@ class ActiveRuns:
         """Remove a run that is not queued; its place is free."""
         run = live.run
         if self._runs.pop(run.id, None) is not None:
+            self.intake.note_gone(run.id)
             del self._tickets[run.id]
             of_command = self._by_command[run.command_id]
             del of_command[run.id]
@@ -135,6 +147,7 @@ class ActiveRuns:
         self.aside.ring(run.command_id)
         if self._queue:  # else no run needs the place
             self.notify()
+        self.on_gone()
 
     def _tell(self, live: LiveRun) -> None:
         self.on_change(live)

@@ -51,10 +51,15 @@ class Runner:
         self._finisher = finisher
         self._metrics = metrics
 
-    async def dispatch(self, run: Run) -> LiveRun:
-        """Start a run that is stored as queued, or queue it; harmless when that is done already."""
+    async def dispatch(self, run: Run) -> LiveRun | None:
+        """Start a run that is stored as queued, or queue it; harmless when that is done already.
+
+        None: it was here before, and is gone; what says that it is queued is older than that.
+        """
         if (known := self._active.get(run.id)) is not None:
             return known
+        if run.id in self._active.intake:
+            return None
         failpoint("run.stored")
         if run.waits:
             live = self._active.add(run)

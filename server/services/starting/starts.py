@@ -70,5 +70,6 @@ class Starts:
             return live.view
         run = await self._runs.get(run_id)
         # Of its first epoch, it was stored, and the answer to that was lost: it was not queued.
-        unheard = run.state is RunState.QUEUED and run.epoch == 1 and run.host == self.host
+        is_ours = run.host == self.host or run.held_at is not None
+        unheard = run.state is RunState.QUEUED and run.epoch == 1 and is_ours
         return await self.queue(run) if unheard else self._hosts.view(run)

@@ -58,6 +58,8 @@
  * @property {number|null} max_output_bytes
  * @property {"stop"|"head_and_tail"|null} output_policy
  * @property {{limit: number, beyond: "queue"|"refuse"|"replace"}|null} concurrency how many of its runs go on at a time
+ * @property {string|null} pool a worker of it runs it; null: the server that is asked
+ * @property {string[]} requires labels that the worker is to have, `key=value`
  * @property {boolean} options_truncated a list leaves parameters and the like out
  * @property {Retries|null} [retries]
  * @property {{target: string, on: string[]}[]|null} [notify] the targets that are told, and of what

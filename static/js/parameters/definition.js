@@ -14,6 +14,8 @@
  * @property {number|string|null} max_output_bytes
  * @property {string|null} output_policy
  * @property {{limit: number|string, beyond: string}|null} concurrency
+ * @property {string|null} pool
+ * @property {string[]} requires
  */
 
 export const TYPES = ["string", "text", "integer", "number", "boolean", "choice", "date", "secret"];
@@ -34,17 +36,24 @@ const FURTHER = {
 export const fieldsOf = (type) => FURTHER[type] ?? [];
 
 const NUMBERS = ["min", "max", "max_length"];
-const TEXTS = ["key", "working_directory", "output_policy"];
+const TEXTS = ["key", "working_directory", "output_policy", "pool"];
 const AMOUNTS = ["timeout_seconds", "grace_seconds", "max_output_bytes"];
 
 /** What becomes of a start beyond the limit of runs at a time; the first is the usual one. */
 export const BEYOND = ["queue", "refuse", "replace"];
 
 /** The names of the fields of a definition. */
-export const DEFINITION = ["parameters", "environment", "concurrency", ...TEXTS, ...AMOUNTS];
+export const DEFINITION = ["parameters", "environment", "concurrency", "requires", ...TEXTS, ...AMOUNTS];
 
 /** The names of those that are one text each in a form. */
-export const TEXT_FIELDS = ["environment", "concurrency.limit", "concurrency.beyond", ...TEXTS, ...AMOUNTS];
+export const TEXT_FIELDS = [
+  "environment",
+  "concurrency.limit",
+  "concurrency.beyond",
+  "requires",
+  ...TEXTS,
+  ...AMOUNTS,
+];
 
 /** What a command says, with nothing that says nothing. @param {object} command @returns {Definition} */
 export function definitionOf(command) {
@@ -53,6 +62,7 @@ export function definitionOf(command) {
     ...Object.fromEntries(["concurrency", ...TEXTS, ...AMOUNTS].map((name) => [name, one(name)])),
     parameters: (command.parameters ?? []).map(saidOf),
     environment: command.environment ?? {},
+    requires: command.requires ?? [],
   };
 }
 
@@ -78,6 +88,7 @@ export function definitionFrom(texts, parameters) {
     parameters: parameters.map((one) => saidOf(typed(one))),
     environment: variablesOf(texts.environment),
     concurrency: concurrencyFrom(amount(texts["concurrency.limit"]), texts["concurrency.beyond"]),
+    requires: texts.requires.split(/[\s,]+/).filter((label) => label !== ""),
   };
 }
 

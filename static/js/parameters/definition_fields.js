@@ -31,6 +31,9 @@ export function DefinitionFields({ fields, errors }) {
         ${line("max_output_bytes")} <${Policy} policy=${said.output_policy} errors=${errors.output_policy} />
       </div>
       <div class="definition__row"><${Concurrency} concurrency=${said.concurrency} errors=${errors} /></div>
+      <div class="definition__row">
+        ${line("pool", t("definition.pool.hint"))} <${Requires} labels=${said.requires} errors=${errors} />
+      </div>
       ${line("key", t("definition.key.hint"))}
     </div>
   </details>`;
@@ -52,6 +55,13 @@ const Policy = ({ policy, errors }) => html`<${Field} name="output_policy" label
       </option>`,
     )}
   </select>`} />`;
+
+function Requires({ labels, errors }) {
+  const wrong = Object.entries(errors).flatMap(([field, said]) => (isOf(field, "requires") ? said : []));
+  return html`<${Field} name="requires" label=${t("definition.requires")} hint=${t("definition.requires.hint")}
+    errors=${wrong} control=${(attributes) => html`<input ...${attributes} type="text" ...${UNAIDED}
+      defaultValue=${labels.join(", ")} />`} />`;
+}
 
 function Concurrency({ concurrency, errors }) {
   const limit = (attributes) => html`<input ...${attributes} type="text" inputmode="numeric" ...${UNAIDED}

@@ -801,6 +801,10 @@ export const EN = {
   "definition.concurrency.queue": "Waits for its turn",
   "definition.concurrency.refuse": "Is refused",
   "definition.concurrency.replace": "Replaces the oldest run",
+  "definition.pool": "Pool of workers",
+  "definition.pool.hint": "One of them runs it; empty: this server.",
+  "definition.requires": "Labels that the worker is to have",
+  "definition.requires.hint": "key=value, with commas between them.",
   "definition.key": "Key",
   "definition.key.hint": "What files and the command line call it: a-z, 0-9 and -.",
 

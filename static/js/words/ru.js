@@ -906,6 +906,10 @@ export const RU = {
   "definition.concurrency.queue": "Ждёт своей очереди",
   "definition.concurrency.refuse": "Отклоняется",
   "definition.concurrency.replace": "Заменяет самый старый",
+  "definition.pool": "Пул исполнителей",
+  "definition.pool.hint": "Запускает один из них; пусто: этот сервер.",
+  "definition.requires": "Метки, которые нужны у исполнителя",
+  "definition.requires.hint": "ключ=значение, через запятую.",
   "definition.key": "Ключ",
   "definition.key.hint": "Имя для файлов и командной строки: a-z, 0-9 и -.",
 

@@ -216,6 +216,9 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "concurrency": ({"concurrency": {"limit": 0}}, ["concurrency.limit"]),
     "retries": ({"retries": {"limit": 1, "on": ["succeeded"]}}, ["retries.on"]),
     "notify": ({"notify": [{"target": "t", "on": ["never"]}]}, ["notify.0.on"]),
+    "pool": ({"pool": "Build"}, ["pool"]),
+    "label": ({"requires": ["arch"]}, ["requires"]),
+    "label twice": ({"requires": ["a=b", "a=b"]}, ["requires"]),
 }
 
 

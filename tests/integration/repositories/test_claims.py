@@ -2,14 +2,18 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import psycopg2
 import pytest
 
 from server.definition import Beyond, Cause, CauseKind, Concurrency, NewRun, Notify, Options
 from server.models import Advance, RequestKey, Run, RunEnd, RunState
-from server.repositories.claims import ClaimRepository
+from server.repositories.claims import CLAIM, ClaimRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.ends import EndRepository
@@ -17,6 +21,7 @@ from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
 from tests.support.access import BY
+from tests.support.postgres import until_a_statement_waits
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 MANY = 1000
@@ -61,6 +66,12 @@ async def test_a_run_of_a_pool_is_no_hosts_until_it_is_claimed(ledger: Ledger) -
     assert (claimed.id, claimed.host, claimed.epoch) == (stored.id, "worker", stored.epoch + 1)
     assert await ledger.runs.active("worker") == [claimed]
     assert await ledger.claim(labels=["arch=arm64"]) == []
+
+
+async def test_labels_alone_ask_for_a_worker_of_the_default_pool(ledger: Ledger) -> None:
+    run = await ledger.run(options={"pool": None, "requires": ("gpu=yes",)})
+    assert (run.host, run.pool) == (None, "default")
+    assert len(await ledger.claim(pools=["default"], labels=["gpu=yes"])) == 1
 
 
 async def test_a_run_without_a_pool_is_its_servers_and_nobody_claims_it(ledger: Ledger) -> None:
@@ -113,11 +124,37 @@ async def test_nobody_claims_more_than_it_has_places_for(ledger: Ledger) -> None
     assert await ledger.claim(places=1) == []
 
 
-async def test_claims_of_one_host_at_once_go_not_beyond_its_places(ledger: Ledger) -> None:
-    for _ in range(30):
+@contextmanager
+def claiming(database_url: str, host: str, **asked: Any) -> Iterator[list[Any]]:
+    """Claim runs by a statement that is not committed before the end; yield their ids."""
+    usual = {"pools": ["build"], "labels": [], "places": MANY, "limit": MANY}
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(CLAIM, {"host": host, **usual, **asked})
+        yield [UUID(row[0]) for row in cursor.fetchall()]
+        connection.commit()
+
+
+async def test_claims_of_one_host_at_once_go_not_beyond_its_places(
+    ledger: Ledger, database_url: str
+) -> None:
+    for _ in range(5):
         await ledger.run()
-    claimed = await asyncio.gather(*(ledger.claim(places=10) for _ in range(7)))
-    assert sum(map(len, claimed)) == 10
+    with claiming(database_url, "worker", places=3, limit=2) as first:
+        second = asyncio.create_task(ledger.claim("worker", places=3))
+        await until_a_statement_waits(ledger.database)
+    assert (len(first), len(await second)) == (2, 1)
+
+
+async def test_hosts_do_not_wait_for_what_another_is_about_to_claim(
+    ledger: Ledger, database_url: str
+) -> None:
+    stored = [await ledger.run() for _ in range(4)]
+    with claiming(database_url, "worker", limit=2) as first:
+        second = [run.id for run in await ledger.claim("other", limit=2)]
+    assert [sorted(first), second] == [
+        sorted(run.id for run in stored[:2]),
+        [run.id for run in stored[2:]],
+    ]
 
 
 async def test_hosts_that_claim_at_once_get_each_run_once_and_leave_none(
@@ -190,9 +227,13 @@ async def test_what_was_never_confirmed_ends_after_a_while(ledger: Ledger) -> No
     old, new, released = [await ledger.run(released=number == 2) for number in range(3)]
     aged = "UPDATE commands_info SET held_at = held_at - interval '61 s' WHERE id = %(id)s"
     await ledger.database.fetch_all(f"{aged} RETURNING id", {"id": old.id})
-    ended = await ledger.claims.end_held(60, STOPPED)
-    assert [(run.id, run.state) for run in ended] == [(old.id, RunState.STOPPED)]
-    assert await ledger.claims.end_held(60, STOPPED) == []
+    [found] = await ledger.runs.unconfirmed("any server", 60)
+    assert found.id == old.id
+    ended = await ledger.claims.end_held(old.id, STOPPED)
+    assert ended is not None
+    assert (ended.id, ended.state) == (old.id, RunState.STOPPED)
+    for run in (old, released):
+        assert await ledger.claims.end_held(run.id, STOPPED) is None
     await ledger.claims.release([old.id, new.id])
     assert [run.id for run in await ledger.claim()] == [new.id, released.id]
 

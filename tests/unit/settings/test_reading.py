@@ -86,6 +86,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "oidc_principal_claim": ("email", "email"),
     "oidc_grants_claim": ("realm_access.roles", "realm_access.roles"),
     "oidc_grants": ("ops=operator@*", (NamedGrant("ops", Role.OPERATOR, "*"),)),
+    "worker_pools": ("build, gpu-1,", ("build", "gpu-1")),
+    "worker_labels": ("arch=arm64,disk=ssd", ("arch=arm64", "disk=ssd")),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }

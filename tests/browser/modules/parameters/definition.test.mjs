@@ -38,7 +38,8 @@ test("what stands in the fields is what is sent, and what is no number is left t
   const texts = { key: " k ", working_directory: "", output_policy: "", timeout_seconds: "60", grace_seconds: "soon" };
   const parameters = [{ name: "N", type: "integer", min: "1", max: "", label: "" }];
   const turns = { "concurrency.limit": " 2", "concurrency.beyond": "refuse" };
-  const all = { ...texts, ...turns, max_output_bytes: " ", environment: "A=b" };
+  const worker = { pool: "build ", requires: "gpu=yes, arch=arm64  " };
+  const all = { ...texts, ...turns, ...worker, max_output_bytes: " ", environment: "A=b" };
   const said = definitionFrom(all, parameters);
   assert.deepEqual(said, {
     key: "k",
@@ -50,6 +51,8 @@ test("what stands in the fields is what is sent, and what is no number is left t
     parameters: [{ name: "N", type: "integer", min: 1 }],
     environment: { A: "b" },
     concurrency: { limit: 2, beyond: "refuse" },
+    pool: "build",
+    requires: ["gpu=yes", "arch=arm64"],
   });
   assert.equal(definitionFrom({ ...all, "concurrency.limit": " " }, parameters).concurrency, null);
 });

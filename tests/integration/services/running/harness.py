@@ -1,19 +1,20 @@
 """What brings runs to their ends, on a real keeper, real spools and a real database."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from server.definition import PLAIN_START, StartAsked
+from server.definition import NO_OPTIONS, PLAIN_START, Options, StartAsked
 from server.keeper.client import KeeperClient
 from server.keeper.records import Limits
 from server.keeper.spool import Spool
 from server.models import Advance, Command, Run, RunEnd
 from server.output.watch import Watch
+from server.repositories.claims import ClaimRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.hooks import HookRepository
@@ -23,10 +24,13 @@ from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.hosts.local import LocalHost
+from server.services.hosts.pools import Pools
+from server.services.hosts.unclaimed import Unclaimed
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Means, Running, turns
+from server.services.running.claiming import Claiming
 from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
 from server.services.starting.starts import Starts
@@ -50,6 +54,8 @@ class Site:
         *,
         host: str = HOST,
         max_concurrent_runs: int = 10,
+        pools: Sequence[str] = (),
+        labels: Sequence[str] = (),
     ) -> None:
         self.spool = Spool.of(state_dir)
         self.tasks = Tasks()
@@ -91,9 +97,21 @@ class Site:
         self.recovery, self.housekeeping = running.recovery, running.housekeeping
         self.turns = turns(means, running, TurnRepository(database))
         self.turns.stop = self._stop
-        self.hosts = LocalHost(
-            host, self.active, self.runner, self.control, running.finisher, self.runs
-        )
+        self.claims = ClaimRepository(database)
+        self.unclaimed = Unclaimed(self.claims, TurnRepository(database))
+
+        async def claim(limit: int) -> Sequence[Run]:
+            return await self.claims.claim(
+                host, pools=pools, labels=labels, places=max_concurrent_runs, limit=limit
+            )
+
+        self.claiming = Claiming(claim, ledger=self.ledger, active=self.active, runner=self.runner)
+        self.claims_runs = bool(pools)
+        if pools:
+            self.active.on_gone = self.claiming.note_gone
+            self.unclaimed.on_ready = self.claiming.ring
+        local = LocalHost(host, self.active, self.runner, self.control, running.finisher, self.runs)
+        self.hosts = Pools(host, local, self.unclaimed, self.claims, self.claiming.settled)
         self.starts = Starts(host, self.hosts, self.runs, self.active.admit)
 
     async def begin(self) -> None:
@@ -101,9 +119,12 @@ class Site:
         self.tasks.start(self.archiver.run(), "archiver")
         self.tasks.start(self.runner.dispatch_queue(), "dispatch")
         self.tasks.start(self.turns.run(), "turns")
+        self.tasks.start(self.unclaimed.run(), "runs of pools")
+        if self.claims_runs:
+            self.tasks.start(self.claiming.run(), "claims")
 
-    async def command(self, script: str) -> Command:
-        return await self.commands.add("name", None, script, by=BY)
+    async def command(self, script: str, options: Options = NO_OPTIONS) -> Command:
+        return await self.commands.add("name", None, script, options=options, by=BY)
 
     async def queued(self, script: str = "true", host: str = HOST) -> Run:
         """Store a run as queued, as a server does that dies right then."""

@@ -9,6 +9,7 @@ from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperRefusedError, StartRequest
 from server.models import Run, RunState
 from server.services.running import outcome
+from server.services.running.intake import Intake
 from tests.integration.services.running.harness import Site
 from tests.support.access import BY
 from tests.support.waiting import until
@@ -49,6 +50,7 @@ async def test_a_run_is_taken_up_once(site: Site) -> None:
     await site.keeper.open()
     site.tasks.start(site.archiver.run(), "archiver")
     first, second = await site.runner.dispatch(run), await site.runner.dispatch(run)
+    assert first is not None
     assert first is second
     assert (await site.ended(first)).exitcode == 5
 
@@ -64,7 +66,9 @@ async def test_an_answer_that_comes_late_starts_no_run_that_has_ended(
     assert first is not None
     stored = await site.ended(first)
     await until(lambda: site.active.get(run.id) is None)
+    site.active.intake = Intake()  # as of a server that was started since
     late = await site.runner.dispatch(run)
+    assert late is not None
     await until(lambda: site.active.get(run.id) is None)
     assert (late.run.state, late.run.exitcode, late.run.reason) == (RunState.FAILED, 5, None)
     assert await site.runs.get(run.id) == stored
@@ -99,6 +103,7 @@ async def test_a_run_that_has_ended_here_and_is_somebody_elses_by_now_is_forgott
     await run_unstored(site, run)
     await site.runs.take_over([run.id], "another host")
     live = await site.runner.dispatch(run)
+    assert live is not None
     await until(lambda: site.active.get(run.id) is None)
     assert live.run.state is RunState.QUEUED
     assert (await site.runs.get(run.id)).state is RunState.QUEUED

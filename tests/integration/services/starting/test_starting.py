@@ -60,7 +60,7 @@ async def test_of_runs_that_nobody_heard_of_those_are_started_that_nobody_asked_
     command = await site.command("exit 6")
     because = NewRun(cause=Cause(kind=CauseKind.SCHEDULE, id=uuid4()))
     caused = await site.runs.add(command.id, command.script, HOST, new=because, by=BY)
-    unconfirmed = Unconfirmed(HOST, site.hosts, site.runs, site.faults)
+    unconfirmed = Unconfirmed(HOST, site.hosts, site.unclaimed, site.runs, site.faults)
     site.tasks.start(unconfirmed.run(), "unconfirmed runs")
     assert (await ended(site, caused)).exitcode == 6
     stored = await ended(site, asked)

@@ -44,6 +44,7 @@ async def test_a_run_that_the_keeper_does_not_take_waits_in_the_queue(
     runner = running_parts(tmp_path, active, tasks, keeper=keeper, ledger=PlainLedger()).runner
     dispatching = tasks.start(runner.dispatch_queue(), "dispatch")
     live = await runner.dispatch(a_run())
+    assert live is not None
     await until(lambda: keeper.calls >= 5)
     await cancel_and_wait(dispatching)
     assert not tasks.failed.is_set()

@@ -1,0 +1,127 @@
+"""The Claiming: has a host claim the runs that wait for a worker of its pools."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from server.errors import DatabaseUnavailableError
+from server.keeper.failpoints import failpoint
+from server.models import Run, RunState
+from server.services.ledger.ledger import Ledger
+from server.services.running.active import ActiveRuns
+from server.services.running.runner import Runner
+
+LOOK_SECONDS = 2.0
+"""Between two looks for runs that nobody here was told of."""
+
+AT_ONCE = 16
+"""Runs that are claimed at a time: they are started one after the other, and others may be idle."""
+
+RETRY_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 60.0
+"""After a lost answer: what it was the answer to may have come through a little later."""
+
+Claim = Callable[[int], Awaitable[Sequence[Run]]]
+"""Makes up to so many runs the host's own, and returns them; as the ledger raises."""
+
+logger = logging.getLogger(__name__)
+
+
+class Claiming:
+    """Claims runs for as long as there are places for them, and starts them.
+
+    `look_seconds` returns when to look next where nobody rings.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        ledger: Ledger,
+        active: ActiveRuns,
+        runner: Runner,
+        look_seconds: Callable[[], float] = lambda: LOOK_SECONDS,
+    ) -> None:
+        self._claim = claim
+        self._ledger = ledger
+        self._active = active
+        self._runner = runner
+        self._look_seconds = look_seconds
+        self._bell = asyncio.Event()
+        self._under_way = asyncio.Lock()
+        self._is_full = False
+        self._unheard = False  # whether an answer was lost, and with it perhaps runs of ours
+        self._ask_again_at: float | None = None
+
+    def ring(self) -> None:
+        """Look now: there may be a run to claim."""
+        self._bell.set()
+
+    def note_gone(self) -> None:
+        """Look now, if there was no place before: a run has left its own."""
+        if self._is_full:
+            self._bell.set()
+
+    async def settled(self) -> None:
+        """Wait until what is being claimed now is among the active runs."""
+        async with self._under_way:
+            return
+
+    async def run(self) -> None:
+        """Claim runs, forever; the owner cancels it."""
+        problem = None
+        while True:
+            self._bell.clear()
+            pause = self._look_seconds()
+            try:
+                if await self.step():
+                    continue
+                problem = None
+            except DatabaseUnavailableError as error:
+                if str(error) != problem:
+                    problem = str(error)
+                    logger.warning("no runs can be claimed now, retrying: %s", problem)
+                pause = RETRY_SECONDS
+            await self._wait(pause)
+
+    async def step(self) -> bool:
+        """Claim as many as there are places for; return whether there may be more.
+
+        Raises:
+            DatabaseUnavailableError: none may have been claimed, or the answer was lost.
+        """
+        async with self._under_way:
+            await self._take_in_unheard()
+            asked = min(self._active.free, AT_ONCE)
+            self._is_full = not asked
+            if not asked:
+                return False
+            self._unheard = True
+            runs = await self._claim(asked)
+            failpoint("run.claimed")
+            self._unheard = False
+            for run in runs:
+                await self._runner.dispatch(run)
+            return len(runs) == asked
+
+    async def _take_in_unheard(self) -> None:
+        """Take in what was claimed by a statement whose answer was lost.
+
+        Now, and once more when such a statement cannot be under way any more.
+        """
+        now = asyncio.get_running_loop().time()
+        is_late = self._ask_again_at is not None and now >= self._ask_again_at
+        if not self._unheard and not is_late:
+            return
+        for run in await self._ledger.active():
+            if run.state is RunState.QUEUED and run.pool is not None:
+                await self._runner.dispatch(run)
+        self._ask_again_at = now + ASK_AGAIN_SECONDS if self._unheard else None
+        self._unheard = False
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
+            return
