@@ -243,14 +243,6 @@ class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
 
 
-class ClientError(TailrunError):
-    """The command line cannot do what it was asked; the message says why and how to mend it."""
-
-
-class ServerAwayError(ClientError):
-    """The server that the command line asks does not run, or cannot answer now."""
-
-
 class BackupError(TailrunError):
     """A backup cannot be made or restored; the message says why and how to mend it."""
 

@@ -4,6 +4,8 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -11,11 +13,12 @@ from tailrun.connection import Connection
 from tailrun.ending import ended
 from tailrun.errors import AmbiguousError, AwayError, ConflictError, NotFoundError
 from tailrun.output import Output
-from tailrun.place import Place, place_of
+from tailrun.place import NEAR_URL, Place, place_of
 from tailrun.values import Command, Run
 
 PATIENCE_SECONDS = 300.0
 PAGE = 500
+NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 Value = str | int | float | bool
 
@@ -24,7 +27,8 @@ class Client:
     """Asks one server; an async context manager.
 
     `url` is the server's, such as "https://runs.example.org"; without one it is TAILRUN_URL, or
-    the server of this host. `token` is None for a local user. While the server is away, requests
+    the server of this host; with `state_dir` it is the one of that state directory, and no other.
+    `token` is None for a local user. While the server is away, requests
     are sent again for up to `patience_seconds`, and `tell` hears why; a request that starts
     something starts it once, however often it is sent.
     """
@@ -34,10 +38,14 @@ class Client:
         url: str | None = None,
         token: str | None = None,
         *,
+        state_dir: str | Path | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         tell: Callable[[AwayError], None] = lambda _: None,
     ) -> None:
-        self.place = place_of(os.environ) if url is None else Place(url.rstrip("/"))
+        if state_dir is not None:
+            self.place = Place(NEAR_URL, Path(state_dir))
+        else:
+            self.place = place_of(os.environ) if url is None else Place(url.rstrip("/"))
         self._connection = Connection(
             self.place, token, patience_seconds=patience_seconds, tell=tell
         )
@@ -154,13 +162,20 @@ class Client:
 
     async def commands(self, **query: str) -> AsyncGenerator[Command, None]:
         """Iterate over commands, newest first: all, or as `q`, `group` and `state` ask for."""
-        async for one in self._listed("commands/", query):
+        async for one in self.listed("commands/", query):
             yield Command.of(one)
 
     async def runs(self, **query: str) -> AsyncGenerator[Run, None]:
         """Iterate over runs, newest first; docs/api.md, "Lists of runs", says what may be asked."""
-        async for one in self._listed("runs/", query):
+        async for one in self.listed("runs/", query):
             yield Run.of(one)
+
+    async def listed(
+        self, path: str, query: Mapping[str, str] = NO_QUERY
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Iterate over a list that has no method here, by its path under /api/v1."""
+        async for one in self._pages(path, {"limit": str(PAGE), **query}):
+            yield one
 
     async def run_or_newest(self, name: str) -> Run:
         """Return a run by its id, or the newest one of a command.
@@ -211,7 +226,7 @@ class Client:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Iterate over the schedules of a command, or of all, newest first."""
         of_one = None if command_id is None else f"commands/{_part(command_id)}/schedules"
-        async for one in self._listed(of_one or "schedules/", {}):
+        async for one in self.listed(of_one or "schedules/", {}):
             yield one
 
     async def pause(
@@ -241,12 +256,6 @@ class Client:
             return await self.stop(run_id, **how)
         except ConflictError:
             return await self.get(run_id)
-
-    async def _listed(
-        self, path: str, query: Mapping[str, str]
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        async for one in self._pages(path, {"limit": str(PAGE), **query}):
-            yield one
 
     async def _pages(
         self, path: str, query: Mapping[str, str]

@@ -1,5 +1,6 @@
 """Requests to one server: sent again while it is away, and its refusals told by their names."""
 
+import errno
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,7 +13,7 @@ from yarl import URL
 from tailrun import errors
 from tailrun.errors import AddressError, AwayError, ClientError, RefusedError
 from tailrun.patience import Patience
-from tailrun.place import Place, socket_path
+from tailrun.place import Place, closed, socket_path
 
 API = "/api/v1"
 ANSWER_SECONDS = 60.0
@@ -25,6 +26,10 @@ SILENCE_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
 """Output that is held between the socket and whoever reads it."""
 
+NO_SERVER = (
+    " Start Tailrun with this state directory, or name that of the server that is meant by"
+    " TAILRUN_STATE_DIR or --state-dir."
+)
 AWAY = frozenset({408, 502, 503, 504})
 KINDS: Mapping[int, type[RefusedError]] = {
     401: errors.NotSignedInError,
@@ -64,14 +69,15 @@ class Connection:
         """Get ready; nothing is sent yet.
 
         Raises:
-            AwayError: the state directory cannot be opened.
+            AwayError: there is no such state directory.
+            AddressError: it is closed to the user who asks.
         """
         connector: aiohttp.BaseConnector | None = None
         if self._place.directory is not None:
             try:
                 self._directory = os.open(self._place.directory, os.O_PATH | os.O_DIRECTORY)
             except OSError as error:
-                raise AwayError(f"{self._place}: {error.strerror}.") from error
+                raise self._unreachable(error) from error
             connector = aiohttp.UnixConnector(socket_path(self._directory))
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         self._session = aiohttp.ClientSession(
@@ -206,13 +212,20 @@ class Connection:
         except aiohttp.ClientSSLError as error:
             raise AddressError(f"{self._place} cannot be trusted: {error}.") from error
         except aiohttp.ClientConnectorError as error:
-            number = error.os_error.errno
-            why = os.strerror(number) if number else error.os_error
-            raise AwayError(f"No server answers at {self._place}: {why}.") from error
+            raise self._unreachable(error.os_error) from error
         except TimeoutError as error:
             raise AwayError(f"The server at {self._place} says nothing.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AwayError(f"The server at {self._place} broke off its answer.") from error
+
+    def _unreachable(self, error: OSError) -> ClientError:
+        directory = self._place.directory
+        if directory is not None and error.errno == errno.EACCES:
+            return AddressError(closed(directory))
+        why = os.strerror(error.errno) if error.errno else error
+        return AwayError(
+            f"No server answers at {self._place}: {why}.{'' if directory is None else NO_SERVER}"
+        )
 
     def _refusal(self, answer: aiohttp.ClientResponse, text: bytes) -> ClientError:
         problem = _problem(text)

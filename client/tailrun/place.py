@@ -1,6 +1,7 @@
 """Where a server is: at a URL, or on this host, over the socket in its state directory."""
 
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+NEAR_URL = "http://localhost"
 SOCKET_NAME = "server.sock"
 DEFAULT_PORT = "8000"
 CONNECT_SECONDS = 2.0
@@ -49,7 +51,7 @@ def place_of(environment: Mapping[str, str]) -> Place:
         return Place(url)
     directory = state_directory(environment)
     if answers(directory):
-        return Place("http://localhost", directory)
+        return Place(NEAR_URL, directory)
     return Place(f"http://127.0.0.1:{environment.get('TAILRUN_PORT') or DEFAULT_PORT}")
 
 
@@ -83,3 +85,26 @@ def answers(directory: Path) -> bool:
 def socket_path(directory: int) -> str:
     """Return the path of the socket in an open directory: its own may be too long for unix(7)."""
     return f"/proc/self/fd/{directory}/{SOCKET_NAME}"
+
+
+def closed(directory: Path) -> str:
+    """Say whom a state directory is closed to, and who may ask over its socket."""
+    return (
+        f"The state directory {directory} is closed to {_user(os.geteuid())}: it is"
+        f" {_owner(directory)}. Say this as the user that the server runs as:"
+        " `sudo -u USER tailrun …`."
+    )
+
+
+def _owner(path: Path) -> str:
+    try:
+        return f"{_user(path.stat().st_uid)}'s"
+    except OSError:  # it is in a directory that is closed as well
+        return "somebody else's"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
-from tailrun.cli import following, hooks, lists, schedules
+from tailrun.cli import following, hooks, lists, schedules, tokens
 from tailrun.cli.exits import SIGNALLED, code_of_error
 from tailrun.cli.follower import leave_stdout
 from tailrun.cli.notes import Notes
 from tailrun.cli.words import SHORT_PATIENCE_SECONDS, parser_of
 from tailrun.client import Client
 from tailrun.errors import ClientError
+from tailrun.place import state_directory
 
 Act = Callable[[Client, argparse.Namespace, Notes], Awaitable[int]]
 
@@ -88,7 +89,20 @@ def export(arguments: Sequence[str]) -> int:
     return _say(applying.export, parser_of("export").parse_args(arguments))
 
 
-def _say(act: Act, given: argparse.Namespace) -> int:
+def token(arguments: Sequence[str]) -> int:
+    """Make, list or revoke tokens; return the exit code."""
+    given = parser_of("token").parse_args(arguments)
+    return _say(tokens.TOKEN_ACTS[given.asked], given, tokens.code_of)
+
+
+def sign_in(arguments: Sequence[str]) -> int:
+    """Print a link by which a browser signs in; return the exit code."""
+    return _say(tokens.sign_in, parser_of("sign-in").parse_args(arguments), tokens.code_of)
+
+
+def _say(
+    act: Act, given: argparse.Namespace, code_of: Callable[[ClientError], int] = code_of_error
+) -> int:
     """Do what was said; what goes wrong is told in a line, and by the exit code."""
     notes = Notes()
     try:
@@ -96,7 +110,7 @@ def _say(act: Act, given: argparse.Namespace) -> int:
         sys.stdout.flush()
     except ClientError as error:
         notes.error(error)
-        return code_of_error(error)
+        return code_of(error)
     except BrokenPipeError:  # whoever reads it has seen enough
         leave_stdout()
         return SIGNALLED + signal.SIGPIPE
@@ -110,6 +124,13 @@ def _say(act: Act, given: argparse.Namespace) -> int:
 
 
 async def _done(act: Act, given: argparse.Namespace, notes: Notes) -> int:
+    async with _client(given, notes) as client:
+        return await act(client, given, notes)
+
+
+def _client(given: argparse.Namespace, notes: Notes) -> Client:
+    if hasattr(given, "state_dir"):  # nothing is sent twice: a token would be made twice
+        return Client(state_dir=given.state_dir or state_directory(os.environ), patience_seconds=0)
     token = os.environ.get("TAILRUN_TOKEN", "").strip() or None
     client = Client(
         token=token,
@@ -118,5 +139,4 @@ async def _done(act: Act, given: argparse.Namespace, notes: Notes) -> int:
     )
     if token is not None and client.place.is_overheard:
         notes.say(f"TAILRUN_TOKEN can be read on the way to {client.place}. Use https.")
-    async with client:
-        return await act(client, given, notes)
+    return client

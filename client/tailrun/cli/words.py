@@ -13,12 +13,19 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Of a duration, in seconds."""
 
 SHELLS = ("bash", "zsh")
+ROLES = ("viewer", "operator", "editor", "admin")
+TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 366
 
 WHICH_COMMAND = "its key, name or id"
 WHICH_RUN = "a run's id; or a command's key, name or id: its newest run"
 EPILOG = (
     "The server is the one at TAILRUN_URL, else the one of this host; TAILRUN_TOKEN is the token"
     " that it is asked with."
+)
+
+NEAR_EPILOG = (
+    "The server is the one of this host whose state directory is meant; it is asked as you, its own"
+    " user or root."
 )
 
 CODE = (
@@ -230,7 +237,51 @@ def _keeper(parser: argparse.ArgumentParser) -> None:
 
 
 def _token(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("asked", choices=("create", "list", "revoke"), help="what is to be done")
+    asked = parser.add_subparsers(dest="asked", required=True, metavar="create|list|revoke")
+    create = _part(
+        asked, "create", "make a token; its secret, which is shown this once, goes to stdout"
+    )
+    create.add_argument("name", metavar="NAME", help="what it is for")
+    create.add_argument(
+        "--role",
+        required=True,
+        choices=ROLES,
+        help=f"what it may do, at most: {', '.join(ROLES)}",
+        metavar="ROLE",
+    )
+    create.add_argument(
+        "--group", default="default", help="in which group; * for every one (default: default)"
+    )
+    create.add_argument(
+        "--days",
+        type=_days,
+        default=TOKEN_DAYS,
+        help=f"its life (default: {TOKEN_DAYS}, at most {MAX_TOKEN_DAYS})",
+    )
+    _part(asked, "list", "list tokens, without their secrets")
+    revoke = _part(asked, "revoke", "revoke a token, and end the streams it opened")
+    revoke.add_argument("id", metavar="ID", help="as `tailrun token list` shows it")
+
+
+def _part(
+    asked: "argparse._SubParsersAction[argparse.ArgumentParser]", word: str, purpose: str
+) -> argparse.ArgumentParser:
+    parser = asked.add_parser(word, help=purpose, description=purpose, allow_abbrev=False)
+    _near(parser)
+    return parser
+
+
+def _sign_in(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help="where your browser reaches the server, if not as it says")
+    _near(parser)
+
+
+def _near(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIRECTORY",
+        help="that of the server (default: TAILRUN_STATE_DIR, or as `tailrun --help` says)",
+    )
 
 
 def _nothing(_parser: argparse.ArgumentParser) -> None:
@@ -252,13 +303,16 @@ WORDS: dict[str, tuple[str, Add]] = {
     "apply": ("make a server's commands what files say, all or nothing", _apply),
     "export": ("print commands as a file that apply reads", _export),
     "completion": ("print what has a shell complete these words", _completion),
+    "token": ("make, list and revoke tokens of the server of this host", _token),
+    "sign-in": ("print a link by which a browser signs in as you, once, within 60 s", _sign_in),
 }
 """By its first word on the command line: what it does, and what adds its arguments."""
 
+NEAR = frozenset({"token", "sign-in"})
+"""Those that ask the server over the socket in its state directory, and no other."""
+
 SERVERS_WORDS: dict[str, tuple[str, Add]] = {
     "serve": ("serve; its options are the settings, which `tailrun --help` lists", _nothing),
-    "token": ("make, list and revoke tokens of the server of this host", _token),
-    "sign-in": ("print a link by which a browser signs in", _nothing),
     "backup": ("back the database up into a file", _backup),
     "restore": ("restore a backup into an empty database", _backup),
     "doctor": ("look at how safe an installation is", _nothing),
@@ -270,7 +324,8 @@ SERVERS_WORDS: dict[str, tuple[str, Add]] = {
 def parser_of(word: str) -> argparse.ArgumentParser:
     """Return the parser of what follows a word."""
     purpose, add = WORDS[word]
-    parser = argparse.ArgumentParser(prog=f"tailrun {word}", epilog=EPILOG, **_how(word, purpose))
+    epilog = NEAR_EPILOG if word in NEAR else EPILOG
+    parser = argparse.ArgumentParser(prog=f"tailrun {word}", epilog=epilog, **_how(word, purpose))
     add(parser)
     return parser
 
@@ -300,6 +355,13 @@ def _how(word: str, purpose: str) -> dict[str, Any]:
 def _natural(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TOKEN_DAYS))
+    if not is_number or not 1 <= int(text) <= MAX_TOKEN_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to {MAX_TOKEN_DAYS}")
     return int(text)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import CLIENT, ROLES
+from server.access import Role
 from server.serve import serve
 from tailrun.cli import completion
+from tailrun.cli.words import ROLES as TOKEN_ROLES
 from tailrun.cli.words import SERVERS_WORDS, SHELLS, WORDS, parser_of, whole
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +20,10 @@ def test_every_role_is_a_word_and_every_word_a_role() -> None:
     clients = {word for word, (module, _) in ROLES.items() if module.startswith(CLIENT)}
     assert clients == {*WORDS}
     assert {*ROLES} == {*WORDS, *SERVERS_WORDS}
+
+
+def test_a_token_has_one_of_the_servers_roles() -> None:
+    assert (*Role,) == TOKEN_ROLES
 
 
 def test_the_help_of_the_server_names_every_word(capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,7 +215,6 @@ def every(kind: type[errors.TailrunError]) -> Iterator[type[errors.TailrunError]
 
 NO_REQUEST_MEETS = {
     *(errors.StartupError, *every(errors.StartupError)),
-    *(errors.ClientError, *every(errors.ClientError)),
     errors.BackupError,
 }
 

@@ -1,6 +1,6 @@
 """Tables for a terminal."""
 
-from server.client.table import table
+from tailrun.cli.table import table
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
