@@ -31,7 +31,7 @@ from server.handlers.schemas.command_sets import (
     ExportSchema,
     SetCommandSchema,
 )
-from server.handlers.schemas.definition import sizes_of_patterns
+from server.handlers.schemas.parameters import sizes_of_patterns
 from server.services.command_sets import Outcome
 from server.services.notifications.targets import missing
 from server.services.parameters import MATCH_STEPS, Steps, check_names, checked

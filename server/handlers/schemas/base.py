@@ -34,6 +34,19 @@ class StrictSchema(Schema):
         return type(self).value(**data)
 
 
+class PartSchema(Schema):
+    """A part of a definition: it refuses unknown fields, and takes null for what is not said."""
+
+    class Meta:
+        """Refuse unknown fields."""
+
+        unknown = RAISE
+
+    @post_load
+    def _said(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if value is not None}
+
+
 class ShortList(fields.List[Any]):
     """A list whose length is looked at before its items are read, which may take long."""
 

@@ -15,11 +15,11 @@ from server.handlers.schemas import texts
 from server.handlers.schemas.base import IdsField, PageAsked, PageQuery, StatesField, StrictSchema
 from server.handlers.schemas.definition import (
     OPTIONS,
-    OptionsAnswer,
     OptionsFields,
     key,
     take_options,
 )
+from server.handlers.schemas.definition_answers import OptionsAnswer
 from server.handlers.schemas.runs import RunSchema, values
 from server.models import CommandChange, RunState
 

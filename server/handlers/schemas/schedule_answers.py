@@ -6,7 +6,7 @@ from typing import ClassVar
 from marshmallow import fields
 
 from server.handlers.http.rendering import AnswerSchema, MayField
-from server.handlers.schemas.definition import PauseAnswerSchema
+from server.handlers.schemas.definition_answers import PauseAnswerSchema
 from server.handlers.schemas.runs import CommandLabelSchema
 from server.schedules import FireOutcome, Missed, Overlap
 from server.services.schedules.warnings import Effect, WarningKind

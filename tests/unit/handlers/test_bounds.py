@@ -7,7 +7,7 @@ import pytest
 import re2
 from marshmallow import Schema, ValidationError, fields, validate
 
-from server.handlers.schemas import command_sets, commands, definition, hooks, runs
+from server.handlers.schemas import command_sets, commands, hooks, parameters, runs
 from server.handlers.schemas.base import ShortDict, ShortList
 from server.services import patterns
 
@@ -57,7 +57,7 @@ def test_patterns_that_are_too_large_together_are_not_compiled_to_the_last(
         "pattern": ["The patterns of the parameters up to this one are too large together."]
     }
     size = sum(patterns.size_of(LARGEST % n) for n in range(number))
-    assert size <= definition.PATTERNS_SIZE < size + patterns.size_of(LARGEST % number)
+    assert size <= parameters.PATTERNS_SIZE < size + patterns.size_of(LARGEST % number)
     assert len(compiled) == number + 1
 
 
@@ -70,7 +70,7 @@ def test_a_pattern_is_compiled_once_and_for_a_default_thrice(compiled: list[byte
 def test_patterns_that_re2_gives_up_are_bounded_too(compiled: list[bytes]) -> None:
     unreadable = [{"name": f"P{n}", "pattern": rf"\pL{{90}}|x{n}"} for n in range(100)]
     assert len(refusal(unreadable)) == 1
-    assert len(compiled) <= definition.PATTERNS_SIZE / patterns.UNREADABLE_SIZE + 1
+    assert len(compiled) <= parameters.PATTERNS_SIZE / patterns.UNREADABLE_SIZE + 1
 
 
 def bounded(schema: type[Schema]) -> Iterator[fields.Field[Any]]:
