@@ -169,6 +169,11 @@ class Options:
         return {name: value for name, value in said.items() if value not in (None, [], {})}
 
     @property
+    def is_of_pool(self) -> bool:
+        """Whether a worker is to claim its runs."""
+        return self.pool is not None or bool(self.requires)
+
+    @property
     def secrets(self) -> frozenset[str]:
         """The names of the parameters that are secret."""
         if not self.parameters:

@@ -177,6 +177,11 @@ ACTIVE_OF_COMMAND = f"""
     ORDER BY r.created_at DESC, r.id DESC
 """
 
+COUNT_ACTIVE = """
+    SELECT count(*) FROM commands_info
+    WHERE commands_id = %(command_id)s AND state IN ('queued', 'running')
+"""
+
 # The epoch fences off any server that owns the run after all.
 END_UNFOLLOWED = f"""
     UPDATE commands_info AS r

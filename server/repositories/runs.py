@@ -32,6 +32,7 @@ from server.repositories.run_statements import (
     ADD,
     ADD_LIMITED,
     CHANGED_ELSEWHERE,
+    COUNT_ACTIVE,
     DELETE,
     DELETE_ALL,
     END_UNFOLLOWED,
@@ -188,6 +189,11 @@ class RunRepository:
     async def active(self, host: str) -> Sequence[Run]:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def count_active(self, command_id: UUID) -> int:
+        """Return how many queued and running runs a command has, of whatever host or of none."""
+        [(count,)] = await self._database.fetch_all(COUNT_ACTIVE, {"command_id": command_id})
+        return int(count)
 
     async def active_of_command(self, command_id: UUID) -> Sequence[Run]:
         """Return a command's queued and running runs, newest first, of whatever host."""

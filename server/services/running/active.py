@@ -90,14 +90,16 @@ class ActiveRuns:
             found.values(), key=lambda live: (live.run.created_at, live.run.id), reverse=True
         )
 
-    def admit(self, command_id: UUID) -> None:
+    def admit(self, command_id: UUID, stored: int = 0) -> None:
         """Check that one more run of the command may be stored.
+
+        `stored` are its active runs of whatever host, where these are known.
 
         Raises:
             LimitReachedError: the command has as many active runs as it may.
         """
         bound = self._max_runs_per_command
-        if len(self._by_command.get(command_id, ())) >= bound:
+        if max(len(self._by_command.get(command_id, ())), stored) >= bound:
             raise LimitReachedError(
                 f"The command has {bound} active runs, the limit"
                 " TAILRUN_MAX_ACTIVE_RUNS_PER_COMMAND; stop one or wait."

@@ -267,7 +267,7 @@ class Firing:
         )
 
     async def _new_run(self, schedule: Schedule, command: Command, due_at: datetime) -> NewRun:
-        self._starts.admit(command.id)
+        await self._starts.admit(command)
         values = dict(schedule.parameters)
         if command.options.secrets:
             # One that is a secret no more would be shown: it is given anew by whoever knows it.

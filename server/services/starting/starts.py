@@ -16,14 +16,15 @@ class Starts:
     """Stores runs and has them started, whoever asks for them.
 
     `host` is the identity of the host that new runs are stored for. `admit` raises
-    LimitReachedError where a command has as many active runs as it may.
+    LimitReachedError where a command has as many active runs as it may; it is told how many are
+    stored, where those of other hosts count.
     """
 
     def __init__(
-        self, host: str, hosts: Hosts, runs: RunRepository, admit: Callable[[UUID], None]
+        self, host: str, hosts: Hosts, runs: RunRepository, admit: Callable[[UUID, int], None]
     ) -> None:
         self.host = host
-        self.admit = admit
+        self._admit = admit
         self.queue = hosts.queue
         self._hosts = hosts
         self._runs = runs
@@ -46,7 +47,7 @@ class Starts:
             DatabaseUnavailableError: the run cannot be stored.
         """
         new = new_run(command.options, asked)
-        self.admit(command.id)  # before it is stored: what is refused leaves nothing
+        await self.admit(command)  # before it is stored: what is refused leaves nothing
         return await self.queue(
             await self._runs.add(
                 command.id,
@@ -58,6 +59,16 @@ class Starts:
                 request=request,
             )
         )
+
+    async def admit(self, command: Command) -> None:
+        """Check that one more run of the command may be stored.
+
+        Raises:
+            LimitReachedError: the command has as many active runs as it may.
+        """
+        # What a pool runs is in no memory of this server, as a rule.
+        stored = await self._runs.count_active(command.id) if command.options.is_of_pool else 0
+        self._admit(command.id, stored)
 
     async def resume(self, run_id: UUID) -> RunView:
         """Return a run that was stored; start it if the answer to its storing was lost.

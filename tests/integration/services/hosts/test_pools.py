@@ -21,7 +21,7 @@ from server.definition import (
     ParameterType,
     StartAsked,
 )
-from server.errors import DatabaseUnavailableError, NoActiveRunError
+from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveRunError
 from server.keeper.client import KeeperClient
 from server.models import Command, Run, RunState
 from server.repositories.database.database import Database
@@ -332,6 +332,20 @@ async def test_who_watches_a_run_is_told_until_it_is_claimed(asked: Site, worker
     with pytest.raises(StopAsyncIteration):
         await anext(watched)
     assert (await asked.runs.get(view.run.id)).host == "worker"
+
+
+async def test_a_command_of_a_pool_has_no_more_active_runs_than_any_other(
+    asked: Site, worker: Site
+) -> None:
+    """Though none of them is in the memory of the servers that are asked."""
+    command = await asked.command("true", BUILD)
+    views = [await started((asked, worker)[n % 2], command) for n in range(10)]
+    for site in (asked, worker):
+        with pytest.raises(LimitReachedError):
+            await started(site, command)
+    await worker.begin()
+    await ended(asked, views[0])
+    await started(asked, command)
 
 
 async def test_a_start_without_a_pool_costs_no_statement_more_and_nobody_asks_meanwhile(

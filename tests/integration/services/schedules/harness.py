@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from server.definition import NO_OPTIONS, Options
 from server.models import Command, Run, RunEnd, RunState
@@ -44,7 +43,7 @@ class Starts:
         self.host = host
         self.runs: list[Run] = []
 
-    def admit(self, _: UUID) -> None:
+    async def admit(self, _: Command) -> None:
         """Let any number be active."""
 
     async def queue(self, run: Run) -> None:
