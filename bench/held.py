@@ -61,8 +61,14 @@ def _bodies() -> dict[str, object]:
         "1 MB of digits": b'{"x": 1' + b"0" * (MB - 10) + b"}",
         "1 MB of a name": {"name": "\u200b" * (MB // 6), "script": "x"},
         "1 MB of a script": {"name": "x", "script": "x\r\n" * (MB // 6), "start": False},
+        "900 large patterns": {"name": "x", "script": "x", "parameters": _large(900)},
+        "the largest patterns of a command": {"name": "x", "script": "x", "parameters": _large(99)},
         "1 GB in 1 MB, compressed": zlib.compress(bytes(1000 * MB), wbits=31),
     }
+
+
+def _large(count: int) -> list[dict[str, str]]:
+    return [{"name": f"P{n}", "pattern": rf"\pL{{9}}|{n}"} for n in range(count)]
 
 
 def _paths(service: Service) -> dict[str, str]:
