@@ -78,7 +78,9 @@ class Beside:
         run = await self.client.finished(run_id)
         await self.tab.go(f"/account{query}")
         await self.tab.page.reload()
-        await expect(self.tab.page.get_by_role("heading", name="Account", level=1)).to_be_visible()
+        await expect(
+            self.tab.page.get_by_role("heading", name="Account", level=1, exact=True)
+        ).to_be_visible()
         given = {"id": run_id, "start": run["start_time"], "encoding": encoding}
         await self.tab.page.evaluate(SHOW, {**given, "count": run["output_lines"]})
         return dict(run)

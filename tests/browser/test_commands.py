@@ -54,7 +54,9 @@ async def test_a_command_can_be_edited(client: Client, open_tab: OpenTab) -> Non
     await expect(tab.script).to_have_value("echo before")
     await tab.write_script("echo after")
     await tab.button("Save").click()
-    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo after")
+    await expect(tab.page.get_by_role("region", name="Script", exact=True)).to_contain_text(
+        "echo after"
+    )
     stored = await client.call("GET", f"commands/{command['id']}")
     assert (stored["name"], stored["script"]) == ("Editable", "echo after")
 

@@ -39,7 +39,7 @@ def rows(tab: Tab, kind: str, region: str = "Output") -> Locator:
 
 def told(tab: Tab, region: str = "Output") -> Locator:
     """Find what a section says."""
-    heading = tab.page.get_by_role("heading", name=region)
+    heading = tab.page.get_by_role("heading", name=region, exact=True)
     return tab.page.locator("section").filter(has=heading)
 
 

@@ -47,7 +47,9 @@ async def test_a_form_asks_before_it_lets_go_of_what_was_typed(
     await expect(tab.script).to_have_value("echo typed")
     await tab.page.keyboard.press("Escape")
     await dialog.get_by_role("button", name="Discard").click()
-    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo stored")
+    await expect(tab.page.get_by_role("region", name="Script", exact=True)).to_contain_text(
+        "echo stored"
+    )
     await tab.go(f"/commands/{command['id']}/edit")
     await expect(tab.script).to_have_value("echo stored")
     await tab.write_script("echo typed again")
@@ -109,7 +111,9 @@ async def test_the_second_of_two_editors_sees_both_texts(
     await dialog.get_by_role("button", name=choice).click()
     await expect(dialog).to_have_count(0)
     if choice == "Overwrite with mine":
-        await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo mine")
+        await expect(tab.page.get_by_role("region", name="Script", exact=True)).to_contain_text(
+            "echo mine"
+        )
         expected = "echo mine"
     else:
         await expect(tab.script).to_have_value("echo theirs")
@@ -191,7 +195,9 @@ async def test_the_editor_colours_a_script_and_what_is_typed_is_the_forms(
     await tab.page.keyboard.type("\necho more")
     await expect(tab.script).to_have_value("echo 'stored' # why\necho more")
     await tab.page.keyboard.press("Control+Enter")
-    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo more")
+    await expect(tab.page.get_by_role("region", name="Script", exact=True)).to_contain_text(
+        "echo more"
+    )
     stored = await client.call("GET", f"commands/{command['id']}")
     assert stored["script"] == "echo 'stored' # why\necho more"
 
@@ -222,7 +228,9 @@ async def test_a_form_is_a_plain_one_where_the_editor_cannot_be_loaded(
     await tab.field("Name").fill("Plainly")
     await tab.field("Script").fill("echo plain")
     await tab.button("Save only").click()
-    await expect(tab.page.get_by_role("region", name="Script")).to_contain_text("echo plain")
+    await expect(tab.page.get_by_role("region", name="Script", exact=True)).to_contain_text(
+        "echo plain"
+    )
 
 
 async def test_problems_of_a_script_are_told_by_line_and_it_is_saved_all_the_same(

@@ -53,7 +53,7 @@ async def test_each_role_is_offered_what_it_may(
     heading = tab.page.get_by_role("heading", level=1)
     await expect(heading).to_have_text(f"Seen by {role}s")
     assert await offered(tab, ACTIONS) == actions
-    script = tab.page.get_by_role("region", name="Script")
+    script = tab.page.get_by_role("region", name="Script", exact=True)
     await expect(script).to_have_count(0 if role == "viewer" else 1)
     hidden = tab.page.get_by_text("Its script is not shown: that takes the role operator")
     await expect(hidden).to_have_count(1 if role == "viewer" else 0)

@@ -218,7 +218,7 @@ async def test_two_runs_that_are_chosen_are_compared_the_older_one_left(
         tab.page.get_by_role("heading", name="Compare two runs", exact=True)
     ).to_be_focused()
     assert tab.page.url.endswith(f"/#/compare/{older}/{newer}")
-    await expect(tab.page.get_by_role("region", name="Output")).to_contain_text("newer")
+    await expect(tab.page.get_by_role("region", name="Output", exact=True)).to_contain_text("newer")
     await client.stop(newer)
 
 

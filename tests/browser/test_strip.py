@@ -65,7 +65,9 @@ async def test_the_strip_fits_however_many_runs_there_are(
     add_runs(shared_database_url, command["id"], count)
     tab = await open_tab(client, f"/commands/{command['id']}")
     await tab.page.set_viewport_size(NARROW)
-    await expect(tab.page.get_by_role("heading", name=f"Run {count} times")).to_be_visible()
+    await expect(
+        tab.page.get_by_role("heading", name=f"Run {count} times", exact=True)
+    ).to_be_visible()
     if count == 0:
         await expect(
             tab.page.get_by_role("heading", name="Not run yet", exact=True)

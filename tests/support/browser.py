@@ -110,7 +110,7 @@ class Tab:
     @property
     def output(self) -> Locator:
         """A run's output with its bar."""
-        return self.page.get_by_role("region", name="Output")
+        return self.page.get_by_role("region", name="Output", exact=True)
 
     @property
     def log(self) -> Locator:

@@ -70,6 +70,7 @@ async def one_life(firing: Firing, dice: random.Random) -> None:
         await work
 
 
+@pytest.mark.no_cover  # what it does thousands of times, others do once
 @pytest.mark.timeout(1800)
 async def test_each_due_time_of_two_years_comes_once(database: Database, tmp_path: Path) -> None:
     dice = random.Random(15)
