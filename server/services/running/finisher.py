@@ -1,8 +1,9 @@
 """The Finisher: how a run ended, its end stored, its spool removed, the run forgotten."""
 
 import logging
+from contextlib import suppress
 
-from server.errors import DatabaseRefusedError, DatabaseUnavailableError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError, RunNotFoundError
 from server.keeper.failpoints import failpoint
 from server.keeper.spool import Spool
 from server.models import Advance, Run, RunEnd
@@ -157,4 +158,6 @@ class Finisher:
         if position is None or not position.state.final:
             return None
         # An attempt had come through whose answer was lost; or the run had ended before.
-        return outcome.stored_end(await self._ledger.get(run.id))
+        with suppress(RunNotFoundError):  # it was deleted meanwhile: nobody is to be told more
+            return outcome.stored_end(await self._ledger.get(run.id))
+        return None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
+from server.errors import RunNotFoundError
 from server.models import Advance, Position, Run, RunState
 from server.services.metrics import Metrics
 from server.services.running import outcome
@@ -17,6 +18,7 @@ class OnceLedger:
 
     def __init__(self) -> None:
         self.ended: Advance | None = None
+        self.deleted = False
 
     async def append(self, advances: list[Advance]) -> set[UUID]:
         if self.ended is not None:
@@ -29,8 +31,10 @@ class OnceLedger:
         assert self.ended.end is not None
         return {run_ids[0]: Position(self.ended.epoch, 0, 0, self.ended.end.state)}
 
-    async def get(self, _: UUID) -> Run:
-        """Return the run as it is stored."""
+    async def get(self, run_id: UUID) -> Run:
+        """Return the run as it is stored, unless it was deleted meanwhile."""
+        if self.deleted:
+            raise RunNotFoundError.of(run_id)
         assert self.ended is not None
         assert self.ended.end is not None
         return ended_run(a_run(RunState.RUNNING), self.ended.end)
@@ -53,3 +57,17 @@ async def test_a_run_that_was_stopped_while_it_is_being_lost_ends_once(tmp_path:
         if sample.name == "tailrun_runs_ended_total"
     ]
     assert counted == 1
+
+
+async def test_a_run_that_is_deleted_while_its_end_is_looked_up_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    """It had ended before, and its place must not be held for good."""
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
+    ledger = OnceLedger()
+    parts = running_parts(tmp_path, active, ledger=ledger)
+    await parts.finisher.finish_now(active.add(a_run(RunState.RUNNING)), outcome.spool_lost())
+    ledger.deleted = True
+    late = active.add(a_run(RunState.RUNNING))
+    await parts.finisher.finish(late, outcome.ended_before())
+    assert (len(active), late.run.state) == (0, RunState.RUNNING)
