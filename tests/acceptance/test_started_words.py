@@ -75,25 +75,6 @@ async def told(client: Client, key: str) -> list[str]:
     return (await say(client, "schedules", key, "-n", "50")).out.decode().splitlines()
 
 
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
-        (["pause", "x", "--for", "soon"], "soon is no time such as 90s, 30m, 8h or 2d"),
-        (["pause", "x", "--for", "0h"], "0h is no time such as"),
-        (["pause", "x", "--until", "noon"], "noon is no time such as 2026-11-26T03:00"),
-        (["pause", "x", "--for", "1h", "--until", "2030-01-01"], "not allowed with"),
-        (["schedules", "x", "-n", "0"], "it is to be 1 at least"),
-        (["schedules", "x", "--at", "noon"], "noon is no time such as"),
-        (["hooks", "x", "--enable", "a", "--disable", "b"], "not allowed with"),
-        (["hooks"], "the following arguments are required: COMMAND"),
-    ],
-)
-async def test_wrong_words_are_named(client: Client, words: list[str], text: str) -> None:
-    said = await say(client, *words)
-    assert (said.code, said.out) == (2, b"")
-    assert text in said.err
-
-
 async def test_a_pause_that_has_ended_is_refused(client: Client, key: str) -> None:
     await scheduled(client, key)
     said = await say(client, "pause", key, "--until", "2020-01-01")

@@ -298,41 +298,44 @@ async def test_a_schedule_keeps_secret_values_which_no_file_has(
     assert query(database_url, "SELECT secrets FROM schedules") == [(None,)]
 
 
-@pytest.mark.parametrize(
-    ("fields", "place", "text"),
-    [
-        ({"schedules": None}, "schedules", "Give a list: [] for none."),
-        ({"schedules": [{}]}, "schedules.0.cron", "Missing data"),
-        ({"schedules": [NIGHT, {"cron": "61 * * * *"}]}, "schedules.1.cron", "The minute '61'"),
-        ({"schedules": [{**NIGHT, "time_zone": "Mars"}]}, "schedules.0.time_zone", "no time zone"),
-        ({"schedules": [{**NIGHT, "id": "x"}]}, "schedules.0.id", "Unknown field."),
-        ({"schedules": [{**NIGHT, "paused": True}]}, "schedules.0.paused", "Unknown field."),
-        ({"schedules": [NIGHT] * 51}, "schedules", "Longer than maximum length 50"),
-        (
-            {"schedules": [{**NIGHT, "parameters": {"NO": 1}}]},
-            "schedules.0.parameters.NO",
-            "The command has no such parameter; it has DAY.",
-        ),
-        (
-            {"schedules": [{**NIGHT, "parameters": {"DAY": "sun"}}]},
-            "schedules.0.parameters.DAY",
-            "mon",
-        ),
-        ({"hooks": [PUSH, {"name": "a"}]}, "hooks.1.scheme", "Missing data"),
-        ({"hooks": [{**PUSH, "secret": "x" * 20}]}, "hooks.0.secret", "A secret stands in no file"),
-        ({"hooks": [{**PUSH, "parameters": {"DAY": "ref"}}]}, "hooks.0.parameters.DAY", "pointer"),
-        ({"hooks": [{**PUSH, "parameters": {"NO": "/a"}}]}, "hooks.0.parameters.NO", "it has DAY"),
-        ({"hooks": [PUSH] * 21}, "hooks", "Longer than maximum length 20"),
-    ],
-)
+WRONG: list[tuple[Mapping[str, object], str, str]] = [
+    ({"schedules": None}, "schedules", "Give a list: [] for none."),
+    ({"schedules": [{}]}, "schedules.0.cron", "Missing data"),
+    ({"schedules": [NIGHT, {"cron": "61 * * * *"}]}, "schedules.1.cron", "The minute '61'"),
+    ({"schedules": [{**NIGHT, "time_zone": "Mars"}]}, "schedules.0.time_zone", "no time zone"),
+    ({"schedules": [{**NIGHT, "id": "x"}]}, "schedules.0.id", "Unknown field."),
+    ({"schedules": [{**NIGHT, "paused": True}]}, "schedules.0.paused", "Unknown field."),
+    ({"schedules": [NIGHT] * 51}, "schedules", "Longer than maximum length 50"),
+    (
+        {"schedules": [{**NIGHT, "parameters": {"NO": 1}}]},
+        "schedules.0.parameters.NO",
+        "The command has no such parameter; it has DAY.",
+    ),
+    (
+        {"schedules": [{**NIGHT, "parameters": {"DAY": "sun"}}]},
+        "schedules.0.parameters.DAY",
+        "mon",
+    ),
+    ({"hooks": [PUSH, {"name": "a"}]}, "hooks.1.scheme", "Missing data"),
+    ({"hooks": [{**PUSH, "secret": "x" * 20}]}, "hooks.0.secret", "A secret stands in no file"),
+    ({"hooks": [{**PUSH, "parameters": {"DAY": "ref"}}]}, "hooks.0.parameters.DAY", "pointer"),
+    ({"hooks": [{**PUSH, "parameters": {"NO": "/a"}}]}, "hooks.0.parameters.NO", "it has DAY"),
+    ({"hooks": [PUSH] * 21}, "hooks", "Longer than maximum length 20"),
+]
+"""What a command says that is wrong, where that is, and a part of what is told of it."""
+
+
 async def test_what_is_wrong_with_schedules_and_hooks_is_named_by_its_place(
-    api: Api, fields: Mapping[str, object], place: str, text: str
+    api: Api, subtests: pytest.Subtests
 ) -> None:
     parameters = [{"name": "DAY", "type": "choice", "choices": ["mon"]}]
-    body = {"commands": [{**ONE, "key": "two"}, {**ONE, "parameters": parameters, **fields}]}
-    problem = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
-    assert [*problem["errors"]] == [f"commands.1.{place}"]
-    assert text in " ".join(problem["errors"][f"commands.1.{place}"])
+    for fields, place, text in WRONG:
+        with subtests.test(place):
+            asked = {**ONE, "parameters": parameters, **fields}
+            body = {"commands": [{**ONE, "key": "two"}, asked]}
+            problem = await api.problem("PUT", "commands/", 422, "invalid-input", json=body)
+            assert [*problem["errors"]] == [f"commands.1.{place}"]
+            assert text in " ".join(problem["errors"][f"commands.1.{place}"])
     assert (await api.call("GET", "commands/", status=200))["items"] == []
 
 

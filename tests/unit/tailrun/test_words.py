@@ -2,6 +2,7 @@
 
 import argparse
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,34 @@ def test_bash_completes_the_names_of_commands_and_executes_none(
 def test_the_parser_of_all_words_reads_each_as_its_own_does() -> None:
     given = whole().parse_args(["tail", "-n", "3", "count"])
     assert (given.word, given.lines, given.run) == ("tail", 3, "count")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["pause", "x", "--for", "soon"], "soon is no time such as 90s, 30m, 8h or 2d"),
+        (["pause", "x", "--for", "0h"], "0h is no time such as"),
+        (["pause", "x", "--until", "noon"], "noon is no time such as 2026-11-26T03:00"),
+        (["pause", "x", "--for", "1h", "--until", "2030-01-01"], "not allowed with"),
+        (["schedules", "x", "-n", "0"], "it is to be 1 at least"),
+        (["schedules", "x", "--at", "noon"], "noon is no time such as"),
+        (["hooks", "x", "--enable", "a", "--disable", "b"], "not allowed with"),
+        (["hooks"], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_words_of_what_starts_a_command_are_named(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word, *given = words
+    with pytest.raises(SystemExit) as left:
+        parser_of(word).parse_args(given)
+    assert left.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_time_without_an_offset_is_of_this_hosts_zone() -> None:
+    until = parser_of("pause").parse_args(["x", "--until", "2026-11-26T03:00"]).until
+    assert until == datetime(2026, 11, 26, 3).astimezone()
+    until = parser_of("pause").parse_args(["x", "--until", "2026-11-26T03:00+05:30"]).until
+    assert until == datetime(2026, 11, 25, 21, 30, tzinfo=UTC)
+    assert parser_of("pause").parse_args(["x", "--for", "2d"]).duration == 2 * 86400
