@@ -1,5 +1,7 @@
 """The description of the routes, as the application makes it."""
 
+from typing import Any
+
 import pytest
 
 from server.access import Right
@@ -17,6 +19,13 @@ LOOKED_AT = {
 """Public routes that look at a credential all the same."""
 
 
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """Describe the application, which nobody changes."""
+    described: dict[str, Any] = build_app(Settings())["swagger_dict"]
+    return described
+
+
 def test_each_application_describes_all_of_its_routes() -> None:
     """The library that describes them changes what it is given."""
     first, second = (build_app(Settings())["swagger_dict"] for _ in range(2))
@@ -26,9 +35,8 @@ def test_each_application_describes_all_of_its_routes() -> None:
 
 
 @pytest.mark.parametrize("path", [f"/api/v1/{path}" for _, path, *_ in ROUTES])
-def test_each_route_tells_how_it_is_entered(path: str) -> None:
+def test_each_route_tells_how_it_is_entered(document: dict[str, Any], path: str) -> None:
     """As the table of routes has it: nobody enters by another way than is told."""
-    document = build_app(Settings())["swagger_dict"]
     rights = {(method.lower(), f"/api/v1/{path}"): right for method, path, right, _ in ROUTES}
     for method, told in document["paths"][path].items():
         is_public = rights[method, path] is Right.PUBLIC
@@ -40,9 +48,11 @@ def test_each_route_tells_how_it_is_entered(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [f"/api/v1/{path}" for _, path, *_ in ROUTES if "{id}" in path])
-def test_each_route_of_a_thing_tells_that_it_may_not_exist(path: str) -> None:
+def test_each_route_of_a_thing_tells_that_it_may_not_exist(
+    document: dict[str, Any], path: str
+) -> None:
     """A stream's, too: who may not see its run, and does not shake hands, reads a status."""
-    for told in build_app(Settings())["swagger_dict"]["paths"][path].values():
+    for told in document["paths"][path].values():
         assert "404" in told["responses"]
 
 
