@@ -169,9 +169,9 @@ class Options:
         return {name: value for name, value in said.items() if value not in (None, [], {})}
 
     @property
-    def is_of_pool(self) -> bool:
-        """Whether a worker is to claim its runs."""
-        return self.pool is not None or bool(self.requires)
+    def pool_of_workers(self) -> str | None:
+        """The pool of which a worker is to claim its runs; None: the server runs them itself."""
+        return DEFAULT_POOL if self.pool is None and self.requires else self.pool
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -66,19 +66,22 @@ RUN_BY_ROW = {
     "options": "options::jsonb",
     "parameters": "parameters::jsonb",
     "secrets": "secrets::jsonb",
-    "cause": "NULL::jsonb",
-    "attempt": "NULL::int",
-    "retry_of": "NULL::uuid",
-    "not_before": "NULL::timestamptz",
+    "cause": "NULL",
+    "attempt": "NULL",
+    "retry_of": "NULL",
+    "not_before": "NULL",
     "claimed_at": "CASE WHEN options::jsonb ? 'concurrency' THEN now END",
-    "host": "host",
+    "host": "CASE WHEN pool IS NULL THEN host END",
+    "pool": "pool",
+    "requires": "requires::text[]",
+    "held_at": "CASE WHEN pool IS NOT NULL THEN now() END",
     "created_at": "now",
     "start_time": "now",
 }
 ADD_WITH_RUNS = f"""
     WITH given (
         command_id, run_id, name, description, script, group_name, run_as, key, options,
-        parameters, secrets, host, now, principal, known_by, address, details
+        parameters, secrets, host, pool, requires, now, principal, known_by, address, details
     ) AS (
         VALUES {{rows}}
     ), c AS (

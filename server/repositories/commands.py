@@ -61,6 +61,8 @@ class _New(NamedTuple):
     parameters: object
     secrets: object
     host: str
+    pool: object
+    requires: object
     now: datetime
     principal: str
     known_by: str
@@ -132,9 +134,10 @@ class CommandRepository:
             details = json.dumps(all_details(by.principal, _made(group, run_as)))
             stored = name, description, script, group, run_as, key
             said = run["options"], run["parameters"], run["secrets"]
+            where = host, run["pool"], run["requires"]
             with _keys(key):
                 return await self._batches.do(
-                    _New(uuid4(), uuid4(), *stored, *said, host, now, *who, details)
+                    _New(uuid4(), uuid4(), *stored, *said, *where, now, *who, details)
                 )
         fields = {"name": name, "description": description, "script": script, "group": group}
         run |= {"run_as": run_as, "key": key, "host": host, "run_id": uuid4()}

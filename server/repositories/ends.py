@@ -69,6 +69,9 @@ TAKE = f"""
         options="ended.options",
         parameters="ended.parameters",
         secrets="ended.secrets",
+        host="CASE WHEN ended.pool IS NULL THEN %(host)s END",
+        pool="ended.pool",
+        requires="ended.requires",
     )
 }
     ), audited AS ({audit_sql("r", command="r.commands_id", run="r.id", script="r.script")})

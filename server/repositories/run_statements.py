@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from server.access import Act
-from server.definition import DEFAULT_POOL, NO_OPTIONS, NewRun
+from server.definition import NO_OPTIONS, NewRun
 from server.repositories.access.audit import audit_sql
 from server.repositories.rows import (
     END_ASSIGNMENTS,
@@ -29,7 +29,10 @@ NEW_RUN: Mapping[str, str] = {
     "retry_of": "%(retry_of)s::uuid",
     "not_before": "%(not_before)s::timestamptz",
     "claimed_at": "%(claimed_at)s::timestamptz",
-    "host": "%(host)s",
+    "host": "CASE WHEN %(pool)s IS NULL THEN %(host)s END",
+    "pool": "%(pool)s",
+    "requires": "%(requires)s::text[]",
+    "held_at": "CASE WHEN %(held)s THEN now() END",
     "created_at": "%(now)s",
     "start_time": "%(now)s",
     "state": "'queued'",
@@ -37,34 +40,16 @@ NEW_RUN: Mapping[str, str] = {
 """The columns of a run that is stored, as expressions; `new_run_parameters` gives some of them."""
 
 
-POOL = f"""
-    coalesce(options ->> 'pool', CASE WHEN options ? 'requires' THEN '{DEFAULT_POOL}' END)
-"""
-
-OF_POOL = f"""
-    CASE WHEN {POOL} IS NULL THEN host END,
-    {POOL},
-    CASE WHEN jsonb_typeof(options -> 'requires') = 'array'
-        THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'requires')) END,
-    CASE WHEN {POOL} IS NOT NULL AND cause IS NULL THEN now() END
-"""
-"""Host, pool, labels and holding of a new run. One that was not asked for by hand is not held: it
-is started though its storing was not confirmed (Housekeeping.end_unconfirmed)."""
-
-
 def insert_run(source: str, **given: str) -> str:
     """Return the SQL that stores a run, queued, for each row of `source`, and returns it as `r`.
 
-    `given` are expressions on that row in place of those of NEW_RUN. Where its options name a pool
-    it is no host's, and one that somebody asks for by hand is held. There are no braces in it, so
+    `given` are expressions on that row in place of those of NEW_RUN. There are no braces in it, so
     it may stand in what is formatted.
     """
     values = {**NEW_RUN, **given}
-    columns = ", ".join(name for name in values if name != "host")
-    named = ", ".join(f"{value} AS {name}" for name, value in values.items())
     return f"""
-        INSERT INTO commands_info AS r ({columns}, host, pool, requires, held_at)
-        SELECT {columns}, {OF_POOL} FROM (SELECT {named} FROM {source}) new
+        INSERT INTO commands_info AS r ({", ".join(values)})
+        SELECT {", ".join(values.values())} FROM {source}
         RETURNING {RUN_COLUMNS}
     """
 
@@ -77,8 +62,16 @@ CLAIMED_AT = """
 
 
 def new_run_parameters(new: NewRun) -> dict[str, object]:
-    """Return what NEW_RUN takes of what a run is started with; None for what is as always."""
+    """Return what NEW_RUN takes of what a run is started with; None for what is as always.
+
+    One of a pool is held that was asked for by hand; another is started though its storing was not
+    confirmed (services.starting.unconfirmed).
+    """
+    pool = new.options.pool_of_workers
     return {
+        "pool": pool,
+        "requires": [*new.options.requires] or None,
+        "held": pool is not None and new.cause is None,
         "options": None if new.options is NO_OPTIONS else _json(new.options.as_json()),
         "parameters": _json(new.parameters),
         "secrets": _json(new.secrets),

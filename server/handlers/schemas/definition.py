@@ -91,7 +91,13 @@ class NotifySchema(PartSchema):
     )
 
 
-def _each_once(labels: Sequence[str]) -> None:
+def _labels(labels: Sequence[str]) -> None:
+    for label in labels:
+        if not LABEL.match(label):
+            raise ValidationError(
+                f"{label[:100]!r} is no label: it takes key=value, each 1 to 64 of letters, digits,"
+                " `_`, `.` and `-`."
+            )
     if len(set(labels)) < len(labels):
         raise ValidationError("Give each once.")
 
@@ -234,14 +240,10 @@ class OptionsFields:
         },
     )
     requires = ShortList(
-        fields.String(
-            validate=validate.Regexp(
-                LABEL, error="It takes key=value, each 1 to 64 of letters, digits, `_`, `.`, `-`."
-            )
-        ),
+        fields.String(metadata={"pattern": f"^{LABEL.pattern[:-2]}$"}),
         most=MAX_LABELS,
         allow_none=True,
-        validate=[_each_once],
+        validate=[_labels],
         metadata={
             "description": "labels that the worker is to have, all of them; without a pool it is"
             " one of `default`",

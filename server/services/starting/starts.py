@@ -67,8 +67,8 @@ class Starts:
             LimitReachedError: the command has as many active runs as it may.
         """
         # What a pool runs is in no memory of this server, as a rule.
-        stored = await self._runs.count_active(command.id) if command.options.is_of_pool else 0
-        self._admit(command.id, stored)
+        is_of_pool = command.options.pool_of_workers is not None
+        self._admit(command.id, await self._runs.count_active(command.id) if is_of_pool else 0)
 
     async def resume(self, run_id: UUID) -> RunView:
         """Return a run that was stored; start it if the answer to its storing was lost.
