@@ -1,7 +1,7 @@
 """The parts that run commands, whoever keeps their ledger: built in the order of their needs."""
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from server.keeper.client import KeeperClient
@@ -94,11 +94,17 @@ async def open_core(
 def begin(stack: AsyncExitStack, ground: Ground, core: Core) -> None:
     """Have the runs that were recovered archived, and queued ones started."""
     # At the end, in reverse: the archiver is cancelled, and what is left is archived.
-    stack.push_async_callback(core.archiver.flush)
+    stack.push_async_callback(_archive_rest, ground, core.archiver)
     archiving = ground.tasks.start(core.archiver.run(), "archiver")
     stack.push_async_callback(cancel_and_wait, archiving)
     core.running.start(ground.tasks)
     ground.tasks.start(ground.metrics.watch_loop(), "event loop lag")
+
+
+async def _archive_rest(ground: Ground, archiver: Archiver) -> None:
+    with suppress(TimeoutError):
+        async with ground.tasks.closing():
+            await archiver.flush()
 
 
 async def _keeper(stack: AsyncExitStack, settings: Settings) -> KeeperClient:

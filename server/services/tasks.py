@@ -9,6 +9,9 @@ from server.errors import DatabaseUnavailableError, StartupError
 
 CANCEL_AGAIN_SECONDS = 0.1
 
+CLOSE_SECONDS = 2.0
+"""For which at its end the service still stores what is left; the rest the next one does."""
+
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,16 @@ class Tasks:
     def __init__(self) -> None:
         self.failed = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed_at: float | None = None
+
+    def closing(self) -> asyncio.Timeout:
+        """Return what bounds the storing of what is left: all who store it share CLOSE_SECONDS.
+
+        A database that hangs would else hold each of them up for its own time.
+        """
+        if self._closed_at is None:
+            self._closed_at = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        return asyncio.timeout_at(self._closed_at)
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """Run `work` as a task of the service, of this name."""

@@ -21,7 +21,7 @@ from server.handlers.http.tls import over_tls
 from server.settings.access import AccessSettings, Auth
 from server.settings.groups import HttpSettings
 
-SHUTDOWN_SECONDS = 3.0
+SHUTDOWN_SECONDS = 1.5
 """How long open requests may take to end when the server does."""
 
 BACKLOG = 1024

@@ -40,9 +40,6 @@ BATCH_ENTRIES = 64
 
 RETRY_SECONDS = 1.0
 REFUSED_RETRY_SECONDS = 30.0
-CLOSE_SECONDS = 2.0
-"""How long the last entries may take when the service ends; the journal has the rest."""
-
 MAX_WAITING = 10_000
 """Of refusals and failures that wait for the database; further ones are lost."""
 
@@ -93,7 +90,7 @@ class Audit:
             yield
         finally:
             await cancel_and_wait(task)
-            await self._close()
+            await self._close(tasks.closing())
 
     def problem(self) -> str:
         """Say what keeps entries waiting; `ok`: nothing does."""
@@ -288,13 +285,13 @@ class Audit:
         except OSError as error:
             logger.warning("the journal of the audit cannot be written anew: %s", error)
 
-    async def _close(self) -> None:
+    async def _close(self, closing: asyncio.Timeout) -> None:
         counted: Counter[Act] = Counter()
         for (act, _), allowance in self._allowances.items():
             counted[act] += allowance.rest()
         self._note_further(counted)
         with suppress(DatabaseUnavailableError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with closing:
                 while self._waiting:
                     await self._enter()
         await self._save()

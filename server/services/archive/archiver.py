@@ -42,9 +42,6 @@ UNREADABLE_ATTEMPTS = 3
 """After so many, the output of a run that has ended is given up, if it cannot be read; but not
 for a shortage, which passes by itself, however long it takes (TRANSIENT_ERRORS)."""
 
-CLOSE_SECONDS = 2.0
-"""How long the end of the service may wait for the last flush."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -153,10 +150,9 @@ class Archiver:
 
         For the end of the service; what is left stays in the spool for the next one.
         """
-        with suppress(DatabaseUnavailableError, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                while self._grown:
-                    await self._flush()
+        with suppress(DatabaseUnavailableError, OSError):
+            while self._grown:
+                await self._flush()
 
     @property
     def lag_seconds(self) -> float:

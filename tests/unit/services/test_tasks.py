@@ -170,3 +170,10 @@ async def test_a_step_is_retried_with_the_pauses_that_its_failures_ask_for() -> 
     assert [type(error) for error in seen] == [OSError, OSError, ZeroDivisionError]
     assert await retry(step, pause_after) == "done"
     assert len(seen) == 3
+
+
+async def test_all_who_store_what_is_left_at_the_end_share_one_time() -> None:
+    tasks = Tasks()
+    first, second = tasks.closing(), tasks.closing()
+    assert first.when() == second.when()
+    assert Tasks().closing().when() != first.when()
