@@ -104,10 +104,11 @@ async def _restore(settings: Settings, file: Path) -> None:
         )
     if settings.database.url is not None:
         with state_directory(settings.state_dir, about.host):
-            await backup.restore(backup.Server(settings.database.url), file)
+            server = backup.Server(settings.database.url)
+            await backup.restore(server, file, identity_in(settings.state_dir) or "")
         return
     async with _embedded(settings, about.host) as server:
-        await backup.restore(server, file)
+        await backup.restore(server, file, identity_in(settings.state_dir) or "")
 
 
 @asynccontextmanager

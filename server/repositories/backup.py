@@ -190,11 +190,18 @@ def read_about(path: Path) -> About:
     return about
 
 
-async def restore(server: Server, path: Path) -> None:
+MARK_RUNNING = """
+    UPDATE commands_info SET state = 'running', host = coalesce(host, %(host)s)
+    WHERE state = 'queued'
+"""
+
+
+async def restore(server: Server, path: Path, host: str) -> None:
     """Restore a backup into an empty database: all of it or, when that fails, nothing.
 
     Runs that were queued are marked as running: whether they were started since is known to the
-    host alone that they belong to, by its spool; else they would be started a second time.
+    host alone that they belong to, by its spool; else they would be started a second time. Those
+    that no host had yet become those of `host`, which finds no spool of theirs.
 
     Raises:
         BackupError: the database is not empty, or pg_restore failed.
@@ -205,7 +212,7 @@ async def restore(server: Server, path: Path) -> None:
         async with server.program("pg_restore", *RESTORING) as pipes:
             await pipes.send(member)
     with server.cursor() as cursor:
-        cursor.execute("UPDATE commands_info SET state = 'running' WHERE state = 'queued'")
+        cursor.execute(MARK_RUNNING, {"host": host})
 
 
 def check_empty(server: Server) -> None:

@@ -79,6 +79,8 @@ async def test_what_was_backed_up_under_a_running_server_comes_back_elsewhere(
     written = await embedded.call("GET", f"runs/{finished}/marks")
     states = [(await embedded.get_run(run_id))["state"] for run_id in active]
     assert states == ["running", "running", "queued"]
+    pooled = await embedded.create("true", pool="build")
+    active.append(pooled["run"]["id"])
     file = tmp_path / "tailrun.backup"
 
     assert str(file) in await done(embedded.service, "backup", str(file))
