@@ -116,7 +116,8 @@ class Readiness:
         except (DatabaseUnavailableError, TimeoutError):
             return "not known"
         named = [
-            f"{one.waiting} wait for the target {one.name}, which fails, the first since"
+            f"{one.waiting} {'waits' if one.waiting == 1 else 'wait'} for the target {one.name},"
+            " which fails, the first since"
             f" {one.since.astimezone(UTC).isoformat(timespec='seconds')}"
             for one in failing[:NAMED_TARGETS]
         ]

@@ -224,7 +224,7 @@ async def test_a_target_that_fails_is_told_of_and_leaves_the_server_ready(
     await until_true(tried)
     [one] = await notifications(api)
     since = datetime.fromisoformat(one["created_at"]).isoformat(timespec="seconds")
-    text = f"1 wait for the target chat, which fails, the first since {since}"
+    text = f"1 waits for the target chat, which fails, the first since {since}"
     assert await failing() == (text, "1.0")
     changed = {"url": f"{receiver.url}/ok"}
     await api.call("PATCH", f"notification-targets/{made['id']}", status=200, json=changed)
