@@ -18,8 +18,9 @@ AT_ONCE = 16
 """Runs that are claimed at a time: they are started one after the other, and others may be idle."""
 
 RETRY_SECONDS = 1.0
-ASK_AGAIN_SECONDS = 60.0
-"""After a lost answer: what it was the answer to may have come through a little later."""
+ASK_AGAIN_SECONDS = (60.0, 600.0, 3600.0)
+"""After a lost answer: what it was the answer to may have come through later, as where whoever was
+asked stood still. Nobody else would ever start what it claimed."""
 
 Claim = Callable[[int], Awaitable[Sequence[Run]]]
 """Makes up to so many runs the host's own, and returns them; as the ledger raises."""
@@ -51,7 +52,7 @@ class Claiming:
         self._under_way = asyncio.Lock()
         self._is_full = False
         self._unheard = False  # whether an answer was lost, and with it perhaps runs of ours
-        self._ask_again_at: float | None = None
+        self._ask_again_at: list[float] = []
 
     def ring(self) -> None:
         """Look now: there may be a run to claim."""
@@ -107,17 +108,18 @@ class Claiming:
     async def _take_in_unheard(self) -> None:
         """Take in what was claimed by a statement whose answer was lost.
 
-        Now, and once more when such a statement cannot be under way any more.
+        Now, and again when such a statement has hardly been under way any longer.
         """
-        now = asyncio.get_running_loop().time()
-        is_late = self._ask_again_at is not None and now >= self._ask_again_at
-        if not self._unheard and not is_late:
+        now = _now()
+        later = [at for at in self._ask_again_at if at > now]
+        if not self._unheard and later == self._ask_again_at:
             return
         for run in await self._ledger.active():
             if run.state is RunState.QUEUED and run.pool is not None:
                 await self._runner.dispatch(run)
-        self._ask_again_at = now + ASK_AGAIN_SECONDS if self._unheard else None
-        self._unheard = False
+        if self._unheard:
+            later = [now + seconds for seconds in ASK_AGAIN_SECONDS]
+        self._ask_again_at, self._unheard = later, False
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -125,3 +127,7 @@ class Claiming:
                 await self._bell.wait()
         except TimeoutError:
             return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
