@@ -25,7 +25,8 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
 test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
-		$(VENV)/.$(AXE) $(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded
+		$(VENV)/.$(AXE) $(VENV)/.openapi-tools $(VENV)/.oidc-provider browser faketime proxies recorded \
+		nats-server
 	@scripts/run-tests
 
 bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websocketd browser
@@ -82,7 +83,7 @@ $(VENV)/.bench-xterm: | $(BIN)/pip npm
 
 # Debian: the programs, one of which is enough; the packages; the service that comes with them.
 
-.PHONY: browser faketime recorded npm java proxies nginx haproxy caddy openssl websocketd
+.PHONY: browser faketime recorded npm java proxies nginx haproxy caddy openssl nats-server websocketd
 browser: | $(BIN)/pip
 	@scripts/ensure-debian "chromium chromium-browser google-chrome" chromium
 
@@ -99,6 +100,9 @@ npm: | $(BIN)/pip
 
 java: | $(BIN)/pip
 	@scripts/ensure-debian java default-jre-headless
+
+nats-server: | $(BIN)/pip
+	@scripts/ensure-debian "nats-server /usr/sbin/nats-server" nats-server nats-server
 
 proxies: nginx haproxy caddy openssl
 

