@@ -16,6 +16,7 @@ from server.settings.values import (
     absolute_path,
     base_path,
     boolean,
+    engine_urls,
     file_mode,
     keys,
     labels,
@@ -283,6 +284,28 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NatsSettings:
+    """Where hosts meet, if there are several, and who this one is there."""
+
+    url: tuple[str, ...] = setting(
+        (),
+        engine_urls,
+        "NATS over which servers and workers speak, such as tls://nats.example.org; several,"
+        " comma separated, of one cluster; none: this host alone",
+    )
+    seed_file: Path | None = setting(
+        None,
+        absolute_path,
+        "file, readable by its user alone, that holds the seed of this host's nkey",
+    )
+    ca_file: Path | None = setting(
+        None,
+        absolute_path,
+        "certificates in PEM that NATS's is signed with; none: those that the system trusts",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What the server's own log holds, and in which format."""
 
@@ -314,4 +337,5 @@ class Settings:
     hooks: HookSettings = group(HookSettings)
     archive: ArchiveSettings = group(ArchiveSettings)
     retention: RetentionSettings = group(RetentionSettings, "retention_")
+    nats: NatsSettings = group(NatsSettings, "nats_")
     log: LogSettings = group(LogSettings, "log_")

@@ -126,6 +126,20 @@ def _url(text: str) -> SplitResult | None:
     return found if is_whole else None
 
 
+def engine_urls(text: str) -> tuple[str, ...]:
+    """Take the URLs of an engine, with commas between them; who we are there stands elsewhere."""
+    urls = names(text)
+    for url in urls:
+        plain = re.sub(r"^(nats|tls)://", "http://", url)
+        found = _url(plain) if plain != url else None
+        if found is None or found.path not in {"", "/"}:
+            raise ValueError(
+                "URLs such as tls://nats.example.org:4222 with commas between them, without a user"
+                " (TAILRUN_NATS_SEED_FILE says who this host is)"
+            )
+    return tuple(url.rstrip("/") for url in urls)
+
+
 def names(text: str) -> tuple[str, ...]:
     """Take names with commas between them."""
     if not _is_plain(text):

@@ -4,6 +4,7 @@
     tailrun.v1.w.<host>.<word>   a server asks a worker
     tailrun.v1.bell.<pool>       a run waits in a pool; one worker that has places wakes
     tailrun.v1.bells.<pool>      the same, for all of them: not each may have the labels
+    tailrun.v1.inbox.<host>.…    answers to what a host has asked, which no other worker may read
 
 Whatever a host or a pool is called, it is one token: all but letters, digits, `-` and `_` is
 written as `%` and its code. A worker may publish on the subjects of its own host alone, which the
@@ -64,6 +65,11 @@ def bell(pool: str) -> str:
 def bell_of_all(pool: str) -> str:
     """Return where is told that a run waits in a pool, which all idle workers hear."""
     return f"{PREFIX}.bells.{_token(pool)}"
+
+
+def inbox(host: str) -> str:
+    """Return what the subjects begin with on which a host is answered."""
+    return f"{PREFIX}.inbox.{_token(host)}"
 
 
 def parse(subject: str) -> Asked:

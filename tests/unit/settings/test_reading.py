@@ -88,6 +88,9 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "oidc_grants": ("ops=operator@*", (NamedGrant("ops", Role.OPERATOR, "*"),)),
     "worker_pools": ("build, gpu-1,", ("build", "gpu-1")),
     "worker_labels": ("arch=arm64,disk=ssd", ("arch=arm64", "disk=ssd")),
+    "nats_url": ("nats://a,tls://b.example:1/", ("nats://a", "tls://b.example:1")),
+    "nats_seed_file": ("/somewhere", Path("/somewhere")),
+    "nats_ca_file": ("/somewhere", Path("/somewhere")),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -535,6 +538,26 @@ def test_a_provider_is_asked_over_tls(text: str) -> None:
 def test_a_provider_on_this_machine_needs_no_tls(host: str) -> None:
     variables = with_needed("oidc_issuer", {"TAILRUN_OIDC_ISSUER": f"http://{host}"})
     assert read_settings([], variables).oidc.issuer == f"http://{host}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nats.example.org",
+        "nats.example.org:4222",
+        "http://nats.example.org",
+        "tls://user:word@nats.example.org",
+        "tls://nats.example.org/path",
+        "tls://nats.example.org?a",
+        "tls://",
+        "tls://host:0",
+        "tls://host:66000",
+        "nats://a,b",
+    ],
+)
+def test_an_engine_is_a_url_without_a_user(text: str) -> None:
+    with pytest.raises(StartupError, match=r"TAILRUN_NATS_URL is .*TAILRUN_NATS_SEED_FILE says"):
+        read_settings([], {"TAILRUN_NATS_URL": text})
 
 
 def test_settings_of_openid_connect_that_would_do_nothing_are_refused() -> None:

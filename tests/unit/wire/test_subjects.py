@@ -12,6 +12,7 @@ def test_subjects_are_those_that_the_engine_is_configured_with() -> None:
     assert subjects.to_servers("8a1f-2", "claim") == "tailrun.v1.s.8a1f-2.claim"
     assert subjects.to_worker("8a1f-2", "read") == "tailrun.v1.w.8a1f-2.read"
     assert subjects.any_worker_asks("beat") == "tailrun.v1.s.*.beat"
+    assert subjects.inbox("8a1f-2") == "tailrun.v1.inbox.8a1f-2"
     assert subjects.bell("build") == "tailrun.v1.bell.build"
     assert subjects.bell_of_all("build") == "tailrun.v1.bells.build"
 

@@ -1,0 +1,120 @@
+"""Asking the others: again where no answer comes, as every request may be asked again."""
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from server.errors import EngineUnavailableError, NoAnswerError
+from server.wire import subjects
+from server.wire.codec import decode, encode
+from server.wire.connection import Wire
+from server.wire.engine import NobodyListensError
+from server.wire.failures import raise_failure
+from server.wire.messages import EXCHANGES, Exchange
+from server.wire.values import parts_of, value_of
+
+TIMEOUT_SECONDS = 2.0
+ATTEMPTS = 3
+PAUSE_SECONDS = (0.05, 0.25)
+"""Between two attempts, by chance between these, where nobody listens or the connection is lost:
+those who listened before are about to be back."""
+
+WORDS = {exchange.request: word for word, exchange in EXCHANGES.items()}
+
+logger = logging.getLogger(__name__)
+
+
+class Servers:
+    """The servers, as a worker asks them: whichever is there answers."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        self._host = host
+
+    async def ask(self, request: object) -> Any:
+        """Ask, and return the answer that belongs to the request (`messages.EXCHANGES`).
+
+        Raises:
+            NoAnswerError: no server has answered, in `ATTEMPTS` of `TIMEOUT_SECONDS`.
+            TailrunError: the server could not do it; the error is the one that it had.
+        """
+        word = WORDS[type(request)]
+        subject = subjects.to_servers(self._host, word)
+        return await _ask(
+            self._wire,
+            subject,
+            request,
+            word,
+            timeout_seconds=TIMEOUT_SECONDS,
+            attempts=ATTEMPTS,
+        )
+
+
+class Workers:
+    """The workers, as servers ask them."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def ask(
+        self, host: str, request: object, *, wait_seconds: float = 0.0, attempts: int | None = None
+    ) -> Any:
+        """Ask the worker of a host, and return the answer that belongs to the request.
+
+        `wait_seconds`: so long it may wait before it answers. `attempts` None: as often as usual.
+
+        Raises:
+            NoAnswerError: it has not answered.
+            TailrunError: it could not do it; the error is the one that it had.
+        """
+        word = WORDS[type(request)]
+        return await _ask(
+            self._wire,
+            subjects.to_worker(host, word),
+            request,
+            word,
+            timeout_seconds=TIMEOUT_SECONDS + wait_seconds,
+            attempts=ATTEMPTS if attempts is None else attempts,
+        )
+
+
+async def _ask(
+    wire: Wire,
+    subject: str,
+    request: object,
+    word: str,
+    *,
+    timeout_seconds: float,
+    attempts: int,
+) -> Any:
+    data = encode(parts_of(request), wire.max_payload)
+    failed: Exception | None = None
+    for attempt in range(attempts):
+        if attempt and not isinstance(failed, TimeoutError):
+            await asyncio.sleep(random.uniform(*PAUSE_SECONDS) * 2**attempt)  # noqa: S311
+        try:
+            await wire.until_connected(TIMEOUT_SECONDS)
+            return _read(await wire.request(subject, data, timeout_seconds), EXCHANGES[word])
+        except (TimeoutError, NobodyListensError, EngineUnavailableError) as error:
+            failed = error
+    raise _no_answer(failed, word, attempts) from failed
+
+
+def _read(data: bytes, exchange: Exchange) -> Any:
+    """Return the answer, or raise the error that was answered.
+
+    Raises:
+        TailrunError: one was.
+        WireError: it is no answer.
+    """
+    parts = decode(data)
+    raise_failure(parts)
+    return value_of(exchange.answer, parts)
+
+
+def _no_answer(failed: Exception | None, word: str, attempts: int) -> NoAnswerError:
+    if isinstance(failed, EngineUnavailableError):
+        return failed
+    why = "nobody is there" if isinstance(failed, NobodyListensError) else "no answer came in time"
+    return NoAnswerError(f"{word} was asked {attempts} times: {why}.")

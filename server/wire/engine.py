@@ -1,0 +1,241 @@
+"""One connection to the engine, from when it stands until it is lost: all that knows nats-py.
+
+The library could make it anew by itself; that is done by the Wire, with a connection that is new
+from the ground up, as one that was lost halfway cannot be trusted with what it remembers.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Self
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import (
+    Error,
+    MaxPayloadError,
+    NoRespondersError,
+    NoServersError,
+    SecureConnWantedError,
+)
+
+from server.errors import EngineUnavailableError, MessageTooLargeError, NoAnswerError
+from server.wire.address import CA_FILE, SEED_FILE, Address
+
+CONNECT_SECONDS = 5.0
+SETTLE_SECONDS = 5
+CLOSE_SECONDS = 1.0
+PING_SECONDS = 5
+"""So long after nothing came it is asked for a sign of life, which two times may be missing."""
+
+SENDING_BYTES = 8 * 1024 * 1024
+"""What waits to be sent, at most, before those who send wait themselves."""
+
+WAITING_MESSAGES = 1024
+WAITING_BYTES = 64 * 1024 * 1024
+"""What has come for one subscription and waits; what comes beyond it is dropped, and asked again
+by whoever asked."""
+
+Listening = Subscription
+Take = Callable[[str, str, bytes], Awaitable[None]]
+"""Takes a message: its subject, where to answer (or nothing), and its bytes. It does not fail."""
+
+logger = logging.getLogger(__name__)
+
+
+class NobodyListensError(NoAnswerError):
+    """Nobody listens to the subject at the moment, says the engine."""
+
+
+class Engine(Client):
+    """A connection to the engine. `lost` is set once it is none any more."""
+
+    def __init__(self, url: str, address: Address) -> None:
+        super().__init__()
+        self.lost = asyncio.Event()
+        self._url = url
+        self._address = address
+        self._said = ""
+        self._cause: Exception | None = None
+        if address.key is not None:
+            self._public_nkey = address.key.public
+
+    @classmethod
+    async def open(cls, url: str, address: Address, *, name: str, inbox: str) -> Self:
+        """Connect to the engine at one of the addresses, once.
+
+        Raises:
+            EngineUnavailableError: there is no connection; the message says why.
+        """
+        engine = cls(url, address)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await engine.connect(
+                    url,
+                    name=name,
+                    inbox_prefix=inbox,
+                    tls=address.tls,
+                    signature_cb=None if address.key is None else address.key.sign,
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    ping_interval=PING_SECONDS,
+                    pending_size=SENDING_BYTES,
+                    flush_timeout=CLOSE_SECONDS,
+                    error_cb=engine.note,
+                    closed_cb=engine.lose,
+                )
+        except (Error, OSError) as error:
+            problem = engine.why_not(error)
+            await engine.drop()
+            raise EngineUnavailableError(problem) from error
+        except BaseException:
+            await engine.drop()
+            raise
+        return engine
+
+    async def asked(self, subject: str, data: bytes, timeout_seconds: float) -> bytes:
+        """Send a request and return the answer.
+
+        Raises:
+            TimeoutError: none came in time.
+            NobodyListensError: there is nobody to answer.
+            EngineUnavailableError: the connection is lost.
+            MessageTooLargeError: the engine takes no message of this size.
+        """
+        try:
+            answer: Msg = await self.request(subject, data, timeout=timeout_seconds)
+        except NoRespondersError as error:
+            raise NobodyListensError(f"Nobody listens to {subject}.") from error
+        except MaxPayloadError as error:
+            raise MessageTooLargeError.of(len(data), self.max_payload) from error
+        except (Error, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
+        return answer.data
+
+    async def send(self, subject: str, data: bytes) -> None:
+        """Send what is not answered.
+
+        Raises:
+            EngineUnavailableError: the connection is lost.
+            MessageTooLargeError: the engine takes no message of this size.
+        """
+        try:
+            await self.publish(subject, data)
+        except MaxPayloadError as error:
+            raise MessageTooLargeError.of(len(data), self.max_payload) from error
+        except (Error, OSError) as error:
+            raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
+
+    async def listen(self, subject: str, group: str, take: Take) -> Listening:
+        """Have what comes taken, one message after the other; in a group one of its members.
+
+        Raises:
+            EngineUnavailableError: the connection is lost.
+        """
+
+        async def call(message: Msg) -> None:
+            await take(message.subject, message.reply, message.data)
+
+        try:
+            return await self.subscribe(
+                subject,
+                queue=group,
+                cb=call,
+                pending_msgs_limit=WAITING_MESSAGES,
+                pending_bytes_limit=WAITING_BYTES,
+            )
+        except (Error, OSError) as error:
+            raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
+
+    async def ignore(self, subscription: Listening) -> None:
+        """Have no more taken of what is listened to."""
+        with suppress(Error, OSError):  # it ends with the connection
+            await subscription.unsubscribe()
+
+    async def settled(self, seconds: int = SETTLE_SECONDS) -> None:
+        """Return once the engine has taken all that was sent, subscriptions too.
+
+        Raises:
+            EngineUnavailableError: the connection is lost.
+        """
+        try:
+            await self.flush(timeout=seconds)
+        except (Error, OSError) as error:
+            raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
+
+    @property
+    def received(self) -> int:
+        """How many messages have come."""
+        return int(self.stats["in_msgs"])
+
+    async def drop(self) -> None:
+        """End the connection at once, whatever waits to be sent."""
+        self._pending, self._pending_data_size = [], 0
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:  # else it would wait for a peer that takes nothing
+            writer.transport.abort()
+        with suppress(Error, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.close()
+        await self.lose()
+
+    async def lose(self) -> None:
+        """Note that the connection is none any more, and fail what waits for an answer."""
+        self.lost.set()
+        for answer in [*self._resp_map.values()]:
+            if not answer.done():
+                answer.set_exception(Error("the connection was lost"))
+
+    async def note(self, error: Exception) -> None:
+        """Log what the library reports, such as a subject that we may not use; once in a row."""
+        self._cause = error
+        if str(error) != self._said and not isinstance(error, OSError):
+            self._said = str(error)
+            logger.warning("NATS at %s: %s", self._url, error)
+
+    def why_not(self, error: Exception) -> str:
+        """Say why there is no connection, and how to mend it."""
+        # What it says in the end, that there is no server, is no cause.
+        cause = self._cause if isinstance(error, NoServersError) and self._cause else error
+        match cause:
+            case ssl.SSLCertVerificationError():
+                mend = f"{CA_FILE} names whose certificates are trusted"
+                why = f"its certificate is not trusted ({cause.verify_message}); {mend}"
+            case ssl.SSLError():
+                why = f"TLS with it fails ({cause.reason})"
+            case SecureConnWantedError():
+                why = "it does not offer TLS; configure tls in nats-server"
+            case TimeoutError():
+                why = f"it does not answer within {CONNECT_SECONDS:g} s"
+            case OSError():
+                why = cause.strerror or str(cause)
+            case _ if "authorization" in str(cause).lower():
+                why = f"it refuses this host's key; {SEED_FILE} has its seed, {self._who}"
+            case _:
+                why = str(cause)
+        return f"NATS at {self._url} cannot be reached: {why}."
+
+    @property
+    def _who(self) -> str:
+        key = self._address.key
+        return "which is missing" if key is None else f"and nats-server is to know {key.public}"
+
+    async def _process_op_err(self, e: Exception) -> None:
+        """Note what broke the connection; whoever has it drops it, and waits for no peer then."""
+        self._err = e
+        await self.lose()
+
+    def _connect_command(self) -> bytes:
+        """Return what is sent first, once it is known that it goes to the engine alone."""
+        # The library takes whatever is offered, also what somebody between has struck out.
+        if urlsplit(self._url).scheme == "tls" and not self._server_info.get("tls_required"):
+            raise SecureConnWantedError
+        command: bytes = super()._connect_command()
+        return command

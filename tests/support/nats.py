@@ -1,0 +1,117 @@
+"""A real nats-server on a free port of the loopback interface."""
+
+import asyncio
+import base64
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from server.wire.keys import SEED, USER, UserKey, checksum
+from tests.support.certificates import Pair
+from tests.support.proxies import PLACES, free_port
+from tests.support.waiting import patience
+
+
+class Host(NamedTuple):
+    """A host that the engine knows by its key, whose seed is in a file."""
+
+    name: str
+    seed_file: Path
+    key: UserKey
+
+
+def new_host(directory: Path, name: str) -> Host:
+    """Make a key for a host."""
+    seed_file = directory / f"{name}.seed"
+    content = bytes([SEED | USER >> 5, (USER & 31) << 3]) + os.urandom(32)
+    seed = base64.b32encode(content + checksum(content)).decode().rstrip("=")
+    seed_file.write_text(f"{seed}\n")
+    seed_file.chmod(0o600)
+    return Host(name, seed_file, UserKey(seed))
+
+
+class Nats:
+    """The engine; it can be killed and started again at the same address.
+
+    With a certificate it asks for TLS. With `keys` it lets in those alone; of each it is said on
+    which subjects it may publish and which it may listen to, as the engine's configuration has it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        pair: Pair | None = None,
+        keys: Mapping[str, str] | None = None,
+        max_payload: int | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"{'nats' if pair is None else 'tls'}://localhost:{self.port}"
+        self._file = directory / "nats.conf"
+        self._log = directory / "nats.log"
+        self._process: asyncio.subprocess.Process | None = None
+        lines = ['host: "127.0.0.1"', f"port: {self.port}"]
+        if pair is not None:
+            lines.append(f'tls {{ cert_file: "{pair.certificate}", key_file: "{pair.key}" }}')
+        if max_payload is not None:
+            lines.append(f"max_payload: {max_payload}")
+        if keys is not None:
+            users = [f"{{ nkey: {key}, {may} }}" for key, may in keys.items()]
+            lines.append(f"authorization {{ users: [ {', '.join(users)} ] }}")
+        self._file.write_text("\n".join(lines) + "\n")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it, and wait until it listens."""
+        program = shutil.which("nats-server", path=PLACES)
+        assert program is not None, "This test needs nats-server (apt-get install nats-server)."
+        arguments: Sequence[str] = (program, "-c", str(self._file))
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *arguments, stdout=log, stderr=log, env={}
+            )
+        async with patience():
+            while b"Server is ready" not in self._log.read_bytes():
+                assert self._process.returncode is None, self._log.read_text()
+                await asyncio.sleep(0.01)
+
+    async def kill(self) -> None:
+        """End it as a machine ends whose power fails."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+    def freeze(self) -> None:
+        """Have it do nothing, and keep its connections."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def engine(
+    directory: Path,
+    *,
+    pair: Pair | None = None,
+    keys: Mapping[str, str] | None = None,
+    max_payload: int | None = None,
+) -> AsyncIterator[Nats]:
+    """Run an engine."""
+    nats = Nats(directory, pair=pair, keys=keys, max_payload=max_payload)
+    await nats.start()
+    try:
+        yield nats
+    finally:
+        await nats.kill()
