@@ -65,12 +65,13 @@ class Archiver:
         metrics: Metrics,
         faults: Faults,
         waited: Callable[[], float] = seconds_waited,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self._waited = waited
         self._ledger = ledger
         self._flush_bytes = settings.flush_bytes
         self._flush_seconds = settings.flush_seconds
-        self._packing = Packing(settings.preview_bytes)
+        self._packing = Packing(settings.preview_bytes, chunk_bytes)
         self._metrics = metrics
         self._faults = faults
         self._behind_since: float | None = None

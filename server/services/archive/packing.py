@@ -32,11 +32,13 @@ THREAD_BYTES = 64 * 1024
 class Packing:
     """Reads logs and compresses what is new in them, in threads of a low priority.
 
-    Of each output the first `preview_bytes` are kept as text, too.
+    Of each output the first `preview_bytes` are kept as text, too. A chunk has up to `chunk_bytes`
+    of output.
     """
 
-    def __init__(self, preview_bytes: int) -> None:
+    def __init__(self, preview_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._preview_bytes = preview_bytes
+        self._chunk_bytes = chunk_bytes
         self._threads = ThreadPoolExecutor(THREADS, "archive", partial(os.nice, NICENESS))
 
     async def chunks(self, log: RunLog, start: int, end: int, lines: int) -> tuple[Chunk, ...]:
@@ -45,7 +47,7 @@ class Packing:
         Raises:
             OSError: the log cannot be read, or not as far.
         """
-        parts = list(pairwise([*range(start, end, CHUNK_BYTES), end]))
+        parts = list(pairwise([*range(start, end, self._chunk_bytes), end]))
         compressed = await asyncio.gather(*(self._pack(log, *part) for part in parts))
         chunks = []
         for (offset, part_end), (line_count, data) in zip(parts, compressed, strict=True):

@@ -69,7 +69,7 @@ class LiveRun:
     process group got SIGSTOP and no SIGCONT since. `fault` says what fails for it while it is
     postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `waits` says
     what it waits for aside; `obstacle` is that of the queue. `replaced_by` is the run that it is
-    stopped for. `on_change` is called at each change.
+    stopped for. `changes` counts its changes, and `on_change` is called at each.
     """
 
     def __init__(self, run: Run) -> None:
@@ -83,6 +83,7 @@ class LiveRun:
         self.waits: str | None = None
         self.replaced_by: UUID | None = None
         self.obstacle = Obstacle()
+        self.changes = 0
         self.on_change: Callable[[LiveRun], None] = _nobody
         self._change = asyncio.Event()
         self._end_was_told = False
@@ -205,6 +206,7 @@ class LiveRun:
                 return replace(run, output_bytes=size, output_lines=lines)
 
     def _notify(self) -> None:
+        self.changes += 1
         change, self._change = self._change, asyncio.Event()
         change.set()
         if self.log is not None:

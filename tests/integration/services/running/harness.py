@@ -94,6 +94,7 @@ class Site:
         )
         running = Running(means)
         self.runner, self.control = running.runner, running.control
+        self.finisher = running.finisher
         self.recovery, self.housekeeping = running.recovery, running.housekeeping
         self.turns = turns(means, running, TurnRepository(database))
         self.turns.stop = self._stop

@@ -1,0 +1,121 @@
+"""A worker's attendance: it says what it is, and again and again that it is there."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from server.errors import DatabaseUnavailableError, NoAnswerError, TailrunError
+from server.services.running.active import ActiveRuns
+from server.wire.asking import Servers
+from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+
+RETRY_SECONDS = 1.0
+"""Between two attempts to be heard."""
+
+logger = logging.getLogger(__name__)
+
+
+class Attendance:
+    """Keeps a worker known to the servers, and does what they have for it meanwhile.
+
+    Its lease counts from before it was asked for, by this host's clock: a server counts later.
+    `stop` ends a run; `changed` is told how the worker stands whenever that is another than before.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        hello: Hello,
+        active: ActiveRuns,
+        *,
+        stop: Callable[[StopWanted], Awaitable[object]],
+        changed: Callable[[Standing], None],
+    ) -> None:
+        self._servers = servers
+        self._hello = hello
+        self._active = active
+        self._stop = stop
+        self._changed = changed
+        self._problem: str | None = None
+        self._standing: Standing | None = None
+        self._until = -math.inf
+
+    @property
+    def may_claim(self) -> bool:
+        """Whether the worker is to have further runs: it is wanted, and its lease lasts."""
+        standing = self._standing
+        wanted = standing is not None and standing.state is WorkerState.ACTIVE
+        return wanted and _now() < self._until
+
+    async def hello(self) -> bool:
+        """Say hello once; return whether it was heard."""
+        return await self._heard(self._hello)
+
+    async def begin(self) -> None:
+        """Say hello again until it is heard."""
+        heard = False
+        while not heard:
+            await asyncio.sleep(RETRY_SECONDS)
+            heard = await self.hello()
+
+    async def run(self) -> None:
+        """Beat, forever; the owner cancels it."""
+        while True:
+            await asyncio.sleep(self._pause_seconds())
+            running = self._active.running
+            if not await self._heard(Beat(running=running)):
+                continue
+            for stop in self._standing.stops if self._standing is not None else ():
+                with suppress(TailrunError):  # it has ended meanwhile, or is asked for again
+                    await self._stop(stop)
+
+    def _pause_seconds(self) -> float:
+        if self._standing is None or self._problem is not None:
+            return RETRY_SECONDS
+        return self._standing.beat_seconds
+
+    async def _heard(self, word: Hello | Beat) -> bool:
+        """Say something; return whether a server has heard it."""
+        said_at = _now()
+        try:
+            standing: Standing = await self._servers.ask(word)
+        except (NoAnswerError, DatabaseUnavailableError) as error:
+            self._report(str(error))
+            return False
+        except TailrunError as error:
+            self._report(str(error))
+            if isinstance(word, Beat):  # as where the servers know no such worker any more
+                await asyncio.sleep(RETRY_SECONDS)
+                return await self._heard(self._hello)
+            return False
+        if self._problem is not None:
+            logger.info("servers answer")
+        self._problem = None
+        self._take(standing, said_at)
+        return True
+
+    def _take(self, standing: Standing, said_at: float) -> None:
+        former, self._standing = self._standing, standing
+        self._until = said_at + standing.lease_seconds
+        if former is None or _facts(former) != _facts(standing):
+            self._changed(standing)
+            logger.info(
+                "the servers have this worker as %s, for the pools %s",
+                standing.state,
+                ", ".join(standing.pools) or "none",
+            )
+
+    def _report(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            logger.warning("no server answers, retrying; runs go on: %s", problem)
+
+
+def _facts(standing: Standing) -> tuple[object, ...]:
+    return (standing.state, standing.pools, standing.labels, standing.places)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

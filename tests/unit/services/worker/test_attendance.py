@@ -1,0 +1,129 @@
+"""How a worker stays known to the servers, and what it makes of their answers."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from server.errors import DatabaseUnavailableError, NoActiveRunError, NoAnswerError, TailrunError
+from server.services.running.active import ActiveRuns
+from server.services.worker import attendance as module
+from server.services.worker.attendance import Attendance
+from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+from tests.support.waiting import until
+
+HELLO = Hello(name="builder", version="1", pools=("asked",), places=3)
+STANDING = Standing(
+    state=WorkerState.ACTIVE, lease_seconds=30.0, beat_seconds=0.001, pools=("build",)
+)
+STOP = StopWanted(run_id=uuid4(), signal="SIGTERM", grace_seconds=5.0)
+
+
+class Servers:
+    """Servers that answer as they are told to, the last answer from then on."""
+
+    def __init__(self, *answers: Standing | TailrunError) -> None:
+        self.answers = [*answers]
+        self.asked: list[object] = []
+
+    async def ask(self, request: object) -> Standing:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if isinstance(answer, TailrunError):
+            raise answer
+        return answer
+
+
+class Worker:
+    def __init__(self, servers: Servers) -> None:
+        self.stops: list[StopWanted] = []
+        self.told: list[Standing] = []
+        self.attendance = Attendance(
+            cast("Any", servers),
+            HELLO,
+            ActiveRuns(max_concurrent_runs=3, max_runs_per_command=3),
+            stop=self._stop,
+            changed=self.told.append,
+        )
+
+    async def _stop(self, wanted: StopWanted) -> None:
+        self.stops.append(wanted)
+        raise NoActiveRunError("it has ended meanwhile")
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+
+
+async def beating(worker: Worker, until_then: Callable[[], object]) -> None:
+    """Have it beat until something is so."""
+    beats = asyncio.create_task(worker.attendance.run())
+    try:
+        await until(until_then)
+        assert not beats.done()
+    finally:
+        beats.cancel()
+        await asyncio.wait([beats])
+
+
+async def test_it_says_hello_until_it_is_heard_and_may_claim_from_then_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = (NoAnswerError("nobody is there"), DatabaseUnavailableError("it is away"))
+    servers = Servers(*away, STANDING)
+    worker = Worker(servers)
+    assert not await worker.attendance.hello()
+    assert not worker.attendance.may_claim
+    await worker.attendance.begin()
+    assert servers.asked == [HELLO] * 3
+    assert worker.attendance.may_claim
+    assert worker.told == [STANDING]
+    warnings = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(warnings) == 2
+
+
+async def test_it_beats_and_does_the_stops_that_were_asked_for_meanwhile() -> None:
+    servers = Servers(STANDING, replace(STANDING, stops=(STOP,)))
+    worker = Worker(servers)
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(worker.stops) > 1)
+    assert servers.asked[1] == Beat(running=0)
+    assert set(worker.stops) == {STOP}
+    assert worker.told == [STANDING]  # a stop is none of its facts
+
+
+async def test_a_lease_that_is_over_lets_it_claim_no_more() -> None:
+    servers = Servers(STANDING, replace(STANDING, lease_seconds=0.0))
+    worker = Worker(servers)
+    await worker.attendance.hello()
+    assert worker.attendance.may_claim
+    await beating(worker, lambda: not worker.attendance.may_claim)
+
+
+@pytest.mark.parametrize("state", [WorkerState.DRAINING, WorkerState.REMOVED])
+async def test_one_that_is_not_wanted_does_not_claim(state: WorkerState) -> None:
+    worker = Worker(Servers(replace(STANDING, state=state)))
+    assert await worker.attendance.hello()
+    assert not worker.attendance.may_claim
+
+
+async def test_other_pools_are_told() -> None:
+    other = replace(STANDING, pools=("build", "test"))
+    worker = Worker(Servers(STANDING, STANDING, other))
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(worker.told) > 1)
+    assert worker.told == [STANDING, other]
+
+
+async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
+    servers = Servers(STANDING, TailrunError("there is no such worker"), STANDING)
+    worker = Worker(servers)
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(servers.asked) > 2)
+    assert servers.asked[:3] == [HELLO, Beat(running=0), HELLO]
