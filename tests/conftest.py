@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.support import waiting
 
-pytest_plugins = ["tests.support.postgres", "tests.support.outage"]
+pytest_plugins = ["tests.support.postgres", "tests.support.outage", "tests.support.wires"]
 
 TESTS = Path(__file__).parent
 PREFIX = "tailrun-tests-"

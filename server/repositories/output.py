@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from uuid import UUID
 
@@ -48,7 +48,7 @@ APPEND = f"""
     ), advance AS (
         SELECT a.* FROM in_time, json_to_recordset(%(advances)s::json) AS a (
             run_id uuid, epoch int, from_offset bigint, to_offset bigint, to_lines bigint,
-            preview text, start_time timestamptz, {END_RECORD}
+            preview text, start_time timestamptz, host text, {END_RECORD}
         )
     ), held AS (
         SELECT r.id FROM commands_info r JOIN advance a ON r.id = a.run_id
@@ -66,7 +66,7 @@ APPEND = f"""
             secrets = CASE WHEN a.state IS NULL THEN secrets ELSE {KEPT_SECRETS} END
         FROM held JOIN advance a ON a.run_id = held.id
         WHERE r.id = held.id AND r.epoch = a.epoch AND r.output_bytes = a.from_offset
-            AND r.state IN ('queued', 'running')
+            AND r.state IN ('queued', 'running') AND (a.host IS NULL OR r.host = a.host)
         RETURNING r.id
     ), chunk AS (
         SELECT * FROM ROWS FROM (
@@ -88,6 +88,7 @@ APPEND = f"""
 """
 
 POSITIONS = f"SELECT {POSITION_COLUMNS} FROM commands_info r WHERE r.id = ANY(%(ids)s::uuid[])"
+POSITIONS_OF_HOST = f"{POSITIONS} AND r.host = %(host)s"
 
 CHUNKS = f"""
     SELECT {CHUNK_COLUMNS} FROM commands_info_output
@@ -127,13 +128,16 @@ class OutputRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, advances: Sequence[Advance]) -> set[UUID]:
+    async def append(
+        self, advances: Sequence[Advance], *, hosts: Mapping[UUID, str] | None = None
+    ) -> set[UUID]:
         """Move runs on by compare and append; return those that moved.
 
         All of it is one statement. A run moves only if it is active and stands at its
         advance's epoch and offset; then its chunks, its preview and its end are stored with the
         move, else nothing of it. A batch may hold one advance of a run, and is sent as one
-        message: bound it (4 MiB of output are well).
+        message: bound it (4 MiB of output are well). With `hosts`, by runs, it moves only if it is
+        its host's: who asks for others is not believed.
 
         Raises:
             DatabaseRefusedError: nothing was done, mostly for what one of the rows holds.
@@ -147,6 +151,7 @@ class OutputRepository:
                     {
                         **{name: getattr(advance, name) for name in ADVANCE_FIELDS},
                         "preview": sanitize(advance.preview),
+                        "host": None if hosts is None else hosts[advance.run_id],
                         **end_parameters(advance.end),
                     }
                     for advance in advances
@@ -162,12 +167,16 @@ class OutputRepository:
             raise DatabaseRefusedError(f"It cannot be written as a row: {error}") from error
         return {run_id for (run_id,) in await self._database.fetch_binary(APPEND, parameters)}
 
-    async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
-        """Return where runs' archives stand; unknown runs are left out."""
+    async def positions(
+        self, run_ids: Iterable[UUID], *, host: str | None = None
+    ) -> dict[UUID, Position]:
+        """Return where runs' archives stand; unknown runs are left out, or all but a host's."""
         ids = list(run_ids)
         if not ids:
             return {}
-        return dict(map(position_of, await self._database.fetch_all(POSITIONS, {"ids": ids})))
+        sql = POSITIONS if host is None else POSITIONS_OF_HOST
+        rows = await self._database.fetch_all(sql, {"ids": ids, "host": host})
+        return dict(map(position_of, rows))
 
     async def chunks(self, run_id: UUID, from_offset: int, limit: int) -> list[Chunk]:
         """Return up to `limit` chunks in order; the first one contains `from_offset`."""

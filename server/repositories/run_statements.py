@@ -240,6 +240,22 @@ TAKE_OVER = f"""
     RETURNING {POSITION_COLUMNS}
 """
 
+# Of a host that says from which epochs: one that asks again finds them raised already.
+TAKE_OVER_KNOWN = f"""
+    WITH known AS (
+        SELECT * FROM unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS k (id, epoch)
+    ), taken AS (
+        SELECT r.id, k.epoch + 1 AS epoch FROM commands_info r JOIN known k USING (id)
+        WHERE r.state IN ('queued', 'running') AND r.host = %(host)s
+            AND r.epoch IN (k.epoch, k.epoch + 1)
+        ORDER BY r.id FOR UPDATE OF r
+    )
+    UPDATE commands_info r SET epoch = taken.epoch FROM taken
+    WHERE r.id = taken.id AND r.state IN ('queued', 'running') AND r.host = %(host)s
+        AND r.epoch IN (taken.epoch - 1, taken.epoch)
+    RETURNING {POSITION_COLUMNS}
+"""
+
 FINISH_QUEUED = f"""
     UPDATE commands_info SET {END_ASSIGNMENTS}
     WHERE id = %(id)s AND state = 'queued'

@@ -44,6 +44,7 @@ from server.repositories.run_statements import (
     SECRETS,
     STARTER,
     TAKE_OVER,
+    TAKE_OVER_KNOWN,
     UNCONFIRMED,
     WITH_BODY,
     new_run_parameters,
@@ -257,6 +258,18 @@ class RunRepository:
         if not ids:
             return {}
         rows = await self._database.fetch_all(TAKE_OVER, {"ids": ids, "host": host})
+        return dict(map(position_of, rows))
+
+    async def take_over_known(self, epochs: Mapping[UUID, int], host: str) -> dict[UUID, Position]:
+        """Raise the epochs of a host's runs from these by one; asked again, they stay.
+
+        Returns where each stands; runs that have ended, are another's or in other epochs are left
+        out.
+        """
+        if not epochs:
+            return {}
+        parameters = {"ids": [*epochs], "epochs": [*epochs.values()], "host": host}
+        rows = await self._database.fetch_all(TAKE_OVER_KNOWN, parameters)
         return dict(map(position_of, rows))
 
     async def finish_queued(self, run_id: UUID, end: RunEnd) -> bool:

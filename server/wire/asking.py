@@ -32,11 +32,13 @@ class Servers:
         self._wire = wire
         self._host = host
 
-    async def ask(self, request: object) -> Any:
+    async def ask(self, request: object, *, attempts: int | None = None) -> Any:
         """Ask, and return the answer that belongs to the request (`messages.EXCHANGES`).
 
+        `attempts` None: as often as usual.
+
         Raises:
-            NoAnswerError: no server has answered, in `ATTEMPTS` of `TIMEOUT_SECONDS`.
+            NoAnswerError: no server has answered, in `attempts` of `TIMEOUT_SECONDS`.
             TailrunError: the server could not do it; the error is the one that it had.
         """
         word = WORDS[type(request)]
@@ -47,7 +49,7 @@ class Servers:
             request,
             word,
             timeout_seconds=TIMEOUT_SECONDS,
-            attempts=ATTEMPTS,
+            attempts=ATTEMPTS if attempts is None else attempts,
         )
 
 

@@ -6,6 +6,7 @@ Every request may be asked again: its answer may have been lost. Who asks is in 
     beat       Beat         -> Standing      and still is
     claim      Claim        -> Claimed       gives it runs that wait in its pools
     start      Start        -> Secrets       what a run that it owns is started with
+    get        Get          -> Known         a run that it owns
     append     Append       -> Appended      moves its runs on, by compare and append
     active     Active       -> ActiveRuns    the runs that it owns, a part at a time
     positions  Positions    -> Found         where archives stand
@@ -94,38 +95,43 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedRun:
-    """A run that is the worker's now, and what it is started with besides.
+class Claimed:
+    """The runs that a worker has claimed, oldest first.
 
-    `secrets` are the values of its secret parameters, `body` is what a hook was sent.
+    `more`: it has claimed others that did not fit, which are among its active ones.
     """
 
-    run: Run
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """The runs that a worker has claimed; `more`: others wait for it still."""
-
-    runs: tuple[ClaimedRun, ...]
+    runs: tuple[Run, ...]
     more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A worker asks what a run of its own is started with, as after its own start."""
+    """A worker asks what a run of its own is started with, when it is."""
 
     run_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """What a run is started with besides its script; `body` None: its hook was sent nothing."""
+    """What a run is started with besides its script; `body`: what a hook was sent."""
 
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Get:
+    """A worker asks for a run of its own."""
+
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A run, as it is stored."""
+
+    run: Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +172,13 @@ class Positions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeOver:
-    """A worker becomes the owner of runs anew: their epochs are raised."""
+    """A worker becomes the owner of runs anew: their epochs are raised, from these, by one.
 
-    run_ids: tuple[UUID, ...]
+    Asked again they stay as they are: a request that comes late would else raise them behind the
+    owner, who would take the runs for somebody else's.
+    """
+
+    epochs: Mapping[UUID, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +326,7 @@ EXCHANGES: Mapping[str, Exchange] = {
     "beat": Exchange(Beat, Standing),
     "claim": Exchange(Claim, Claimed),
     "start": Exchange(Start, Secrets),
+    "get": Exchange(Get, Known),
     "append": Exchange(Append, Appended),
     "active": Exchange(Active, ActiveRuns),
     "positions": Exchange(Positions, Found),

@@ -36,6 +36,11 @@ def in_messages(advances: Iterable[Advance], max_bytes: int) -> Iterator[Sequenc
         yield group
 
 
+def fits(value: object, max_bytes: int) -> bool:
+    """Return whether a value fits into one message, as the only one of a list."""
+    return MESSAGE_BYTES + len(encode(parts_of(value))) <= max_bytes
+
+
 def fitting(values: Sequence[object], max_bytes: int) -> int:
     """Return how many of some values, from the first on, fit into one message; at least one."""
     taken = MESSAGE_BYTES

@@ -25,7 +25,10 @@ IDLE = "idle"
 """The queue group of the workers that have places: one of them hears a bell."""
 
 SERVER_WORDS = frozenset(
-    ("hello", "beat", "claim", "start", "append", "active", "positions", "times", "takeover")
+    (
+        *("hello", "beat", "claim", "start", "get", "append"),
+        *("active", "positions", "times", "takeover"),
+    )
 )
 WORKER_WORDS = frozenset(("read", "lines", "marks", "stop", "signal"))
 TO_SERVERS, TO_WORKER = "s", "w"

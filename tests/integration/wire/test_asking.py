@@ -38,9 +38,9 @@ from server.wire.messages import (
 )
 from server.wire.serving import FromServer, serve_servers, serve_workers
 from server.wire.values import parts_of
-from tests.integration.wire.conftest import Connect
 from tests.support.nats import Nats, engine
 from tests.support.waiting import patience, until, until_true
+from tests.support.wires import Connect
 
 ASK = Claim(places=3)
 NOTHING = Claimed(runs=())

@@ -12,11 +12,11 @@ from server.wire.asking import Servers
 from server.wire.connection import Wire
 from server.wire.messages import Claim, Claimed
 from server.wire.serving import serve_workers
-from tests.integration.wire.conftest import Connect
 from tests.support.certificates import make_certificate
 from tests.support.nats import engine, new_host
 from tests.support.service import ROOT
 from tests.support.waiting import until
+from tests.support.wires import Connect
 
 SERVER_MAY = 'permissions: { publish: "tailrun.v1.>", subscribe: "tailrun.v1.>" }'
 WORKER_MAY = (

@@ -33,9 +33,10 @@ from server.wire.messages import (
     Beat,
     Claim,
     Claimed,
-    ClaimedRun,
     Found,
+    Get,
     Hello,
+    Known,
     Lines,
     Marked,
     Marks,
@@ -86,13 +87,14 @@ SAMPLES: Mapping[str, tuple[object, object]] = {
         Beat(running=3),
         replace(STANDING, stops=(StopWanted(run_id=RUN.id, signal="SIGTERM", grace_seconds=1.5),)),
     ),
-    "claim": (Claim(places=3), Claimed(runs=(ClaimedRun(run=RUN),), more=True)),
+    "claim": (Claim(places=3), Claimed(runs=(RUN,), more=True)),
     "start": (Start(run_id=RUN.id), Secrets(secrets={"A": "b"}, body=b"\0")),
+    "get": (Get(run_id=RUN.id), Known(run=RUN)),
     "append": (Append(advances=(ADVANCE,)), Appended(moved=frozenset({RUN.id, uuid4()}))),
     "active": (Active(after=RUN.id), ActiveRuns(runs=(RUN,))),
     "positions": (Positions(run_ids=(RUN.id,)), Found(positions={RUN.id: POSITION})),
     "times": (Times(run_id=RUN.id), SeenTimes(times=((0, 1.5), (2, 3.0)), more=True)),
-    "takeover": (TakeOver(run_ids=(RUN.id,)), Found(positions={})),
+    "takeover": (TakeOver(epochs={RUN.id: 3}), Found(positions={})),
     "read": (
         Read(run_id=RUN.id, offset=2**62, limit=1, change=3),
         Piece(seen=SEEN, data=b"\x00\xff", marks=(SeenAt(0, 1.5), SeenAt(7, 2))),
@@ -155,12 +157,14 @@ def test_a_claimed_run_arrives_with_all_that_it_is_started_with(
     values: Mapping[str, Value], body: bytes | None, script: str
 ) -> None:
     run = replace(RUN, script=script, parameters=values, cause=Cause(kind=CauseKind.HOOK))
-    claimed = Claimed(runs=(ClaimedRun(run=run, secrets={"KEY": "s\u00e9cret"}, body=body),))
+    claimed = Claimed(runs=(run,))
+    secrets = Secrets(secrets={"KEY": "s\u00e9cret"}, body=body)
 
     found = again(claimed)
 
     assert found == claimed
-    assert [*map(type, found.runs[0].run.parameters.values())] == [*map(type, values.values())]
+    assert [*map(type, found.runs[0].parameters.values())] == [*map(type, values.values())]
+    assert again(secrets) == secrets
 
 
 def test_a_number_that_json_has_not_is_refused_and_not_sent_as_none() -> None:
@@ -185,7 +189,7 @@ def test_a_runs_options_arrive_in_the_form_that_is_stored() -> None:
     )
     run = replace(RUN, options=options, retry_of=uuid4(), not_before=NOW + timedelta(days=1))
 
-    assert again(ClaimedRun(run=run)).run == run
+    assert again(Known(run=run)).run == run
 
 
 @pytest.mark.parametrize("word", sorted(messages.EXCHANGES))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -46,17 +46,21 @@ class Outputs(OutputRepository):
         self.advances: list[Advance] = []
         self.lose: Callable[[str], bool] = lambda _call: False
 
-    async def append(self, advances: Sequence[Advance]) -> set[UUID]:
+    async def append(
+        self, advances: Sequence[Advance], *, hosts: Mapping[UUID, str] | None = None
+    ) -> set[UUID]:
         self._call("append")
         self.asked += advances
-        moved = await super().append(advances)
+        moved = await super().append(advances, hosts=hosts)
         self.advances += [advance for advance in advances if advance.run_id in moved]
         self._call("appended")
         return moved
 
-    async def positions(self, run_ids: Iterable[UUID]) -> dict[UUID, Position]:
+    async def positions(
+        self, run_ids: Iterable[UUID], *, host: str | None = None
+    ) -> dict[UUID, Position]:
         self._call("positions")
-        return await super().positions(run_ids)
+        return await super().positions(run_ids, host=host)
 
     async def marks(self, run_id: UUID, start: int, end: int, limit: int) -> list[Chunk]:
         self._call("marks")
