@@ -1,0 +1,117 @@
+"""Workers: what they are, and until when each may claim runs."""
+
+# ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from server.repositories.database.connections import Row
+from server.repositories.database.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker, by the identity of its state directory. All moments are the database's.
+
+    `state` is active, draining or removed.
+    """
+
+    id: str
+    name: str
+    version: str
+    pools: tuple[str, ...]
+    labels: tuple[str, ...]
+    places: int
+    state: str
+    first_seen_at: datetime
+    seen_at: datetime
+    lease_until: datetime
+
+
+COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
+
+# Its state stays: one that was removed is not let in again by saying hello.
+HELLO = f"""
+    INSERT INTO workers AS w
+        (id, name, version, pools, labels, places, first_seen_at, seen_at, lease_until)
+    VALUES (
+        %(id)s, %(name)s, %(version)s, %(pools)s::text[], %(labels)s::text[], %(places)s,
+        now(), now(), now() + make_interval(secs => %(lease_seconds)s)
+    )
+    ON CONFLICT (id) DO UPDATE SET
+        name = excluded.name, version = excluded.version, pools = excluded.pools,
+        labels = excluded.labels, places = excluded.places, seen_at = excluded.seen_at,
+        lease_until = excluded.lease_until
+    RETURNING {COLUMNS}
+"""
+
+# In the order of their ids: two servers that have heard the same ones never wait for each other.
+BEAT = f"""
+    WITH held AS (
+        SELECT id FROM workers WHERE id = ANY(%(ids)s::text[]) ORDER BY id FOR UPDATE
+    )
+    UPDATE workers w
+    SET seen_at = now(), lease_until = now() + make_interval(secs => %(lease_seconds)s)
+    FROM held WHERE w.id = held.id
+    RETURNING {COLUMNS}
+"""
+
+WITHIN_LEASE = f"""
+    SELECT {COLUMNS} FROM workers w
+    WHERE w.id = %(id)s AND w.state = 'active' AND w.lease_until > now()
+"""
+
+LIST = f"SELECT {COLUMNS} FROM workers w ORDER BY w.name, w.id"
+
+
+class WorkerRepository:
+    """The table `workers`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def hello(
+        self,
+        worker_id: str,
+        *,
+        name: str,
+        version: str,
+        pools: Collection[str],
+        labels: Collection[str],
+        places: int,
+        lease_seconds: float,
+    ) -> Worker:
+        """Store what a worker says of itself, and give it a lease; return what is stored."""
+        parameters = {
+            "id": worker_id,
+            "name": name,
+            "version": version,
+            "pools": list(pools),
+            "labels": list(labels),
+            "places": places,
+            "lease_seconds": lease_seconds,
+        }
+        [row] = await self._database.fetch_all(HELLO, parameters)
+        return _worker_of(row)
+
+    async def beat(self, worker_ids: Collection[str], lease_seconds: float) -> dict[str, Worker]:
+        """Extend the leases of workers; those that are not known are left out."""
+        parameters = {"ids": list(worker_ids), "lease_seconds": lease_seconds}
+        rows = await self._database.fetch_all(BEAT, parameters)
+        return {row[0]: _worker_of(row) for row in rows}
+
+    async def within_lease(self, worker_id: str) -> Worker | None:
+        """Return a worker that may claim now."""
+        row = await self._database.fetch_one(WITHIN_LEASE, {"id": worker_id})
+        return None if row is None else _worker_of(row)
+
+    async def list(self) -> Sequence[Worker]:
+        """Return all workers, by name."""
+        return [_worker_of(row) for row in await self._database.fetch_all(LIST)]
+
+
+def _worker_of(row: Row) -> Worker:
+    values = dict(zip((one.name for one in fields(Worker)), row, strict=True))
+    lists = {name: tuple(values[name]) for name in ("pools", "labels")}
+    return Worker(**values | lists)
