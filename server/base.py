@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.database import Stored, open_database, recover
@@ -30,14 +31,19 @@ from server.services.starting.unconfirmed import Unconfirmed
 from server.settings.groups import RunSettings, Settings
 from server.state import JOURNAL_FILE
 
+if TYPE_CHECKING:
+    from server.meeting import Meeting
+    from server.wire.address import Address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What the services of users have in common."""
+    """What the services of users have in common. `meeting` is None where there is no other host."""
 
     ground: Ground
     stored: Stored
     core: Core
+    meeting: "Meeting | None"
     hosts: Hosts
     starts: Starts
     commands: CommandRepository
@@ -52,11 +58,13 @@ async def open_base(
     stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str]
 ) -> Base:
     """Have commands run, and build what all services of users need of that."""
+    address = _address(settings)
     ground = open_ground(stack, settings)
     stored = await open_database(stack, settings, ground)
     core = await open_core(stack, settings, environment, ground, stored.ledger)
     await recover(settings, ground, stored, core)
     begin(stack, ground, core)
+    meeting = await _meeting(stack, address, ground, stored)
     audit = Audit(AuditRepository(stored.database), Journal(ground.state.path / JOURNAL_FILE))
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
@@ -84,6 +92,7 @@ async def open_base(
         ground=ground,
         stored=stored,
         core=core,
+        meeting=meeting,
         hosts=hosts,
         starts=starts,
         commands=commands,
@@ -93,6 +102,30 @@ async def open_base(
         chunks=chunks,
         runs=runs,
     )
+
+
+def _address(settings: Settings) -> "Address | None":
+    """Return where other hosts are met, if there are any.
+
+    Raises:
+        StartupError: the settings of that cannot be used; nothing is started yet.
+    """
+    if not settings.nats.url:
+        return None
+    from server.wire.address import Address  # noqa: PLC0415
+
+    return Address.of(settings.nats)
+
+
+async def _meeting(
+    stack: AsyncExitStack, address: "Address | None", ground: Ground, stored: Stored
+) -> "Meeting | None":
+    """Meet the other hosts, where there are some; a host by itself imports nothing of that."""
+    if address is None:
+        return None
+    from server.meeting import open_meeting  # noqa: PLC0415
+
+    return await open_meeting(stack, address, ground, stored)
 
 
 def _hosts(

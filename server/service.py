@@ -194,6 +194,7 @@ async def _add_health(app: web.Application, base: Base, settings: Settings) -> N
     )
     base.ground.tasks.start(retention.run(), "retention")
     app[keys.AUDIT], app[keys.AUDIT_READER] = base.audit, AuditReader(AuditRepository(database))
+    wire = None if base.meeting is None else base.meeting.wire
     app[keys.READINESS] = Readiness(
         database,
         base.core.keeper,
@@ -205,6 +206,7 @@ async def _add_health(app: web.Application, base: Base, settings: Settings) -> N
         base.audit,
         NotificationRepository(database),
         audit_log=await _audit_log(settings.access, base),
+        nats=None if wire is None else lambda: wire.problem,
         host=base.ground.state.host,
         spools=settings.privileges.keeper_directory or settings.state_dir,
         min_free_bytes=settings.output.min_free_bytes,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Readiness:
         notifications: NotificationRepository,
         *,
         audit_log: AuditLog | None,
+        nats: Callable[[], str] | None,
         host: str,
         spools: Path,
         min_free_bytes: int,
@@ -58,6 +60,7 @@ class Readiness:
         self._audit = audit
         self._notifications = notifications
         self._audit_log = audit_log
+        self._nats = nats
         self._host = host
         self._spools = spools
         self._min_free_bytes = min_free_bytes
@@ -78,8 +81,13 @@ class Readiness:
 
     async def notes(self) -> dict[str, str]:
         """Return what does not keep the service from its work, and somebody should know."""
-        log = self._audit_log
-        return ({} if log is None else {"audit_log": log.problem()}) | {
+        log, nats = self._audit_log, self._nats
+        log_note = {} if log is None else {"audit_log": log.problem()}
+        # Without it no run of a worker starts, and those here go on: it takes no server out of use.
+        nats_note = {} if nats is None else {"nats": nats()}
+        return {
+            **log_note,
+            **nats_note,
             "runs": self._faults.problem(),
             "queue": self._active.problem(),
             "retention": self._retention.problem(),

@@ -1,0 +1,68 @@
+"""A server that meets others over NATS: it is there for workers, and goes on without it."""
+
+from pathlib import Path
+
+import aiohttp
+
+from server.wire.asking import Servers
+from server.wire.messages import Active, ActiveRuns, Claim, Claimed, Hello, WorkerState
+from tests.support.client import Client
+from tests.support.nats import Nats
+from tests.support.service import Service
+from tests.support.waiting import until_true
+from tests.support.wires import Connect
+
+
+async def nats_note(client: Client) -> str:
+    """Return what /readyz says of NATS; it is no reason not to be ready."""
+    async with client.session.get(client.page_url("/readyz")) as response:
+        assert response.status == 200
+        return str((await response.json())["nats"])
+
+
+async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
+    tmp_path: Path, database_url: str, connect: Connect
+) -> None:
+    nats = Nats(tmp_path)
+    service = Service(tmp_path / "state", database_url, nats_url=nats.url)
+    try:
+        async with aiohttp.ClientSession() as session:
+            client = Client(session, await service.start())
+            assert "cannot be reached" in await nats_note(client)
+            await client.finished(await client.run("echo up"))
+
+            await nats.start()
+            worker = Servers(await connect(nats.url, "w"), "w")
+
+            async def is_ready() -> bool:
+                return await nats_note(client) == "ok"
+
+            await until_true(is_ready)
+            standing = await worker.ask(Hello(name="w", version="1", pools=("a",), places=1))
+            assert (standing.state, standing.pools) == (WorkerState.ACTIVE, ("a",))
+            assert await worker.ask(Claim(places=1)) == Claimed(runs=())
+            assert await worker.ask(Active()) == ActiveRuns(runs=())
+            await nats.kill()
+
+            async def is_told() -> bool:
+                return "NATS" in await nats_note(client)
+
+            await until_true(is_told)
+            await client.finished(await client.run("echo up"))
+        assert await service.terminate() == 0
+    finally:
+        await nats.kill()
+        await service.kill()
+        await service.end_keeper()
+
+
+async def test_a_server_says_at_its_start_what_is_wrong_with_the_way_to_the_others(
+    tmp_path: Path, database_url: str
+) -> None:
+    service = Service(tmp_path / "state", database_url, nats_url="nats://192.0.2.1")
+    try:
+        code, said = await service.refused()
+        assert code == 78  # EX_CONFIG of sysexits.h
+        assert "TAILRUN_NATS_URL: nats://192.0.2.1 is not on this machine" in said
+    finally:
+        await service.end_keeper()
