@@ -23,6 +23,7 @@ STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 ROLES = {
     "serve": ("server.serve", "serve"),
+    "worker": ("server.worker", "work"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
     "token": ("tailrun.cli.entry", "token"),

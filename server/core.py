@@ -9,6 +9,7 @@ from server.keeper.spool import Spool
 from server.output.watch import Watch
 from server.process.descriptors import raise_limit_of
 from server.services.archive.archiver import Archiver
+from server.services.archive.packing import CHUNK_BYTES
 from server.services.faults import Faults
 from server.services.ledger.ledger import Ledger
 from server.services.metrics import Metrics
@@ -59,12 +60,19 @@ async def open_core(
     environment: Mapping[str, str],
     ground: Ground,
     ledger: Ledger,
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Core:
-    """Build what runs commands, with their keeper; `begin` has it work."""
+    """Build what runs commands, with their keeper; `begin` has it work.
+
+    `chunk_bytes` is how much output is archived in one piece.
+    """
     keepers = settings.privileges.keeper_directory
     keeper = await _keeper(stack, settings)
     metrics, faults = ground.metrics, ground.faults
-    archiver = Archiver(ledger, settings.archive, metrics=metrics, faults=faults)
+    archiver = Archiver(
+        ledger, settings.archive, metrics=metrics, faults=faults, chunk_bytes=chunk_bytes
+    )
     watch = Watch()
     stack.callback(watch.close)
     active = ActiveRuns(

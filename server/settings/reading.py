@@ -254,6 +254,7 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         "       tailrun token create | list | revoke …\n"
         "       tailrun sign-in\n"
         "       tailrun keeper DIRECTORY\n"
+        "       tailrun worker\n"
         "       tailrun apply FILE | DIRECTORY ...\n"
         "       tailrun export\n"
         "       tailrun completion bash | zsh\n"

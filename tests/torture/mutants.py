@@ -16,6 +16,7 @@ from tests.torture.access_mutants import OF_ACCESS
 from tests.torture.ends_mutants import OF_ENDS
 from tests.torture.mutant import Mutant
 from tests.torture.schedule_mutants import OF_SCHEDULES
+from tests.torture.worker_mutants import OF_WORKERS
 
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "artifacts", "bench")
@@ -235,6 +236,7 @@ MUTANTS = (
     *OF_ACCESS,
     *OF_ENDS,
     *OF_SCHEDULES,
+    *OF_WORKERS,
 )
 
 

@@ -82,16 +82,16 @@ class Attendance:
         try:
             standing: Standing = await self._servers.ask(word)
         except (NoAnswerError, DatabaseUnavailableError) as error:
-            self._report(str(error))
+            self._report(f"no server answers, retrying; runs go on: {error}")
             return False
         except TailrunError as error:
-            self._report(str(error))
+            self._report(f"the servers give this worker no runs, asking again: {error}")
             if isinstance(word, Beat):  # as where the servers know no such worker any more
                 await asyncio.sleep(RETRY_SECONDS)
                 return await self._heard(self._hello)
             return False
         if self._problem is not None:
-            logger.info("servers answer")
+            logger.info("the servers answer, and give this worker runs")
         self._problem = None
         self._take(standing, said_at)
         return True
@@ -110,7 +110,7 @@ class Attendance:
     def _report(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
-            logger.warning("no server answers, retrying; runs go on: %s", problem)
+            logger.warning("%s", problem)
 
 
 def _facts(standing: Standing) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ import pytest
 from server.errors import NoActiveRunError, RunNotFollowedError
 from server.models import RunState
 from server.services.running.live import LiveRun
+from server.services.worker import answers as module
 from server.services.worker.answers import HEAD_BYTES, Answers
 from server.wire.messages import Lines, Marks, Piece, Read, Signal, Sought, Stop
 from tests.integration.services.running.harness import Site
@@ -72,11 +73,14 @@ async def test_a_request_waits_for_output_and_for_no_longer_than_it_says(
     assert (await waiting).data == b"now\n"
 
 
-async def test_a_change_of_the_run_ends_the_wait(site: Site, answers: Answers) -> None:
+async def test_a_change_of_the_run_ends_the_wait(
+    site: Site, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAIT_SECONDS", 1000.0)
     live = await site.start("exec sleep 1000")
     await until(lambda: live.log is not None)
     before = (await answers.read(asked(live, wait_seconds=0))).seen
-    request = replace(asked(live), change=before.change)
+    request = replace(asked(live, wait_seconds=1000), change=before.change)
     waiting = asyncio.create_task(answers.read(request))
     await until(lambda: live.log is not None and live.log.waiters > 0)
     paused = await answers.signal(Signal(run_id=live.run.id, name="SIGSTOP"))

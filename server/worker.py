@@ -1,0 +1,161 @@
+"""The role of a worker: runs what servers have stored; it has neither a database nor HTTP."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+from server.core import Core, Ground, begin, open_core, open_ground
+from server.errors import DatabaseUnavailableError, StartupError
+from server.models import Run
+from server.process import entry
+from server.resources import VERSION
+from server.services.ledger.wire import WireLedger
+from server.services.running.claiming import Claiming
+from server.services.running.users import check_users, tell_of_root
+from server.services.tasks import Tasks, cancel_and_wait, retry
+from server.services.worker.answers import Answers
+from server.services.worker.attendance import Attendance
+from server.services.worker.hearing import Hearing, look_seconds
+from server.settings.groups import RunSettings, Settings
+from server.settings.values import LOOPBACK_HOSTS
+from server.state import identity_in
+from server.wire.address import URL, Address
+from server.wire.asking import Servers
+from server.wire.connection import Wire
+from server.wire.messages import Hello, Standing, StopWanted
+from server.wire.serving import serve_servers
+
+CHUNK_BYTES = 512 * 1024
+"""Of output that is archived at a time: one that does not compress fits into a message."""
+
+RETRY_SECONDS = 1.0
+"""Between two attempts to recover the runs."""
+
+
+def work(arguments: Sequence[str] | None = None) -> int:
+    """Work until a signal ends it, or it cannot go on; return the exit code."""
+    return entry.run(sys.argv[1:] if arguments is None else arguments, _working)
+
+
+@asynccontextmanager
+async def _working(
+    settings: Settings, environment: Mapping[str, str]
+) -> AsyncIterator[entry.Started]:
+    if not settings.nats.url:
+        raise StartupError(f"{URL} is missing: a worker hears over NATS what it is to run.")
+    check_users(
+        settings.privileges,
+        embedded=False,
+        on_loopback=all(urlsplit(url).hostname in LOOPBACK_HOSTS for url in settings.nats.url),
+        upgraded=identity_in(settings.state_dir) is not None,
+    )
+    async with AsyncExitStack() as stack:
+        tasks = await open_worker(stack, settings, environment)
+        tell_of_root(settings.privileges)
+        yield entry.Started(
+            f"Tailrun {VERSION} works for the servers at {', '.join(settings.nats.url)}"
+            f" (state: {settings.state_dir})\n",
+            tasks.failed,
+        )
+
+
+async def open_worker(
+    stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str]
+) -> Tasks:
+    """Build and start a worker, once servers answer; when the stack is closed, its runs go on.
+
+    Raises:
+        StartupError: something that it needs cannot be had.
+    """
+    address = Address.of(settings.nats)
+    ground = open_ground(stack, settings)
+    name = os.uname().nodename
+    wire = Wire(address, host=ground.state.host, name=name)
+    stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
+    stack.push_async_callback(wire.flush)
+    servers = Servers(wire, ground.state.host)
+    ledger = WireLedger(wire, servers)
+    core = await open_core(stack, settings, environment, ground, ledger, chunk_bytes=CHUNK_BYTES)
+    running = core.running
+    answers = Answers(
+        core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
+    )
+    await stack.enter_async_context(serve_servers(wire, ground.state.host, answers.handlers))
+    worker = _Worker(wire, servers, ledger, core, _hello(name, settings.runs))
+    await worker.recover(ground)
+    begin(stack, ground, core)
+    worker.start(ground.tasks)
+    if settings.runs.on_shutdown == "stop":
+        grace_seconds = settings.runs.stop_grace_seconds
+        stack.push_async_callback(running.control.stop_all, grace_seconds)
+    return ground.tasks
+
+
+def _hello(name: str, settings: RunSettings) -> Hello:
+    return Hello(
+        name=name,
+        version=VERSION,
+        pools=settings.worker_pools,
+        labels=settings.worker_labels,
+        places=settings.max_concurrent_runs,
+    )
+
+
+class _Worker:
+    """What a worker does by itself: it is there, recovers its runs, and claims further ones."""
+
+    def __init__(
+        self, wire: Wire, servers: Servers, ledger: WireLedger, core: Core, hello: Hello
+    ) -> None:
+        self._ledger = ledger
+        self._running = core.running
+        self._claiming = Claiming(
+            self._claim,
+            ledger=ledger,
+            active=core.active,
+            runner=core.running.runner,
+            look_seconds=look_seconds,
+        )
+        self._hearing = Hearing(wire, core.active, self._claiming.ring)
+        core.active.on_gone = self._note_gone
+        self._attendance = Attendance(
+            servers, hello, core.active, stop=self._stop, changed=self._take
+        )
+
+    async def recover(self, ground: Ground) -> None:
+        """Be there, then go on with the runs that were left, as soon as servers answer."""
+        if not await self._attendance.hello():
+            self._running.recovery.show()  # servers may ask for them before they have a database
+            await self._attendance.begin()
+        # From here on its lease lasts: else what is recovered would be given up meanwhile.
+        ground.tasks.start(self._attendance.run(), "beats")
+        await retry(partial(self._running.recovery.recover, self._ledger), _pause_after)
+
+    def start(self, tasks: Tasks) -> None:
+        """Claim runs, and hear of them."""
+        tasks.start(self._claiming.run(), "claims")
+        tasks.start(self._hearing.run(), "bells")
+
+    async def _claim(self, places: int) -> Sequence[Run]:
+        return await self._ledger.claim(places) if self._attendance.may_claim else ()
+
+    async def _stop(self, wanted: StopWanted) -> None:
+        await self._running.control.stop(
+            wanted.run_id, signal=wanted.signal, grace_seconds=wanted.grace_seconds
+        )
+
+    def _take(self, standing: Standing) -> None:
+        self._hearing.listen_to(standing.pools)
+
+    def _note_gone(self) -> None:
+        self._claiming.note_gone()
+        self._hearing.note_gone()
+
+
+def _pause_after(error: Exception) -> float:
+    if not isinstance(error, DatabaseUnavailableError | OSError):
+        raise error
+    return RETRY_SECONDS
