@@ -21,7 +21,7 @@ from server.services.events.labels import Labels
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.local import LocalHost
 from server.services.hosts.pools import Pools
-from server.services.hosts.unclaimed import Unclaimed
+from server.services.hosts.unclaimed import Unclaimed, Waiting
 from server.services.requests import Requests
 from server.services.running import assembly
 from server.services.running.claiming import Claiming
@@ -70,7 +70,7 @@ async def open_base(
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
     requests = Requests(RequestRepository(stored.database))
     unclaimed = Unclaimed(stored.claims, TurnRepository(stored.database))
-    hosts = _hosts(ground, stored, core, unclaimed, settings.runs)
+    hosts = _hosts(ground, stored, core, unclaimed, meeting, settings.runs)
     starts = _starts(ground, stored, core, hosts, unclaimed)
     events = _events(ground, stored, hosts, commands)
     unclaimed.on_ended = events.run_told
@@ -129,7 +129,12 @@ async def _meeting(
 
 
 def _hosts(
-    ground: Ground, stored: Stored, core: Core, unclaimed: Unclaimed, settings: RunSettings
+    ground: Ground,
+    stored: Stored,
+    core: Core,
+    unclaimed: Unclaimed,
+    meeting: "Meeting | None",
+    settings: RunSettings,
 ) -> Hosts:
     """Have this host asked for its runs, and claim what waits for it, if it is of a pool."""
     running = core.running
@@ -142,9 +147,16 @@ def _hosts(
         stored.runs,
     )
     claiming = _claiming(stored, core, settings) if settings.worker_pools else None
+
+    def ready(waiting: Waiting) -> None:
+        if claiming is not None:
+            claiming.ring()
+        if meeting is not None:
+            meeting.ringing.ring(waiting)
+
+    unclaimed.on_ready = ready
     if claiming is None:
         return Pools(ground.state.host, local, unclaimed, stored.claims)
-    unclaimed.on_ready = claiming.ring
     ground.tasks.start(claiming.run(), "claims")
     return Pools(ground.state.host, local, unclaimed, stored.claims, claiming.settled)
 

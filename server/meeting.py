@@ -9,6 +9,7 @@ from server.repositories.claims import ClaimRepository
 from server.repositories.workers import WorkerRepository
 from server.services.fleet.attending import Attending
 from server.services.fleet.hands import Hands
+from server.services.fleet.ringing import Ringing
 from server.services.ledger.sql import SqlLedger
 from server.services.tasks import cancel_and_wait
 from server.wire.address import Address
@@ -23,6 +24,7 @@ class Meeting:
 
     wire: Wire
     workers: Workers
+    ringing: Ringing
 
 
 async def open_meeting(
@@ -44,4 +46,6 @@ async def open_meeting(
     )
     handlers = {**attending.handlers, **hands.handlers}
     await stack.enter_async_context(serve_workers(wire, handlers))
-    return Meeting(wire, Workers(wire))
+    ringing = Ringing(wire)
+    ground.tasks.start(ringing.run(), "bells")
+    return Meeting(wire, Workers(wire), ringing)

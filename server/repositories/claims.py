@@ -57,7 +57,8 @@ LOOK = f"SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.id = ANY(%(ids)s::uui
 # Those that another run of their command may replace have their turn, perhaps, and wait for nothing
 # but a worker.
 LIMITED = f"""
-    SELECT r.commands_id, r.id, r.created_at, {WAITS}, r.not_before
+    SELECT r.commands_id, r.id, r.created_at, {WAITS}, r.not_before, r.pool,
+        coalesce(cardinality(r.requires), 0) > 0
     FROM commands_info r
     WHERE {UNCLAIMED} AND r.held_at IS NULL AND (
         r.options -> 'concurrency' IS NOT NULL OR r.not_before IS NOT NULL AND r.claimed_at IS NULL
@@ -70,7 +71,7 @@ LIMITED = f"""
 class Limited:
     """A run that nobody has claimed, and that has or needs a turn, or has its time still to come.
 
-    `waits`: it is not to be claimed yet.
+    `waits`: it is not to be claimed yet. `requires_labels`: not each worker of its pool may.
     """
 
     command_id: UUID
@@ -78,6 +79,8 @@ class Limited:
     created_at: datetime
     waits: bool
     not_before: datetime | None
+    pool: str
+    requires_labels: bool
 
     def is_due(self, now: datetime) -> bool:
         """Return whether its time has come."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from server.errors import DatabaseUnavailableError
@@ -36,22 +37,30 @@ LIMIT = 1000
 
 NO_HOST = ""
 
+
 logger = logging.getLogger(__name__)
+
+
+class Waiting(NamedTuple):
+    """A run waits in a pool; where it requires labels, not each of its workers may have it."""
+
+    pool: str
+    requires_labels: bool
 
 
 class Unclaimed:
     """Looks after the runs that no host has.
 
-    `on_ended` is called with each that ends here, `on_ready` when some may be claimed.
+    `on_ended` is called with each that ends here, `on_ready` for each that may be claimed.
     """
 
     def __init__(self, claims: ClaimRepository, turns: TurnRepository) -> None:
         self.on_ended: Callable[[RunView], None] = lambda _: None
-        self.on_ready: Callable[[], None] = lambda: None
+        self.on_ready: Callable[[Waiting], None] = lambda _: None
         self._claims = claims
         self._turns = turns
         self._bell = asyncio.Event()
-        self._held: set[UUID] = set()
+        self._held: dict[UUID, Run] = {}
         self._passed: dict[UUID, float] = {}
 
     async def take(self, run: Run) -> Run:
@@ -61,7 +70,7 @@ class Unclaimed:
         now, it is said until it was heard, and is no error of who asked for the run.
         """
         if run.held_at is not None:
-            self._held.add(run.id)
+            self._held[run.id] = run
             try:
                 await self._release()
             except DatabaseUnavailableError as error:
@@ -70,8 +79,8 @@ class Unclaimed:
                 self._bell.set()
         if run.waits:
             self._bell.set()
-        else:
-            self.on_ready()
+        elif run.held_at is None:
+            self._tell_ready(run)
         return replace(run, held_at=None)
 
     async def end(self, run_id: UUID, end: RunEnd) -> RunView | None:
@@ -124,28 +133,33 @@ class Unclaimed:
         return _next(runs, now)
 
     async def _release(self) -> None:
-        held = [*self._held]
+        held = [*self._held.values()]
         if held:
             failpoint("run.releasing")
-            await self._claims.release(held)
-            self._held.difference_update(held)
-            self.on_ready()
+            await self._claims.release([run.id for run in held])
+            for run in held:
+                if self._held.pop(run.id, None) is not None and not run.waits:
+                    self._tell_ready(run)
 
     async def _give_turns(self, due: Mapping[UUID, Sequence[Limited]], now: datetime) -> None:
         lines = await self._turns.look([*due], now)
         for line in lines:
             await self._replace(line, due[line.command_id])
         free = [line.command_id for line in lines if line.has_room]
-        runs = [run.run_id for one in free for run in due[one] if run.waits]
-        if not runs:
+        waiting = {run.run_id: run for one in free for run in due[one] if run.waits}
+        if not waiting:
             return
         failpoint("turns.claiming")
-        given = await self._turns.claim(free, runs, NO_HOST, now, passed=self._patience(free))
+        given = await self._turns.claim(free, [*waiting], NO_HOST, now, passed=self._patience(free))
         for command_id in free:
             if not any(run.waits and run.run_id not in given for run in due[command_id]):
                 self._passed.pop(command_id, None)
-        if given:
-            self.on_ready()
+        for run_id in given:
+            self.on_ready(Waiting(waiting[run_id].pool, waiting[run_id].requires_labels))
+
+    def _tell_ready(self, run: Run) -> None:
+        if run.pool is not None:
+            self.on_ready(Waiting(run.pool, bool(run.requires)))
 
     def _patience(self, commands: Iterable[UUID]) -> list[UUID]:
         """Return the commands of which others' runs had room for so long that they are passed."""

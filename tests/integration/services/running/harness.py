@@ -110,7 +110,7 @@ class Site:
         self.claims_runs = bool(pools)
         if pools:
             self.active.on_gone = self.claiming.note_gone
-            self.unclaimed.on_ready = self.claiming.ring
+            self.unclaimed.on_ready = lambda _: self.claiming.ring()
         local = LocalHost(host, self.active, self.runner, self.control, running.finisher, self.runs)
         self.hosts = Pools(host, local, self.unclaimed, self.claims, self.claiming.settled)
         self.starts = Starts(host, self.hosts, self.runs, self.active.admit)
