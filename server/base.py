@@ -1,6 +1,6 @@
 """What the services of users have in common, around what runs commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -64,13 +64,16 @@ async def open_base(
     core = await open_core(stack, settings, environment, ground, stored.ledger)
     await recover(settings, ground, stored, core)
     begin(stack, ground, core)
-    meeting = await _meeting(stack, address, ground, stored)
+    meeting = await _meeting(stack, address, ground, stored, core)
     audit = Audit(AuditRepository(stored.database), Journal(ground.state.path / JOURNAL_FILE))
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
     requests = Requests(RequestRepository(stored.database))
     unclaimed = Unclaimed(stored.claims, TurnRepository(stored.database))
-    hosts = _hosts(ground, stored, core, unclaimed, meeting, settings.runs)
+    own = _with_others(meeting, _own_host(ground, stored, core), ground, stored, chunks)
+    claiming = _claiming(stored, core, settings.runs) if settings.runs.worker_pools else None
+    unclaimed.on_ready = _ready(claiming, meeting)
+    hosts = _hosts(own, ground, stored, unclaimed, claiming)
     starts = _starts(ground, stored, core, hosts, unclaimed)
     events = _events(ground, stored, hosts, commands)
     unclaimed.on_ended = events.run_told
@@ -118,27 +121,20 @@ def _address(settings: Settings) -> "Address | None":
 
 
 async def _meeting(
-    stack: AsyncExitStack, address: "Address | None", ground: Ground, stored: Stored
+    stack: AsyncExitStack, address: "Address | None", ground: Ground, stored: Stored, core: Core
 ) -> "Meeting | None":
     """Meet the other hosts, where there are some; a host by itself imports nothing of that."""
     if address is None:
         return None
     from server.meeting import open_meeting  # noqa: PLC0415
 
-    return await open_meeting(stack, address, ground, stored)
+    return await open_meeting(stack, address, ground, stored, core)
 
 
-def _hosts(
-    ground: Ground,
-    stored: Stored,
-    core: Core,
-    unclaimed: Unclaimed,
-    meeting: "Meeting | None",
-    settings: RunSettings,
-) -> Hosts:
-    """Have this host asked for its runs, and claim what waits for it, if it is of a pool."""
+def _own_host(ground: Ground, stored: Stored, core: Core) -> Hosts:
+    """Have this host asked for its runs."""
     running = core.running
-    local = LocalHost(
+    return LocalHost(
         ground.state.host,
         core.active,
         running.runner,
@@ -146,7 +142,35 @@ def _hosts(
         running.finisher,
         stored.runs,
     )
-    claiming = _claiming(stored, core, settings) if settings.worker_pools else None
+
+
+def _with_others(
+    meeting: "Meeting | None", own: Hosts, ground: Ground, stored: Stored, chunks: Chunks
+) -> Hosts:
+    """Have the other hosts asked for theirs, where there are some."""
+    if meeting is None:
+        return own
+    from server.meeting import with_others  # noqa: PLC0415
+
+    return with_others(meeting, own, ground, stored, chunks)
+
+
+def _hosts(
+    hosts: Hosts,
+    ground: Ground,
+    stored: Stored,
+    unclaimed: Unclaimed,
+    claiming: Claiming | None,
+) -> Hosts:
+    """Have runs looked after that no host has, and claimed for this one, if it is of a pool."""
+    if claiming is None:
+        return Pools(ground.state.host, hosts, unclaimed, stored.claims)
+    ground.tasks.start(claiming.run(), "claims")
+    return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled)
+
+
+def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Waiting], None]:
+    """Return what tells those who may claim it that a run waits."""
 
     def ready(waiting: Waiting) -> None:
         if claiming is not None:
@@ -154,11 +178,7 @@ def _hosts(
         if meeting is not None:
             meeting.ringing.ring(waiting)
 
-    unclaimed.on_ready = ready
-    if claiming is None:
-        return Pools(ground.state.host, local, unclaimed, stored.claims)
-    ground.tasks.start(claiming.run(), "claims")
-    return Pools(ground.state.host, local, unclaimed, stored.claims, claiming.settled)
+    return ready
 
 
 def _claiming(stored: Stored, core: Core, settings: RunSettings) -> Claiming:

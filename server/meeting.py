@@ -3,19 +3,23 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from server.core import Ground
+from server.core import Core, Ground
 from server.database import Stored
 from server.repositories.claims import ClaimRepository
 from server.repositories.workers import WorkerRepository
+from server.services.archive.chunks import Chunks
 from server.services.fleet.attending import Attending
 from server.services.fleet.hands import Hands
 from server.services.fleet.ringing import Ringing
+from server.services.hosts.hosts import Hosts
+from server.services.hosts.remote import RemoteHosts
 from server.services.ledger.sql import SqlLedger
 from server.services.tasks import cancel_and_wait
+from server.services.worker.answers import Answers
 from server.wire.address import Address
 from server.wire.asking import Workers
 from server.wire.connection import Wire
-from server.wire.serving import serve_workers
+from server.wire.serving import serve_servers, serve_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class Meeting:
 
 
 async def open_meeting(
-    stack: AsyncExitStack, address: Address, ground: Ground, stored: Stored
+    stack: AsyncExitStack, address: Address, ground: Ground, stored: Stored, core: Core
 ) -> Meeting:
-    """Connect with NATS, now or as soon as it is there, and answer workers."""
+    """Connect with NATS, now or as soon as it is there; answer workers, and other servers."""
     host, database = ground.state.host, stored.database
     wire = Wire(address, host=host, name=f"tailrun server {host}")
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
@@ -46,6 +50,20 @@ async def open_meeting(
     )
     handlers = {**attending.handlers, **hands.handlers}
     await stack.enter_async_context(serve_workers(wire, handlers))
+    running = core.running
+    answers = Answers(
+        core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
+    )
+    await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
     return Meeting(wire, Workers(wire), ringing)
+
+
+def with_others(
+    meeting: Meeting, own: Hosts, ground: Ground, stored: Stored, chunks: Chunks
+) -> Hosts:
+    """Have runs of other hosts shown, stopped and signalled as those of the server's own."""
+    known = WorkerRepository(stored.database)
+    host, tasks = ground.state.host, ground.tasks
+    return RemoteHosts(host, own, meeting.workers, known, stored.runs, chunks, tasks)

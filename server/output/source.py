@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from server.output.marks import Mark
@@ -64,6 +64,19 @@ class Output(Protocol):
 
     async def time_at(self, offset: int) -> float:
         """Return when the byte at `offset` was first seen, in Unix seconds."""
+        ...
+
+
+@runtime_checkable
+class LiveOutput(Output, Protocol):
+    """The output of a run that goes on, on whichever host."""
+
+    def acquire(self) -> AbstractContextManager["LiveOutput"]:
+        """Return the output, for one more user; it is readable until that one leaves it."""
+        ...
+
+    async def grown_or_woken(self, offset: int) -> None:
+        """Wait until `size` is above `offset`, the output has ended, or its run has changed."""
         ...
 
 

@@ -62,6 +62,8 @@ WITHIN_LEASE = f"""
     WHERE w.id = %(id)s AND w.state = 'active' AND w.lease_until > now()
 """
 
+KNOWS = "SELECT FROM workers WHERE id = %(id)s"
+
 LIST = f"SELECT {COLUMNS} FROM workers w ORDER BY w.name, w.id"
 
 
@@ -105,6 +107,10 @@ class WorkerRepository:
         """Return a worker that may claim now."""
         row = await self._database.fetch_one(WITHIN_LEASE, {"id": worker_id})
         return None if row is None else _worker_of(row)
+
+    async def knows(self, worker_id: str) -> bool:
+        """Return whether a host is, or was, a worker of these servers."""
+        return await self._database.fetch_one(KNOWS, {"id": worker_id}) is not None
 
     async def list(self) -> Sequence[Worker]:
         """Return all workers, by name."""

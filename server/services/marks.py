@@ -11,8 +11,7 @@ from server.output.lines import LineRange, newlines
 from server.output.log import RunLog
 from server.output.marks import Mark
 from server.services.archive.chunks import Chunks
-from server.services.hosts.hosts import Hosts
-from server.services.running.live import LiveRun
+from server.services.hosts.hosts import Hosts, Watched
 from server.services.runs import RunService
 
 MAX_MARKS = 1000
@@ -104,7 +103,7 @@ class LiveMarks:
     Its log keeps them roughly alone, which is told where the archive cannot be asked.
     """
 
-    def __init__(self, live: LiveRun, log: RunLog, chunks: Chunks) -> None:
+    def __init__(self, live: Watched, log: RunLog, chunks: Chunks) -> None:
         self._live = live
         self._log = log
         self._chunks = chunks

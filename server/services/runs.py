@@ -27,9 +27,9 @@ from server.services.access.audit import Audit
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.events.events import Events
-from server.services.hosts.hosts import Hosts
+from server.services.hosts.hosts import Hosts, Watched
 from server.services.requests import Requests
-from server.services.running.live import LiveRun, RunView
+from server.services.running.live import RunView
 from server.services.starting.starts import Starts
 
 NO_DETAILS: Mapping[str, object] = MappingProxyType({})
@@ -289,7 +289,7 @@ class RunService:
         whole = cut_characters(bytes(data)) if truncated else len(data)
         return data[:whole].decode("utf-8", "replace"), truncated
 
-    async def wait_ended(self, run_id: UUID, live: LiveRun | None) -> Run:
+    async def wait_ended(self, run_id: UUID, live: Watched | None) -> Run:
         """Return a run with its end, once all of its output was read.
 
         `live` is the run as it was when reading began.

@@ -9,11 +9,10 @@ from server.errors import RunNotFollowedError
 from server.models import Run
 from server.output.cursor import Frame, Grown, Pace, StreamFormat, frames
 from server.output.growth import NOTHING_TOLD, growth
-from server.output.log import RunLog
-from server.output.source import Output
+from server.output.source import LiveOutput, Output
 from server.output.start import Start
-from server.services.hosts.hosts import Hosts
-from server.services.running.live import LiveRun, RunView
+from server.services.hosts.hosts import Hosts, Watched
+from server.services.running.live import RunView
 from server.services.runs import RunService
 
 
@@ -81,7 +80,7 @@ class Watching:
             ArchiveDamagedError: its archive is damaged where it was to be read.
         """
         shows_changes = wanted.format is StreamFormat.JSON
-        run = None
+        run, again = None, False
         while run is None:
             async with AsyncExitStack() as held:
                 live = await held.enter_async_context(self._hosts.follow(run_id))
@@ -109,18 +108,22 @@ class Watching:
                         complete = True
                     if live is not None and not complete:
                         yield RunChanged(live.view)
-                run = await self._end_of(run_id, live)
+                run, again = await self._end_of(run_id, live, again=again), live is None
             if run is None:
                 async for change in _told(self._hosts.until_claimed(run_id), wanted):
                     yield change
         yield Ended(run)
 
-    async def _end_of(self, run_id: UUID, live: LiveRun | None) -> Run | None:
-        """Return a run with its end, once its output was read; None: it has no host yet."""
+    async def _end_of(self, run_id: UUID, live: Watched | None, *, again: bool) -> Run | None:
+        """Return a run with its end, once its output was read; None: it is to be looked at anew.
+
+        It has no host yet, or has just got one, unless it was looked at `again` for that.
+        """
         try:
             return await self._runs.wait_ended(run_id, live)
         except RunNotFollowedError:
-            if not (await self._runs.get(run_id)).run.unclaimed:
+            run = (await self._runs.get(run_id)).run
+            if not run.unclaimed and (again or run.pool is None):
                 raise
             return None
 
@@ -142,9 +145,11 @@ class _Changes:
     Changes count from when it is made. The one that ends the run is left to Ended.
     """
 
-    def __init__(self, live: LiveRun | None, output: Output) -> None:
+    def __init__(self, live: Watched | None, output: Output) -> None:
         self._live = live
         self._output = output
+        # Once, not at each wait: to tell whether it is one takes a while.
+        self._log = output if isinstance(output, LiveOutput) else None
         self._next = None if live is None else live.change
 
     async def grown(self, offset: int) -> None:
@@ -153,13 +158,13 @@ class _Changes:
         Raises:
             _RunChangedError: the run has changed meanwhile.
         """
-        if self._live is None or not isinstance(self._output, RunLog):
+        if self._live is None or self._log is None:
             await self._output.grown(offset)
             return
         while True:
             if self._live.change is not self._next and not self._live.run.state.final:
                 self._next = self._live.change
                 raise _RunChangedError
-            if self._output.size > offset or self._output.ended:
+            if self._log.size > offset or self._log.ended:
                 return
-            await self._output.grown_or_woken(offset)
+            await self._log.grown_or_woken(offset)

@@ -26,6 +26,7 @@ from server.services.events.changes import (
 )
 from server.services.events.labels import Labels
 from server.services.events.ring import Ring
+from server.services.hosts.hosts import Watched
 from server.services.running.live import LiveRun, RunView
 from server.services.views import CommandView
 
@@ -68,7 +69,7 @@ class Told:
 class Events:
     """Takes note of changes, and tells them to those who listen; `lives` are the live runs now."""
 
-    def __init__(self, lives: Iterable[LiveRun], labels: Labels, elsewhere: Elsewhere) -> None:
+    def __init__(self, lives: Iterable[Watched], labels: Labels, elsewhere: Elsewhere) -> None:
         self._lives = lives
         self._labels = labels
         self._elsewhere = elsewhere

@@ -1,12 +1,46 @@
 """Who is asked for a run, whatever host has it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
 from server.models import Run
-from server.services.running.live import LiveRun, RunView
+from server.output.source import LiveOutput
+from server.services.running.live import RunView
+
+
+class Watched(Protocol):
+    """A run that is followed here, whatever host has it.
+
+    `log` is None until it has a process. `change` is the event of its next change: take it before
+    reading the run, to miss none.
+    """
+
+    @property
+    def run(self) -> Run:
+        """The run as it is known now."""
+        ...
+
+    @property
+    def log(self) -> LiveOutput | None:
+        """Its output."""
+        ...
+
+    @property
+    def view(self) -> RunView:
+        """The run as users see it now."""
+        ...
+
+    @property
+    def change(self) -> asyncio.Event:
+        """The event of its next change."""
+        ...
+
+    def until_started(self) -> AsyncIterator[RunView]:
+        """Wait until it has output, or has ended without; yield it at first, and as it changes."""
+        ...
 
 
 class Hosts(Protocol):
@@ -16,15 +50,15 @@ class Hosts(Protocol):
     is stored.
     """
 
-    def __iter__(self) -> Iterator[LiveRun]:
+    def __iter__(self) -> Iterator[Watched]:
         """Iterate over the runs that are followed here."""
         ...
 
-    def live(self, run_id: UUID) -> LiveRun | None:
+    def live(self, run_id: UUID) -> Watched | None:
         """Return a run as it is followed here; None: it is not."""
         ...
 
-    def of_command(self, command_id: UUID) -> Sequence[LiveRun]:
+    def of_command(self, command_id: UUID) -> Sequence[Watched]:
         """Return a command's runs that are followed here, newest first."""
         ...
 
@@ -32,7 +66,7 @@ class Hosts(Protocol):
         """View a stored run, as it is live where it is followed here."""
         ...
 
-    def follow(self, run_id: UUID) -> AbstractAsyncContextManager[LiveRun | None]:
+    def follow(self, run_id: UUID) -> AbstractAsyncContextManager[Watched | None]:
         """Hold a run for somebody who watches it; None: nobody here can follow it."""
         ...
 
@@ -44,7 +78,7 @@ class Hosts(Protocol):
         """
         ...
 
-    async def wait_ended(self, live: LiveRun) -> Run:
+    async def wait_ended(self, live: Watched) -> Run:
         """Return a run that is followed with its end, once its output has ended."""
         ...
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from server.errors import NoActiveRunError
 from server.models import Run
 from server.repositories.runs import RunRepository
+from server.services.hosts.hosts import Watched
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.control import Control
@@ -56,8 +57,9 @@ class LocalHost:
         return
         yield
 
-    async def wait_ended(self, live: LiveRun) -> Run:
+    async def wait_ended(self, live: Watched) -> Run:
         """Return an active run with its end, once its output has ended."""
+        assert isinstance(live, LiveRun), "it is one of those that this host has"
         return await live.wait_ended(self._finisher.end_of)
 
     async def queue(self, run: Run) -> RunView:

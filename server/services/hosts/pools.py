@@ -8,10 +8,10 @@ from uuid import UUID
 from server.errors import NoActiveRunError
 from server.models import Run, RunState
 from server.repositories.claims import ClaimRepository
-from server.services.hosts.hosts import Hosts
+from server.services.hosts.hosts import Hosts, Watched
 from server.services.hosts.unclaimed import Unclaimed
 from server.services.running import outcome
-from server.services.running.live import LiveRun, RunView
+from server.services.running.live import RunView
 
 LOOK_SECONDS = 0.5
 """Between two looks whether somebody has claimed a run that is watched."""
@@ -44,10 +44,10 @@ class Pools:
         self.live, self.of_command = hosts.live, hosts.of_command
         self.view, self.wait_ended = hosts.view, hosts.wait_ended
 
-    def __iter__(self) -> Iterator[LiveRun]:
+    def __iter__(self) -> Iterator[Watched]:
         return iter(self._hosts)
 
-    def follow(self, run_id: UUID) -> AbstractAsyncContextManager[LiveRun | None]:
+    def follow(self, run_id: UUID) -> AbstractAsyncContextManager[Watched | None]:
         """Hold a run for somebody who watches it; None: nobody here can follow it."""
         return self._hosts.follow(run_id)
 

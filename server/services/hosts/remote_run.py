@@ -1,0 +1,190 @@
+"""A run that another host has, as it is followed here."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from server.errors import DatabaseUnavailableError, RunNotFollowedError, TailrunError
+from server.models import Run, RunState
+from server.services.hosts.remote_output import AWAY, Block, RemoteOutput
+from server.services.running.live import RunView, ended_run
+from server.wire.messages import Piece, Read, Seen
+
+PIECE_BYTES = 64 * 1024
+"""Output that comes with an answer, at most: what is beyond is read as far as somebody wants it."""
+
+WAIT_SECONDS = 10.0
+"""So long its host may wait for something new before it answers."""
+
+SPACING_SECONDS = 0.02
+"""Between two questions, at least: one that writes all the time is asked fifty times a second."""
+
+LOOK_SECONDS = 0.5
+"""While its host is away, or has it no more: between two looks at what is stored."""
+
+ANSWER_SECONDS = 3.0
+"""So long whoever begins to watch waits for what its host says."""
+
+FAILED = "This server failed to follow the run on its host; its log says why."
+
+Ask = Callable[[Read, float], Awaitable[Piece]]
+"""Asks the run's host once, which may wait so many seconds; raises one of AWAY."""
+
+Stored = Callable[[], Awaitable[Run]]
+"""Returns the run as it is stored now; it raises as the repository does."""
+
+
+logger = logging.getLogger(__name__)
+
+
+class RemoteRun:
+    """A run of another host: one long question after the other keeps it as it is there.
+
+    However many watch it, its host is asked once at a time. While it is away, or has it no more,
+    what is stored counts: it may have ended meanwhile, or have been given up.
+    """
+
+    def __init__(self, run: Run, output: RemoteOutput, ask: Ask, stored: Stored) -> None:
+        self.users = 0
+        self.run = run
+        # What is stored as running has output, whether its host is there or not.
+        self.log = output if run.state is RunState.RUNNING else None
+        self._output = output
+        self._ask = ask
+        self._stored = stored
+        self._stopping = self._paused = False
+        self._away: str | None = None
+        self._seen: int | None = None
+        self._heard = asyncio.Event()
+        self._change = asyncio.Event()
+
+    @property
+    def view(self) -> RunView:
+        """The run as users see it now."""
+        waits_for = self._away is not None and not self.run.state.final
+        run = replace(self.run, reason=self._away) if waits_for else self.run
+        return RunView(run, self._stopping, self._paused, self._output.size)
+
+    @property
+    def change(self) -> asyncio.Event:
+        """The event of the run's next change; take it before reading the run, to miss none."""
+        return self._change
+
+    async def until_started(self) -> AsyncIterator[RunView]:
+        """Wait until there is output to be followed, or the run has ended without any."""
+        while self.log is None and not self.run.state.final:
+            change = self._change
+            yield self.view
+            await change.wait()
+
+    async def until_heard(self) -> None:
+        """Wait a moment for what its host says; without, there is what is stored."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._heard.wait()
+
+    async def wait_ended(self) -> Run:
+        """Return the run with its end, once its output has ended.
+
+        Raises:
+            RunNotFoundError: it was deleted meanwhile.
+        """
+        while not self.run.state.final:
+            await self._change.wait()
+        with suppress(DatabaseUnavailableError):
+            stored = await self._stored()
+            if stored.state.final:
+                return stored
+        size = self._output.size
+        lines = await self._output.lines_before(size)
+        return replace(self.run, output_bytes=size, output_lines=lines)
+
+    async def follow(self) -> None:
+        """Keep the run as it is on its host, until it has ended; the owner cancels it."""
+        clock = asyncio.get_running_loop().time
+        while not (self.run.state.final and self._output.ended):
+            asked_at = clock()
+            try:
+                self._take(await self._piece())
+            except AWAY as error:
+                await self._look(error)
+                await asyncio.sleep(LOOK_SECONDS)
+            self._heard.set()
+            await asyncio.sleep(max(0.0, asked_at + SPACING_SECONDS - clock()))
+
+    def fail(self, error: BaseException) -> None:
+        """Have those who watch get an error: it is followed no more."""
+        logger.warning("run is followed no more: %s", error, extra={"run": self.run.id})
+        failure = error if isinstance(error, TailrunError) else RunNotFollowedError(FAILED)
+        self._output.fail(failure)
+
+    def close(self) -> None:
+        """Ask for nothing more: nobody watches."""
+        self._output.close()
+
+    async def _piece(self) -> Piece:
+        output = self._output
+        wait_seconds = 0.0 if self._seen is None else WAIT_SECONDS
+        asked = Read(
+            run_id=self.run.id,
+            offset=output.size,
+            limit=PIECE_BYTES,
+            wait_seconds=wait_seconds,
+            change=self._seen,
+        )
+        piece = await self._ask(asked, wait_seconds)
+        if piece.data:
+            output.keep(Block(asked.offset, piece.data, piece.marks))
+        return piece
+
+    def _take(self, piece: Piece) -> None:
+        """Note what the host says; what it wrote beyond the piece is read as viewers want it."""
+        seen = piece.seen
+        changed = seen.change != self._seen or self._away is not None or seen.end is not None
+        self._away, self._seen = None, seen.change
+        if changed:
+            self._note(seen)
+        self._output.move(seen.size, ended=seen.ended)
+        if changed:
+            self._notify()
+
+    def _note(self, seen: Seen) -> None:
+        self.run = replace(
+            self.run, state=seen.state, start_time=seen.start_time, reason=seen.reason
+        )
+        self._stopping, self._paused = seen.stopping, seen.paused
+        if seen.end is not None:
+            self.run = ended_run(self.run, seen.end)
+        if seen.has_output:
+            self.log = self._output
+
+    async def _look(self, error: Exception) -> None:
+        """Note what is stored of a run of which its host says nothing."""
+        try:
+            stored = await self._stored()
+        except DatabaseUnavailableError:
+            stored = self.run
+        self._output.archived_bytes = max(self._output.archived_bytes, stored.output_bytes)
+        if stored.state.final:
+            self.run, self._away = stored, None
+            self._stopping = self._paused = False
+            self._output.move(stored.output_bytes, ended=True)
+            self._notify()
+        elif self._away is None:
+            self._away = _away(error)
+            self._seen = None
+            self._output.move(stored.output_bytes, ended=False)
+            self._notify()
+
+    def _notify(self) -> None:
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+        self._output.wake()
+
+
+def _away(error: Exception) -> str:
+    moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"its host is away since {moment}: {error}"
