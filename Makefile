@@ -4,6 +4,7 @@
 #   make lint        formatting, lints, types, the arrows between the layers
 #   make bench       measure beside the bare machine and websocketd: see bench/README.md
 #   make torture     kill, freeze and renew everything for minutes: TORTURE="--minutes 15 --seed 2"
+#   make cluster     NATS, two servers, three workers on this machine, to be tried and broken
 #   make man         docs/tailrun.1, the manual of the command line, as its words are now
 #   make constraints have constraints.txt name the newest versions that setup.py allows
 # PYTHON=python3.13 chooses the interpreter that .venv is made with, VENV=… another place for it.
@@ -20,7 +21,7 @@ AXE := axe-core@4.14.1
 XTERM := @xterm/xterm@6.0.0
 OPENAPI_PROGRAMS := openapi-spec-validator openapi-python-client openapi-generator-cli
 
-.PHONY: run test torture bench lint man constraints clean
+.PHONY: run test torture cluster bench lint man constraints clean
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m server
 
@@ -34,6 +35,9 @@ bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websock
 
 torture: $(VENV)/.test-installed
 	@$(BIN)/python -m tests.torture $(TORTURE)
+
+cluster: $(VENV)/.test-installed nats-server openssl
+	@exec $(BIN)/python -m tests.cluster
 
 lint: $(VENV)/.test-installed
 	@scripts/lint

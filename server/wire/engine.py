@@ -21,6 +21,7 @@ from nats.errors import (
     NoRespondersError,
     NoServersError,
     SecureConnWantedError,
+    StaleConnectionError,
 )
 
 from server.errors import EngineUnavailableError, MessageTooLargeError, NoAnswerError
@@ -196,7 +197,8 @@ class Engine(Client):
     async def note(self, error: Exception) -> None:
         """Log what the library reports, such as a subject that we may not use; once in a row."""
         self._cause = error
-        if str(error) != self._said and not isinstance(error, OSError):
+        expected = isinstance(error, OSError | StaleConnectionError)  # which the Wire tells of
+        if str(error) != self._said and not expected:
             self._said = str(error)
             logger.warning("NATS at %s: %s", self._url, error)
 

@@ -5,11 +5,12 @@ import base64
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from server.wire import subjects
 from server.wire.keys import SEED, USER, UserKey, checksum
 from tests.support.certificates import Pair
 from tests.support.proxies import PLACES, free_port
@@ -25,13 +26,30 @@ class Host(NamedTuple):
 
 
 def new_host(directory: Path, name: str) -> Host:
-    """Make a key for a host."""
+    """Return the key of a host, which is made if it has none."""
     seed_file = directory / f"{name}.seed"
+    if seed_file.exists():
+        return Host(name, seed_file, UserKey(seed_file.read_text().strip()))
     content = bytes([SEED | USER >> 5, (USER & 31) << 3]) + os.urandom(32)
     seed = base64.b32encode(content + checksum(content)).decode().rstrip("=")
     seed_file.write_text(f"{seed}\n")
     seed_file.chmod(0o600)
     return Host(name, seed_file, UserKey(seed))
+
+
+SERVER_MAY = 'permissions: { publish: "tailrun.v1.>", subscribe: "tailrun.v1.>" }'
+"""What the engine lets servers do."""
+
+
+def worker_may(host: str, pools: Iterable[str]) -> str:
+    """Return what the engine lets a worker do: speak for itself, and hear its pools' bells."""
+    bells = [name for pool in pools for name in (subjects.bell(pool), subjects.bell_of_all(pool))]
+    own = f"{subjects.PREFIX}.w.{host}.>"
+    heard = ", ".join(f'"{name}"' for name in (own, f"{subjects.inbox(host)}.>", *bells))
+    return (
+        f'permissions: {{ publish: "{subjects.PREFIX}.s.{host}.>", subscribe: [{heard}],'
+        " allow_responses: true }"
+    )
 
 
 class Nats:

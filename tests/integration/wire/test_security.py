@@ -13,18 +13,10 @@ from server.wire.connection import Wire
 from server.wire.messages import Claim, Claimed
 from server.wire.serving import serve_workers
 from tests.support.certificates import make_certificate
-from tests.support.nats import engine, new_host
+from tests.support.nats import SERVER_MAY, engine, new_host, worker_may
 from tests.support.service import ROOT
 from tests.support.waiting import until
 from tests.support.wires import Connect
-
-SERVER_MAY = 'permissions: { publish: "tailrun.v1.>", subscribe: "tailrun.v1.>" }'
-WORKER_MAY = (
-    "permissions: {{"
-    ' publish: "tailrun.v1.s.{host}.>",'
-    ' subscribe: ["tailrun.v1.w.{host}.>", "tailrun.v1.inbox.{host}.>", "tailrun.v1.bell.a"],'
-    " allow_responses: true }}"
-)
 
 
 async def claimed(_host: str, _request: Claim) -> Claimed:
@@ -44,7 +36,7 @@ async def test_hosts_with_keys_speak_over_tls_and_no_other_does(
     pair = make_certificate(tmp_path / "pair")
     other = make_certificate(tmp_path / "other")
     server, worker, stranger = [new_host(tmp_path, name) for name in ("s", "w", "stranger")]
-    keys = {server.key.public: SERVER_MAY, worker.key.public: WORKER_MAY.format(host="w")}
+    keys = {server.key.public: SERVER_MAY, worker.key.public: worker_may("w", ["a"])}
     async with engine(tmp_path, pair=pair, keys=keys) as nats:
         trusted = {"ca_file": pair.certificate}
         serves = await connect(nats.url, "s", seed_file=server.seed_file, **trusted)
@@ -75,7 +67,7 @@ async def test_hosts_with_keys_speak_over_tls_and_no_other_does(
 async def test_a_worker_reads_no_answer_of_another_one(tmp_path: Path, connect: Connect) -> None:
     """Answers hold scripts and secrets: each has an inbox of its own."""
     server, worker = new_host(tmp_path, "s"), new_host(tmp_path, "w")
-    keys = {server.key.public: SERVER_MAY, worker.key.public: WORKER_MAY.format(host="w")}
+    keys = {server.key.public: SERVER_MAY, worker.key.public: worker_may("w", ["a"])}
     async with engine(tmp_path, keys=keys) as nats:
         serves = await connect(nats.url, "s", seed_file=server.seed_file)
         works = await connect(nats.url, "w", seed_file=worker.seed_file)
