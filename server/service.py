@@ -22,6 +22,7 @@ from server.repositories.ends import EndRepository
 from server.repositories.notifications import NotificationRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
+from server.repositories.workers import WorkerRepository
 from server.services.access.assembly import Access
 from server.services.access.audit_log import AuditLog
 from server.services.access.audit_reader import AuditReader
@@ -31,6 +32,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
+from server.services.fleet.workers import WorkerService
 from server.services.gauges import add_gauges
 from server.services.hooks.hooks import HookService
 from server.services.marks import Marks
@@ -126,6 +128,7 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
         base.commands, base.hosts, base.starts, base.requests, base.audit, base.events
     )
     app[keys.CHECKER] = Checker(settings.runs.shell)
+    app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
 
 
 def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notifying:

@@ -26,6 +26,7 @@ from server.handlers import (
     sse,
     stream,
     tokens,
+    workers,
 )
 from server.handlers.http.answers import API
 from server.handlers.http.openapi import documented
@@ -89,6 +90,7 @@ ROUTES = [
     ("PATCH", "notification-targets/{id}", Right.GOVERN, notifications.change_target),
     ("DELETE", "notification-targets/{id}", Right.GOVERN, notifications.delete_target),
     ("POST", "notification-targets/{id}/test", Right.GOVERN, notifications.test_target),
+    ("GET", "workers/", Right.EDIT, workers.list_workers),
     ("GET", "notifications/", Right.SEE, notifications.list_notifications),
     ("POST", "runs/{id}/ticket", Right.SEE, session.make_ticket),
     ("GET", "session", Right.PUBLIC, session.get_session),

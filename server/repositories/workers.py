@@ -64,7 +64,7 @@ WITHIN_LEASE = f"""
 
 KNOWS = "SELECT FROM workers WHERE id = %(id)s"
 
-LIST = f"SELECT {COLUMNS} FROM workers w ORDER BY w.name, w.id"
+LIST = f"SELECT {COLUMNS}, w.lease_until > now() FROM workers w ORDER BY w.name, w.id"
 
 
 class WorkerRepository:
@@ -112,9 +112,9 @@ class WorkerRepository:
         """Return whether a host is, or was, a worker of these servers."""
         return await self._database.fetch_one(KNOWS, {"id": worker_id}) is not None
 
-    async def list(self) -> Sequence[Worker]:
-        """Return all workers, by name."""
-        return [_worker_of(row) for row in await self._database.fetch_all(LIST)]
+    async def list(self) -> Sequence[tuple[Worker, bool]]:
+        """Return all workers, by name, and whether each is within its lease."""
+        return [(_worker_of(row[:-1]), row[-1]) for row in await self._database.fetch_all(LIST)]
 
 
 def _worker_of(row: Row) -> Worker:

@@ -24,6 +24,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
+from server.services.fleet.workers import WorkerService
 from server.services.hooks.hooks import HookService
 from server.services.marks import Marks
 from server.services.metrics import Metrics
@@ -79,6 +80,7 @@ NOTIFICATIONS = web.AppKey("notifications", Notifications)
 TARGETS = web.AppKey("targets", Targets)
 METRICS = web.AppKey("metrics", Metrics)
 GATES = web.AppKey("gates", Gates)
+WORKERS = web.AppKey("workers", WorkerService)
 READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)

@@ -102,6 +102,7 @@ TABLE = {
     ("PATCH", "/api/v1/notification-targets/{id}"): Row(ADMIN, 422, {}, governs=True),
     ("DELETE", "/api/v1/notification-targets/{id}"): Row(ADMIN, 404, governs=True),
     ("POST", "/api/v1/notification-targets/{id}/test"): Row(ADMIN, 404, governs=True),
+    ("GET", "/api/v1/workers"): Row(EDITOR),
     ("GET", "/api/v1/notifications"): Row(VIEWER),
     ("POST", "/api/v1/runs/{id}/ticket"): Row(VIEWER),
     ("GET", "/api/v1/session"): Row(PUBLIC),

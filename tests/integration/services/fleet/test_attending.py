@@ -57,9 +57,9 @@ async def test_what_a_worker_says_later_counts(
     attending: Attending, workers: WorkerRepository
 ) -> None:
     await attending.hello("w", HELLO)
-    [first] = await workers.list()
+    [(first, _)] = await workers.list()
     await attending.hello("w", Hello(name="two", version="2", places=-1))
-    [worker] = await workers.list()
+    [(worker, _)] = await workers.list()
     assert (worker.name, worker.version, worker.pools, worker.places) == ("two", "2", (), 0)
     assert worker.first_seen_at == first.first_seen_at
 
