@@ -283,14 +283,6 @@ class OtherHostFailedError(TailrunError):
     """Another host could not do what it was asked; its log says why."""
 
 
-class ClientError(TailrunError):
-    """The command line cannot do what it was asked; the message says why and how to mend it."""
-
-
-class ServerAwayError(ClientError):
-    """The server that the command line asks does not run, or cannot answer now."""
-
-
 class BackupError(TailrunError):
     """A backup cannot be made or restored; the message says why and how to mend it."""
 
