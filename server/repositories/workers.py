@@ -2,9 +2,11 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from uuid import UUID
 
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
@@ -28,6 +30,19 @@ class Worker:
     seen_at: datetime
     lease_until: datetime
 
+
+@dataclass(frozen=True, slots=True)
+class NotedStop:
+    """A stop that a worker is to do once it is back."""
+
+    host: str
+    run_id: UUID
+    signal: str
+    grace_seconds: float
+
+
+MAX_STOPS = 100
+"""Stops that are told at a time; the others once these have ended their runs."""
 
 COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
 
@@ -63,6 +78,17 @@ WITHIN_LEASE = f"""
 """
 
 KNOWS = "SELECT FROM workers WHERE id = %(id)s"
+
+WANT_STOP = """
+    UPDATE commands_info SET stop_wanted = %(stop)s::jsonb
+    WHERE id = %(id)s AND end_time IS NULL RETURNING id
+"""
+
+STOPS = """
+    SELECT host, id, stop_wanted FROM commands_info
+    WHERE host = ANY(%(ids)s::text[]) AND stop_wanted IS NOT NULL AND end_time IS NULL
+    ORDER BY id LIMIT %(limit)s
+"""
 
 LIST = f"SELECT {COLUMNS}, w.lease_until > now() FROM workers w ORDER BY w.name, w.id"
 
@@ -111,6 +137,18 @@ class WorkerRepository:
     async def knows(self, worker_id: str) -> bool:
         """Return whether a host is, or was, a worker of these servers."""
         return await self._database.fetch_one(KNOWS, {"id": worker_id}) is not None
+
+    async def want_stop(self, run_id: UUID, *, signal: str, grace_seconds: float) -> bool:
+        """Note a stop for when a run's worker is back; False: the run has ended."""
+        stop = json.dumps({"signal": signal, "grace_seconds": grace_seconds})
+        parameters = {"id": run_id, "stop": stop}
+        return await self._database.fetch_one(WANT_STOP, parameters) is not None
+
+    async def stops(self, worker_ids: Collection[str]) -> Sequence[NotedStop]:
+        """Return the stops that were noted for these workers, of runs that have not ended."""
+        parameters = {"ids": list(worker_ids), "limit": MAX_STOPS}
+        rows = await self._database.fetch_all(STOPS, parameters)
+        return [NotedStop(host, run_id, **stop) for host, run_id, stop in rows]
 
     async def list(self) -> Sequence[tuple[Worker, bool]]:
         """Return all workers, by name, and whether each is within its lease."""

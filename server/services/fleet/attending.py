@@ -1,12 +1,13 @@
 """Workers that say that they are there: hellos and beats, and what each may claim."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from server.errors import ForbiddenError, NotFoundError
-from server.repositories.workers import Worker, WorkerRepository
+from server.repositories.workers import NotedStop, Worker, WorkerRepository
 from server.services.fleet.roster import Allowed
-from server.wire.messages import Beat, Hello, Standing, WorkerState
+from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
 from server.wire.serving import FromWorker
 
 LEASE_SECONDS = 30.0
@@ -31,7 +32,7 @@ class Attending:
         self._workers = workers
         self._gather_seconds = gather_seconds
         self._gathered: set[str] = set()
-        self._beats: asyncio.Task[Mapping[str, Worker]] | None = None
+        self._beats: asyncio.Task[_Heard] | None = None
 
     @property
     def handlers(self) -> Mapping[str, FromWorker]:
@@ -67,23 +68,32 @@ class Attending:
             self._gathered = set()
             self._beats = asyncio.create_task(self._gather(), name="beats")
         self._gathered.add(host)
-        worker = (await asyncio.shield(self._beats)).get(host)
+        heard = await asyncio.shield(self._beats)
+        worker = heard.workers.get(host)
         if worker is None:
             raise NotFoundError(f"There is no worker {host}.")
-        return _standing(worker)
+        return _standing(worker, [stop for stop in heard.stops if stop.host == host])
 
     async def allowed(self, host: str) -> Allowed | None:
         """Return what a worker may claim now; None: nothing, as it has no lease, or drains."""
         worker = await self._workers.within_lease(host)
         return None if worker is None else Allowed(worker.pools, worker.labels, worker.places)
 
-    async def _gather(self) -> Mapping[str, Worker]:
+    async def _gather(self) -> "_Heard":
         await asyncio.sleep(self._gather_seconds)
         hosts, self._beats = self._gathered, None  # whoever beats now is in the next ones
-        return await self._workers.beat(hosts, LEASE_SECONDS)
+        workers = await self._workers.beat(hosts, LEASE_SECONDS)
+        return _Heard(workers, await self._workers.stops(workers))
 
 
-def _standing(worker: Worker) -> Standing:
+class _Heard(NamedTuple):
+    """The workers that have beaten, and what they are to stop."""
+
+    workers: Mapping[str, Worker]
+    stops: Sequence[NotedStop]
+
+
+def _standing(worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
     if worker.state == WorkerState.REMOVED:
         raise ForbiddenError("This worker was removed.")
     return Standing(
@@ -93,4 +103,8 @@ def _standing(worker: Worker) -> Standing:
         pools=worker.pools,
         labels=worker.labels,
         places=worker.places,
+        stops=tuple(
+            StopWanted(run_id=one.run_id, signal=one.signal, grace_seconds=one.grace_seconds)
+            for one in stops
+        ),
     )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from server.errors import NoAnswerError
+from server.errors import NoActiveRunError, NoAnswerError
 from server.models import Run
 from server.repositories.runs import RunRepository
 from server.services.archive.chunks import Chunks
@@ -29,6 +29,10 @@ class Known(Protocol):
 
     async def knows(self, host: str) -> bool:
         """Return whether a host is, or was, a worker of these servers."""
+        ...
+
+    async def want_stop(self, run_id: UUID, *, signal: str, grace_seconds: float) -> bool:
+        """Note a stop for when the run's worker is back; False: the run has ended."""
         ...
 
 
@@ -104,9 +108,10 @@ class RemoteHosts:
     async def stop(self, run: Run, *, signal: str, grace_seconds: float) -> RunView:
         """End a run; one of a host that nobody knows ends as lost.
 
+        While its worker is away the stop is noted, and done when that is back.
+
         Raises:
             NoActiveRunError: it has ended already.
-            NoAnswerError: its worker is away.
             KeeperUnavailableError: its keeper did not take the request.
             DatabaseUnavailableError: it has no process, and its end cannot be stored.
         """
@@ -116,10 +121,12 @@ class RemoteHosts:
         try:
             return _seen(run, await self._ask(run, asked))
         except NoAnswerError:
-            if await self._known.knows(run.host or ""):
-                raise
-            # Nobody will be back for it: its state directory is lost.
-            return await self._hosts.stop(run, signal=signal, grace_seconds=grace_seconds)
+            if not await self._known.knows(run.host or ""):
+                # Nobody will be back for it: its state directory is lost.
+                return await self._hosts.stop(run, signal=signal, grace_seconds=grace_seconds)
+            if not await self._known.want_stop(run.id, signal=signal, grace_seconds=grace_seconds):
+                raise NoActiveRunError("The run has ended already.") from None
+            return replace(self.view(run), stopping=True)
 
     async def signal(self, run: Run, name: str) -> RunView:
         """Send a signal to a run's process group.

@@ -9,13 +9,14 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from server.errors import NoAnswerError
+from server.errors import NoActiveRunError
 from server.models import Run, RunState
 from server.output.cursor import Frame, Pace, StreamFormat
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
+from server.services.fleet.attending import Attending
 from server.services.hosts import remote_run
 from server.services.hosts.remote import RemoteHosts
 from server.services.running.live import LiveRun
@@ -24,6 +25,7 @@ from server.services.watching import Ended, Event, RunChanged, Wanted, Watching
 from server.services.worker.answers import Answers
 from server.wire.asking import Workers
 from server.wire.connection import Wire
+from server.wire.messages import Beat, Hello, StopWanted
 from server.wire.serving import serve_servers
 from tests.integration.services.running.harness import HOST, Site, a_site
 from tests.support.nats import Nats
@@ -220,20 +222,25 @@ async def test_a_run_that_ended_while_its_host_is_away_has_ended_here(
     assert (end.run.state, end.run.output_bytes) == (RunState.STOPPED, 4)
 
 
-async def test_a_stop_reaches_no_worker_that_is_away_and_ends_what_is_nobodys(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+async def test_a_stop_of_a_worker_that_is_away_is_told_when_it_is_back(
+    pair: Pair, database: Database
 ) -> None:
-    live = await pair.there.start("exec sleep 1000")
-    run = await pair.stored(live)
-    knows = True
-
-    async def known(_: str) -> bool:
-        return knows
-
-    monkeypatch.setattr(WorkerRepository, "knows", staticmethod(known))
-    with pytest.raises(NoAnswerError):
-        await pair.hosts.stop(run, signal="SIGTERM", grace_seconds=1)
-    assert not live.stopping
-    knows = False
-    view = await pair.hosts.stop(run, signal="SIGTERM", grace_seconds=1)
+    """Until the run has ended, however often it beats; one of a host that nobody knows is lost."""
+    live, other = [await pair.there.start("exec sleep 1000") for _ in range(2)]
+    view = await pair.hosts.stop(await pair.stored(other), signal="SIGTERM", grace_seconds=1)
     assert view.run.state is RunState.LOST
+    attending = Attending(WorkerRepository(database), gather_seconds=0)
+    hello = Hello(name="one", version="1")
+    assert (await attending.hello(HOST, hello)).stops == ()
+    view = await pair.hosts.stop(await pair.stored(live), signal="SIGINT", grace_seconds=7)
+    assert view.stopping
+    wanted = StopWanted(run_id=live.run.id, signal="SIGINT", grace_seconds=7)
+    for _ in range(2):
+        assert (await attending.beat(HOST, Beat())).stops == (wanted,)
+    await attending.hello("other", hello)
+    assert (await attending.beat("other", Beat())).stops == ()
+    await pair.there.control.stop(live.run.id, signal="SIGKILL", grace_seconds=0)
+    run = await pair.there.ended(live)
+    assert (await attending.beat(HOST, Beat())).stops == ()
+    with pytest.raises(NoActiveRunError):
+        await pair.hosts.stop(run, signal="SIGINT", grace_seconds=7)
