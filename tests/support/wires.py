@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from server.services.tasks import cancel_and_wait
 from server.settings.groups import NatsSettings
 from server.wire.address import Address
 from server.wire.connection import Wire
@@ -41,7 +41,4 @@ async def connect() -> AsyncIterator[Connect]:
 
     yield connect
     for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+        await cancel_and_wait(task)
