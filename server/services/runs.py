@@ -29,7 +29,7 @@ from server.services.archive.reader import ArchivedOutput
 from server.services.events.events import Events
 from server.services.hosts.hosts import Hosts, Watched
 from server.services.requests import Requests
-from server.services.running.live import RunView
+from server.services.running.live import LiveRun, RunView
 from server.services.starting.starts import Starts
 
 NO_DETAILS: Mapping[str, object] = MappingProxyType({})
@@ -213,9 +213,9 @@ class RunService:
             run_id=run.id,
             details={"signal": signal, "grace_seconds": grace, **details},
         ):
-            followed = self._hosts.live(run.id) is not None
+            is_here = isinstance(self._hosts.live(run.id), LiveRun)
             view = await self._hosts.stop(run, signal=signal, grace_seconds=grace)
-            if not followed:  # else each of its changes is told of
+            if not is_here:  # else each of its changes is told of
                 self._events.run_told(view)
             return view
 

@@ -57,6 +57,7 @@ class RemoteRun:
         self._stored = stored
         self._stopping = self._paused = False
         self._away: str | None = None
+        self._failure: Exception | None = None
         self._seen: int | None = None
         self._heard = asyncio.Event()
         self._change = asyncio.Event()
@@ -79,6 +80,7 @@ class RemoteRun:
             change = self._change
             yield self.view
             await change.wait()
+            self._check()
 
     async def until_heard(self) -> None:
         """Wait a moment for what its host says; without, there is what is stored."""
@@ -93,6 +95,7 @@ class RemoteRun:
             RunNotFoundError: it was deleted meanwhile.
         """
         while not self.run.state.final:
+            self._check()
             await self._change.wait()
         with suppress(DatabaseUnavailableError):
             stored = await self._stored()
@@ -119,7 +122,9 @@ class RemoteRun:
         """Have those who watch get an error: it is followed no more."""
         logger.warning("run is followed no more: %s", error, extra={"run": self.run.id})
         failure = error if isinstance(error, TailrunError) else RunNotFollowedError(FAILED)
+        self._failure = failure
         self._output.fail(failure)
+        self._notify()
 
     def close(self) -> None:
         """Ask for nothing more: nobody watches."""
@@ -178,6 +183,10 @@ class RemoteRun:
             self._seen = None
             self._output.move(stored.output_bytes, ended=False)
             self._notify()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _notify(self) -> None:
         change, self._change = self._change, asyncio.Event()

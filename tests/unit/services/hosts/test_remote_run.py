@@ -1,0 +1,136 @@
+"""A run of another host, kept as its host says that it is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from server.errors import NoAnswerError, RunNotFoundError
+from server.models import Run, RunEnd, RunState
+from server.services.hosts import remote_run as module
+from server.services.hosts.remote_output import RemoteOutput
+from server.services.hosts.remote_run import RemoteRun
+from server.services.tasks import cancel_and_wait
+from server.wire.messages import Piece, Read, Seen, SeenAt
+from tests.support.runs import a_run
+from tests.support.waiting import until
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Host:
+    """The host of one run, which answers at once with what it is told to."""
+
+    def __init__(self, state: RunState = RunState.RUNNING) -> None:
+        self.row = replace(a_run(state), host="there")
+        self.asked: list[tuple[Read, float]] = []
+        self.error: Exception | None = None
+        self.stored_error: Exception | None = None
+        self.seen = Seen(state=state, start_time=NOW, change=1, has_output=True)
+        self.data = b""
+        self.output = RemoteOutput(self.row.id, cast("Any", None), cast("Any", None), 0)
+        self.run = RemoteRun(self.row, self.output, self.ask, self.stored)
+
+    async def ask(self, asked: Read, wait_seconds: float) -> Piece:
+        self.asked.append((asked, wait_seconds))
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        data = self.data[asked.offset : asked.offset + asked.limit]
+        seen = replace(self.seen, size=len(self.data))
+        return Piece(seen=seen, data=data, marks=(SeenAt(asked.offset, 1.0),))
+
+    async def stored(self) -> Run:
+        if self.stored_error is not None:
+            raise self.stored_error
+        return self.row
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[RemoteRun]:
+        """Follow it meanwhile, as those do who own the task."""
+        task = asyncio.create_task(self.run.follow())
+
+        def done(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.run.fail(error)
+
+        task.add_done_callback(done)
+        try:
+            yield self.run
+        finally:
+            await cancel_and_wait(task)
+
+
+@pytest.fixture(autouse=True)
+def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
+
+
+async def test_the_first_question_waits_for_nothing_and_others_for_news() -> None:
+    host = Host()
+    async with host.followed() as run:
+        await run.until_heard()
+        await until(lambda: len(host.asked) >= 2)
+    (first, first_wait), (second, second_wait), *_ = host.asked
+    assert (first.change, first.wait_seconds, first_wait) == (None, 0.0, 0.0)
+    assert (second.change, second.wait_seconds, second_wait) == (1, 10.0, 10.0)
+
+
+async def test_one_that_writes_all_the_time_is_asked_with_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SPACING_SECONDS", 1000)
+    host = Host()
+    async with host.followed():
+        for _ in range(100):
+            await asyncio.sleep(0)
+    assert len(host.asked) == 1
+
+
+async def test_what_was_written_beyond_a_piece_is_told_and_not_carried_over() -> None:
+    host = Host()
+    host.data = bytes(10_000_000)
+    async with host.followed() as run:
+        await until(lambda: host.output.size == 10_000_000)
+        await until(lambda: len(host.asked) >= 2)
+    assert [asked.offset for asked, _ in host.asked[:2]] == [0, 10_000_000]
+    assert run.view.output_bytes == 10_000_000
+
+
+async def test_an_absence_is_told_once_and_what_is_said_after_it_counts() -> None:
+    host = Host()
+    host.error = NoAnswerError("nobody is there.")
+    async with host.followed() as run:
+        await until(lambda: run.view.run.reason is not None)
+        away, change = run.view.run.reason, run.change
+        await until(lambda: len(host.asked) >= 4)
+        assert run.change is change, "nothing has changed"
+        assert str(away).startswith("its host is away since ")
+        host.error = None
+        await change.wait()
+        assert run.view.run.reason is None
+
+
+async def test_an_end_that_its_host_says_is_the_end() -> None:
+    host = Host()
+    host.seen = replace(host.seen, ended=True, end=RunEnd(RunState.FAILED, NOW, exitcode=5))
+    host.row = replace(host.row, state=RunState.FAILED, exitcode=5)
+    async with host.followed() as run:
+        assert await run.wait_ended() == host.row
+    assert len(host.asked) == 1
+
+
+async def test_one_that_was_deleted_is_an_error_for_whoever_waits() -> None:
+    host = Host(RunState.QUEUED)
+    host.error = NoAnswerError("nobody is there.")
+    host.stored_error = RunNotFoundError("It was deleted.")
+    async with host.followed() as run:
+        with pytest.raises(RunNotFoundError):
+            async for _ in run.until_started():
+                pass
+        with pytest.raises(RunNotFoundError):
+            await run.wait_ended()
