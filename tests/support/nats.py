@@ -82,6 +82,15 @@ class Nats:
             lines.append(f"authorization {{ users: [ {', '.join(users)} ] }}")
         self._file.write_text("\n".join(lines) + "\n")
 
+    def configure(self, configuration: str, port: int, changes: Mapping[str, str]) -> None:
+        """Have it started with a configuration instead, in which some things are changed."""
+        self.url = self.url.replace(f":{self.port}", f":{port}")
+        self.port = port
+        for old, new in changes.items():
+            assert old in configuration
+            configuration = configuration.replace(old, new)
+        self._file.write_text(configuration)
+
     @property
     def pid(self) -> int:
         assert self._process is not None

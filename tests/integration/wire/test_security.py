@@ -1,5 +1,6 @@
 """With TLS and keys: who is let in, what is said where it fails, and what costs nothing."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from server.errors import NoAnswerError
 from server.wire import asking, subjects
 from server.wire.asking import Servers
+from server.wire.bells import Bells, ring
 from server.wire.connection import Wire
 from server.wire.messages import Claim, Claimed
 from server.wire.serving import serve_workers
 from tests.support.certificates import make_certificate
-from tests.support.nats import SERVER_MAY, engine, new_host, worker_may
+from tests.support.nats import SERVER_MAY, Nats, engine, new_host, worker_may
+from tests.support.proxies import free_port, snippet
 from tests.support.service import ROOT
 from tests.support.waiting import until
 from tests.support.wires import Connect
@@ -62,6 +65,41 @@ async def test_hosts_with_keys_speak_over_tls_and_no_other_does(
         said = await told(wrong)
         assert "its certificate is not trusted" in said
         assert "TAILRUN_NATS_CA_FILE" in said
+
+
+async def test_the_documented_configuration_lets_a_server_and_a_worker_in(
+    tmp_path: Path, connect: Connect
+) -> None:
+    pair = make_certificate(tmp_path / "pair")
+    server, worker = new_host(tmp_path, "s"), new_host(tmp_path, "w")
+    [first, second] = re.findall(r"nkey: (U[A-Z2-7]{55})", snippet("nats", 0))
+    port = free_port()
+    changes = {
+        "port: 4222": f'host: "127.0.0.1"\nport: {port}',
+        "/etc/nats/certificate.pem": str(pair.certificate),
+        "/etc/nats/key.pem": str(pair.key),
+        "HOST": "w",
+        first: server.key.public,
+        second: worker.key.public,
+    }
+    nats = Nats(tmp_path, pair=pair)
+    nats.configure(snippet("nats", 0), port, changes)
+    try:
+        await nats.start()
+        trusted = {"ca_file": pair.certificate}
+        serves = await connect(nats.url, "s", seed_file=server.seed_file, **trusted)
+        works = await connect(nats.url, "w", seed_file=worker.seed_file, **trusted)
+        bells = Bells(works, ["build"])
+        await bells.hear()
+        async with serve_workers(serves, {"claim": claimed}):
+            assert await Servers(works, "w").ask(Claim(places=1)) == Claimed(runs=())
+        for everybody in (False, True):
+            await bells.wait(0)
+            await ring(serves, "build", everybody=everybody)
+            assert await bells.wait(60)
+        assert works.max_payload == 8 * 1024 * 1024
+    finally:
+        await nats.kill()
 
 
 async def test_a_worker_reads_no_answer_of_another_one(tmp_path: Path, connect: Connect) -> None:
