@@ -43,6 +43,10 @@ class Wanted:
     max_behind: int | None = None
     text: bool = True
 
+    async def start_in(self, output: Output) -> int:
+        """Return after which byte the first of what is sent comes."""
+        return await self.start.offset_in(output) if self.text else NOTHING_TOLD
+
     def frames(
         self, output: Output, offset: int, pace: Pace, grown: Grown
     ) -> AsyncGenerator[Frame, None]:
@@ -81,6 +85,7 @@ class Watching:
         """
         shows_changes = wanted.format is StreamFormat.JSON
         run, again = None, False
+        offset: int | None = None
         while run is None:
             async with AsyncExitStack() as held:
                 live = await held.enter_async_context(self._hosts.follow(run_id))
@@ -92,7 +97,8 @@ class Watching:
                 grown = _Changes(live, output).grown if shows_changes else output.grown
                 if shows_changes:
                     yield RunChanged(await self._runs.get(run_id))
-                offset = await wanted.start.offset_in(output) if wanted.text else NOTHING_TOLD
+                # At a further look it goes on where it was: some may have been archived before.
+                offset = await wanted.start_in(output) if offset is None else offset
                 complete = False
                 while not complete:
                     cursor = wanted.frames(output, offset, pace, grown)

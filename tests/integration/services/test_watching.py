@@ -1,7 +1,8 @@
 """What a viewer sees of a run: changes among its output, in whatever order they come."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +11,7 @@ from uuid import UUID
 import orjson
 import pytest
 
+from server.errors import RunNotFollowedError
 from server.keeper.records import ExitRecord
 from server.keeper.spool import Spool
 from server.models import Run, RunEnd, RunState
@@ -67,8 +69,53 @@ class Hosts:
         self._live = site.live
 
     @asynccontextmanager
-    async def follow(self, _: UUID) -> AsyncIterator[LiveRun]:
+    async def follow(self, _: UUID) -> AsyncIterator[LiveRun | None]:
         yield self._live
+
+
+class ClaimedMeanwhile(Hosts):
+    """A run that nobody has at the first look, and that a host of these has at the next one."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.looks = 0
+
+    @asynccontextmanager
+    async def follow(self, _: UUID) -> AsyncIterator[LiveRun | None]:
+        self.looks += 1
+        yield None if self.looks == 1 else self._live
+
+    async def until_claimed(self, _: UUID) -> AsyncIterator[RunView]:
+        return
+        yield
+
+
+class ArchivedMeanwhile(Site):
+    """Of its run some is archived by then: all that is stored is shown at the first look."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.run = self.live.run = replace(self.run, pool="build")
+        self._stored = Site(root / "stored")
+        self._stored.write(b"one\n")
+        self._stored.end()
+
+    @asynccontextmanager
+    async def output(self, _: UUID) -> AsyncIterator[RunLog]:
+        is_first = self.live.log is None
+        if is_first:
+            self.write(b"one\ntwo\n")
+            self.start()
+        yield self._stored.log if is_first else self.log
+
+    async def wait_ended(self, _: UUID, live: LiveRun | None) -> Run:
+        if live is None:
+            raise RunNotFollowedError("it has not ended")
+        return live.run
+
+    def close(self) -> None:
+        self.log.release()
+        self._stored.log.release()
 
 
 @pytest.fixture
@@ -145,3 +192,21 @@ async def test_what_has_no_place_for_changes_is_told_none(
         assert event.payload.strip() == b"two"
         site.end()
         assert await next_told(events) is Ended
+
+
+@pytest.mark.parametrize("stream_format", [StreamFormat.TEXT, StreamFormat.RAW])
+async def test_a_run_that_is_claimed_while_it_is_looked_up_is_told_no_byte_twice(
+    tmp_path: Path, stream_format: StreamFormat
+) -> None:
+    with closing(ArchivedMeanwhile(tmp_path)) as site:
+        service = Watching(cast("Any", ClaimedMeanwhile(site)), cast("RunService", site))
+        told = b""
+        watched = service.watch(site.run.id, Wanted(stream_format), pace=Pace())
+        async with aclosing(watched) as events:
+            while told.count(b"o") < 2:
+                event = await anext(events)
+                assert isinstance(event, Frame)
+                told += event.payload
+            site.end()
+            assert await next_told(events) is Ended
+        assert told.replace(b"\n", b"") == b"onetwo"
