@@ -128,6 +128,8 @@ class Watching:
         try:
             return await self._runs.wait_ended(run_id, live)
         except RunNotFollowedError:
+            if live is not None:  # it was followed, and cannot be any more
+                raise
             run = (await self._runs.get(run_id)).run
             if not run.unclaimed and (again or run.pool is None):
                 raise

@@ -210,3 +210,19 @@ async def test_a_run_that_is_claimed_while_it_is_looked_up_is_told_no_byte_twice
             site.end()
             assert await next_told(events) is Ended
         assert told.replace(b"\n", b"") == b"onetwo"
+
+
+async def test_a_run_that_cannot_be_followed_any_more_is_refused_and_not_looked_at_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: UUID, live: LiveRun | None) -> Run:
+        assert live is not None
+        raise RunNotFollowedError("This server failed to follow the run.")
+
+    site.live.run = replace(site.run, pool="build")
+    monkeypatch.setattr(site, "wait_ended", fail)
+    site.start()
+    site.end()
+    async with aclosing(watching(site, StreamFormat.RAW)) as events:
+        with pytest.raises(RunNotFollowedError):
+            assert [event async for event in events] == []
