@@ -27,7 +27,7 @@ from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, SeenA
 BLOCK_BYTES = 512 * 1024
 """Output that is asked for at a time, at most."""
 
-KEPT_BYTES = 1024 * 1024
+KEPT_BYTES = 2 * 1024 * 1024
 KEPT_BLOCKS = 64
 """What is kept of one output for its viewers, who mostly read the same."""
 
@@ -152,7 +152,11 @@ class RemoteOutput:
         length = min(limit, self._size - offset)
         if length <= 0:
             return b""
-        block = self._kept(offset) or await self._shared(offset)
+        block = self._kept(offset)
+        if block is None:
+            block = await asyncio.shield(self._fetching_at(offset))
+        if len(block.data) >= BLOCK_BYTES and block.end < self._size and not self._kept(block.end):
+            self._fetching_at(block.end)  # the one after it comes while this one is sent
         start = offset - block.offset
         return block.data[start : start + length]
 
@@ -220,14 +224,14 @@ class RemoteOutput:
     def _kept_bytes(self) -> int:
         return sum(len(block.data) for block in self._blocks)
 
-    async def _shared(self, offset: int) -> Block:
+    def _fetching_at(self, offset: int) -> "asyncio.Task[Block]":
         """Fetch output from an offset on, once for all who ask for it meanwhile."""
         task = self._fetching.get(offset)
         if task is None:
             name = f"output of {self._run_id}"
             task = self._fetching[offset] = asyncio.create_task(self._fetch(offset), name=name)
             task.add_done_callback(partial(self._fetched, offset))
-        return await asyncio.shield(task)
+        return task
 
     def _fetched(self, offset: int, task: "asyncio.Task[Block]") -> None:
         del self._fetching[offset]
