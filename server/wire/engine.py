@@ -167,6 +167,8 @@ class Engine(Client):
             EngineUnavailableError: the connection is lost.
         """
         try:
+            # The library's ping overtakes what waits to be sent.
+            await self._flush_pending(force_flush=True)
             await self.flush(timeout=seconds)
         except (Error, OSError) as error:
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
