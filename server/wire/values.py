@@ -22,7 +22,11 @@ from server.errors import WireError
 from server.wire.codec import Parts
 
 T = TypeVar("T")
-Read = Callable[[Any, Sequence[bytes]], Any]
+Blobs = dict[int, bytes]
+"""What stands beside a head, by numbers: each is taken once, so that a value is never larger than
+its message."""
+
+Read = Callable[[Any, Blobs], Any]
 """Makes a value of what stands in a head, with the blobs beside it; ValueError: it is none."""
 
 SHORT_CHARACTERS = 1024
@@ -46,8 +50,8 @@ def value_of(kind: type[T], parts: Parts) -> T:
     """
     hashable: Any = kind
     try:
-        found: T = _object(hashable)(parts.head, parts.blobs)
-    except (ValueError, OverflowError) as error:
+        found: T = _object(hashable)(parts.head, dict(enumerate(parts.blobs)))
+    except (ValueError, OverflowError, AssertionError) as error:  # it may check itself
         raise WireError(f"A message is no {kind.__name__}: {error}") from error
     return found
 
@@ -116,7 +120,7 @@ def _union(kinds: Sequence[Any]) -> Read:
     if len(some) > 1:
         assert set(some) <= {*SCALARS}, f"what tells {some} from each other?"
 
-        def read_scalar(given: Any, _: Sequence[bytes]) -> Any:
+        def read_scalar(given: Any, _: Blobs) -> Any:
             if type(given) not in some and not (given is None and len(some) < len(kinds)):
                 raise ValueError(f"{_shown(given)} is none of {some}")
             return given
@@ -151,7 +155,7 @@ def _object(kind: Any) -> Read:
         if one.default is MISSING and one.default_factory is MISSING
     }
 
-    def read(given: Any, blobs: Sequence[bytes]) -> Any:
+    def read(given: Any, blobs: Blobs) -> Any:
         if missing := needed - _is(Mapping, given).keys():
             raise ValueError(f"it has no {', '.join(sorted(missing))}")
         found = {}
@@ -170,7 +174,7 @@ def _named(kind: Any) -> Read:
     hints = get_type_hints(kind)
     readers = [_reader(hints[name]) for name in kind._fields]
 
-    def read(given: Any, blobs: Sequence[bytes]) -> Any:
+    def read(given: Any, blobs: Blobs) -> Any:
         return kind(
             *(one(each, blobs) for one, each in zip(readers, _is(list, given), strict=True))
         )
@@ -189,25 +193,25 @@ def _is(kind: Any, given: Any) -> Any:
     return given
 
 
-def _number(given: Any, _: Sequence[bytes]) -> float:
+def _number(given: Any, _: Blobs) -> float:
     return float(given if type(given) is int else _is(float, given))
 
 
-def _moment(given: Any, _: Sequence[bytes]) -> datetime:
+def _moment(given: Any, _: Blobs) -> datetime:
     moment = datetime.fromisoformat(_is(str, given))
     if moment.tzinfo is None:
         raise ValueError(f"{_shown(given)} has no zone")
     return moment
 
 
-def _blob(given: Any, blobs: Sequence[bytes]) -> bytes:
-    if not 0 <= _is(int, given) < len(blobs):
-        raise ValueError(f"there is no blob {given}")
-    blob: bytes = blobs[given]
+def _blob(given: Any, blobs: Blobs) -> bytes:
+    blob = blobs.pop(_is(int, given), None)
+    if blob is None:
+        raise ValueError(f"there is no blob {given}, or it was taken before")
     return blob
 
 
-def _text(given: Any, blobs: Sequence[bytes]) -> str:
+def _text(given: Any, blobs: Blobs) -> str:
     return _blob(given, blobs).decode() if type(given) is int else str(_is(str, given))
 
 

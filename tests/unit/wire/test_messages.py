@@ -241,3 +241,22 @@ def test_each_word_of_the_subjects_has_its_messages() -> None:
 def test_a_field_that_is_wrong_is_named(head: dict[str, object], said: str) -> None:
     with pytest.raises(WireError, match=f"no Lines: {said}"):
         value_of(Lines, Parts(head))
+
+
+def test_a_blob_is_read_once_so_that_no_value_is_larger_than_its_message() -> None:
+    chunk: dict[str, object] = {"byte_offset": 0, "byte_count": 1, "first_line": 1, "line_count": 0}
+    chunk |= {"written_at": "2026-01-02T03:04:05+00:00", "data": 0, "marks": 1}
+    step = {"run_id": str(RUN.id), "epoch": 1, "from_offset": 0, "to_offset": 1, "to_lines": 0}
+    blobs = (bytes(1000), b"", b"")
+
+    assert value_of(Append, Parts({"advances": [step | {"chunks": [chunk]}]}, blobs))
+    twice = {"advances": [step | {"chunks": [chunk, chunk | {"marks": 2}]}]}
+    with pytest.raises(WireError, match="blob 0, or it was taken before"):
+        value_of(Append, Parts(twice, blobs))
+
+
+def test_a_value_that_its_own_checks_refuse_is_no_message() -> None:
+    step = {"run_id": str(RUN.id), "epoch": 1, "from_offset": 2, "to_offset": 1, "to_lines": 0}
+
+    with pytest.raises(WireError, match="an archive does not shrink"):
+        value_of(Append, Parts({"advances": [step]}))
