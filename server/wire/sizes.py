@@ -36,19 +36,9 @@ def in_messages(advances: Iterable[Advance], max_bytes: int) -> Iterator[Sequenc
         yield group
 
 
-def fits(value: object, max_bytes: int) -> bool:
-    """Return whether a value fits into one message, as the only one of a list."""
-    return MESSAGE_BYTES + len(encode(parts_of(value))) <= max_bytes
-
-
-def fitting(values: Sequence[object], max_bytes: int) -> int:
-    """Return how many of some values, from the first on, fit into one message; at least one."""
-    taken = MESSAGE_BYTES
-    for count, value in enumerate(values):
-        taken += len(encode(parts_of(value)))
-        if taken > max_bytes:
-            return max(count, 1)
-    return len(values)
+def size_of(value: object) -> int:
+    """Return more than a value takes in a message, as one of a list."""
+    return len(encode(parts_of(value)))
 
 
 def _cut(advance: Advance, room: int) -> Iterator[Advance]:

@@ -1,10 +1,11 @@
 """The servers' hands: what workers ask of the database, each about its own runs alone."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.errors import RunNotFoundError
+from server.errors import DatabaseRefusedError, RunNotFoundError
 from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.claims import ClaimRepository
 from server.repositories.output import OutputRepository
@@ -29,7 +30,7 @@ from server.wire.messages import (
     Times,
 )
 from server.wire.serving import FromWorker
-from server.wire.sizes import fits, fitting
+from server.wire.sizes import MESSAGE_BYTES, size_of
 
 MAX_CLAIMED = 100
 """Runs in one answer: what does not fit in it is found among the worker's active ones."""
@@ -38,6 +39,9 @@ TOO_LARGE = (
     "it was not started: its script and parameters are larger than NATS lets through to its"
     " worker (max_payload)"
 )
+
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+"""Of output that a worker archives in one piece: whoever reads any of it has all of it unpacked."""
 
 TIME_BYTES = 64
 """More than an offset and its time take in an answer."""
@@ -89,10 +93,9 @@ class Hands:
             places=allowed.places,
             limit=min(request.places, MAX_CLAIMED),
         )
-        claimed = await self._sendable(host, runs)
         # Those that do not fit are its own all the same: it finds them among its active ones.
-        count = fitting(claimed, self._max_bytes())
-        return Claimed(runs=tuple(claimed[:count]), more=count < len(claimed))
+        claimed, more = await self._sendable(host, runs)
+        return Claimed(runs=claimed, more=more)
 
     async def start(self, host: str, request: Start) -> Secrets:
         """Return what a worker's run is started with besides its script."""
@@ -104,7 +107,13 @@ class Hands:
         return Known(run=await self._own(host, request.run_id))
 
     async def append(self, host: str, request: Append) -> Appended:
-        """Move a worker's runs on."""
+        """Move a worker's runs on.
+
+        Raises:
+            DatabaseRefusedError: what it says of a run's output is not so, or one is refused.
+        """
+        for advance in request.advances:
+            _check(advance)
         hosts = {advance.run_id: host for advance in request.advances}
         moved = await self._outputs.append(request.advances, hosts=hosts)
         return Appended(moved=frozenset(moved))
@@ -112,11 +121,9 @@ class Hands:
     async def active(self, host: str, request: Active) -> ActiveRuns:
         """Return a worker's active runs, as many of them as fit."""
         runs = sorted(await self._runs.active(host), key=lambda run: run.id)
-        rest = await self._sendable(
-            host, [run for run in runs if request.after is None or run.id > request.after]
-        )
-        count = fitting(rest, self._max_bytes())
-        return ActiveRuns(runs=tuple(rest[:count]), more=count < len(rest))
+        rest = [run for run in runs if request.after is None or run.id > request.after]
+        part, more = await self._sendable(host, rest)
+        return ActiveRuns(runs=part, more=more)
 
     async def positions(self, host: str, request: Positions) -> Found:
         """Return where the archives of a worker's runs stand."""
@@ -137,26 +144,36 @@ class Hands:
         """Raise the epochs of a worker's runs."""
         return Found(positions=await self._runs.take_over_known(request.epochs, host))
 
-    async def _sendable(self, host: str, runs: Sequence[Run]) -> Sequence[Run]:
-        """Return the runs that fit into a message; end the others, which no worker can get.
+    async def _sendable(self, host: str, runs: Sequence[Run]) -> tuple[tuple[Run, ...], bool]:
+        """Return the first runs, as many as fit into a message, and whether there are more.
 
-        One of them would else stand in the way of all behind it.
+        Those that no worker can get are ended: one of them would stand in the way of all behind it.
+        What was started needs its script no more, and goes on.
         """
-        max_bytes = self._max_bytes()
-        sendable = [run for run in runs if fits(run, max_bytes)]
-        for run in runs:
-            if run not in sendable:
-                end = RunEnd(RunState.FAILED, datetime.now(UTC), reason=TOO_LARGE)
-                step = Advance(
-                    run_id=run.id,
-                    epoch=run.epoch,
-                    from_offset=run.output_bytes,
-                    to_offset=run.output_bytes,
-                    to_lines=run.output_lines,
-                    end=end,
-                )
-                await self._outputs.append([step], hosts={run.id: host})
-        return sendable
+        room = self._max_bytes() - MESSAGE_BYTES
+        sendable: list[Run] = []
+        taken = 0
+        for stored in runs:
+            run, size = _within(stored, room)
+            if size > room:
+                await self._end_unsent(host, run)
+            elif taken + size > room:
+                return tuple(sendable), True
+            else:
+                sendable.append(run)
+                taken += size
+        return tuple(sendable), False
+
+    async def _end_unsent(self, host: str, run: Run) -> None:
+        step = Advance(
+            run_id=run.id,
+            epoch=run.epoch,
+            from_offset=run.output_bytes,
+            to_offset=run.output_bytes,
+            to_lines=run.output_lines,
+            end=RunEnd(RunState.FAILED, datetime.now(UTC), reason=TOO_LARGE),
+        )
+        await self._outputs.append([step], hosts={run.id: host})
 
     async def _own(self, host: str, run_id: UUID) -> Run:
         """Return a run of a worker; another's is to it as one that does not exist.
@@ -168,3 +185,25 @@ class Hands:
         if run.host != host:
             raise RunNotFoundError.of(run_id)
         return run
+
+
+def _within(run: Run, room: int) -> tuple[Run, int]:
+    """Return a run as it is sent, and its size: one that has begun does without a large script."""
+    if (size := size_of(run)) > room and run.state is RunState.RUNNING:
+        run = replace(run, script="", parameters={})
+        size = size_of(run)
+    return run, size
+
+
+def _check(advance: Advance) -> None:
+    """Check that a step's chunks are all that it moves on by, and that each can be unpacked.
+
+    Raises:
+        DatabaseRefusedError: they are not, as no worker of ours would send them.
+    """
+    sizes = [chunk.byte_count for chunk in advance.chunks]
+    if (
+        sum(sizes) != advance.to_offset - advance.from_offset
+        or max(sizes, default=0) > MAX_CHUNK_BYTES
+    ):
+        raise DatabaseRefusedError(f"The output of the run {advance.run_id} has no such chunks.")

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from server.models import Advance, Chunk, RunEnd, RunState
 from server.wire.codec import encode
-from server.wire.messages import Append, Start
-from server.wire.sizes import fitting, in_messages
+from server.wire.messages import Append
+from server.wire.sizes import in_messages
 from server.wire.values import parts_of
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -72,14 +72,3 @@ def test_a_chunk_that_does_not_fit_is_sent_alone() -> None:
         [2 * ROOM],
         [10],
     ]
-
-
-def test_as_many_values_are_sent_as_fit_and_at_least_one() -> None:
-    values = [Start(run_id=uuid4()) for _ in range(1000)]
-
-    assert fitting(values, 2**20) == 1000
-    assert fitting(values, 10) == 1
-    assert fitting([], 10) == 0
-    count = fitting(values, ROOM)
-    assert 1 < count < 1000
-    assert sum(len(encode(parts_of(one))) for one in values[:count]) <= ROOM

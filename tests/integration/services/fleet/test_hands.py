@@ -12,7 +12,7 @@ import pytest
 
 from server.definition import Cause, CauseKind, NewRun, Options, Parameter, ParameterType
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, RunNotFoundError
-from server.models import Advance, Chunk, Run, RunEnd, RunState
+from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.repositories.claims import ClaimRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
@@ -21,11 +21,13 @@ from server.repositories.runs import RunRepository
 from server.services.fleet.hands import Hands
 from server.services.fleet.roster import Allowed
 from server.services.ledger.sql import SqlLedger
-from server.services.ledger.wire import WireLedger
+from server.services.ledger.wire import MAX_IDS, WireLedger
 from server.wire import asking
 from server.wire.asking import Servers
-from server.wire.messages import TakeOver
+from server.wire.codec import encode
+from server.wire.messages import Found, TakeOver
 from server.wire.serving import serve_workers
+from server.wire.values import parts_of
 from tests.support.access import BY
 from tests.support.nats import Nats, engine
 from tests.support.wires import Connect
@@ -44,6 +46,7 @@ class Fleet:
         self.commands = CommandRepository(database)
         self.roster: dict[str, Allowed] = {}
         self.ledger_of: Callable[[str], SqlLedger] = lambda host: SqlLedger.of(host, database)
+        self.max_bytes = 64 * 1024
         self._nats = nats
         self._connect = connect
         self._servers: dict[str, Servers] = {}
@@ -88,7 +91,7 @@ async def fleet(database: Database, nats: Nats, connect: Connect) -> AsyncIterat
         claims=fleet.claims,
         roster=fleet,
         ledger_of=fleet.ledger_of,
-        max_bytes=lambda: wire.max_payload,
+        max_bytes=lambda: fleet.max_bytes,
     )
     async with serve_workers(wire, hands.handlers):
         yield fleet
@@ -245,6 +248,44 @@ async def test_a_run_that_fits_into_no_message_ends_and_stands_in_nobodys_way(
     assert ended.state is RunState.FAILED
     assert "max_payload" in (ended.reason or "")
     assert [run.id for run in await worker.active()] == [small.id]
+
+
+async def test_a_run_that_goes_on_is_never_ended_because_it_fits_into_no_message(
+    fleet: Fleet,
+) -> None:
+    """As where `max_payload` was lowered meanwhile: its script is not needed any more."""
+    await fleet.run("#" * 40_000, parameters={"A": "b"})
+    worker = await fleet.worker("w1")
+    [claimed] = await worker.claim(1)
+    assert await worker.append([step(claimed)]) == {claimed.id}
+
+    fleet.max_bytes = 20_000
+    [active] = await worker.active()
+
+    assert (active.id, active.state, active.script) == (claimed.id, RunState.RUNNING, "")
+    assert (await fleet.runs.get(claimed.id)).state is RunState.RUNNING
+
+
+async def test_where_thousands_of_runs_stand_fits_into_messages_of_the_engines_default() -> None:
+    stands = Position(2**31 - 1, 2**63 - 1, 2**63 - 1, RunState.RUNNING)
+    found = Found(positions={uuid4(): stands for _ in range(MAX_IDS)})
+
+    assert len(encode(parts_of(found))) <= 1024 * 1024
+
+
+@pytest.mark.parametrize("chunks", [(), (Chunk(0, 2**31 - 1, 1, 1, NOW, b"", b""),)])
+async def test_output_that_no_worker_archives_is_refused(
+    fleet: Fleet, chunks: tuple[Chunk, ...]
+) -> None:
+    """A viewer's server would take two gigabytes of memory for such a chunk."""
+    await fleet.run()
+    worker = await fleet.worker("w1")
+    [claimed] = await worker.claim(1)
+
+    with pytest.raises(DatabaseRefusedError):
+        await worker.append([replace(step(claimed), to_offset=2**31 - 1, chunks=chunks)])
+
+    assert (await fleet.runs.get(claimed.id)).output_bytes == 0
 
 
 async def test_what_is_too_much_for_a_message_is_archived_in_several(fleet: Fleet) -> None:
