@@ -50,10 +50,12 @@ class Hearing:
 
     async def _listen(self, bells: Bells) -> None:
         """Wait for one bell, or for a place."""
-        while not self._active.free:
+        while True:
+            self._gone.clear()  # before the look, or one that leaves after it is missed
+            if self._active.free:
+                break
             await bells.ignore()
             self.listens = False
-            self._gone.clear()
             await self._gone.wait()
         await bells.hear()
         self.listens = True

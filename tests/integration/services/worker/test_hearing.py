@@ -10,7 +10,7 @@ from server.services.running.active import ActiveRuns
 from server.services.tasks import cancel_and_wait
 from server.services.worker import hearing as module
 from server.services.worker.hearing import Hearing
-from server.wire.bells import ring
+from server.wire.bells import Bells, ring
 from server.wire.connection import Wire
 from tests.support.nats import Nats
 from tests.support.runs import a_run
@@ -80,6 +80,25 @@ async def test_one_without_a_place_leaves_the_bell_to_others(
     assert full.rings == heard
     full.active.remove(live)
     await until(lambda: full.rings > heard)
+
+
+async def test_a_place_that_becomes_free_while_bells_are_left_to_others_is_seen(
+    workers: list[Worker], server: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, _ = workers
+    await until(lambda: full.rings)
+    live = full.active.add(a_run(RunState.RUNNING))
+    ignore = Bells.ignore
+
+    async def ignore_while_it_ends(bells: Bells) -> None:
+        await ignore(bells)
+        full.active.remove(live)
+
+    monkeypatch.setattr(Bells, "ignore", ignore_while_it_ends)
+    before = full.rings
+    await ring(server, "build", everybody=True)
+    await until(lambda: full.rings > before)
+    monkeypatch.undo()
 
 
 async def test_a_worker_of_other_pools_hears_their_bells(
