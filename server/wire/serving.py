@@ -93,6 +93,9 @@ class _Answers:
 
     async def take(self, subject: str, reply: str, data: bytes) -> None:
         """Answer a request beside others, as soon as there is a place."""
+        if not subjects.is_answered(subject, reply):
+            logger.warning("%s is not answered: %r is no inbox of whoever asks", subject, reply)
+            return
         await self._places.acquire()
         task = asyncio.create_task(self._answer(subject, reply, data), name=f"answer {subject}")
         self._tasks.add(task)

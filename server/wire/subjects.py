@@ -75,6 +75,18 @@ def inbox(host: str) -> str:
     return f"{PREFIX}.inbox.{_token(host)}"
 
 
+def is_answered(asked: str, reply: str) -> bool:
+    """Return whether what was asked on a subject is answered on another one.
+
+    On nothing but inboxes, and for a worker on its own: elsewhere an answer would be a request,
+    made with the rights of whoever answers.
+    """
+    match asked.removeprefix(f"{PREFIX}.").split("."):
+        case [side, host, _] if side == TO_SERVERS:
+            return reply.startswith(f"{PREFIX}.inbox.{host}.")
+    return reply.startswith(f"{PREFIX}.inbox.")
+
+
 def parse(subject: str) -> Asked:
     """Read a subject of `to_servers` or `to_worker`.
 

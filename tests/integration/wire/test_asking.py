@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from nats import connect as connect_client
 
 from server.errors import (
     ArchiveDamagedError,
@@ -27,6 +28,7 @@ from server.wire.messages import (
     Claim,
     Claimed,
     Found,
+    Hello,
     Lines,
     Place,
     Positions,
@@ -34,7 +36,9 @@ from server.wire.messages import (
     Secrets,
     Signal,
     Sought,
+    Standing,
     Start,
+    WorkerState,
 )
 from server.wire.serving import FromServer, serve_servers, serve_workers
 from server.wire.values import parts_of
@@ -437,3 +441,40 @@ def test_the_connection_is_given_up_after_so_many_requests_one_after_the_other()
     assert not timed_out(6, 8, received=6)  # something has come
     assert not timed_out(8, 10, received=6)
     assert timed_out(10, 12, received=6)
+
+
+async def test_no_answer_is_sent_where_it_would_be_a_request_of_another_worker(
+    nats: Nats, connect: Connect
+) -> None:
+    """What answers a hello reads as a claim: its runs would be a worker's that never hears."""
+    claims: list[str] = []
+
+    async def claim(host: str, _request: Claim) -> Claimed:
+        claims.append(host)
+        return NOTHING
+
+    async def hello(_host: str, _request: Hello) -> Standing:
+        return Standing(
+            state=WorkerState.ACTIVE,
+            lease_seconds=30,
+            beat_seconds=5,
+            pools=(),
+            labels=(),
+            places=9,
+        )
+
+    said = Hello(name="name", version="1", pools=(), labels=(), places=9)
+    server, worker = await connect(nats.url, "server"), await connect(nats.url, "worker")
+    async with serve_workers(server, {"claim": claim, "hello": hello}):
+        liar = await connect_client(nats.url)
+        await liar.publish(
+            subjects.to_servers("liar", "hello"),
+            encode(parts_of(said)),
+            reply=subjects.to_servers("victim", "claim"),
+        )
+        await liar.flush()
+        await liar.close()
+        assert (await Servers(worker, "worker").ask(said)).places == 9
+        await Servers(worker, "worker").ask(ASK)
+
+    assert claims == ["worker"]

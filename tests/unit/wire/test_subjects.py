@@ -52,3 +52,20 @@ def test_each_name_has_a_token_of_its_own_that_no_pattern_matches(one: str, othe
 def test_what_is_no_subject_of_ours_is_refused(subject: str) -> None:
     with pytest.raises(WireError):
         subjects.parse(subject)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reply", "answered"),
+    [
+        (subjects.to_servers("w.1", "beat"), f"{subjects.inbox('w.1')}.a.b", True),
+        (subjects.to_servers("w.1", "beat"), f"{subjects.inbox('w.12')}.a.b", False),
+        (subjects.to_servers("w.1", "beat"), subjects.to_servers("w.1", "claim"), False),
+        (subjects.to_servers("w.1", "beat"), "", False),
+        (subjects.to_worker("w.1", "read"), f"{subjects.inbox('server')}.a.b", True),
+        (subjects.to_worker("w.1", "read"), subjects.to_worker("w.2", "stop"), False),
+    ],
+)
+def test_a_request_is_answered_in_an_inbox_of_whoever_asks(
+    asked: str, reply: str, *, answered: bool
+) -> None:
+    assert subjects.is_answered(asked, reply) is answered
