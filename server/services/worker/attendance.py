@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from server.errors import DatabaseUnavailableError, NoAnswerError, TailrunError
@@ -61,15 +61,20 @@ class Attendance:
             heard = await self.hello()
 
     async def run(self) -> None:
-        """Beat, forever; the owner cancels it."""
-        while True:
-            await asyncio.sleep(self._pause_seconds())
-            running = self._active.running
-            if not await self._heard(Beat(running=running)):
-                continue
-            for stop in self._standing.stops if self._standing is not None else ():
-                with suppress(TailrunError):  # it has ended meanwhile, or is asked for again
-                    await self._stop(stop)
+        """Beat, forever; the owner cancels it. A stop that takes long keeps it from no beat."""
+        stopping: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(self._pause_seconds())
+                heard = await self._heard(Beat(running=self._active.running))
+                stops = self._standing.stops if heard and self._standing is not None else ()
+                if stops and (stopping is None or stopping.done()):
+                    stopping = group.create_task(self._stop_all(stops), name="stops")
+
+    async def _stop_all(self, stops: Sequence[StopWanted]) -> None:
+        for stop in stops:
+            with suppress(TailrunError):  # it has ended meanwhile, or is asked for again
+                await self._stop(stop)
 
     def _pause_seconds(self) -> float:
         if self._standing is None or self._problem is not None:

@@ -43,6 +43,7 @@ class Worker:
     def __init__(self, servers: Servers) -> None:
         self.stops: list[StopWanted] = []
         self.told: list[Standing] = []
+        self.stops_end = True
         self.attendance = Attendance(
             cast("Any", servers),
             HELLO,
@@ -53,6 +54,8 @@ class Worker:
 
     async def _stop(self, wanted: StopWanted) -> None:
         self.stops.append(wanted)
+        if not self.stops_end:
+            await asyncio.Event().wait()
         raise NoActiveRunError("it has ended meanwhile")
 
 
@@ -96,6 +99,15 @@ async def test_it_beats_and_does_the_stops_that_were_asked_for_meanwhile() -> No
     assert servers.asked[1] == Beat(running=0)
     assert set(worker.stops) == {STOP}
     assert worker.told == [STANDING]  # a stop is none of its facts
+
+
+async def test_a_stop_that_takes_long_keeps_it_from_no_beat_and_is_begun_once() -> None:
+    servers = Servers(STANDING, replace(STANDING, stops=(STOP,)))
+    worker = Worker(servers)
+    worker.stops_end = False
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(servers.asked) > 9)
+    assert worker.stops == [STOP]
 
 
 async def test_a_lease_that_is_over_lets_it_claim_no_more() -> None:
