@@ -316,6 +316,7 @@ SERVERS_WORDS: dict[str, tuple[str, Add]] = {
     "backup": ("back the database up into a file", _backup),
     "restore": ("restore a backup into an empty database", _backup),
     "doctor": ("look at how safe an installation is", _nothing),
+    "worker": ("run what servers have stored for the pools of this host", _nothing),
     "keeper": ("be a keeper that is a service of its own", _keeper),
 }
 """The others, which the server reads itself; here for completion and manual alone."""

@@ -9,6 +9,7 @@ from server.wire.engine import Engine
 async def test_what_waits_to_be_sent_goes_before_the_question_whether_it_has_come() -> None:
     """Else a host would take itself for one that is heard, and listened to, before it is."""
     heard: list[str] = []
+    left = asyncio.Event()
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
@@ -17,6 +18,8 @@ async def test_what_waits_to_be_sent_goes_before_the_question_whether_it_has_com
             if line == "PING":
                 writer.write(b"PONG\r\n")
         writer.close()
+        await writer.wait_closed()
+        left.set()
 
     async def take(_subject: str, _reply: str, _data: bytes) -> None:
         raise AssertionError("nothing comes")
@@ -30,5 +33,6 @@ async def test_what_waits_to_be_sent_goes_before_the_question_whether_it_has_com
         assert heard == ["CONNECT", "PING", "SUB", "PING"]
     finally:
         await engine.drop()
+        await left.wait()
         server.close()
         await server.wait_closed()
