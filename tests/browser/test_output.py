@@ -26,6 +26,31 @@ INERT = [
     *("a link", "the clipboard", "the title", "the screen", "unterminated", "the next line"),
 ]
 
+MORE_ROOM_FOR_A_FRAME = """
+async (log) => {
+  const less = `${log.clientHeight - 100}px`;
+  const frames = async (count) => {
+    for (; count > 0; count -= 1) await new Promise(requestAnimationFrame);
+  };
+  log.style.maxHeight = less;
+  await frames(4);
+  await new Promise((seen) => {
+    let sizes = 0;
+    const resizes = new ResizeObserver(() => {
+      sizes += 1;
+      if (sizes === 1) return;
+      resizes.disconnect();
+      log.style.maxHeight = less;
+      seen();
+    });
+    resizes.observe(log);
+    requestAnimationFrame(() => requestAnimationFrame(() => (log.style.maxHeight = "")));
+  });
+  await frames(4);
+}
+"""
+"""As where a notice above the output goes, and is there again at once."""
+
 # 500,000 lines of 100 bytes, then a line that comes when the gate is opened.
 FLOOD = "seq -f '%099.0f' 500000"
 FLOOD_LINES = 500_000
@@ -103,6 +128,19 @@ async def test_the_output_is_followed_until_a_person_looks_elsewhere(
     gate.open()
     await expect(tab.log).to_contain_text("Succeeded")
     assert await tab.lines() == lines(600)
+
+
+async def test_the_output_is_followed_while_a_notice_above_it_goes_and_comes(
+    client: Client, open_tab: OpenTab, gate: Gate
+) -> None:
+    run = await client.run("; ".join([numbered(1, 300), gate.wait, numbered(301, 302)]))
+    tab = await open_tab(client, f"/runs/{run}")
+    await expect(tab.log).to_contain_text("line 300 ")
+    await until_true(tab.at_end)
+    await tab.log.evaluate(MORE_ROOM_FOR_A_FRAME)
+    await expect(tab.button("Follow")).to_have_attribute("aria-pressed", "true")
+    gate.open()
+    await expect(tab.log).to_contain_text("line 302 ")
 
 
 async def test_colours_are_shown(client: Client, open_tab: OpenTab) -> None:

@@ -47,6 +47,12 @@ export class Scrolling {
     this.top = this.scroller.scrollTop;
   }
 
+  /** The view has another size: where more room has moved the bar, nobody has scrolled. */
+  resized() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (scrollTop < this.top && scrollTop + clientHeight > scrollHeight - OWN_PX) this.top = scrollTop;
+  }
+
   /** What comes now is not the browser's scrolling: the bar goes with it at once. */
   release() {
     clearTimeout(this.rest);

@@ -189,6 +189,7 @@ export class OutputWindow {
 
   #resized() {
     const { scroller, view } = this.parts;
+    this.scrolling.resized();
     // Rows that were wider, or had more room, keep none of it: they would not wrap.
     if (this.room !== scroller.clientWidth) Object.assign(this, { room: scroller.clientWidth, width: 0 });
     if (this.width === 0) view.parentElement.style.minWidth = "";
