@@ -14,7 +14,7 @@ from server.wire import subjects
 from server.wire.keys import SEED, USER, UserKey, checksum
 from tests.support.certificates import Pair
 from tests.support.proxies import PLACES, free_port
-from tests.support.waiting import patience
+from tests.support.waiting import patience, until
 
 
 class Host(NamedTuple):
@@ -118,9 +118,12 @@ class Nats:
                 process.send_signal(signal.SIGKILL)
             await process.wait()
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         """Have it do nothing, and keep its connections."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        # A thread that is at work stops a moment later, and may answer until then.
+        await until(lambda: all(") T " in one.read_text() for one in tasks.glob("*/stat")))
 
     def thaw(self) -> None:
         """Have it go on."""

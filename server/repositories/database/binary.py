@@ -54,7 +54,8 @@ class BinaryConnection:
     @property
     def usable(self) -> bool:
         """Whether it is open and outside of transactions; notices what the server closed."""
-        return bool(self._library.PQconsumeInput(self._pgconn)) and self._idle
+        # The first time it may read the server's last words, and only then the end behind them.
+        return all(self._library.PQconsumeInput(self._pgconn) for _ in range(2)) and self._idle
 
     async def execute(
         self, sql: str, parameters: Parameters, *, deadline: datetime | None, timeout_seconds: float

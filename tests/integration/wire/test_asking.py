@@ -251,7 +251,7 @@ async def test_a_connection_that_swallows_all_is_made_anew(nats: Nats, connect: 
     servers = Servers(worker, "w")
     async with serve_workers(server, {"claim": claimed}):
         assert await answers(servers)
-        nats.freeze()
+        await nats.freeze()
         with pytest.raises(NoAnswerError, match="3 times: no answer came in time"):
             await servers.ask(ASK)
         await until(lambda: not worker.connected)

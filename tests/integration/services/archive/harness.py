@@ -21,6 +21,7 @@ from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.archive.archiver import Archiver
 from server.services.archive.followed import Followed
+from server.services.archive.packing import CHUNK_BYTES
 from server.services.faults import Faults
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
@@ -74,7 +75,7 @@ class Outputs(OutputRepository):
 class Site:
     """An Archiver at work, and the runs that it follows."""
 
-    def __init__(self, database: Database, root: Path) -> None:
+    def __init__(self, database: Database, root: Path, *, chunk_bytes: int = CHUNK_BYTES) -> None:
         self.database = database
         self.outputs = Outputs(database)
         self.spool = Spool(root)
@@ -85,6 +86,7 @@ class Site:
             ArchiveSettings(flush_bytes=4096, flush_seconds=0, preview_bytes=PREVIEW_BYTES),
             metrics=metrics,
             faults=self.faults,
+            chunk_bytes=chunk_bytes,
         )
         self.archiving = asyncio.create_task(self.archiver.run())
 

@@ -13,7 +13,8 @@ from server.models import RunState
 from server.output.frames import cut_characters
 from server.repositories.database.database import Database
 from server.repositories.runs import RunRepository
-from server.services.archive import archiver, packing
+from server.services.archive import archiver
+from server.services.archive.packing import Packing
 from server.services.tasks import cancel_and_wait
 from tests.integration.services.archive.harness import PREVIEW_BYTES, LiveLog, Site
 from tests.support.postgres import execute
@@ -150,7 +151,7 @@ async def test_reading_ahead_of_lost_calls_neither_loses_nor_doubles(
 ) -> None:
     """Of runs that have ended with many batches still to be archived."""
     monkeypatch.setattr(archiver, "BATCH_BYTES", 3000)
-    monkeypatch.setattr(packing, "CHUNK_BYTES", 700)
+    monkeypatch.setattr(site.archiver, "_packing", Packing(PREVIEW_BYTES, 700))
     generator = random.Random(seed)
     site.outputs.lose = lambda _call: generator.random() < 0.3
     runs = [await site.run() for _ in range(3)]

@@ -11,7 +11,6 @@ import zstandard
 
 from server.errors import ArchiveDamagedError, RunNotFoundError
 from server.repositories.database.database import Database
-from server.services.archive import packing
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.tasks import cancel_and_wait
@@ -19,12 +18,9 @@ from tests.integration.services.archive.harness import Site
 
 
 @pytest.fixture
-async def site(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Site]:
+async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
     """Provide an Archiver that makes small chunks, so that an output has many."""
-    monkeypatch.setattr(packing, "CHUNK_BYTES", 100)
-    site = Site(database, tmp_path)
+    site = Site(database, tmp_path, chunk_bytes=100)
     yield site
     await cancel_and_wait(site.archiving)
 
