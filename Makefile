@@ -30,7 +30,8 @@ test: $(VENV)/.test-installed $(VENV)/.$(WSCAT) $(VENV)/.$(OPENAPI_TYPESCRIPT) \
 		nats-server
 	@scripts/run-tests
 
-bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websocketd browser
+bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websocketd browser \
+		nats-server openssl
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(VENV)/.test-installed

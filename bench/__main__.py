@@ -14,6 +14,7 @@ from bench.bearer import bearer
 from bench.client import client
 from bench.crowd import crowd, many, stalled
 from bench.held import held
+from bench.hosts import hosts
 from bench.late import late
 from bench.latency import latency
 from bench.listing import listing
@@ -25,7 +26,10 @@ from bench.starts import fresh, starts
 from bench.throughput import throughput
 
 FIRST = (throughput, latency, starts, late, crowd, many)
-LATER = (memory, stalled, listing, held, bearer, page, search, client, applying, fresh)
+LATER = (
+    *(memory, stalled, listing, held, bearer),
+    *(page, search, client, applying, hosts, fresh),
+)
 MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
 PARTS = {"opening": opening}  # of a measure, for who works on that part
 ENOUGH_RUNS = 5  # with fewer samples a median tells little
@@ -54,11 +58,11 @@ def main() -> None:
 
 
 def _title(given: argparse.Namespace) -> str | None:
-    """Return what a report replaces: the one on a busy machine, on the page alone, or on all."""
+    """Return what a report replaces: the one on a busy machine, on one measure, or on all."""
     if given.busy:
         return "busy"
-    if given.measures == ["page"]:
-        return "page"
+    if given.measures in [["page"], ["hosts"]]:
+        return str(given.measures[0])
     return None if given.measures else "latest"
 
 

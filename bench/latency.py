@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import content, peers
 from bench.marks import LOUD
 from bench.peers import Serving
-from bench.service import Service, start_run
+from bench.service import Served, Service, start_run
 from bench.session import Figure, Session
 from bench.viewers import Job, Stream, watching
 from bench.write import LINE_BYTES, MB
@@ -54,11 +54,11 @@ def viewed(own: Path, lines: int, serving: Callable[[], Serving]) -> Iterator[Fi
 
 @contextmanager
 def ours(
-    service: Service, kind: str, ticks: list[str], before: list[str] | None = None, size: int = 0
+    service: Served, kind: str, ticks: list[str], before: list[str] | None = None, size: int = 0
 ) -> Iterator[Stream]:
     """Have them written by a run that has written, and had archived, so much before."""
     first = "" if before is None else content.script(before).removeprefix("exec ") + " && "
-    run_id = start_run(service.port, first + content.script(ticks))
+    run_id = start_run(service.port, first + content.script(ticks), service.pool)
     service.await_archived(run_id, size)
     stream = Stream.of(service.port, run_id, kind)
     yield stream._replace(path=f"{stream.path}&offset={size}")

@@ -48,6 +48,15 @@ def memory(pid: int, what: str = "VmRSS") -> int:
     return int(status.split(f"{what}:")[1].split()[0]) * 1024
 
 
+def own_memory(pid: int) -> dict[str, int]:
+    """Return a process's own bytes: PSS, with its part of what it shares, and USS, without."""
+    told = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").split("\n")[1:]
+    sizes = {
+        name: int(rest.split()[0]) * 1024 for name, rest in (one.split(":") for one in told if one)
+    }
+    return {"PSS": sizes["Pss"], "USS": sizes["Private_Clean"] + sizes["Private_Dirty"]}
+
+
 @contextmanager
 def growth(*pids: int) -> Iterator[dict[int, int]]:
     """Tell, once it is left, by how many bytes the resident memory of processes grew at most."""

@@ -4,10 +4,14 @@ from typing import NamedTuple
 
 SLOW = "a line at a time"
 LOUD = "beside a loud run"
+BEYOND = "≤+"
 
 
 class Mark(NamedTuple):
-    """A bound on somebody's figure, or on its ratio to that of somebody `beside`."""
+    """A bound on somebody's figure, or on its ratio to that of somebody `beside`.
+
+    With the sign BEYOND the bound is on what it is more than that one.
+    """
 
     measure: str
     who: str
@@ -105,6 +109,17 @@ search     | a viewer, beside 8 searches | 99th percentile | ≤ 2 | a viewer
 client     | tailrun run, 1 GB | from start to exit code | ≥ 0.8 | curl -N, 1 GB
 applying   | 1,000 commands        | applied | ≤ 2000
 applying   | 1,000 commands, again | applied | ≤ 2000
+hosts      | worker, echo hi    | first byte | ≤+ 10 | local, echo hi
+hosts      | worker, a line     | median     | ≤ 2.5 | local, a line
+hosts      | worker, 100 MB     | delivered  | ≥ 0.7 | local, 100 MB
+hosts      | worker, at once    | started and ended | ≥ 1 | local, at once
+hosts      | NATS is back       | a line     | ≤ 1
+hosts      | NATS is back       | a start    | ≤ 1
+hosts      | NATS is back       | a stop     | ≤ 1
+hosts      | engine             | memory     | ≤ 25
+hosts      | worker             | memory     | ≤ 65
+hosts      | default            | started    | ≤ 1.1  | default, before
+hosts      | default            | memory     | ≤ 1.05 | default, before
 listing    | 1,000,000 runs | slowest list        | ≤ 10
 """
 MARKS = [_of(row) for row in TABLE.strip().splitlines()]

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.marks import MARKS
+from bench.marks import BEYOND, MARKS
 from bench.session import Figure, Key
 
 RESULTS = Path(__file__).with_name("results")
@@ -54,11 +54,14 @@ def marks_of(samples: Samples) -> Iterator[list[str]]:
     for measure, who, figure, sign, bound, beside, beside_figure in MARKS:
         own, other = (measure, figure, who), (measure, beside_figure or figure, beside)
         if own in medians and (other in medians or not beside):
-            value = medians[own] / (medians[other] if beside else 1)
+            value, of = medians[own], samples[own][0][0].unit
+            if beside and sign == BEYOND:
+                value, of = value - medians[other], f"{of} beyond {beside} {beside_figure}".rstrip()
+            elif beside:
+                value, of = value / medians[other], f"times {beside} {beside_figure}".rstrip()
             is_reached = value >= bound if sign == "≥" else value <= bound
-            of = f"times {beside} {beside_figure}".rstrip() if beside else samples[own][0][0].unit
             told = "reached" if is_reached else "**missed**"
-            yield [measure, f"{who}: {figure}", f"{sign} {bound:g} {of}", _number(value), told]
+            yield [measure, f"{who}: {figure}", f"{sign[0]} {bound:g} {of}", _number(value), told]
 
 
 def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

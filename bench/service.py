@@ -76,23 +76,22 @@ def ask(port: int, method: str, path: str, body: object = None) -> bytes:
     return data
 
 
-def start_run(port: int, script: str) -> str:
-    answer = ask(port, "POST", f"{API}/commands/", {"name": "bench", "script": script})
+def start_run(port: int, script: str, pool: str = "") -> str:
+    answer = ask(port, "POST", f"{API}/commands/", definition(script, pool))
     return str(json.loads(answer)["run"]["id"])
 
 
-class Service:
-    """A running service: its API, its database, its processes."""
+def definition(script: str, pool: str = "") -> dict[str, str]:
+    """Return the command that is measured; of a pool, if it is to be run by workers."""
+    return {"name": "bench", "script": script} | ({"pool": pool} if pool else {})
 
-    def __init__(self, process: "subprocess.Popen[str]", state: Path) -> None:
-        assert process.stdout is not None
-        lines = (re.search(r"http://\S+?:(\d+)/", line) for line in process.stdout)
-        self.port = next(int(found[1]) for found in lines if found)
-        self.pid = process.pid
-        [self.keeper_pid] = _keepers(state)
-        self.database_url = f"postgresql://postgres@/postgres?host={state / 'database'}"
-        self._lock = state / "database" / "postmaster.pid"
-        self._connection = psycopg2.connect(self.database_url)
+
+class Served:
+    """A server's API and database; what is started there is of the pool, if there is one."""
+
+    def __init__(self, port: int, database_url: str, pool: str = "") -> None:
+        self.port, self.pool, self.database_url = port, pool, database_url
+        self._connection = psycopg2.connect(database_url)
         self._connection.autocommit = True
 
     def call(self, method: str, path: str, body: object = None) -> Any:
@@ -104,7 +103,7 @@ class Service:
             return cursor.fetchall() if cursor.description else []
 
     def finish(self, script: str) -> str:
-        run_id = start_run(self.port, script)
+        run_id = start_run(self.port, script, self.pool)
         self.await_state(run_id, "succeeded")
         return run_id
 
@@ -135,10 +134,34 @@ class Service:
             digest.update(data)
         assert digest.hexdigest() == sha256, f"run {run_id} was archived with other bytes"
 
+    def used(self) -> dict[str, float]:
+        """Return the seconds of CPU time that it has taken, by who has."""
+        raise NotImplementedError
+
     def cpu(self, since: Mapping[str, float] | None = None) -> dict[str, float]:
-        now = {
+        now = self.used()
+        return {who: seconds - (since[who] if since else 0) for who, seconds in now.items()}
+
+
+class Service(Served):
+    """A running service: its API, its database, its processes."""
+
+    def __init__(self, process: "subprocess.Popen[str]", state: Path) -> None:
+        assert process.stdout is not None
+        lines = (re.search(r"http://\S+?:(\d+)/", line) for line in process.stdout)
+        port = next(int(found[1]) for found in lines if found)
+        super().__init__(port, f"postgresql://postgres@/postgres?host={state / 'database'}")
+        self.pid = process.pid
+        [self.keeper_pid] = _keepers(state)
+        self._lock = state / "database" / "postmaster.pid"
+
+    def used(self) -> dict[str, float]:
+        """Return the seconds of CPU time that it has taken, by who has."""
+        return {
             "server CPU s": machine.cpu_seconds(self.pid),
             "keeper CPU s": machine.cpu_seconds(self.keeper_pid),
-            "database CPU s": machine.family_cpu_seconds(int(self._lock.read_text().split()[0])),
+            "database CPU s": self.database_cpu_seconds(),
         }
-        return {who: seconds - (since[who] if since else 0) for who, seconds in now.items()}
+
+    def database_cpu_seconds(self) -> float:
+        return machine.family_cpu_seconds(int(self._lock.read_text().split()[0]))

@@ -20,7 +20,7 @@ from unittest import mock
 
 from bench import peers, wire
 from bench.peers import AT_A_TIME
-from bench.service import API, ROOT, Service, ask, serving
+from bench.service import API, ROOT, Served, Service, ask, definition, serving
 from bench.session import Figure, Session
 from bench.viewers import Job, Stream, view
 
@@ -41,8 +41,8 @@ def starts(session: Session) -> None:
         session.in_turn({**contenders, "bare asyncio": partial(_bare, own, runs)})
 
 
-def ours(service: Service, runs: int, token: str = "") -> Iterator[Figure]:
-    body = {"name": "bench", "script": "echo hi"}
+def ours(service: Served, runs: int, token: str = "") -> Iterator[Figure]:
+    body = definition("echo hi", service.pool)
     post = wire.request("POST", f"{API}/commands/", service.port, body, wire.by(token))
     before, cpu = service.query(ENDED)[0][0], service.cpu()
     seconds = _seconds(service.port, post, runs, lambda: service.query(ENDED)[0][0] - before)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import content, peers
 from bench.marks import SLOW
 from bench.peers import Serving
-from bench.service import Service
+from bench.service import Served
 from bench.session import Figure, Session
 from bench.viewers import Job, Stream, view
 from bench.write import BLOCK_LINES, LINE_BYTES, MB
@@ -42,10 +42,11 @@ def throughput(session: Session) -> None:
 
 
 def ours(
-    size: int, sha256: str, service: Service, command: list[str], kind: str, token: str = ""
+    size: int, sha256: str, service: Served, command: list[str], kind: str, token: str = ""
 ) -> Iterator[Figure]:
     before, script = service.cpu(), content.script(command)
-    job = Job(Stream(service.port, kind, token=token), script=script, capacity=int(size * ROOM))
+    stream, room = Stream(service.port, kind, token=token), int(size * ROOM)
+    job = Job(stream, script=script, pool=service.pool, capacity=room)
     result = view(job, sha256)
     seconds = service.archived_at(result.run_id, result.closed_at) - result.start
     details = service.cpu(before) | {"viewer CPU s": result.cpu_seconds}

@@ -49,6 +49,7 @@ class Job(NamedTuple):
 
     stream: Stream
     script: str | None = None
+    pool: str = ""  # of the run that is started
     viewers: int = 1
     capacity: int = 0
     blind: bool = False
@@ -92,7 +93,7 @@ class Viewer:
     def ask(self) -> None:
         stream = self.job.stream
         if self.job.script is not None:
-            self.run_id = start_run(stream.port, self.job.script)
+            self.run_id = start_run(stream.port, self.job.script, self.job.pool)
             stream = Stream.of(stream.port, self.run_id, self.kind, stream.token)
         self.connection.connect(("127.0.0.1", stream.port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -38,10 +38,19 @@ def test_a_mark_beside_somebody_is_the_ratio_of_medians() -> None:
     ]
 
 
+def test_a_mark_beyond_somebody_is_the_difference_of_medians() -> None:
+    samples = {
+        ("hosts", "first byte", f"{who}, echo hi"): [(Figure("", value, "ms"), 0.0)] * 3
+        for who, value in {"local": 8.0, "worker": 18.5}.items()
+    }
+    found = [row[2:] for row in report.marks_of(samples)]
+    assert found == [["≤ 10 ms beyond local, echo hi", "10.5", "**missed**"]]
+
+
 def test_the_readme_has_a_place_for_each_lasting_report() -> None:
     page = report.README.read_text(encoding="utf-8")
-    assert all(page.count(f"<!-- {of}latest -->\n") == 1 for of in ("", "end of "))
-    assert all(page.count(f"<!-- {of}busy -->\n") == 1 for of in ("", "end of "))
+    for title in ("latest", "busy", "page", "hosts"):
+        assert all(page.count(f"<!-- {of}{title} -->\n") == 1 for of in ("", "end of "))
 
 
 def _frame(payload: bytes) -> bytes:
