@@ -26,6 +26,9 @@ LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}=[A-Za-z0-9_.-]{1,64}\Z")
 DEFAULT_POOL = "default"
 """Of its workers one runs what requires labels and names no pool."""
 
+LOST_AFTER_SECONDS = 300.0
+"""So long a run's host is away before the run is given up, where that is wanted."""
+
 
 class ParameterType(StrEnum):
     """What values a parameter takes."""
@@ -120,12 +123,21 @@ class Notify:
     on: frozenset[str]
 
 
+class OnUnreachable(StrEnum):
+    """What becomes of a run whose host is away: it waits, is given up, or is tried again, too."""
+
+    WAIT = "wait"
+    LOSE = "lose"
+    RETRY = "retry"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a command says of its runs; None, or empty: as the settings say.
 
     Times are in seconds, from a moment in the run or its stop. A worker of the `pool` runs it that
     has all labels that it `requires`, each `key=value`; with labels alone one of DEFAULT_POOL.
+    `lost_after_seconds`, LOST_AFTER_SECONDS without, count from when its host was last heard of.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -140,6 +152,8 @@ class Options:
     notify: tuple[Notify, ...] = ()
     pool: str | None = None
     requires: tuple[str, ...] = ()
+    on_unreachable: OnUnreachable | None = None
+    lost_after_seconds: float | None = None
 
     @classmethod
     def of(cls, stored: object) -> "Options":
@@ -172,6 +186,11 @@ class Options:
     def pool_of_workers(self) -> str | None:
         """The pool of which a worker is to claim its runs; None: the server runs them itself."""
         return DEFAULT_POOL if self.pool is None and self.requires else self.pool
+
+    @property
+    def leased(self) -> bool:
+        """Whether its host ends its runs when its lease is over: others may be started then."""
+        return self.on_unreachable is OnUnreachable.RETRY
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -398,4 +417,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "notify": _notify,
     "pool": _of(str),
     "requires": _labels,
+    "on_unreachable": OnUnreachable,
+    "lost_after_seconds": _of((int, float)),
 }

@@ -12,6 +12,7 @@ from server.definition import (
     CauseKind,
     Concurrency,
     Notify,
+    OnUnreachable,
     Options,
     Parameter,
     ParameterType,
@@ -38,6 +39,8 @@ ALL = Options(
     notify=(Notify(target="chat", on=frozenset({"failed", "late"})),),
     pool="build",
     requires=("arch=arm64", "gpu=yes"),
+    on_unreachable=OnUnreachable.RETRY,
+    lost_after_seconds=90,
 )
 
 

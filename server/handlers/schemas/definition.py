@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from server.definition import KEY, LABEL, Beyond, Options
+from server.definition import KEY, LABEL, LOST_AFTER_SECONDS, Beyond, OnUnreachable, Options
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import PartSchema, ShortDict, ShortList
 from server.handlers.schemas.names import VARIABLE_NAME, not_ours
@@ -21,6 +21,7 @@ MAX_CONCURRENT = 1000
 MAX_RETRIES = 20
 MAX_SECONDS = 366 * 86400.0
 DAY_SECONDS = 86400.0
+LEAST_AWAY_SECONDS = 60.0
 PATH_BYTES = 4096
 POLICIES = ("stop", "head_and_tail")
 EVENTS = ("failed", "recovered", "succeeded", "late", "long")
@@ -248,6 +249,24 @@ class OptionsFields:
             "description": "labels that the worker is to have, all of them; without a pool it is"
             " one of `default`",
             "example": [],
+        },
+    )
+    on_unreachable = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([one.value for one in OnUnreachable]),
+        metadata={
+            "description": "when a run's host is away: `wait` for it, which is as without; `lose`:"
+            " the run ends as lost; `retry`: that, and a new one is started",
+            "example": None,
+        },
+    )
+    lost_after_seconds = fields.Float(
+        allow_none=True,
+        validate=validate.Range(min=LEAST_AWAY_SECONDS, max=7 * DAY_SECONDS),
+        metadata={
+            "description": "so long it is away before that, with `lose` and `retry`; without it"
+            f" {LOST_AFTER_SECONDS:.0f}",
+            "example": None,
         },
     )
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
-from server.definition import Beyond, ParameterType
+from server.definition import Beyond, OnUnreachable, ParameterType
 from server.handlers.http.rendering import AnswerSchema, SortedField
 
 
@@ -90,6 +90,15 @@ class OptionsAnswer:
     notify = fields.List(fields.Nested(NotifyAnswerSchema), attribute="command.options.notify")
     pool = fields.String(attribute="command.options.pool", allow_none=True)
     requires = fields.List(fields.String(), attribute="command.options.requires")
+    on_unreachable = fields.Enum(
+        OnUnreachable,
+        by_value=fields.String,
+        attribute="command.options.on_unreachable",
+        allow_none=True,
+    )
+    lost_after_seconds = fields.Float(
+        attribute="command.options.lost_after_seconds", allow_none=True
+    )
     options_truncated = fields.Boolean(
         attribute="command.options_truncated",
         metadata={

@@ -114,6 +114,15 @@ async def test_a_definition_is_changed_field_by_field_and_taken_away_by_null(api
     assert {name: emptied[name] for name in nothing} == {**nothing, "parameters": []}
 
 
+async def test_a_command_says_what_becomes_of_runs_whose_host_is_away(api: Api) -> None:
+    said = {"on_unreachable": "retry", "lost_after_seconds": 60.0}
+    command = await api.create("true", start=False, **said)
+    assert {name: command[name] for name in said} == said
+    path = f"commands/{command['id']}"
+    changed = await api.call("PATCH", path, json={"on_unreachable": None}, status=200)
+    assert (changed["on_unreachable"], changed["lost_after_seconds"]) == (None, 60)
+
+
 async def test_a_key_is_one_commands_alone(api: Api) -> None:
     first = await api.create("true", start=False, key="backup", name="first")
     taken = {"name": "n", "script": "true", "key": "backup"}
@@ -219,6 +228,9 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "pool": ({"pool": "Build"}, ["pool"]),
     "label": ({"requires": ["arch"]}, ["requires"]),
     "label twice": ({"requires": ["a=b", "a=b"]}, ["requires"]),
+    "host away": ({"on_unreachable": "rerun"}, ["on_unreachable"]),
+    "lost at once": ({"lost_after_seconds": 59}, ["lost_after_seconds"]),
+    "lost never": ({"lost_after_seconds": 604801}, ["lost_after_seconds"]),
 }
 
 
