@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.database import Stored, open_database, recover
+from server.definition import DEFAULT_POOL
 from server.models import Run
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
@@ -21,7 +22,7 @@ from server.services.events.labels import Labels
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.local import LocalHost
 from server.services.hosts.pools import Pools
-from server.services.hosts.unclaimed import Unclaimed, Waiting
+from server.services.hosts.unclaimed import NO_HOST, Unclaimed, Waiting
 from server.services.requests import Requests
 from server.services.running import assembly
 from server.services.running.claiming import Claiming
@@ -61,10 +62,12 @@ async def open_base(
     address = _address(settings)
     ground = open_ground(stack, settings)
     stored = await open_database(stack, settings, ground)
-    core = await open_core(stack, settings, environment, ground, stored.ledger)
+    here = settings.runs.local_worker
+    core = await open_core(stack, settings, environment, ground, stored.ledger, runs_here=here)
     await recover(settings, ground, stored, core)
-    begin(stack, ground, core)
-    meeting = await _meeting(stack, address, ground, stored, core)
+    if here:
+        begin(stack, ground, core)
+    meeting = await _meeting(stack, address, ground, stored, core if here else None)
     audit = Audit(AuditRepository(stored.database), Journal(ground.state.path / JOURNAL_FILE))
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
@@ -74,7 +77,7 @@ async def open_base(
     claiming = _claiming(stored, core, settings.runs) if settings.runs.worker_pools else None
     unclaimed.on_ready = _ready(claiming, meeting)
     hosts = _hosts(own, ground, stored, unclaimed, claiming)
-    starts = _starts(ground, stored, core, hosts, unclaimed)
+    starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
     events = _events(ground, stored, hosts, commands)
     unclaimed.on_ended = events.run_told
     ground.tasks.start(unclaimed.run(), "runs of pools")
@@ -121,7 +124,11 @@ def _address(settings: Settings) -> "Address | None":
 
 
 async def _meeting(
-    stack: AsyncExitStack, address: "Address | None", ground: Ground, stored: Stored, core: Core
+    stack: AsyncExitStack,
+    address: "Address | None",
+    ground: Ground,
+    stored: Stored,
+    core: Core | None,
 ) -> "Meeting | None":
     """Meet the other hosts, where there are some; a host by itself imports nothing of that."""
     if address is None:
@@ -199,13 +206,21 @@ def _claiming(stored: Stored, core: Core, settings: RunSettings) -> Claiming:
 
 
 def _starts(
-    ground: Ground, stored: Stored, core: Core, hosts: Hosts, unclaimed: Unclaimed
+    ground: Ground,
+    stored: Stored,
+    core: Core,
+    hosts: Hosts,
+    unclaimed: Unclaimed,
+    *,
+    runs_here: bool,
 ) -> Starts:
     """Have runs stored and started, and those ended whose storing was never confirmed."""
     host = ground.state.host
-    unconfirmed = Unconfirmed(host, hosts, unclaimed, stored.runs, ground.faults)
+    unconfirmed_of = host if runs_here else NO_HOST
+    unconfirmed = Unconfirmed(unconfirmed_of, hosts, unclaimed, stored.runs, ground.faults)
     ground.tasks.start(unconfirmed.run(), "unconfirmed runs")
-    return Starts(host, hosts, stored.runs, core.active.admit)
+    pool = None if runs_here else DEFAULT_POOL
+    return Starts(host, hosts, stored.runs, core.active.admit, pool)
 
 
 def _events(ground: Ground, stored: Stored, hosts: Hosts, commands: CommandRepository) -> Events:

@@ -1,7 +1,7 @@
 """The parts that run commands, whoever keeps their ledger: built in the order of their needs."""
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from server.keeper.client import KeeperClient
@@ -62,13 +62,17 @@ async def open_core(
     ledger: Ledger,
     *,
     chunk_bytes: int = CHUNK_BYTES,
+    runs_here: bool = True,
 ) -> Core:
     """Build what runs commands, with their keeper; `begin` has it work.
 
-    `chunk_bytes` is how much output is archived in one piece.
+    `chunk_bytes` is how much output is archived in one piece. Without `runs_here` nothing will run,
+    and there is no keeper.
     """
     keepers = settings.privileges.keeper_directory
-    keeper = await _keeper(stack, settings)
+    keeper = KeeperClient(keepers or settings.state_dir, launches=keepers is None)
+    if runs_here:
+        await stack.enter_async_context(_opened(keeper, settings))
     metrics, faults = ground.metrics, ground.faults
     archiver = Archiver(
         ledger, settings.archive, metrics=metrics, faults=faults, chunk_bytes=chunk_bytes
@@ -115,13 +119,11 @@ async def _archive_rest(ground: Ground, archiver: Archiver) -> None:
             await archiver.flush()
 
 
-async def _keeper(stack: AsyncExitStack, settings: Settings) -> KeeperClient:
+def _opened(keeper: KeeperClient, settings: Settings) -> AbstractAsyncContextManager[KeeperClient]:
     """Open the keeper: this host's own, or one that is a service of its own."""
-    keepers = settings.privileges.keeper_directory
-    return await stack.enter_async_context(
-        open_keeper(
-            KeeperClient(keepers or settings.state_dir, launches=keepers is None),
-            raise_limit_of if keepers is None else None,
-            bounds_memory=settings.runs.max_run_memory_bytes is not None,
-        )
+    is_own = settings.privileges.keeper_directory is None
+    return open_keeper(
+        keeper,
+        raise_limit_of if is_own else None,
+        bounds_memory=settings.runs.max_run_memory_bytes is not None,
     )

@@ -68,7 +68,7 @@ async def recover(settings: Settings, ground: Ground, stored: Stored, core: Core
         ledger=SqlLedger.of(host, own),
         elsewhere=partial(RunRepository(own).active_elsewhere, host),
         database=stored.database,
-        recovery=core.running.recovery,
+        recovery=core.running.recovery if settings.runs.local_worker else None,
         tasks=ground.tasks,
     ).run()
 

@@ -322,7 +322,8 @@ class NewRun:
 
     `secrets` are the values of secret parameters, which are stored for as long as the run goes on.
     `claimed_at` is when it got its turn, if it needs none any more. `hook_body` is what a hook was
-    sent, which is stored for as long.
+    sent, which is stored for as long. Where its options name no pool it is run by the server that
+    stores it, or waits for a worker of the `pool`.
     """
 
     options: Options = NO_OPTIONS
@@ -334,6 +335,12 @@ class NewRun:
     attempt: int = 1
     retry_of: UUID | None = None
     hook_body: bytes | None = field(default=None, repr=False)
+    pool: str | None = None
+
+    @property
+    def pool_of_workers(self) -> str | None:
+        """The pool of which a worker is to claim it; None: the server runs it itself."""
+        return self.options.pool_of_workers or self.pool
 
 
 PLAIN_RUN = NewRun()

@@ -32,9 +32,12 @@ class Meeting:
 
 
 async def open_meeting(
-    stack: AsyncExitStack, address: Address, ground: Ground, stored: Stored, core: Core
+    stack: AsyncExitStack, address: Address, ground: Ground, stored: Stored, core: Core | None
 ) -> Meeting:
-    """Connect with NATS, now or as soon as it is there; answer workers, and other servers."""
+    """Connect with NATS, now or as soon as it is there; answer workers, and other servers.
+
+    Without a `core` there are no runs here that other servers would ask for.
+    """
     host, database = ground.state.host, stored.database
     wire = Wire(address, host=host, name=f"tailrun server {host}")
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
@@ -50,11 +53,12 @@ async def open_meeting(
     )
     handlers = {**attending.handlers, **hands.handlers}
     await stack.enter_async_context(serve_workers(wire, handlers))
-    running = core.running
-    answers = Answers(
-        core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
-    )
-    await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
+    if core is not None:
+        running = core.running
+        answers = Answers(
+            core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
+        )
+        await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
     return Meeting(wire, Workers(wire), ringing)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from server.definition import DEFAULT_POOL
+from server.errors import StartupError
 from server.handlers.http import keys
 from server.handlers.http.certificate import certificate_of
 from server.handlers.http.listening import auth_at, is_local, listening
@@ -14,7 +16,7 @@ from server.resources import VERSION
 from server.service import service
 from server.services.running.users import check_users, tell_of_root
 from server.settings.access import Auth
-from server.settings.groups import Settings
+from server.settings.groups import NatsSettings, RunSettings, Settings
 from server.state import identity_in
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ async def _serving(
     settings: Settings, environment: Mapping[str, str]
 ) -> AsyncIterator[entry.Started]:
     auth_at(settings.http, settings.access)
+    check_worker(settings.runs, settings.nats)
     check_users(
         settings.privileges,
         embedded=settings.database.url is None,
@@ -49,6 +52,32 @@ async def _serving(
             f"Tailrun {VERSION} serves {at}/ (documentation: {at}/swagger/index.html,"
             f" state: {settings.state_dir})\n",
             tasks.failed,
+        )
+
+
+def check_worker(runs: RunSettings, nats: NatsSettings) -> None:
+    """Check that what is said of the worker inside the server fits together.
+
+    Raises:
+        StartupError: it does not.
+    """
+    if runs.worker_labels and not runs.worker_pools:
+        raise StartupError(
+            f"TAILRUN_WORKER_LABELS has no use without TAILRUN_WORKER_POOLS: name the pools too of"
+            f" which this server is, such as {DEFAULT_POOL}, where commands wait that require"
+            " labels alone."
+        )
+    if runs.local_worker:
+        return
+    if runs.worker_pools:
+        raise StartupError(
+            "TAILRUN_WORKER_POOLS has no use with TAILRUN_LOCAL_WORKER=0: this server runs nothing"
+            " itself. Leave one of them away."
+        )
+    if not nats.url:
+        raise StartupError(
+            "TAILRUN_LOCAL_WORKER=0 needs TAILRUN_NATS_URL: this server runs nothing itself, and"
+            " meets those who do over NATS."
         )
 
 

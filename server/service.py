@@ -200,7 +200,7 @@ async def _add_health(app: web.Application, base: Base, settings: Settings) -> N
     wire = None if base.meeting is None else base.meeting.wire
     app[keys.READINESS] = Readiness(
         database,
-        base.core.keeper,
+        base.core.keeper if settings.runs.local_worker else None,
         base.core.archiver,
         base.ground.faults,
         base.core.active,

@@ -69,8 +69,8 @@ TAKE = f"""
         options="ended.options",
         parameters="ended.parameters",
         secrets="ended.secrets",
-        host="CASE WHEN ended.pool IS NULL THEN %(host)s END",
-        pool="ended.pool",
+        host="CASE WHEN coalesce(ended.pool, %(pool)s::text) IS NULL THEN %(host)s END",
+        pool="coalesce(ended.pool, %(pool)s::text)",
         requires="ended.requires",
     )
 }

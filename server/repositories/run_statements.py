@@ -67,7 +67,7 @@ def new_run_parameters(new: NewRun) -> dict[str, object]:
     One of a pool is held that was asked for by hand; another is started though its storing was not
     confirmed (services.starting.unconfirmed).
     """
-    pool = new.options.pool_of_workers
+    pool = new.pool_of_workers
     return {
         "pool": pool,
         "requires": [*new.options.requires] or None,

@@ -22,7 +22,6 @@ from server.repositories.page import Page
 from server.services.access.audit import Audit
 from server.services.events.events import Events
 from server.services.hosts.hosts import Hosts
-from server.services.parameters import new_run
 from server.services.requests import Requests
 from server.services.starting.starts import Starts
 from server.services.views import CommandView
@@ -93,7 +92,7 @@ class CommandService:
                 group=group,
                 run_as=run_as,
                 key=key,
-                new=new_run(options, asked),
+                new=self._starts.new_run(options, asked),
                 host=self._starts.host,
                 by=by,
                 request=request,

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
 
@@ -30,12 +30,12 @@ NAMED_TARGETS = 10
 
 
 class Readiness:
-    """Asks the parts that the service needs."""
+    """Asks the parts that the service needs; of no `keeper` where it runs nothing itself."""
 
     def __init__(
         self,
         database: Database,
-        keeper: KeeperClient,
+        keeper: KeeperClient | None,
         archiver: Archiver,
         faults: Faults,
         active: ActiveRuns,
@@ -73,7 +73,7 @@ class Readiness:
         low = f"{free} bytes are free; TAILRUN_MIN_FREE_BYTES is {self._min_free_bytes}"
         return {
             "database": "ok" if await self._database.ready() else "cannot be reached",
-            "keeper": await self._check_keeper(),
+            **await self._of_keeper("keeper", self._check_keeper),
             "disk": "ok" if free >= self._min_free_bytes else low,
             "archive": "ok" if lag < MAX_LAG_SECONDS else f"has been waiting for {lag:.0f} s",
             "descriptors": self._check_descriptors(),
@@ -94,14 +94,20 @@ class Readiness:
             "audit": self._audit.problem(),
             "elsewhere": await self._elsewhere(),
             "notifications": await self._undelivered(),
-            "keeper_descriptors": await self._keeper_descriptors(),
+            **await self._of_keeper("keeper_descriptors", self._keeper_descriptors),
         }
 
-    async def _keeper_descriptors(self) -> str:
+    async def _of_keeper(
+        self, part: str, check: Callable[[KeeperClient], Awaitable[str]]
+    ) -> dict[str, str]:
+        return {} if self._keeper is None else {part: await check(self._keeper)}
+
+    @staticmethod
+    async def _keeper_descriptors(keeper: KeeperClient) -> str:
         """Say when the keeper, which an earlier server may have started, may open fewer files."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            soft, _ = resource.prlimit((await self._keeper.open()).pid, resource.RLIMIT_NOFILE)
+            soft, _ = resource.prlimit((await keeper.open()).pid, resource.RLIMIT_NOFILE)
         except (KeeperError, OSError):
             return "not known"
         fewer = soft != resource.RLIM_INFINITY and soft < limit
@@ -132,9 +138,10 @@ class Readiness:
         more = ["and for further targets"] if len(failing) > NAMED_TARGETS else []
         return "; ".join([*named, *more]) or "ok"
 
-    async def _check_keeper(self) -> str:
+    @staticmethod
+    async def _check_keeper(keeper: KeeperClient) -> str:
         try:
-            await self._keeper.open()
+            await keeper.open()
         except KeeperError as error:
             return str(error)
         return "ok"

@@ -128,6 +128,11 @@ class RunSettings:
     max_concurrent_runs: int = setting(
         100, whole(1, MANY), "runs at the same time; further ones are queued"
     )
+    local_worker: bool = setting(
+        True,  # noqa: FBT003
+        boolean,
+        "whether the server runs commands itself; else those without a pool go to the pool default",
+    )
     worker_pools: tuple[str, ...] = setting(
         (), keys, "pools, comma separated, whose commands the server runs, too"
     )

@@ -94,7 +94,7 @@ class Ends:
         failpoint("end.follow")
         retry = await self._ends.take(
             run,
-            retry=follows.retry,
+            retry=None if follows.retry is None else self._starts.placed(follows.retry),
             told=follows.told,
             host=self._starts.host,
             by=_actor(run),

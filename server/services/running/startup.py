@@ -15,6 +15,10 @@ from server.services.tasks import Tasks, retry
 
 DATABASE_RETRY_SECONDS = 1.0
 
+LEFT_RUNS = (
+    "runs that this server has had itself: %d; they stay as they are, and what goes on of them is"
+    " seen by nobody, until it is started with TAILRUN_LOCAL_WORKER=1 again"
+)
 FOREIGN_RUNS = "they stay as they are until somebody stops them (docs/operations.md)"
 
 _MEMORY_REFUSAL = (
@@ -30,7 +34,8 @@ class Startup:
 
     `own` is the connection that the recovery has to itself, so that nobody stores a run of this
     host meanwhile, and `ledger` is the host's over it; `database` is everybody's. `elsewhere`
-    counts the active runs of other hosts, over `own` as well.
+    counts the active runs of other hosts, over `own` as well. `recovery` is None where the server
+    runs nothing itself: then what it has run before is told.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class Startup:
         ledger: Ledger,
         elsewhere: Callable[[], Awaitable[int]],
         database: Database,
-        recovery: Recovery,
+        recovery: Recovery | None,
         tasks: Tasks,
     ) -> None:
         self._migrate = migrate
@@ -61,7 +66,7 @@ class Startup:
         try:
             await self._recover()
         except (DatabaseUnavailableError, OSError) as error:
-            if not self._recovery.show():
+            if self._recovery is None or not self._recovery.show():
                 raise _refusal(error) from error
             logger.warning("started without the database, for the runs that go on: %s", error)
             self._tasks.start(self._recover_later(), "return of the database")
@@ -72,13 +77,19 @@ class Startup:
             await self._own.open()
             # Before the recovery, which is not done twice: nothing may fail after it.
             others = await self._elsewhere()
-            await self._recovery.recover(self._ledger)
+            await self._go_on()
         finally:
             await self._own.close()  # it does not count as one of the service's connections
         if others:
             logger.warning("runs of another host identity: %d; %s", others, FOREIGN_RUNS)
         with suppress(DatabaseUnavailableError):  # it is open all the same, and connects later
             await self._database.open()
+
+    async def _go_on(self) -> None:
+        if self._recovery is not None:
+            await self._recovery.recover(self._ledger)
+        elif left := await self._ledger.active():
+            logger.warning(LEFT_RUNS, len(left))
 
     async def _recover_later(self) -> None:
         def pause_after(error: Exception) -> float:

@@ -29,7 +29,6 @@ from server.repositories.commands import CommandRepository
 from server.repositories.fires import FireRepository, Outcome, Step
 from server.repositories.schedules import ScheduleRepository
 from server.schedules import Fire, FireOutcome, Schedule
-from server.services.parameters import new_run
 from server.services.schedules.cron import Cron, CronError, ZoneError
 from server.services.schedules.decision import (
     CORRECTED,
@@ -274,7 +273,7 @@ class Firing:
             kept = await self._schedules.secrets(schedule.id)
             values |= {name: kept[name] for name in command.options.secrets & kept.keys()}
         why = Cause(kind=CauseKind.SCHEDULE, id=schedule.id, due_at=due_at)
-        run = new_run(command.options, StartAsked(values=values, cause=why))
+        run = self._starts.new_run(command.options, StartAsked(values=values, cause=why))
         concurrency = command.options.concurrency
         if concurrency is not None and concurrency.beyond is Beyond.REFUSE:
             return replace(run, claimed_at=self._clock())  # it is stored only where it has its turn

@@ -303,3 +303,31 @@ async def test_the_end_of_a_run_that_nobody_claimed_is_followed(ledger: Ledger) 
     ends = EndRepository(ledger.database)
     for host in ("server", "other"):
         assert [ended.run.id for ended in await ends.due(host, 9)] == [run.id]
+
+
+@pytest.mark.parametrize("pool", [None, "default"])
+async def test_what_names_no_pool_is_the_servers_or_waits_in_the_pool_that_it_has_for_it(
+    ledger: Ledger, pool: str | None
+) -> None:
+    command = await ledger.commands.add("name", None, "true", by=BY)
+    first = await ledger.runs.add(command.id, "true", "server", new=NewRun(pool=pool), by=BY)
+    assert (first.host, first.pool) == (None if pool else "server", pool)
+    with_command = await ledger.commands.add_with_run(
+        "name", None, "true", host="server", new=NewRun(pool=pool), by=BY
+    )
+    assert (with_command[1].host, with_command[1].pool) == (first.host, pool)
+
+
+async def test_a_retry_of_a_run_of_no_pool_waits_where_its_server_runs_nothing_itself(
+    ledger: Ledger,
+) -> None:
+    options = Options(notify=(Notify(target="chat", on=frozenset(["failed"])),))
+    command = await ledger.commands.add("name", None, "true", options=options, by=BY)
+    new = NewRun(options=options)
+    run = await ledger.runs.add(command.id, "true", "server", new=new, by=BY)
+    assert await ledger.runs.finish_queued(run.id, STOPPED)
+    retry = NewRun(cause=BY_RETRY, attempt=2, retry_of=run.id, pool="default")
+    ends = EndRepository(ledger.database)
+    retried = await ends.take(run, retry=retry, told=(), host="server", by=BY)
+    assert retried is not None
+    assert (retried.host, retried.pool, retried.retry_of) == (None, "default", run.id)

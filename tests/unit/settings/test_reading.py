@@ -86,6 +86,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "oidc_principal_claim": ("email", "email"),
     "oidc_grants_claim": ("realm_access.roles", "realm_access.roles"),
     "oidc_grants": ("ops=operator@*", (NamedGrant("ops", Role.OPERATOR, "*"),)),
+    "local_worker": ("0", False),
     "worker_pools": ("build, gpu-1,", ("build", "gpu-1")),
     "worker_labels": ("arch=arm64,disk=ssd", ("arch=arm64", "disk=ssd")),
     "nats_url": ("nats://a,tls://b.example:1/", ("nats://a", "tls://b.example:1")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from server.definition import NO_OPTIONS, Options
+from server.definition import NO_OPTIONS, NewRun, Options, StartAsked
 from server.models import Command, Run, RunEnd, RunState
 from server.notifications import Notification, NotificationFilter
 from server.repositories.access.audit import AuditRepository
@@ -19,6 +19,7 @@ from server.repositories.schedules import ScheduleRepository
 from server.schedules import Fire, Schedule, ScheduleFields
 from server.services.access.audit import Audit
 from server.services.access.journal import Journal
+from server.services.parameters import new_run
 from server.services.schedules.firing import Firing
 from server.services.schedules.schedules import ScheduleService
 from tests.support.access import BY
@@ -42,6 +43,10 @@ class Starts:
     def __init__(self, host: str) -> None:
         self.host = host
         self.runs: list[Run] = []
+
+    def new_run(self, options: Options, asked: StartAsked) -> NewRun:
+        """Return what is to be stored of a run."""
+        return new_run(options, asked)
 
     async def admit(self, _: Command) -> None:
         """Let any number be active."""

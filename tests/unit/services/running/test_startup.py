@@ -16,9 +16,9 @@ AWAY = DatabaseUnavailableError("The database cannot be reached")
 class Parts:
     """What a start needs: `failures` are raised by migrations, one after the other."""
 
-    def __init__(self, *failures: Exception, spools: bool, others: int = 0) -> None:
+    def __init__(self, *failures: Exception, spools: bool, others: int = 0, left: int = 0) -> None:
         self.failures = list(failures)
-        self.others = others
+        self.others, self.left = others, left
         self.spools = spools
         self.calls: list[str] = []
         self.tasks = Tasks()
@@ -45,7 +45,11 @@ class Parts:
         self.calls.append("show")
         return self.spools
 
-    def startup(self) -> Startup:
+    async def active(self) -> list[str]:
+        self.calls.append("active")
+        return ["a run"] * self.left
+
+    def startup(self, *, runs_here: bool = True) -> Startup:
         parts = cast("Any", self)
         return Startup(
             migrate=self.migrate,
@@ -53,7 +57,7 @@ class Parts:
             ledger=parts,
             elsewhere=self.elsewhere,
             database=parts,
-            recovery=parts,
+            recovery=parts if runs_here else None,
             tasks=self.tasks,
         )
 
@@ -72,6 +76,17 @@ async def test_active_runs_of_other_hosts_are_told_of(caplog: pytest.LogCaptureF
     assert "another host identity" not in caplog.text
     await Parts(spools=False, others=2).startup().run()
     assert "runs of another host identity: 2; they stay as they are" in caplog.text
+
+
+async def test_where_nothing_runs_what_was_left_is_told_and_not_taken_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    parts = Parts(spools=True, left=2)
+    await parts.startup(runs_here=False).run()
+    assert parts.calls == ["migrate", "open", "elsewhere", "active", "close", "open"]
+    assert "runs that this server has had itself: 2; they stay as they are" in caplog.text
+    with pytest.raises(StartupError):
+        await Parts(AWAY, spools=True).startup(runs_here=False).run()
 
 
 async def test_without_the_database_spools_are_shown_and_recovered_once_it_is_there(
