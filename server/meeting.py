@@ -29,6 +29,7 @@ class Meeting:
     wire: Wire
     workers: Workers
     ringing: Ringing
+    hands: Hands
 
 
 async def open_meeting(
@@ -61,7 +62,7 @@ async def open_meeting(
         await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
-    return Meeting(wire, Workers(wire), ringing)
+    return Meeting(wire, Workers(wire), ringing, hands)
 
 
 def with_others(

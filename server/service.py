@@ -152,6 +152,8 @@ def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notify
         ends.run_changed(live)
 
     base.core.active.on_change = changed
+    if base.meeting is not None:
+        base.meeting.hands.on_ended = ends.wake
     tasks.start(ends.run(), "ends of runs")
     tasks.start(notifying.notifier.run(), "notifications")
     base.ground.metrics.gauge(

@@ -20,7 +20,9 @@ from server.repositories.rows import RUN_COLUMNS, run_of
 from server.repositories.run_statements import insert_run, new_run_parameters
 
 ELSEWHERE = timedelta(seconds=60)
-"""So old is an end of another server's run that this one takes: that server seems to be away."""
+"""So old is an end of another server's run that this one takes: that server seems to be away.
+
+Workers make nothing of their runs' ends: those are any server's, at once."""
 
 # The first run of a chain of attempts is the one that its retries name as their cause; what ended
 # before is none of that chain. A run that somebody stopped says nothing of how the command is.
@@ -37,7 +39,10 @@ DUE = f"""
         CROSS JOIN LATERAL (SELECT
             CASE WHEN r.cause ->> 'kind' = 'retry' THEN r.cause ->> 'id' ELSE r.id::text END AS id
         ) first
-    WHERE (e.host = %(host)s OR e.host IS NULL OR e.ended_at < %(before)s)
+    WHERE (
+            e.host = %(host)s OR e.host IS NULL OR e.ended_at < %(before)s
+            OR EXISTS (SELECT FROM workers w WHERE w.id = e.host AND w.role = 'worker')
+        )
         AND NOT e.run_id = ANY(%(but)s::uuid[])
     ORDER BY e.ended_at, e.run_id LIMIT %(limit)s
 """
@@ -99,9 +104,9 @@ class EndRepository:
         self._database = database
 
     async def due(self, host: str, limit: int, *, but: Collection[UUID] = ()) -> list[Ended]:
-        """Return ends that something may follow: of this host's runs, of no host's, and old ones.
+        """Return ends that something may follow, but for those of the runs in `but`.
 
-        Not those of the runs in `but`.
+        They are of this host's runs, of workers' and of no host's, and old ones of other servers'.
         """
         before = datetime.now(UTC) - ELSEWHERE
         parameters = {"host": host, "before": before, "limit": limit, "but": list(but)}

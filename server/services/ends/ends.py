@@ -54,7 +54,11 @@ class Ends:
         """Look now, if a run has ended that something may follow."""
         run = live.run
         if run.state.final and (run.options.retries is not None or run.options.notify):
-            self._ended.set()
+            self.wake()
+
+    def wake(self) -> None:
+        """Look now: runs of workers have ended."""
+        self._ended.set()
 
     async def run(self) -> None:
         """Make what follows each end, forever; the service's owner cancels it."""

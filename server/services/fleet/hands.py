@@ -60,6 +60,8 @@ class Hands:
         ledger_of: Callable[[str], Ledger],
         max_bytes: Callable[[], int],
     ) -> None:
+        self.on_ended: Callable[[], None] = lambda: None
+        """Called once ends of workers' runs are stored."""
         self._runs = runs
         self._outputs = outputs
         self._claims = claims
@@ -116,6 +118,8 @@ class Hands:
             _check(advance)
         hosts = {advance.run_id: host for advance in request.advances}
         moved = await self._outputs.append(request.advances, hosts=hosts)
+        if any(one.end is not None and one.run_id in moved for one in request.advances):
+            self.on_ended()
         return Appended(moved=frozenset(moved))
 
     async def active(self, host: str, request: Active) -> ActiveRuns:

@@ -47,6 +47,7 @@ class Fleet:
         self.roster: dict[str, Allowed] = {}
         self.ledger_of: Callable[[str], SqlLedger] = lambda host: SqlLedger.of(host, database)
         self.max_bytes = 64 * 1024
+        self.ends = 0
         self._nats = nats
         self._connect = connect
         self._servers: dict[str, Servers] = {}
@@ -93,6 +94,11 @@ async def fleet(database: Database, nats: Nats, connect: Connect) -> AsyncIterat
         ledger_of=fleet.ledger_of,
         max_bytes=lambda: fleet.max_bytes,
     )
+
+    def count() -> None:
+        fleet.ends += 1
+
+    hands.on_ended = count
     async with serve_workers(wire, hands.handlers):
         yield fleet
 
@@ -135,6 +141,7 @@ async def test_a_run_goes_from_its_claim_to_its_archived_end(fleet: Fleet) -> No
     assert await worker.positions([ended.id]) == await fleet.outputs.positions([ended.id])
     assert await worker.times(ended.id) == await fleet.outputs.times(ended.id)
     assert await worker.append([step(claimed, end=ENDED)]) == set()
+    assert fleet.ends == 1  # what follows it is made here
 
 
 async def test_a_worker_without_a_place_in_the_roster_gets_nothing(fleet: Fleet) -> None:
