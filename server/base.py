@@ -14,14 +14,18 @@ from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.turns import TurnRepository
+from server.repositories.workers import WorkerRepository
 from server.services.access.audit import Audit
 from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.events.events import Events
 from server.services.events.labels import Labels
+from server.services.fleet.roll import Remembered
+from server.services.fleet.workers import WorkerService
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.local import LocalHost
 from server.services.hosts.pools import Pools
+from server.services.hosts.roll import Roll
 from server.services.hosts.unclaimed import NO_HOST, Unclaimed, Waiting
 from server.services.requests import Requests
 from server.services.running import assembly
@@ -76,9 +80,10 @@ async def open_base(
     own = _with_others(meeting, _own_host(ground, stored, core), ground, stored, chunks)
     claiming = _claiming(stored, core, settings.runs) if settings.runs.worker_pools else None
     unclaimed.on_ready = _ready(claiming, meeting)
-    hosts = _hosts(own, ground, stored, unclaimed, claiming)
+    roll = _roll(meeting, stored, settings.runs)
+    hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
-    events = _events(ground, stored, hosts, commands)
+    events = _events(ground, stored, hosts, commands, meets=meeting is not None)
     unclaimed.on_ended = events.run_told
     ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
@@ -91,6 +96,7 @@ async def open_base(
         requests,
         audit,
         events,
+        roll,
         stop_grace_seconds=grace,
     )
     _give_turns(ground, stored, core, runs)
@@ -168,12 +174,21 @@ def _hosts(
     stored: Stored,
     unclaimed: Unclaimed,
     claiming: Claiming | None,
+    roll: Roll | None,
 ) -> Hosts:
     """Have runs looked after that no host has, and claimed for this one, if it is of a pool."""
     if claiming is None:
-        return Pools(ground.state.host, hosts, unclaimed, stored.claims)
+        return Pools(ground.state.host, hosts, unclaimed, stored.claims, roll=roll)
     ground.tasks.start(claiming.run(), "claims")
-    return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled)
+    return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled, roll)
+
+
+def _roll(meeting: "Meeting | None", stored: Stored, settings: RunSettings) -> Roll | None:
+    """Return what knows who can have what waits in pools; None: the database alone, perhaps."""
+    if meeting is None:
+        return None
+    workers = WorkerService(WorkerRepository(stored.database))
+    return Remembered(workers.list, settings.worker_pools, settings.worker_labels)
 
 
 def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Waiting], None]:
@@ -223,10 +238,13 @@ def _starts(
     return Starts(host, hosts, stored.runs, core.active.admit, pool)
 
 
-def _events(ground: Ground, stored: Stored, hosts: Hosts, commands: CommandRepository) -> Events:
-    """Have changes of runs and commands told to those who listen."""
+def _events(
+    ground: Ground, stored: Stored, hosts: Hosts, commands: CommandRepository, *, meets: bool
+) -> Events:
+    """Have changes of runs, commands and workers told to those who listen."""
     elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
-    events = Events(hosts, Labels(commands.labels), elsewhere)
+    fleet = WorkerRepository(stored.database).state_of_all if meets else None
+    events = Events(hosts, Labels(commands.labels), elsewhere, fleet)
     ground.tasks.start(events.run(), "events")
     return events
 

@@ -150,7 +150,8 @@ class RunFilter:
     """Which runs are asked for; None, no states, or no words: whatever it is.
 
     They were created from `since` on and before `until`, and took from `min_seconds` to
-    `max_seconds`, one that runs up to now; their reason has these words, in this order.
+    `max_seconds`, one that runs up to now; their reason has these words, in this order. `host` is
+    the identity of the one that has them.
     """
 
     states: frozenset[RunState] = frozenset()
@@ -161,6 +162,8 @@ class RunFilter:
     max_seconds: float | None = None
     exitcode: int | None = None
     retry_of: UUID | None = None
+    host: str | None = None
+    pool: str | None = None
     reason: str = ""
 
 

@@ -129,6 +129,7 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
     )
     app[keys.CHECKER] = Checker(settings.runs.shell)
     app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
+    app[keys.MEETS] = base.meeting is not None
 
 
 def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notifying:

@@ -28,6 +28,8 @@ from server.output.cursor import StreamFormat
 from server.services.events.changes import (
     CommandChanged,
     CommandDeleted,
+    FleetChanged,
+    FleetPart,
     Grown,
     Reset,
     RunChanged,
@@ -42,9 +44,10 @@ from server.services.views import CommandView
     tag="stream",
     summary="Watch what changes",
     description="A WebSocket of JSON objects, each with `type` and `sequence`: `run` and `command`"
-    " as lists have them, `run-deleted`, `command-deleted`, `output-bytes` of running runs, `reset`"
-    " (fetch what is listed anew), `alive` after 5 s without another, and `refused`. With `since`"
-    " it goes on from that sequence. Close codes are those of a run's stream.",
+    " as lists have them, `run-deleted`, `command-deleted`, `output-bytes` of running runs,"
+    " `workers` and `pools` (what is told of them is another now), `reset` (fetch all lists anew),"
+    " `alive` after 5 s without another, and `refused`. With `since` it goes on from that sequence."
+    " Close codes are those of a run's stream.",
     query=EventsQuery,
     answers=ANSWERS,
 )
@@ -95,6 +98,7 @@ class _Telling:
         self._request = request
         self._base = base_path(request)
         self._groups = request[PRINCIPAL].groups(Right.SEE)
+        self._edits = request[PRINCIPAL].groups(Right.EDIT) != frozenset()
         self._sequence = 0
 
     def alive(self) -> bytes:
@@ -118,8 +122,8 @@ class _Telling:
 
     def _message(self, told: Told) -> Mapping[str, Any] | None:
         match told.what:
-            case Reset():
-                return {"type": "reset"}
+            case Reset() | FleetChanged():
+                return self._hint(told.what)
             case RunChanged(view) if self._sees_label(told):
                 groups = {} if told.label is None else {told.label.id: told.label.group}
                 may_of = access.may_of(self._request, groups)
@@ -133,6 +137,14 @@ class _Telling:
                 return {"type": "command-deleted", "id": command_id}
             case _:
                 return None
+
+    def _hint(self, what: Reset | FleetChanged) -> Mapping[str, Any] | None:
+        """Tell what is to be fetched anew; what waits and runs, to those who may ask for that."""
+        if isinstance(what, Reset):
+            return {"type": "reset"}
+        if what.part is FleetPart.POOLS and not self._edits:
+            return None
+        return {"type": what.part}
 
     def _command(self, view: CommandView, left: AbstractSet[str]) -> Mapping[str, Any] | None:
         """Tell of a command; for whoever does not see it any more it is none."""

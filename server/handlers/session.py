@@ -31,7 +31,12 @@ from server.services.access.tickets import TICKET_SECONDS
 async def get_session(request: web.Request) -> web.Response:
     """Answer who asks."""
     principal = await request.app[keys.IDENTITY].of(request)
-    who = Who.of(principal, auth=request.app[keys.IDENTITY].auth, oidc=keys.OIDC in request.app)
+    who = Who.of(
+        principal,
+        auth=request.app[keys.IDENTITY].auth,
+        oidc=keys.OIDC in request.app,
+        workers=request.app[keys.MEETS],
+    )
     return json_response(SessionSchema.render(who, base_path(request)))
 
 

@@ -16,6 +16,8 @@ ASKED = """
     AND (%(until)s IS NULL OR r.created_at < %(until)s)
     AND (%(exitcode)s IS NULL OR r.exitcode = %(exitcode)s)
     AND (%(retry_of)s IS NULL OR r.retry_of = %(retry_of)s)
+    AND (%(host)s IS NULL OR r.host = %(host)s)
+    AND (%(pool)s IS NULL OR r.pool = %(pool)s)
     AND (%(at_least)s IS NULL OR r.end_time - r.start_time >= %(at_least)s::interval
         OR (r.state = 'running' AND r.start_time <= %(now)s - %(at_least)s::interval))
     AND (%(at_most)s IS NULL OR r.end_time - r.start_time <= %(at_most)s::interval
@@ -106,6 +108,8 @@ def _parameters(asked: RunFilter) -> dict[str, object]:
         "until": asked.until,
         "exitcode": asked.exitcode,
         "retry_of": asked.retry_of,
+        "host": asked.host,
+        "pool": asked.pool,
         "at_least": _seconds(asked.min_seconds),
         "at_most": _seconds(asked.max_seconds),
         "now": datetime.now(UTC),

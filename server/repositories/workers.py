@@ -4,12 +4,15 @@
 
 import json
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
+from server.repositories.claims import UNCLAIMED
 from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.run_statements import ACTIVE_RUN, WAITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,16 @@ class NotedStop:
     run_id: UUID
     signal: str
     grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Runs that wait in a pool for a worker that has some labels: how many, and since when."""
+
+    pool: str
+    requires: tuple[str, ...]
+    runs: int
+    oldest_at: datetime
 
 
 MAX_STOPS = 100
@@ -91,6 +104,38 @@ STOPS = """
 """
 
 LIST = f"SELECT {COLUMNS}, w.lease_until > now() FROM workers w ORDER BY w.name, w.id"
+
+
+# What waits for its turn or its time waits for no worker yet.
+WAITING = f"""
+    SELECT r.pool, coalesce(r.requires, '{{}}'), count(*), min(r.created_at)
+    FROM commands_info r
+    WHERE {UNCLAIMED} AND NOT {WAITS} AND (
+        %(groups)s::text[] IS NULL OR EXISTS (
+            SELECT FROM commands c
+            WHERE c.id = r.commands_id AND c.group_name = ANY(%(groups)s::text[])
+        )
+    )
+    GROUP BY r.pool, r.requires ORDER BY min(r.created_at) LIMIT %(limit)s
+"""
+
+MAX_WAITING = 1000
+"""Pools with labels, of which is told what waits."""
+
+# How the workers stand, and what waits and runs, each as one value: another one where it changes.
+STATE_OF_ALL = f"""
+    SELECT (
+        SELECT md5(string_agg(
+            concat_ws(' ', w.id, w.name, w.state, w.pools, w.labels, w.places,
+                w.lease_until > now()), ',' ORDER BY w.id
+        )) FROM workers w
+    ), (
+        SELECT md5(string_agg(concat_ws(' ', pool, host, n), ',' ORDER BY pool, host)) FROM (
+            SELECT r.pool, r.host, count(*) AS n FROM commands_info r
+            WHERE {ACTIVE_RUN} AND r.pool IS NOT NULL GROUP BY r.pool, r.host
+        ) counted
+    )
+"""
 
 
 class WorkerRepository:
@@ -149,6 +194,17 @@ class WorkerRepository:
         parameters = {"ids": list(worker_ids), "limit": MAX_STOPS}
         rows = await self._database.fetch_all(STOPS, parameters)
         return [NotedStop(host, run_id, **stop) for host, run_id, stop in rows]
+
+    async def waiting(self, groups: AbstractSet[str] | None) -> Sequence[Waiting]:
+        """Return what waits for a worker, of the commands of some groups, None: of all."""
+        named = None if groups is None else sorted(groups)
+        rows = await self._database.fetch_all(WAITING, {"groups": named, "limit": MAX_WAITING})
+        return [Waiting(pool, tuple(requires), runs, at) for pool, requires, runs, at in rows]
+
+    async def state_of_all(self) -> tuple[str | None, str | None]:
+        """Return how workers stand, and what waits and runs: another value where it changes."""
+        [(workers, runs)] = await self._database.fetch_all(STATE_OF_ALL)
+        return workers, runs
 
     async def list(self) -> Sequence[tuple[Worker, bool]]:
         """Return all workers, by name, and whether each is within its lease."""

@@ -28,6 +28,7 @@ from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.events.events import Events
 from server.services.hosts.hosts import Hosts, Watched
+from server.services.hosts.roll import Roll
 from server.services.requests import Requests
 from server.services.running.live import LiveRun, RunView
 from server.services.starting.starts import Starts
@@ -50,6 +51,7 @@ class RunService:
         requests: Requests,
         audit: Audit,
         events: Events,
+        roll: Roll | None,
         *,
         stop_grace_seconds: float,
     ) -> None:
@@ -61,6 +63,7 @@ class RunService:
         self._requests = requests
         self._audit = audit
         self._events = events
+        self._roll = roll
         self._stop_grace_seconds = stop_grace_seconds
 
     async def start(
@@ -101,7 +104,10 @@ class RunService:
             RunNotFoundError: there is no such run.
         """
         live = self._hosts.live(run_id)
-        return live.view if live is not None else self._hosts.view(await self._runs.get(run_id))
+        if live is not None:
+            return live.view
+        [view] = await self._views([await self._runs.get(run_id)])
+        return view
 
     async def script_of(self, run_id: UUID) -> str:
         """Return the script that a run executes, as it was when the run was stored.
@@ -122,7 +128,8 @@ class RunService:
         if active and active[0].run.pool is None:
             return active[0].view
         await self._commands.get(command_id)
-        return self._hosts.view(await self._runs.latest(command_id))
+        [view] = await self._views([await self._runs.latest(command_id)])
+        return view
 
     async def list(
         self,
@@ -134,7 +141,12 @@ class RunService:
     ) -> Page[RunView]:
         """Return runs of the commands of some groups, None for every one; newest first."""
         page = await self._runs.list(asked, groups=groups, limit=limit, cursor=cursor)
-        return Page([self._hosts.view(run) for run in page.items], page.next)
+        return Page(await self._views(page.items), page.next)
+
+    async def _views(self, runs: Sequence[Run]) -> Sequence[RunView]:
+        if self._roll is not None:
+            await self._roll.look_for(runs)
+        return [self._hosts.view(run) for run in runs]
 
     async def history(
         self, command_id: UUID, *, groups: AbstractSet[str] | None, limit: int, cursor: str | None

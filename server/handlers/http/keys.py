@@ -81,6 +81,8 @@ TARGETS = web.AppKey("targets", Targets)
 METRICS = web.AppKey("metrics", Metrics)
 GATES = web.AppKey("gates", Gates)
 WORKERS = web.AppKey("workers", WorkerService)
+MEETS = web.AppKey("meets", bool)
+"""Whether there may be other hosts."""
 READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from server.definition import CauseKind
+from server.definition import KEY, CauseKind
 from server.handlers.http.rendering import AnswerSchema, MayField, PathField
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import (
@@ -25,6 +25,8 @@ from server.services.deletions import DeletionOutcome
 
 MAX_SECONDS = 1e9
 """Longer than any run; an interval of PostgreSQL holds it."""
+
+MAX_HOST_CHARACTERS = 200
 
 SIGNALS = sorted(member.name for member in signal.Signals)
 
@@ -141,6 +143,16 @@ class RunsQuery(PageQuery):
     retry_of = fields.UUID(
         load_default=None,
         metadata={"description": "only the attempt that followed this run"},
+    )
+    host = fields.String(
+        load_default=None,
+        validate=[texts.encodable, texts.storable, validate.Length(max=MAX_HOST_CHARACTERS)],
+        metadata={"description": "only those that the host of this id has"},
+    )
+    pool = fields.String(
+        load_default=None,
+        validate=validate.Regexp(KEY, error="It takes 1 to 64 of a-z, 0-9 and `-`."),
+        metadata={"description": "only those that are stored for the workers of this pool"},
     )
     q = fields.String(
         load_default="",
@@ -306,6 +318,11 @@ class RunSchema(AnswerSchema):
         format="iso",
         allow_none=True,
         metadata={"description": "it stays queued until then"},
+    )
+    pool = fields.String(
+        attribute="run.pool",
+        allow_none=True,
+        metadata={"description": "a worker of it is to have the run; null: the server itself"},
     )
     output_bytes = fields.Integer(metadata={"description": "bytes written up to now"})
     output_lines = fields.Integer(

@@ -30,10 +30,11 @@ class Who:
     roles: Mapping[str, str]
     auth: str
     sign_in: WaysIn
+    workers: bool
 
     @classmethod
-    def of(cls, principal: Principal, *, auth: str, oidc: bool) -> "Who":
-        """Describe a principal; one that is not known has no name."""
+    def of(cls, principal: Principal, *, auth: str, oidc: bool, workers: bool) -> "Who":
+        """Describe a principal; one that is not known has no name, and learns of no workers."""
         return cls(
             principal=None if principal.known_by is KnownBy.NOBODY else principal.name,
             known_by=principal.known_by.value,
@@ -41,6 +42,7 @@ class Who:
             roles={group: role.value for group, role in sorted(principal.grants.items())},
             auth=auth,
             sign_in=WaysIn(oidc=oidc),
+            workers=workers and principal.known_by is not KnownBy.NOBODY,
         )
 
 
@@ -78,6 +80,9 @@ class SessionSchema(AnswerSchema):
         metadata={"description": "the setting TAILRUN_AUTH"},
     )
     sign_in = fields.Nested(SignInSchema)
+    workers = fields.Boolean(
+        metadata={"description": "whether there may be workers: TAILRUN_NATS_URL is set"}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from marshmallow import fields
 
 from server.handlers.http.rendering import AnswerSchema
+from server.services.fleet.suitable import Lack
 from server.services.fleet.workers import WorkerPresence
 
 
@@ -27,7 +28,45 @@ class WorkerSchema(AnswerSchema):
     seen_at = fields.DateTime(format="iso", attribute="worker.seen_at")
 
 
+class InVainSchema(AnswerSchema):
+    """Runs that wait, and why no worker can have them now."""
+
+    why = fields.Enum(
+        Lack,
+        by_value=fields.String,
+        metadata={
+            "description": "`no_worker`: the pool has none; `no_labels`: none has all of"
+            " `requires`; `away`, `draining`: those that have are so"
+        },
+    )
+    requires = fields.List(fields.String())
+    waiting = fields.Integer()
+    oldest_at = fields.DateTime(format="iso")
+
+
+class PoolSchema(AnswerSchema):
+    """A pool, with the runs that wait in it."""
+
+    name = fields.String(metadata={"example": "build"})
+    waiting = fields.Integer(
+        metadata={"description": "how many runs that whoever asks may see wait for a worker"}
+    )
+    oldest_at = fields.DateTime(
+        format="iso",
+        allow_none=True,
+        metadata={"description": "when the first of them was made; null: none waits"},
+    )
+    in_vain = fields.List(
+        fields.Nested(InVainSchema),
+        metadata={"description": "what of them no worker can have now, by the labels it requires"},
+    )
+
+
 class WorkersSchema(AnswerSchema):
-    """All workers."""
+    """All workers, and all pools."""
 
     items = fields.List(fields.Nested(WorkerSchema))
+    pools = fields.List(
+        fields.Nested(PoolSchema),
+        metadata={"description": "those that workers are of, and those in which runs wait"},
+    )

@@ -1,6 +1,7 @@
 """What is told of runs and commands that changed: plain values, without scripts of runs."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from server.services.running.live import RunView
@@ -62,7 +63,21 @@ class Reset:
     """Changes may be missing: what is listed is to be fetched anew."""
 
 
-Change = RunChanged | RunDeleted | CommandChanged | CommandDeleted
+class FleetPart(StrEnum):
+    """What may change of the workers: who is there and how each stands; what waits and runs."""
+
+    WORKERS = "workers"
+    POOLS = "pools"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetChanged:
+    """A part of what is told of workers is another now: it is to be fetched anew."""
+
+    part: FleetPart
+
+
+Change = RunChanged | RunDeleted | CommandChanged | CommandDeleted | FleetChanged
 
 OfRun = RunChanged | RunDeleted | Grown
 """What is about a run, and is seen by whoever sees its command."""

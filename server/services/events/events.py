@@ -18,6 +18,8 @@ from server.services.events.changes import (
     Change,
     CommandChanged,
     CommandDeleted,
+    FleetChanged,
+    FleetPart,
     Grown,
     OfRun,
     Reset,
@@ -47,11 +49,18 @@ ELSEWHERE_SECONDS = 10.0
 """How often it is looked whether the database is there, and whether runs of other servers have
 started or ended."""
 
+FLEET_SECONDS = 2.0
+"""How often it is looked how the workers stand, where there are some."""
+
 ELSEWHERE_SLACK = timedelta(seconds=5)
 RETRY_SECONDS = 1.0
 
 Elsewhere = Callable[[datetime], Awaitable[bool]]
 """Returns whether runs of other hosts were made or have ended since; as the repository raises."""
+
+
+Fleet = Callable[[], Awaitable[tuple[object, object]]]
+"""Returns how the workers stand, and what waits and runs in pools; as the repository raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,21 @@ class Told:
 class Events:
     """Takes note of changes, and tells them to those who listen; `lives` are the live runs now."""
 
-    def __init__(self, lives: Iterable[Watched], labels: Labels, elsewhere: Elsewhere) -> None:
+    def __init__(
+        self,
+        lives: Iterable[Watched],
+        labels: Labels,
+        elsewhere: Elsewhere,
+        fleet: Fleet | None = None,
+    ) -> None:
         self._lives = lives
+        self._fleet = fleet
+        self._fleet_told: tuple[object, object] | None = None
         self._labels = labels
         self._elsewhere = elsewhere
         # They ascend over restarts, as fewer changes than microseconds go by.
         self.sequence = time.time_ns() // 1000
-        self._ring: Ring[UUID, Change] = Ring(MAX_CHANGES, lost=self.sequence)
+        self._ring: Ring[UUID | str, Change] = Ring(MAX_CHANGES, lost=self.sequence)
         self._grown: Ring[UUID, Grown] = Ring(MAX_GROWN, lost=0)
         self._growths = 0
         self._sizes: dict[UUID, int] = {}
@@ -113,6 +130,10 @@ class Events:
         self._labels.forget(command_id)
         self._note(command_id, CommandDeleted(command_id, self._left(command_id) | {group}))
 
+    def fleet_changed(self, part: FleetPart) -> None:
+        """Note that what is told of workers is another now."""
+        self._note(part, FleetChanged(part))
+
     def reset(self) -> None:
         """Have everybody fetch anew: it is not known what has changed."""
         self.sequence += 1
@@ -149,7 +170,7 @@ class Events:
 
     async def run(self) -> None:
         """Look how far outputs have grown, while somebody listens; the service's owner cancels."""
-        looked_at = datetime.now(UTC)
+        looked_at = fleet_looked_at = datetime.now(UTC)
         while True:
             await self._heard.wait()
             await asyncio.sleep(GROWTH_SECONDS)
@@ -158,6 +179,9 @@ class Events:
             if now - looked_at >= timedelta(seconds=ELSEWHERE_SECONDS):
                 await self.look_elsewhere(looked_at - ELSEWHERE_SLACK)
                 looked_at = now
+            if now - fleet_looked_at >= timedelta(seconds=FLEET_SECONDS):
+                await self.look_at_workers()
+                fleet_looked_at = now
 
     def note_growth(self) -> None:
         """Note how much the runs have written of which that is more than before."""
@@ -187,6 +211,19 @@ class Events:
         if changed:
             self.reset()
 
+    async def look_at_workers(self) -> None:
+        """Tell whether workers stand otherwise than at the last look, or other runs wait or run."""
+        if self._fleet is None:
+            return
+        before = self._fleet_told
+        try:
+            now = self._fleet_told = await self._fleet()
+        except DatabaseUnavailableError:
+            return  # it is told of by what is asked of it
+        for part, was, is_now in zip(FleetPart, before or now, now, strict=True):
+            if was != is_now:
+                self.fleet_changed(part)
+
     async def _labelled(self, found: Sequence[tuple[int, Change | Grown]]) -> Sequence[Told]:
         """Return changes with the labels of their commands; nothing: the database is away.
 
@@ -208,7 +245,7 @@ class Events:
         before = self._ring.get(command_id)
         return before.left if isinstance(before, CommandChanged) else frozenset()
 
-    def _note(self, key: UUID, change: Change) -> None:
+    def _note(self, key: UUID | str, change: Change) -> None:
         if self._is_held():
             self.sequence += 1
             self._ring.put(self.sequence, key, change)

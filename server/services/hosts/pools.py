@@ -9,6 +9,7 @@ from server.errors import NoActiveRunError
 from server.models import Run, RunState
 from server.repositories.claims import ClaimRepository
 from server.services.hosts.hosts import Hosts, Watched
+from server.services.hosts.roll import Roll
 from server.services.hosts.unclaimed import Unclaimed
 from server.services.running import outcome
 from server.services.running.live import RunView
@@ -25,7 +26,7 @@ class Pools:
     """`Hosts` that know of the runs that no host has; all else is asked of `hosts`.
 
     `host` is the identity of the server's own. `settled` waits until what it is about to claim is
-    followed here.
+    followed here. `roll` knows who can have what waits; None: nothing is said of that.
     """
 
     def __init__(
@@ -35,17 +36,26 @@ class Pools:
         unclaimed: Unclaimed,
         claims: ClaimRepository,
         settled: Callable[[], Awaitable[object]] | None = None,
+        roll: Roll | None = None,
     ) -> None:
         self._host = host
         self._hosts = hosts
         self._unclaimed = unclaimed
         self._claims = claims
         self._settled = settled or _settled
+        self._roll = roll
         self.live, self.of_command = hosts.live, hosts.of_command
-        self.view, self.wait_ended = hosts.view, hosts.wait_ended
+        self.wait_ended = hosts.wait_ended
 
     def __iter__(self) -> Iterator[Watched]:
         return iter(self._hosts)
+
+    def view(self, run: Run) -> RunView:
+        """View a stored run; of one that no host has it is said what hinders all workers."""
+        if not run.unclaimed or run.pool is None:
+            return self._hosts.view(run)
+        lack = None if self._roll is None else self._roll.lack(run.pool, run.requires)
+        return RunView.stored(run, lack)
 
     def follow(self, run_id: UUID) -> AbstractAsyncContextManager[Watched | None]:
         """Hold a run for somebody who watches it; None: nobody here can follow it."""
@@ -56,6 +66,8 @@ class Pools:
         told = None
         while self.live(run_id) is None:
             run = await self._claims.look(run_id)
+            if self._roll is not None:
+                await self._roll.look_for([run])
             is_being_claimed = run.host == self._host and run.state is RunState.QUEUED
             if not run.unclaimed and not (is_being_claimed and run.pool is not None):
                 return

@@ -29,13 +29,13 @@ class RunView:
     output_bytes: int
 
     @classmethod
-    def stored(cls, run: Run) -> "RunView":
-        """View a run that is not active here."""
+    def stored(cls, run: Run, lack: str | None = None) -> "RunView":
+        """View a run that is not active here; `lack` says why no worker can have it."""
         told = run
         if run.waits:
             told = replace(run, reason=waiting.at_first(run))
         elif run.unclaimed:
-            told = replace(run, reason=waiting.for_worker(run))
+            told = replace(run, reason=waiting.for_worker(run, lack))
         return cls(told, stopping=False, paused=False, output_bytes=run.output_bytes)
 
     def cut(self) -> "RunView":

@@ -23,10 +23,11 @@ def until(moment: datetime) -> str:
     return f"it waits until {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def for_worker(run: Run) -> str:
-    """Say which worker a run waits for that nobody has claimed yet."""
+def for_worker(run: Run, lack: str | None = None) -> str:
+    """Say which worker a run waits for that nobody has claimed yet, and what hinders all."""
     labels = f" that has {', '.join(run.requires)}" if run.requires else ""
-    return f"it waits for a worker of the pool {run.pool}{labels}"
+    hindered = "" if lack is None else f": {lack}"
+    return f"it waits for a worker of the pool {run.pool}{labels}{hindered}"
 
 
 def for_others(line: Line, host: str) -> str:

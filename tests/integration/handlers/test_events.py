@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from server.handlers.http import keys
+from server.services.events.changes import FleetPart
 from tests.integration.handlers.harness import Api, Claimed, Serve
 from tests.support.waiting import patience
 
@@ -205,3 +207,16 @@ async def test_who_may_see_nothing_is_refused(serve: Serve, claim: str | None) -
         await listener.socket.receive()
         assert listener.socket.close_code == 4000 + told["status"]
         assert told["status"] == (401 if claim is None else 403)
+
+
+async def test_what_waits_in_pools_is_told_to_whoever_may_ask_for_it(serve: Serve) -> None:
+    api = await serve(Claimed())
+    async with listening(api, "viewer@*") as viewer, listening(api, "editor@web") as editor:
+        for one in [viewer, editor]:
+            await one.next("reset")
+        assert api.client.app is not None
+        events = api.client.app[keys.EVENTS]
+        events.fleet_changed(FleetPart.POOLS)
+        events.fleet_changed(FleetPart.WORKERS)
+        assert [(await editor.next())["type"] for _ in range(2)] == ["pools", "workers"]
+        assert (await viewer.next())["type"] == "workers"

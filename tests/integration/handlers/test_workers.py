@@ -4,11 +4,11 @@ import pytest
 
 from server.repositories.database.database import Database
 from server.repositories.workers import WorkerRepository
-from tests.integration.handlers.harness import Api
+from tests.integration.handlers.harness import Api, Claimed, Serve
 
 
 async def test_there_are_no_workers_where_none_said_hello(api: Api) -> None:
-    assert await api.call("GET", "workers/", status=200) == {"items": []}
+    assert await api.call("GET", "workers/", status=200) == {"items": [], "pools": []}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,11 @@ async def test_a_worker_is_told_as_it_stands(
             lease_seconds=-1 if over else 30,
         )
     await database.fetch_all("UPDATE workers SET state = %(state)s RETURNING id", {"state": stored})
-    first, second = (await api.call("GET", "workers/", status=200))["items"]
+    fleet = await api.call("GET", "workers/", status=200)
+    first, second = fleet["items"]
+    nothing: dict[str, object] = {"waiting": 0, "oldest_at": None, "in_vain": []}
+    names = [] if told == "removed" else ["build", "docs"]
+    assert fleet["pools"] == [{"name": name, **nothing} for name in names]
     assert first.pop("seen_at")
     assert first == {
         "id": "first",
@@ -49,3 +53,36 @@ async def test_a_worker_is_told_as_it_stands(
         "version": "1.2",
     }
     assert second["name"] == "second"
+
+
+async def test_what_waits_in_a_pool_is_told_of_the_groups_that_are_seen(serve: Serve) -> None:
+    """And what of it no worker can have, the first that was stored first."""
+    api = await serve(Claimed())
+    api.client.session.headers["As"] = "admin@*"
+    for group, requires in [("web", ["os=none"]), ("web", []), ("mail", []), ("web", ["os=none"])]:
+        await api.create("true", group=group, pool="build", requires=requires)
+    [pool] = (await api.call("GET", "workers/", status=200))["pools"]
+    assert pool["oldest_at"] == pool["in_vain"][0].pop("oldest_at")
+    assert pool["in_vain"].pop(1).pop("waiting") == 2
+    assert pool["in_vain"] == [{"why": "no_worker", "requires": ["os=none"], "waiting": 2}]
+    assert (pool["name"], pool["waiting"]) == ("build", 4)
+    headers = {"As": "editor@mail"}
+    [pool] = (await api.call("GET", "workers/", status=200, headers=headers))["pools"]
+    assert (pool["waiting"], [one["requires"] for one in pool["in_vain"]]) == (1, [[]])
+
+
+async def test_runs_of_a_pool_and_of_a_host_are_found(api: Api, database: Database) -> None:
+    one, _ = await api.create("true", pool="build"), await api.create("true")
+    path = "runs/?pool=build"
+    [found] = (await api.call("GET", path, status=200))["items"]
+    assert (found["id"], found["pool"]) == (one["run"]["id"], "build")
+    assert found["reason"] == "it waits for a worker of the pool build"
+    stored = "UPDATE commands_info SET host = 'h' WHERE id = %(id)s RETURNING id"
+    await database.fetch_all(stored, {"id": found["id"]})
+    [again] = (await api.call("GET", "runs/?host=h&state=queued", status=200))["items"]
+    assert again["id"] == found["id"]
+    assert (await api.call("GET", "runs/?pool=docs", status=200))["items"] == []
+
+
+async def test_a_server_by_itself_has_no_workers(api: Api) -> None:
+    assert (await api.call("GET", "session", status=200))["workers"] is False

@@ -30,7 +30,8 @@ MANY = (
 FIRST = UUID("00000000-0000-4000-8000-000000000001")
 RARE = """
     UPDATE commands_info SET state = 'lost', exitcode = 77, reason = 'the disk is full',
-        end_time = start_time + interval '1 hour', retry_of = '00000000-0000-4000-8000-000000000001'
+        end_time = start_time + interval '1 hour',
+        retry_of = '00000000-0000-4000-8000-000000000001', pool = 'build', host = 'rare'
     WHERE id IN (SELECT id FROM commands_info ORDER BY created_at DESC LIMIT 5)
     RETURNING id
 """
@@ -87,6 +88,8 @@ async def test_rare_runs_are_read_off_an_index(many: Database, subtests: pytest.
     now = datetime.now(UTC)
     rare = {
         "exit code": RunFilter(exitcode=77),
+        "pool": RunFilter(pool="build"),
+        "host, by states": RunFilter(host="rare", states=frozenset({RunState.LOST})),
         "attempt before": RunFilter(retry_of=FIRST),
         "duration": RunFilter(min_seconds=3000),
         "reason": RunFilter(reason="DISK"),

@@ -247,6 +247,8 @@ def test_every_state_can_be_asked_for() -> None:
         ({"max_seconds": "1e10"}, "max_seconds", "less"),
         ({"exitcode": "2147483648"}, "exitcode", "less"),
         ({"retry_of": "first"}, "retry_of", "UUID"),
+        ({"host": "\0"}, "host", "NUL"),
+        ({"pool": "Build"}, "pool", "a-z"),
         ({"q": "\0"}, "q", "NUL"),
         ({"embed": "output"}, "embed", "command"),
         ({"colour": "red"}, "colour", "Unknown"),
@@ -261,7 +263,7 @@ def test_a_wrong_filter_of_runs_is_refused(given: Json, field: str, told: str) -
 def test_all_that_runs_are_asked_by_is_read() -> None:
     command, before = uuid4(), uuid4()
     given = {"command_id": str(command), "exitcode": "-3", "q": "disk full", "embed": "command"}
-    given["retry_of"] = str(before)
+    given |= {"retry_of": str(before), "host": "h", "pool": "build"}
     times = {"since": "2026-01-02T03:04:05", "until": "2026-01-02T03:04:05+03:00"}
     asked = runs.RunsQuery().load({**given, **times, "min_seconds": "0.5", "max_seconds": "60"})
     assert asked.embed
@@ -273,6 +275,8 @@ def test_all_that_runs_are_asked_by_is_read() -> None:
         max_seconds=60,
         exitcode=-3,
         retry_of=before,
+        host="h",
+        pool="build",
         reason="disk full",
     )
 

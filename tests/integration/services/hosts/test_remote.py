@@ -61,6 +61,7 @@ class Pair:
             unused,
             unused,
             unused,
+            None,
             stop_grace_seconds=1,
         )
         self.answers = Answers(

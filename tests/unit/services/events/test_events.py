@@ -16,6 +16,8 @@ from server.services.events import events as module
 from server.services.events.changes import (
     CommandChanged,
     CommandDeleted,
+    FleetChanged,
+    FleetPart,
     Grown,
     Reset,
     RunChanged,
@@ -55,13 +57,19 @@ class Site:
         self.active = ActiveRuns(max_concurrent_runs=9, max_runs_per_command=9)
         self.away = False
         self.elsewhere = False
-        self.events = Events(self.active, Labels(self._label), self._elsewhere)
+        self.fleet: tuple[object, object] = ("there", "none")
+        self.events = Events(self.active, Labels(self._label), self._elsewhere, self._fleet)
         self.active.on_change = self.events.run_changed
 
     async def _label(self, ids: Collection[UUID]) -> Mapping[UUID, CommandLabel]:
         if self.away:
             raise DatabaseUnavailableError
         return {one: CommandLabel(one, "name", "web") for one in ids}
+
+    async def _fleet(self) -> tuple[object, object]:
+        if self.away:
+            raise DatabaseUnavailableError
+        return self.fleet
 
     async def _elsewhere(self, _since: datetime) -> bool:
         if self.away:
@@ -262,3 +270,24 @@ async def test_looking_goes_on_while_somebody_listens(
         assert await whats(listener) == [Reset()]
         assert looks
     looking.cancel()
+
+
+async def test_that_workers_stand_otherwise_is_told_once(site: Site) -> None:
+    async with site.listen() as listener:
+        await anext(listener)
+        await site.events.look_at_workers()  # as they are at first
+        site.fleet = ("away", "none")
+        await site.events.look_at_workers()
+        assert await whats(listener) == [FleetChanged(FleetPart.WORKERS)]
+        await site.events.look_at_workers()
+        site.away = True
+        await site.events.look_at_workers()
+        site.away, site.fleet = False, ("away", "one")
+        await site.events.look_at_workers()
+        assert await whats(listener) == [FleetChanged(FleetPart.POOLS)]
+        site.fleet = ("there", "two")
+        await site.events.look_at_workers()
+        assert await whats(listener) == [
+            FleetChanged(FleetPart.WORKERS),
+            FleetChanged(FleetPart.POOLS),
+        ]
