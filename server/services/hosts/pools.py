@@ -14,8 +14,9 @@ from server.services.hosts.unclaimed import Unclaimed
 from server.services.running import outcome
 from server.services.running.live import RunView
 
-LOOK_SECONDS = 0.5
-"""Between two looks whether somebody has claimed a run that is watched."""
+FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.5
+"""Between two looks whether somebody has claimed a run that is watched: each pause is twice as long
+as the one before, as most are claimed at once, and others wait for a worker."""
 
 
 async def _settled() -> None:
@@ -63,7 +64,7 @@ class Pools:
 
     async def until_claimed(self, run_id: UUID) -> AsyncIterator[RunView]:
         """Wait until a run has a host, or has ended; yield it at first and as it changes."""
-        told = None
+        told, pause = None, FIRST_LOOK_SECONDS
         while self.live(run_id) is None:
             run = await self._claims.look(run_id)
             if self._roll is not None:
@@ -75,7 +76,8 @@ class Pools:
             if run.unclaimed and view != told:
                 told = view
                 yield view
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LOOK_SECONDS)
 
     async def queue(self, run: Run) -> RunView:
         """Have a run started, or let workers have it; harmless when that is done already."""

@@ -14,7 +14,7 @@ from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.hosts.hosts import Hosts, Watched
 from server.services.hosts.remote_output import RemoteOutput
-from server.services.hosts.remote_run import RemoteRun
+from server.services.hosts.remote_run import RemoteRun, spacing_of
 from server.services.running.live import RunView, ended_run
 from server.services.tasks import Tasks
 from server.wire.asking import Workers
@@ -166,7 +166,13 @@ class RemoteHosts:
 
         archived = partial(self._archived, run.id)
         output = RemoteOutput(run.id, partial(self._ask, run), archived, run.output_bytes)
-        remote = RemoteRun(run, output, ask, partial(self._runs.get, run.id))
+        remote = RemoteRun(
+            run,
+            output,
+            ask,
+            partial(self._runs.get, run.id),
+            lambda: spacing_of(len(self._remote)),
+        )
         self._following[run.id] = self._tasks.start_for_run(
             remote.follow(), f"follow {run.id}", remote.fail
         )

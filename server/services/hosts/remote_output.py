@@ -27,9 +27,13 @@ from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, SeenA
 BLOCK_BYTES = 512 * 1024
 """Output that is asked for at a time, at most."""
 
-KEPT_BYTES = 2 * 1024 * 1024
+AHEAD_BLOCKS = 3
+"""Blocks that are fetched before somebody wants them, behind the one that is read."""
+
+KEPT_BYTES = 4 * 1024 * 1024
 KEPT_BLOCKS = 64
-"""What is kept of one output for its viewers, who mostly read the same."""
+"""What is kept of one output for its viewers, who mostly read the same; more than is fetched ahead,
+or a block would go before it is read."""
 
 MAX_MARKS = 512
 RETRY_SECONDS = 0.5
@@ -85,6 +89,7 @@ class RemoteOutput:
         self._blocks: deque[Block] = deque()
         self._fetching: dict[int, asyncio.Task[Block]] = {}
         self._waiters: dict[asyncio.Future[None], int] = {}
+        self._wanted = asyncio.Event()
 
     @property
     def size(self) -> int:
@@ -137,11 +142,25 @@ class RemoteOutput:
         self._check()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = offset
+        self._wanted.set()
         try:
             await waiter
         finally:
             del self._waiters[waiter]
         self._check()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody has read all that there is, and waits for what follows."""
+        return bool(self._waiters)
+
+    async def until_wanted(self, seconds: float) -> None:
+        """Wait until somebody waits for what follows, so long at most."""
+        if not self._waiters:
+            self._wanted.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wanted.wait()
 
     def wake(self) -> None:
         """Wake all who wait in `grown_or_woken`, as when their run has changed."""
@@ -155,8 +174,7 @@ class RemoteOutput:
         block = self._kept(offset)
         if block is None:
             block = await asyncio.shield(self._fetching_at(offset))
-        if len(block.data) >= BLOCK_BYTES and block.end < self._size and not self._kept(block.end):
-            self._fetching_at(block.end)  # the one after it comes while this one is sent
+        self._fetch_behind(block)
         start = offset - block.offset
         return block.data[start : start + length]
 
@@ -224,6 +242,20 @@ class RemoteOutput:
     def _kept_bytes(self) -> int:
         return sum(len(block.data) for block in self._blocks)
 
+    def _fetch_behind(self, block: Block) -> None:
+        """Have what follows a block come while it is sent, if it is one of many."""
+        # One that is shorter was all that there was, or that a message holds: where the others
+        # begin is not known then.
+        offset = block.end
+        while (
+            len(block.data) >= BLOCK_BYTES
+            and offset < min(self._size, block.end + AHEAD_BLOCKS * BLOCK_BYTES)
+            and len(self._fetching) < AHEAD_BLOCKS
+        ):
+            if not self._kept(offset):
+                self._fetching_at(offset)
+            offset += BLOCK_BYTES
+
     def _fetching_at(self, offset: int) -> "asyncio.Task[Block]":
         """Fetch output from an offset on, once for all who ask for it meanwhile."""
         task = self._fetching.get(offset)
@@ -255,6 +287,7 @@ class RemoteOutput:
         with suppress(*AWAY):
             asked = Read(run_id=self._run_id, offset=offset, limit=BLOCK_BYTES)
             piece: Piece = await self._ask(asked)
+            self.move(piece.seen.size, ended=self._ended)
             if piece.data:
                 return Block(offset, piece.data, piece.marks)
         return None

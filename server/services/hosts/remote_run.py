@@ -9,21 +9,26 @@ from datetime import UTC, datetime
 
 from server.errors import DatabaseUnavailableError, RunNotFollowedError, TailrunError
 from server.models import Run, RunState
-from server.services.hosts.remote_output import AWAY, Block, RemoteOutput
+from server.services.hosts.remote_output import AWAY, BLOCK_BYTES, Block, RemoteOutput
 from server.services.running.live import RunView, ended_run
 from server.wire.messages import Piece, Read, Seen
-
-PIECE_BYTES = 64 * 1024
-"""Output that comes with an answer, at most: what is beyond is read as far as somebody wants it."""
 
 WAIT_SECONDS = 10.0
 """So long its host may wait for something new before it answers."""
 
-SPACING_SECONDS = 0.02
-"""Between two questions, at least: one that writes all the time is asked fifty times a second."""
+UNWANTED_SECONDS = 0.05
+"""Between two questions about one that writes all the time, while nobody has read all of it: its
+viewers ask for what they read by themselves, and hear with it how far it has come."""
 
-LOOK_SECONDS = 0.5
-"""While its host is away, or has it no more: between two looks at what is stored."""
+SPACING_SECONDS = 0.001
+MAX_SPACING_SECONDS = 0.1
+"""Between two questions, at least: SPACING_SECONDS for each run that is followed, so that all who
+write all the time are asked a thousand times a second together. One that writes a line now and
+then is asked at once after it."""
+
+FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.5
+"""While its host is away, or does not have it: between two looks at what is stored. The first ones
+follow each other closely, as one that has just claimed the run is about to have it."""
 
 ANSWER_SECONDS = 3.0
 """So long whoever begins to watch waits for what its host says."""
@@ -32,6 +37,9 @@ FAILED = "This server failed to follow the run on its host; its log says why."
 
 Ask = Callable[[Read, float], Awaitable[Piece]]
 """Asks the run's host once, which may wait so many seconds; raises one of AWAY."""
+
+Spacing = Callable[[], float]
+"""Returns how long to wait between two questions, in seconds."""
 
 Stored = Callable[[], Awaitable[Run]]
 """Returns the run as it is stored now; it raises as the repository does."""
@@ -47,7 +55,14 @@ class RemoteRun:
     what is stored counts: it may have ended meanwhile, or have been given up.
     """
 
-    def __init__(self, run: Run, output: RemoteOutput, ask: Ask, stored: Stored) -> None:
+    def __init__(
+        self,
+        run: Run,
+        output: RemoteOutput,
+        ask: Ask,
+        stored: Stored,
+        spacing: Spacing = lambda: SPACING_SECONDS,
+    ) -> None:
         self.users = 0
         self.run = run
         # What is stored as running has output, whether its host is there or not.
@@ -55,6 +70,7 @@ class RemoteRun:
         self._output = output
         self._ask = ask
         self._stored = stored
+        self._spacing = spacing
         self._stopping = self._paused = False
         self._away: str | None = None
         self._failure: Exception | None = None
@@ -108,15 +124,21 @@ class RemoteRun:
     async def follow(self) -> None:
         """Keep the run as it is on its host, until it has ended; the owner cancels it."""
         clock = asyncio.get_running_loop().time
+        pause = FIRST_LOOK_SECONDS
         while not (self.run.state.final and self._output.ended):
-            asked_at = clock()
+            asked_at, size = clock(), self._output.size
             try:
                 self._take(await self._piece())
+                pause = FIRST_LOOK_SECONDS
             except AWAY as error:
-                await self._look(error)
-                await asyncio.sleep(LOOK_SECONDS)
+                is_there = isinstance(error, RunNotFollowedError)
+                await self._look(None if is_there and pause < LOOK_SECONDS else error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LOOK_SECONDS)
             self._heard.set()
-            await asyncio.sleep(max(0.0, asked_at + SPACING_SECONDS - clock()))
+            await asyncio.sleep(max(0.0, asked_at + self._spacing() - clock()))
+            if self._output.size > size:
+                await self._output.until_wanted(asked_at + UNWANTED_SECONDS - clock())
 
     def fail(self, error: BaseException) -> None:
         """Have those who watch get an error: it is followed no more."""
@@ -136,7 +158,8 @@ class RemoteRun:
         asked = Read(
             run_id=self.run.id,
             offset=output.size,
-            limit=PIECE_BYTES,
+            # Without bytes where those who read have others to read before.
+            limit=BLOCK_BYTES if self._output.wanted else 0,
             wait_seconds=wait_seconds,
             change=self._seen,
         )
@@ -166,8 +189,8 @@ class RemoteRun:
         if seen.has_output:
             self.log = self._output
 
-    async def _look(self, error: Exception) -> None:
-        """Note what is stored of a run of which its host says nothing."""
+    async def _look(self, error: Exception | None) -> None:
+        """Note what is stored of a run of which its host says nothing; `error`: why it is away."""
         try:
             stored = await self._stored()
         except DatabaseUnavailableError:
@@ -178,7 +201,7 @@ class RemoteRun:
             self._stopping = self._paused = False
             self._output.move(stored.output_bytes, ended=True)
             self._notify()
-        elif self._away is None:
+        elif self._away is None and error is not None:
             self._away = _away(error)
             self._seen = None
             self._output.move(stored.output_bytes, ended=False)
@@ -192,6 +215,11 @@ class RemoteRun:
         change, self._change = self._change, asyncio.Event()
         change.set()
         self._output.wake()
+
+
+def spacing_of(followed: int) -> float:
+    """Return how long to wait between two questions about each of so many runs."""
+    return min(max(1, followed) * SPACING_SECONDS, MAX_SPACING_SECONDS)
 
 
 def _away(error: Exception) -> str:

@@ -25,6 +25,7 @@ from server.errors import DatabaseUnavailableError, LimitReachedError, NoActiveR
 from server.keeper.client import KeeperClient
 from server.models import Command, Run, RunState
 from server.repositories.database.database import Database
+from server.services.hosts import pools
 from server.services.running import claiming, outcome
 from server.services.running.live import RunView
 from server.services.starting import unconfirmed as unconfirmed_module
@@ -81,6 +82,17 @@ async def test_a_run_that_one_server_stores_is_run_by_the_one_of_its_pool(
     await worker.begin()
     run = await ended(asked, view)
     assert (run.state, run.exitcode, run.host, run.epoch) == (RunState.FAILED, 5, "worker", 2)
+
+
+async def test_who_watches_a_run_that_is_claimed_at_once_hears_of_it_at_once(
+    asked: Site, worker: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "LOOK_SECONDS", 1000)
+    view = await started(asked, await asked.command("exit 5", BUILD))
+    watched = asked.hosts.until_claimed(view.run.id)
+    assert (await anext(watched)).run.host is None
+    await worker.begin()
+    assert [one async for one in watched] == [], "it has a host"
 
 
 async def test_a_server_runs_what_it_stores_for_its_own_pool_at_once(

@@ -93,12 +93,33 @@ async def test_what_is_kept_of_an_output_is_bounded_whatever_is_read() -> None:
     assert len(output._blocks) == module.KEPT_BLOCKS
 
 
+async def test_blocks_are_fetched_ahead_so_many_at_a_time_and_each_once() -> None:
+    sources = Sources()
+    output = sources.output()
+    assert await output.read(0, 10) == ALL[:10]
+    assert len(output._fetching) == module.AHEAD_BLOCKS
+    await output.read(5, 10)  # of the same block, while they are under way
+    assert len(output._fetching) == module.AHEAD_BLOCKS
+    await asyncio.gather(*output._fetching.values())
+    assert [cast("Read", one).offset // BLOCK_BYTES for one in sources.asked] == [0, 1, 2, 3]
+    assert await output.read(10, 10) == ALL[10:20], "what is read is still kept"
+    assert len(sources.asked) == 1 + module.AHEAD_BLOCKS
+
+
+async def test_how_far_an_output_is_comes_with_each_block() -> None:
+    output = Sources().output()
+    output._size = 100
+    await output.read(0, 10)
+    assert output.size == len(ALL)
+
+
 async def test_what_is_archived_is_read_from_the_archive_and_the_rest_from_the_host() -> None:
     sources = Sources(archived_bytes=1_000_000)
     output = sources.output()
     assert await all_of(output, 1 << 20) == ALL
     assert sources.archive_read == [0, BLOCK_BYTES]
-    assert cast("Read", sources.asked[0]).offset == 1_000_000
+    # The one that was fetched ahead of it begins where a block of the archive would.
+    assert min(cast("Read", one).offset for one in sources.asked) == 1_000_000
 
 
 async def test_while_the_host_is_away_readers_wait_for_the_archive(

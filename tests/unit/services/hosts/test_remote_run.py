@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from server.errors import NoAnswerError, RunNotFoundError
+from server.errors import NoAnswerError, RunNotFollowedError, RunNotFoundError
 from server.models import Run, RunEnd, RunState
 from server.services.hosts import remote_run as module
-from server.services.hosts.remote_output import RemoteOutput
-from server.services.hosts.remote_run import RemoteRun
+from server.services.hosts.remote_output import BLOCK_BYTES, RemoteOutput
+from server.services.hosts.remote_run import RemoteRun, spacing_of
 from server.services.tasks import cancel_and_wait
 from server.wire.messages import Piece, Read, Seen, SeenAt
 from tests.support.runs import a_run
@@ -67,6 +67,7 @@ class Host:
 
 @pytest.fixture(autouse=True)
 def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_LOOK_SECONDS", 0.001)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
 
 
@@ -89,6 +90,53 @@ async def test_one_that_writes_all_the_time_is_asked_with_pauses(
         for _ in range(100):
             await asyncio.sleep(0)
     assert len(host.asked) == 1
+
+
+async def test_output_comes_with_an_answer_to_those_alone_who_have_read_all_before_it() -> None:
+    host = Host()
+    async with host.followed():
+        await until(lambda: len(host.asked) >= 2)
+        waiting = asyncio.create_task(host.output.grown(0))
+        await until(lambda: host.output.wanted)
+        host.data = b"a line\n"
+        await waiting
+        assert await host.output.read(0, 100) == b"a line\n", "nobody is asked for it again"
+    assert {asked.limit for asked, _ in host.asked[:2]} == {0}
+    assert {asked.limit for asked, _ in host.asked} == {0, BLOCK_BYTES}
+
+
+async def test_one_that_writes_while_nobody_has_read_all_of_it_is_left_alone_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "UNWANTED_SECONDS", 1000)
+    host = Host()
+    host.data = bytes(100)
+    async with host.followed():
+        await until(lambda: host.output.size == 100)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(host.asked) == 1
+        waiting = asyncio.create_task(host.output.grown(100))
+        host.data = bytes(200)
+        await waiting
+    assert host.output.size == 200
+
+
+def test_all_that_are_followed_are_asked_a_thousand_times_a_second_together() -> None:
+    assert [spacing_of(count) for count in (0, 1, 50, 100, 1000)] == [0.001, 0.001, 0.05, 0.1, 0.1]
+
+
+async def test_one_that_its_host_is_about_to_have_is_not_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1000)
+    host = Host(RunState.QUEUED)
+    host.error = RunNotFollowedError("The run is not active on this worker.")
+    async with host.followed() as run:
+        await until(lambda: len(host.asked) >= 4)
+        assert run.view.run.reason is None
+        host.error = None
+        await until(lambda: run.log is not None)
 
 
 async def test_what_was_written_beyond_a_piece_is_told_and_not_carried_over() -> None:
