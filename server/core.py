@@ -63,11 +63,12 @@ async def open_core(
     *,
     chunk_bytes: int = CHUNK_BYTES,
     runs_here: bool = True,
+    has_lease: bool = False,
 ) -> Core:
     """Build what runs commands, with their keeper; `begin` has it work.
 
     `chunk_bytes` is how much output is archived in one piece. Without `runs_here` nothing will run,
-    and there is no keeper.
+    and there is no keeper. `has_lease`: see the Runner.
     """
     keepers = settings.privileges.keeper_directory
     keeper = KeeperClient(keepers or settings.state_dir, launches=keepers is None)
@@ -96,6 +97,7 @@ async def open_core(
         metrics=metrics,
         faults=faults,
         spools_are_read_only=keepers is not None,
+        has_lease=has_lease,
     )
     running = Running(means)
     # The tasks of the runs end before what they use, which is all above.

@@ -14,6 +14,7 @@ from server.process import entry
 from server.resources import VERSION
 from server.services.ledger.wire import WireLedger
 from server.services.running.claiming import Claiming
+from server.services.running.leasing import Leasing
 from server.services.running.users import check_users, tell_of_root
 from server.services.tasks import Tasks, cancel_and_wait, retry
 from server.services.worker.answers import Answers
@@ -78,7 +79,9 @@ async def open_worker(
     stack.push_async_callback(wire.flush)
     servers = Servers(wire, ground.state.host)
     ledger = WireLedger(wire, servers)
-    core = await open_core(stack, settings, environment, ground, ledger, chunk_bytes=CHUNK_BYTES)
+    core = await open_core(
+        stack, settings, environment, ground, ledger, chunk_bytes=CHUNK_BYTES, has_lease=True
+    )
     running = core.running
     answers = Answers(
         core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
@@ -121,12 +124,19 @@ class _Worker:
         )
         self._hearing = Hearing(wire, core.active, self._claiming.ring)
         core.active.on_gone = self._note_gone
+        self._leasing = Leasing(core.keeper)
         self._attendance = Attendance(
-            servers, hello, core.active, stop=self._stop, changed=self._take
+            servers,
+            hello,
+            core.active,
+            stop=self._stop,
+            changed=self._take,
+            leased=self._leasing.note,
         )
 
     async def recover(self, ground: Ground) -> None:
         """Be there, then go on with the runs that were left, as soon as servers answer."""
+        ground.tasks.start(self._leasing.run(), "lease")
         if not await self._attendance.hello():
             self._running.recovery.show()  # servers may ask for them before they have a database
             await self._attendance.begin()

@@ -16,6 +16,7 @@ from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
     Hello,
     KeeperError,
+    KeeperLeaseError,
     KeeperRefusedError,
     StartRequest,
     code_version,
@@ -23,6 +24,7 @@ from server.keeper.protocol import (
 )
 from server.keeper.spool import PIPE, Spool
 
+LEASES_SINCE = 2  # the protocol of the first keepers that know of leases
 OPEN_TIMEOUT_SECONDS = 10.0
 CALL_TIMEOUT_SECONDS = 30.0
 RETRY_SECONDS = 0.02  # between two attempts to connect
@@ -85,7 +87,8 @@ class KeeperClient:
         One that has ended lately, and whose spool is gone, raises KeeperEndedError.
         A script that cannot be started is a run that has ended: its ExitRecord says why.
         An older keeper takes no run that is confined: it would start it with the keeper's rights.
-        Nor one of a hook, as it would start it without its body.
+        Nor one of a hook, as it would start it without its body; nor one that is leased, as it
+        would not end it. That one raises KeeperLeaseError, also where no lease stands for it.
         """
         connection = await self._connected()
         if request.confined and not connection.hello.starts_as:
@@ -99,6 +102,12 @@ class KeeperClient:
                 f"the keeper (pid {connection.hello.pid}) is of an older version, which hands no"
                 " hook's body over: restart the server, which renews it; if that fails, let its"
                 " runs end, then end it"
+            )
+        if request.leased_at is not None and connection.hello.protocol < LEASES_SINCE:
+            raise KeeperLeaseError(
+                f"the keeper (pid {connection.hello.pid}) is of an older version, which ends no run"
+                " with the lease of its host: restart the server or worker, which renews it; if"
+                " that fails, let its runs end, then end it"
             )
         operation = "start_as" if request.confined else "start"
         return bool((await connection.call(operation, **asdict(request)))["started"])
@@ -115,6 +124,15 @@ class KeeperClient:
     async def signal(self, run_id: str, name: str) -> bool:
         """Send the named signal to a run's process group; False when it is not active."""
         return bool((await self._call("signal", run_id=run_id, signal=name))["sent"])
+
+    async def lease(self, since: float, until: float) -> None:
+        """Tell since when and until when this host has its lease, by CLOCK_BOOTTIME.
+
+        An older keeper is not told: it is given no run that would need it.
+        """
+        connection = await self._connected()
+        if connection.hello.protocol >= LEASES_SINCE:
+            await connection.call("lease", since=since, until=until)
 
     async def runs(self) -> set[str]:
         """Return the active runs."""

@@ -8,11 +8,13 @@ from typing import Any
 
 from server.keeper.protocol import (
     MAX_MESSAGE_BYTES,
+    OLDEST_PROTOCOL,
     PROTOCOL,
     Hello,
     KeeperEndedError,
     KeeperError,
     KeeperFullError,
+    KeeperLeaseError,
     KeeperRefusedError,
     decode,
     encode,
@@ -46,9 +48,9 @@ class Connection:
         """Learn who the keeper is; `on_lost` is called when the connection ends by itself.
 
         Raises:
-            KeeperError: it speaks another protocol.
+            KeeperError: it speaks no protocol that is known here.
         """
-        answer = await self.call("hello")
+        answer = await self.call("hello", protocol=PROTOCOL)
         self.hello = Hello(
             answer["protocol"],
             answer["version"],
@@ -56,10 +58,10 @@ class Connection:
             starts_as=bool(answer.get("starts_as")),  # an older keeper does not say it
             takes_bodies=bool(answer.get("takes_bodies")),
         )
-        if self.hello.protocol != PROTOCOL:
+        if not OLDEST_PROTOCOL <= self.hello.protocol <= PROTOCOL:
             raise KeeperError(
                 f"the keeper (pid {self.hello.pid}) speaks protocol {self.hello.protocol}, "
-                f"not {PROTOCOL}: let its runs end, then end it"
+                f"not {OLDEST_PROTOCOL} to {PROTOCOL}: let its runs end, then end it"
             )
         self._on_lost = on_lost
 
@@ -95,6 +97,7 @@ class Connection:
                 "ended": KeeperEndedError,
                 "refused": KeeperRefusedError,
                 "full": KeeperFullError,
+                "unleased": KeeperLeaseError,
             }
             kind = next((kinds[flag] for flag in kinds if answer.get(flag)), KeeperError)
             raise kind(answer["error"])

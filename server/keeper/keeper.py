@@ -10,11 +10,17 @@ from pathlib import Path
 
 from server.keeper import processes
 from server.keeper.accounts import Accounts
-from server.keeper.checks import build, string, value_of
+from server.keeper.checks import build, seconds, string, value_of, whole
 from server.keeper.configuration import Configuration, ListedAccounts, prepare
 from server.keeper.handover import Descriptors, Handover
 from server.keeper.listener import Listener, Message
-from server.keeper.protocol import PROTOCOL, KeeperError, StartRequest, code_version
+from server.keeper.protocol import (
+    OLDEST_PROTOCOL,
+    PROTOCOL,
+    KeeperError,
+    StartRequest,
+    code_version,
+)
 from server.keeper.records import STOP, StopRecord
 from server.keeper.runs import Runs
 
@@ -64,6 +70,7 @@ class Keeper:
             "start_as": self._start,
             "stop": self._stop,
             "signal": self._signal,
+            "lease": self._lease,
             "list": self._list,
             "memory": self._memory,
             "give_up": self._give_up,
@@ -101,9 +108,10 @@ class Keeper:
             raise KeeperError(f"unknown operation {name!r}")
         return await operation(message)
 
-    async def _hello(self, _: Message) -> Message:
+    async def _hello(self, message: Message) -> Message:
+        asked = value_of({"protocol": OLDEST_PROTOCOL, **message}, "protocol", whole(1))
         return {
-            "protocol": PROTOCOL,
+            "protocol": min(asked, PROTOCOL),
             "version": self._version,
             "pid": os.getpid(),
             "starts_as": True,
@@ -129,6 +137,11 @@ class Keeper:
         run = self._runs.get(value_of(message, "run_id", string))
         name = value_of(message, "signal", string)
         return {"sent": run is not None and run.signal(name)}
+
+    async def _lease(self, message: Message) -> Message:
+        since, until = (value_of(message, name, seconds()) for name in ("since", "until"))
+        self._runs.lease.extend(since, until)
+        return {}
 
     async def _list(self, _: Message) -> Message:
         return {"runs": self._runs.active()}

@@ -16,6 +16,7 @@ from server.keeper.protocol import (
     KeeperEndedError,
     KeeperError,
     KeeperFullError,
+    KeeperLeaseError,
     KeeperRefusedError,
     decode,
     encode,
@@ -157,6 +158,8 @@ class Listener:
             answer |= {"ok": False, "refused": True, "error": str(error) or type(error).__name__}
         except KeeperFullError as error:
             answer |= {"ok": False, "full": True, "error": str(error)}
+        except KeeperLeaseError as error:
+            answer |= {"ok": False, "unleased": True, "error": str(error)}
         except (KeeperError, OSError) as error:
             answer |= {"ok": False, "error": str(error) or type(error).__name__}
         except Exception as error:

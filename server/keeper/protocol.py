@@ -4,13 +4,16 @@ Requests are `{"id": n, "op": name, ...}`, answers `{"id": n, "ok": true, ...}` 
 `{"id": n, "ok": false, "error": text, "refused": bool, "full": bool, "ended": bool}`; answers may
 come out of order. What was refused would be so again: its fields are wrong, or it was to start what
 has ended. A keeper that is full has a bound of its own, which `error` says. A flag that is missing
-is false.
+is false; `unleased` is that no lease stands for the run that was to be started.
 
-    hello                                        -> protocol, version, pid, starts_as, takes_bodies
+    hello  protocol (the client's, missing: 1)   -> protocol (the one that both speak), version,
+                                                    pid, starts_as, takes_bodies
     start  the fields of a StartRequest          -> started (false: was started before)
     start_as  the same                           -> the same; see StartRequest.confined
     stop   run_id, signal, grace_seconds, cause  -> stopping (false: not active)
     signal run_id, signal                        -> sent (false: not active)
+    lease  since, until                          -> notes since when and until when the host has its
+                                                    lease, in seconds of CLOCK_BOOTTIME (lease.py)
     list                                         -> runs (the active ones)
     memory                                       -> problem (why a run's memory cannot be bounded,
                                                     or null)
@@ -21,16 +24,30 @@ is false.
 """
 
 import json
+import time
 import zlib
 from base64 import b64decode
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from server.keeper.checks import Checks, build, flag, mapping, optional, string, text, whole
+from server.keeper.checks import (
+    Checks,
+    build,
+    flag,
+    mapping,
+    optional,
+    seconds,
+    string,
+    text,
+    whole,
+)
 from server.keeper.records import LIMITS, MAX_USER_LENGTH, Limits
 
-PROTOCOL = 1  # a server refuses a keeper of another
+PROTOCOL = 2
+OLDEST_PROTOCOL = 1
+"""Both sides know all from the one to the other; since 2 there are leases."""
+
 SOCKET_NAME = "socket"
 LOG_NAME = "log"
 RUN_ID_VARIABLE = "TAILRUN_RUN_ID"
@@ -61,6 +78,10 @@ class KeeperEndedError(KeeperRefusedError):
     """
 
 
+class KeeperLeaseError(KeeperError):
+    """The keeper does not start the run now: no lease has stood since its host was asked for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest(Limits):
     """A run to start, within its bounds.
@@ -75,6 +96,10 @@ class StartRequest(Limits):
     `oom_score_adj` is that of proc(5), from 0 to 1000; one that is less than the keeper's is none.
     `hook_body`, in base64, is written into a file of the work directory, which TAILRUN_HOOK_BODY
     names; None: there is none.
+
+    `leased_at` is that of a run that another host may begin once this one's lease is over: the
+    moment of CLOCK_BOOTTIME at which it was asked whether it is this host's. The keeper starts it
+    if the lease has stood since, and ends it with the lease. None: it goes on whatever happens.
     """
 
     run_id: str
@@ -88,6 +113,7 @@ class StartRequest(Limits):
     umask: int | None = None
     oom_score_adj: int = 0
     hook_body: str | None = field(default=None, repr=False)
+    leased_at: float | None = None
 
     @property
     def confined(self) -> bool:
@@ -134,6 +160,7 @@ _START: Checks = {
     "umask": optional(whole(0, 0o777)),
     "oom_score_adj": whole(0, 1000),
     "hook_body": optional(string),
+    "leased_at": optional(seconds()),
 }
 
 
@@ -141,7 +168,8 @@ _START: Checks = {
 class Hello:
     """Who a keeper is; `version` identifies its code (see `code_version`).
 
-    `starts_as`: it knows the operation of that name. `takes_bodies`: it hands a hook's body over.
+    `protocol` is the one that both sides speak. `starts_as`: it knows the operation of that name.
+    `takes_bodies`: it hands a hook's body over.
     """
 
     protocol: int
@@ -149,6 +177,11 @@ class Hello:
     pid: int
     starts_as: bool = False
     takes_bodies: bool = False
+
+
+def boottime() -> float:
+    """Return the moment by CLOCK_BOOTTIME, which leases are told in."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def encode(message: dict[str, Any]) -> bytes:

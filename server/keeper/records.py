@@ -58,7 +58,7 @@ class ProcessRecord:
     looked at; `started_at` is in Unix seconds. `exitcode` or `signal` is set once the process has
     ended while others of the run are still being ended. `memory_group` is the directory of the
     run's cgroup, if it has one. `label` is what the client called the run by; `user`, whom it was
-    started as, None: the keeper's own user.
+    started as, None: the keeper's own user. `leased_at` is that of its StartRequest.
     """
 
     pid: int
@@ -71,13 +71,14 @@ class ProcessRecord:
     memory_group: str | None = None
     label: str = ""
     user: str | None = None
+    leased_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StopRecord:
     """That a run is to end, and why.
 
-    That is "stop", "timeout", "output_limit", "disk_full" or "spool_removed".
+    That is "stop", "timeout", "output_limit", "disk_full", "spool_removed" or "lease".
     """
 
     cause: str
@@ -140,6 +141,7 @@ _PROCESS: Checks = {
     "memory_group": optional(text(4096)),
     "label": text(1000),
     "user": optional(text(MAX_USER_LENGTH)),
+    "leased_at": optional(seconds()),
 }
 STOP: Checks = {
     "cause": text(100),

@@ -15,9 +15,11 @@ from server.keeper.children import Children, is_child
 from server.keeper.configuration import ListedAccounts
 from server.keeper.failpoints import failpoint
 from server.keeper.handover import Descriptors, Handover
+from server.keeper.lease import Lease
 from server.keeper.protocol import (
     KeeperEndedError,
     KeeperFullError,
+    KeeperLeaseError,
     KeeperRefusedError,
     StartRequest,
 )
@@ -53,6 +55,7 @@ class Runs:
     ) -> None:
         self._spool = Spool.of(state_dir, on_end=self._note_end)
         self._tombstones = Tombstones(state_dir, self._spool.run_ids)
+        self.lease = Lease(state_dir, self._end_unleased)
         self._handover = handover
         self._on_change = on_change
         self._children = Children()
@@ -113,6 +116,7 @@ class Runs:
         Raises:
             KeeperEndedError: it was, and has ended.
             KeeperFullError: no descriptors are left for it.
+            KeeperLeaseError: no lease has stood since it was this host's.
             KeeperRefusedError: it is to run as a user that cannot be.
             OSError: not even its spool's directory can be made.
         """
@@ -122,6 +126,7 @@ class Runs:
         if not _descriptors_allow(len(self._runs) + 1):
             limit = rlimits.OPEN_FILES.most
             raise KeeperFullError(f"{limit} open files (ulimit -Hn) allow for no further run")
+        self._check_lease(request)
         try:
             account = self._accounts.find(request.user)
         except KeeperRefusedError:
@@ -163,6 +168,19 @@ class Runs:
         if not directory.is_dir():
             raise KeeperEndedError("it has run and ended here, and is not started again")
         return True
+
+    def _check_lease(self, request: StartRequest) -> None:
+        """Have a run that needs the lease start within it alone, and end with it."""
+        if request.leased_at is not None:
+            if not self.lease.covers(request.leased_at):
+                raise KeeperLeaseError("this host has no lease that has stood since it was asked")
+            self.lease.watch()
+
+    def _end_unleased(self) -> None:
+        """End the runs that another host may have begun, as no lease has held them throughout."""
+        for run in list(self._runs.values()):
+            if run.leased_at is not None and not self.lease.covers(run.leased_at):
+                run.end_with_lease(self.lease.ends_in)
 
     def give_up(self, run_id: str) -> None:
         """Note that a run is to end even if its output cannot be stored.
@@ -207,6 +225,9 @@ class Runs:
             if run_id not in self._runs:
                 ended.add(run_id)
         self._tombstones.check(self._endings)
+        if any(run.leased_at is not None for run in self._runs.values()):
+            self.lease.watch()
+            self._end_unleased()
         self._kill_leftovers(ended)
         for group in self._groups.left(self._runs):
             self._supervise(group.remove(), group.directory.name)
@@ -239,6 +260,7 @@ class Runs:
             self._lose(run_id, f"its spool cannot be used: {error}", record.limits)
             return
         self._runs[run_id] = run
+        run.leased_at = record.leased_at
         if record.boot_id != processes.boot_id():
             record = replace(record, start_ticks=0)  # the pid is another process's by now
         same = processes.is_same(record.pid, record.start_ticks)

@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from server.errors import TailrunError
-from server.keeper.protocol import KeeperError, KeeperFullError
+from server.keeper.protocol import KeeperError, KeeperFullError, KeeperLeaseError
 from server.models import Run
 from server.services.metrics import Metrics
 
@@ -96,7 +96,7 @@ class Faults:
 
 def cause(error: BaseException) -> str:
     """Say why something failed, without paths and addresses: everybody may read it."""
-    if isinstance(error, TailrunError | KeeperFullError):
+    if isinstance(error, TailrunError | KeeperFullError | KeeperLeaseError):
         return str(error).removesuffix(".")
     if isinstance(error, KeeperError):
         return "it cannot be asked now (the server's log has the rest)"
@@ -107,6 +107,6 @@ def cause(error: BaseException) -> str:
 
 def log_fault(run_id: UUID | str, text: str, error: BaseException) -> None:
     """Log a run's fault; where it is none that was foreseen, with where it came from."""
-    foreseen = isinstance(error, TailrunError | OSError)
+    foreseen = isinstance(error, TailrunError | OSError | KeeperLeaseError)
     about = {"run": run_id}
     logger.warning(text, extra=about, exc_info=None if foreseen else error)

@@ -37,7 +37,8 @@ logger = logging.getLogger(__name__)
 class Run:
     """A run: its state, its processes, its pump, its bounds, and how it is stopped.
 
-    `handed` are its open files, where an earlier keeper in this process has left them.
+    `leased_at` is that of its StartRequest. `handed` are its open files, where an earlier keeper in
+    this process has left them.
 
     Raises:
         OSError: its spool cannot be used.
@@ -54,6 +55,7 @@ class Run:
     ) -> None:
         self.run_id = run_id
         self.limits = limits
+        self.leased_at: float | None = None
         self._state = State.STARTING
         self._spool = spool
         self._subreaper = subreaper
@@ -96,6 +98,7 @@ class Run:
         self, request: StartRequest, account: Account | None, children: Children, groups: Groups
     ) -> None:
         """Start the main process; when that cannot be done, record the run's end."""
+        self.leased_at = request.leased_at
         if (free := free_bytes(self._directory)) < self.limits.min_free_bytes:
             error = f"only {free} bytes are free; {self.limits.min_free_bytes} must remain"
             await self._finish(ExitRecord(cause="disk_full", error=error))
@@ -121,6 +124,7 @@ class Run:
             memory_group=str(self._group.directory) if self._group is not None else None,
             label=request.label,
             user=request.user,
+            leased_at=request.leased_at,
         )
         self._write(self._spool.write_process, record)
         failpoint("keeper.process_recorded")
@@ -200,6 +204,13 @@ class Run:
             if self._tree is not None:
                 self._apply(self._tree, stop)
         return True
+
+    def end_with_lease(self, seconds: float) -> None:
+        """End the run within so many seconds, and what an ended one has left behind at once."""
+        name = "SIGTERM" if seconds > 0 else "SIGKILL"
+        grace_seconds = min(seconds, self.limits.grace_seconds)
+        if not self.stop(StopRecord("lease", name, grace_seconds, time.time())):
+            self._grace.end_in(0)
 
     def signal(self, name: str) -> bool:
         """Send a signal to the process group; False when the run is not active."""

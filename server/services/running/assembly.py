@@ -29,7 +29,7 @@ class Means:
     """What the runs of a host are brought to their ends with.
 
     `host` is the identity of the state directory. `spools_are_read_only`: the keeper alone may
-    write in the spools.
+    write in the spools. `has_lease`: see the Runner.
     """
 
     host: str
@@ -44,6 +44,7 @@ class Means:
     metrics: Metrics
     faults: Faults
     spools_are_read_only: bool = False
+    has_lease: bool = False
 
     @property
     def care(self) -> SpoolCare:
@@ -130,6 +131,7 @@ def _runner(means: Means, run_tasks: RunTasks, follower: Follower, finisher: Fin
         follower=follower,
         finisher=finisher,
         metrics=means.metrics,
+        has_lease=means.has_lease,
     )
 
 

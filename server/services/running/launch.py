@@ -127,8 +127,11 @@ class Launch:
         run: Run,
         secrets: Mapping[str, str] = NO_SECRETS,
         hook_body: bytes | None = None,
+        leased_at: float | None = None,
     ) -> StartRequest:
         """Return what the keeper is asked for to start a run with these values of its secrets.
+
+        `leased_at` is that of the StartRequest.
 
         Raises:
             KeeperRefusedError: it is to run as a user that it may not, or a secret is gone.
@@ -149,6 +152,7 @@ class Launch:
             umask=self.privileges.umask,
             oom_score_adj=self.privileges.oom_score_adj,
             hook_body=None if hook_body is None else b64encode(hook_body).decode(),
+            leased_at=leased_at,
             **asdict(limits_of(run.options, self.limits)),
         )
 

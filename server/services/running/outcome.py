@@ -15,11 +15,15 @@ CAUSE_STATES = {
     "disk_full": RunState.FAILED,
     "timeout": RunState.TIMED_OUT,
     "spool_removed": RunState.STOPPED,
+    "lease": RunState.LOST,
 }
 
 CAUSE_REASONS = {
     "disk_full": "the disk under the spool is full (limit TAILRUN_MIN_FREE_BYTES)",
     "spool_removed": "its spool was removed while it ran",
+    "lease": (
+        "ended by its keeper: the lease of its host was over, and another host may have begun it"
+    ),
 }
 
 TIMEOUT = "TAILRUN_RUN_TIMEOUT_SECONDS"

@@ -4,9 +4,16 @@ import asyncio
 import logging
 
 from server.definition import CauseKind
+from server.errors import RunNotFoundError
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
-from server.keeper.protocol import KeeperEndedError, KeeperError, KeeperRefusedError
+from server.keeper.protocol import (
+    KeeperEndedError,
+    KeeperError,
+    KeeperLeaseError,
+    KeeperRefusedError,
+    boottime,
+)
 from server.models import Run
 from server.services.faults import cause
 from server.services.ledger.ledger import Ledger, StartData
@@ -24,10 +31,15 @@ KEEPER_RETRY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
+class _GoneError(Exception):
+    """A run is not this host's to start any more."""
+
+
 class Runner:
     """Dispatches runs that are stored as `queued`: has the keeper start them.
 
     The keeper starts a run at most once, so that after a crash the Runner simply asks again.
+    `has_lease`: the host has one, and runs that others begin once it is over end with it.
     """
 
     def __init__(
@@ -41,6 +53,7 @@ class Runner:
         follower: Follower,
         finisher: Finisher,
         metrics: Metrics,
+        has_lease: bool = False,
     ) -> None:
         self._launch = launch
         self._keeper = keeper
@@ -50,6 +63,7 @@ class Runner:
         self._follower = follower
         self._finisher = finisher
         self._metrics = metrics
+        self._has_lease = has_lease
 
     async def dispatch(self, run: Run) -> LiveRun | None:
         """Start a run that is stored as queued, or queue it; harmless when that is done already.
@@ -88,9 +102,11 @@ class Runner:
         """Have the keeper start a run; False: it takes none now, and the run is queued again."""
         try:
             with self._metrics.spawn_seconds.time():
-                data = await self._start_of(live.run)
-                await self._keeper.start(self._launch.request(live.run, data.secrets, data.body))
+                await self._ask_keeper(live.run)
             failpoint("run.started")
+        except _GoneError:
+            logger.warning("run is not started: it was given up", extra={"run": live.run.id})
+            self._finisher.forget(live)
         except KeeperEndedError:  # it was to be started by an answer that came late
             logger.warning("run is not started: it has ended before", extra={"run": live.run.id})
             end = outcome.ended_before()  # where no other end of it is stored
@@ -98,21 +114,57 @@ class Runner:
         except KeeperRefusedError as error:  # to ask again is of no use
             end = outcome.not_started(str(error))
             self._run_tasks.start(live, "end", self._finisher.finish(live, end))
+        except KeeperLeaseError as error:  # others need none
+            self._start_again(live, error)
         except KeeperError as error:
             self._requeue(live, error)
             return False
         except Exception as error:
             # It may have been started: to ask again is safe, as it starts at most once.
-            def again() -> None:
-                self._run_tasks.start(live, "start", self._start(live))
-
-            self._run_tasks.start_again(live, "it cannot be started now", error, again)
+            self._start_again(live, error)
         else:
             self._follower.adopt(live)
         if self._active.obstacle.reason is not None:
             logger.info("dispatch resumed")
             self._active.obstacle.reason = None
         return True
+
+    async def _ask_keeper(self, run: Run) -> None:
+        """Have the keeper start a run.
+
+        Raises:
+            KeeperError: it does not, now or ever.
+            _GoneError: another host may have begun it.
+        """
+        leased_at = await self._leased_at(run)
+        data = await self._start_of(run)
+        await self._keeper.start(self._launch.request(run, data.secrets, data.body, leased_at))
+
+    async def _leased_at(self, run: Run) -> float | None:
+        """Return since when the lease must stand for a run that ends with it; None: it does not.
+
+        That is since the ledger was asked whether the run is still to be started here: it may have
+        been given up while the lease was over.
+
+        Raises:
+            _GoneError: it is not.
+        """
+        if not (self._has_lease and run.options.leased):
+            return None
+        asked_at = boottime()
+        try:
+            stored = await self._ledger.get(run.id)
+        except RunNotFoundError as error:
+            raise _GoneError from error
+        if stored.state.final or stored.epoch != run.epoch:
+            raise _GoneError
+        return asked_at
+
+    def _start_again(self, live: LiveRun, error: Exception) -> None:
+        def again() -> None:
+            self._run_tasks.start(live, "start", self._start(live))
+
+        self._run_tasks.start_again(live, "it cannot be started now", error, again)
 
     async def _start_of(self, run: Run) -> StartData:
         """Return what a run is started with.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from server.errors import DatabaseUnavailableError, NoAnswerError, TailrunError
+from server.keeper.protocol import boottime
 from server.services.running.active import ActiveRuns
 from server.wire.asking import Servers
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
@@ -21,7 +22,8 @@ class Attendance:
     """Keeps a worker known to the servers, and does what they have for it meanwhile.
 
     Its lease counts from before it was asked for, by this host's clock: a server counts later.
-    `stop` ends a run; `changed` is told how the worker stands whenever that is another than before.
+    `stop` ends a run; `changed` is told how the worker stands whenever that is another than before;
+    `leased`, at each answer, since when and until when the lease stands, by CLOCK_BOOTTIME.
     """
 
     def __init__(
@@ -32,22 +34,24 @@ class Attendance:
         *,
         stop: Callable[[StopWanted], Awaitable[object]],
         changed: Callable[[Standing], None],
+        leased: Callable[[float, float], None],
     ) -> None:
         self._servers = servers
         self._hello = hello
         self._active = active
         self._stop = stop
         self._changed = changed
+        self._leased = leased
         self._problem: str | None = None
         self._standing: Standing | None = None
-        self._until = -math.inf
+        self._since = self._until = -math.inf
 
     @property
     def may_claim(self) -> bool:
         """Whether the worker is to have further runs: it is wanted, and its lease lasts."""
         standing = self._standing
         wanted = standing is not None and standing.state is WorkerState.ACTIVE
-        return wanted and _now() < self._until
+        return wanted and boottime() < self._until
 
     async def hello(self) -> bool:
         """Say hello once; return whether it was heard."""
@@ -83,7 +87,7 @@ class Attendance:
 
     async def _heard(self, word: Hello | Beat) -> bool:
         """Say something; return whether a server has heard it."""
-        said_at = _now()
+        said_at = boottime()
         try:
             standing: Standing = await self._servers.ask(word)
         except (NoAnswerError, DatabaseUnavailableError) as error:
@@ -103,7 +107,10 @@ class Attendance:
 
     def _take(self, standing: Standing, said_at: float) -> None:
         former, self._standing = self._standing, standing
+        if said_at > self._until:  # it was over meanwhile
+            self._since = said_at
         self._until = said_at + standing.lease_seconds
+        self._leased(self._since, self._until)
         if former is None or _facts(former) != _facts(standing):
             self._changed(standing)
             logger.info(
@@ -120,7 +127,3 @@ class Attendance:
 
 def _facts(standing: Standing) -> tuple[object, ...]:
     return (standing.state, standing.pools, standing.labels, standing.places)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -412,7 +412,7 @@ async def test_a_keeper_of_another_protocol_is_refused(tmp_path: Path) -> None:
     keeper = Listener(directory, answer, lambda: None)
     await keeper.open()
     client = KeeperClient(tmp_path)
-    with pytest.raises(KeeperError, match=r"\(pid 7\) speaks protocol 99, not 1"):
+    with pytest.raises(KeeperError, match=r"\(pid 7\) speaks protocol 99, not 1 to 2"):
         await client.open()
     await client.close()
     await keeper.close()

@@ -85,6 +85,7 @@ NOT_KNOWN_BEFORE = {
     "umask": None,
     "oom_score_adj": 0,
     "hook_body": None,
+    "leased_at": None,
 }
 
 

@@ -32,6 +32,7 @@ requests = st.builds(
     max_open_files=st.none() | SIZES,
     max_processes=st.none() | SIZES,
     max_run_memory_bytes=st.none() | SIZES,
+    leased_at=st.none() | st.floats(0, 1e9),
 )
 
 
@@ -81,6 +82,8 @@ def test_a_start_request_that_lacks_a_field_names_it() -> None:
         ("output_policy", "keep"),
         ("output_policy", []),
         ("label", "a\0b"),
+        ("leased_at", True),
+        ("leased_at", float("inf")),
     ],
 )
 def test_a_start_request_with_a_wrong_field_names_it(field: str, value: object) -> None:

@@ -22,6 +22,7 @@ def running_parts(
     keeper: object = None,
     ledger: object = None,
     metrics: Metrics | None = None,
+    has_lease: bool = False,
 ) -> Running:
     """Build them on a state directory; what is not given must not be used."""
     unused = cast("Any", None)
@@ -42,5 +43,6 @@ def running_parts(
         tasks=tasks or Tasks(),
         metrics=metrics or Metrics(),
         faults=Faults(Metrics()),
+        has_lease=has_lease,
     )
     return Running(means)

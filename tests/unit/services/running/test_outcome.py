@@ -95,6 +95,11 @@ records = st.builds(
             RunState.STOPPED,
             "its spool was removed while it ran",
         ),
+        (
+            ExitRecord(exitcode=0, cause="lease"),
+            RunState.LOST,
+            "ended by its keeper: the lease of its host was over",
+        ),
     ],
 )
 def test_the_end_is_told_by_what_was_recorded(

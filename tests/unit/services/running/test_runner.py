@@ -1,12 +1,17 @@
-"""The Runner while its keeper refuses."""
+"""The Runner while its keeper refuses, and what it asks before a run that ends with the lease."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from server.keeper.protocol import KeeperError, StartRequest
+from server.definition import OnUnreachable, Options
+from server.errors import RunNotFoundError
+from server.keeper.protocol import KeeperError, KeeperLeaseError, StartRequest, boottime
 from server.models import Run, RunState
+from server.services import faults
 from server.services.ledger.ledger import StartData
 from server.services.running import runner as module
 from server.services.running.active import ActiveRuns
@@ -67,3 +72,91 @@ async def test_a_keeper_that_takes_no_run_is_not_asked_without_a_pause(
     assert keeper.calls == 2
     assert active.queued == 3
     await cancel_and_wait(dispatching)
+
+
+class LeaseKeeper:
+    """A keeper that starts no run that ends with the lease."""
+
+    def __init__(self) -> None:
+        self.requests: list[StartRequest] = []
+
+    async def start(self, request: StartRequest) -> bool:
+        self.requests.append(request)
+        if request.leased_at is not None:
+            raise KeeperLeaseError("there is no lease")
+        raise KeeperError("the keeper is lost")
+
+
+class LeaseLedger(PlainLedger):
+    """The ledger of runs that may have become other ones."""
+
+    def __init__(self, become: Callable[[Run], Run] = lambda run: run) -> None:
+        self.runs: dict[object, Run] = {}
+        self.asked_at: list[float] = []
+        self._become = become
+
+    async def get(self, run_id: object) -> Run:
+        self.asked_at.append(boottime())
+        return self._become(self.runs[run_id])
+
+
+def a_leased_run(ledger: LeaseLedger) -> Run:
+    run = replace(a_run(), options=Options(on_unreachable=OnUnreachable.RETRY))
+    ledger.runs[run.id] = run
+    return run
+
+
+async def test_a_run_without_a_lease_is_asked_for_again_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is asked each time, and before the moment from which the lease must stand."""
+    monkeypatch.setattr(faults, "PAUSE_SECONDS", (0.01,))
+    keeper, tasks, ledger = LeaseKeeper(), Tasks(), LeaseLedger()
+    active = ActiveRuns(max_concurrent_runs=3, max_runs_per_command=1)
+    parts = running_parts(tmp_path, active, tasks, keeper=keeper, ledger=ledger, has_lease=True)
+    live = await parts.runner.dispatch(a_leased_run(ledger))
+    assert live is not None
+    assert active.obstacle.reason is None
+    await until(lambda: len(keeper.requests) > 1)
+    assert "there is no lease" in str(live.view.run.reason)
+    for request, asked_at in zip(keeper.requests, ledger.asked_at, strict=False):
+        assert request.leased_at is not None
+        assert request.leased_at <= asked_at
+    await parts.runner.dispatch(a_run())
+    assert any(request.leased_at is None for request in keeper.requests)
+    await tasks.cancel()
+
+
+async def test_a_host_without_a_lease_binds_no_run_to_it(tmp_path: Path) -> None:
+    keeper, ledger = LeaseKeeper(), LeaseLedger()
+    active = ActiveRuns(max_concurrent_runs=3, max_runs_per_command=1)
+    parts = running_parts(tmp_path, active, keeper=keeper, ledger=ledger)
+    await parts.runner.dispatch(a_leased_run(ledger))
+    assert [request.leased_at for request in keeper.requests] == [None]
+    assert not ledger.asked_at
+
+
+def deleted(run: Run) -> Run:
+    raise RunNotFoundError.of(run.id)
+
+
+@pytest.mark.parametrize(
+    "become",
+    [
+        lambda run: replace(run, state=RunState.LOST),
+        lambda run: replace(run, epoch=run.epoch + 1),
+        deleted,
+    ],
+)
+async def test_a_run_that_was_given_up_is_not_started(
+    tmp_path: Path, become: Callable[[Run], Run]
+) -> None:
+    """As where the host stood still between its claim and its start."""
+    keeper, ledger = LeaseKeeper(), LeaseLedger(become)
+    active = ActiveRuns(max_concurrent_runs=3, max_runs_per_command=1)
+    parts = running_parts(tmp_path, active, keeper=keeper, ledger=ledger, has_lease=True)
+    run = a_leased_run(ledger)
+    await parts.runner.dispatch(run)
+    assert not keeper.requests
+    assert active.get(run.id) is None
+    assert active.free == 3

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from server.errors import DatabaseUnavailableError, NoActiveRunError, NoAnswerError, TailrunError
+from server.keeper.protocol import boottime
 from server.services.running.active import ActiveRuns
 from server.services.worker import attendance as module
 from server.services.worker.attendance import Attendance
@@ -43,6 +44,7 @@ class Worker:
     def __init__(self, servers: Servers) -> None:
         self.stops: list[StopWanted] = []
         self.told: list[Standing] = []
+        self.leases: list[tuple[float, float]] = []
         self.stops_end = True
         self.attendance = Attendance(
             cast("Any", servers),
@@ -50,6 +52,7 @@ class Worker:
             ActiveRuns(max_concurrent_runs=3, max_runs_per_command=3),
             stop=self._stop,
             changed=self.told.append,
+            leased=lambda since, until: self.leases.append((since, until)),
         )
 
     async def _stop(self, wanted: StopWanted) -> None:
@@ -116,6 +119,24 @@ async def test_a_lease_that_is_over_lets_it_claim_no_more() -> None:
     await worker.attendance.hello()
     assert worker.attendance.may_claim
     await beating(worker, lambda: not worker.attendance.may_claim)
+
+
+async def test_its_lease_counts_from_before_it_was_asked_for_and_since_its_last_break() -> None:
+    worker = Worker(Servers(STANDING))
+    before = boottime()
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(worker.leases) > 3)
+    assert {since for since, _ in worker.leases} == {worker.leases[0][0]}
+    assert before <= worker.leases[0][0] <= boottime()
+    assert worker.leases[0][1] == worker.leases[0][0] + STANDING.lease_seconds
+    assert worker.leases == sorted(worker.leases)
+
+
+async def test_a_lease_that_was_over_stands_anew_from_the_next_answer_on() -> None:
+    worker = Worker(Servers(replace(STANDING, lease_seconds=0.0)))
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(worker.leases) > 3)
+    assert len({since for since, _ in worker.leases}) == len(worker.leases)
 
 
 @pytest.mark.parametrize("state", [WorkerState.DRAINING, WorkerState.REMOVED])
