@@ -118,7 +118,8 @@ STORED = "SELECT FROM commands_info WHERE id = %(run_id)s"
 
 TIMES = """
     SELECT byte_offset, written_at FROM commands_info_output
-    WHERE commands_info_id = %(run_id)s ORDER BY byte_offset
+    WHERE commands_info_id = %(run_id)s AND byte_offset >= %(from_offset)s
+    ORDER BY byte_offset LIMIT %(limit)s
 """
 
 
@@ -127,6 +128,7 @@ class OutputRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.timeout_seconds = database.statement_timeout_seconds
 
     async def append(
         self, advances: Sequence[Advance], *, hosts: Mapping[UUID, str] | None = None
@@ -183,9 +185,15 @@ class OutputRepository:
         parameters = {"run_id": run_id, "from_offset": from_offset, "limit": limit}
         return [chunk_of(row) for row in await self._database.fetch_binary(CHUNKS, parameters)]
 
-    async def times(self, run_id: UUID) -> list[tuple[int, float]]:
-        """Return when what is archived was first seen: offsets and Unix seconds, ascending."""
-        rows = await self._database.fetch_all(TIMES, {"run_id": run_id})
+    async def times(
+        self, run_id: UUID, from_offset: int = 0, limit: int | None = None
+    ) -> list[tuple[int, float]]:
+        """Return when what is archived was first seen: offsets and Unix seconds, ascending.
+
+        From an offset on, and `limit` of them at most.
+        """
+        parameters = {"run_id": run_id, "from_offset": from_offset, "limit": limit}
+        rows = await self._database.fetch_all(TIMES, parameters)
         return [(offset, written_at.timestamp()) for offset, written_at in rows]
 
     async def marks(self, run_id: UUID, start: int, end: int, limit: int) -> list[Chunk]:

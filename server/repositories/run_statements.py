@@ -164,6 +164,13 @@ ACTIVE = f"""
     ORDER BY r.created_at, r.id
 """
 
+ACTIVE_AFTER = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE r.host = %(host)s AND r.state IN ('queued', 'running')
+        AND (%(after)s::uuid IS NULL OR r.id > %(after)s::uuid)
+    ORDER BY r.id LIMIT %(limit)s
+"""
+
 ACTIVE_OF_COMMAND = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r
     WHERE r.commands_id = %(command_id)s AND r.state IN ('queued', 'running')

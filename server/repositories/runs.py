@@ -27,6 +27,7 @@ from server.repositories.rows import end_parameters, position_of, run_of
 from server.repositories.run_lists import NEWEST, run_listing
 from server.repositories.run_statements import (
     ACTIVE,
+    ACTIVE_AFTER,
     ACTIVE_ELSEWHERE,
     ACTIVE_OF_COMMAND,
     ADD,
@@ -190,6 +191,11 @@ class RunRepository:
     async def active(self, host: str) -> Sequence[Run]:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def active_after(self, host: str, after: UUID | None, limit: int) -> Sequence[Run]:
+        """Return a host's queued and running runs by their ids, so many of those behind `after`."""
+        parameters = {"host": host, "after": after, "limit": limit}
+        return [run_of(row) for row in await self._database.fetch_all(ACTIVE_AFTER, parameters)]
 
     async def count_active(self, command_id: UUID) -> int:
         """Return how many queued and running runs a command has, of whatever host or of none."""

@@ -19,9 +19,10 @@ Result = TypeVar("Result")
 class Batches(Generic[Item, Result]):
     """Collects the items that come while a statement is under way, and does them by the next one.
 
-    No item waits for others to come: without a statement under way it is done at once. Nor is a
-    task needed: the first caller that waits acts for all. `act` returns a result for each item, in
-    their order; `size` returns an item's bytes. An item that the database refuses fails alone.
+    No item waits for others to come: with fewer than `at_once` statements under way it is done at
+    once. Nor is a task needed: the first caller that waits acts for all. `act` returns a result for
+    each item, in their order; `size` returns an item's bytes. An item that the database refuses
+    fails alone.
     """
 
     def __init__(
@@ -30,11 +31,12 @@ class Batches(Generic[Item, Result]):
         size: Callable[[Item], int],
         *,
         timeout_seconds: float,
+        at_once: int = 1,
     ) -> None:
         self._act = act
         self._size = size
         self._timeout_seconds = timeout_seconds
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(at_once)
         self._waiting = deque[tuple[Item, asyncio.Future[Result]]]()
 
     async def do(self, item: Item) -> Result:

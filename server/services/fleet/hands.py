@@ -10,6 +10,7 @@ from server.models import Advance, Run, RunEnd, RunState
 from server.repositories.claims import ClaimRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.services.fleet.appends import Appends, Asked
 from server.services.fleet.roster import Roster
 from server.services.ledger.ledger import Ledger
 from server.wire.messages import (
@@ -64,6 +65,7 @@ class Hands:
         """Called once ends of workers' runs are stored."""
         self._runs = runs
         self._outputs = outputs
+        self._appends = Appends(outputs, timeout_seconds=outputs.timeout_seconds)
         self._claims = claims
         self._roster = roster
         self._ledger_of = ledger_of
@@ -116,17 +118,21 @@ class Hands:
         """
         for advance in request.advances:
             _check(advance)
-        hosts = {advance.run_id: host for advance in request.advances}
-        moved = await self._outputs.append(request.advances, hosts=hosts)
+        if len({advance.run_id for advance in request.advances}) < len(request.advances):
+            raise DatabaseRefusedError("A run moves once in a request.")
+        moved = await self._appends.do(Asked(host, request.advances))
         if any(one.end is not None and one.run_id in moved for one in request.advances):
             self.on_ended()
         return Appended(moved=frozenset(moved))
 
     async def active(self, host: str, request: Active) -> ActiveRuns:
         """Return a worker's active runs, as many of them as fit."""
-        runs = sorted(await self._runs.active(host), key=lambda run: run.id)
-        rest = [run for run in runs if request.after is None or run.id > request.after]
-        part, more = await self._sendable(host, rest)
+        after, part, more = request.after, tuple[Run, ...](), True
+        while more and not part:  # as where all that were read cannot be sent
+            runs = await self._runs.active_after(host, after, MAX_CLAIMED)
+            part, unread = await self._sendable(host, runs)
+            more = unread or len(runs) == MAX_CLAIMED
+            after = runs[-1].id if runs else after
         return ActiveRuns(runs=part, more=more)
 
     async def positions(self, host: str, request: Positions) -> Found:
@@ -136,12 +142,8 @@ class Hands:
     async def times(self, host: str, request: Times) -> SeenTimes:
         """Return when output of a worker's run was first seen, as much of it as fits."""
         await self._own(host, request.run_id)
-        times = [
-            one
-            for one in await self._outputs.times(request.run_id)
-            if one[0] >= request.from_offset
-        ]
         count = self._max_bytes() // TIME_BYTES
+        times = await self._outputs.times(request.run_id, request.from_offset, count + 1)
         return SeenTimes(times=tuple(times[:count]), more=count < len(times))
 
     async def take_over(self, host: str, request: TakeOver) -> Found:

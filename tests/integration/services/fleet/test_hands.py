@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -18,6 +18,7 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
+from server.services.fleet import hands as hands_module
 from server.services.fleet.hands import Hands
 from server.services.fleet.roster import Allowed
 from server.services.ledger.sql import SqlLedger
@@ -48,6 +49,7 @@ class Fleet:
         self.ledger_of: Callable[[str], SqlLedger] = lambda host: SqlLedger.of(host, database)
         self.max_bytes = 64 * 1024
         self.ends = 0
+        self._database = database
         self._nats = nats
         self._connect = connect
         self._servers: dict[str, Servers] = {}
@@ -64,6 +66,11 @@ class Fleet:
 
     async def ask(self, host: str, request: object) -> Any:
         return await self._servers[host].ask(request)
+
+    async def grow(self, run_id: UUID) -> None:
+        """Have a run's script be larger than a message."""
+        sql = "UPDATE commands_info SET script = repeat('#', 100000) WHERE id = %(id)s RETURNING id"
+        await self._database.fetch_one(sql, {"id": run_id})
 
     async def run(self, script: str = "true", **new: Any) -> Run:
         """Store a run of the pool `build`."""
@@ -241,6 +248,49 @@ async def test_a_worker_gets_all_its_runs_whose_scripts_fill_many_messages(fleet
     runs = await worker.active()
     assert [run.id for run in runs] == [run.id for run in stored]
     assert all(run.script == "#" * 20_000 for run in runs)
+
+
+async def test_a_worker_gets_all_its_runs_page_by_page(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands_module, "MAX_CLAIMED", 2)
+    worker = await fleet.worker("w1")
+    stored = [await fleet.run() for _ in range(5)]
+    for _ in range(3):
+        await worker.claim(2)
+
+    assert [run.id for run in await worker.active()] == [run.id for run in stored]
+
+
+async def test_a_page_of_runs_that_fit_into_no_message_is_not_the_end(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await fleet.worker("w1")
+    stored = [await fleet.run() for _ in range(4)]
+    await worker.claim(4)
+    monkeypatch.setattr(hands_module, "MAX_CLAIMED", 1)
+    *large, last = sorted(stored, key=lambda run: run.id)
+    for run in large:
+        await fleet.grow(run.id)
+
+    assert [run.id for run in await worker.active()] == [last.id]
+
+
+async def test_one_workers_bad_advance_keeps_none_of_the_others_from_moving(fleet: Fleet) -> None:
+    workers = [await fleet.worker(f"w{number}", places=1) for number in range(6)]
+    for _ in workers:
+        await fleet.run()
+    runs = [(await worker.claim(1))[0] for worker in workers]
+    steps = [step(run, chunks=(bytes(10),)) for run in runs]
+    steps[3] = replace(steps[3], to_lines=2**63)  # no row of the database holds that
+
+    moved = await asyncio.gather(
+        *(worker.append([one]) for worker, one in zip(workers, steps, strict=True)),
+        return_exceptions=True,
+    )
+
+    assert isinstance(moved.pop(3), DatabaseRefusedError)
+    assert moved == [{run.id} for run in runs if run is not runs[3]]
 
 
 async def test_a_run_that_fits_into_no_message_ends_and_stands_in_nobodys_way(
