@@ -67,18 +67,26 @@ async def open_base(
     ground = open_ground(stack, settings)
     stored = await open_database(stack, settings, ground)
     here = settings.runs.local_worker
-    core = await open_core(stack, settings, environment, ground, stored.ledger, runs_here=here)
+    core = await open_core(
+        stack,
+        settings,
+        environment,
+        ground,
+        stored.ledger,
+        runs_here=here,
+        has_lease=address is not None,
+    )
     await recover(settings, ground, stored, core)
     if here:
         begin(stack, ground, core)
-    meeting = await _meeting(stack, address, ground, stored, core if here else None)
+    meeting = await _meeting(stack, address, settings, ground, stored, core if here else None)
     audit = Audit(AuditRepository(stored.database), Journal(ground.state.path / JOURNAL_FILE))
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
     requests = Requests(RequestRepository(stored.database))
     unclaimed = Unclaimed(stored.claims, TurnRepository(stored.database))
     own = _with_others(meeting, _own_host(ground, stored, core), ground, stored, chunks)
-    claiming = _claiming(stored, core, settings.runs) if settings.runs.worker_pools else None
+    claiming = _claiming(stored, core, settings.runs, meeting)
     unclaimed.on_ready = _ready(claiming, meeting)
     roll = _roll(meeting, stored, settings.runs)
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
@@ -132,6 +140,7 @@ def _address(settings: Settings) -> "Address | None":
 async def _meeting(
     stack: AsyncExitStack,
     address: "Address | None",
+    settings: Settings,
     ground: Ground,
     stored: Stored,
     core: Core | None,
@@ -141,7 +150,7 @@ async def _meeting(
         return None
     from server.meeting import open_meeting  # noqa: PLC0415
 
-    return await open_meeting(stack, address, ground, stored, core)
+    return await open_meeting(stack, address, settings, ground, stored, core)
 
 
 def _own_host(ground: Ground, stored: Stored, core: Core) -> Hosts:
@@ -203,12 +212,23 @@ def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Wa
     return ready
 
 
-def _claiming(stored: Stored, core: Core, settings: RunSettings) -> Claiming:
-    """Return what claims for this host what waits for a worker of its pools."""
+def _claiming(
+    stored: Stored, core: Core, settings: RunSettings, meeting: "Meeting | None"
+) -> Claiming | None:
+    """Return what claims for this host what waits for a worker of its pools; None: it is of none.
+
+    Where hosts meet it claims as the others do, within its lease.
+    """
+    if not settings.worker_pools:
+        return None
+    host, attendance = core.means.host, None if meeting is None else meeting.attendance
 
     async def claim(limit: int) -> Sequence[Run]:
+        if attendance is not None:
+            may = attendance.may_claim
+            return await stored.claims.claim_within_lease(host, limit) if may else ()
         return await stored.claims.claim(
-            core.means.host,
+            host,
             pools=settings.worker_pools,
             labels=settings.worker_labels,
             places=settings.max_concurrent_runs,

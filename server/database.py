@@ -1,8 +1,11 @@
 """A server's database: opened, and the runs recovered that it has of this host."""
 
+import os
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from server.core import Core, Ground
 from server.repositories.claims import ClaimRepository
@@ -12,12 +15,13 @@ from server.repositories.embedded.server import embedded_database
 from server.repositories.hooks import HookRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
-from server.resources import migrations_directory
+from server.repositories.workers import WorkerRepository
+from server.resources import VERSION, migrations_directory
 from server.services.ledger.ledger import Ledger
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.startup import Startup
-from server.settings.groups import DatabaseSettings, Settings
+from server.settings.groups import DatabaseSettings, RunSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +71,36 @@ async def recover(settings: Settings, ground: Ground, stored: Stored, core: Core
         own=own,
         ledger=SqlLedger.of(host, own),
         elsewhere=partial(RunRepository(own).active_elsewhere, host),
+        present=_present(settings, host, own),
         database=stored.database,
         recovery=core.running.recovery if settings.runs.local_worker else None,
         tasks=ground.tasks,
     ).run()
+
+
+def _present(
+    settings: Settings, host: str, own: Database
+) -> Callable[[], Awaitable[object]] | None:
+    """Return what has other hosts know that this one is there; None: there are none."""
+    if not settings.nats.url or not settings.runs.local_worker:
+        return None
+    return partial(
+        WorkerRepository(own).hello_of_server,
+        host,
+        lease_seconds=settings.lease.seconds,
+        **facts_of(settings.runs),
+    )
+
+
+def facts_of(settings: RunSettings) -> dict[str, Any]:
+    """Return what the host inside a server says of itself, where hosts meet."""
+    return {
+        "name": os.uname().nodename,
+        "version": VERSION,
+        "pools": settings.worker_pools,
+        "labels": settings.worker_labels,
+        "places": settings.max_concurrent_runs,
+    }
 
 
 def _database(url: str, settings: DatabaseSettings, metrics: Metrics) -> Database:

@@ -4,21 +4,26 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from server.core import Core, Ground
-from server.database import Stored
+from server.database import Stored, facts_of
 from server.repositories.claims import ClaimRepository
 from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
-from server.services.fleet.attending import Attending
+from server.services.fleet.attending import Attending, OwnHost
 from server.services.fleet.hands import Hands
+from server.services.fleet.lease import Lease
 from server.services.fleet.ringing import Ringing
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.remote import RemoteHosts
 from server.services.ledger.sql import SqlLedger
+from server.services.running.leasing import Leasing
 from server.services.tasks import cancel_and_wait
 from server.services.worker.answers import Answers
+from server.services.worker.attendance import Attendance
+from server.settings.groups import RunSettings, Settings
 from server.wire.address import Address
 from server.wire.asking import Workers
 from server.wire.connection import Wire
+from server.wire.messages import Hello, StopWanted
 from server.wire.serving import serve_servers, serve_workers
 
 
@@ -30,25 +35,31 @@ class Meeting:
     workers: Workers
     ringing: Ringing
     hands: Hands
+    attendance: Attendance | None
 
 
 async def open_meeting(
-    stack: AsyncExitStack, address: Address, ground: Ground, stored: Stored, core: Core | None
+    stack: AsyncExitStack,
+    address: Address,
+    settings: Settings,
+    ground: Ground,
+    stored: Stored,
+    core: Core | None,
 ) -> Meeting:
     """Connect with NATS, now or as soon as it is there; answer workers, and other servers.
 
-    Without a `core` there are no runs here that other servers would ask for.
+    Without a `core` there are no runs here that other servers would ask for, and no `attendance`.
     """
     host, database = ground.state.host, stored.database
     wire = Wire(address, host=host, name=f"tailrun server {host}")
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
     stack.push_async_callback(wire.flush)
-    attending = Attending(WorkerRepository(database))
+    lease = Lease(settings.lease.seconds)
+    attending = Attending(WorkerRepository(database), lease, ground.tasks)
     hands = Hands(
         runs=stored.runs,
         outputs=stored.outputs,
         claims=ClaimRepository(database),
-        roster=attending,
         ledger_of=lambda host: SqlLedger.of(host, database),
         max_bytes=lambda: wire.max_payload,
     )
@@ -60,9 +71,33 @@ async def open_meeting(
             core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
         )
         await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
+    attendance = None if core is None else _attend(settings.runs, ground, core, attending)
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
-    return Meeting(wire, Workers(wire), ringing, hands)
+    return Meeting(wire, Workers(wire), ringing, hands, attendance)
+
+
+def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attending) -> Attendance:
+    """Have the server's own host known to the others, as workers are."""
+    control = core.running.control
+
+    async def stop(wanted: StopWanted) -> None:
+        await control.stop(wanted.run_id, signal=wanted.signal, grace_seconds=wanted.grace_seconds)
+
+    leasing = Leasing(core.keeper)
+    attendance = Attendance(
+        OwnHost(ground.state.host, attending),
+        Hello(**facts_of(settings)),
+        core.active,
+        stop=stop,
+        changed=lambda _: None,
+        leased=leasing.note,
+        back=core.running.housekeeping.check_rows_now,
+    )
+    core.active.may_start = lambda: attendance.may_start
+    ground.tasks.start(leasing.run(), "lease")
+    ground.tasks.start(attendance.attend(), "beats of this host")
+    return attendance
 
 
 def with_others(

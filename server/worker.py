@@ -132,7 +132,9 @@ class _Worker:
             stop=self._stop,
             changed=self._take,
             leased=self._leasing.note,
+            back=core.running.housekeeping.check_rows_now,
         )
+        core.active.may_start = lambda: self._attendance.may_start
 
     async def recover(self, ground: Ground) -> None:
         """Be there, then go on with the runs that were left, as soon as servers answer."""

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,21 +19,34 @@ UNCLAIMED = "r.host IS NULL AND r.end_time IS NULL AND r.state = 'queued'"
 # Of one host one claim is made at a time: the second statement's snapshot is taken after the lock,
 # and counts what those before it have got. Rows that another host is about to claim are passed
 # over; one that it has claimed meanwhile is looked at again, and left to it (EvalPlanQual).
-CLAIM = f"""
+_CLAIM = f"""
     SELECT pg_advisory_xact_lock(hashtextextended('tailrun claims of ' || %(host)s, 0));
-    WITH free AS (
-        SELECT greatest(%(places)s - count(*), 0) AS n FROM commands_info r
+    WITH w AS ({{worker}}), free AS (
+        SELECT greatest((SELECT places FROM w) - count(*), 0) AS n FROM commands_info r
         WHERE r.host = %(host)s AND {ACTIVE_RUN} AND NOT {WAITS}
     ), next AS (
         SELECT r.id FROM commands_info r
-        WHERE {UNCLAIMED} AND r.pool = ANY(%(pools)s::text[]) AND r.held_at IS NULL AND NOT {WAITS}
-            AND coalesce(r.requires <@ %(labels)s::text[], true)
+        WHERE {UNCLAIMED} AND r.pool = ANY((SELECT pools FROM w)::text[])
+            AND r.held_at IS NULL AND NOT {WAITS}
+            AND coalesce(r.requires <@ (SELECT labels FROM w), true)
         ORDER BY r.created_at, r.id LIMIT (SELECT least(n, %(limit)s) FROM free)
         FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE commands_info r SET host = %(host)s, epoch = r.epoch + 1 FROM next WHERE r.id = next.id
     RETURNING {RUN_COLUMNS}
 """
+
+CLAIM = _CLAIM.format(
+    worker="SELECT %(pools)s::text[] AS pools, %(labels)s::text[] AS labels, %(places)s AS places"
+)
+
+CLAIM_WITHIN_LEASE = _CLAIM.format(
+    worker="""
+        SELECT pools, labels, places FROM workers
+        WHERE id = %(host)s AND state = 'active' AND lease_until > now()
+    """
+)
+"""As the worker is known: nothing for one that has no lease, or is not to have more."""
 
 RELEASE = f"""
     UPDATE commands_info r SET held_at = NULL
@@ -117,7 +130,17 @@ class ClaimRepository:
             "places": places,
             "limit": limit,
         }
-        runs = [run_of(row) for row in await self._database.fetch_all(CLAIM, parameters)]
+        return await self._claim(CLAIM, parameters)
+
+    async def claim_within_lease(self, host: str, limit: int) -> Sequence[Run]:
+        """Do the same for a host that has a row in `workers`: what that says of it counts.
+
+        One that has no lease, drains or was removed gets nothing.
+        """
+        return await self._claim(CLAIM_WITHIN_LEASE, {"host": host, "limit": limit})
+
+    async def _claim(self, sql: str, parameters: Mapping[str, object]) -> Sequence[Run]:
+        runs = [run_of(row) for row in await self._database.fetch_all(sql, parameters)]
         return sorted(runs, key=lambda run: (run.created_at, run.id))
 
     async def release(self, run_ids: Collection[UUID]) -> None:

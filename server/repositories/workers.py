@@ -19,10 +19,11 @@ from server.repositories.run_statements import ACTIVE_RUN, WAITS
 class Worker:
     """A worker, by the identity of its state directory. All moments are the database's.
 
-    `state` is active, draining or removed.
+    `role` is worker, or server: the host inside one. `state` is active, draining or removed.
     """
 
     id: str
+    role: str
     name: str
     version: str
     pools: tuple[str, ...]
@@ -74,20 +75,40 @@ HELLO = f"""
     RETURNING {COLUMNS}
 """
 
-# In the order of their ids: two servers that have heard the same ones never wait for each other.
-BEAT = f"""
-    WITH held AS (
-        SELECT id FROM workers WHERE id = ANY(%(ids)s::text[]) ORDER BY id FOR UPDATE
+# A server is let in by the database itself: it is what it says.
+HELLO_OF_SERVER = f"""
+    INSERT INTO workers AS w
+        (id, role, name, version, pools, labels, places, first_seen_at, seen_at, lease_until)
+    VALUES (
+        %(id)s, 'server', %(name)s, %(version)s, %(pools)s::text[], %(labels)s::text[], %(places)s,
+        now(), now(), now() + make_interval(secs => %(lease_seconds)s)
     )
-    UPDATE workers w
-    SET seen_at = now(), lease_until = now() + make_interval(secs => %(lease_seconds)s)
-    FROM held WHERE w.id = held.id
+    ON CONFLICT (id) DO UPDATE SET
+        role = excluded.role, name = excluded.name, version = excluded.version,
+        pools = excluded.pools, labels = excluded.labels, places = excluded.places,
+        state = CASE w.state WHEN 'removed' THEN 'active' ELSE w.state END,
+        seen_at = excluded.seen_at, lease_until = greatest(w.lease_until, excluded.lease_until)
     RETURNING {COLUMNS}
 """
 
-WITHIN_LEASE = f"""
-    SELECT {COLUMNS} FROM workers w
-    WHERE w.id = %(id)s AND w.state = 'active' AND w.lease_until > now()
+# In the order of their ids: two servers that have heard the same ones never wait for each other.
+# A lease never becomes shorter: its host counts on what it was told.
+BEAT = f"""
+    WITH held AS (
+        SELECT id FROM workers WHERE id = ANY(%(ids)s::text[]) AND state <> 'removed'
+        ORDER BY id FOR UPDATE
+    ), beaten AS (
+        UPDATE workers w SET
+            seen_at = now(),
+            lease_until = greatest(
+                w.lease_until, now() + make_interval(secs => %(lease_seconds)s)
+            )
+        FROM held WHERE w.id = held.id
+        RETURNING {COLUMNS}
+    )
+    SELECT * FROM beaten
+    UNION ALL
+    SELECT {COLUMNS} FROM workers w WHERE w.id = ANY(%(ids)s::text[]) AND w.state = 'removed'
 """
 
 KNOWS = "SELECT FROM workers WHERE id = %(id)s"
@@ -101,6 +122,13 @@ STOPS = """
     SELECT host, id, stop_wanted FROM commands_info
     WHERE host = ANY(%(ids)s::text[]) AND stop_wanted IS NOT NULL AND end_time IS NULL
     ORDER BY id LIMIT %(limit)s
+"""
+
+STOPPED = """
+    UPDATE commands_info r SET stop_wanted = NULL
+    FROM unnest(%(hosts)s::text[], %(ids)s::uuid[]) AS done (host, id)
+    WHERE r.id = done.id AND r.host = done.host AND r.stop_wanted IS NOT NULL
+    RETURNING r.id
 """
 
 LIST = f"SELECT {COLUMNS}, w.lease_until > now() FROM workers w ORDER BY w.name, w.id"
@@ -168,16 +196,38 @@ class WorkerRepository:
         [row] = await self._database.fetch_all(HELLO, parameters)
         return _worker_of(row)
 
+    async def hello_of_server(
+        self,
+        host: str,
+        *,
+        name: str,
+        version: str,
+        pools: Collection[str],
+        labels: Collection[str],
+        places: int,
+        lease_seconds: float,
+    ) -> Worker:
+        """Do the same for the host inside a server; one that was removed is active again."""
+        parameters = {
+            "id": host,
+            "name": name,
+            "version": version,
+            "pools": list(pools),
+            "labels": list(labels),
+            "places": places,
+            "lease_seconds": lease_seconds,
+        }
+        [row] = await self._database.fetch_all(HELLO_OF_SERVER, parameters)
+        return _worker_of(row)
+
     async def beat(self, worker_ids: Collection[str], lease_seconds: float) -> dict[str, Worker]:
-        """Extend the leases of workers; those that are not known are left out."""
+        """Extend the leases of workers, but of those that were removed.
+
+        Those that are not known are left out.
+        """
         parameters = {"ids": list(worker_ids), "lease_seconds": lease_seconds}
         rows = await self._database.fetch_all(BEAT, parameters)
         return {row[0]: _worker_of(row) for row in rows}
-
-    async def within_lease(self, worker_id: str) -> Worker | None:
-        """Return a worker that may claim now."""
-        row = await self._database.fetch_one(WITHIN_LEASE, {"id": worker_id})
-        return None if row is None else _worker_of(row)
 
     async def knows(self, worker_id: str) -> bool:
         """Return whether a host is, or was, a worker of these servers."""
@@ -205,6 +255,14 @@ class WorkerRepository:
         """Return how workers stand, and what waits and runs: another value where it changes."""
         [(workers, runs)] = await self._database.fetch_all(STATE_OF_ALL)
         return workers, runs
+
+    async def note_stopped(self, stopped: Collection[tuple[str, UUID]]) -> None:
+        """Note that hosts have taken stops of their runs: they are told of them no more."""
+        parameters = {
+            "hosts": [host for host, _ in stopped],
+            "ids": [run_id for _, run_id in stopped],
+        }
+        await self._database.fetch_all(STOPPED, parameters)
 
     async def list(self) -> Sequence[tuple[Worker, bool]]:
         """Return all workers, by name, and whether each is within its lease."""

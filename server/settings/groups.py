@@ -311,6 +311,17 @@ class NatsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseSettings:
+    """How long hosts that meet over NATS count on each other."""
+
+    seconds: float = setting(
+        30.0,
+        number(12, 3600, of="seconds"),
+        "silence of a host, of those that meet over NATS, after which it counts as away",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What the server's own log holds, and in which format."""
 
@@ -343,4 +354,5 @@ class Settings:
     archive: ArchiveSettings = group(ArchiveSettings)
     retention: RetentionSettings = group(RetentionSettings, "retention_")
     nats: NatsSettings = group(NatsSettings, "nats_")
+    lease: LeaseSettings = group(LeaseSettings, "lease_")
     log: LogSettings = group(LogSettings, "log_")

@@ -46,10 +46,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A worker goes on; `running` is how many runs it has. `draining`: it takes no more."""
+    """A worker goes on; `running` is how many runs it has. `draining`: it takes no more.
+
+    `stopped` are runs whose stops it has taken: it is not to be told of them again.
+    """
 
     running: int = 0
     draining: bool = False
+    stopped: frozenset[UUID] = frozenset()
 
 
 class WorkerState(StrEnum):
@@ -75,7 +79,7 @@ class Standing:
     """How a worker stands with the servers.
 
     Its lease lasts for `lease_seconds` from when it sent what this answers; it is to beat again
-    after `beat_seconds`. `stops` are to be done, and are told until their runs have ended.
+    after `beat_seconds`. `stops` are to be done, and are told until it says that it has taken them.
     """
 
     state: WorkerState

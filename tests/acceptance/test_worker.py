@@ -19,7 +19,6 @@ from server.repositories.runs import RunRepository
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.fleet.hands import Hands
-from server.services.fleet.roster import Allowed
 from server.services.ledger.sql import SqlLedger
 from server.wire.asking import Workers
 from server.wire.bells import ring
@@ -31,6 +30,7 @@ from tests.support.nats import Nats
 from tests.support.waiting import until, until_true
 from tests.support.wires import Connect
 from tests.support.worker import Worker
+from tests.support.workers import add_worker
 
 
 @dataclass
@@ -49,12 +49,11 @@ class Server:
         self.claims = ClaimRepository(self.database)
         self.workers = Workers(self.wire)
 
-    async def allowed(self, host: str) -> Allowed | None:
-        hello = self.hellos.get(host)
-        return None if hello is None else Allowed(hello.pools, hello.labels, hello.places)
-
     async def hello(self, host: str, hello: Hello) -> Standing:
         self.hellos[host] = hello
+        await add_worker(
+            self.database, host, pools=hello.pools, labels=hello.labels, places=hello.places
+        )
         return self._standing(hello)
 
     async def beat(self, host: str, _: Beat) -> Standing:
@@ -132,7 +131,6 @@ async def server(database: Database, nats: Nats, connect: Connect) -> AsyncItera
         runs=server.runs,
         outputs=server.outputs,
         claims=server.claims,
-        roster=server,
         ledger_of=lambda host: SqlLedger.of(host, database),
         max_bytes=lambda: server.wire.max_payload,
     )

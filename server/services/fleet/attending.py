@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.errors import ForbiddenError, NotFoundError
-from server.repositories.workers import NotedStop, Worker, WorkerRepository
-from server.services.fleet.roster import Allowed
+from server.repositories.workers import MAX_STOPS, NotedStop, Worker, WorkerRepository
+from server.services.fleet.lease import Lease
+from server.services.tasks import Tasks
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
 from server.wire.serving import FromWorker
 
-LEASE_SECONDS = 30.0
-BEAT_SECONDS = 5.0
-"""The lease outlasts four beats, each with its time-out: a worker that goes on never loses it."""
+if TYPE_CHECKING:
+    from uuid import UUID
 
 GATHER_SECONDS = 0.2
 """Beats that come within that are one statement."""
@@ -21,17 +21,24 @@ MAX_PLACES = 1_000_000
 
 
 class Attending:
-    """Answers hello and beat; a `Roster`.
+    """Answers hello and beat.
 
     What a worker says of its pools and labels is believed, as long as the engine lets it in.
     """
 
     def __init__(
-        self, workers: WorkerRepository, *, gather_seconds: float = GATHER_SECONDS
+        self,
+        workers: WorkerRepository,
+        lease: Lease,
+        tasks: Tasks,
+        *,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._workers = workers
+        self._lease = lease
+        self._tasks = tasks
         self._gather_seconds = gather_seconds
-        self._gathered: set[str] = set()
+        self._gathered: dict[str, frozenset[UUID]] = {}
         self._beats: asyncio.Task[_Heard] | None = None
 
     @property
@@ -45,7 +52,7 @@ class Attending:
         Raises:
             ForbiddenError: it was removed.
         """
-        return _standing(
+        return self._standing(
             await self._workers.hello(
                 host,
                 name=request.name,
@@ -53,11 +60,24 @@ class Attending:
                 pools=request.pools,
                 labels=request.labels,
                 places=min(max(request.places, 0), MAX_PLACES),
-                lease_seconds=LEASE_SECONDS,
+                lease_seconds=self._lease.seconds,
             )
         )
 
-    async def beat(self, host: str, _request: Beat) -> Standing:
+    async def hello_of_server(self, host: str, request: Hello) -> Standing:
+        """Let the host inside a server in."""
+        worker = await self._workers.hello_of_server(
+            host,
+            name=request.name,
+            version=request.version,
+            pools=request.pools,
+            labels=request.labels,
+            places=request.places,
+            lease_seconds=self._lease.seconds,
+        )
+        return self._standing(worker)
+
+    async def beat(self, host: str, request: Beat) -> Standing:
         """Extend a worker's lease, together with others; it is answered once that is stored.
 
         Raises:
@@ -65,24 +85,39 @@ class Attending:
             ForbiddenError: it was removed.
         """
         if self._beats is None:
-            self._gathered = set()
-            self._beats = asyncio.create_task(self._gather(), name="beats")
-        self._gathered.add(host)
+            self._gathered = {}
+            self._beats = self._tasks.start_for_run(self._gather(), "beats", _told)
+        stopped = frozenset([*request.stopped][:MAX_STOPS])  # as many as it was told of
+        self._gathered[host] = self._gathered.get(host, frozenset()) | stopped
         heard = await asyncio.shield(self._beats)
         worker = heard.workers.get(host)
         if worker is None:
             raise NotFoundError(f"There is no worker {host}.")
-        return _standing(worker, [stop for stop in heard.stops if stop.host == host])
+        return self._standing(worker, [stop for stop in heard.stops if stop.host == host])
 
-    async def allowed(self, host: str) -> Allowed | None:
-        """Return what a worker may claim now; None: nothing, as it has no lease, or drains."""
-        worker = await self._workers.within_lease(host)
-        return None if worker is None else Allowed(worker.pools, worker.labels, worker.places)
+    def _standing(self, worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
+        if worker.state == WorkerState.REMOVED:
+            raise ForbiddenError("This worker was removed.")
+        return Standing(
+            state=WorkerState(worker.state),
+            lease_seconds=self._lease.seconds,
+            beat_seconds=self._lease.beat_seconds,
+            pools=worker.pools,
+            labels=worker.labels,
+            places=worker.places,
+            stops=tuple(
+                StopWanted(run_id=one.run_id, signal=one.signal, grace_seconds=one.grace_seconds)
+                for one in stops
+            ),
+        )
 
     async def _gather(self) -> "_Heard":
         await asyncio.sleep(self._gather_seconds)
-        hosts, self._beats = self._gathered, None  # whoever beats now is in the next ones
-        workers = await self._workers.beat(hosts, LEASE_SECONDS)
+        gathered, self._beats = self._gathered, None  # whoever beats now is in the next ones
+        stopped = [(host, run_id) for host, runs in gathered.items() for run_id in runs]
+        if stopped:
+            await self._workers.note_stopped(stopped)
+        workers = await self._workers.beat(gathered, self._lease.seconds)
         return _Heard(workers, await self._workers.stops(workers))
 
 
@@ -93,18 +128,19 @@ class _Heard(NamedTuple):
     stops: Sequence[NotedStop]
 
 
-def _standing(worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
-    if worker.state == WorkerState.REMOVED:
-        raise ForbiddenError("This worker was removed.")
-    return Standing(
-        state=WorkerState(worker.state),
-        lease_seconds=LEASE_SECONDS,
-        beat_seconds=BEAT_SECONDS,
-        pools=worker.pools,
-        labels=worker.labels,
-        places=worker.places,
-        stops=tuple(
-            StopWanted(run_id=one.run_id, signal=one.signal, grace_seconds=one.grace_seconds)
-            for one in stops
-        ),
-    )
+class OwnHost:
+    """What the host inside a server asks, as workers do over the wire."""
+
+    def __init__(self, host: str, attending: Attending) -> None:
+        self._host = host
+        self._attending = attending
+
+    async def ask(self, word: Hello | Beat) -> Standing:
+        """Have it heard that the host is there, or goes on."""
+        if isinstance(word, Hello):
+            return await self._attending.hello_of_server(self._host, word)
+        return await self._attending.beat(self._host, word)
+
+
+def _told(_error: BaseException) -> None:
+    """Leave it to those who wait for the beats: each is told what they failed of."""

@@ -11,7 +11,6 @@ from server.repositories.claims import ClaimRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.fleet.appends import Appends, Asked
-from server.services.fleet.roster import Roster
 from server.services.ledger.ledger import Ledger
 from server.wire.messages import (
     Active,
@@ -57,7 +56,6 @@ class Hands:
         runs: RunRepository,
         outputs: OutputRepository,
         claims: ClaimRepository,
-        roster: Roster,
         ledger_of: Callable[[str], Ledger],
         max_bytes: Callable[[], int],
     ) -> None:
@@ -67,7 +65,6 @@ class Hands:
         self._outputs = outputs
         self._appends = Appends(outputs, timeout_seconds=outputs.timeout_seconds)
         self._claims = claims
-        self._roster = roster
         self._ledger_of = ledger_of
         self._max_bytes = max_bytes
 
@@ -87,16 +84,7 @@ class Hands:
 
     async def claim(self, host: str, request: Claim) -> Claimed:
         """Give a worker runs that wait, within what it may run."""
-        allowed = await self._roster.allowed(host)
-        if allowed is None or not allowed.pools:
-            return Claimed(runs=())
-        runs = await self._claims.claim(
-            host,
-            pools=allowed.pools,
-            labels=allowed.labels,
-            places=allowed.places,
-            limit=min(request.places, MAX_CLAIMED),
-        )
+        runs = await self._claims.claim_within_lease(host, min(request.places, MAX_CLAIMED))
         # Those that do not fit are its own all the same: it finds them among its active ones.
         claimed, more = await self._sendable(host, runs)
         return Claimed(runs=claimed, more=more)

@@ -24,6 +24,7 @@ class ActiveRuns:
 
     `replaceable` counts, by their commands, those that a further start may replace. Many thousands
     may be queued: only `archive_lag_bytes` and iteration look at all runs.
+    None gets a place while `may_start` returns False: this host may not start any.
     `on_change` is called with each run that changes, `on_gone` when one has gone: its place may be
     free. The `intake` knows those that have gone.
     """
@@ -34,6 +35,7 @@ class ActiveRuns:
         self.obstacle = Obstacle()
         self.on_change: Callable[[LiveRun], None] = lambda _: None
         self.on_gone: Callable[[], None] = lambda: None
+        self.may_start: Callable[[], bool] = lambda: True
         self.intake = Intake()
         self._runs: dict[UUID, LiveRun] = {}
         self._by_command: defaultdict[UUID, dict[UUID, LiveRun]] = defaultdict(dict)
@@ -66,7 +68,7 @@ class ActiveRuns:
     @property
     def free(self) -> int:
         """How many more runs would be started at once; none while something keeps them back."""
-        if self.closed or self.problem() != "ok":
+        if self.closed or self.problem() != "ok" or not self.may_start():
             return 0
         return max(0, self._max_concurrent_runs - self.running - len(self._queue))
 
@@ -162,6 +164,8 @@ class ActiveRuns:
     def next(self) -> LiveRun | None:
         """The first of the queue, if there is a place for it."""
         if self.closed or not self._queue or self.running >= self._max_concurrent_runs:
+            return None
+        if not self.may_start():
             return None
         return self._waiting[self._queue[0]]
 

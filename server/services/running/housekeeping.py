@@ -78,25 +78,27 @@ class Housekeeping:
 
     async def check_rows(self) -> None:
         """Stop the runs whose rows somebody else has deleted or ended."""
+        await forever(self.check_rows_now, seconds=ROWS_SECONDS, name="check of runs' rows")
 
-        async def check() -> None:
-            lives = list(self._active)
-            positions = await self._ledger.positions([live.run.id for live in lives])
-            for live in lives:
-                position = positions.get(live.run.id)
-                if position is not None and not position.state.final:
-                    continue
-                if live.log is not None:  # its next step finds that the row is gone, and stops it
-                    self._archiver.recheck(live.run.id)
-                elif self._active.is_queued(live):
-                    logger.warning(
-                        "run is not started: its row is gone", extra={"run": live.run.id}
-                    )
-                    self._active.dequeue(live)
-                    live.mark_ended(outcome.row_gone())
-                    self._finisher.forget(live)
+    async def check_rows_now(self) -> None:
+        """Do that once.
 
-        await forever(check, seconds=ROWS_SECONDS, name="check of runs' rows")
+        Raises:
+            DatabaseUnavailableError: it may be done again.
+        """
+        lives = list(self._active)
+        positions = await self._ledger.positions([live.run.id for live in lives])
+        for live in lives:
+            position = positions.get(live.run.id)
+            if position is not None and not position.state.final:
+                continue
+            if live.log is not None:  # its next step finds that the row is gone, and stops it
+                self._archiver.recheck(live.run.id)
+            elif self._active.is_queued(live):
+                logger.warning("run is not started: its row is gone", extra={"run": live.run.id})
+                self._active.dequeue(live)
+                live.mark_ended(outcome.row_gone())
+                self._finisher.forget(live)
 
     async def remove_remains(self) -> None:
         """Remove what could not be removed of a run when its end was stored."""

@@ -45,6 +45,7 @@ class Startup:
         own: Database,
         ledger: Ledger,
         elsewhere: Callable[[], Awaitable[int]],
+        present: Callable[[], Awaitable[object]] | None,
         database: Database,
         recovery: Recovery | None,
         tasks: Tasks,
@@ -53,6 +54,7 @@ class Startup:
         self._own = own
         self._ledger = ledger
         self._elsewhere = elsewhere
+        self._present = present
         self._database = database
         self._recovery = recovery
         self._tasks = tasks
@@ -77,6 +79,8 @@ class Startup:
             await self._own.open()
             # Before the recovery, which is not done twice: nothing may fail after it.
             others = await self._elsewhere()
+            if self._present is not None:
+                await self._present()
             await self._go_on()
         finally:
             await self._own.close()  # it does not count as one of the service's connections

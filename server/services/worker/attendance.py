@@ -5,12 +5,15 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from server.errors import DatabaseUnavailableError, NoAnswerError, TailrunError
 from server.keeper.protocol import boottime
 from server.services.running.active import ActiveRuns
-from server.wire.asking import Servers
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 RETRY_SECONDS = 1.0
 """Between two attempts to be heard."""
@@ -18,23 +21,33 @@ RETRY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
+class Hearers(Protocol):
+    """Who is told that a host is there: servers, or the server that it is inside."""
+
+    async def ask(self, request: Hello | Beat) -> Any:
+        """Say something; return the Standing that it is answered with."""
+        ...
+
+
 class Attendance:
-    """Keeps a worker known to the servers, and does what they have for it meanwhile.
+    """Keeps a host known to the servers, and does what they have for it meanwhile.
 
     Its lease counts from before it was asked for, by this host's clock: a server counts later.
-    `stop` ends a run; `changed` is told how the worker stands whenever that is another than before;
+    `stop` ends a run; `changed` is told how it stands whenever that is another than before;
     `leased`, at each answer, since when and until when the lease stands, by CLOCK_BOOTTIME.
+    `back` is done when it has a lease again that was over: what became of its runs meanwhile.
     """
 
     def __init__(
         self,
-        servers: Servers,
+        servers: Hearers,
         hello: Hello,
         active: ActiveRuns,
         *,
         stop: Callable[[StopWanted], Awaitable[object]],
         changed: Callable[[Standing], None],
         leased: Callable[[float, float], None],
+        back: Callable[[], Awaitable[object]],
     ) -> None:
         self._servers = servers
         self._hello = hello
@@ -42,6 +55,9 @@ class Attendance:
         self._stop = stop
         self._changed = changed
         self._leased = leased
+        self._back = back
+        self._is_back = True
+        self._stopped: frozenset[UUID] = frozenset()
         self._problem: str | None = None
         self._standing: Standing | None = None
         self._since = self._until = -math.inf
@@ -51,7 +67,12 @@ class Attendance:
         """Whether the worker is to have further runs: it is wanted, and its lease lasts."""
         standing = self._standing
         wanted = standing is not None and standing.state is WorkerState.ACTIVE
-        return wanted and boottime() < self._until
+        return wanted and self.may_start
+
+    @property
+    def may_start(self) -> bool:
+        """Whether a run may be started that is this host's: else it may be another's by now."""
+        return self._is_back and boottime() < self._until
 
     async def hello(self) -> bool:
         """Say hello once; return whether it was heard."""
@@ -64,21 +85,41 @@ class Attendance:
             await asyncio.sleep(RETRY_SECONDS)
             heard = await self.hello()
 
+    async def attend(self) -> None:
+        """Say hello until it is heard, then beat, forever; the owner cancels it."""
+        if not await self.hello():
+            await self.begin()
+        await self.run()
+
     async def run(self) -> None:
         """Beat, forever; the owner cancels it. A stop that takes long keeps it from no beat."""
-        stopping: asyncio.Task[None] | None = None
+        doing: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as group:
             while True:
                 await asyncio.sleep(self._pause_seconds())
-                heard = await self._heard(Beat(running=self._active.running))
-                stops = self._standing.stops if heard and self._standing is not None else ()
-                if stops and (stopping is None or stopping.done()):
-                    stopping = group.create_task(self._stop_all(stops), name="stops")
+                stops = await self._beat()
+                if (stops or not self._is_back) and (doing is None or doing.done()):
+                    doing = group.create_task(self._catch_up(stops), name="stops")
 
-    async def _stop_all(self, stops: Sequence[StopWanted]) -> None:
+    async def _beat(self) -> Sequence[StopWanted]:
+        """Beat once; return what is to be stopped."""
+        stopped = self._stopped
+        if not await self._heard(Beat(running=self._active.running, stopped=stopped)):
+            return ()
+        self._stopped -= stopped
+        return () if self._standing is None else self._standing.stops
+
+    async def _catch_up(self, stops: Sequence[StopWanted]) -> None:
+        """Do what was asked for while the host was away, and learn what became of its runs."""
         for stop in stops:
             with suppress(TailrunError):  # it has ended meanwhile, or is asked for again
                 await self._stop(stop)
+                self._stopped |= {stop.run_id}
+        if not self._is_back:
+            with suppress(TailrunError):  # with the next beat
+                await self._back()
+                self._is_back = True
+                self._active.notify()
 
     def _pause_seconds(self) -> float:
         if self._standing is None or self._problem is not None:
@@ -109,8 +150,11 @@ class Attendance:
         former, self._standing = self._standing, standing
         if said_at > self._until:  # it was over meanwhile
             self._since = said_at
+            self._is_back = former is None
         self._until = said_at + standing.lease_seconds
         self._leased(self._since, self._until)
+        if former is None:
+            self._active.notify()
         if former is None or _facts(former) != _facts(standing):
             self._changed(standing)
             logger.info(

@@ -22,6 +22,7 @@ from server.repositories.runs import RunRepository
 from server.repositories.turns import TurnRepository
 from tests.support.access import BY
 from tests.support.postgres import until_a_statement_waits
+from tests.support.workers import add_worker, silence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 MANY = 1000
@@ -122,6 +123,30 @@ async def test_nobody_claims_more_than_it_has_places_for(ledger: Ledger) -> None
     await OutputRepository(ledger.database).append([end])
     assert len(await ledger.claim(places=3)) == 1
     assert await ledger.claim(places=1) == []
+
+
+async def test_a_known_worker_claims_within_its_lease_what_its_row_says(
+    ledger: Ledger, database: Database
+) -> None:
+    for requires in ((), ("os=linux",), ("os=bsd",)):
+        await ledger.run(options={"requires": requires})
+    claims = ledger.claims
+    assert await claims.claim_within_lease("w", MANY) == []  # nobody knows it
+    await add_worker(database, "w", labels=["os=linux"], places=1)
+    for state in ("draining", "removed"):
+        await database.fetch_all(f"UPDATE workers SET state = '{state}' RETURNING id")  # noqa: S608
+        assert await claims.claim_within_lease("w", MANY) == []
+    await database.fetch_all("UPDATE workers SET state = 'active' RETURNING id")
+    await silence(database, "w", 31)
+    assert await claims.claim_within_lease("w", MANY) == []
+    await silence(database, "w", 29)
+    assert len(await claims.claim_within_lease("w", MANY)) == 1
+    assert await claims.claim_within_lease("w", MANY) == []  # it has one place
+    await add_worker(database, "w", places=5)
+    [second] = await claims.claim_within_lease("w", MANY)
+    assert (second.host, second.requires) == ("w", ("os=linux",))
+    await database.fetch_all("UPDATE workers SET pools = '{other}' RETURNING id")
+    assert await claims.claim_within_lease("w", MANY) == []
 
 
 @contextmanager

@@ -92,6 +92,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "nats_url": ("nats://a,tls://b.example:1/", ("nats://a", "tls://b.example:1")),
     "nats_seed_file": ("/somewhere", Path("/somewhere")),
     "nats_ca_file": ("/somewhere", Path("/somewhere")),
+    "lease_seconds": ("90", 90),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -105,7 +106,7 @@ NETWORKS = "IP addresses and networks with commas between them, such as 192.0.2.
 
 def example(name: str) -> tuple[str, object]:
     """Return a text for a setting and what is read from it."""
-    if name.endswith("_seconds"):
+    if name.endswith("_seconds") and name not in EXAMPLES:
         return "2.5", 2.5
     return EXAMPLES.get(name, ("5000", 5000))
 

@@ -1,6 +1,7 @@
 """Workers get a lease by saying hello, and keep it by beating, in PostgreSQL."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,15 +9,17 @@ import pytest
 from server.errors import DatabaseUnavailableError, ForbiddenError, NotFoundError
 from server.repositories.database.database import Database
 from server.repositories.workers import WorkerRepository
-from server.services.fleet.attending import BEAT_SECONDS, LEASE_SECONDS, Attending
-from server.services.fleet.roster import Allowed
+from server.services.fleet.attending import Attending, OwnHost
+from server.services.fleet.lease import Lease
+from server.services.tasks import Tasks
 from server.wire.messages import Beat, Hello, Standing, WorkerState
+from tests.support.workers import silence
 
 HELLO = Hello(name="one", version="1.2", pools=("build",), labels=("os=linux",), places=3)
 STANDING = Standing(
     state=WorkerState.ACTIVE,
-    lease_seconds=LEASE_SECONDS,
-    beat_seconds=BEAT_SECONDS,
+    lease_seconds=30,
+    beat_seconds=5,
     pools=("build",),
     labels=("os=linux",),
     places=3,
@@ -29,28 +32,84 @@ def workers(database: Database) -> WorkerRepository:
 
 
 @pytest.fixture
-def attending(workers: WorkerRepository) -> Attending:
-    return Attending(workers, gather_seconds=0.05)
+async def tasks() -> AsyncIterator[Tasks]:
+    tasks = Tasks()
+    yield tasks
+    assert not tasks.failed.is_set()
+    await tasks.cancel()
+
+
+@pytest.fixture
+def attending(workers: WorkerRepository, tasks: Tasks) -> Attending:
+    return Attending(workers, Lease(30), tasks, gather_seconds=0.05)
+
+
+async def lease_of(workers: WorkerRepository) -> tuple[float, bool]:
+    """Return how long the lease of the one worker is, and whether it lasts."""
+    [(worker, within_lease)] = await workers.list()
+    return (worker.lease_until - worker.seen_at).total_seconds(), within_lease
 
 
 async def set_state(database: Database, state: WorkerState) -> None:
     await database.fetch_all("UPDATE workers SET state = %(state)s RETURNING id", {"state": state})
 
 
-async def test_a_worker_that_says_hello_may_claim_what_it_says(attending: Attending) -> None:
-    assert await attending.allowed("w") is None
+async def test_a_worker_that_says_hello_has_a_lease(
+    attending: Attending, workers: WorkerRepository
+) -> None:
     assert await attending.hello("w", HELLO) == STANDING
-    assert await attending.allowed("w") == Allowed(("build",), ("os=linux",), 3)
+    assert await lease_of(workers) == (30, True)
+    [(worker, _)] = await workers.list()
+    assert worker.role == "worker"
 
 
-async def test_a_lease_that_is_over_lets_nobody_claim_until_the_next_beat(
-    attending: Attending, database: Database
+async def test_a_beat_begins_the_lease_anew(
+    attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
     await attending.hello("w", HELLO)
-    await database.fetch_all("UPDATE workers SET lease_until = now() RETURNING id")
-    assert await attending.allowed("w") is None
+    await silence(database, "w", 31)
+    assert await lease_of(workers) == (30, False)
     assert await attending.beat("w", Beat(running=1)) == STANDING
-    assert await attending.allowed("w") is not None
+    assert await lease_of(workers) == (30, True)
+
+
+async def test_a_lease_never_becomes_shorter(
+    attending: Attending, workers: WorkerRepository, tasks: Tasks
+) -> None:
+    """Its host counts on what it was told, whatever another server is set to."""
+    shorter = Attending(workers, Lease(12), tasks, gather_seconds=0)
+    await attending.hello("w", HELLO)
+    assert (await shorter.beat("w", Beat())).lease_seconds == 12
+    assert (await lease_of(workers))[0] == pytest.approx(30, abs=5)
+    host = OwnHost("w", shorter)
+    await host.ask(HELLO)
+    await host.ask(Beat())
+    assert (await lease_of(workers))[0] == pytest.approx(30, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("lease_seconds", "beat_seconds"), [(12, 1), (20, 3), (30, 5), (90, 15), (3600, 15)]
+)
+def test_a_lease_outlasts_four_beats_and_their_time_outs(
+    lease_seconds: float, beat_seconds: float
+) -> None:
+    assert Lease(lease_seconds).beat_seconds == beat_seconds
+    assert lease_seconds >= 4 * (beat_seconds + 2)
+
+
+async def test_the_host_inside_a_server_is_known_as_workers_are(
+    attending: Attending, workers: WorkerRepository, database: Database
+) -> None:
+    host = OwnHost("s", attending)
+    assert await host.ask(HELLO) == STANDING
+    [(server, within_lease)] = await workers.list()
+    assert (server.id, server.role, server.name, within_lease) == ("s", "server", "one", True)
+    await set_state(database, WorkerState.DRAINING)
+    assert (await host.ask(HELLO)).state is WorkerState.DRAINING
+    await set_state(database, WorkerState.REMOVED)
+    with pytest.raises(ForbiddenError):
+        await host.ask(Beat())
+    assert (await host.ask(HELLO)).state is WorkerState.ACTIVE  # it has the database
 
 
 async def test_what_a_worker_says_later_counts(
@@ -95,23 +154,28 @@ async def test_a_beat_of_nobody_known_is_told_so_and_harms_no_other(attending: A
 
 
 async def test_a_removed_worker_is_not_let_in_again(
-    attending: Attending, database: Database
+    attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
     await attending.hello("w", HELLO)
+    await silence(database, "w", 29)
     await set_state(database, WorkerState.REMOVED)
-    for asked in (attending.hello("w", HELLO), attending.beat("w", Beat())):
-        with pytest.raises(ForbiddenError):
-            await asked
-    assert await attending.allowed("w") is None
+    [(before, _)] = await workers.list()
+    with pytest.raises(ForbiddenError):
+        await attending.beat("w", Beat())
+    [(after, _)] = await workers.list()
+    assert after == before  # its lease is not prolonged
+    with pytest.raises(ForbiddenError):
+        await attending.hello("w", HELLO)
 
 
-async def test_a_draining_worker_gets_nothing_and_keeps_its_lease(
-    attending: Attending, database: Database
+async def test_a_draining_worker_keeps_its_lease(
+    attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
     await attending.hello("w", HELLO)
     await set_state(database, WorkerState.DRAINING)
+    await silence(database, "w", 31)
     assert (await attending.beat("w", Beat())).state is WorkerState.DRAINING
-    assert await attending.allowed("w") is None
+    assert await lease_of(workers) == (30, True)
 
 
 async def test_a_beat_that_cannot_be_stored_is_not_answered_as_if_it_were(

@@ -20,7 +20,6 @@ from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from server.services.fleet import hands as hands_module
 from server.services.fleet.hands import Hands
-from server.services.fleet.roster import Allowed
 from server.services.ledger.sql import SqlLedger
 from server.services.ledger.wire import MAX_IDS, WireLedger
 from server.wire import asking
@@ -32,20 +31,21 @@ from server.wire.values import parts_of
 from tests.support.access import BY
 from tests.support.nats import Nats, engine
 from tests.support.wires import Connect
+from tests.support.workers import add_worker, silence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 ENDED = RunEnd(RunState.SUCCEEDED, NOW, exitcode=0)
 
 
 class Fleet:
-    """A server, and workers that have a place in its roster, each with its ledger."""
+    """A server, and workers that it has let in, each with its ledger."""
 
     def __init__(self, database: Database, nats: Nats, connect: Connect) -> None:
         self.runs = RunRepository(database)
         self.outputs = OutputRepository(database)
         self.claims = ClaimRepository(database)
         self.commands = CommandRepository(database)
-        self.roster: dict[str, Allowed] = {}
+        self.database = database
         self.ledger_of: Callable[[str], SqlLedger] = lambda host: SqlLedger.of(host, database)
         self.max_bytes = 64 * 1024
         self.ends = 0
@@ -54,12 +54,9 @@ class Fleet:
         self._connect = connect
         self._servers: dict[str, Servers] = {}
 
-    async def allowed(self, host: str) -> Allowed | None:
-        return self.roster.get(host)
-
     async def worker(self, host: str, *, places: int = 100) -> WireLedger:
         """Return the ledger of a worker that is let in."""
-        self.roster[host] = Allowed(pools=("build",), labels=("os=linux",), places=places)
+        await add_worker(self.database, host, labels=["os=linux"], places=places)
         wire = await self._connect(self._nats.url, host)
         self._servers[host] = Servers(wire, host)
         return WireLedger(wire, self._servers[host])
@@ -97,7 +94,6 @@ async def fleet(database: Database, nats: Nats, connect: Connect) -> AsyncIterat
         runs=fleet.runs,
         outputs=fleet.outputs,
         claims=fleet.claims,
-        roster=fleet,
         ledger_of=fleet.ledger_of,
         max_bytes=lambda: fleet.max_bytes,
     )
@@ -151,12 +147,15 @@ async def test_a_run_goes_from_its_claim_to_its_archived_end(fleet: Fleet) -> No
     assert fleet.ends == 1  # what follows it is made here
 
 
-async def test_a_worker_without_a_place_in_the_roster_gets_nothing(fleet: Fleet) -> None:
+async def test_a_worker_without_a_place_or_without_a_lease_gets_nothing(fleet: Fleet) -> None:
     await fleet.run()
     worker = await fleet.worker("w1", places=0)
     assert await worker.claim(10) == ()
-    del fleet.roster["w1"]
+    await fleet.worker("w1")
+    await silence(fleet.database, "w1", 31)
     assert await worker.claim(10) == ()
+    await silence(fleet.database, "w1", 29)
+    assert len(await worker.claim(10)) == 1
 
 
 async def test_the_runs_of_others_do_not_exist_for_a_worker(fleet: Fleet) -> None:
@@ -222,15 +221,15 @@ async def test_a_claim_without_an_answer_is_not_repeated_and_its_runs_are_found(
     monkeypatch.setattr(asking, "TIMEOUT_SECONDS", 0.5)
     await fleet.run()
     worker = await fleet.worker("w1")
-    claim, asked = fleet.claims.claim, []
+    claim, asked = fleet.claims.claim_within_lease, []
 
-    async def hang(host: str, **given: Any) -> object:
+    async def hang(host: str, limit: int) -> object:
         asked.append(host)
-        await claim(host, **given)
+        await claim(host, limit)
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(fleet.claims, "claim", hang)
+    monkeypatch.setattr(fleet.claims, "claim_within_lease", hang)
     with pytest.raises(DatabaseUnavailableError, match="claim was asked 1 times"):
         await worker.claim(1)
 

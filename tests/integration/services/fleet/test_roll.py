@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 def a_worker(state: WorkerPresence = WorkerPresence.ACTIVE) -> WorkerView:
     worker = Worker(
+        role="worker",
         id="w",
         name="build-1",
         version="1",

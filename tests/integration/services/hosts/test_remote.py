@@ -17,6 +17,7 @@ from server.repositories.output import OutputRepository
 from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
 from server.services.fleet.attending import Attending
+from server.services.fleet.lease import Lease
 from server.services.hosts import remote_run
 from server.services.hosts.remote import RemoteHosts
 from server.services.running.live import LiveRun
@@ -40,6 +41,7 @@ class Pair:
 
     def __init__(self, there: Site, here: Site, wire: Wire, database: Database) -> None:
         self.there = there
+        self.tasks = here.tasks
         self.asked: list[object] = []
         unused = cast("Any", None)
         chunks = Chunks(OutputRepository(database))
@@ -226,11 +228,11 @@ async def test_a_run_that_ended_while_its_host_is_away_has_ended_here(
 async def test_a_stop_of_a_worker_that_is_away_is_told_when_it_is_back(
     pair: Pair, database: Database
 ) -> None:
-    """Until the run has ended, however often it beats; one of a host that nobody knows is lost."""
+    """Until it says that it has taken it; one of a host that nobody knows is lost."""
     live, other = [await pair.there.start("exec sleep 1000") for _ in range(2)]
     view = await pair.hosts.stop(await pair.stored(other), signal="SIGTERM", grace_seconds=1)
     assert view.run.state is RunState.LOST
-    attending = Attending(WorkerRepository(database), gather_seconds=0)
+    attending = Attending(WorkerRepository(database), Lease(30), pair.tasks, gather_seconds=0)
     hello = Hello(name="one", version="1")
     assert (await attending.hello(HOST, hello)).stops == ()
     view = await pair.hosts.stop(await pair.stored(live), signal="SIGINT", grace_seconds=7)
@@ -239,7 +241,13 @@ async def test_a_stop_of_a_worker_that_is_away_is_told_when_it_is_back(
     for _ in range(2):
         assert (await attending.beat(HOST, Beat())).stops == (wanted,)
     await attending.hello("other", hello)
-    assert (await attending.beat("other", Beat())).stops == ()
+    for said in (Beat(), Beat(stopped=frozenset({live.run.id}))):  # it cannot take another's
+        assert (await attending.beat("other", said)).stops == ()
+    assert (await attending.beat(HOST, Beat())).stops == (wanted,)
+    for said in (Beat(stopped=frozenset({live.run.id})), Beat()):
+        assert (await attending.beat(HOST, said)).stops == ()
+    await pair.hosts.stop(await pair.stored(live), signal="SIGHUP", grace_seconds=1)
+    assert len((await attending.beat(HOST, Beat())).stops) == 1
     await pair.there.control.stop(live.run.id, signal="SIGKILL", grace_seconds=0)
     run = await pair.there.ended(live)
     assert (await attending.beat(HOST, Beat())).stops == ()

@@ -49,13 +49,17 @@ class Parts:
         self.calls.append("active")
         return ["a run"] * self.left
 
-    def startup(self, *, runs_here: bool = True) -> Startup:
+    async def present(self) -> None:
+        self.calls.append("present")
+
+    def startup(self, *, runs_here: bool = True, meets: bool = False) -> Startup:
         parts = cast("Any", self)
         return Startup(
             migrate=self.migrate,
             own=parts,
             ledger=parts,
             elsewhere=self.elsewhere,
+            present=self.present if meets else None,
             database=parts,
             recovery=parts if runs_here else None,
             tasks=self.tasks,
@@ -69,6 +73,13 @@ async def test_runs_are_recovered_before_the_database_is_opened_for_all() -> Non
     parts = Parts(spools=False)
     await parts.startup().run()
     assert parts.calls == RECOVERED
+
+
+async def test_other_hosts_know_that_it_is_there_before_its_runs_are_recovered() -> None:
+    """Else they give up runs that go on, while it takes its time over others."""
+    parts = Parts(spools=False)
+    await parts.startup(meets=True).run()
+    assert parts.calls == ["migrate", "open", "elsewhere", "present", "recover", "close", "open"]
 
 
 async def test_active_runs_of_other_hosts_are_told_of(caplog: pytest.LogCaptureFixture) -> None:

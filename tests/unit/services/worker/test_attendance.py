@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -46,6 +47,9 @@ class Worker:
         self.told: list[Standing] = []
         self.leases: list[tuple[float, float]] = []
         self.stops_end = True
+        self.ends_with: Exception | None = NoActiveRunError("it has ended meanwhile")
+        self.backs = 0
+        self.back: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)
         self.attendance = Attendance(
             cast("Any", servers),
             HELLO,
@@ -53,13 +57,19 @@ class Worker:
             stop=self._stop,
             changed=self.told.append,
             leased=lambda since, until: self.leases.append((since, until)),
+            back=self._back,
         )
+
+    async def _back(self) -> None:
+        self.backs += 1
+        await self.back()
 
     async def _stop(self, wanted: StopWanted) -> None:
         self.stops.append(wanted)
         if not self.stops_end:
             await asyncio.Event().wait()
-        raise NoActiveRunError("it has ended meanwhile")
+        if self.ends_with is not None:
+            raise self.ends_with
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +170,54 @@ async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
     await worker.attendance.hello()
     await beating(worker, lambda: len(servers.asked) > 2)
     assert servers.asked[:3] == [HELLO, Beat(running=0), HELLO]
+
+
+async def test_a_stop_that_it_has_taken_is_told_with_the_next_beat_that_is_heard() -> None:
+    away = NoAnswerError("nobody is there")
+    servers = Servers(STANDING, replace(STANDING, stops=(STOP,)), STANDING, away, STANDING)
+    worker = Worker(servers)
+    worker.ends_with = None
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(servers.asked) > 7)
+    taken = frozenset({STOP.run_id})
+    told = [asked.stopped for asked in servers.asked if isinstance(asked, Beat)]
+    assert told[0] == frozenset()
+    assert told[-1] == frozenset()
+    first = told.index(taken)
+    assert told[first:].count(taken) in {1, 2}  # once more where the answer was lost
+    assert worker.stops == [STOP]
+
+
+async def test_a_host_whose_lease_was_over_starts_no_run_until_it_knows_of_them() -> None:
+    """They may have been given up meanwhile, and tried again elsewhere."""
+    over = replace(STANDING, lease_seconds=0.0)
+    servers = Servers(over, STANDING)
+    worker = Worker(servers)
+    gate = asyncio.Event()
+
+    async def back() -> None:
+        if worker.backs == 1:
+            raise DatabaseUnavailableError("it is away")
+        await gate.wait()
+
+    worker.back = back
+    await worker.attendance.hello()
+    assert not worker.attendance.may_start
+
+    async with asyncio.TaskGroup() as group:
+        beats = group.create_task(worker.attendance.run())
+        await until(lambda: worker.backs == 2)
+        assert not worker.attendance.may_start
+        assert not worker.attendance.may_claim
+        gate.set()
+        await until(lambda: worker.attendance.may_start)
+        assert worker.attendance.may_claim
+        beats.cancel()
+
+
+async def test_a_host_that_goes_on_is_never_taken_for_one_that_comes_back() -> None:
+    servers = Servers(STANDING)
+    worker = Worker(servers)
+    await worker.attendance.hello()
+    await beating(worker, lambda: len(servers.asked) > 5)
+    assert (worker.backs, worker.attendance.may_start) == (0, True)
