@@ -7,11 +7,13 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import aiopg
 import psycopg2
 from psycopg2.extensions import (
+    POLL_OK,
+    POLL_WRITE,
     PYDATETIMETZ,
     TRANSACTION_STATUS_IDLE,
     cursor,
@@ -19,6 +21,9 @@ from psycopg2.extensions import (
     register_type,
 )
 from psycopg2.extras import register_default_json, register_default_jsonb
+
+if TYPE_CHECKING:
+    from weakref import ref
 
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
@@ -102,9 +107,54 @@ read_json = partial(json.loads, parse_int=_read_whole)
 """Reads a column of JSON."""
 
 
+class _Watching(aiopg.Connection):
+    """aiopg's, which watches the socket that libpq has at the moment, and no other.
+
+    libpq closes one that fails, and takes another one where it may connect otherwise, as without
+    TLS (`sslmode`). aiopg goes on watching the number, which is another file's soon: that of
+    somebody who connects with us would not be heard any more.
+    """
+
+    _made = False
+
+    @staticmethod
+    def _ready(weak_self: "ref[Any]") -> None:
+        self = weak_self()
+        if self is None:
+            return
+        if self._made:
+            super(_Watching, self)._ready(weak_self)
+            if self._conn.closed:
+                self._ignore_socket()
+            return
+        self._ignore_socket()
+        try:
+            self._watch(self._conn.poll())
+        except psycopg2.Error as error:
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+
+    def _watch(self, state: int) -> None:
+        self._fileno = self._conn.fileno()
+        self._loop.add_reader(self._fileno, self._ready, self._weakref)
+        self._writing = state == POLL_WRITE
+        if self._writing:
+            self._loop.add_writer(self._fileno, self._ready, self._weakref)
+        if state == POLL_OK:
+            self._made = True
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+
+    def _ignore_socket(self) -> None:
+        if self._fileno is not None:
+            self._loop.remove_reader(self._fileno)
+            self._loop.remove_writer(self._fileno)
+        self._fileno, self._writing = None, False
+
+
 async def connected(dsn: str, timeout_seconds: float) -> aiopg.Connection:
     """Connect by aiopg, without its questions about the types hstore and json."""
-    return await aiopg.connect(dsn, timeout=timeout_seconds, enable_hstore=False, enable_json=False)
+    return await _Watching(dsn, timeout_seconds, enable_hstore=False, enable_json=False)
 
 
 class TextConnection:
