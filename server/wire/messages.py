@@ -213,7 +213,8 @@ class Seen:
     """A run as its worker sees it now.
 
     `size` is what has been written; `has_output`: it has a process, or had one. `ended`: no byte
-    will follow; `end` is set once its end is known. `change` is another one after each change.
+    will follow; `end` is set once its end is known, and `lines`, the newlines of all its output,
+    with it. `change` is another one after each change.
     """
 
     state: RunState
@@ -226,6 +227,7 @@ class Seen:
     paused: bool = False
     reason: str | None = None
     end: RunEnd | None = None
+    lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.hosts.hosts import Hosts, Watched
 from server.services.hosts.remote_output import RemoteOutput
-from server.services.hosts.remote_run import RemoteRun, spacing_of
-from server.services.running.live import RunView, ended_run
+from server.services.hosts.remote_run import RemoteRun, as_seen, spacing_of
+from server.services.running.live import RunView
 from server.services.tasks import Tasks
 from server.wire.asking import Workers
 from server.wire.messages import Piece, Read, Seen, Signal, Stop
@@ -192,7 +192,4 @@ class RemoteHosts:
 
 def _seen(run: Run, seen: Seen) -> RunView:
     """View a run as its host has just said that it is."""
-    told = replace(run, state=seen.state, start_time=seen.start_time, reason=seen.reason)
-    if seen.end is not None:
-        told = ended_run(told, seen.end)
-    return RunView(told, seen.stopping, seen.paused, max(seen.size, run.output_bytes))
+    return RunView(as_seen(run, seen), seen.stopping, seen.paused, max(seen.size, run.output_bytes))

@@ -180,12 +180,8 @@ class RemoteRun:
             self._notify()
 
     def _note(self, seen: Seen) -> None:
-        self.run = replace(
-            self.run, state=seen.state, start_time=seen.start_time, reason=seen.reason
-        )
+        self.run = as_seen(self.run, seen)
         self._stopping, self._paused = seen.stopping, seen.paused
-        if seen.end is not None:
-            self.run = ended_run(self.run, seen.end)
         if seen.has_output:
             self.log = self._output
 
@@ -215,6 +211,15 @@ class RemoteRun:
         change, self._change = self._change, asyncio.Event()
         change.set()
         self._output.wake()
+
+
+def as_seen(run: Run, seen: Seen) -> Run:
+    """Return a stored run as its host says that it is; with its end, with all of its output."""
+    told = replace(run, state=seen.state, start_time=seen.start_time, reason=seen.reason)
+    if seen.end is None:
+        return told
+    lines = run.output_lines if seen.lines is None else seen.lines
+    return replace(ended_run(told, seen.end), output_bytes=seen.size, output_lines=lines)
 
 
 def spacing_of(followed: int) -> float:

@@ -180,4 +180,5 @@ def _seen(live: LiveRun, run: Run) -> Seen:
         paused=view.paused,
         reason=view.run.reason,
         end=outcome.stored_end(run) if run.state.final else None,
+        lines=run.output_lines if run.state.final else None,
     )

@@ -47,6 +47,7 @@ async def test_output_is_read_to_its_end_and_the_end_with_it(site: Site, answers
     assert last.seen.end is not None
     assert (last.seen.end.state, last.seen.end.exitcode) == (RunState.FAILED, 5)
     assert (last.seen.ended, last.seen.size) == (True, len(data))
+    assert last.seen.lines == data.count(b"\n")
 
 
 async def test_an_answer_is_as_large_as_a_message_may_be(site: Site, answers: Answers) -> None:

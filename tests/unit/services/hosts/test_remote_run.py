@@ -172,6 +172,18 @@ async def test_an_end_that_its_host_says_is_the_end() -> None:
     assert len(host.asked) == 1
 
 
+async def test_an_end_is_shown_with_all_of_the_output() -> None:
+    """What was stored as following began counts no more, whoever looks."""
+    host = Host()
+    host.data = b"one\ntwo\n"
+    end = RunEnd(RunState.FAILED, NOW, exitcode=5)
+    host.seen = replace(host.seen, ended=True, end=end, lines=2)
+    async with host.followed() as run:
+        await until(lambda: run.run.state.final)
+        ended = run.view.run
+    assert (ended.state, ended.output_bytes, ended.output_lines) == (RunState.FAILED, 8, 2)
+
+
 async def test_one_that_was_deleted_is_an_error_for_whoever_waits() -> None:
     host = Host(RunState.QUEUED)
     host.error = NoAnswerError("nobody is there.")
