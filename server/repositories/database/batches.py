@@ -59,6 +59,10 @@ class Batches(Generic[Item, Result]):
         try:
             if not future.done():  # else the caller before has acted for this item, too
                 await self._act_for(self._next())
+        except BaseException:
+            if not future.cancel():  # it has the error, too; nobody waits for that one
+                future.exception()
+            raise
         finally:
             self._turn.release()
         return await future

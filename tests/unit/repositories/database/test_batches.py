@@ -1,6 +1,7 @@
 """What comes at the same time is done at once; each asks for itself, and fails for itself."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -96,6 +97,22 @@ async def test_those_whose_statement_was_given_up_are_told_so() -> None:
         await other
     with pytest.raises(asyncio.CancelledError):
         await acting
+
+
+async def test_an_error_that_nobody_waits_for_is_not_logged() -> None:
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: problems.append(told))
+    table = Table()
+    first, acting = await table.ask("acting")
+    table.begun.clear()
+    table.go(1)
+    await first
+    await table.begun.wait()
+    acting.cancel()
+    await asyncio.wait({acting})
+    del acting
+    gc.collect()
+    assert problems == []
 
 
 async def test_a_turn_is_waited_for_in_bounded_time() -> None:
