@@ -4,6 +4,7 @@
 #   make lint        formatting, lints, types, the arrows between the layers
 #   make bench       measure beside the bare machine and websocketd: see bench/README.md
 #   make torture     kill, freeze and renew everything for minutes: TORTURE="--minutes 15 --seed 2"
+#                    of several hosts: TORTURE="--hosts 3"
 #   make cluster     NATS, two servers, three workers on this machine, to be tried and broken
 #   make man         docs/tailrun.1, the manual of the command line, as its words are now
 #   make constraints have constraints.txt name the newest versions that setup.py allows
@@ -34,7 +35,7 @@ bench: $(VENV)/.test-installed $(VENV)/.bench-peers $(VENV)/.bench-xterm websock
 		nats-server openssl
 	$(BIN)/python -m bench $(BENCH)
 
-torture: $(VENV)/.test-installed
+torture: $(VENV)/.test-installed nats-server openssl
 	@$(BIN)/python -m tests.torture $(TORTURE)
 
 cluster: $(VENV)/.test-installed nats-server openssl

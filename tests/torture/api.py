@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from tests.torture.site import Site
+from tests.torture.tally import Tally
 
 PATIENCE_SECONDS = 90.0
 PAUSE_SECONDS = 0.1
@@ -19,6 +19,16 @@ class UnansweredError(Exception):
     """No answer, or that it cannot be given now; what was asked may have been done."""
 
 
+class Entrance(Protocol):
+    """Where servers are asked; what is wrong there is in the tally."""
+
+    tally: Tally
+
+    async def address(self) -> str:
+        """Wait until a server serves, and return its address."""
+        ...
+
+
 class Api:
     """Asks the server of a site. An answer that no fault excuses is a violation.
 
@@ -26,7 +36,7 @@ class Api:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, site: Site, *, outage_seconds: float
+        self, session: aiohttp.ClientSession, site: Entrance, *, outage_seconds: float
     ) -> None:
         self.session = session
         self._site = site

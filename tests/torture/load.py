@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Collection
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -14,6 +15,7 @@ from tests.torture import oracle
 from tests.torture.api import Api, UnansweredError
 from tests.torture.plans import Plan
 from tests.torture.site import Site
+from tests.torture.tally import Tally
 
 ACTIVE = ("queued", "running")
 LOOK_SECONDS = 0.3
@@ -32,14 +34,25 @@ class Tracked:
     final: dict[str, Any] | None = None
 
 
-class Load:
+class Place(Protocol):
+    """Where runs are tortured, with directories where scripts note what they do."""
+
+    tally: Tally
+    starts: Path
+    ends: Path
+
+    def attended(self, start: float, end: float) -> bool:
+        """Whether a server served all the time from `start` to `end`."""
+        ...
+
+
+class Load(ABC):
     """Keeps `size` runs active, and checks each that has ended."""
 
     def __init__(
         self,
         api: Api,
-        site: Site,
-        history: oracle.History,
+        place: Place,
         random: random.Random,
         *,
         size: int,
@@ -47,9 +60,8 @@ class Load:
     ) -> None:
         self.runs: dict[str, Tracked] = {}
         self._api = api
-        self._site = site
-        self._tally = site.tally
-        self._history = history
+        self._place = place
+        self._tally = place.tally
         self._random = random
         self._size = size
         self._overdue_seconds = OVERDUE_SECONDS + outage_seconds
@@ -61,6 +73,10 @@ class Load:
     def open(self) -> list[Tracked]:
         """The runs that have not been seen to end, oldest first."""
         return [run for run in self.runs.values() if run.final is None]
+
+    def asked_for(self, name: str) -> Plan:
+        """Return the plan of a run that was asked for."""
+        return self._asked[name][0]
 
     async def start(self, over: asyncio.Event) -> None:
         """Start runs until the event is set."""
@@ -80,12 +96,31 @@ class Load:
         looking_up, checking = map(self._look_up, self._unsure), map(self._check, self.open)
         await asyncio.gather(*looking_up, *checking)
 
+    @abstractmethod
+    def _draw(self, name: str) -> Plan:
+        """Draw the next run."""
+
+    @abstractmethod
+    async def _post(self, plan: Plan) -> dict[str, Any]:
+        """Ask for a run once; it raises as `Api.ask` does."""
+
+    @abstractmethod
+    async def _look_up(self, name: str) -> None:
+        """Find out about a run that was asked for, and nobody said whether there is one."""
+
+    @abstractmethod
+    def _may_be_over(self, run: Tracked) -> bool:
+        """Whether it is worth asking if a run has ended."""
+
+    @abstractmethod
+    def _judge(self, run: Tracked, observed: oracle.Observed) -> Iterator[str]:
+        """Tell what must not be so of a run that has ended."""
+
     async def _start_one(self) -> None:
-        plan = Plan.draw(f"run {len(self._asked)}", self._random)
+        plan = self._draw(f"run {len(self._asked)}")
         self._asked[plan.name] = plan, time.time()
-        body = {"name": plan.name, "script": plan.script}
         try:
-            created = orjson.loads(await self._api.ask("POST", "commands/", body))
+            created = await self._post(plan)
         except UnansweredError:
             self._unsure.add(plan.name)
         else:
@@ -101,15 +136,6 @@ class Load:
             self._stops.add(task)
             task.add_done_callback(self._stops.discard)
 
-    async def _look_up(self, name: str) -> None:
-        """Find out whether a command was stored although nobody said so; then it runs, too."""
-        commands = await self._api.items(f"commands/?limit=500&q={name}")
-        for command in commands:
-            if command["name"] == name:
-                self._track(name, command["last_run"]["id"])
-                return
-        self._unsure.discard(name)
-
     async def _stop(self, run: Tracked, after_seconds: float) -> None:
         await asyncio.sleep(after_seconds)
         run.stop_asked = True
@@ -119,14 +145,14 @@ class Load:
             self._tally.count("stops that were not answered")
 
     def _check_overdue(self, run: Tracked) -> None:
-        wrote_all_at = _written_at(self._site.ends / run.run_id)
+        wrote_all_at = _written_at(self._place.ends / run.run_id)
         if wrote_all_at is not None and time.time() - wrote_all_at > self._overdue_seconds:
             self._violation(run, f"it is still active {self._overdue_seconds} s after its end")
             run.final = {}
 
     async def _check(self, run: Tracked) -> None:
-        """Check a run if it has ended: its spool is only removed when that is stored."""
-        if not (self._site.state_dir / "spool" / run.run_id).exists():
+        """Check a run if it has ended."""
+        if self._may_be_over(run):
             found = orjson.loads(await self._api.get(f"runs/{run.run_id}"))
             if found["state"] not in ACTIVE:
                 await self._check_end(run, found)
@@ -135,19 +161,19 @@ class Load:
 
     async def _check_end(self, run: Tracked, found: dict[str, Any]) -> None:
         output = await self._api.get(f"runs/{run.run_id}/output")
-        starts = self._site.starts / run.run_id
+        starts = self._place.starts / run.run_id
         observed = oracle.Observed(
             run=found,
             output=output,
             starts=len(starts.read_text().splitlines()) if starts.exists() else 0,
             created_at=run.asked_at,
             started_at=_written_at(starts),
-            wrote_all_at=_written_at(self._site.ends / run.run_id),
+            wrote_all_at=_written_at(self._place.ends / run.run_id),
             seen_at=time.time(),
             stop_asked=run.stop_asked,
         )
         run.final = found
-        for text in oracle.violations(run.plan, observed, self._history):
+        for text in self._judge(run, observed):
             self._violation(run, f"{text}; {found}")
         self._count(run, observed)
 
@@ -189,11 +215,52 @@ class Load:
         if state == "lost" and observed.output != run.plan.output:
             self._tally.count("runs cut short with their keeper")
         end = observed.wrote_all_at
-        if end is not None and not self._site.attended(end, end):
+        if end is not None and not self._place.attended(end, end):
             self._tally.count("runs that ended without a server")
 
     def _violation(self, run: Tracked, text: str) -> None:
         self._tally.violation(f"run {run.run_id} ({run.plan.name}): {text}")
+
+
+class SiteLoad(Load):
+    """A load of the one host of a site."""
+
+    def __init__(
+        self,
+        api: Api,
+        site: Site,
+        history: oracle.History,
+        random: random.Random,
+        *,
+        size: int,
+        outage_seconds: float,
+    ) -> None:
+        super().__init__(api, site, random, size=size, outage_seconds=outage_seconds)
+        self._spool = site.state_dir / "spool"
+        self._history = history
+
+    def _draw(self, name: str) -> Plan:
+        return Plan.draw(name, self._random)
+
+    async def _post(self, plan: Plan) -> dict[str, Any]:
+        body = {"name": plan.name, "script": plan.script}
+        return dict(orjson.loads(await self._api.ask("POST", "commands/", body)))
+
+    async def _look_up(self, name: str) -> None:
+        # It may have been stored although nobody said so; then it runs, too.
+        commands = await self._api.items(f"commands/?limit=500&q={name}")
+        for command in commands:
+            if command["name"] == name:
+                self._track(name, command["last_run"]["id"])
+                return
+        self._unsure.discard(name)
+
+    def _may_be_over(self, run: Tracked) -> bool:
+        # Its spool is only removed when its end is stored.
+        return not (self._spool / run.run_id).exists()
+
+    def _judge(self, run: Tracked, observed: oracle.Observed) -> Iterator[str]:
+        return oracle.violations(run.plan, observed, self._history)
 
 
 def _written_at(path: Path) -> float | None:

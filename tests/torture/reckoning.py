@@ -2,6 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from contextlib import closing
+from pathlib import Path
 
 import aiohttp
 import psycopg2
@@ -11,6 +12,7 @@ from server.keeper.spool import Spool
 from tests.support.waiting import until
 from tests.torture.load import Load
 from tests.torture.site import Site
+from tests.torture.tally import Tally
 from tests.torture.victims import Victims
 
 END_SECONDS = 20.0
@@ -43,7 +45,7 @@ async def reckon(
     """Check the whole, and end the server; the runs of the commands in `but` are judged already."""
     await load.check_strays(but=victims.command_ids | but)
     load.check_told()
-    for run_id, text in _audit(database_url):
+    for run_id, text in audit(database_url):
         if text.startswith("state") or run_id not in victims.run_ids:
             site.tally.violation(f"the tables, run {run_id}: {text}")
     await _check_readiness(site)
@@ -51,10 +53,8 @@ async def reckon(
     spool = Spool.of(site.state_dir)
     if left := set(spool.run_ids()) - victims.deleted:
         site.tally.violation(f"spools are left: {left}")
-    await _check_processes(site, load.runs.keys() | victims.run_ids)
-    for log in (site.log, site.state_dir / "keeper" / "log"):
-        if "Traceback" in log.read_text(encoding="utf-8"):
-            site.tally.violation(f"{log} shows a traceback")
+    await check_processes(site.tally, load.runs.keys() | victims.run_ids)
+    check_logs(site.tally, site.log, site.state_dir)
 
 
 async def _check_readiness(site: Site) -> None:
@@ -66,7 +66,7 @@ async def _check_readiness(site: Site) -> None:
         site.tally.violation(f"/readyz: {ready}")
 
 
-async def _check_processes(site: Site, run_ids: AbstractSet[str]) -> None:
+async def check_processes(tally: Tally, run_ids: AbstractSet[str]) -> None:
     """Check that nothing is left of any run."""
 
     def left() -> set[str]:
@@ -75,10 +75,18 @@ async def _check_processes(site: Site, run_ids: AbstractSet[str]) -> None:
     try:
         await until(lambda: not left(), END_SECONDS)
     except TimeoutError:
-        site.tally.violation(f"processes are left of {left()}")
+        tally.violation(f"processes are left of {left()}")
 
 
-def _audit(url: str) -> list[tuple[str, str]]:
+def check_logs(tally: Tally, log: Path, state_dir: Path) -> None:
+    """Check that neither a server's or worker's log nor its keeper's shows a traceback."""
+    for one in (log, state_dir / "keeper" / "log"):
+        if one.exists() and "Traceback" in one.read_text(encoding="utf-8"):
+            tally.violation(f"{one} shows a traceback")
+
+
+def audit(url: str) -> list[tuple[str, str]]:
+    """Return what is wrong in the tables: runs, and what of each."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(AUDIT)
         return cursor.fetchall()

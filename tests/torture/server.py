@@ -1,4 +1,4 @@
-"""One server process of a torture."""
+"""One process of a torture: a server, or a worker."""
 
 import asyncio
 import os
@@ -11,14 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from server.keeper.failpoints import VARIABLE
-from tests.support.service import ROOT, environment_without_settings
+from tests.support.service import ROOT
 
 START_SECONDS = 60.0
 END_SECONDS = 60.0
 
 
+SERVING = re.compile(r" (?:serves|works for the servers at) (\S+?)/? ")
+
+
 class Server:
-    """A server that was started; `address` is None until it serves.
+    """A server that was started; `address` is None until it serves; a worker's is where NATS is.
 
     `doomed` tells that its end is our doing: somebody has signalled it, or armed a failpoint.
     """
@@ -31,14 +34,15 @@ class Server:
         self._ended = asyncio.create_task(process.wait(), name=f"server {process.pid}")
 
     @classmethod
-    async def spawn(cls, settings: Mapping[str, str], log: Path, failpoints: str = "") -> "Server":
-        """Start a server whose stderr goes to the end of `log`."""
-        own = {f"TAILRUN_{name.upper()}": value for name, value in settings.items()}
+    async def spawn(
+        cls, environment: Mapping[str, str], log: Path, failpoints: str = "", *arguments: str
+    ) -> "Server":
+        """Start a server, or with an argument a worker; its stderr goes to the end of `log`."""
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "server"),
+                *(sys.executable, "-m", "server", *arguments),
                 cwd=ROOT,
-                env=environment_without_settings() | own | {VARIABLE: failpoints},
+                env={**environment, VARIABLE: failpoints},
                 stdout=PIPE,
                 stderr=stderr,
             )
@@ -53,12 +57,12 @@ class Server:
         """The exit code, or -n for signal n; None while it runs."""
         return self._process.returncode
 
-    async def serves(self) -> bool:
-        """Wait until it serves; False when it ended before."""
+    async def serves(self, seconds: float | None = START_SECONDS) -> bool:
+        """Wait until it serves, so long at most; False when it ended before."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(seconds):
             line = (await self._process.stdout.readline()).decode()
-            match = re.search(r"serves (http://\S+?)/ ", line)
+            match = SERVING.search(line)
             if match is None:
                 await self.ended()
                 return False

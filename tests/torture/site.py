@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.support.service import Service
+from tests.support.service import Service, environment_without_settings
 from tests.torture.oracle import Interval
 from tests.torture.server import Server
 from tests.torture.tally import Tally
@@ -69,7 +69,7 @@ class Site:
         noted = (self.starts, self.ends, self.turns, self.chains, self.schedules)
         for path in noted:
             path.mkdir()
-        self.settings = {
+        settings = {
             "port": "0",
             "state_dir": str(self.state_dir),
             "database_url": database_url,
@@ -80,10 +80,12 @@ class Site:
             "database_timeout_seconds": "2",
         }
         if run_as is not None:
-            self.settings["run_as"] = run_as
+            settings["run_as"] = run_as
             directory.chmod(0o755)
             for path in noted:
                 shutil.chown(path, run_as)
+        own = {f"TAILRUN_{name.upper()}": value for name, value in settings.items()}
+        self.environment = environment_without_settings() | own
         self.server: Server | None = None
         self.away = [Interval(time.time(), float("inf"))]
         self._serving = asyncio.Event()
@@ -100,7 +102,7 @@ class Site:
 
     async def spawn(self, failpoints: str = "") -> Server:
         """Start a server, and do not wait for it."""
-        return await Server.spawn(self.settings, self.log, failpoints)
+        return await Server.spawn(self.environment, self.log, failpoints)
 
     async def start(self, failpoints: str = "") -> Server:
         """Start a server that serves, again and again as a supervisor does."""

@@ -62,5 +62,6 @@ class Tally:
 
     def report(self) -> str:
         """Return all that was counted, in a fixed order."""
-        names = [*ORDER, *sorted(self.counts.keys() - set(ORDER))]
+        counted = {name for name, number in self.counts.items() if number}
+        names = [*(name for name in ORDER if name in counted), *sorted(counted - set(ORDER))]
         return "\n".join(f"{self.counts[name]:>12,}  {name}" for name in names)

@@ -14,7 +14,7 @@ from tests.torture.database import TorturedDatabase
 from tests.torture.faults import Faults
 from tests.torture.keeper_watch import KeeperWatch
 from tests.torture.listener import listening
-from tests.torture.load import Load
+from tests.torture.load import Load, SiteLoad
 from tests.torture.oracle import History
 from tests.torture.reckoning import reckon
 from tests.torture.schedules import Schedules
@@ -72,7 +72,7 @@ class Torture:
             stack.push_async_callback(cancel_and_wait, asyncio.create_task(keeper.watch()))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             api = Api(session, site, outage_seconds=self._outage_seconds)
-            load = Load(
+            load = SiteLoad(
                 api,
                 site,
                 history,

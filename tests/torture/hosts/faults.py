@@ -1,0 +1,204 @@
+"""What is done to a fleet: each host, NATS and the database are broken in a loop of their own.
+
+A round is one thing that is broken, for a moment or for longer than a lease, and mended.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+from tests.torture.hosts.fleet import Fleet
+from tests.torture.hosts.host import Host
+from tests.torture.hosts.line import BOTH_WAYS, Line, Way
+
+UPTIME_SECONDS = 5.0
+"""On the average, between two rounds of one loop."""
+
+BEYOND_LEASE_SECONDS = (2.0, 8.0)
+"""What is broken for longer than a lease is so for so much longer."""
+
+Break = Callable[[float], Awaitable[None]]
+Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+class Faults:
+    """Breaks a fleet, by chance of `random`."""
+
+    def __init__(self, fleet: Fleet, random: random.Random, *, lease_seconds: float) -> None:
+        self._fleet = fleet
+        self._random = random
+        self._lease_seconds = lease_seconds
+
+    def loops(self) -> Sequence[Loop]:
+        """Return the loops, each of which breaks things until the event is set, and mends them."""
+        fleet = self._fleet
+        loops = [self._breaking(self._of_worker(one), one.busy) for one in fleet.workers]
+        loops += [self._breaking(self._of_server(one), one.busy) for one in fleet.servers]
+        return [
+            *loops,
+            self._breaking(self._of_nats(), asyncio.Lock()),
+            self._breaking(self._of_database(), asyncio.Lock()),
+        ]
+
+    def _breaking(self, rounds: Mapping[str, Break], busy: asyncio.Lock) -> Loop:
+        async def loop(over: asyncio.Event) -> None:
+            bag: list[str] = []
+            while not over.is_set():
+                await self._pause(over)
+                bag = bag or self._random.sample([*rounds], len(rounds))
+                async with busy:
+                    name = bag.pop()
+                    seconds = self._seconds()
+                    await rounds[name](seconds)
+                self._count(name, seconds)
+
+        return loop
+
+    async def _pause(self, over: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._random.uniform(0, 2 * UPTIME_SECONDS)):
+                await over.wait()
+
+    def _seconds(self) -> float:
+        """Draw how long something is broken: one of twelve for longer than a lease."""
+        chance = self._random.random()
+        if chance < 1 / 12:
+            return self._lease_seconds + self._random.uniform(*BEYOND_LEASE_SECONDS)
+        return self._random.uniform(0, 2) if chance < 0.7 else self._random.uniform(2, 8)
+
+    def _count(self, name: str, seconds: float) -> None:
+        self._fleet.tally.count("rounds")
+        self._fleet.tally.count(f"rounds: {name}")
+        if seconds > self._lease_seconds:
+            self._fleet.tally.count("rounds longer than a lease")
+
+    def _of_worker(self, host: Host) -> Mapping[str, Break]:
+        rounds = self._of_host(host, nullcontext)
+        return {f"worker {name}": action for name, action in rounds.items()}
+
+    def _of_server(self, host: Host) -> Mapping[str, Break]:
+        line, breaking = host.database, self._fleet.breaking
+        rounds: dict[str, Break] = {
+            **self._of_host(host, breaking),
+            "parted from the database": self._swallowed([line], BOTH_WAYS, breaking),
+            "does not hear the database": self._swallowed([line], (Way.IN,), breaking),
+            "cut from the database": self._cut([line]),
+        }
+        return {f"server {name}": action for name, action in rounds.items()}
+
+    def _of_host(
+        self, host: Host, breaking: Callable[[], AbstractContextManager[None]]
+    ) -> Mapping[str, Break]:
+        """Return what is done to any host, `breaking` while it is."""
+
+        def meanwhile(action: Break) -> Break:
+            async def act(seconds: float) -> None:
+                with breaking():
+                    await action(seconds)
+
+            return act
+
+        async def kill_keeper(_: float) -> None:
+            host.kill_keeper()
+
+        async def swallow_out(seconds: float, ways: Sequence[Way] = (Way.OUT,)) -> None:
+            with host.unheard_meanwhile():
+                await self._swallow([host.nats], ways, seconds)
+
+        async def swallow_both(seconds: float) -> None:
+            await swallow_out(seconds, BOTH_WAYS)
+
+        return {
+            "killed": meanwhile(host.kill),
+            "killed with its keeper": meanwhile(host.kill_with_keeper),
+            "frozen": meanwhile(host.freeze),
+            "suspended with its runs": meanwhile(host.suspend),
+            "keeper killed": kill_keeper,
+            "keeper frozen": host.freeze_keeper,
+            "parted from NATS": meanwhile(swallow_both),
+            "not heard by NATS": meanwhile(swallow_out),
+            "does not hear NATS": self._swallowed([host.nats], (Way.IN,), breaking),
+            "cut from NATS": self._cut([host.nats]),
+        }
+
+    def _of_nats(self) -> Mapping[str, Break]:
+        nats, breaking = self._fleet.nats, self._fleet.breaking
+
+        async def kill(seconds: float) -> None:
+            with breaking():
+                await nats.kill()
+                await asyncio.sleep(seconds)
+                await nats.start()
+
+        async def freeze(seconds: float) -> None:
+            with breaking():
+                await nats.freeze()
+                await asyncio.sleep(seconds)
+                nats.thaw()
+
+        lines = [host.nats for host in self._fleet.hosts]
+        return {
+            "NATS killed": kill,
+            "NATS frozen": freeze,
+            "NATS parted from all": self._swallowed(lines, BOTH_WAYS, breaking),
+            "NATS cut from all": self._cut(lines),
+        }
+
+    def _of_database(self) -> Mapping[str, Break]:
+        database, breaking = self._fleet.database, self._fleet.breaking
+
+        async def kill(seconds: float) -> None:
+            with breaking():
+                database.kill()
+                await asyncio.sleep(seconds)
+                await database.start()
+
+        async def stop(seconds: float) -> None:
+            with breaking():
+                await database.stop_immediately()
+                await asyncio.sleep(seconds)
+                await database.start()
+
+        async def freeze(seconds: float) -> None:
+            with breaking():
+                database.freeze()
+                await asyncio.sleep(seconds)
+                database.thaw()
+
+        lines = [host.database for host in self._fleet.servers]
+        return {
+            "database killed": kill,
+            "database stopped": stop,
+            "database frozen": freeze,
+            "database parted from all": self._swallowed(lines, BOTH_WAYS, breaking),
+            "database cut from all": self._cut(lines),
+        }
+
+    def _swallowed(
+        self,
+        lines: Sequence[Line],
+        ways: Sequence[Way],
+        breaking: Callable[[], AbstractContextManager[None]],
+    ) -> Break:
+        async def act(seconds: float) -> None:
+            with breaking():
+                await self._swallow(lines, ways, seconds)
+
+        return act
+
+    async def _swallow(self, lines: Sequence[Line], ways: Sequence[Way], seconds: float) -> None:
+        for line in lines:
+            line.swallow(*ways)
+        await asyncio.sleep(seconds)
+        late = self._random.random() < 0.5
+        for line in lines:
+            line.mend(*ways, late=late)
+
+    def _cut(self, lines: Sequence[Line]) -> Break:
+        async def act(_: float) -> None:
+            for line in lines:
+                line.cut()
+
+        return act

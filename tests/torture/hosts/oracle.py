@@ -1,0 +1,84 @@
+"""The oracle of many hosts: what scripts noted of themselves, outside of the product. Pure.
+
+All moments are those of CLOCK_BOOTTIME, which all hosts of a torture share, in seconds.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from tests.torture.oracle import Interval
+
+TOLD_SECONDS = 3.0
+"""So long after the end of its lease, at most, a host is told as unreachable."""
+
+ON_THE_WAY_SECONDS = 2.0
+"""A beat that was sent before may be on its way so long, or wait where something broke then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the script of one run noted: when it was started, and its last sign of life."""
+
+    run_id: str
+    host: str
+    starts: Sequence[float]
+    last: float
+    ended: bool
+
+
+def read_attempt(run_id: str, notes: str) -> Attempt | None:
+    """Return what a script's notes say (`hosts.load.NOTES`); None: nothing.
+
+    A last line that is not whole is left out.
+    """
+    lines = [line.split() for line in notes.split("\n")[:-1]]
+    if not lines:
+        return None
+    return Attempt(
+        run_id=run_id,
+        host=host_of(lines[0][2]),
+        starts=[float(at) for word, _, _, at in lines if word == "start"],
+        last=max(float(line[3]) for line in lines),
+        ended=any(line[0] == "end" for line in lines),
+    )
+
+
+def host_of(script: str) -> str:
+    """Return the name of the state directory that a script was started from."""
+    parts = PurePath(script).parts
+    return parts[parts.index("work") - 1] if "work" in parts else script
+
+
+def repeated(attempts: Collection[Attempt], *, retries: bool) -> Iterator[str]:
+    """Tell of a command's scripts that were started more often than they may be."""
+    for one in attempts:
+        if len(one.starts) > 1:
+            yield f"run {one.run_id} was started {len(one.starts)} times, on {one.host}"
+    if len(attempts) > 1 and not retries:
+        yield f"it was started as {', '.join(f'{one.run_id} on {one.host}' for one in attempts)}"
+
+
+def together(attempts: Collection[Attempt]) -> float:
+    """Return for how many seconds two attempts of a command ran at once."""
+    seconds = 0.0
+    former: Attempt | None = None
+    for one in sorted(attempts, key=lambda attempt: attempt.starts[0]):
+        if former is not None:
+            seconds += max(0.0, min(former.last, one.last) - one.starts[0])
+        if former is None or one.last > former.last:
+            former = one
+    return seconds
+
+
+def must_be_told_at(away_since: float, broken: Collection[Interval], lease_seconds: float) -> float:
+    """Return when a host that is away is told as unreachable, at the latest.
+
+    `broken` are the times when servers, NATS or the database were: what was on its way to them
+    is done once they are back, and extends the lease then.
+    """
+    since = away_since
+    for one in sorted(broken, key=lambda interval: interval.start):
+        if one.overlaps(since - ON_THE_WAY_SECONDS, since + ON_THE_WAY_SECONDS):
+            since = max(since, one.end)
+    return since + lease_seconds + TOLD_SECONDS

@@ -1,0 +1,115 @@
+"""The oracle of many hosts finds what must not be, and nothing else."""
+
+import os
+import random
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.torture.hosts.load import PooledPlan
+from tests.torture.hosts.oracle import (
+    Attempt,
+    must_be_told_at,
+    read_attempt,
+    repeated,
+    together,
+)
+from tests.torture.oracle import Interval
+from tests.torture.plans import Plan
+
+DRAWN = Plan.draw("run 1", random.Random(1))
+LEASE = 30.0
+
+
+def attempt(run_id: str, start: float, last: float, *again: float) -> Attempt:
+    return Attempt(run_id, "worker1", [start, *again], last, ended=True)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> str:
+    """Return what a script noted that was started twice, as where two hosts had it."""
+    plan = replace(
+        DRAWN,
+        lines=3,
+        pause=0.0,
+        habit=None,
+        background=False,
+        signal=None,
+        exitcode=7,
+        unfinished=False,
+    )
+    for name in ("starts", "ends", "notes", "worker2/work/x"):
+        (tmp_path / name).mkdir(parents=True)
+    script = tmp_path / "worker2" / "work" / "x" / "script"
+    script.write_text(PooledPlan(**vars(plan), pool="all").script)
+    for _ in range(2):
+        with subprocess.Popen(
+            ["/bin/sh", script],
+            cwd=tmp_path,
+            env={"PATH": "/bin:/usr/bin", "TAILRUN_RUN_ID": "x"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            assert process.communicate()[0] == plan.output
+            assert process.returncode == 7
+            os.killpg(process.pid, signal.SIGKILL)  # as the keeper does
+    return (tmp_path / "notes" / "x").read_text()
+
+
+def test_what_scripts_note_is_read(notes: str) -> None:
+    noted = read_attempt("x", notes + "alive 'run-1' /cut")
+    assert noted is not None
+    assert (noted.run_id, noted.host, len(noted.starts), noted.ended) == ("x", "worker2", 2, True)
+    assert noted.starts[0] <= noted.starts[1] <= noted.last
+    assert read_attempt("x", "") is None
+
+
+def test_a_script_that_was_started_twice_is_found(notes: str) -> None:
+    noted = read_attempt("x", notes)
+    assert noted is not None
+    assert [*repeated([noted], retries=True)] == ["run x was started 2 times, on worker2"]
+
+
+def test_a_second_run_of_a_command_is_found_unless_it_is_retried() -> None:
+    two = [attempt("a", 1, 2), attempt("b", 3, 4)]
+    assert [*repeated(two, retries=False)] == ["it was started as a on worker1, b on worker1"]
+    assert [*repeated(two, retries=True)] == []
+    assert [*repeated(two[:1], retries=False)] == []
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds"),
+    [
+        ([attempt("a", 1, 2), attempt("b", 3, 4)], 0),
+        ([attempt("a", 1, 3.5), attempt("b", 3, 4)], 0.5),
+        ([attempt("b", 3, 4), attempt("a", 1, 3.5)], 0.5),
+        ([attempt("a", 1, 9), attempt("b", 3, 4), attempt("c", 5, 8)], 4),
+    ],
+)
+def test_the_seconds_that_attempts_ran_together_are_counted(
+    attempts: list[Attempt], seconds: float
+) -> None:
+    assert together(attempts) == seconds
+
+
+@pytest.mark.parametrize(
+    ("broken", "told_at"),
+    [
+        ([], 133),
+        ([Interval(90, 97)], 133),
+        ([Interval(95, 110)], 143),
+        ([Interval(101, 110), Interval(90, 99)], 143),
+        ([Interval(103, 110)], 133),
+        ([Interval(95, 110), Interval(111, 120)], 153),
+        ([Interval(101, float("inf"))], float("inf")),
+    ],
+)
+def test_a_host_is_to_be_told_as_away_once_its_lease_is_over(
+    broken: list[Interval], told_at: float
+) -> None:
+    """What is broken as it goes away may hold what it said last."""
+    assert must_be_told_at(100, broken, LEASE) == told_at
