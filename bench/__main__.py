@@ -13,6 +13,7 @@ from bench.applying import applying
 from bench.bearer import bearer
 from bench.client import client
 from bench.crowd import crowd, many, stalled
+from bench.fleet import fleet
 from bench.held import held
 from bench.hosts import hosts
 from bench.late import late
@@ -28,7 +29,7 @@ from bench.throughput import throughput
 FIRST = (throughput, latency, starts, late, crowd, many)
 LATER = (
     *(memory, stalled, listing, held, bearer),
-    *(page, search, client, applying, hosts, fresh),
+    *(page, search, client, applying, hosts, fleet, fresh),
 )
 MEASURES = {of.__name__: of for of in (*FIRST, *LATER)}
 PARTS = {"opening": opening}  # of a measure, for who works on that part

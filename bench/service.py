@@ -48,7 +48,7 @@ def serving(command: list[str], state: Path, cwd: Path, **settings: str) -> Iter
             start_new_session=True,  # so that what `make` starts can be ended with it
         )
     try:
-        yield Service(process, state)
+        yield Service(process, state, settings.get("DATABASE_URL"))
     finally:
         with suppress(ProcessLookupError), ExitStack() as stack:
             for keeper in _keepers(state):  # it outlives its server
@@ -144,13 +144,19 @@ class Served:
 
 
 class Service(Served):
-    """A running service: its API, its database, its processes."""
+    """A running service: its API, its database, its processes.
 
-    def __init__(self, process: "subprocess.Popen[str]", state: Path) -> None:
+    Without a `database_url` it has its own PostgreSQL, below its state directory.
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[str]", state: Path, database_url: str | None = None
+    ) -> None:
         assert process.stdout is not None
         lines = (re.search(r"http://\S+?:(\d+)/", line) for line in process.stdout)
         port = next(int(found[1]) for found in lines if found)
-        super().__init__(port, f"postgresql://postgres@/postgres?host={state / 'database'}")
+        own = f"postgresql://postgres@/postgres?host={state / 'database'}"
+        super().__init__(port, database_url or own)
         self.pid = process.pid
         [self.keeper_pid] = _keepers(state)
         self._lock = state / "database" / "postmaster.pid"
