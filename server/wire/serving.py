@@ -19,7 +19,7 @@ AT_ONCE = 64
 asked does so again."""
 
 WAITING_AT_ONCE = 1024
-"""The same of those that wait for output, mostly."""
+"""The same of those that mostly wait: for output, or for beats that are stored with them."""
 
 END_SECONDS = 2.0
 """How long those that are being answered may take at the end."""
@@ -79,7 +79,7 @@ async def _serving(
 
 
 def _at_once(subject: str) -> int:
-    return WAITING_AT_ONCE if subject.endswith(".read") else AT_ONCE
+    return WAITING_AT_ONCE if subject.endswith((".read", ".beat")) else AT_ONCE
 
 
 class _Answers:
