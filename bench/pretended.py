@@ -62,6 +62,9 @@ class Pretended(asyncio.Protocol):
     heard = Heard()
     """Of all of them, since the last look."""
 
+    times_as_fast = 1
+    """So many times as often as they would all of them beat and look."""
+
     def __init__(self, host: str, pool: str) -> None:
         self._host, self._pool = host, pool
         self._inbox = subjects.inbox(host)
@@ -121,12 +124,13 @@ class Pretended(asyncio.Protocol):
     def beat(self, due: float) -> None:
         """Beat, from now on again and again."""
         self.ask("beat", BEATING, due)
-        self._later(due + BEAT_SECONDS, self.beat)
+        self._later(due + BEAT_SECONDS / self.times_as_fast, self.beat)
 
     def look(self, due: float) -> None:
         """Ask for runs though nobody has rung, again and again."""
         self.claim(due)
-        self._later(due + LOOK_SECONDS * random.uniform(0.75, 1.25), self.look)
+        pause = LOOK_SECONDS * random.uniform(0.75, 1.25)
+        self._later(due + pause / self.times_as_fast, self.look)
 
     def claim(self, due: float) -> None:
         """Ask for runs, and pretend to run them."""

@@ -25,6 +25,7 @@ from server.wire.asking import Servers, Workers
 from server.wire.bells import Bells, ring
 from server.wire.codec import Parts, encode
 from server.wire.messages import (
+    Beat,
     Claim,
     Claimed,
     Found,
@@ -317,6 +318,25 @@ async def test_a_thousand_requests_at_once_are_answered_each_with_its_own(
 
     assert [one.secrets["run"] for one in found] == [str(one.run_id) for one in asked]
     assert most <= 64
+
+
+async def test_beats_that_wait_to_be_stored_together_are_heard_beside_each_other(
+    nats: Nats, connect: Connect
+) -> None:
+    everybody = asyncio.Barrier(200)
+    standing = Standing(state=WorkerState.ACTIVE, lease_seconds=30, beat_seconds=5)
+
+    async def beat(_host: str, _: Beat) -> Standing:
+        await everybody.wait()
+        return standing
+
+    server, worker = await connect(nats.url, "s"), await connect(nats.url, "w")
+    async with serve_workers(server, {"beat": beat}):
+        servers = Servers(worker, "w")
+        async with patience():
+            found = await asyncio.gather(*(servers.ask(Beat()) for _ in range(200)))
+
+    assert found == [standing] * 200
 
 
 async def test_answers_that_are_late_doubled_or_for_another_are_nobodys(
