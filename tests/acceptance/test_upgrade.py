@@ -22,6 +22,7 @@ from tests.support.waiting import until
 
 PARTS = ("server", "migrations", "static", "docs")
 KEEPER_MAIN = Path("server", "keeper", "__main__.py")
+KEEPER_PROTOCOL = Path("server", "keeper", "protocol.py")
 HEAD_BYTES, TAIL_BYTES = 10_000, 4096
 
 
@@ -38,12 +39,18 @@ async def client(tmp_path: Path, database_url: str) -> AsyncIterator[Client]:
 
 
 def make_keeper_older(tree: Path) -> None:
-    """Have the keeper hand over pipes alone when it executes its code anew, as older ones did."""
-    path = tree / KEEPER_MAIN
-    code = path.read_text(encoding="utf-8")
-    assert code.count("[*command, *arguments]") == 1
-    older = code.replace("[*command, *arguments]", "[*command, arguments[0]]")
-    path.write_text(older, encoding="utf-8")
+    """Have the keeper hand over pipes alone when it executes its code anew, as older ones did.
+
+    It and its server know the first protocol alone.
+    """
+    for name, code, older in (
+        (KEEPER_MAIN, "[*command, *arguments]", "[*command, arguments[0]]"),
+        (KEEPER_PROTOCOL, "PROTOCOL = 2", "PROTOCOL = 1"),
+    ):
+        path = tree / name
+        now = path.read_text(encoding="utf-8")
+        assert now.count(code) == 1
+        path.write_text(now.replace(code, older), encoding="utf-8")
 
 
 def make_older(client: Client, tree: Path, database_url: str) -> None:
@@ -66,7 +73,8 @@ def make_older(client: Client, tree: Path, database_url: str) -> None:
 
 def make_newer(tree: Path) -> None:
     """Change the keeper's code, as an upgrade in place does."""
-    shutil.copy(ROOT / KEEPER_MAIN, tree / KEEPER_MAIN)
+    for name in (KEEPER_MAIN, KEEPER_PROTOCOL):
+        shutil.copy(ROOT / name, tree / name)
     with (tree / "server" / "keeper" / "spool.py").open("a", encoding="utf-8") as code:
         code.write('NEWER = "than the keeper that runs"\n')
 
@@ -93,6 +101,7 @@ async def test_a_newer_version_goes_on_with_the_runs_of_an_older_one(
 
     after = await keeper(service)
     assert (after.pid, after.version != before.version) == (before.pid, True)
+    assert (before.protocol, after.protocol) == (1, 2)
     assert [(await client.get_run(run_id))["paused"] for run_id in (writing, paused)] == [
         False,
         True,

@@ -39,6 +39,7 @@ class Server:
 
     database: Database
     wire: Wire
+    lease_seconds: float = 30
     hellos: dict[str, Hello] = field(default_factory=dict)
     stops: list[StopWanted] = field(default_factory=list)
 
@@ -62,7 +63,7 @@ class Server:
     def _standing(self, hello: Hello) -> Standing:
         return Standing(
             state=WorkerState.ACTIVE,
-            lease_seconds=30,
+            lease_seconds=self.lease_seconds,
             beat_seconds=0.2,
             pools=hello.pools,
             labels=hello.labels,
