@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from server.output.cursor import Frame, Grown
 from server.output.frames import json_growth
@@ -57,12 +57,35 @@ async def growth(
         await grown(told)
         if output.size <= told:
             return
-        frame = await counted.beyond(output, told)
+        frame = await _unless_changed(counted.beyond(output, told), grown, seconds)
         told = frame.next
         yield Frame(frame.payload, text=True, next=told)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await grown(sys.maxsize)  # its end, or a change of its run
+
+
+async def _unless_changed(
+    counting: Coroutine[Any, Any, Encoded], grown: Grown, seconds: float
+) -> Encoded:
+    """Return what is counted; where that takes longer, as it may on another host, hear of changes.
+
+    What `grown` raises is raised then: nothing is told as long as the lines are not known.
+    """
+    task = asyncio.create_task(counting, name="count lines")
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            change = asyncio.ensure_future(grown(sys.maxsize))
+            try:
+                await asyncio.wait({task, change}, return_when=asyncio.FIRST_COMPLETED)
+                if change.done():
+                    await change
+            finally:
+                change.cancel()
+        return await task
+    finally:
+        task.cancel()
 
 
 async def _encode(output: Output) -> Encoded:

@@ -222,19 +222,29 @@ class RemoteOutput:
             offset += len(data)
 
     async def _sought(self, sought: Sought, number: int) -> int:
-        """Return what the host says of lines; while it is away, what the archive does."""
-        with suppress(*AWAY):
-            asked = Lines(run_id=self._run_id, sought=sought, number=number)
-            place: Place = await self._ask(asked)
-            return place.number
-        archived = await self._archived()
-        match sought:
-            case Sought.LINE_OFFSET:
-                return await archived.line_offset(number)
-            case Sought.TAIL_OFFSET:
-                return await archived.tail_offset(number)
-            case _:
-                return await archived.lines_before(number)
+        """Return what the host says of lines; while it is away, what the archive knows of them.
+
+        Who asks for more than that waits: a number that is not so would be told for good. The last
+        lines are those of what is archived, which is all that there is to be read.
+        """
+        while True:
+            self._check()
+            with suppress(*AWAY):
+                asked = Lines(run_id=self._run_id, sought=sought, number=number)
+                place: Place = await self._ask(asked)
+                return place.number
+            archived = await self._archived()
+            knows_all = archived.size >= self._size or self._ended
+            match sought:
+                case Sought.TAIL_OFFSET:
+                    return await archived.tail_offset(number)
+                case Sought.LINE_OFFSET:
+                    offset = await archived.line_offset(number)
+                    if offset < archived.size or knows_all:
+                        return offset
+                case _ if number <= archived.size or knows_all:
+                    return await archived.lines_before(number)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _kept(self, offset: int) -> Block | None:
         return next((one for one in self._blocks if one.offset <= offset < one.end), None)

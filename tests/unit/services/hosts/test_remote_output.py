@@ -57,7 +57,10 @@ class Sources:
     async def lines_before(self, _offset: int) -> int:
         return 3
 
-    line_offset = tail_offset = lines_before
+    tail_offset = lines_before
+
+    async def line_offset(self, line: int) -> int:
+        return 3 if line < 50 or self.archived_bytes > 10 else self.archived_bytes
 
     def output(self) -> RemoteOutput:
         output = RemoteOutput(uuid4(), self.ask, self.archived, self.archived_bytes)
@@ -137,6 +140,32 @@ async def test_while_the_host_is_away_readers_wait_for_the_archive(
     sources.archived_bytes = 20
     assert await waiting == ALL[10:20]
     assert await output.time_at(12) == 3.0
+
+
+async def test_lines_that_nobody_can_count_now_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A viewer who is told a wrong number goes on counting from it when the host is back."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0)
+    sources = Sources(archived_bytes=10, away=True)
+    output = sources.output()
+    asked = [asyncio.create_task(one) for one in (output.lines_before(11), output.line_offset(50))]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [one.done() for one in asked] == [False, False]
+    assert await output.lines_before(10) == 3, "that is archived"
+    sources.away = False
+    assert await asyncio.gather(*asked) == [7, 7]
+    sources.away = True
+    sources.archived_bytes = len(ALL)
+    assert (await output.lines_before(11), await output.line_offset(50)) == (3, 3)
+
+
+async def test_lines_of_an_output_that_was_lost_are_those_of_its_archive() -> None:
+    sources = Sources(archived_bytes=10, away=True)
+    output = sources.output()
+    output.move(10, ended=True)
+    assert (await output.lines_before(11), await output.line_offset(50)) == (3, 10)
 
 
 async def test_a_viewer_that_leaves_costs_another_nothing() -> None:
