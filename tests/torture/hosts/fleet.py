@@ -19,6 +19,9 @@ from tests.torture.hosts.line import Line
 from tests.torture.oracle import History, Interval
 from tests.torture.tally import Tally
 
+LEASE_SECONDS = 12
+"""As short as it may be."""
+
 SETTINGS = {
     "max_concurrent_runs": "8",
     "min_free_bytes": "0",
@@ -134,6 +137,7 @@ class Fleet:
             nats_url=self.nats.url.replace(f":{self.nats.port}", f":{nats.port}"),
         )
         if not arguments:
+            place.set(lease_seconds=f"{LEASE_SECONDS}")
             at = url._replace(netloc=f"postgres@127.0.0.1:{database.port}", query="")
             place.set(database_url=at.geturl())
         host = Host(place, arguments, self.tally, nats, database)

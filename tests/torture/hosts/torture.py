@@ -12,7 +12,7 @@ from tests.support.waiting import until
 from tests.torture.api import Api
 from tests.torture.hosts import oracle
 from tests.torture.hosts.faults import Faults
-from tests.torture.hosts.fleet import Fleet
+from tests.torture.hosts.fleet import LEASE_SECONDS, Fleet
 from tests.torture.hosts.host import Host
 from tests.torture.hosts.load import FleetLoad
 from tests.torture.hosts.presence import Presence
@@ -25,9 +25,8 @@ RUNS = 12
 VIEWERS = 2
 """Of each server; and as many again, which come back to any of them."""
 
-LEASE_SECONDS = 30.0
 REPORT_SECONDS = 30.0
-OUTAGE_SECONDS = 60.0
+OUTAGE_SECONDS = 30.0
 END_SECONDS = 180.0
 """For all runs to end once nothing is broken any more."""
 
