@@ -24,13 +24,17 @@ OVERDUE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Tracked:
-    """A run that is under the oracle. `told` are the ends that viewers were told."""
+    """A run that is under the oracle.
+
+    `told` are the ends that viewers were told, `shown` is how many bytes some viewer was shown.
+    """
 
     plan: Plan
     run_id: str
     asked_at: float
     stop_asked: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
+    shown: int = 0
     final: dict[str, Any] | None = None
 
 
@@ -78,6 +82,11 @@ class Load(ABC):
         """Return the plan of a run that was asked for."""
         return self._asked[name][0]
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there is a run, or may be one, that has not been seen to end."""
+        return bool(self.open or self._unsure)
+
     async def start(self, over: asyncio.Event) -> None:
         """Start runs until the event is set."""
         while not over.is_set():
@@ -88,7 +97,7 @@ class Load(ABC):
 
     async def check(self, over: asyncio.Event) -> None:
         """Check runs that have ended, until the event is set and all have."""
-        while not over.is_set() or self.open or self._unsure:
+        while not over.is_set() or self._goes_on:
             await asyncio.sleep(LOOK_SECONDS)
             await self._check_open()
 
@@ -115,6 +124,10 @@ class Load(ABC):
     @abstractmethod
     def _judge(self, run: Tracked, observed: oracle.Observed) -> Iterator[str]:
         """Tell what must not be so of a run that has ended."""
+
+    def _may_run_again(self, _run_id: str) -> bool:
+        """Whether the command of a run may have other runs."""
+        return False
 
     async def _start_one(self) -> None:
         plan = self._draw(f"run {len(self._asked)}")
@@ -191,9 +204,9 @@ class Load(ABC):
             if stored["command_id"] in but:
                 continue
             command = commands.pop(stored["command_id"], None)
-            if command is None:
+            if command is None and not self._may_run_again(stored["id"]):
                 self._tally.violation(f"run {stored['id']}: its command has another run, too")
-            elif stored["id"] not in self.runs:
+            elif stored["id"] not in self.runs and command is not None:
                 self._track(command["name"], stored["id"])
         self._tally.violations.extend(f"{command} has no run" for command in commands.values())
         while self.open:

@@ -101,6 +101,7 @@ class View:
         if text != expected:
             self.violation(f"at {self.offset}: {text[:200]!r} instead of {expected[:200]!r}")
         self.offset = following
+        self.run.shown = max(self.run.shown, following)
         self._tally.count("lines told to viewers", text.count("\n"))
 
     def violation(self, text: str) -> None:

@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from tests.torture.hosts.fleet import Fleet
-from tests.torture.hosts.host import Host
+from tests.torture.hosts.host import Host, noted
 from tests.torture.hosts.line import BOTH_WAYS, Line, Way
+from tests.torture.hosts.oracle import LOST_AFTER_SECONDS
 
 UPTIME_SECONDS = 5.0
 """On the average, between two rounds of one loop."""
@@ -19,51 +20,70 @@ UPTIME_SECONDS = 5.0
 BEYOND_LEASE_SECONDS = (2.0, 8.0)
 """What is broken for longer than a lease is so for so much longer."""
 
+BEYOND_GIVING_UP_SECONDS = (5.0, 30.0)
+WORKER = "worker"
+
 Break = Callable[[float], Awaitable[None]]
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 class Faults:
-    """Breaks a fleet, by chance of `random`."""
+    """Breaks a fleet, by chance of `random`; `brief`: nothing for longer than a moment."""
 
-    def __init__(self, fleet: Fleet, random: random.Random, *, lease_seconds: float) -> None:
+    def __init__(
+        self, fleet: Fleet, random: random.Random, *, lease_seconds: float, brief: bool
+    ) -> None:
         self._fleet = fleet
         self._random = random
         self._lease_seconds = lease_seconds
+        self._brief = brief
 
     def loops(self) -> Sequence[Loop]:
         """Return the loops, each of which breaks things until the event is set, and mends them."""
         fleet = self._fleet
-        loops = [self._breaking(self._of_worker(one), one.busy) for one in fleet.workers]
-        loops += [self._breaking(self._of_server(one), one.busy) for one in fleet.servers]
-        return [
-            *loops,
-            self._breaking(self._of_nats(), asyncio.Lock()),
-            self._breaking(self._of_database(), asyncio.Lock()),
-        ]
+        loops = [self._breaking_host(one, self._of_worker(one)) for one in fleet.workers]
+        loops += [self._breaking_host(one, self._of_server(one)) for one in fleet.servers]
+        return [*loops, self._breaking(self._of_nats()), self._breaking(self._of_database())]
 
-    def _breaking(self, rounds: Mapping[str, Break], busy: asyncio.Lock) -> Loop:
+    def _breaking(self, rounds: Mapping[str, Break]) -> Loop:
         async def loop(over: asyncio.Event) -> None:
             bag: list[str] = []
             while not over.is_set():
                 await self._pause(over)
                 bag = bag or self._random.sample([*rounds], len(rounds))
-                async with busy:
-                    name = bag.pop()
-                    seconds = self._seconds()
-                    await rounds[name](seconds)
+                name = bag.pop()
+                seconds = self._seconds(name)
+                await rounds[name](seconds)
                 self._count(name, seconds)
 
         return loop
+
+    def _breaking_host(self, host: Host, rounds: Mapping[str, Break]) -> Loop:
+        def alone(action: Break) -> Break:
+            async def act(seconds: float) -> None:
+                async with host.busy:
+                    with noted(host.troubles):
+                        await action(seconds)
+
+            return act
+
+        return self._breaking({name: alone(action) for name, action in rounds.items()})
 
     async def _pause(self, over: asyncio.Event) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._random.uniform(0, 2 * UPTIME_SECONDS)):
                 await over.wait()
 
-    def _seconds(self) -> float:
-        """Draw how long something is broken: one of twelve for longer than a lease."""
+    def _seconds(self, name: str) -> float:
+        """Draw how long something is broken: one of twelve for longer than a lease.
+
+        A worker now and then for so long that its runs are given up, where they may be.
+        """
+        if self._brief:
+            return self._random.uniform(0, 2)
         chance = self._random.random()
+        if chance < 1 / 24 and name.startswith(WORKER):
+            return LOST_AFTER_SECONDS + self._random.uniform(*BEYOND_GIVING_UP_SECONDS)
         if chance < 1 / 12:
             return self._lease_seconds + self._random.uniform(*BEYOND_LEASE_SECONDS)
         return self._random.uniform(0, 2) if chance < 0.7 else self._random.uniform(2, 8)
@@ -73,10 +93,12 @@ class Faults:
         self._fleet.tally.count(f"rounds: {name}")
         if seconds > self._lease_seconds:
             self._fleet.tally.count("rounds longer than a lease")
+        if seconds > LOST_AFTER_SECONDS:
+            self._fleet.tally.count("rounds until runs are given up")
 
     def _of_worker(self, host: Host) -> Mapping[str, Break]:
         rounds = self._of_host(host, nullcontext)
-        return {f"worker {name}": action for name, action in rounds.items()}
+        return {f"{WORKER} {name}": action for name, action in rounds.items()}
 
     def _of_server(self, host: Host) -> Mapping[str, Break]:
         line, breaking = host.database, self._fleet.breaking

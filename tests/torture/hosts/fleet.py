@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -14,7 +12,7 @@ from server.services.tasks import cancel_and_wait
 from tests.support.cluster import Cluster
 from tests.support.service import Service
 from tests.torture.database import TorturedDatabase
-from tests.torture.hosts.host import Host
+from tests.torture.hosts.host import Host, noted
 from tests.torture.hosts.line import Line
 from tests.torture.oracle import History, Interval
 from tests.torture.tally import Tally
@@ -93,14 +91,14 @@ class Fleet:
             [interval for one in chosen for interval in one.unheld],
         )
 
-    @contextmanager
-    def breaking(self) -> Iterator[None]:
+    def troubles(self, host: str | None) -> list[Interval]:
+        """Return when something was broken that a host needs, or any host for None."""
+        chosen = [one for one in self.hosts if host in {None, one.name}]
+        return [*self.broken, *(interval for one in chosen for interval in one.troubles)]
+
+    def breaking(self) -> AbstractContextManager[None]:
         """Note that something is broken that all workers need."""
-        self.broken.append(broken := Interval(time.time(), float("inf")))
-        try:
-            yield
-        finally:
-            self.broken[self.broken.index(broken)] = Interval(broken.start, time.time())
+        return noted(self.broken)
 
     async def until_well(self) -> None:
         """Wait until all serve; whatever was done to them has been mended."""

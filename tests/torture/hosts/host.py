@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from server.keeper import processes
 from tests.support.service import Service
@@ -19,11 +19,24 @@ from tests.torture.tally import Tally
 FOREVER_SECONDS = 1e6
 
 
+@contextmanager
+def noted(intervals: list[Interval]) -> Iterator[None]:
+    """Note the time that passes."""
+    begun = Interval(time.time(), float("inf"))
+    intervals.append(begun)
+    try:
+        yield
+    finally:
+        intervals.remove(begun)
+        intervals.append(Interval(begun.start, time.time()))
+
+
 class Host:
     """A state directory, the process on it, and the lines from there.
 
     `history` is what became of its keepers; `away`, when nobody attended it. `unheard` is when
-    servers cannot have heard of it. One thing at a time is done to it, by whoever has it `busy`.
+    servers cannot have heard of it, `troubles` when anything was done to it: one thing at a time,
+    by whoever has it `busy`.
     """
 
     def __init__(
@@ -39,6 +52,7 @@ class Host:
         self.keeper = KeeperWatch(self.state_dir, self.history, self.attended)
         self.away = [Interval(time.time(), float("inf"))]
         self.unheard: list[Interval] = []
+        self.troubles: list[Interval] = []
         self.busy = asyncio.Lock()
         self.serving = asyncio.Event()
         self._place = place
@@ -122,14 +136,9 @@ class Host:
             await asyncio.sleep(seconds)
             _signal([pid], signal.SIGCONT)
 
-    @contextmanager
-    def unheard_meanwhile(self) -> Iterator[None]:
+    def unheard_meanwhile(self) -> AbstractContextManager[None]:
         """Note that no server can hear of it."""
-        self.unheard.append(Interval(time.time(), float("inf")))
-        try:
-            yield
-        finally:
-            self.unheard[-1] = Interval(self.unheard[-1].start, time.time())
+        return noted(self.unheard)
 
     async def _freeze(self, pids: Sequence[int], seconds: float) -> None:
         served = self.serving.is_set()

@@ -11,12 +11,23 @@ import orjson
 from tests.torture import oracle
 from tests.torture.api import Api, UnansweredError
 from tests.torture.hosts.fleet import Fleet
-from tests.torture.hosts.oracle import Attempt, read_attempt
+from tests.torture.hosts.oracle import (
+    LOSE,
+    LOST_AFTER_SECONDS,
+    RETRY,
+    WAIT,
+    Attempt,
+    given_up_wrongly,
+    read_attempt,
+)
 from tests.torture.load import Load, Tracked
-from tests.torture.plans import Plan
+from tests.torture.plans import SHELL, Plan
 
 LOOK_SECONDS = 3.0
 """Between two looks at a run whose script has not noted its end."""
+
+GIVEN_UP = "(on_unreachable: "
+"""In the reason of a run that was ended by its policy, as its host was away."""
 
 ENDED = ': >"ends/$TAILRUN_RUN_ID"'
 NOTES = """\
@@ -32,6 +43,7 @@ class PooledPlan(Plan):
     """A run of a pool; None: of the host of whichever server is asked."""
 
     pool: str | None = None
+    on_unreachable: str = WAIT
 
     @property
     def script(self) -> str:
@@ -44,31 +56,92 @@ class PooledPlan(Plan):
 
 
 class FleetLoad(Load):
-    """Keeps runs active on all hosts."""
+    """Keeps runs active on all hosts; `brief`: none that lasts until it may be given up."""
 
     def __init__(
-        self, api: Api, fleet: Fleet, random: random.Random, *, size: int, outage_seconds: float
+        self,
+        api: Api,
+        fleet: Fleet,
+        random: random.Random,
+        *,
+        size: int,
+        outage_seconds: float,
+        brief: bool,
     ) -> None:
         super().__init__(api, fleet, random, size=size, outage_seconds=outage_seconds)
         self._fleet = fleet
+        self._brief = brief
         self._pools = [None, "all", "all", "all", *fleet.pools]
         self._looked_at: dict[str, float] = {}
+        self._command_ids: dict[str, str] = {}
+        self._given_up: list[str] = []
+        self._to_be_retried: dict[str, int] = {}
 
     def attempt(self, run_id: str) -> Attempt | None:
         """Return what the script of a run has noted so far; None: nothing."""
         path = self._fleet.notes / run_id
         return read_attempt(run_id, path.read_text()) if path.exists() else None
 
+    def attempts(self) -> dict[str, list[Attempt]]:
+        """Return what was noted of each command, by its name."""
+        found: dict[str, list[Attempt]] = {}
+        for run in self.runs.values():
+            attempt = self.attempt(run.run_id)
+            if attempt is not None:
+                found.setdefault(run.plan.name, []).append(attempt)
+        return found
+
+    def may_be_retried(self, name: str) -> bool:
+        """Whether a command may have several runs."""
+        return _pooled(self.asked_for(name)).on_unreachable == RETRY
+
+    def check_told(self) -> None:
+        """Check it as usual; a run that was given up may have more bytes since."""
+        for run_id in self._given_up:
+            for told in self.runs[run_id].told:
+                for name in ("output_bytes", "output_lines"):
+                    told.pop(name, None)
+        super().check_told()
+
+    async def check_given_up(self) -> None:
+        """Check that what was shown of runs that were given up is kept, and true."""
+        for run_id in self._given_up:
+            run = self.runs[run_id]
+            output = await self._api.get(f"runs/{run_id}/output")
+            if not run.plan.output.startswith(output):
+                self._violation(run, "it was given up, and bytes of it are wrong")
+            if len(output) < run.shown:
+                self._violation(run, f"{run.shown} bytes were shown, {len(output)} are kept")
+
     def _draw(self, name: str) -> Plan:
         drawn = Plan.draw(name, self._random)
-        pool = self._random.choice(self._pools)
-        return PooledPlan(**vars(replace(drawn, lines=drawn.lines // 4)), pool=pool)
+        [policy] = self._random.choices([WAIT, LOSE, RETRY], [10, 1, 2])
+        if policy == WAIT or self._brief:
+            pool = self._random.choice(self._pools)
+            return PooledPlan(**vars(replace(drawn, lines=drawn.lines // 4)), pool=pool)
+        patient = replace(
+            drawn,
+            template=SHELL,
+            lines=self._random.randint(60, 110),
+            burst=1,
+            pause=1.0,
+            stop_after=None,
+            habit=None,
+        )
+        return PooledPlan(**vars(patient), pool="all", on_unreachable=policy)
 
     async def _post(self, plan: Plan) -> dict[str, Any]:
-        assert isinstance(plan, PooledPlan)
-        body = {"name": plan.name, "script": plan.script, "pool": plan.pool}
+        pooled = _pooled(plan)
+        body: dict[str, object] = {"name": plan.name, "script": plan.script, "pool": pooled.pool}
+        if pooled.on_unreachable != WAIT:
+            body |= {
+                "on_unreachable": pooled.on_unreachable,
+                "lost_after_seconds": LOST_AFTER_SECONDS,
+            }
         headers = {"Idempotency-Key": plan.name.replace(" ", "-")}
-        return dict(orjson.loads(await self._api.ask("POST", "commands/", body, headers)))
+        created = orjson.loads(await self._api.ask("POST", "commands/", body, headers))
+        self._command_ids[plan.name] = created["id"]
+        return dict(created)
 
     async def _look_up(self, name: str) -> None:
         # Asked once more, maybe of the other server: it is still one run.
@@ -89,8 +162,40 @@ class FleetLoad(Load):
         self._looked_at[run.run_id] = now
         return True
 
+    def _may_run_again(self, run_id: str) -> bool:
+        return run_id in self.runs and self.may_be_retried(self.runs[run_id].plan.name)
+
+    @property
+    def _goes_on(self) -> bool:
+        return bool(self._to_be_retried) or super()._goes_on
+
+    async def _check_open(self) -> None:
+        await super()._check_open()
+        for name, count in [*self._to_be_retried.items()]:
+            runs = await self._api.items(f"commands/{self._command_ids[name]}/runs?limit=100")
+            if len(runs) > count:
+                del self._to_be_retried[name]
+                for run in runs:
+                    if run["id"] not in self.runs:
+                        self._tally.count("runs retried")
+                        self._track(name, run["id"])
+
     def _judge(self, run: Tracked, observed: oracle.Observed) -> Iterator[str]:
         attempt = self.attempt(run.run_id)
         host = None if attempt is None else attempt.host
         self._tally.count(f"runs on {host}")
-        yield from oracle.violations(run.plan, observed, self._fleet.history(host))
+        if GIVEN_UP not in (observed.run["reason"] or ""):
+            yield from oracle.violations(run.plan, observed, self._fleet.history(host))
+            return
+        plan = _pooled(run.plan)
+        self._given_up.append(run.run_id)
+        self._tally.count(f"runs given up: {plan.on_unreachable}")
+        yield from given_up_wrongly(observed.run, plan.on_unreachable, self._fleet.troubles(host))
+        if plan.on_unreachable == RETRY:
+            of_command = [one for one in self.runs.values() if one.plan.name == plan.name]
+            self._to_be_retried[plan.name] = len(of_command)
+
+
+def _pooled(plan: Plan) -> PooledPlan:
+    assert isinstance(plan, PooledPlan)
+    return plan

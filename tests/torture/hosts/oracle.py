@@ -1,13 +1,21 @@
-"""The oracle of many hosts: what scripts noted of themselves, outside of the product. Pure.
+"""The oracle of many hosts: what scripts noted of themselves, and what was broken when. Pure.
 
-All moments are those of CLOCK_BOOTTIME, which all hosts of a torture share, in seconds.
+Scripts note moments of CLOCK_BOOTTIME, which all hosts of a torture share; others are Unix seconds.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
+from typing import Any
 
 from tests.torture.oracle import Interval
+
+WAIT, LOSE, RETRY = "wait", "lose", "retry"
+
+LOST_AFTER_SECONDS = 60
+SETTLING_SECONDS = 15.0
+"""Whatever was broken, a host is heard again so soon after it was mended."""
 
 TOLD_SECONDS = 3.0
 """So long after the end of its lease, at most, a host is told as unreachable."""
@@ -69,6 +77,32 @@ def together(attempts: Collection[Attempt]) -> float:
         if former is None or one.last > former.last:
             former = one
     return seconds
+
+
+def calm_seconds(troubles: Collection[Interval], start: float, end: float) -> float:
+    """Return the longest time within these moments in which nothing was broken."""
+    longest, well_since = 0.0, start
+    for one in sorted(troubles, key=lambda interval: interval.start):
+        longest = max(longest, min(one.start, end) - well_since)
+        well_since = max(well_since, one.end)
+    return max(longest, end - well_since)
+
+
+def given_up_wrongly(
+    run: dict[str, Any], on_unreachable: str, troubles: Collection[Interval]
+) -> Iterator[str]:
+    """Tell of a run that was given up, as its host was away, and must not have been.
+
+    `troubles` is when something was broken that kept its host from the servers.
+    """
+    if on_unreachable == WAIT:
+        yield "it is given up, and was to wait"
+    if (run["state"], run["exitcode"], run["signal"]) != ("lost", None, None):
+        yield "it is given up, and is not lost"
+    ended_at = datetime.fromisoformat(run["end_time"]).timestamp()
+    calm = calm_seconds(troubles, ended_at - LOST_AFTER_SECONDS + SETTLING_SECONDS, ended_at)
+    if calm > SETTLING_SECONDS:
+        yield f"it is given up, and its host was well for {calm:.1f} s before"
 
 
 def must_be_told_at(away_since: float, broken: Collection[Interval], lease_seconds: float) -> float:

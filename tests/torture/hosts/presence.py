@@ -14,7 +14,7 @@ from tests.torture.hosts.fleet import Fleet
 from tests.torture.hosts.host import Host
 from tests.torture.hosts.oracle import must_be_told_at
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.3
 BACK_SECONDS = 30.0
 AWAY = "unreachable"
 
@@ -75,12 +75,12 @@ class Presence:
         if not worker.unheard or not worker.unheard[-1].overlaps(asked_at, asked_at):
             return
         since = worker.unheard[-1].start
-        by = must_be_told_at(since, self._fleet.broken, self._lease_seconds)
-        key = worker.name, since
-        if state == AWAY and key not in self._told:
-            self._told.add(key)
+        if state == AWAY and (worker.name, since) not in self._told:
+            self._told.add((worker.name, since))
             self._fleet.tally.count("hosts told as unreachable")
-        elif state != AWAY and asked_at > by:
+        elif state != AWAY and asked_at > must_be_told_at(
+            since, self._fleet.broken, self._lease_seconds
+        ):
             self._fleet.tally.violation(
                 f"{worker.name} is away for {asked_at - since:.1f} s, and is told as {state}"
             )

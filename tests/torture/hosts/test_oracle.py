@@ -5,13 +5,20 @@ import random
 import signal
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.torture.hosts.load import PooledPlan
 from tests.torture.hosts.oracle import (
+    LOSE,
+    RETRY,
+    WAIT,
     Attempt,
+    calm_seconds,
+    given_up_wrongly,
     must_be_told_at,
     read_attempt,
     repeated,
@@ -113,3 +120,43 @@ def test_a_host_is_to_be_told_as_away_once_its_lease_is_over(
 ) -> None:
     """What is broken as it goes away may hold what it said last."""
     assert must_be_told_at(100, broken, LEASE) == told_at
+
+
+@pytest.mark.parametrize(
+    ("troubles", "seconds"),
+    [
+        ([], 60),
+        ([Interval(100, 160)], 0),
+        ([Interval(105, 130), Interval(125, 150)], 10),
+        ([Interval(130, 150), Interval(105, 110)], 20),
+        ([Interval(90, 200), Interval(110, 111)], 0),
+    ],
+)
+def test_the_longest_time_that_nothing_was_broken_is_found(
+    troubles: list[Interval], seconds: float
+) -> None:
+    assert calm_seconds(troubles, 100, 160) == seconds
+
+
+ENDED_AT = datetime(2026, 1, 2, tzinfo=UTC)
+LOST = {"state": "lost", "exitcode": None, "signal": None, "end_time": ENDED_AT.isoformat()}
+AWAY = Interval(ENDED_AT.timestamp() - 70, ENDED_AT.timestamp() + 20)
+
+
+@pytest.mark.parametrize(
+    ("run", "policy", "away", "text"),
+    [
+        (LOST, LOSE, AWAY, None),
+        (LOST, RETRY, AWAY, None),
+        (LOST, WAIT, AWAY, "was to wait"),
+        (LOST | {"state": "failed"}, LOSE, AWAY, "is not lost"),
+        (LOST | {"exitcode": 0}, LOSE, AWAY, "is not lost"),
+        (LOST, LOSE, Interval(AWAY.start, ENDED_AT.timestamp() - 16), "was well for 16.0 s"),
+        (LOST, LOSE, Interval(ENDED_AT.timestamp() - 29, AWAY.end), "was well for 16.0 s"),
+    ],
+)
+def test_a_run_is_given_up_as_its_policy_says_and_its_host_was_away(
+    run: dict[str, Any], policy: str, away: Interval, text: str | None
+) -> None:
+    found = [*given_up_wrongly(run, policy, [away])]
+    assert found == [] if text is None else any(text in one for one in found)

@@ -21,24 +21,30 @@ from tests.torture.reckoning import audit, check_logs, check_processes
 from tests.torture.tally import Tally
 from tests.torture.viewers import Viewer
 
-RUNS = 12
+RUNS = 20
 VIEWERS = 2
 """Of each server; and as many again, which come back to any of them."""
 
 REPORT_SECONDS = 30.0
-OUTAGE_SECONDS = 30.0
-END_SECONDS = 180.0
+OUTAGE_SECONDS = 100.0
+END_SECONDS = 300.0
 """For all runs to end once nothing is broken any more."""
 
 
 class HostsTorture:
-    """One torture of a fleet in `directory`; what it finds is in the tally."""
+    """One torture of a fleet in `directory`; what it finds is in the tally.
 
-    def __init__(self, directory: Path, seed: int, tally: Tally, *, workers: int) -> None:
+    `brief`: nothing is broken for longer than a moment.
+    """
+
+    def __init__(
+        self, directory: Path, seed: int, tally: Tally, *, workers: int, brief: bool = False
+    ) -> None:
         self._directory = directory
         self._seed = seed
         self._tally = tally
         self._workers = workers
+        self._brief = brief
         self._over = asyncio.Event()
 
     async def run(self, seconds: float) -> None:
@@ -51,9 +57,16 @@ class HostsTorture:
             await stack.enter_async_context(fleet)
             api = Api(session, fleet, outage_seconds=OUTAGE_SECONDS)
             load = FleetLoad(
-                api, fleet, self._random("load"), size=RUNS, outage_seconds=OUTAGE_SECONDS
+                api,
+                fleet,
+                self._random("load"),
+                size=RUNS,
+                outage_seconds=OUTAGE_SECONDS,
+                brief=self._brief,
             )
-            faults = Faults(fleet, self._random("faults"), lease_seconds=LEASE_SECONDS)
+            faults = Faults(
+                fleet, self._random("faults"), lease_seconds=LEASE_SECONDS, brief=self._brief
+            )
             presence = Presence(session, fleet, lease_seconds=LEASE_SECONDS)
             entrances = [Api(session, one, outage_seconds=0) for one in fleet.servers] + [api]
             viewers = [
@@ -100,15 +113,21 @@ class HostsTorture:
         load.check_told()
         for run_id, text in audit(fleet.database_url):
             tally.violation(f"the tables, run {run_id}: {text}")
-        for run_id, run in load.runs.items():
-            attempts = [attempt for attempt in [load.attempt(run_id)] if attempt is not None]
-            for text in oracle.repeated(attempts, retries=False):
-                tally.violation(f"{run.plan.name}: {text}")
+        await load.check_given_up()
+        self._check_attempts(load)
         for host in fleet.hosts:
             tally.count("kills of the keeper", len(host.history.keeper_deaths))
             await self._check_spool(host)
             check_logs(tally, host.log, host.state_dir)
         await check_processes(tally, load.runs.keys())
+
+    def _check_attempts(self, load: FleetLoad) -> None:
+        for name, attempts in load.attempts().items():
+            for text in oracle.repeated(attempts, retries=load.may_be_retried(name)):
+                self._tally.violation(f"{name}: {text}")
+            if seconds := oracle.together(attempts):
+                told = ", ".join(map(str, attempts))
+                self._tally.violation(f"{name}: two ran together for {seconds:.2f} s: {told}")
 
     async def _check_spool(self, host: Host) -> None:
         spool = Spool.of(host.state_dir)
