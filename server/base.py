@@ -57,6 +57,7 @@ class Base:
     events: Events
     chunks: Chunks
     runs: RunService
+    roll: Roll | None
 
 
 async def open_base(
@@ -88,7 +89,7 @@ async def open_base(
     own = _with_others(meeting, _own_host(ground, stored, core), ground, stored, chunks)
     claiming = _claiming(stored, core, settings.runs, meeting)
     unclaimed.on_ready = _ready(claiming, meeting)
-    roll = _roll(meeting, stored, settings.runs)
+    roll = _roll(meeting, stored, ground)
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
     events = _events(ground, stored, hosts, commands, meets=meeting is not None)
@@ -121,6 +122,7 @@ async def open_base(
         events=events,
         chunks=chunks,
         runs=runs,
+        roll=roll,
     )
 
 
@@ -192,12 +194,12 @@ def _hosts(
     return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled, roll)
 
 
-def _roll(meeting: "Meeting | None", stored: Stored, settings: RunSettings) -> Roll | None:
+def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> Roll | None:
     """Return what knows who can have what waits in pools; None: the database alone, perhaps."""
     if meeting is None:
         return None
     workers = WorkerService(WorkerRepository(stored.database))
-    return Remembered(workers.list, settings.worker_pools, settings.worker_labels)
+    return Remembered(workers.list, ground.tasks)
 
 
 def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Waiting], None]:

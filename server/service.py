@@ -130,6 +130,11 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
     app[keys.CHECKER] = Checker(settings.runs.shell)
     app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
     app[keys.MEETS] = base.meeting is not None
+    app[keys.HOST_OF] = _nobody if base.roll is None else base.roll.host_of
+
+
+def _nobody(_host: str) -> None:
+    """Know nothing of hosts: there is one alone."""
 
 
 def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notifying:

@@ -118,12 +118,13 @@ def may_of(request: web.Request, groups: Mapping[UUID, str]) -> MayOf:
     Of those that are missing, it is what may be done everywhere.
     """
     principal = request[keys.PRINCIPAL]
+    host_of = request.app[keys.HOST_OF]
     everywhere = _names(principal, EVERY_GROUP)
     if principal.is_alike_everywhere:
-        return lambda _: everywhere
+        return MayOf(lambda _: everywhere, host_of)
     by_group = {group: _names(principal, group) for group in set(groups.values())}
     by_command = {command: by_group[group] for command, group in groups.items()}
-    return lambda command: by_command.get(command, everywhere)
+    return MayOf(lambda command: by_command.get(command, everywhere), host_of)
 
 
 async def may_of_runs(request: web.Request, views: Iterable[RunView]) -> MayOf:

@@ -104,7 +104,10 @@ class RunService:
             RunNotFoundError: there is no such run.
         """
         live = self._hosts.live(run_id)
+        if isinstance(live, LiveRun):
+            return live.view
         if live is not None:
+            await self._look_for([live.run])
             return live.view
         [view] = await self._views([await self._runs.get(run_id)])
         return view
@@ -143,9 +146,12 @@ class RunService:
         page = await self._runs.list(asked, groups=groups, limit=limit, cursor=cursor)
         return Page(await self._views(page.items), page.next)
 
-    async def _views(self, runs: Sequence[Run]) -> Sequence[RunView]:
+    async def _look_for(self, runs: Sequence[Run]) -> None:
         if self._roll is not None:
             await self._roll.look_for(runs)
+
+    async def _views(self, runs: Sequence[Run]) -> Sequence[RunView]:
+        await self._look_for(runs)
         return [self._hosts.view(run) for run in runs]
 
     async def history(

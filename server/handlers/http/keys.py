@@ -26,6 +26,7 @@ from server.services.deletions import Deletions
 from server.services.events.events import Events
 from server.services.fleet.workers import WorkerService
 from server.services.hooks.hooks import HookService
+from server.services.hosts.roll import HostOf
 from server.services.marks import Marks
 from server.services.metrics import Metrics
 from server.services.notifications.sent import Notifications
@@ -83,6 +84,7 @@ GATES = web.AppKey("gates", Gates)
 WORKERS = web.AppKey("workers", WorkerService)
 MEETS = web.AppKey("meets", bool)
 """Whether there may be other hosts."""
+HOST_OF = web.AppKey[HostOf]("host_of")
 READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)

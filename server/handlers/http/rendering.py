@@ -1,6 +1,7 @@
 """Answers rendered by their schemas, so that what is documented is what is sent."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -11,14 +12,31 @@ from marshmallow import Schema, fields, validate
 
 from server.access import OF_THINGS, Right
 from server.handlers.http.answers import API
+from server.models import Run
+from server.services.hosts.roll import HostOf
 
-MayOf = Callable[[UUID], Sequence[str]]
-"""What whoever an answer is for may do with the command of an id, and with its runs."""
+
+class MayOf:
+    """What whoever an answer is for may do with the command of an id, and with its runs.
+
+    `host_of` tells of the hosts that have them.
+    """
+
+    __slots__ = ("_may", "host_of")
+
+    def __init__(
+        self, may: Callable[[UUID], Sequence[str]], host_of: HostOf = lambda _: None
+    ) -> None:
+        self._may = may
+        self.host_of = host_of
+
+    def __call__(self, command_id: UUID) -> Sequence[str]:
+        """Return the names of the rights."""
+        return self._may(command_id)
 
 
-def nothing(_command_id: UUID) -> Sequence[str]:
-    """Tell that nothing may be done."""
-    return ()
+nothing = MayOf(lambda _: ())
+"""Nothing may be done."""
 
 
 class AnswerSchema(Schema):
@@ -53,9 +71,41 @@ class MayField(fields.List[Any]):
         super().__init__(names, metadata={"description": "what whoever asks may do with it"})
         self.source = source
 
+    @staticmethod
+    def told(command_id: UUID, may_of: MayOf) -> Sequence[str]:
+        """Return the names of the rights."""
+        return may_of(command_id)
+
+
+class HostNameField(fields.String):
+    """What the host of a run is called, where there are several."""
+
+    source = "run"
+
+    @staticmethod
+    def told(run: Run, may_of: MayOf) -> str | None:
+        """Return it."""
+        seen = None if run.host is None else may_of.host_of(run.host)
+        return None if seen is None else seen.name
+
+
+class AwaySinceField(fields.DateTime):
+    """Since when the host of a run that goes on has not been heard of."""
+
+    source = "run"
+
+    @staticmethod
+    def told(run: Run, may_of: MayOf) -> datetime | None:
+        """Return it; None: it is there, or the run has ended."""
+        seen = None if run.host is None or run.state.final else may_of.host_of(run.host)
+        return None if seen is None else seen.away_since
+
 
 class SortedField(fields.List[Any]):
     """A set, which JSON does not have: it is answered as a list in order."""
+
+
+SOURCED = (PathField, MayField, HostNameField, AwaySinceField)
 
 
 def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +118,7 @@ def plain(rendered: Mapping[str, Any]) -> dict[str, Any]:
 def _renderer(schema: type[Schema], base: str) -> Callable[[object, MayOf], dict[str, Any]]:
     declared = schema().fields
     sources = [
-        field.source if isinstance(field, PathField | MayField) else field.attribute or name
+        field.source if isinstance(field, SOURCED) else field.attribute or name
         for name, field in declared.items()
     ]
     # attrgetter returns a tuple only for two names or more: the first is given twice, and the
@@ -95,8 +145,8 @@ def _convert(field: fields.Field[Any], base: str) -> Callable[[Any, MayOf], obje
         case PathField():
             template = f"{base}{API}/{field.template}"
             return lambda value, _: template % value
-        case MayField():
-            return lambda command_id, may_of: may_of(command_id)
+        case MayField() | HostNameField() | AwaySinceField():
+            return field.told
         case fields.Nested():
             return _renderer(type(field.schema), base)
         case SortedField():

@@ -10,7 +10,13 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from server.definition import KEY, CauseKind
-from server.handlers.http.rendering import AnswerSchema, MayField, PathField
+from server.handlers.http.rendering import (
+    AnswerSchema,
+    AwaySinceField,
+    HostNameField,
+    MayField,
+    PathField,
+)
 from server.handlers.schemas import texts
 from server.handlers.schemas.base import (
     MAX_PAGE_LIMIT,
@@ -323,6 +329,21 @@ class RunSchema(AnswerSchema):
         attribute="run.pool",
         allow_none=True,
         metadata={"description": "a worker of it is to have the run; null: the server itself"},
+    )
+    host = fields.String(
+        attribute="run.host",
+        allow_none=True,
+        metadata={"description": "the id of the host that has it; null: none has, yet"},
+    )
+    host_name = HostNameField(
+        allow_none=True, metadata={"description": "its name, where hosts meet over NATS"}
+    )
+    away_since = AwaySinceField(
+        format="iso",
+        allow_none=True,
+        metadata={
+            "description": "its host has not been heard of since, and nobody knows how it goes on"
+        },
     )
     output_bytes = fields.Integer(metadata={"description": "bytes written up to now"})
     output_lines = fields.Integer(

@@ -3,13 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from server.errors import DatabaseUnavailableError
 from server.models import Run
 from server.services.fleet.suitable import WORDS, lack
-from server.services.fleet.workers import WorkerView
+from server.services.fleet.workers import WorkerPresence, WorkerView
+from server.services.hosts.roll import HostSeen
+from server.services.tasks import Tasks
+
+if TYPE_CHECKING:
+    from asyncio import Task
 
 FRESH_SECONDS = 2.0
+
+PATIENCE_SECONDS = 0.5
+"""So long what is live, and needs no database, waits for it."""
 
 logger = logging.getLogger(__name__)
 
@@ -17,48 +26,48 @@ logger = logging.getLogger(__name__)
 class Remembered:
     """The workers as they were at most FRESH_SECONDS ago; asked for when somebody wants to know.
 
-    While the database is away they are as it told last. `pools` and `labels` are those of the
-    server's own host.
+    While the database is away, or slow, they are as it told last.
     """
 
-    def __init__(
-        self,
-        ask: Callable[[], Awaitable[Sequence[WorkerView]]],
-        pools: Collection[str] = (),
-        labels: Collection[str] = (),
-    ) -> None:
-        self._pools = frozenset(pools)
-        self._labels = frozenset(labels)
+    def __init__(self, ask: Callable[[], Awaitable[Sequence[WorkerView]]], tasks: Tasks) -> None:
         self._ask = ask
+        self._tasks = tasks
         self._workers: Mapping[str, WorkerView] | None = None
-        self._asked_at = 0.0
-        self._lock = asyncio.Lock()
+        self._asked_at = -FRESH_SECONDS
+        self._asking: Task[None] | None = None
 
     async def look_for(self, runs: Iterable[Run]) -> None:
         """Ask, where something is to be said of one of these runs by it."""
-        if any(run.unclaimed for run in runs):
+        if any(not run.state.final for run in runs):
             await self._fresh()
 
-    def get(self, host: str) -> WorkerView | None:
-        """Return a worker as it stands; None: it is none that is known."""
-        return (self._workers or {}).get(host)
+    def host_of(self, host: str) -> HostSeen | None:
+        """Return how a host is seen; None: it is none that is known."""
+        found = (self._workers or {}).get(host)
+        if found is None:
+            return None
+        is_away = found.state in {WorkerPresence.UNREACHABLE, WorkerPresence.REMOVED}
+        return HostSeen(found.worker.name, found.worker.seen_at if is_away else None)
 
     def lack(self, pool: str, requires: Collection[str]) -> str | None:
         """Say why nobody can have what waits in a pool; None: somebody can, or it is not known."""
-        if self._workers is None or (pool in self._pools and self._labels.issuperset(requires)):
+        if self._workers is None:
             return None
         found = lack(pool, requires, self._workers.values())
         return None if found is None else WORDS[found]
 
     async def _fresh(self) -> None:
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if self._workers is not None and now - self._asked_at < FRESH_SECONDS:
-                return
-            try:
-                found = await self._ask()
-            except DatabaseUnavailableError as error:
-                logger.debug("the workers are not known anew: %s", error)
-                return
-            self._workers = {one.worker.id: one for one in found}
+        now = asyncio.get_running_loop().time()
+        if self._asking is None and now - self._asked_at >= FRESH_SECONDS:
             self._asked_at = now
+            self._asking = self._tasks.start(self._learn(), "workers")
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=PATIENCE_SECONDS)
+
+    async def _learn(self) -> None:
+        try:
+            self._workers = {one.worker.id: one for one in await self._ask()}
+        except DatabaseUnavailableError as error:
+            logger.debug("the workers are not known anew: %s", error)
+        finally:
+            self._asking = None

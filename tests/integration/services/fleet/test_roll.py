@@ -1,5 +1,6 @@
 """What is said of runs that wait, by what a server remembers of the workers."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,11 +8,15 @@ from datetime import UTC, datetime
 import pytest
 
 from server.errors import DatabaseUnavailableError
+from server.models import RunState
 from server.repositories.workers import Worker
 from server.services.fleet import roll
 from server.services.fleet.roll import Remembered
 from server.services.fleet.workers import WorkerPresence, WorkerView
+from server.services.hosts.roll import HostSeen
+from server.services.tasks import Tasks
 from tests.support.runs import a_run
+from tests.support.waiting import until
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -40,24 +45,61 @@ class Asked:
         self.found = found
         self.away = False
         self.times = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def __call__(self) -> Sequence[WorkerView]:
         self.times += 1
+        await self.gate.wait()
         if self.away:
             raise DatabaseUnavailableError
         return self.found
 
 
-async def test_nothing_is_asked_where_no_run_waits_for_a_worker() -> None:
+async def test_nothing_is_asked_where_all_runs_have_ended() -> None:
     asked = Asked(a_worker())
-    known = Remembered(asked)
-    await known.look_for([a_run()])
-    assert (asked.times, known.lack("docs", ())) == (0, None)
+    known = Remembered(asked, Tasks())
+    await known.look_for([a_run(RunState.SUCCEEDED)])
+    assert (asked.times, known.lack("docs", ()), known.host_of("w")) == (0, None, None)
+
+
+async def test_a_host_is_seen_by_its_name_and_since_when_it_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roll, "FRESH_SECONDS", 0)
+    asked = Asked(a_worker())
+    known = Remembered(asked, Tasks())
+    for state, since in [
+        (WorkerPresence.ACTIVE, None),
+        (WorkerPresence.DRAINING, None),
+        (WorkerPresence.UNREACHABLE, NOW),
+        (WorkerPresence.REMOVED, NOW),
+    ]:
+        asked.found = (a_worker(state),)
+        await known.look_for([a_run()])
+        assert known.host_of("w") == HostSeen("build-1", since)
+    assert known.host_of("other") is None
+
+
+async def test_nobody_waits_long_for_what_the_database_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One question at a time, whoever asks; its answer is known once it has come."""
+    monkeypatch.setattr(roll, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(roll, "FRESH_SECONDS", 0)
+    asked = Asked(a_worker())
+    asked.gate.clear()
+    known = Remembered(asked, Tasks())
+    for _ in range(2):
+        await known.look_for([a_run()])
+    assert (asked.times, known.host_of("w")) == (1, None)
+    asked.gate.set()
+    await until(lambda: known.host_of("w") is not None)
 
 
 async def test_what_hinders_all_workers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(a_worker())
-    known = Remembered(asked, pools=["docs"], labels=["os=linux"])
+    known = Remembered(asked, Tasks())
     waits = replace(a_run(), host=None, pool="build")
     for _ in range(2):
         await known.look_for([a_run(), waits])
@@ -66,9 +108,7 @@ async def test_what_hinders_all_workers_is_said(monkeypatch: pytest.MonkeyPatch)
         ("build", ()): None,
         ("build", ("arch=arm64",)): None,
         ("build", ("arch=x",)): "none of its workers does",
-        ("docs", ()): None,  # of the server's own
-        ("docs", ("os=linux",)): None,
-        ("docs", ("os=bsd",)): "the pool has none",
+        ("docs", ()): "the pool has none",
     }
     assert {one: known.lack(*one) for one in told} == told
     monkeypatch.setattr(roll, "FRESH_SECONDS", 0)

@@ -209,6 +209,7 @@ async def test_of_viewers_that_come_at_once_those_beyond_the_bound_are_refused(b
     app[keys.IDENTITY] = Identity("off", app[keys.ADDRESSES], local, Guesses())
     app[keys.RUNS] = app[keys.WATCHING] = cast("Any", arrivals)
     app[keys.VIEWERS] = viewers
+    app[keys.HOST_OF] = lambda _: None
     app.on_shutdown.append(viewers.close)
     async with TestClient(TestServer(app)) as client, patience():
         path = f"/api/v1/runs/{RUN}/ws?format=json"
