@@ -150,6 +150,11 @@ WAITING = f"""
 MAX_WAITING = 1000
 """Pools with labels, of which is told what waits."""
 
+RUNNING = f"""
+    SELECT r.host, count(*) FROM commands_info r
+    WHERE {ACTIVE_RUN} AND NOT {WAITS} AND r.host IS NOT NULL GROUP BY r.host
+"""
+
 # How the workers stand, and what waits and runs, each as one value: another one where it changes.
 STATE_OF_ALL = f"""
     SELECT (
@@ -250,6 +255,10 @@ class WorkerRepository:
         named = None if groups is None else sorted(groups)
         rows = await self._database.fetch_all(WAITING, {"groups": named, "limit": MAX_WAITING})
         return [Waiting(pool, tuple(requires), runs, at) for pool, requires, runs, at in rows]
+
+    async def running(self) -> dict[str, int]:
+        """Return how many places each host has taken; those with none are left out."""
+        return dict(await self._database.fetch_all(RUNNING))
 
     async def state_of_all(self) -> tuple[str | None, str | None]:
         """Return how workers stand, and what waits and runs: another value where it changes."""

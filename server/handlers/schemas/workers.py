@@ -1,6 +1,6 @@
 """Workers, as they are answered."""
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from server.handlers.http.rendering import AnswerSchema
 from server.services.fleet.suitable import Lack
@@ -19,10 +19,18 @@ class WorkerSchema(AnswerSchema):
         by_value=fields.String,
         metadata={"description": "`unreachable`: it has not been heard of for its whole lease"},
     )
+    role = fields.String(
+        attribute="worker.role",
+        validate=validate.OneOf(["worker", "server"]),
+        metadata={"description": "`server`: the host inside one"},
+    )
     pools = fields.List(fields.String(), attribute="worker.pools")
     labels = fields.List(fields.String(), attribute="worker.labels")
     places = fields.Integer(
         attribute="worker.places", metadata={"description": "how many runs it has at once"}
+    )
+    running = fields.Integer(
+        metadata={"description": "how many it has now, of whatever groups; `queued` ones count"}
     )
     version = fields.String(attribute="worker.version")
     seen_at = fields.DateTime(format="iso", attribute="worker.seen_at")

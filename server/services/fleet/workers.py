@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,10 +24,11 @@ class WorkerPresence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker, and how it stands by the database's clock."""
+    """A worker, how it stands by the database's clock, and how many runs it has."""
 
     worker: Worker
     state: WorkerPresence
+    running: int = 0
 
     @property
     def pools(self) -> Collection[str]:
@@ -80,8 +81,9 @@ class WorkerService:
     async def fleet(self, groups: AbstractSet[str] | None) -> FleetView:
         """Return workers and pools; what waits is of the commands of some groups, None: of all."""
         workers = await self.list()
-        waiting = await self._workers.waiting(groups)
-        return FleetView(workers, _pools(workers, waiting))
+        waiting, running = await self._workers.waiting(groups), await self._workers.running()
+        items = [replace(one, running=running.get(one.worker.id, 0)) for one in workers]
+        return FleetView(items, _pools(workers, waiting))
 
     async def list(self) -> Sequence[WorkerView]:
         """Return all workers, by name."""

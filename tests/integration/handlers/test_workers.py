@@ -5,6 +5,7 @@ import pytest
 from server.repositories.database.database import Database
 from server.repositories.workers import WorkerRepository
 from tests.integration.handlers.harness import Api, Claimed, Serve
+from tests.support.workers import add_worker
 
 
 async def test_there_are_no_workers_where_none_said_hello(api: Api) -> None:
@@ -46,10 +47,12 @@ async def test_a_worker_is_told_as_it_stands(
     assert first == {
         "id": "first",
         "name": "first",
+        "role": "worker",
         "state": told,
         "pools": ["build", "docs"],
         "labels": ["arch=arm64"],
         "places": 3,
+        "running": 0,
         "version": "1.2",
     }
     assert second["name"] == "second"
@@ -81,6 +84,9 @@ async def test_runs_of_a_pool_and_of_a_host_are_found(api: Api, database: Databa
     await database.fetch_all(stored, {"id": found["id"]})
     [again] = (await api.call("GET", "runs/?host=h&state=queued", status=200))["items"]
     assert again["id"] == found["id"]
+    await add_worker(database, "h")
+    [host] = (await api.call("GET", "workers/", status=200))["items"]
+    assert (host["id"], host["running"]) == ("h", 1)
     assert (await api.call("GET", "runs/?pool=docs", status=200))["items"] == []
 
 
