@@ -216,6 +216,7 @@ class Act(StrEnum):
     HOOK_CREATE = "hook.create"
     HOOK_CHANGE = "hook.change"
     HOOK_DELETE = "hook.delete"
+    RUN_ABANDON = "run.abandon"
 
 
 class Outcome(StrEnum):

@@ -113,6 +113,10 @@ class NoActiveRunError(ConflictError):
     """There is no active run to act on."""
 
 
+class HostNotAwayError(ConflictError):
+    """The run is not to be given up: its host is there, or none that others know of."""
+
+
 class RunNotFollowedError(TailrunError):
     """The run has not ended, but this server does not follow it."""
 

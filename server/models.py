@@ -103,7 +103,8 @@ class Run:
 
     One of a `pool` is run by the worker that claims it: one that has the labels that it
     `requires`. Until then it is no host's. While it has a `held_at`, no worker gets it: its server
-    does not know yet that it is stored.
+    does not know yet that it is stored. With a `given_up_at` it ended as lost
+    since its host was away: it may go on there.
     """
 
     id: UUID
@@ -132,6 +133,7 @@ class Run:
     pool: str | None = None
     requires: tuple[str, ...] = ()
     held_at: datetime | None = None
+    given_up_at: datetime | None = None
 
     @property
     def waits(self) -> bool:

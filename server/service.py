@@ -1,7 +1,7 @@
 """All of the service but its listening: what users ask, around what runs commands."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -19,6 +19,7 @@ from server.handlers.http.viewers import Viewers
 from server.repositories.access.audit import AuditRepository
 from server.repositories.command_sets import CommandSetRepository
 from server.repositories.ends import EndRepository
+from server.repositories.losses import LossRepository
 from server.repositories.notifications import NotificationRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.retention import RetentionRepository
@@ -32,6 +33,9 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
+from server.services.fleet.lease import Lease
+from server.services.fleet.losses import Losses
+from server.services.fleet.sweep import Sweep
 from server.services.fleet.workers import WorkerService
 from server.services.gauges import add_gauges
 from server.services.hooks.hooks import HookService
@@ -158,8 +162,7 @@ def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notify
         ends.run_changed(live)
 
     base.core.active.on_change = changed
-    if base.meeting is not None:
-        base.meeting.hands.on_ended = ends.wake
+    _give_up(app, base, settings, ends.wake)
     tasks.start(ends.run(), "ends of runs")
     tasks.start(notifying.notifier.run(), "notifications")
     base.ground.metrics.gauge(
@@ -168,6 +171,27 @@ def _follow_ends(app: web.Application, base: Base, settings: Settings) -> Notify
         lambda: notifying.notifier.failing,
     )
     return notifying
+
+
+def _give_up(
+    app: web.Application, base: Base, settings: Settings, on_ended: Callable[[], None]
+) -> None:
+    """Have runs given up whose hosts are away: by users, and where hosts meet by themselves."""
+    repository, tasks = LossRepository(base.stored.database), base.ground.tasks
+    losses = Losses(repository, base.stored.runs, base.audit, base.events, base.ground.metrics)
+    losses.on_ended = on_ended
+    app[keys.LOSSES] = losses
+    meeting = base.meeting
+    if meeting is None:
+        return
+    meeting.hands.on_ended = on_ended
+    sweep = Sweep(
+        repository,
+        Lease(settings.lease.seconds),
+        stands=lambda: meeting.wire.stands_for,
+        on_lost=losses.note,
+    )
+    tasks.start(sweep.run(), "hosts that are away")
 
 
 def _add_starts(app: web.Application, base: Base, notifying: Notifying, settings: Settings) -> None:

@@ -71,6 +71,7 @@ ROUTES = [
     ("GET", "runs/{id}", Right.SEE, runs.get_run),
     ("DELETE", "runs/{id}", Right.ADMINISTER, runs.delete_run),
     ("POST", "runs/{id}/stop", Right.OPERATE, runs.stop_run),
+    ("POST", "runs/{id}/abandon", Right.OPERATE, runs.abandon_run),
     ("POST", "runs/{id}/signal", Right.OPERATE, runs.signal_run),
     ("GET", "runs/{id}/output", Right.SEE, output.get_output),
     ("GET", "runs/{id}/search", Right.SEE, search.get_search),

@@ -7,7 +7,7 @@ from aiohttp import web
 from server.definition import StartAsked
 from server.handlers import access
 from server.handlers.http.answers import base_path, json_response, location, replay
-from server.handlers.http.keys import AUDIT, COMMANDS, DELETIONS, HTTP, RUNS
+from server.handlers.http.keys import AUDIT, COMMANDS, DELETIONS, HTTP, LOSSES, RUNS
 from server.handlers.http.operation import operation
 from server.handlers.http.parameters import (
     REPEATABLE,
@@ -196,6 +196,20 @@ async def stop_run(request: web.Request) -> web.Response:
         grace_seconds=how.grace_seconds,
     )
     return await _run(request, view, status=202)
+
+
+@operation(
+    tag="runs",
+    summary="Give a run up whose host is away",
+    description="It ends as lost, and stays so: what it writes there is added once the host is"
+    " back, and its processes are ended then. With `on_unreachable: retry` a new one is started.",
+    answers={200: ("The run, which has ended.", RunSchema)},
+    errors=(409,),
+)
+async def abandon_run(request: web.Request) -> web.Response:
+    """Give up a run."""
+    view = await request.app[LOSSES].abandon(run_id(request), by=actor(request))
+    return await _run(request, view)
 
 
 @operation(

@@ -22,12 +22,12 @@ from server.repositories.run_statements import insert_run, new_run_parameters
 ELSEWHERE = timedelta(seconds=60)
 """So old is an end of another server's run that this one takes: that server seems to be away.
 
-Workers make nothing of their runs' ends: those are any server's, at once."""
+Workers make nothing of their runs' ends, nor do servers that are away: any server does, at once."""
 
 # The first run of a chain of attempts is the one that its retries name as their cause; what ended
 # before is none of that chain. A run that somebody stopped says nothing of how the command is.
 DUE = f"""
-    SELECT c.paused, (
+    SELECT c.paused, r.stop_wanted IS NOT NULL, (
         SELECT b.state FROM commands_info b
         WHERE b.commands_id = r.commands_id AND b.end_time IS NOT NULL AND b.state <> 'stopped'
             AND (b.created_at, b.id) < (r.created_at, r.id) AND b.id::text <> first.id
@@ -41,7 +41,10 @@ DUE = f"""
         ) first
     WHERE (
             e.host = %(host)s OR e.host IS NULL OR e.ended_at < %(before)s
-            OR EXISTS (SELECT FROM workers w WHERE w.id = e.host AND w.role = 'worker')
+            OR EXISTS (
+                SELECT FROM workers w
+                WHERE w.id = e.host AND (w.role = 'worker' OR w.lease_until < now())
+            )
         )
         AND NOT e.run_id = ANY(%(but)s::uuid[])
     ORDER BY e.ended_at, e.run_id LIMIT %(limit)s
@@ -89,12 +92,13 @@ class Ended:
     """A run whose end something may follow.
 
     `before` is how the last run of its command ended that is no other attempt of the same; None:
-    there is none.
+    there is none. `stop_wanted`: its host was to stop it.
     """
 
     run: Run
     before: RunState | None
     paused: Pause | None
+    stop_wanted: bool
 
 
 class EndRepository:
@@ -113,9 +117,10 @@ class EndRepository:
         rows = await self._database.fetch_all(DUE, parameters)
         return [
             Ended(
-                run=run_of(row[2:]),
-                before=None if row[1] is None else RunState.of(row[1]),
+                run=run_of(row[3:]),
+                before=None if row[2] is None else RunState.of(row[2]),
                 paused=Pause.of(row[0]),
+                stop_wanted=row[1],
             )
             for row in rows
         ]

@@ -89,7 +89,9 @@ POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
 END_FIELDS = tuple(entry.name for entry in fields(RunEnd))
 """The columns of a run's end; `end_parameters` has a value for each."""
 
-KEPT_SECRETS = "CASE WHEN options ? 'retries' THEN secrets END"
+KEPT_SECRETS = (
+    "CASE WHEN options ? 'retries' OR options ->> 'on_unreachable' = 'retry' THEN secrets END"
+)
 """What is left of a run's secrets at its end: nothing, unless it may be tried again."""
 
 END_ASSIGNMENTS = ", ".join(

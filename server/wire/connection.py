@@ -91,6 +91,12 @@ class Wire:
         """How large a message may be, in bytes, as the engine has said last."""
         return self._max_payload
 
+    @property
+    def stands_for(self) -> float | None:
+        """For how many seconds the connection has stood; None: it does not."""
+        since = self.stands_since
+        return None if since is None else asyncio.get_running_loop().time() - since
+
     async def run(self) -> None:
         """Keep a connection, forever; the service's owner cancels it."""
         urls = [*self._address.urls]

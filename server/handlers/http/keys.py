@@ -24,6 +24,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
+from server.services.fleet.losses import Losses
 from server.services.fleet.workers import WorkerService
 from server.services.hooks.hooks import HookService
 from server.services.hosts.roll import HostOf
@@ -85,6 +86,7 @@ WORKERS = web.AppKey("workers", WorkerService)
 MEETS = web.AppKey("meets", bool)
 """Whether there may be other hosts."""
 HOST_OF = web.AppKey[HostOf]("host_of")
+LOSSES = web.AppKey("losses", Losses)
 READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)

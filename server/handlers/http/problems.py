@@ -60,6 +60,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.ScheduleChangedError: Kind(412, "schedule-changed"),
     errors.RunActiveError: Kind(409, "run-active"),
     errors.NoActiveRunError: Kind(409, "no-active-run"),
+    errors.HostNotAwayError: Kind(409, "host-not-away"),
     errors.RequestRepeatedError: Kind(409, "request-repeated"),
     errors.RequestChangedError: Kind(422, "idempotency-key-reused"),
     errors.NotSignedInError: Kind(401, "not-signed-in"),

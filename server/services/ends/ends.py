@@ -53,7 +53,8 @@ class Ends:
     def run_changed(self, live: LiveRun) -> None:
         """Look now, if a run has ended that something may follow."""
         run = live.run
-        if run.state.final and (run.options.retries is not None or run.options.notify):
+        options = run.options
+        if run.state.final and (options.retries is not None or options.notify or options.leased):
             self.wake()
 
     def wake(self) -> None:
@@ -94,7 +95,12 @@ class Ends:
     async def _follow(self, ended: Ended) -> None:
         now = datetime.now(UTC)
         run = ended.run
-        follows = following(run, ended.before, is_paused=_holds(ended.paused, now), now=now)
+        follows = following(
+            run,
+            ended.before,
+            is_left=ended.stop_wanted or _holds(ended.paused, now),
+            now=now,
+        )
         failpoint("end.follow")
         retry = await self._ends.take(
             run,

@@ -458,6 +458,7 @@ export const EN = {
   "act.run.stop": "stopped a run",
   "act.run.signal": "sent a signal to a run",
   "act.run.delete": "deleted a run",
+  "act.run.abandon": "gave a run up",
   "act.session.create": "signed in",
   "act.session.end": "signed out",
   "act.token.create": "created a token",

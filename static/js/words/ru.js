@@ -531,6 +531,7 @@ export const RU = {
   "act.run.stop": "остановка запуска",
   "act.run.signal": "сигнал запуску",
   "act.run.delete": "удаление запуска",
+  "act.run.abandon": "отказ от запуска",
   "act.session.create": "вход",
   "act.session.end": "выход",
   "act.token.create": "создание токена",

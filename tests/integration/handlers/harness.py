@@ -19,6 +19,7 @@ from server.handlers.http.identity.local import Local
 from server.service import service
 from server.services.access.guesses import Guesses
 from server.settings.reading import read_settings
+from tests.support.postgres import execute
 from tests.support.service import Service
 from tests.support.waiting import patience
 
@@ -28,11 +29,24 @@ if TYPE_CHECKING:
 SLUG = "/docs/api.md#{}"
 
 
+AWAY = """
+    INSERT INTO workers (
+        id, name, version, pools, labels, places, first_seen_at, seen_at, lease_until
+    )
+    SELECT 'away', 'build-1', '1', '{}', '{}', 1, at, at, at FROM (
+        SELECT now() - interval '1 h' AS at
+    ) long_ago
+    ON CONFLICT DO NOTHING
+"""
+HAVE = "UPDATE commands_info SET host = '{}', held_at = NULL WHERE id = '{}'"
+
+
 class Api:
     """What tests say to the handlers."""
 
-    def __init__(self, client: TestClient[Any, Any]) -> None:
+    def __init__(self, client: TestClient[Any, Any], database_url: str = "") -> None:
         self.client = client
+        self.database_url = database_url
 
     async def call(self, method: str, path: str, *, status: int, **arguments: Any) -> Any:
         """Call a route under the API's prefix; assert the status and return the JSON."""
@@ -65,6 +79,13 @@ class Api:
     async def run(self, script: str) -> str:
         """Store and start a command; return its run's id."""
         run_id: str = (await self.create(script))["run"]["id"]
+        return run_id
+
+    async def away(self, *, host: str = "away", **fields: object) -> str:
+        """Store a command whose run a host has, by itself away for an hour; return the run's id."""
+        created = await self.create("true", pool="away", **fields)
+        run_id: str = created["run"]["id"]
+        execute(self.database_url, AWAY, HAVE.format(host, run_id))
         return run_id
 
     async def ended(self, run_id: str) -> dict[str, Any]:
@@ -137,7 +158,7 @@ async def serving(
                     app[keys.IDENTITY] = identity
                 client: TestClient[Any, Any] = await aiohttp_client(TestServer(app))
                 stack.push_async_callback(client.close)
-                return Api(client)
+                return Api(client, database_url)
 
             yield serve
     finally:

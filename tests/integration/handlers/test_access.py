@@ -83,6 +83,7 @@ TABLE = {
     ("GET", "/api/v1/runs/{id}"): Row(VIEWER),
     ("DELETE", "/api/v1/runs/{id}"): Row(ADMIN, 409),
     ("POST", "/api/v1/runs/{id}/stop"): Row(OPERATOR, 202, PATIENT),
+    ("POST", "/api/v1/runs/{id}/abandon"): Row(OPERATOR, 409),
     ("POST", "/api/v1/runs/{id}/signal"): Row(OPERATOR, 202, {"signal": "SIGCONT"}),
     ("GET", "/api/v1/runs/{id}/output"): Row(VIEWER),
     ("GET", "/api/v1/runs/{id}/marks"): Row(VIEWER),

@@ -120,6 +120,11 @@ async def _stop_run(api: Api) -> Case:
     return "POST", f"runs/{await active(api)}/stop", {"signal": "SIGINT"}, 202
 
 
+@case("abandon_run", "run.abandon")
+async def _abandon_run(api: Api) -> Case:
+    return "POST", f"runs/{await api.away()}/abandon", None, 200
+
+
 @case("signal_run", "run.signal")
 async def _signal_run(api: Api) -> Case:
     return "POST", f"runs/{await active(api)}/signal", {"signal": "SIGCONT"}, 202

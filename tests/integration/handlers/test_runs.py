@@ -1,14 +1,62 @@
 """The routes of runs: what is read of a request, what is answered, and each error."""
 
 import os
+from typing import Any
 
 import pytest
 
 from tests.integration.handlers.harness import Api, Serve
 from tests.support.postgres import execute
-from tests.support.waiting import patience
+from tests.support.waiting import patience, until_true
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_a_run_is_given_up_while_its_host_is_away_and_stays_so(api: Api) -> None:
+    run_id = await api.away()
+    shown = await api.call("GET", f"runs/{run_id}", status=200)
+    assert (shown["state"], shown["host"]) == ("queued", "away")
+    ended = await api.call("POST", f"runs/{run_id}/abandon", status=200)
+    assert ended["state"] == "lost"
+    assert ended["reason"].startswith("abandoned by local:")
+    assert "its host build-1 was away since 20" in ended["reason"]
+    assert await api.call("GET", f"runs/{run_id}", status=200) == ended
+    await api.problem("POST", f"runs/{run_id}/abandon", 409, "no-active-run")
+
+
+async def test_what_may_not_be_given_up_is_told_with_what_to_do_instead(api: Api) -> None:
+    there, ending = await api.away(), await api.away(on_unreachable="retry")
+    own, waits = await api.run("sleep 1000"), (await api.create("true", pool="nobody"))["run"]["id"]
+    unknown = await api.away(host="unknown")
+    told: dict[str, str] = {}
+    for run_id in (own, waits, unknown):
+        found = await api.problem("POST", f"runs/{run_id}/abandon", 409, "host-not-away")
+        told[run_id] = found["detail"]
+    assert "Stop it instead" in told[waits]
+    assert "none that others know of" in told[own]  # there are no others here
+    assert "it ends at once" in told[unknown]
+    execute(api.database_url, "UPDATE workers SET lease_until = now() - interval '29 s'")
+    found = await api.problem("POST", f"runs/{ending}/abandon", 409, "host-not-away")
+    assert "Ask again in 30 s" in found["detail"]
+    execute(api.database_url, "UPDATE workers SET lease_until = now() + interval '29 s'")
+    found = await api.problem("POST", f"runs/{there}/abandon", 409, "host-not-away")
+    assert "is not away" in found["detail"]
+
+
+async def test_a_run_that_is_tried_again_where_its_host_is_away_is_so_once(api: Api) -> None:
+    run_id = await api.away(on_unreachable="retry")
+    await api.call("POST", f"runs/{run_id}/abandon", status=200)
+    found: list[dict[str, Any]] = []
+
+    async def follows() -> bool:
+        nonlocal found
+        found = (await api.call("GET", f"runs/?retry_of={run_id}", status=200))["items"]
+        return bool(found)
+
+    await until_true(follows)
+    [retry] = found
+    assert (retry["state"], retry["attempt"], retry["host"]) == ("queued", 2, None)
+    assert retry["cause"] == {"kind": "retry", "id": run_id, "due_at": None}
 
 
 async def test_a_run_is_started_and_told(api: Api) -> None:

@@ -1,12 +1,21 @@
 """What follows a run's end."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from server.definition import Cause, CauseKind, Notify, Options, Retries
+from server.definition import (
+    Cause,
+    CauseKind,
+    NewRun,
+    Notify,
+    OnUnreachable,
+    Options,
+    Retries,
+)
 from server.models import Run, RunState
 from server.services.ends.following import Following, delay, following
 
@@ -29,8 +38,8 @@ def run(state: RunState, *, exitcode: int | None = None, **fields: Any) -> Run:
     return Run(**given | fields, state=state, exitcode=exitcode)
 
 
-def after(ended: Run, before: RunState | None = None, *, is_paused: bool = False) -> Following:
-    return following(ended, before, is_paused=is_paused, now=NOW)
+def after(ended: Run, before: RunState | None = None, *, is_left: bool = False) -> Following:
+    return following(ended, before, is_left=is_left, now=NOW)
 
 
 def test_nothing_follows_a_run_without_options() -> None:
@@ -76,12 +85,45 @@ def test_only_chosen_ends_are_tried_again(
     assert (after(ended).retry is not None) == is_tried
 
 
+AWAY = Options(on_unreachable=OnUnreachable.RETRY)
+
+
+def test_what_is_tried_again_where_its_host_is_away_is_so_at_once_whatever_lost_it() -> None:
+    """Its host has ended it when its lease was over, and may have told of that before others."""
+    for given_up_at in (NOW, None):
+        for retries in (None, Retries(limit=1, delay_seconds=60)):
+            options = replace(AWAY, retries=retries)
+            ended = run(RunState.LOST, options=options, given_up_at=given_up_at)
+            assert after(ended).retry == NewRun(
+                cause=Cause(kind=CauseKind.RETRY, id=FIRST), attempt=2, retry_of=FIRST
+            )
+
+
+def test_what_its_host_lets_end_is_not_tried_again_because_a_host_may_be_away() -> None:
+    for state in RunState:
+        if state is not RunState.LOST:
+            assert after(run(state, options=AWAY)).retry is None
+    assert after(run(RunState.LOST, options=AWAY), is_left=True).retry is None
+    assert after(run(RunState.LOST, options=AWAY, attempt=20)).retry is None
+    assert after(run(RunState.LOST, options=AWAY, attempt=19)).retry is not None
+
+
+def test_a_run_that_was_given_up_may_go_on_where_it_is_and_is_not_tried_again() -> None:
+    """Two would go on together: nobody asked for that."""
+    notify = (Notify(target="chat", on=EVERYTHING),)
+    for policy in (None, OnUnreachable.LOSE):
+        options = Options(retries=Retries(limit=5), on_unreachable=policy, notify=notify)
+        given_up = run(RunState.LOST, options=options, given_up_at=NOW)
+        assert after(given_up) == Following(told=(("chat", "failed"),))
+        assert after(run(RunState.LOST, options=options)).retry is not None
+
+
 def test_a_paused_command_is_not_tried_again_and_its_end_is_told() -> None:
     notify = (Notify(target="chat", on=EVERYTHING),)
     options = Options(retries=Retries(limit=1), notify=notify)
     ended = run(RunState.FAILED, options=options)
     assert after(ended).told == ()
-    assert after(ended, is_paused=True) == Following(told=(("chat", "failed"),))
+    assert after(ended, is_left=True) == Following(told=(("chat", "failed"),))
 
 
 @pytest.mark.parametrize(
