@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.torture.access_mutants import OF_ACCESS
 from tests.torture.ends_mutants import OF_ENDS
+from tests.torture.hosts.mutants import OF_HOSTS
 from tests.torture.mutant import Mutant
 from tests.torture.schedule_mutants import OF_SCHEDULES
 from tests.torture.worker_mutants import OF_WORKERS
@@ -237,6 +238,7 @@ MUTANTS = (
     *OF_ENDS,
     *OF_SCHEDULES,
     *OF_WORKERS,
+    *OF_HOSTS,
 )
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from tests.torture import oracle
 from tests.torture.api import Api, UnansweredError
-from tests.torture.hosts.fleet import Fleet
+from tests.torture.hosts.fleet import LEASE_SECONDS, Fleet
 from tests.torture.hosts.oracle import (
     LOSE,
     LOST_AFTER_SECONDS,
@@ -19,15 +19,13 @@ from tests.torture.hosts.oracle import (
     Attempt,
     given_up_wrongly,
     read_attempt,
+    was_given_up,
 )
 from tests.torture.load import Load, Tracked
 from tests.torture.plans import SHELL, Plan
 
 LOOK_SECONDS = 3.0
 """Between two looks at a run whose script has not noted its end."""
-
-GIVEN_UP = "(on_unreachable: "
-"""In the reason of a run that was ended by its policy, as its host was away."""
 
 ENDED = ': >"ends/$TAILRUN_RUN_ID"'
 NOTES = """\
@@ -184,14 +182,16 @@ class FleetLoad(Load):
         attempt = self.attempt(run.run_id)
         host = None if attempt is None else attempt.host
         self._tally.count(f"runs on {host}")
-        if GIVEN_UP not in (observed.run["reason"] or ""):
-            yield from oracle.violations(run.plan, observed, self._fleet.history(host))
-            return
         plan = _pooled(run.plan)
-        self._given_up.append(run.run_id)
-        self._tally.count(f"runs given up: {plan.on_unreachable}")
-        yield from given_up_wrongly(observed.run, plan.on_unreachable, self._fleet.troubles(host))
-        if plan.on_unreachable == RETRY:
+        if was_given_up(observed.run):
+            self._given_up.append(run.run_id)
+            self._tally.count(f"runs given up: {plan.on_unreachable}")
+            yield from given_up_wrongly(
+                observed.run, plan.on_unreachable, self._fleet.troubles(host), LEASE_SECONDS
+            )
+        else:
+            yield from oracle.violations(plan, observed, self._fleet.history(host))
+        if plan.on_unreachable == RETRY and observed.run["state"] == "lost":
             of_command = [one for one in self.runs.values() if one.plan.name == plan.name]
             self._to_be_retried[plan.name] = len(of_command)
 

@@ -11,6 +11,10 @@ from typing import Any
 
 from tests.torture.oracle import Interval
 
+BY_SERVER = "(on_unreachable: "
+BY_KEEPER = "ended by its keeper: the lease of its host was over"
+"""In the reason of a run that was ended by its policy, as its host was away."""
+
 WAIT, LOSE, RETRY = "wait", "lose", "retry"
 
 LOST_AFTER_SECONDS = 60
@@ -88,18 +92,32 @@ def calm_seconds(troubles: Collection[Interval], start: float, end: float) -> fl
     return max(longest, end - well_since)
 
 
+def was_given_up(run: dict[str, Any]) -> bool:
+    """Whether a run was ended as its host was away: by a server, or by its own keeper."""
+    return any(why in (run["reason"] or "") for why in (BY_SERVER, BY_KEEPER))
+
+
 def given_up_wrongly(
-    run: dict[str, Any], on_unreachable: str, troubles: Collection[Interval]
+    run: dict[str, Any],
+    on_unreachable: str,
+    troubles: Collection[Interval],
+    lease_seconds: float,
 ) -> Iterator[str]:
     """Tell of a run that was given up, as its host was away, and must not have been.
 
     `troubles` is when something was broken that kept its host from the servers.
     """
+    ended_at = datetime.fromisoformat(run["end_time"]).timestamp()
+    if BY_KEEPER in run["reason"]:
+        if on_unreachable != RETRY:
+            yield "its keeper ended it, and nobody was to begin it again"
+        if calm_seconds(troubles, ended_at - lease_seconds, ended_at) >= lease_seconds:
+            yield "its keeper ended it, and its host was well for a whole lease"
+        return
     if on_unreachable == WAIT:
         yield "it is given up, and was to wait"
     if (run["state"], run["exitcode"], run["signal"]) != ("lost", None, None):
         yield "it is given up, and is not lost"
-    ended_at = datetime.fromisoformat(run["end_time"]).timestamp()
     calm = calm_seconds(troubles, ended_at - LOST_AFTER_SECONDS + SETTLING_SECONDS, ended_at)
     if calm > SETTLING_SECONDS:
         yield f"it is given up, and its host was well for {calm:.1f} s before"

@@ -72,8 +72,8 @@ class Presence:
 
     def _judge(self, worker: Host, state: str | None, asked_at: float) -> None:
         """Compare what was told with what was so when it was asked for."""
-        if not worker.unheard or not worker.unheard[-1].overlaps(asked_at, asked_at):
-            return
+        if not worker.unheard or worker.unheard[-1].end < time.time():
+            return  # it may have been heard again before the answer was made
         since = worker.unheard[-1].start
         if state == AWAY and (worker.name, since) not in self._told:
             self._told.add((worker.name, since))

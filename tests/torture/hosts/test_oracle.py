@@ -13,6 +13,8 @@ import pytest
 
 from tests.torture.hosts.load import PooledPlan
 from tests.torture.hosts.oracle import (
+    BY_KEEPER,
+    BY_SERVER,
     LOSE,
     RETRY,
     WAIT,
@@ -23,6 +25,7 @@ from tests.torture.hosts.oracle import (
     read_attempt,
     repeated,
     together,
+    was_given_up,
 )
 from tests.torture.oracle import Interval
 from tests.torture.plans import Plan
@@ -139,7 +142,14 @@ def test_the_longest_time_that_nothing_was_broken_is_found(
 
 
 ENDED_AT = datetime(2026, 1, 2, tzinfo=UTC)
-LOST = {"state": "lost", "exitcode": None, "signal": None, "end_time": ENDED_AT.isoformat()}
+LOST = {
+    "state": "lost",
+    "exitcode": None,
+    "signal": None,
+    "reason": f"its host was away {BY_SERVER}lose)",
+    "end_time": ENDED_AT.isoformat(),
+}
+BY_LEASE = LOST | {"reason": BY_KEEPER, "signal": "SIGTERM"}
 AWAY = Interval(ENDED_AT.timestamp() - 70, ENDED_AT.timestamp() + 20)
 
 
@@ -151,6 +161,9 @@ AWAY = Interval(ENDED_AT.timestamp() - 70, ENDED_AT.timestamp() + 20)
         (LOST, WAIT, AWAY, "was to wait"),
         (LOST | {"state": "failed"}, LOSE, AWAY, "is not lost"),
         (LOST | {"exitcode": 0}, LOSE, AWAY, "is not lost"),
+        (BY_LEASE, RETRY, AWAY, None),
+        (BY_LEASE, LOSE, AWAY, "nobody was to begin it again"),
+        (BY_LEASE, RETRY, Interval(0, ENDED_AT.timestamp() - LEASE - 1), "for a whole lease"),
         (LOST, LOSE, Interval(AWAY.start, ENDED_AT.timestamp() - 16), "was well for 16.0 s"),
         (LOST, LOSE, Interval(ENDED_AT.timestamp() - 29, AWAY.end), "was well for 16.0 s"),
     ],
@@ -158,5 +171,7 @@ AWAY = Interval(ENDED_AT.timestamp() - 70, ENDED_AT.timestamp() + 20)
 def test_a_run_is_given_up_as_its_policy_says_and_its_host_was_away(
     run: dict[str, Any], policy: str, away: Interval, text: str | None
 ) -> None:
-    found = [*given_up_wrongly(run, policy, [away])]
+    found = [*given_up_wrongly(run, policy, [away], LEASE)]
+    assert was_given_up(run)
+    assert not was_given_up(run | {"reason": None})
     assert found == [] if text is None else any(text in one for one in found)
