@@ -10,8 +10,8 @@ OF_WORKERS = (
     Mutant(
         "a worker claims although its lease is over",
         "server/services/worker/attendance.py",
-        "return wanted and _now() < self._until",
-        "return wanted",
+        "return self._is_back and boottime() < self._until",
+        "return self._is_back",
         (ATTENDANCE,),
     ),
     Mutant(
