@@ -99,9 +99,9 @@ async def test_a_host_that_is_back_is_not_judged(
 async def test_a_host_that_is_not_told_as_back_is_found(
     watching: Callable[..., Presence], told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "BACK_SECONDS", 0.2)
     await watching().until_back()
     assert told.tally.violations == []
+    monkeypatch.setattr(presence, "BACK_SECONDS", 0.2)
     told.state = "unreachable"
     await watching().until_back()
     assert len(told.tally.violations) == 1
