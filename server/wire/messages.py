@@ -235,7 +235,7 @@ class Read:
     """A server asks for output of a run, up to `limit` bytes from `offset` on.
 
     It is answered as soon as there is some, the run has ended, or is not as it was at `change`
-    (None: that does not matter), or after `wait_seconds`.
+    (None: that does not matter), or after `wait_seconds`. `packed`: whoever asks can unpack it.
     """
 
     run_id: UUID
@@ -243,6 +243,7 @@ class Read:
     limit: int
     wait_seconds: float = 0.0
     change: int | None = None
+    packed: bool = False
 
 
 class SeenAt(NamedTuple):
@@ -254,11 +255,15 @@ class SeenAt(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Output from the offset that was asked for on, perhaps none, and when it was first seen."""
+    """Output from the offset that was asked for on, perhaps none, and when it was first seen.
+
+    With `packed_bytes` it is a zstd frame, of so many bytes (`wire/packing.py`).
+    """
 
     seen: Seen
     data: bytes = field(default=b"", repr=False)
     marks: tuple[SeenAt, ...] = ()
+    packed_bytes: int | None = None
 
 
 class Sought(StrEnum):

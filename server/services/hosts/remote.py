@@ -19,6 +19,7 @@ from server.services.running.live import RunView
 from server.services.tasks import Tasks
 from server.wire.asking import Workers
 from server.wire.messages import Piece, Read, Seen, Signal, Stop
+from server.wire.packing import unpacked
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -182,9 +183,12 @@ class RemoteHosts:
         self, run: Run, asked: object, wait_seconds: float = 0.0, attempts: int | None = None
     ) -> Any:
         assert run.host is not None, "some host has it"
-        return await self._workers.ask(
+        if isinstance(asked, Read):
+            asked = replace(asked, packed=True)
+        answer = await self._workers.ask(
             run.host, asked, wait_seconds=wait_seconds, attempts=attempts
         )
+        return unpacked(answer, asked.limit) if isinstance(asked, Read) else answer
 
     async def _archived(self, run_id: UUID) -> ArchivedOutput:
         return ArchivedOutput(await self._runs.get(run_id), self._chunks)

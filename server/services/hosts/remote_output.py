@@ -27,7 +27,7 @@ from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, SeenA
 BLOCK_BYTES = 512 * 1024
 """Output that is asked for at a time, at most."""
 
-AHEAD_BLOCKS = 3
+AHEAD_BLOCKS = 4
 """Blocks that are fetched before somebody wants them, behind the one that is read."""
 
 KEPT_BYTES = 4 * 1024 * 1024

@@ -25,6 +25,7 @@ from server.wire.messages import (
     Sought,
     Stop,
 )
+from server.wire.packing import PACKED_BYTES, packed
 
 MAX_WAIT_SECONDS = 10.0
 """So long a request for output waits for it, whatever it asks for."""
@@ -144,8 +145,12 @@ class Answers:
         seen = _seen(live, run)
         if not data:
             return Piece(seen=seen)
-        end = request.offset + len(data)
-        return Piece(seen=seen, data=data, marks=await _marks(log, request.offset, end, MARKS))
+        marks = await _marks(log, request.offset, request.offset + len(data), MARKS)
+        if request.packed and len(data) >= PACKED_BYTES:
+            frame = await asyncio.to_thread(packed, data)
+            if frame is not None:
+                return Piece(seen=seen, data=frame, marks=marks, packed_bytes=len(data))
+        return Piece(seen=seen, data=data, marks=marks)
 
 
 async def _news(live: LiveRun, request: Read) -> None:

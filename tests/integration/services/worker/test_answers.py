@@ -13,6 +13,7 @@ from server.services.running.live import LiveRun
 from server.services.worker import answers as module
 from server.services.worker.answers import HEAD_BYTES, Answers
 from server.wire.messages import Lines, Marks, Piece, Read, Signal, Sought, Stop
+from server.wire.packing import unpacked
 from tests.integration.services.running.harness import Site
 from tests.support.waiting import until
 
@@ -58,6 +59,20 @@ async def test_an_answer_is_as_large_as_a_message_may_be(site: Site, answers: An
     assert piece.data.startswith(b"6\n7\n")
     assert piece.marks[0].offset <= 10
     assert len((await answers.read(replace(asked(live), limit=7))).data) == 7
+
+
+async def test_output_is_packed_for_whoever_can_unpack_it(site: Site) -> None:
+    await site.begin()
+    answers = Answers(site.active, site.control, site.finisher.end_of, lambda: 1 << 20)
+    live = await site.start("seq -f 'line %g of a log that says much' 2000; exec sleep 1000")
+    await until(lambda: live.log is not None and live.log.size > 60_000)
+    plain = await answers.read(asked(live))
+    piece = await answers.read(replace(asked(live), packed=True))
+    assert plain.packed_bytes is None
+    assert len(piece.data) < len(plain.data) / 2
+    assert unpacked(piece, 1 << 20).data == plain.data
+    few = await answers.read(replace(asked(live), packed=True, limit=100))
+    assert (few.packed_bytes, few.data) == (None, plain.data[:100]), "little is sent as it is"
 
 
 async def test_a_request_waits_for_output_and_for_no_longer_than_it_says(

@@ -104,7 +104,8 @@ async def test_blocks_are_fetched_ahead_so_many_at_a_time_and_each_once() -> Non
     await output.read(5, 10)  # of the same block, while they are under way
     assert len(output._fetching) == module.AHEAD_BLOCKS
     await asyncio.gather(*output._fetching.values())
-    assert [cast("Read", one).offset // BLOCK_BYTES for one in sources.asked] == [0, 1, 2, 3]
+    offsets = [cast("Read", one).offset for one in sources.asked]
+    assert offsets == [BLOCK_BYTES * number for number in range(1 + module.AHEAD_BLOCKS)]
     assert await output.read(10, 10) == ALL[10:20], "what is read is still kept"
     assert len(sources.asked) == 1 + module.AHEAD_BLOCKS
 
