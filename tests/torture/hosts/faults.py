@@ -15,7 +15,8 @@ from tests.torture.hosts.line import BOTH_WAYS, Line, Way
 from tests.torture.hosts.oracle import LOST_AFTER_SECONDS
 
 UPTIME_SECONDS = 5.0
-"""On the average, between two rounds of one loop."""
+CENTRAL_UPTIME_SECONDS = 12.0
+"""On the average, between two rounds of one loop: of a host, and of what all hosts need."""
 
 BEYOND_LEASE_SECONDS = (2.0, 8.0)
 """What is broken for longer than a lease is so for so much longer."""
@@ -45,15 +46,22 @@ class Faults:
         loops += [self._breaking_host(one, self._of_server(one)) for one in fleet.servers]
         return [*loops, self._breaking(self._of_nats()), self._breaking(self._of_database())]
 
-    def _breaking(self, rounds: Mapping[str, Break]) -> Loop:
+    def _breaking(
+        self,
+        rounds: Mapping[str, Break],
+        of: str = "all",
+        uptime_seconds: float = CENTRAL_UPTIME_SECONDS,
+    ) -> Loop:
         async def loop(over: asyncio.Event) -> None:
             bag: list[str] = []
             while not over.is_set():
-                await self._pause(over)
+                await self._pause(over, uptime_seconds)
                 bag = bag or self._random.sample([*rounds], len(rounds))
                 name = bag.pop()
                 seconds = self._seconds(name)
+                self._fleet.note_round(f"{of} {name} {seconds:.2f}")
                 await rounds[name](seconds)
+                self._fleet.note_round(f"{of} {name} is mended")
                 self._count(name, seconds)
 
         return loop
@@ -67,11 +75,15 @@ class Faults:
 
             return act
 
-        return self._breaking({name: alone(action) for name, action in rounds.items()})
+        return self._breaking(
+            {name: alone(action) for name, action in rounds.items()},
+            of=host.name,
+            uptime_seconds=UPTIME_SECONDS,
+        )
 
-    async def _pause(self, over: asyncio.Event) -> None:
+    async def _pause(self, over: asyncio.Event, mean_seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._random.uniform(0, 2 * UPTIME_SECONDS)):
+            async with asyncio.timeout(self._random.uniform(0, 2 * mean_seconds)):
                 await over.wait()
 
     def _seconds(self, name: str) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import AbstractContextManager, AsyncExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -99,6 +100,11 @@ class Fleet:
     def breaking(self) -> AbstractContextManager[None]:
         """Note that something is broken that all workers need."""
         return noted(self.broken)
+
+    def note_round(self, text: str) -> None:
+        """Note in a file what is done, for whoever reads why something went wrong."""
+        with (self._directory / "rounds.log").open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC):%H:%M:%S.%f} {text}\n")
 
     async def until_well(self) -> None:
         """Wait until all serve; whatever was done to them has been mended."""

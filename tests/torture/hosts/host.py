@@ -18,6 +18,10 @@ from tests.torture.tally import Tally
 
 FOREVER_SECONDS = 1e6
 
+KEEPER_AWAY = "tailrun: The keeper could not be started"
+KEEPER_SECONDS = 15.0
+"""A start that found no keeper has waited for one for less than that."""
+
 
 @contextmanager
 def noted(intervals: list[Interval]) -> Iterator[None]:
@@ -159,11 +163,18 @@ class Host:
             self.serving.clear()
             self.away.append(Interval(time.time(), float("inf")))
 
+    def _troubled(self) -> bool:
+        """Whether something was done to it while a keeper was waited for."""
+        now = time.time()
+        return any(one.overlaps(now - KEEPER_SECONDS, now) for one in self.troubles)
+
     def _judge_end(self, process: Server) -> None:
         """Say so when it ended that had no reason to."""
         last = self.log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
         if process.exit_status == EX_CONFIG and last.startswith(DATABASE_AWAY):
             self.tally.count("starts refused while the database was away")
+        elif process.exit_status == EX_CONFIG and KEEPER_AWAY in last and self._troubled():
+            self.tally.count("starts refused while the keeper was broken")
         elif not process.doomed:
             self.tally.violation(f"{self.name} ended by itself ({process.exit_status}): {last}")
 

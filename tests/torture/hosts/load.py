@@ -17,15 +17,19 @@ from tests.torture.hosts.oracle import (
     RETRY,
     WAIT,
     Attempt,
+    calm_seconds,
     given_up_wrongly,
     read_attempt,
     was_given_up,
 )
-from tests.torture.load import Load, Tracked
+from tests.torture.load import OVERDUE_SECONDS, Load, Tracked
 from tests.torture.plans import SHELL, Plan
 
 LOOK_SECONDS = 3.0
 """Between two looks at a run whose script has not noted its end."""
+
+MOST_PATIENT = 8
+"""Runs at a time that last until they may be given up: others end sooner, and are more."""
 
 ENDED = ': >"ends/$TAILRUN_RUN_ID"'
 NOTES = """\
@@ -114,10 +118,11 @@ class FleetLoad(Load):
     def _draw(self, name: str) -> Plan:
         drawn = Plan.draw(name, self._random)
         [policy] = self._random.choices([WAIT, LOSE, RETRY], [10, 1, 2])
-        if policy == WAIT or self._brief:
+        patient = sum(_pooled(one.plan).on_unreachable != WAIT for one in self.open)
+        if policy == WAIT or self._brief or patient >= MOST_PATIENT:
             pool = self._random.choice(self._pools)
             return PooledPlan(**vars(replace(drawn, lines=drawn.lines // 4)), pool=pool)
-        patient = replace(
+        lasting = replace(
             drawn,
             template=SHELL,
             lines=self._random.randint(60, 110),
@@ -126,7 +131,7 @@ class FleetLoad(Load):
             stop_after=None,
             habit=None,
         )
-        return PooledPlan(**vars(patient), pool="all", on_unreachable=policy)
+        return PooledPlan(**vars(lasting), pool="all", on_unreachable=policy)
 
     async def _post(self, plan: Plan) -> dict[str, Any]:
         pooled = _pooled(plan)
@@ -177,6 +182,17 @@ class FleetLoad(Load):
                     if run["id"] not in self.runs:
                         self._tally.count("runs retried")
                         self._track(name, run["id"])
+
+    def _check_overdue(self, run: Tracked) -> None:
+        ended = self._fleet.ends / run.run_id
+        attempt = self.attempt(run.run_id)
+        if attempt is None or not ended.exists():
+            return
+        troubles = self._fleet.troubles(attempt.host)
+        calm = calm_seconds(troubles, ended.stat().st_mtime, time.time())
+        if calm > OVERDUE_SECONDS:
+            self._violation(run, f"it is still active; all was well for {calm:.0f} s since its end")
+            run.final = {}
 
     def _judge(self, run: Tracked, observed: oracle.Observed) -> Iterator[str]:
         attempt = self.attempt(run.run_id)

@@ -6,17 +6,10 @@ SHORT = "tests/torture/test_short.py::test_runs_survive_a_short_torture_of_many_
 
 OF_HOSTS = (
     Mutant(
-        "what a worker has claimed is claimed again",
-        "server/repositories/claims.py",
-        "WHERE {UNCLAIMED} AND r.pool = ANY",
-        "WHERE r.end_time IS NULL AND r.pool = ANY",
-        (SHORT,),
-    ),
-    Mutant(
         "a request that is asked for again starts another run",
         "server/repositories/requests.py",
-        "WHERE key = %(key)s AND created_at >= %(since)s",
-        "WHERE key = %(key)s AND created_at < %(since)s",
+        "KEPT_FOR = timedelta(hours=24)",
+        "KEPT_FOR = timedelta(0)",
         (SHORT,),
     ),
     Mutant(
