@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608  what is put into the SQL are lists of columns, constants of this layer
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,6 +109,9 @@ class ClaimRepository:
         self._looks: Batches[UUID, Run | None] = Batches(
             self._look_at, lambda _: 1, timeout_seconds=database.statement_timeout_seconds
         )
+        self._releases: Batches[UUID, None] = Batches(
+            self._release, lambda _: 1, timeout_seconds=database.statement_timeout_seconds
+        )
 
     async def claim(
         self,
@@ -144,8 +148,15 @@ class ClaimRepository:
         return sorted(runs, key=lambda run: (run.created_at, run.id))
 
     async def release(self, run_ids: Collection[UUID]) -> None:
-        """Let workers have runs: it is known now that they are stored. Again: harmless."""
+        """Let workers have runs: it is known now that they are stored. Again: harmless.
+
+        All who release at the same time share a statement.
+        """
+        await asyncio.gather(*map(self._releases.do, run_ids))
+
+    async def _release(self, run_ids: Sequence[UUID]) -> Sequence[None]:
         await self._database.fetch_all(RELEASE, {"ids": list(run_ids)})
+        return [None] * len(run_ids)
 
     async def end(self, run_id: UUID, end: RunEnd) -> Run | None:
         """End a run that nobody has claimed; None: somebody has, or it has ended."""

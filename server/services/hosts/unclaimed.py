@@ -72,7 +72,7 @@ class Unclaimed:
         if run.held_at is not None:
             self._held[run.id] = run
             try:
-                await self._release()
+                await self._release([run])
             except DatabaseUnavailableError as error:
                 about = {"run": run.id}
                 logger.warning("run waits for its release, retrying: %s", error, extra=about)
@@ -121,7 +121,7 @@ class Unclaimed:
             DatabaseUnavailableError: it may be done again.
         """
         self._bell.clear()
-        await self._release()
+        await self._release([*self._held.values()])
         now = datetime.now(UTC)
         runs = await self._claims.limited(LIMIT)
         due: defaultdict[UUID, list[Limited]] = defaultdict(list)
@@ -132,8 +132,7 @@ class Unclaimed:
             await self._give_turns(due, now)
         return _next(runs, now)
 
-    async def _release(self) -> None:
-        held = [*self._held.values()]
+    async def _release(self, held: Sequence[Run]) -> None:
         if held:
             failpoint("run.releasing")
             await self._claims.release([run.id for run in held])

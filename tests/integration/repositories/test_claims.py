@@ -230,6 +230,24 @@ async def test_a_run_by_hand_is_held_until_its_server_knows_that_it_is_stored(
     await ledger.claims.release([run.id])
 
 
+async def test_all_who_release_at_the_same_time_share_a_statement(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await ledger.run(released=False) for _ in range(10)]
+    statements = []
+    fetch_all = ledger.database.fetch_all
+
+    async def count(sql: str, parameters: Any) -> list[Any]:
+        statements.append(sorted(parameters["ids"]))
+        return await fetch_all(sql, parameters)
+
+    monkeypatch.setattr(ledger.database, "fetch_all", count)
+    await asyncio.gather(*(ledger.claims.release([run.id]) for run in runs))
+    monkeypatch.undo()
+    assert statements == [[runs[0].id], sorted(run.id for run in runs[1:])]
+    assert len(await ledger.claim()) == 10
+
+
 async def test_a_first_run_is_held_like_any_other(ledger: Ledger) -> None:
     new = NewRun(options=Options(pool="build", requires=("a=b",)))
     for request in (None, RequestKey("key", b"fingerprint")):
