@@ -24,6 +24,7 @@ STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 ROLES = {
     "serve": ("server.serve", "serve"),
     "worker": ("server.worker", "work"),
+    "nats-config": ("server.nats_config", "write"),
     "backup": ("server.backup", "back_up"),
     "restore": ("server.backup", "restore"),
     "token": ("tailrun.cli.entry", "token"),

@@ -217,6 +217,10 @@ class Act(StrEnum):
     HOOK_CHANGE = "hook.change"
     HOOK_DELETE = "hook.delete"
     RUN_ABANDON = "run.abandon"
+    WORKER_TOKEN = "worker.token"  # noqa: S105  it is none
+    WORKER_ENROL = "worker.enrol"
+    WORKER_CHANGE = "worker.change"
+    WORKER_REMOVE = "worker.remove"
 
 
 class Outcome(StrEnum):

@@ -60,6 +60,15 @@ class GrantNotFoundError(NotFoundError):
     """There is no grant of this id."""
 
 
+class WorkerNotFoundError(NotFoundError):
+    """There is no worker of this id."""
+
+    @classmethod
+    def of(cls, worker_id: str) -> "WorkerNotFoundError":
+        """Return the error for an id."""
+        return cls(f"There is no worker {worker_id[:64]!r}.")
+
+
 class TargetNotFoundError(NotFoundError):
     """There is no such notification target."""
 
@@ -263,6 +272,10 @@ class WireVersionError(WireError):
         )
 
 
+class NotSignedError(WireError):
+    """What a server is to have said is not signed by one of this fleet."""
+
+
 class MessageTooLargeError(WireError):
     """A message is larger than what carries it takes."""
 
@@ -297,3 +310,7 @@ class StartupError(TailrunError):
 
 class StateDirectoryInUseError(StartupError):
     """Another server holds the state directory."""
+
+
+class EnrolmentError(StartupError):
+    """A worker cannot be enrolled, or NATS cannot be told of it."""

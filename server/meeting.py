@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from server.core import Core, Ground
 from server.database import Stored, facts_of
+from server.errors import DatabaseUnavailableError
 from server.repositories.claims import ClaimRepository
+from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
 from server.services.fleet.attending import Attending, OwnHost
+from server.services.fleet.enrolments import Terms
+from server.services.fleet.fleet_key import OwnKey
 from server.services.fleet.hands import Hands
 from server.services.fleet.lease import Lease
 from server.services.fleet.ringing import Ringing
@@ -16,15 +20,20 @@ from server.services.hosts.hosts import Hosts
 from server.services.hosts.remote import RemoteHosts
 from server.services.ledger.sql import SqlLedger
 from server.services.running.leasing import Leasing
-from server.services.tasks import cancel_and_wait
+from server.services.tasks import cancel_and_wait, retry
 from server.services.worker.answers import Answers
 from server.services.worker.attendance import Attendance
 from server.settings.groups import RunSettings, Settings
 from server.wire.address import Address
 from server.wire.asking import Workers
 from server.wire.connection import Wire
+from server.wire.keys import FleetKey
 from server.wire.messages import Hello, StopWanted
 from server.wire.serving import serve_servers, serve_workers
+from server.wire.signing import Signing
+
+RETRY_SECONDS = 1.0
+"""Between two attempts to learn the fleet's key, while the database is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Meeting:
     ringing: Ringing
     hands: Hands
     attendance: Attendance | None
+    terms: Terms
 
 
 async def open_meeting(
@@ -49,9 +59,16 @@ async def open_meeting(
     """Connect with NATS, now or as soon as it is there; answer workers, and other servers.
 
     Without a `core` there are no runs here that other servers would ask for, and no `attendance`.
+
+    Raises:
+        StartupError: this server's keys cannot be used, or the other servers have another one.
     """
     host, database = ground.state.host, stored.database
-    wire = Wire(address, host=host, name=f"tailrun server {host}")
+    address = address.keyed(ground.state.path)
+    own = OwnKey(settings.fleet.key_file, ground.state.path)
+    await _check_keys(ground, EnrolmentRepository(database), own, address)
+    signing = Signing(own.key, trusted=[own.key.public])
+    wire = Wire(address, host=host, name=f"tailrun server {host}", signing=signing)
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
     stack.push_async_callback(wire.flush)
     lease = Lease(settings.lease.seconds)
@@ -74,7 +91,7 @@ async def open_meeting(
     attendance = None if core is None else _attend(settings.runs, ground, core, attending)
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
-    return Meeting(wire, Workers(wire), ringing, hands, attendance)
+    return Meeting(wire, Workers(wire), ringing, hands, attendance, _terms(settings, own.key))
 
 
 def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attending) -> Attendance:
@@ -98,6 +115,34 @@ def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attend
     ground.tasks.start(leasing.run(), "lease")
     ground.tasks.start(attendance.attend(), "beats of this host")
     return attendance
+
+
+async def _check_keys(
+    ground: Ground, repository: EnrolmentRepository, own: OwnKey, address: Address
+) -> None:
+    """Check the fleet's key, and note by which one NATS is to know this server; now, or later."""
+
+    async def check() -> None:
+        await own.check(repository)
+        if address.key is not None:
+            await repository.note_server(ground.state.host, address.key.public)
+
+    def pause_after(error: Exception) -> float:
+        if not isinstance(error, DatabaseUnavailableError):
+            raise error
+        return RETRY_SECONDS
+
+    try:
+        await check()
+    except DatabaseUnavailableError:
+        ground.tasks.start(retry(check, pause_after), "keys")
+
+
+def _terms(settings: Settings, key: FleetKey) -> Terms:
+    """Return what workers are told when they are enrolled."""
+    ca_file = settings.nats.ca_file
+    authorities = None if ca_file is None else ca_file.read_text(encoding="utf-8")
+    return Terms(nats_url=settings.nats.url, nats_ca=authorities, verify_keys=(key.public,))
 
 
 def with_others(

@@ -19,6 +19,7 @@ from server.handlers.http.viewers import Viewers
 from server.repositories.access.audit import AuditRepository
 from server.repositories.command_sets import CommandSetRepository
 from server.repositories.ends import EndRepository
+from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.losses import LossRepository
 from server.repositories.notifications import NotificationRepository
 from server.repositories.requests import RequestRepository
@@ -33,6 +34,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
+from server.services.fleet.enrolments import Enrolments
 from server.services.fleet.lease import Lease
 from server.services.fleet.losses import Losses
 from server.services.fleet.sweep import Sweep
@@ -134,6 +136,8 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
     app[keys.CHECKER] = Checker(settings.runs.shell)
     app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
     app[keys.MEETS] = base.meeting is not None
+    terms = None if base.meeting is None else base.meeting.terms
+    app[keys.ENROLMENTS] = Enrolments(EnrolmentRepository(base.stored.database), terms)
     app[keys.HOST_OF] = _nobody if base.roll is None else base.roll.host_of
 
 

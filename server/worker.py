@@ -1,6 +1,6 @@
 """The role of a worker: runs what servers have stored; it has neither a database nor HTTP."""
 
-import os
+import logging
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from server.core import Core, Ground, begin, open_core, open_ground
-from server.errors import DatabaseUnavailableError, StartupError
+from server.errors import DatabaseUnavailableError
 from server.models import Run
 from server.process import entry
 from server.resources import VERSION
@@ -23,11 +23,13 @@ from server.services.worker.hearing import Hearing, look_seconds
 from server.settings.groups import RunSettings, Settings
 from server.settings.values import LOOPBACK_HOSTS
 from server.state import identity_in
-from server.wire.address import URL, Address
+from server.wire.address import Address
 from server.wire.asking import Servers
 from server.wire.connection import Wire
+from server.wire.enrolment import Enrolment
 from server.wire.messages import Hello, Standing, StopWanted
 from server.wire.serving import serve_servers
+from server.wire.signing import Signing
 
 CHUNK_BYTES = 512 * 1024
 """Of output that is archived at a time: one that does not compress fits into a message."""
@@ -35,46 +37,74 @@ CHUNK_BYTES = 512 * 1024
 RETRY_SECONDS = 1.0
 """Between two attempts to recover the runs."""
 
+logger = logging.getLogger(__name__)
+
 
 def work(arguments: Sequence[str] | None = None) -> int:
-    """Work until a signal ends it, or it cannot go on; return the exit code."""
-    return entry.run(sys.argv[1:] if arguments is None else arguments, _working)
+    """Work until a signal ends it, or it cannot go on; return the exit code.
+
+    `enroll` as the first argument does that instead.
+    """
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    if given[:1] == ["enroll"]:
+        from server.enrol import enrol  # noqa: PLC0415  a worker speaks no HTTP
+
+        return enrol(given[1:])
+    return entry.run(given, _working)
 
 
 @asynccontextmanager
 async def _working(
     settings: Settings, environment: Mapping[str, str]
 ) -> AsyncIterator[entry.Started]:
-    if not settings.nats.url:
-        raise StartupError(f"{URL} is missing: a worker hears over NATS what it is to run.")
+    enrolment = Enrolment.read(settings.state_dir)
+    address = Address.of(settings.nats, enrolment)
     check_users(
         settings.privileges,
         embedded=False,
-        on_loopback=all(urlsplit(url).hostname in LOOPBACK_HOSTS for url in settings.nats.url),
+        on_loopback=all(urlsplit(url).hostname in LOOPBACK_HOSTS for url in address.urls),
         upgraded=identity_in(settings.state_dir) is not None,
     )
+    _tell_of_pools(settings.runs)
     async with AsyncExitStack() as stack:
-        tasks = await open_worker(stack, settings, environment)
+        tasks = await open_worker(stack, settings, environment, enrolment, address)
         tell_of_root(settings.privileges)
         yield entry.Started(
-            f"Tailrun {VERSION} works for the servers at {', '.join(settings.nats.url)}"
-            f" (state: {settings.state_dir})\n",
+            f"Tailrun {VERSION} works for the servers at {', '.join(address.urls)}"
+            f" as {enrolment.name} (state: {settings.state_dir})\n",
             tasks.failed,
         )
 
 
+def _tell_of_pools(settings: RunSettings) -> None:
+    """Log that what an older version took from settings is what its enrolment gave it now."""
+    if settings.worker_pools or settings.worker_labels:
+        logger.warning(
+            "TAILRUN_WORKER_POOLS and _LABELS are a server's: of which pools a worker is, its"
+            " servers say; change it there (`PATCH workers/{id}`)"
+        )
+
+
 async def open_worker(
-    stack: AsyncExitStack, settings: Settings, environment: Mapping[str, str]
+    stack: AsyncExitStack,
+    settings: Settings,
+    environment: Mapping[str, str],
+    enrolment: Enrolment,
+    address: Address,
 ) -> Tasks:
     """Build and start a worker, once servers answer; when the stack is closed, its runs go on.
 
     Raises:
         StartupError: something that it needs cannot be had.
     """
-    address = Address.of(settings.nats)
     ground = open_ground(stack, settings)
-    name = os.uname().nodename
-    wire = Wire(address, host=ground.state.host, name=name)
+    name = enrolment.name
+    wire = Wire(
+        address.keyed(ground.state.path),
+        host=ground.state.host,
+        name=name,
+        signing=Signing(trusted=enrolment.verify_keys),
+    )
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
     stack.push_async_callback(wire.flush)
     servers = Servers(wire, ground.state.host)
@@ -101,8 +131,6 @@ def _hello(name: str, settings: RunSettings) -> Hello:
     return Hello(
         name=name,
         version=VERSION,
-        pools=settings.worker_pools,
-        labels=settings.worker_labels,
         places=settings.max_concurrent_runs,
     )
 

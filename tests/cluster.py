@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 from server.repositories.embedded.server import EmbeddedDatabase
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, pools_of
 
 
 async def main() -> None:
@@ -37,8 +37,8 @@ def _told(cluster: Cluster) -> str:
     """Say who is who: what is to die is ended by its process."""
     lines = [f"NATS     process {cluster.nats.pid} at {cluster.nats.url}"]
     lines += [f"{one.state_dir.name}  process {one.pid}" for one in cluster.servers]
-    for one in cluster.workers:
-        pools = one.environment["TAILRUN_WORKER_POOLS"]
+    for number, one in enumerate(cluster.workers):
+        pools = ",".join(pools_of(number))
         lines.append(f"{one.state_dir.name}  process {one.pid}, of the pools {pools}")
     return "\n".join(lines)
 

@@ -60,18 +60,12 @@ MAX_STOPS = 100
 
 COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
 
-# Its state stays: one that was removed is not let in again by saying hello.
+# Its state, pools, labels and places stay: they are what its enrolment gave it.
 HELLO = f"""
-    INSERT INTO workers AS w
-        (id, name, version, pools, labels, places, first_seen_at, seen_at, lease_until)
-    VALUES (
-        %(id)s, %(name)s, %(version)s, %(pools)s::text[], %(labels)s::text[], %(places)s,
-        now(), now(), now() + make_interval(secs => %(lease_seconds)s)
-    )
-    ON CONFLICT (id) DO UPDATE SET
-        name = excluded.name, version = excluded.version, pools = excluded.pools,
-        labels = excluded.labels, places = excluded.places, seen_at = excluded.seen_at,
-        lease_until = excluded.lease_until
+    UPDATE workers w
+    SET version = %(version)s, seen_at = now(),
+        lease_until = now() + make_interval(secs => %(lease_seconds)s)
+    WHERE w.id = %(id)s
     RETURNING {COLUMNS}
 """
 
@@ -177,29 +171,11 @@ class WorkerRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def hello(
-        self,
-        worker_id: str,
-        *,
-        name: str,
-        version: str,
-        pools: Collection[str],
-        labels: Collection[str],
-        places: int,
-        lease_seconds: float,
-    ) -> Worker:
-        """Store what a worker says of itself, and give it a lease; return what is stored."""
-        parameters = {
-            "id": worker_id,
-            "name": name,
-            "version": version,
-            "pools": list(pools),
-            "labels": list(labels),
-            "places": places,
-            "lease_seconds": lease_seconds,
-        }
-        [row] = await self._database.fetch_all(HELLO, parameters)
-        return _worker_of(row)
+    async def hello(self, worker_id: str, *, version: str, lease_seconds: float) -> Worker | None:
+        """Give a worker a lease, and store which version it is; None: it is not known."""
+        parameters = {"id": worker_id, "version": version, "lease_seconds": lease_seconds}
+        row = await self._database.fetch_one(HELLO, parameters)
+        return None if row is None else _worker_of(row)
 
     async def hello_of_server(
         self,

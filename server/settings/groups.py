@@ -302,6 +302,7 @@ class NatsSettings:
         None,
         absolute_path,
         "file, readable by its user alone, that holds the seed of this host's nkey",
+        none="nats.seed in STATE_DIR, made if there is none",
     )
     ca_file: Path | None = setting(
         None,
@@ -318,6 +319,18 @@ class LeaseSettings:
         30.0,
         number(12, 3600, of="seconds"),
         "silence of a host, of those that meet over NATS, after which it counts as away",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """What makes servers one fleet."""
+
+    key_file: Path | None = setting(
+        None,
+        absolute_path,
+        "file with the seed of the key that all servers sign with, made if there is none",
+        none="fleet.key in STATE_DIR",
     )
 
 
@@ -355,4 +368,5 @@ class Settings:
     retention: RetentionSettings = group(RetentionSettings, "retention_")
     nats: NatsSettings = group(NatsSettings, "nats_")
     lease: LeaseSettings = group(LeaseSettings, "lease_")
+    fleet: FleetSettings = group(FleetSettings, "fleet_")
     log: LogSettings = group(LogSettings, "log_")

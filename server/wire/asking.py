@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from typing import Any
 
-from server.errors import EngineUnavailableError, NoAnswerError
-from server.wire import subjects
-from server.wire.codec import decode, encode
+from server.errors import EngineUnavailableError, NoAnswerError, NotSignedError
+from server.wire import signing, subjects
+from server.wire.codec import Parts, decode, encode
 from server.wire.connection import Wire
 from server.wire.engine import NobodyListensError
 from server.wire.failures import raise_failure
@@ -42,12 +43,13 @@ class Servers:
             TailrunError: the server could not do it; the error is the one that it had.
         """
         word = WORDS[type(request)]
-        subject = subjects.to_servers(self._host, word)
+        wire, data = self._wire, encode(parts_of(request), self._wire.max_payload)
         return await _ask(
-            self._wire,
-            subject,
-            request,
+            wire,
+            subjects.to_servers(self._host, word),
             word,
+            lambda _: data,
+            lambda reply, answer: wire.signing.read(answer, about=signing.answer(reply)),
             timeout_seconds=TIMEOUT_SECONDS,
             attempts=ATTEMPTS if attempts is None else attempts,
         )
@@ -71,11 +73,15 @@ class Workers:
             TailrunError: it could not do it; the error is the one that it had.
         """
         word = WORDS[type(request)]
+        wire, parts, subject = self._wire, parts_of(request), subjects.to_worker(host, word)
         return await _ask(
-            self._wire,
-            subjects.to_worker(host, word),
-            request,
+            wire,
+            subject,
             word,
+            lambda reply: wire.signing.written(
+                parts, wire.max_payload, about=signing.request(subject, reply)
+            ),
+            lambda _, answer: decode(answer),
             timeout_seconds=TIMEOUT_SECONDS + wait_seconds,
             attempts=ATTEMPTS if attempts is None else attempts,
         )
@@ -84,33 +90,44 @@ class Workers:
 async def _ask(
     wire: Wire,
     subject: str,
-    request: object,
     word: str,
+    write: Callable[[str], bytes],
+    read: Callable[[str, bytes], Parts],
     *,
     timeout_seconds: float,
     attempts: int,
 ) -> Any:
-    data = encode(parts_of(request), wire.max_payload)
+    """Ask until it is answered; a request is written, and its answer read, by where that comes."""
+    reply = ""
+
+    def written(where: str) -> bytes:
+        nonlocal reply
+        reply = where
+        return write(where)
+
     failed: Exception | None = None
     for attempt in range(attempts):
         if attempt and not isinstance(failed, TimeoutError):
             await asyncio.sleep(random.uniform(*PAUSE_SECONDS) * 2**attempt)  # noqa: S311
         try:
             await wire.until_connected(TIMEOUT_SECONDS)
-            return _read(await wire.request(subject, data, timeout_seconds), EXCHANGES[word])
-        except (TimeoutError, NobodyListensError, EngineUnavailableError) as error:
+            data = await wire.request(subject, written, timeout_seconds)
+            return _answered(read(reply, data), EXCHANGES[word])
+        except (
+            *(TimeoutError, NobodyListensError),
+            *(EngineUnavailableError, NotSignedError),
+        ) as error:
             failed = error
     raise _no_answer(failed, word, attempts) from failed
 
 
-def _read(data: bytes, exchange: Exchange) -> Any:
+def _answered(parts: Parts, exchange: Exchange) -> Any:
     """Return the answer, or raise the error that was answered.
 
     Raises:
         TailrunError: one was.
         WireError: it is no answer.
     """
-    parts = decode(data)
     raise_failure(parts)
     return value_of(exchange.answer, parts)
 
@@ -118,5 +135,7 @@ def _read(data: bytes, exchange: Exchange) -> Any:
 def _no_answer(failed: Exception | None, word: str, attempts: int) -> NoAnswerError:
     if isinstance(failed, EngineUnavailableError):
         return failed
+    if isinstance(failed, NotSignedError):
+        return NoAnswerError(f"{word} was asked {attempts} times, and was answered: {failed}")
     why = "nobody is there" if isinstance(failed, NobodyListensError) else "no answer came in time"
     return NoAnswerError(f"{word} was asked {attempts} times: {why}.")

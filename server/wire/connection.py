@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from server.errors import EngineUnavailableError
 from server.wire import subjects
 from server.wire.address import Address
-from server.wire.engine import Engine, Listening, Take
+from server.wire.engine import Engine, Listening, Take, Write
+from server.wire.signing import Signing
 
 RETRY_SECONDS = (0.1, 0.5)
 """The pause between two attempts, by chance between these: all hosts come at once."""
@@ -64,9 +65,13 @@ class Wire:
     """A host's way to the others. Nothing is kept for when it is back: what failed is asked again.
 
     `on_connect` are called whenever there is a new connection: what was sent meanwhile is lost.
+    `signing` is what is signed, and checked, of what goes over it.
     """
 
-    def __init__(self, address: Address, *, host: str, name: str) -> None:
+    def __init__(
+        self, address: Address, *, host: str, name: str, signing: Signing | None = None
+    ) -> None:
+        self.signing = signing or Signing()
         self._address = address
         self._inbox = subjects.inbox(host)
         self._name = name
@@ -111,8 +116,8 @@ class Wire:
             with suppress(EngineUnavailableError):
                 await self._engine.settled(FLUSH_SECONDS)
 
-    async def request(self, subject: str, data: bytes, timeout_seconds: float) -> bytes:
-        """Ask once, and return the answer.
+    async def request(self, subject: str, write: bytes | Write, timeout_seconds: float) -> bytes:
+        """Ask once, and return the answer; what is asked may depend on where that comes.
 
         Raises:
             TimeoutError: none came in time.
@@ -126,7 +131,7 @@ class Wire:
         clock = asyncio.get_running_loop().time
         begun_at = clock()
         try:
-            return await engine.asked(subject, data, timeout_seconds)
+            return await engine.asked(subject, write, timeout_seconds)
         except TimeoutError:
             silent = self._silence.lasts(begun_at=begun_at, now=clock(), received=engine.received)
             if silent and engine is self._engine:

@@ -9,7 +9,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from nats.aio.client import Client
@@ -25,7 +25,7 @@ from nats.errors import (
 )
 
 from server.errors import EngineUnavailableError, MessageTooLargeError, NoAnswerError
-from server.wire.address import CA_FILE, SEED_FILE, Address
+from server.wire.address import CA_FILE, Address
 
 CONNECT_SECONDS = 5.0
 SETTLE_SECONDS = 5
@@ -42,6 +42,8 @@ WAITING_BYTES = 64 * 1024 * 1024
 by whoever asked."""
 
 Listening = Subscription
+Write = Callable[[str], bytes]
+"""Writes a request, by the subject on which it is answered."""
 Take = Callable[[str, str, bytes], Awaitable[None]]
 """Takes a message: its subject, where to answer (or nothing), and its bytes. It does not fail."""
 
@@ -99,8 +101,8 @@ class Engine(Client):
             raise
         return engine
 
-    async def asked(self, subject: str, data: bytes, timeout_seconds: float) -> bytes:
-        """Send a request and return the answer.
+    async def asked(self, subject: str, write: bytes | Write, timeout_seconds: float) -> bytes:
+        """Send a request and return the answer; what is sent may depend on where that comes.
 
         Raises:
             TimeoutError: none came in time.
@@ -109,16 +111,26 @@ class Engine(Client):
             MessageTooLargeError: the engine takes no message of this size.
         """
         try:
-            answer: Msg = await self.request(subject, data, timeout=timeout_seconds)
+            # The library makes up the reply's subject, and hands it to `publish` with this.
+            sent: Any = write
+            answer: Msg = await self.request(subject, sent, timeout=timeout_seconds)
         except NoRespondersError as error:
             raise NobodyListensError(f"Nobody listens to {subject}.") from error
-        except MaxPayloadError as error:
-            raise MessageTooLargeError.of(len(data), self.max_payload) from error
         except (Error, OSError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
         return answer.data
+
+    async def publish(
+        self, subject: str, payload: bytes | Write = b"", reply: str = "", headers: Any = None
+    ) -> None:
+        """Send what is given, or is written once it is known where it is answered."""
+        data = payload(reply) if callable(payload) else payload
+        try:
+            await super().publish(subject, data, reply, headers)
+        except MaxPayloadError as error:
+            raise MessageTooLargeError.of(len(data), self.max_payload) from error
 
     async def send(self, subject: str, data: bytes) -> None:
         """Send what is not answered.
@@ -129,8 +141,6 @@ class Engine(Client):
         """
         try:
             await self.publish(subject, data)
-        except MaxPayloadError as error:
-            raise MessageTooLargeError.of(len(data), self.max_payload) from error
         except (Error, OSError) as error:
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
 
@@ -221,7 +231,7 @@ class Engine(Client):
             case OSError():
                 why = cause.strerror or str(cause)
             case _ if "authorization" in str(cause).lower():
-                why = f"it refuses this host's key; {SEED_FILE} has its seed, {self._who}"
+                why = f"it refuses this host, {self._who}"
             case _:
                 why = str(cause)
         return f"NATS at {self._url} cannot be reached: {why}."
@@ -229,7 +239,12 @@ class Engine(Client):
     @property
     def _who(self) -> str:
         key = self._address.key
-        return "which is missing" if key is None else f"and nats-server is to know {key.public}"
+        if key is None:
+            return "which has no key"
+        return (
+            f"whose key is {key.public}: nats-server is to know it, by what `tailrun nats-config`"
+            " writes"
+        )
 
     async def _process_op_err(self, e: Exception) -> None:
         """Note what broke the connection; whoever has it drops it, and waits for no peer then."""

@@ -6,8 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from server.errors import EngineUnavailableError, OtherHostFailedError, TailrunError
-from server.wire import subjects
+from server.errors import (
+    EngineUnavailableError,
+    NotSignedError,
+    OtherHostFailedError,
+    TailrunError,
+)
+from server.wire import signing, subjects
 from server.wire.codec import Parts, decode, encode
 from server.wire.connection import Wire
 from server.wire.failures import failure
@@ -32,7 +37,10 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve_workers(wire: Wire, handlers: Mapping[str, FromWorker]) -> AsyncIterator[None]:
-    """Answer what workers ask, by words; a handler gets the host that asks, and the request."""
+    """Answer what workers ask, by words; a handler gets the host that asks, and the request.
+
+    The answers are signed.
+    """
     places = {subjects.any_worker_asks(word): handler for word, handler in handlers.items()}
     async with _serving(wire, places, subjects.SERVERS):
         yield
@@ -42,7 +50,7 @@ async def serve_workers(wire: Wire, handlers: Mapping[str, FromWorker]) -> Async
 async def serve_servers(
     wire: Wire, host: str, handlers: Mapping[str, FromServer]
 ) -> AsyncIterator[None]:
-    """Answer what servers ask the worker of a host, by words."""
+    """Answer what servers ask the worker of a host, by words; what they have not signed is not."""
     places = {
         subjects.to_worker(host, word): _without_host(handler) for word, handler in handlers.items()
     }
@@ -88,6 +96,7 @@ class _Answers:
     def __init__(self, wire: Wire, handler: FromWorker, *, at_once: int) -> None:
         self._wire = wire
         self._handler = handler
+        self._unsigned = 0
         self._places = asyncio.Semaphore(at_once)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,23 +124,50 @@ class _Answers:
         self._places.release()
 
     async def _answer(self, subject: str, reply: str, data: bytes) -> None:
-        parts = await self._parts(subject, data)
         try:
-            answer = encode(parts, self._wire.max_payload)
+            parts = await self._parts(subject, reply, data)
+        except NotSignedError as error:
+            self._tell_unsigned(subject, error)
+            return
+        try:
+            answer = self._written(subject, reply, parts)
         except TailrunError as error:
             logger.warning("the answer to %s cannot be sent: %s", subject, error)
-            answer = encode(failure(error))
+            answer = self._written(subject, reply, failure(error))
         with suppress(EngineUnavailableError):  # it is asked again
             await self._wire.send(reply, answer)
 
-    async def _parts(self, subject: str, data: bytes) -> Parts:
-        """Return what is answered to a request."""
+    async def _parts(self, subject: str, reply: str, data: bytes) -> Parts:
+        """Return what is answered to a request.
+
+        Raises:
+            NotSignedError: it is to be a server's, and is not.
+        """
         try:
             asked = subjects.parse(subject)
-            request = value_of(EXCHANGES[asked.word].request, decode(data))
+            request = value_of(EXCHANGES[asked.word].request, self._read(subject, reply, data))
             return parts_of(await self._handler(asked.host, request))
+        except NotSignedError:
+            raise
         except TailrunError as error:
             return failure(error)
         except Exception:
             logger.exception("%s cannot be answered", subject)
             return failure(OtherHostFailedError("The other host failed; its log says why."))
+
+    def _read(self, subject: str, reply: str, data: bytes) -> Parts:
+        if subjects.is_to_worker(subject):
+            return self._wire.signing.read(data, about=signing.request(subject, reply))
+        return decode(data)
+
+    def _written(self, subject: str, reply: str, parts: Parts) -> bytes:
+        max_bytes = self._wire.max_payload
+        if subjects.is_to_worker(subject):
+            return encode(parts, max_bytes)
+        return self._wire.signing.written(parts, max_bytes, about=signing.answer(reply))
+
+    def _tell_unsigned(self, subject: str, error: NotSignedError) -> None:
+        """Log what is not answered, the first of each thousand: whoever forges it may go on."""
+        if self._unsigned % 1000 == 0:
+            logger.warning("%s is not answered: %s", subject, error)
+        self._unsigned += 1

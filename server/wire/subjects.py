@@ -75,6 +75,21 @@ def inbox(host: str) -> str:
     return f"{PREFIX}.inbox.{_token(host)}"
 
 
+def is_to_worker(subject: str) -> bool:
+    """Return whether a subject is one on which servers ask a worker."""
+    return subject.startswith(f"{PREFIX}.{TO_WORKER}.")
+
+
+def of_worker(host: str) -> str:
+    """Return what a worker may ask the servers, whatever the word, as the engine's rules say it."""
+    return f"{PREFIX}.{TO_SERVERS}.{_token(host)}.>"
+
+
+def to_any_word(host: str) -> str:
+    """Return what a worker may be asked, whatever the word, as the engine's rules say it."""
+    return f"{PREFIX}.{TO_WORKER}.{_token(host)}.>"
+
+
 def is_answered(asked: str, reply: str) -> bool:
     """Return whether what was asked on a subject is answered on another one.
 

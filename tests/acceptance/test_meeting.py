@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import aiohttp
+import pytest
 
+from server.errors import ForbiddenError
+from server.repositories.database.database import Database
 from server.wire.asking import Servers
 from server.wire.messages import Active, ActiveRuns, Claim, Claimed, Hello, WorkerState
 from tests.support.client import Client
@@ -11,6 +14,7 @@ from tests.support.nats import Nats
 from tests.support.service import Service
 from tests.support.waiting import until_true
 from tests.support.wires import Connect
+from tests.support.workers import add_worker
 
 
 async def nats_note(client: Client) -> str:
@@ -21,7 +25,7 @@ async def nats_note(client: Client) -> str:
 
 
 async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
-    tmp_path: Path, database_url: str, connect: Connect
+    tmp_path: Path, database: Database, database_url: str, connect: Connect
 ) -> None:
     nats = Nats(tmp_path)
     service = Service(tmp_path / "state", database_url, nats_url=nats.url)
@@ -38,7 +42,11 @@ async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
                 return await nats_note(client) == "ok"
 
             await until_true(is_ready)
-            standing = await worker.ask(Hello(name="w", version="1", pools=("a",), places=1))
+            hello = Hello(name="w", version="1", pools=("a",), places=1)
+            with pytest.raises(ForbiddenError, match="no worker w"):
+                await worker.ask(hello)
+            await add_worker(database, "w", pools=["a"])
+            standing = await worker.ask(hello)
             assert (standing.state, standing.pools) == (WorkerState.ACTIVE, ("a",))
             assert await worker.ask(Claim(places=1)) == Claimed(runs=())
             assert await worker.ask(Active()) == ActiveRuns(runs=())

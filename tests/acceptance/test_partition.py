@@ -148,8 +148,7 @@ async def test_a_run_that_is_begun_elsewhere_does_not_go_on_beside_the_first(
         cable = Cable(nats.url)
         await cable.open(stack)
         one, other = (
-            Worker(tmp_path / name, url, worker_pools="build")
-            for name, url in (("one", cable.url), ("other", nats.url))
+            Worker(tmp_path / name, url) for name, url in (("one", cable.url), ("other", nats.url))
         )
         for worker in (one, other):
             stack.push_async_callback(worker.clear)

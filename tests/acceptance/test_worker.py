@@ -32,6 +32,8 @@ from tests.support.wires import Connect
 from tests.support.worker import Worker
 from tests.support.workers import add_worker
 
+POOLS = ("build",)
+
 
 @dataclass
 class Server:
@@ -52,9 +54,7 @@ class Server:
 
     async def hello(self, host: str, hello: Hello) -> Standing:
         self.hellos[host] = hello
-        await add_worker(
-            self.database, host, pools=hello.pools, labels=hello.labels, places=hello.places
-        )
+        await add_worker(self.database, host, pools=POOLS, places=hello.places)
         return self._standing(hello)
 
     async def beat(self, host: str, _: Beat) -> Standing:
@@ -65,8 +65,7 @@ class Server:
             state=WorkerState.ACTIVE,
             lease_seconds=self.lease_seconds,
             beat_seconds=0.2,
-            pools=hello.pools,
-            labels=hello.labels,
+            pools=POOLS,
             places=hello.places,
             stops=tuple(self.stops),
         )
@@ -147,7 +146,7 @@ async def server(database: Database, nats: Nats, connect: Connect) -> AsyncItera
 @pytest.fixture
 async def worker(tmp_path: Path, nats: Nats, server: Server) -> AsyncIterator[Worker]:
     assert not server.hellos  # it answers from here on
-    worker = Worker(tmp_path / "worker", nats.url, worker_pools="build")
+    worker = Worker(tmp_path / "worker", nats.url)
     try:
         await worker.start()
         yield worker
@@ -249,7 +248,8 @@ async def test_a_worker_has_as_many_runs_as_places(
     assert (await server.ended(second)).state is RunState.SUCCEEDED
 
 
-async def test_a_worker_without_an_engine_says_what_is_missing(tmp_path: Path) -> None:
+async def test_a_worker_that_is_not_enrolled_says_how_it_is(tmp_path: Path) -> None:
     code, said = await Worker(tmp_path / "worker", None).refused("worker")
     assert code == 78
-    assert said.startswith("tailrun: TAILRUN_NATS_URL is missing:")
+    assert said.startswith("tailrun: This worker is not enrolled: ")
+    assert "`tailrun worker enroll URL --token TOKEN` enrols it" in said

@@ -1,13 +1,11 @@
 """Several hosts on the loopback interface: NATS with TLS and keys, servers, workers."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from server.state import HOST_FILE
 from tests.support.certificates import Pair, make_certificate
-from tests.support.nats import SERVER_MAY, Host, Nats, new_host, worker_may
+from tests.support.nats import Nats
 from tests.support.service import Service
 from tests.support.worker import Worker
 
@@ -18,38 +16,46 @@ MAX_PAYLOAD = 8 * 1024 * 1024
 class Cluster:
     """Servers over one database, and workers: each of the pool `all`, and of one of its own.
 
-    The first one's is `pool1`. What was made in the directory before is used again.
+    The first one's is `pool1`. What was made in the directory before is used again. The engine lets
+    in whom `tailrun nats-config` has told it of.
     """
 
     def __init__(
         self, directory: Path, database_url: str, *, servers: int = 2, workers: int = 3
     ) -> None:
         pair = _certificate(directory / "tls")
-        self._keys: dict[str, str] = {}
+        self._users = directory / "tailrun-users.conf"
+        self.nats = Nats(directory, pair=pair, users=self._users, max_payload=MAX_PAYLOAD)
+        meeting = {"nats_url": self.nats.url, "nats_ca_file": str(pair.certificate)}
         self.servers = [
-            Service(directory / name, database_url, **self._meeting(directory, name, pair))
-            for name in (f"server{number + 1}" for number in range(servers))
+            Service(directory / f"server{number + 1}", database_url, **meeting)
+            for number in range(servers)
         ]
         self.workers = [
             Worker(
                 directory / f"worker{number + 1}",
-                None,
-                worker_pools=",".join(pools),
-                **self._meeting(directory, f"worker{number + 1}", pair, pools),
+                self.nats.url,
+                nats_ca_file=str(pair.certificate),
             )
-            for number, pools in enumerate(
-                [(EVERY_POOL, f"pool{one + 1}") for one in range(workers)]
-            )
+            for number in range(workers)
         ]
-        self.nats = Nats(directory, pair=pair, keys=self._keys, max_payload=MAX_PAYLOAD)
-        for process in (*self.servers, *self.workers):
-            process.set(nats_url=self.nats.url)
 
     async def start(self) -> None:
-        """Start all, the engine first; the first server makes the tables."""
+        """Start all; the first server makes the tables, and lets the workers in."""
+        for server in self.servers:
+            await server.start()
+        for number, worker in enumerate(self.workers):
+            await worker.enrol(self.servers[0], pools=pools_of(number))
+        await self.renew_users()
         await self.nats.start()
-        for process in (*self.servers, *self.workers):
-            await process.start()
+        for worker in self.workers:
+            await worker.start()
+
+    async def renew_users(self, *arguments: str) -> None:
+        """Tell the engine, as it is when it starts, or with `--reload`, whom it is to let in."""
+        said = ("nats-config", "--file", str(self._users), *arguments)
+        code, text = await self.servers[0].refused(*said)
+        assert code == 0, text
 
     async def end(self) -> None:
         """End all, with the runs that are left."""
@@ -58,14 +64,10 @@ class Cluster:
             await process.end_keeper()
         await self.nats.kill()
 
-    def _meeting(
-        self, directory: Path, name: str, pair: Pair, pools: tuple[str, ...] | None = None
-    ) -> dict[str, str]:
-        """Return the settings that let a host in; a server has no pools."""
-        host = _host(directory, name)
-        may = SERVER_MAY if pools is None else worker_may(host.name, pools)
-        self._keys[host.key.public] = may
-        return {"nats_seed_file": str(host.seed_file), "nats_ca_file": str(pair.certificate)}
+
+def pools_of(number: int) -> tuple[str, str]:
+    """Return the pools of a worker, by its number from 0 on."""
+    return (EVERY_POOL, f"pool{number + 1}")
 
 
 @asynccontextmanager
@@ -84,13 +86,3 @@ def _certificate(directory: Path) -> Pair:
     """Return the engine's certificate, which is made anew: it lasts for a day."""
     directory.mkdir(parents=True, exist_ok=True)
     return make_certificate(directory)
-
-
-def _host(directory: Path, name: str) -> Host:
-    """Give a state directory its identity, and that its key."""
-    state = directory / name
-    state.mkdir(mode=0o700, exist_ok=True)
-    identity = state / HOST_FILE
-    if not identity.exists():
-        identity.write_text(f"{uuid.uuid4()}\n", encoding="utf-8")
-    return new_host(directory, identity.read_text(encoding="utf-8").strip())

@@ -1,7 +1,6 @@
 """A real nats-server on a free port of the loopback interface."""
 
 import asyncio
-import base64
 import os
 import shutil
 import signal
@@ -10,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from server.wire import subjects
-from server.wire.keys import SEED, USER, UserKey, checksum
+from server.services.fleet.engine_users import of_server, of_worker
+from server.wire.keys import UserKey
 from tests.support.certificates import Pair
 from tests.support.proxies import PLACES, free_port
 from tests.support.waiting import patience, until
@@ -28,28 +27,16 @@ class Host(NamedTuple):
 def new_host(directory: Path, name: str) -> Host:
     """Return the key of a host, which is made if it has none."""
     seed_file = directory / f"{name}.seed"
-    if seed_file.exists():
-        return Host(name, seed_file, UserKey(seed_file.read_text().strip()))
-    content = bytes([SEED | USER >> 5, (USER & 31) << 3]) + os.urandom(32)
-    seed = base64.b32encode(content + checksum(content)).decode().rstrip("=")
-    seed_file.write_text(f"{seed}\n")
-    seed_file.chmod(0o600)
-    return Host(name, seed_file, UserKey(seed))
+    return Host(name, seed_file, UserKey.make(seed_file))
 
 
-SERVER_MAY = 'permissions: { publish: "tailrun.v1.>", subscribe: "tailrun.v1.>" }'
+SERVER_MAY = of_server()
 """What the engine lets servers do."""
 
 
 def worker_may(host: str, pools: Iterable[str]) -> str:
     """Return what the engine lets a worker do: speak for itself, and hear its pools' bells."""
-    bells = [name for pool in pools for name in (subjects.bell(pool), subjects.bell_of_all(pool))]
-    own = f"{subjects.PREFIX}.w.{host}.>"
-    heard = ", ".join(f'"{name}"' for name in (own, f"{subjects.inbox(host)}.>", *bells))
-    return (
-        f'permissions: {{ publish: "{subjects.PREFIX}.s.{host}.>", subscribe: [{heard}],'
-        " allow_responses: true }"
-    )
+    return of_worker(host, pools)
 
 
 class Nats:
@@ -57,6 +44,7 @@ class Nats:
 
     With a certificate it asks for TLS. With `keys` it lets in those alone; of each it is said on
     which subjects it may publish and which it may listen to, as the engine's configuration has it.
+    With `users` that is a file which `tailrun nats-config` writes.
     """
 
     def __init__(
@@ -65,21 +53,25 @@ class Nats:
         *,
         pair: Pair | None = None,
         keys: Mapping[str, str] | None = None,
+        users: Path | None = None,
         max_payload: int | None = None,
     ) -> None:
+        self.pid_file = directory / "nats.pid"
         self.port = free_port()
         self.url = f"{'nats' if pair is None else 'tls'}://localhost:{self.port}"
         self._file = directory / "nats.conf"
         self._log = directory / "nats.log"
         self._process: asyncio.subprocess.Process | None = None
-        lines = ['host: "127.0.0.1"', f"port: {self.port}"]
+        lines = ['host: "127.0.0.1"', f"port: {self.port}", f'pid_file: "{self.pid_file}"']
+        if users is not None:
+            lines.append(f'include "{users.name}"')
         if pair is not None:
             lines.append(f'tls {{ cert_file: "{pair.certificate}", key_file: "{pair.key}" }}')
         if max_payload is not None:
             lines.append(f"max_payload: {max_payload}")
         if keys is not None:
-            users = [f"{{ nkey: {key}, {may} }}" for key, may in keys.items()]
-            lines.append(f"authorization {{ users: [ {', '.join(users)} ] }}")
+            known = [f"{{ nkey: {key}, {may} }}" for key, may in keys.items()]
+            lines.append(f"authorization {{ users: [ {', '.join(known)} ] }}")
         self._file.write_text("\n".join(lines) + "\n")
 
     def configure(self, configuration: str, port: int, changes: Mapping[str, str]) -> None:
@@ -136,10 +128,11 @@ async def engine(
     *,
     pair: Pair | None = None,
     keys: Mapping[str, str] | None = None,
+    users: Path | None = None,
     max_payload: int | None = None,
 ) -> AsyncIterator[Nats]:
     """Run an engine."""
-    nats = Nats(directory, pair=pair, keys=keys, max_payload=max_payload)
+    nats = Nats(directory, pair=pair, keys=keys, users=users, max_payload=max_payload)
     await nats.start()
     try:
         yield nats

@@ -30,6 +30,8 @@ class Service:
         self._settings = {"port": "0", "state_dir": str(state_dir), **settings}
         if database_url is not None:
             self._settings["database_url"] = database_url
+        if "nats_url" in settings:
+            self.set(nats_url=settings["nats_url"])
         self._process: Process | None = None
         self._log = state_dir.parent / f"{state_dir.name}.log"
         self.address = ""
@@ -55,7 +57,11 @@ class Service:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
 
     def set(self, **settings: str) -> None:
-        """Change settings for the next start."""
+        """Change settings for the next start; servers that meet have one key."""
+        if "nats_url" in settings and "fleet_key_file" not in self._settings:
+            from tests.support.fleet import key_file  # noqa: PLC0415  most tests have no fleet
+
+            self._settings["fleet_key_file"] = str(key_file(self.state_dir.parent))
         self._settings.update(settings)
 
     async def start(self, *prefix: str) -> "Service":

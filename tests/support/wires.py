@@ -10,6 +10,8 @@ from server.services.tasks import cancel_and_wait
 from server.settings.groups import NatsSettings
 from server.wire.address import Address
 from server.wire.connection import Wire
+from server.wire.signing import Signing
+from tests.support.fleet import SERVERS
 from tests.support.nats import Nats, engine
 from tests.support.waiting import patience
 
@@ -28,10 +30,15 @@ async def connect() -> AsyncIterator[Connect]:
     tasks = []
 
     async def connect(
-        url: str, host: str = "host", *, connected: bool = True, **settings: Path
+        url: str,
+        host: str = "host",
+        *,
+        connected: bool = True,
+        signing: Signing | None = SERVERS,
+        **settings: Path,
     ) -> Wire:
         address = Address.of(NatsSettings(url=(url,), **settings))
-        wire = Wire(address, host=host, name=f"tailrun {host}")
+        wire = Wire(address, host=host, name=f"tailrun {host}", signing=signing)
         tasks.append(asyncio.create_task(wire.run()))
         if connected:
             async with patience():

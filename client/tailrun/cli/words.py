@@ -284,6 +284,16 @@ def _near(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _nats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", metavar="FILE", help="where to write it; by default stdout")
+    parser.add_argument(
+        "--reload", metavar="PID_FILE", help="of the nats-server that is to read it anew"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on, and write it whenever it changes"
+    )
+
+
 def _nothing(_parser: argparse.ArgumentParser) -> None:
     pass
 
@@ -316,7 +326,11 @@ SERVERS_WORDS: dict[str, tuple[str, Add]] = {
     "backup": ("back the database up into a file", _backup),
     "restore": ("restore a backup into an empty database", _backup),
     "doctor": ("look at how safe an installation is", _nothing),
-    "worker": ("run what servers have stored for the pools of this host", _nothing),
+    "worker": (
+        "run what servers have stored for this host; `worker enroll URL --token T` lets it in",
+        _nothing,
+    ),
+    "nats-config": ("write whom NATS is to let in: servers, and workers with their rights", _nats),
     "keeper": ("be a keeper that is a service of its own", _keeper),
 }
 """The others, which the server reads itself; here for completion and manual alone."""

@@ -24,6 +24,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.events.events import Events
+from server.services.fleet.enrolments import Enrolments
 from server.services.fleet.losses import Losses
 from server.services.fleet.workers import WorkerService
 from server.services.hooks.hooks import HookService
@@ -87,6 +88,7 @@ MEETS = web.AppKey("meets", bool)
 """Whether there may be other hosts."""
 HOST_OF = web.AppKey[HostOf]("host_of")
 LOSSES = web.AppKey("losses", Losses)
+ENROLMENTS = web.AppKey("enrolments", Enrolments)
 READINESS = web.AppKey("readiness", Readiness)
 
 PRINCIPAL = web.RequestKey("principal", Principal)

@@ -50,6 +50,7 @@ KINDS: Mapping[type[errors.TailrunError], Kind] = {
     errors.HookNotFoundError: Kind(404, "hook-not-found"),
     errors.GrantNotFoundError: Kind(404, "grant-not-found"),
     errors.TargetNotFoundError: Kind(404, "target-not-found"),
+    errors.WorkerNotFoundError: Kind(404, "worker-not-found"),
     errors.ConflictError: Kind(409, "conflict"),
     errors.KeyTakenError: Kind(409, "key-taken"),
     errors.CommandActiveError: Kind(409, "command-active"),

@@ -12,6 +12,9 @@ import string
 import zlib
 
 PREFIX = "tlr_"
+WORKER_PREFIX = "tlw_"
+"""Of a token that enrols a worker, once, and is good for nothing else."""
+
 RANDOM_BYTES = 32
 RANDOM_CHARACTERS = 43
 """The least of base 62 that hold 256 bits."""
@@ -26,9 +29,9 @@ _BASE = len(_ALPHABET)
 _CHARACTERS = frozenset(_ALPHABET)
 
 
-def new_token() -> str:
+def new_token(prefix: str = PREFIX) -> str:
     """Return a new token."""
-    return token_of(secrets.token_bytes(RANDOM_BYTES))
+    return token_of(secrets.token_bytes(RANDOM_BYTES), prefix)
 
 
 def new_value() -> str:
@@ -36,18 +39,18 @@ def new_value() -> str:
     return _written(int.from_bytes(secrets.token_bytes(RANDOM_BYTES), "big"), RANDOM_CHARACTERS)
 
 
-def token_of(random: bytes) -> str:
+def token_of(random: bytes, prefix: str = PREFIX) -> str:
     """Return the token of RANDOM_BYTES bytes."""
     assert len(random) == RANDOM_BYTES
     body = _written(int.from_bytes(random, "big"), RANDOM_CHARACTERS)
-    return f"{PREFIX}{body}{_checksum(body)}"
+    return f"{prefix}{body}{_checksum(body)}"
 
 
-def is_token(text: str) -> bool:
+def is_token(text: str, prefix: str = PREFIX) -> bool:
     """Return whether a text has the form of a token, and its checksum is right."""
-    if len(text) != TOKEN_CHARACTERS or not text.startswith(PREFIX):
+    if len(text) != TOKEN_CHARACTERS or not text.startswith(prefix):
         return False
-    body, checksum = text[len(PREFIX) : -CHECKSUM_CHARACTERS], text[-CHECKSUM_CHARACTERS:]
+    body, checksum = text[len(prefix) : -CHECKSUM_CHARACTERS], text[-CHECKSUM_CHARACTERS:]
     return _CHARACTERS.issuperset(body) and checksum == _checksum(body)
 
 

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 GATHER_SECONDS = 0.2
 """Beats that come within that are one statement."""
 
-MAX_PLACES = 1_000_000
+NOT_ENROLLED = (
+    "The servers know no worker {}. `tailrun worker enroll URL --token TOKEN` enrols it; `tailrun"
+    " workers token` makes a token at a server."
+)
+WAS_REMOVED = (
+    "This worker was removed. It is let in again when it is enrolled anew, with another key: remove"
+    " nats.seed from its state directory, then `tailrun worker enroll URL --token TOKEN`."
+)
 
 
 class Attending:
     """Answers hello and beat.
 
-    What a worker says of its pools and labels is believed, as long as the engine lets it in.
+    What a worker may run is what its enrolment gave it, whatever it says.
     """
 
     def __init__(
@@ -50,19 +57,14 @@ class Attending:
         """Let a worker in.
 
         Raises:
-            ForbiddenError: it was removed.
+            ForbiddenError: it is not enrolled, or was removed.
         """
-        return self._standing(
-            await self._workers.hello(
-                host,
-                name=request.name,
-                version=request.version,
-                pools=request.pools,
-                labels=request.labels,
-                places=min(max(request.places, 0), MAX_PLACES),
-                lease_seconds=self._lease.seconds,
-            )
+        worker = await self._workers.hello(
+            host, version=request.version, lease_seconds=self._lease.seconds
         )
+        if worker is None:
+            raise ForbiddenError(NOT_ENROLLED.format(host))
+        return self._standing(worker)
 
     async def hello_of_server(self, host: str, request: Hello) -> Standing:
         """Let the host inside a server in."""
@@ -97,7 +99,7 @@ class Attending:
 
     def _standing(self, worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
         if worker.state == WorkerState.REMOVED:
-            raise ForbiddenError("This worker was removed.")
+            raise ForbiddenError(WAS_REMOVED)
         return Standing(
             state=WorkerState(worker.state),
             lease_seconds=self._lease.seconds,

@@ -11,7 +11,8 @@ export const ACTS = [
   ...["token.create", "token.revoke", "grant.create", "grant.delete"],
   ...["target.create", "target.change", "target.delete", "target.test"],
   ...["schedule.create", "schedule.change", "schedule.delete", "command.pause", "command.resume"],
-  ...["hook.create", "hook.change", "hook.delete", "run.abandon", "denied"],
+  ...["hook.create", "hook.change", "hook.delete", "run.abandon"],
+  ...["worker.token", "worker.enrol", "worker.change", "worker.remove", "denied"],
 ];
 
 /** @param {string} text @returns {string} */

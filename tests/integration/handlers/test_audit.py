@@ -271,10 +271,14 @@ async def _delete_hook(api: Api) -> Case:
     return "DELETE", await hook(api), None, 204
 
 
-NO_ACTS = {"make_ticket", "make_link", "check_script", "receive_delivery"}
+NO_ACTS = {
+    *("make_ticket", "make_link", "check_script", "receive_delivery"),
+    *("make_worker_token", "enrol_worker", "change_worker", "remove_worker"),
+}
 """What they make is good for a moment, and its use is on record where it is an act.
 
-A delivery is an act of its hook, not of whoever brings it (test_hooks.py)."""
+A delivery is an act of its hook, not of whoever brings it (test_hooks.py); there are workers where
+hosts meet (test_enrolments.py)."""
 
 ACTS = [
     operation

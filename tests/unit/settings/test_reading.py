@@ -93,6 +93,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "nats_seed_file": ("/somewhere", Path("/somewhere")),
     "nats_ca_file": ("/somewhere", Path("/somewhere")),
     "lease_seconds": ("90", 90),
+    "fleet_key_file": ("/somewhere", Path("/somewhere")),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }

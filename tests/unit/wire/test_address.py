@@ -1,6 +1,7 @@
 """Settings that would have scripts run for whoever is on the way are refused by name."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from server.errors import StartupError
 from server.settings.groups import NatsSettings
 from server.wire.address import Address
+from server.wire.enrolment import SEED_FILE, Enrolment
 from server.wire.keys import UserKey
 from tests.support.certificates import make_certificate
+from tests.support.fleet import FLEET
 from tests.support.nats import new_host
 
 # From the documentation of nkeys: a user's seed and the public key that belongs to it.
@@ -29,17 +32,45 @@ def test_another_machine_is_spoken_to_with_tls_alone() -> None:
         Address.of(NatsSettings(url=urls))
 
 
-def test_another_machine_is_spoken_to_with_a_key_alone(tmp_path: Path) -> None:
-    url = ("tls://nats.example.org",)
-    with pytest.raises(StartupError, match=r"TAILRUN_NATS_SEED_FILE is missing"):
-        Address.of(NatsSettings(url=url))
-
-    host = new_host(tmp_path, "host")
-    address = Address.of(NatsSettings(url=url, seed_file=host.seed_file))
+def test_a_host_has_a_key_of_its_own_which_is_made_once(tmp_path: Path) -> None:
+    settings = NatsSettings(url=("tls://nats.example.org",))
+    address = Address.of(settings).keyed(tmp_path)
+    seed = tmp_path / SEED_FILE
 
     assert address.tls is not None
     assert address.key is not None
-    assert address.key.public == host.key.public
+    assert stat.S_IMODE(seed.stat().st_mode) == 0o600
+    again = Address.of(settings).keyed(tmp_path).key
+    assert again is not None
+    assert again.public == address.key.public
+
+    other = tmp_path / "other"
+    UserKey.make(other)
+    named = Address.of(replace(settings, seed_file=other)).keyed(tmp_path)
+    assert named.key is not None
+    assert named.key.public != address.key.public
+
+
+def test_settings_override_where_a_worker_was_told_that_hosts_meet(tmp_path: Path) -> None:
+    pair = make_certificate(tmp_path)
+    enrolment = Enrolment(
+        server="https://runs.example.org",
+        name="w",
+        nats_url=("tls://nats.example.org",),
+        nats_ca=pair.certificate.read_text(),
+        verify_keys=(FLEET.public,),
+    )
+
+    address = Address.of(NatsSettings(), enrolment)
+    assert address.urls == ("tls://nats.example.org",)
+    assert address.tls is not None
+    assert len(address.tls.get_ca_certs()) == 1
+    here = NatsSettings(url=("nats://localhost",))
+    assert Address.of(here, enrolment).urls == ("nats://localhost",)
+    with pytest.raises(StartupError, match=r"tls://"):
+        Address.of(NatsSettings(), replace(enrolment, nats_url=("nats://192.0.2.1",)))
+    with pytest.raises(StartupError, match=r"worker\.json holds no certificates in PEM"):
+        Address.of(NatsSettings(), replace(enrolment, nats_ca="none"))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])

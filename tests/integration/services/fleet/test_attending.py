@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,14 @@ from server.services.fleet.attending import Attending, OwnHost
 from server.services.fleet.lease import Lease
 from server.services.tasks import Tasks
 from server.wire.messages import Beat, Hello, Standing, WorkerState
-from tests.support.workers import silence
+from tests.support.workers import add_worker, silence
 
 HELLO = Hello(name="one", version="1.2", pools=("build",), labels=("os=linux",), places=3)
+"""What the host inside a server says of itself, which counts."""
+
+LIES = Hello(name="two", version="1.2", pools=("prod",), labels=("os=plan9",), places=300)
+"""What a worker says, of which its version counts alone."""
+
 STANDING = Standing(
     state=WorkerState.ACTIVE,
     lease_seconds=30,
@@ -39,8 +45,14 @@ async def tasks() -> AsyncIterator[Tasks]:
     await tasks.cancel()
 
 
+async def let_in(database: Database, *hosts: str) -> None:
+    for host in hosts:
+        await add_worker(database, host, name="one", pools=["build"], labels=["os=linux"], places=3)
+
+
 @pytest.fixture
-def attending(workers: WorkerRepository, tasks: Tasks) -> Attending:
+async def attending(workers: WorkerRepository, tasks: Tasks, database: Database) -> Attending:
+    await let_in(database, "w")
     return Attending(workers, Lease(30), tasks, gather_seconds=0.05)
 
 
@@ -57,7 +69,7 @@ async def set_state(database: Database, state: WorkerState) -> None:
 async def test_a_worker_that_says_hello_has_a_lease(
     attending: Attending, workers: WorkerRepository
 ) -> None:
-    assert await attending.hello("w", HELLO) == STANDING
+    assert await attending.hello("w", LIES) == STANDING
     assert await lease_of(workers) == (30, True)
     [(worker, _)] = await workers.list()
     assert worker.role == "worker"
@@ -66,7 +78,7 @@ async def test_a_worker_that_says_hello_has_a_lease(
 async def test_a_beat_begins_the_lease_anew(
     attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     await silence(database, "w", 31)
     assert await lease_of(workers) == (30, False)
     assert await attending.beat("w", Beat(running=1)) == STANDING
@@ -78,7 +90,7 @@ async def test_a_lease_never_becomes_shorter(
 ) -> None:
     """Its host counts on what it was told, whatever another server is set to."""
     shorter = Attending(workers, Lease(12), tasks, gather_seconds=0)
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     assert (await shorter.beat("w", Beat())).lease_seconds == 12
     assert (await lease_of(workers))[0] == pytest.approx(30, abs=5)
     host = OwnHost("w", shorter)
@@ -102,7 +114,8 @@ async def test_the_host_inside_a_server_is_known_as_workers_are(
 ) -> None:
     host = OwnHost("s", attending)
     assert await host.ask(HELLO) == STANDING
-    [(server, within_lease)] = await workers.list()
+    [server] = [one for one, _ in await workers.list() if one.id == "s"]
+    within_lease = server.lease_until > server.seen_at
     assert (server.id, server.role, server.name, within_lease) == ("s", "server", "one", True)
     await set_state(database, WorkerState.DRAINING)
     assert (await host.ask(HELLO)).state is WorkerState.DRAINING
@@ -112,23 +125,36 @@ async def test_the_host_inside_a_server_is_known_as_workers_are(
     assert (await host.ask(HELLO)).state is WorkerState.ACTIVE  # it has the database
 
 
-async def test_what_a_worker_says_later_counts(
+async def test_of_what_a_worker_says_its_version_counts_alone(
     attending: Attending, workers: WorkerRepository
 ) -> None:
-    await attending.hello("w", HELLO)
     [(first, _)] = await workers.list()
-    await attending.hello("w", Hello(name="two", version="2", places=-1))
+    assert await attending.hello("w", LIES) == STANDING
     [(worker, _)] = await workers.list()
-    assert (worker.name, worker.version, worker.pools, worker.places) == ("two", "2", (), 0)
-    assert worker.first_seen_at == first.first_seen_at
+    assert worker == replace(
+        first, version="1.2", seen_at=worker.seen_at, lease_until=worker.lease_until
+    )
+
+
+async def test_a_worker_that_is_not_enrolled_is_told_how_it_is(
+    attending: Attending, workers: WorkerRepository
+) -> None:
+    before = await workers.list()
+    with pytest.raises(ForbiddenError, match=r"no worker stranger\. `tailrun worker enroll URL"):
+        await attending.hello("stranger", HELLO)
+    assert await workers.list() == before
 
 
 async def test_beats_that_come_together_are_one_statement(
-    attending: Attending, workers: WorkerRepository, monkeypatch: pytest.MonkeyPatch
+    attending: Attending,
+    workers: WorkerRepository,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hosts = [f"w{number}" for number in range(50)]
+    await let_in(database, *hosts)
     for host in hosts:
-        await attending.hello(host, HELLO)
+        await attending.hello(host, LIES)
     asked: list[Any] = []
     beat = workers.beat
 
@@ -145,7 +171,7 @@ async def test_beats_that_come_together_are_one_statement(
 
 
 async def test_a_beat_of_nobody_known_is_told_so_and_harms_no_other(attending: Attending) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     known, unknown = await asyncio.gather(
         attending.beat("w", Beat()), attending.beat("x", Beat()), return_exceptions=True
     )
@@ -156,7 +182,7 @@ async def test_a_beat_of_nobody_known_is_told_so_and_harms_no_other(attending: A
 async def test_a_removed_worker_is_not_let_in_again(
     attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     await silence(database, "w", 29)
     await set_state(database, WorkerState.REMOVED)
     [(before, _)] = await workers.list()
@@ -165,13 +191,13 @@ async def test_a_removed_worker_is_not_let_in_again(
     [(after, _)] = await workers.list()
     assert after == before  # its lease is not prolonged
     with pytest.raises(ForbiddenError):
-        await attending.hello("w", HELLO)
+        await attending.hello("w", LIES)
 
 
 async def test_a_draining_worker_keeps_its_lease(
     attending: Attending, workers: WorkerRepository, database: Database
 ) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     await set_state(database, WorkerState.DRAINING)
     await silence(database, "w", 31)
     assert (await attending.beat("w", Beat())).state is WorkerState.DRAINING
@@ -181,7 +207,7 @@ async def test_a_draining_worker_keeps_its_lease(
 async def test_a_beat_that_cannot_be_stored_is_not_answered_as_if_it_were(
     attending: Attending, database: Database
 ) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     await database.close()
     found = await asyncio.gather(
         *(attending.beat("w", Beat()) for _ in range(2)), return_exceptions=True
@@ -190,7 +216,7 @@ async def test_a_beat_that_cannot_be_stored_is_not_answered_as_if_it_were(
 
 
 async def test_who_breaks_off_its_beat_breaks_off_no_other(attending: Attending) -> None:
-    await attending.hello("w", HELLO)
+    await attending.hello("w", LIES)
     first = asyncio.create_task(attending.beat("w", Beat()))
     second = asyncio.create_task(attending.beat("w", Beat()))
     await asyncio.sleep(0)

@@ -32,6 +32,7 @@ from tests.integration.services.running.harness import HOST, Site, a_site
 from tests.support.nats import Nats
 from tests.support.waiting import patience, until
 from tests.support.wires import Connect
+from tests.support.workers import add_worker
 
 GATED = "while ! [ -e {gate} ]; do sleep 0.02; done"
 
@@ -234,6 +235,8 @@ async def test_a_stop_of_a_worker_that_is_away_is_told_when_it_is_back(
     assert view.run.state is RunState.LOST
     attending = Attending(WorkerRepository(database), Lease(30), pair.tasks, gather_seconds=0)
     hello = Hello(name="one", version="1")
+    for host in (HOST, "other"):
+        await add_worker(database, host)
     assert (await attending.hello(HOST, hello)).stops == ()
     view = await pair.hosts.stop(await pair.stored(live), signal="SIGINT", grace_seconds=7)
     assert view.stopping

@@ -46,7 +46,10 @@ def test_a_path_that_names_a_command_or_a_run_asks_in_its_group() -> None:
     assert things["/api/v1/runs/"] is None
     # The id of a thing is in no path that forgets its group; these are of no group.
     target = "/api/v1/notification-targets/{id}"
-    of_none = {"/api/v1/tokens/{id}", "/api/v1/grants/{id}", target, f"{target}/test"}
+    of_none = {
+        *("/api/v1/tokens/{id}", "/api/v1/grants/{id}", "/api/v1/workers/{id}"),
+        *(target, f"{target}/test"),
+    }
     for path, thing in things.items():
         assert (thing is not None) == ("{id}" in path and path.rstrip("/") not in of_none), path
 
@@ -58,9 +61,10 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         for route, rule in app[RULES].items()
         if route.resource is not None and rule.right is Right.PUBLIC
     }
-    # To sign in, for which one has a link's ticket, and out; and what is signed for a hook.
+    # To sign in, for which one has a link's ticket, and out; what is signed for a hook; and to be
+    # enrolled, for which a worker has a token.
     changing = {path for method, path in public if method not in {"GET", "HEAD"}}
-    assert changing == {"/api/v1/session", "/api/v1/hooks/{id}"}
+    assert changing == {"/api/v1/session", "/api/v1/hooks/{id}", "/api/v1/workers/enroll"}
     assert {path for _, path in public} == {
         "",
         "/api/v1/hooks/{id}",
@@ -68,6 +72,7 @@ def test_what_is_public_is_what_nobody_can_do_harm_with() -> None:
         "/api/v1/session",
         "/api/v1/session/oidc",
         "/api/v1/session/oidc/callback",
+        "/api/v1/workers/enroll",
         "/docs/{name}.md",
         "/healthz",
         "/readyz",

@@ -1,0 +1,5 @@
+DROP TABLE IF EXISTS fleet_keys;
+DROP TABLE IF EXISTS workers_tokens;
+ALTER TABLE workers DROP COLUMN IF EXISTS enrolled_by;
+ALTER TABLE workers DROP COLUMN IF EXISTS enrolled_at;
+ALTER TABLE workers DROP COLUMN IF EXISTS public_key;
