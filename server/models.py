@@ -243,6 +243,9 @@ class Advance:
     It takes effect only if the run still stands at `from_offset` and `epoch` (compare and
     append). `preview` is the text to add to `commands_info.output`. `start_time`, when set, is
     the moment the run's process started (the run becomes `running`); `end`, when set, ends it.
+
+    A `late` one is of a run that was given up while its host was away, and takes effect only there:
+    it adds output, and neither start nor end.
     """
 
     run_id: UUID
@@ -254,8 +257,10 @@ class Advance:
     preview: str = ""
     start_time: datetime | None = None
     end: RunEnd | None = None
+    late: bool = False
 
     def __post_init__(self) -> None:
+        assert not self.late or (self.start_time is None and self.end is None), "it has ended"
         assert self.from_offset <= self.to_offset, "an archive does not shrink"
         ends = [self.from_offset, *(chunk.end for chunk in self.chunks)]
         if self.chunks:
@@ -265,12 +270,13 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run's archive stands."""
+    """Where a run's archive stands; `given_up`: it ended as lost while its host was away."""
 
     epoch: int
     output_bytes: int
     output_lines: int
     state: RunState
+    given_up: bool = False
 
     def applied_to(self, run: Run) -> Run:
         """Return the run with this epoch and these lengths."""

@@ -31,10 +31,14 @@ END_TYPES = {
     "reason": "text",
 }
 END_RECORD = ", ".join(f"{name} {END_TYPES[name]}" for name in END_FIELDS)
-END_MOVES = ", ".join(f"{name} = a.{name}" for name in END_FIELDS if name != "state")
+END_MOVES = ", ".join(
+    f"{name} = CASE WHEN a.late THEN r.{name} ELSE a.{name} END"
+    for name in END_FIELDS
+    if name != "state"
+)
 
 BYTES = ("data", "marks")
-ADVANCE_FIELDS = ("run_id", "epoch", "from_offset", "to_offset", "to_lines", "start_time")
+ADVANCE_FIELDS = ("run_id", "epoch", "from_offset", "to_offset", "to_lines", "start_time", "late")
 CHUNK_FIELDS = tuple(entry.name for entry in fields(Chunk) if entry.name not in BYTES)
 
 # Compare and append. `in_time` fails where the server takes this up too late. `held` locks the
@@ -48,7 +52,7 @@ APPEND = f"""
     ), advance AS (
         SELECT a.* FROM in_time, json_to_recordset(%(advances)s::json) AS a (
             run_id uuid, epoch int, from_offset bigint, to_offset bigint, to_lines bigint,
-            preview text, start_time timestamptz, host text, {END_RECORD}
+            preview text, start_time timestamptz, late boolean, host text, {END_RECORD}
         )
     ), held AS (
         SELECT r.id FROM commands_info r JOIN advance a ON r.id = a.run_id
@@ -66,7 +70,9 @@ APPEND = f"""
             secrets = CASE WHEN a.state IS NULL THEN secrets ELSE {KEPT_SECRETS} END
         FROM held JOIN advance a ON a.run_id = held.id
         WHERE r.id = held.id AND r.epoch = a.epoch AND r.output_bytes = a.from_offset
-            AND r.state IN ('queued', 'running') AND (a.host IS NULL OR r.host = a.host)
+            AND CASE WHEN a.late THEN r.given_up_at IS NOT NULL
+                ELSE r.state IN ('queued', 'running') END
+            AND (a.host IS NULL OR r.host = a.host)
         RETURNING r.id
     ), chunk AS (
         SELECT * FROM ROWS FROM (
@@ -135,11 +141,11 @@ class OutputRepository:
     ) -> set[UUID]:
         """Move runs on by compare and append; return those that moved.
 
-        All of it is one statement. A run moves only if it is active and stands at its
-        advance's epoch and offset; then its chunks, its preview and its end are stored with the
-        move, else nothing of it. A batch may hold one advance of a run, and is sent as one
-        message: bound it (4 MiB of output are well). With `hosts`, by runs, it moves only if it is
-        its host's: who asks for others is not believed.
+        All of it is one statement. A run moves only if it is active, or for a late advance was
+        given up, and stands at its advance's epoch and offset; then its chunks, its preview and its
+        end are stored with the move, else nothing of it. A batch may hold one advance of a run, and
+        is sent as one message: bound it (4 MiB of output are well). With `hosts`, by runs, it moves
+        only if it is its host's: who asks for others is not believed.
 
         Raises:
             DatabaseRefusedError: nothing was done, mostly for what one of the rows holds.

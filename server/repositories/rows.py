@@ -84,7 +84,7 @@ LAST_RUN = """
 CHUNK_COLUMNS = _columns(Chunk, "commands_info_output")
 CHUNK_COLUMNS_WITHOUT_DATA = _columns(Chunk, "commands_info_output", data="''::bytea")
 
-POSITION_COLUMNS = f"r.id, {_columns(Position, 'r')}"
+POSITION_COLUMNS = f"r.id, {_columns(Position, 'r', given_up='r.given_up_at IS NOT NULL')}"
 
 END_FIELDS = tuple(entry.name for entry in fields(RunEnd))
 """The columns of a run's end; `end_parameters` has a value for each."""

@@ -80,9 +80,11 @@ class Archiver:
         self._bell = asyncio.Event()
         self._wakes_at = math.inf
 
-    async def follow(self, live: FollowedRun, log: RunLog, end_of: EndOf) -> Followed:
-        """Archive a run to its end, or until it is ours no more."""
-        cursor = self._cursors[live.run.id] = ArchiveCursor(live, log, end_of)
+    async def follow(
+        self, live: FollowedRun, log: RunLog, end_of: EndOf, *, late: bool = False
+    ) -> Followed:
+        """Archive a run to its end, or until it is ours no more; `late`: it was given up."""
+        cursor = self._cursors[live.run.id] = ArchiveCursor(live, log, end_of, late=late)
         schedule = partial(self._schedule, cursor)
         log.listeners.add(schedule)
         try:

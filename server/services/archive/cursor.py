@@ -15,9 +15,13 @@ class ArchiveCursor:
 
     `due_at` is when its next step is to be taken, by the event loop's clock; while it is
     `postponed` it takes none; `followed` has a result once nothing is to be archived any more.
+    A `late` one adds what a run wrote that was given up.
     """
 
-    def __init__(self, live: FollowedRun, log: RunLog, end_of: EndOf) -> None:
+    def __init__(
+        self, live: FollowedRun, log: RunLog, end_of: EndOf, *, late: bool = False
+    ) -> None:
+        self._late = late
         self.live = live
         self.log = log
         self.offset = live.run.output_bytes
@@ -26,7 +30,7 @@ class ArchiveCursor:
         self.postponed = False
         self.followed: asyncio.Future[Followed] = asyncio.get_running_loop().create_future()
         self._end_of = end_of
-        self._start_stored = False
+        self._start_stored = late
 
     @property
     def new_bytes(self) -> int:
@@ -67,7 +71,8 @@ class ArchiveCursor:
             chunks=chunks,
             preview=await packing.preview(log, start, to_offset, ended=ended),
             start_time=None if self._start_stored or before is not None else live.run.start_time,
-            end=self._end_of(to_offset, None) if ended else None,
+            end=self._end_of(to_offset, None) if ended and not self._late else None,
+            late=self._late,
         )
 
     def _last_step_without_output(self, fault: str) -> Advance:
@@ -78,7 +83,8 @@ class ArchiveCursor:
             from_offset=self.offset,
             to_offset=self.offset,
             to_lines=self.lines,
-            end=self._end_of(self.offset, fault),
+            end=None if self._late else self._end_of(self.offset, fault),
+            late=self._late,
         )
 
     def move(self, step: Advance) -> None:
@@ -88,6 +94,8 @@ class ArchiveCursor:
         if step.end is not None:
             self.live.mark_ended(step.end)
             self.finish(Followed.ENDED)
+        elif step.late and self._has_all(step):
+            self.finish(Followed.ENDED_ELSEWHERE)
 
     def resync(self, step: Advance, position: Position | None) -> None:
         """Go to where the run's row stands, which a step did not move.
@@ -98,6 +106,9 @@ class ArchiveCursor:
         if position is None:
             self.finish(Followed.DELETED)
             return
+        if position.given_up and position.epoch == step.epoch:
+            self._resync_late(step, position)
+            return
         if position.epoch != step.epoch or (position.state.final and not self.log.ended):
             ended = position.state.final
             self.finish(Followed.ENDED_ELSEWHERE if ended else Followed.TAKEN)
@@ -106,6 +117,20 @@ class ArchiveCursor:
         if position.state.final:
             self.live.mark_ended(step.end or self._end_of(self.offset, None))
             self.finish(Followed.ENDED)
+
+    def _resync_late(self, step: Advance, position: Position) -> None:
+        """Go on with a run that was given up: what it wrote is added when it is late."""
+        if not step.late:
+            self.finish(Followed.GIVEN_UP)
+        elif position.output_bytes == step.from_offset < step.to_offset:
+            self.finish(Followed.ENDED_ELSEWHERE)  # a server of before does not know of it
+        else:
+            self._go_to(position.output_bytes, position.output_lines)
+
+    def _has_all(self, step: Advance) -> bool:
+        """Whether nothing is left to be stored after a step of a run that was given up."""
+        given_up = self.live.given_up and self.live.fault is not None
+        return self.log.ended and (step.to_offset >= self.log.size or given_up)
 
     def _go_to(self, offset: int, lines: int) -> None:
         self._start_stored = True

@@ -29,4 +29,5 @@ class Followed(Enum):
     ENDED = "the run has ended, and all of it is stored"
     TAKEN = "another server owns the run now"
     ENDED_ELSEWHERE = "somebody else has ended it in the database"
+    GIVEN_UP = "it was given up while this host was away"
     DELETED = "its row was deleted"

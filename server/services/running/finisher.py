@@ -130,7 +130,7 @@ class Finisher:
             return
         self._active.remove(live)  # its place is free, and the next of the queue is started
         self._faults.forget(live)
-        if live.run.state.final:
+        if live.run.state.final and live.lost is None:  # else whoever gave it up has counted it
             self._metrics.runs_ended.labels(live.run.state).inc()
             about = {"run": live.run.id, "state": live.run.state, "exitcode": live.run.exitcode}
             logger.info("run ended", extra=about)

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
+from server.errors import DatabaseUnavailableError, RunNotFoundError
 from server.keeper import processes
 from server.keeper.client import KeeperClient
 from server.keeper.failpoints import failpoint
 from server.keeper.protocol import KeeperError
 from server.keeper.spool import Spool
-from server.models import RunEnd
+from server.models import Run, RunEnd
 from server.output.log import RunLog
 from server.output.watch import Watch
 from server.services.archive.archiver import Archiver
@@ -34,6 +35,9 @@ STOP_AGAIN_SECONDS = 1.0
 
 KEPT_RETRY_SECONDS = 1.0
 """Between two questions whether the keeper still has a run whose output is gone."""
+
+LEDGER_RETRY_SECONDS = 1.0
+"""Between two questions how a run is stored that somebody else has ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -160,15 +164,21 @@ class Follower:
             missing = outcome.OUTPUT_CUT if fault is None and log.damaged else fault
             return outcome.archived(offset, missing, lambda: self._finisher.end_of(live.run))
 
-        async def archive() -> Followed:
+        async def archive(*, late: bool = False) -> Followed:
             failpoint("run.followed")
-            return await self._archiver.follow(live, log, end_of)
+            return await self._archiver.follow(live, log, end_of, late=late)
 
         postpone = partial(self._faults.postpone, live, "it cannot be followed now")
         try:
             result = await retry(archive, postpone)
+            if result is Followed.GIVEN_UP:
+                if (stored := await self._stored(live)) is not None:
+                    live.mark_lost(stored)
+                await self._end_processes(live, log, result)
+                # Viewers may have seen it: it is kept, though the run stays lost.
+                result = await retry(partial(archive, late=True), postpone)
             if result in {Followed.DELETED, Followed.ENDED_ELSEWHERE}:
-                await self._stop_without_row(live, log, result)
+                await self._end_without_row(live, log, result)
         finally:
             # First of all the place: to close the log may fail, and the next run waits for it.
             self._finisher.forget(live)
@@ -178,9 +188,19 @@ class Follower:
         if live.run.state.final:
             await self._finisher.remove_spool(live)
 
-    async def _stop_without_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
-        """Stop a run whose row is gone or was ended by somebody else: nobody could see it run."""
-        logger.warning("run is stopped: %s", result.value, extra={"run": live.run.id})
+    async def _end_without_row(self, live: LiveRun, log: RunLog, result: Followed) -> None:
+        """End a run whose row is gone or was ended by somebody else: nobody could see it run."""
+        await self._end_processes(live, log, result)
+        if result is Followed.ENDED_ELSEWHERE:
+            stored = await self._stored(live)
+            if stored is not None and stored.end_time is not None:
+                live.mark_ended(outcome.stored_end(stored))
+
+    async def _end_processes(self, live: LiveRun, log: RunLog, why: Followed) -> None:
+        """Stop a run until its output has ended; one that has ended by itself is left so."""
+        if log.ended:
+            return
+        logger.warning("run is stopped: %s", why.value, extra={"run": live.run.id})
         live.mark_stopping()
         while not log.ended:
             with suppress(KeeperError):  # there is another keeper in a moment
@@ -190,10 +210,18 @@ class Follower:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_AGAIN_SECONDS):
                     await log.grown(sys.maxsize)
-        if result is Followed.ENDED_ELSEWHERE:
-            stored = await self._ledger.get(live.run.id)
-            if stored.end_time is not None:
-                live.mark_ended(outcome.stored_end(stored))
+
+    async def _stored(self, live: LiveRun) -> Run | None:
+        """Return a run as it is stored, however long the ledger is away; None: it was deleted."""
+
+        def pause_after(error: Exception) -> float:
+            if not isinstance(error, DatabaseUnavailableError):
+                raise error
+            return LEDGER_RETRY_SECONDS
+
+        with suppress(RunNotFoundError):
+            return await retry(partial(self._ledger.get, live.run.id), pause_after)
+        return None
 
     async def _keep_open(self, run_id: UUID, log: RunLog) -> None:
         """Refresh the log of a run that is not ours until it ends, then close it."""

@@ -69,7 +69,9 @@ class LiveRun:
     process group got SIGSTOP and no SIGCONT since. `fault` says what fails for it while it is
     postponed, after so many `attempts`; `given_up`: it was asked to end meanwhile. `waits` says
     what it waits for aside; `obstacle` is that of the queue. `replaced_by` is the run that it is
-    stopped for. `changes` counts its changes, and `on_change` is called at each.
+    stopped for. `lost` is the run as it is stored, if it was given up while its host was away: so
+    it is seen, though it may go on here for a moment. `changes` counts its changes, and `on_change`
+    is called at each.
     """
 
     def __init__(self, run: Run) -> None:
@@ -83,6 +85,7 @@ class LiveRun:
         self.waits: str | None = None
         self.replaced_by: UUID | None = None
         self.obstacle = Obstacle()
+        self.lost: Run | None = None
         self.changes = 0
         self.on_change: Callable[[LiveRun], None] = _nobody
         self._change = asyncio.Event()
@@ -92,6 +95,8 @@ class LiveRun:
     def view(self) -> RunView:
         """The run as users see it now."""
         size = self.run.output_bytes if self.log is None else self.log.size
+        if self.lost is not None:
+            return RunView(self.lost, stopping=False, paused=False, output_bytes=size)
         run = self.run
         if self.fault is not None and not run.state.final:
             run = replace(run, reason=self.fault)
@@ -161,6 +166,11 @@ class LiveRun:
         """Record how far the run's archive reaches."""
         # Nobody is notified: viewers follow the log, and would be woken by each flush.
         self.run = replace(self.run, output_bytes=output_bytes, output_lines=output_lines)
+
+    def mark_lost(self, stored: Run) -> None:
+        """Record that the run was given up while its host was away."""
+        self.lost = stored
+        self._notify()
 
     def mark_ended(self, end: RunEnd) -> None:
         """Record that the run's end is stored."""

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.errors import DatabaseRefusedError, DatabaseUnavailableError
+from server.errors import DatabaseRefusedError, DatabaseUnavailableError, RunNotFoundError
 from server.keeper.failpoints import failpoint
 from server.keeper.spool import Spool
 from server.models import Position, Run, RunState
@@ -99,13 +101,15 @@ class Recovery:
         # One without a position was refused, or another server has taken it over meanwhile.
         ours = [positions[run.id].applied_to(run) for run in stored if run.id in positions]
         marks = await self._marks(ledger, ours)
-        await self._sweep_orphans(ledger, stored)
+        late = await self._sweep_orphans(ledger, stored)
         # The last question to the database was asked: if it goes away now, all runs are recovered,
         # and before, none. A run that was recovered twice would be followed twice.
         for run in sorted(ours, key=lambda run: (run.created_at, run.id)):
             self._resume(self._live(run), marks.get(run.id, ()))
         for run, error in refused:
             self._take_over_later(self._live(run), error)
+        for run in late:
+            self._add_late(run)
         for live in self._shown.values():
             self._follower.abandon(live)
         self._shown.clear()
@@ -136,8 +140,12 @@ class Recovery:
                     self._faults.report(run.id, "its times cannot be read", error)
         return marks
 
-    async def _sweep_orphans(self, ledger: Ledger, stored: Collection[Run]) -> None:
-        """Remove the spools of runs that are stored as finished, and keep all others."""
+    async def _sweep_orphans(self, ledger: Ledger, stored: Collection[Run]) -> Sequence[Run]:
+        """Remove the spools of runs that are stored as finished, and keep all others.
+
+        Returns those that were given up, whose spools may have what is not stored yet.
+        """
+        late: list[Run] = []
         orphans = set(self._spool.run_ids()) - {str(run.id) for run in stored}
         positions = await ledger.positions([UUID(run_id) for run_id in orphans])
         for run_id in orphans:
@@ -146,6 +154,11 @@ class Recovery:
                 # It was deleted; or this is another database, or an older copy, and the spool is
                 # all that there is of the run. Only the operator knows.
                 logger.warning(UNKNOWN_SPOOL, extra={"run": run_id})
+            elif position.given_up and (run := await _found(ledger, run_id)) is not None:
+                if run.host == self._host:
+                    late.append(run)
+                else:
+                    logger.warning(FOREIGN_SPOOL, extra={"run": run_id})
             elif not position.state.final:
                 logger.warning(FOREIGN_SPOOL, extra={"run": run_id})
             else:
@@ -153,6 +166,13 @@ class Recovery:
                     await self._care.remove(run_id)
                 except Exception as error:
                     self._faults.report(UUID(run_id), "its spool is not removed", error)
+        return late
+
+    def _add_late(self, stored: Run) -> None:
+        """End a run here that was given up meanwhile, and add what it has written to its output."""
+        live = self._live(replace(stored, state=RunState.RUNNING, end_time=None, reason=None))
+        live.mark_lost(stored)
+        self._follower.adopt(live)
 
     def _live(self, run: Run) -> LiveRun:
         """Return the run as it is shown already, with what the database knows of it; or anew."""
@@ -195,3 +215,10 @@ class Recovery:
             self._run_tasks.start(live, "take over", take_over())
 
         self._run_tasks.start_again(live, "its row cannot be written now", error, again)
+
+
+async def _found(ledger: Ledger, run_id: str) -> Run | None:
+    """Return a run; None: it was deleted meanwhile."""
+    with suppress(RunNotFoundError):
+        return await ledger.get(UUID(run_id))
+    return None

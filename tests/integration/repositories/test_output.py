@@ -16,10 +16,12 @@ from server.errors import DatabaseUnavailableError
 from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
+from server.repositories.losses import LossRepository
 from server.repositories.output import OutputRepository
 from server.repositories.runs import RunRepository
 from tests.support.access import BY
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_waits
+from tests.support.workers import add_worker, silence
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 FAILED = RunEnd(RunState.FAILED, NOW, exitcode=7, reason="it's %s\\ ä")
@@ -149,6 +151,43 @@ async def test_a_finished_run_moves_no_more(outputs: OutputRepository, run: Run)
     empty = replace(step(run.id, 1, 3, 0), end=FAILED)
     assert await outputs.append([empty]) == set()
     assert await content(outputs, run.id) == b"abc"
+
+
+async def test_a_run_that_was_given_up_gets_its_late_output_and_stays_as_it_ended(
+    outputs: OutputRepository, runs: RunRepository, run: Run, database: Database
+) -> None:
+    """Of its own host, in its own epoch, from where it stands; and no other run does."""
+    assert await outputs.append([step(run.id, 1, 0, 0, b"one\n")]) == {run.id}
+    late = replace(step(run.id, 1, 4, 1, b"two\n"), late=True)
+    assert await outputs.append([late]) == set()  # it has not ended yet
+    await add_worker(database, "here")
+    await silence(database, "here", 3600)
+    given_up = await LossRepository(database).abandon(run.id, by=BY)
+    assert given_up is not None
+    assert (await outputs.positions([run.id]))[run.id].given_up
+    for wrong in (
+        replace(late, late=False),
+        replace(late, late=False, end=FAILED),
+        replace(late, epoch=2),
+        moved(late, -1),
+    ):
+        assert await outputs.append([wrong]) == set()
+    assert await outputs.append([late], hosts={run.id: "another"}) == set()
+    assert await outputs.append([late], hosts={run.id: "here"}) == {run.id}
+    assert await outputs.append([late]) == set()
+    assert await content(outputs, run.id) == b"one\ntwo\n"
+    assert await runs.get(run.id) == replace(given_up, output_bytes=8, output_lines=2)
+    assert await database.fetch_one(PREVIEW, {"id": run.id}) == ("one\ntwo\n",)
+
+
+async def test_a_run_that_its_own_host_has_lost_gets_nothing_more(
+    outputs: OutputRepository, run: Run
+) -> None:
+    lost = RunEnd(RunState.LOST, NOW, reason="its output is not stored")
+    assert await outputs.append([replace(step(run.id, 1, 0, 0, b"x"), end=lost)]) == {run.id}
+    late = replace(step(run.id, 1, 1, 0, b"y"), late=True)
+    assert await outputs.append([late]) == set()
+    assert not (await outputs.positions([run.id]))[run.id].given_up
 
 
 async def test_an_empty_batch_asks_nothing_of_the_database() -> None:
