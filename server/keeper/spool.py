@@ -127,19 +127,17 @@ class Spool:
             OSError: it could not be made; or, where its directory is there, not all of it.
         """
         directory = self.directory(run_id)
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self._make(directory)
+            _below(self.root, lambda: self._make(directory))
         except FileExistsError:
             return False
         mode = closed_mode(directory, 0o600)
         _write(directory / OUTPUT, b"", mode)
         os.mkfifo(directory / PIPE, mode)
         _keep_free(directory / EXIT_SPACE, mode)
-        self._works.mkdir(mode=0o700, exist_ok=True)
         work = self.work(run_id)
         try:
-            work.mkdir(mode=0o700)
+            _below(self._works, lambda: work.mkdir(mode=0o700))
         except FileExistsError:
             # It is none of this run's: a run has a spool before it has a work directory.
             self.trash.take(work)
@@ -177,8 +175,10 @@ class Spool:
         Raises:
             OSError: it cannot be made; or, as FileNotFoundError, there is no spool at all any more.
         """
-        with suppress(FileExistsError):
-            self._make(self.directory(run_id))
+        directory = self.directory(run_id)
+        if not _is_directory(directory):  # to try to make it costs more
+            with suppress(FileExistsError):
+                self._make(directory)
 
     def put_aside(self, run_id: str) -> None:
         """Put a run's spool into the trash, to begin a new one.
@@ -291,7 +291,7 @@ class Spool:
         try:
             directory.mkdir(mode=closed_mode(self.root, 0o700))
         except FileExistsError:
-            if stat.S_ISDIR(directory.lstat().st_mode):
+            if _is_directory(directory):
                 raise
             self.trash.take(directory)
             directory.mkdir(mode=closed_mode(self.root, 0o700))
@@ -304,6 +304,22 @@ def read_exit(directory: Path) -> ExitRecord | None:
         OSError: it cannot be read now, for a reason that passes.
     """
     return records.exit_record(read_object(directory / EXIT_RECORD))
+
+
+def _below(parent: Path, make: Callable[[], None]) -> None:
+    """Make something in a directory, and that one if it is not there: mostly it is."""
+    try:
+        make()
+    except FileNotFoundError:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make()
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _run_ids(directory: Path) -> list[str]:
