@@ -31,9 +31,11 @@ class Servers:
     def __init__(self, *answers: Standing | TailrunError) -> None:
         self.answers = [*answers]
         self.asked: list[object] = []
+        self.asked_at: list[float] = []
 
     async def ask(self, request: object) -> Standing:
         self.asked.append(request)
+        self.asked_at.append(boottime())
         await asyncio.sleep(0)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         if isinstance(answer, TailrunError):
@@ -132,12 +134,14 @@ async def test_a_lease_that_is_over_lets_it_claim_no_more() -> None:
 
 
 async def test_its_lease_counts_from_before_it_was_asked_for_and_since_its_last_break() -> None:
-    worker = Worker(Servers(STANDING))
+    worker = Worker(servers := Servers(STANDING))
     before = boottime()
     await worker.attendance.hello()
     await beating(worker, lambda: len(worker.leases) > 3)
     assert {since for since, _ in worker.leases} == {worker.leases[0][0]}
-    assert before <= worker.leases[0][0] <= boottime()
+    assert before <= worker.leases[0][0] <= servers.asked_at[0]
+    for (_, end), asked_at in zip(worker.leases, servers.asked_at, strict=False):
+        assert end <= asked_at + STANDING.lease_seconds
     assert worker.leases[0][1] == worker.leases[0][0] + STANDING.lease_seconds
     assert worker.leases == sorted(worker.leases)
 
