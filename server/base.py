@@ -92,7 +92,7 @@ async def open_base(
     roll = _roll(meeting, stored, ground)
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
-    events = _events(ground, stored, hosts, commands, meets=meeting is not None)
+    events = _events(ground, stored, hosts, commands, meeting)
     unclaimed.on_ended = events.run_told
     ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
@@ -261,13 +261,21 @@ def _starts(
 
 
 def _events(
-    ground: Ground, stored: Stored, hosts: Hosts, commands: CommandRepository, *, meets: bool
+    ground: Ground,
+    stored: Stored,
+    hosts: Hosts,
+    commands: CommandRepository,
+    meeting: "Meeting | None",
 ) -> Events:
     """Have changes of runs, commands and workers told to those who listen."""
     elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
-    fleet = WorkerRepository(stored.database).state_of_all if meets else None
+    fleet = WorkerRepository(stored.database).state_of_all if meeting else None
     events = Events(hosts, Labels(commands.labels), elsewhere, fleet)
     ground.tasks.start(events.run(), "events")
+    if meeting is not None:
+        from server.meeting import tell_of_changes  # noqa: PLC0415
+
+        tell_of_changes(meeting, ground, stored, hosts, events)
     return events
 
 

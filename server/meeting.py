@@ -2,6 +2,8 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from server.core import Core, Ground
 from server.database import Stored, facts_of
@@ -10,16 +12,19 @@ from server.repositories.claims import ClaimRepository
 from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
+from server.services.events.events import Events
 from server.services.fleet.attending import Attending, OwnHost
 from server.services.fleet.enrolments import Terms
 from server.services.fleet.fleet_key import OwnKey
 from server.services.fleet.hands import Hands
 from server.services.fleet.lease import Lease
 from server.services.fleet.ringing import Ringing
+from server.services.fleet.telling import Telling
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.remote import RemoteHosts
 from server.services.ledger.sql import SqlLedger
 from server.services.running.leasing import Leasing
+from server.services.running.live import RunView
 from server.services.tasks import cancel_and_wait, retry
 from server.services.worker.answers import Answers
 from server.services.worker.attendance import Attendance
@@ -152,3 +157,16 @@ def with_others(
     known = WorkerRepository(stored.database)
     host, tasks = ground.state.host, ground.tasks
     return RemoteHosts(host, own, meeting.workers, known, stored.runs, chunks, tasks)
+
+
+def tell_of_changes(
+    meeting: Meeting, ground: Ground, stored: Stored, hosts: Hosts, events: Events
+) -> None:
+    """Have those who listen here told of runs that change elsewhere, and other servers of ours."""
+
+    async def look(run_id: UUID) -> RunView:
+        return hosts.view(await stored.claims.look(run_id))
+
+    telling = Telling(meeting.wire, ground.state.host, partial(events.look_at, look=look))
+    meeting.hands.on_changed, events.on_changed = telling.tell_all, telling.tell
+    ground.tasks.start(telling.run(), "changes of runs")

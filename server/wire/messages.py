@@ -153,6 +153,14 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A server tells the others which runs have changed; none: it is not known which."""
+
+    host: str
+    runs: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
     """A worker asks for the runs that it owns, in the order of their ids, those behind `after`."""
 

@@ -4,6 +4,7 @@
     tailrun.v1.w.<host>.<word>   a server asks a worker
     tailrun.v1.bell.<pool>       a run waits in a pool; one worker that has places wakes
     tailrun.v1.bells.<pool>      the same, for all of them: not each may have the labels
+    tailrun.v1.changed           a server tells the others which runs have changed
     tailrun.v1.inbox.<host>.…    answers to what a host has asked, which no other worker may read
 
 Whatever a host or a pool is called, it is one token: all but letters, digits, `-` and `_` is
@@ -18,6 +19,9 @@ from urllib.parse import quote, unquote
 from server.errors import WireError
 
 PREFIX = "tailrun.v1"
+CHANGED = f"{PREFIX}.changed"
+"""Where servers tell each other which runs have changed."""
+
 SERVERS = "servers"
 """The queue group of the servers: one of them gets what a worker asks."""
 

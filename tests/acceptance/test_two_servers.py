@@ -4,7 +4,6 @@ What runs are started by, who may what, what is on record, found and told is of 
 runs are the worker's, and neither server has one of its own.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +46,7 @@ async def servers(hosts: Cluster) -> AsyncIterator[Servers]:
 
 async def stored(client: Client, script: str, **said: object) -> str:
     """Store a command of the worker's pool; return its id."""
-    command = await client.create(script, start=False, pool="pool1", **said)
+    command = await client.create(script, start=False, **{"pool": "pool1", **said})
     return str(command["id"])
 
 
@@ -201,22 +200,20 @@ async def test_the_output_of_a_worker_is_searched_at_both(servers: Servers, tmp_
         assert await lines(client) == [*expected, (100_001, "99999 last")]
 
 
-async def test_what_happens_through_one_is_told_at_the_other(servers: Servers) -> None:
-    """As a run, or by having the list fetched anew."""
+@pytest.mark.parametrize("of_worker", [True, False])
+async def test_what_happens_through_one_is_told_at_the_other(
+    servers: Servers, *, of_worker: bool
+) -> None:
+    """Of a worker's run, and of one that the first server has itself."""
     first, second = servers
-    command_id = await stored(first, "true")
-    events = second.url("events")
-    async with second.session.ws_connect(events) as listener:
+    pool = {} if of_worker else {"pool": None}
+    command_id = await stored(first, "true", **pool)
+    async with second.session.ws_connect(second.url("events")) as listener:
         assert (await listener.receive()).json()["type"] == "reset"
         run = await started(first, command_id)
-        ended = asyncio.create_task(first.finished(run["id"]))
+        state = ""
         async with patience():
-            while True:
+            while state != "succeeded":
                 told = (await listener.receive()).json()
-                if told["type"] == "run":
-                    assert told["run"]["id"] == run["id"]
-                if told["type"] in {"run", "reset"}:
-                    break
-        await ended
-    [listed] = await runs_of(second, command_id)
-    assert (listed["id"], listed["state"]) == (run["id"], "succeeded")
+                if told["type"] == "run" and told["run"]["id"] == run["id"]:
+                    state = told["run"]["state"]

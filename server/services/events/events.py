@@ -6,13 +6,21 @@ heard is told to fetch anew.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, RunNotFoundError
 from server.models import CommandLabel
 from server.services.events.changes import (
     Change,
@@ -59,6 +67,9 @@ Elsewhere = Callable[[datetime], Awaitable[bool]]
 """Returns whether runs of other hosts were made or have ended since; as the repository raises."""
 
 
+Look = Callable[[UUID], Awaitable[RunView]]
+"""Returns a run as it is seen now; as the repository raises."""
+
 Fleet = Callable[[], Awaitable[tuple[object, object]]]
 """Returns how the workers stand, and what waits and runs in pools; as the repository raises."""
 
@@ -85,6 +96,8 @@ class Events:
         elsewhere: Elsewhere,
         fleet: Fleet | None = None,
     ) -> None:
+        self.on_changed: Callable[[UUID], None] = lambda _: None
+        """Called with each run that has changed here: other servers may be told of it."""
         self._lives = lives
         self._fleet = fleet
         self._fleet_told: tuple[object, object] | None = None
@@ -105,15 +118,36 @@ class Events:
 
     def run_changed(self, live: LiveRun) -> None:
         """Note that an active run has changed."""
+        self.on_changed(live.run.id)
         if self._is_held():
-            self.run_told(live.view)
+            self._run_told(live.view)
 
     def run_told(self, view: RunView) -> None:
         """Note that a run is as it is seen here."""
-        self._note(view.run.id, RunChanged.of(view))
+        self.on_changed(view.run.id)
+        self._run_told(view)
+
+    async def look_at(self, run_ids: Collection[UUID], look: Look) -> None:
+        """Note how runs are of which another server tells; without any, that some have changed."""
+        if not self._is_held():
+            return
+        if not run_ids:
+            self.reset()
+        found = await asyncio.gather(*map(look, run_ids), return_exceptions=True)
+        for one in found:
+            match one:
+                case RunNotFoundError():  # whose it was is not known any more
+                    self.reset()
+                case DatabaseUnavailableError():
+                    pass  # what is missed now is told when it is back
+                case BaseException():
+                    raise one
+                case _:
+                    self._run_told(one)
 
     def run_deleted(self, run_id: UUID, command_id: UUID) -> None:
         """Note that a run is no more."""
+        self.on_changed(run_id)
         self._note(run_id, RunDeleted(run_id, command_id))
 
     def command_changed(self, view: CommandView, *, moved_from: str | None = None) -> None:
@@ -244,6 +278,9 @@ class Events:
         """Return the groups that a command has left, as far as some may not have heard of it."""
         before = self._ring.get(command_id)
         return before.left if isinstance(before, CommandChanged) else frozenset()
+
+    def _run_told(self, view: RunView) -> None:
+        self._note(view.run.id, RunChanged.of(view))
 
     def _note(self, key: UUID | str, change: Change) -> None:
         if self._is_held():

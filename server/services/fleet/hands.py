@@ -59,6 +59,8 @@ class Hands:
         ledger_of: Callable[[str], Ledger],
         max_bytes: Callable[[], int],
     ) -> None:
+        self.on_changed: Callable[[UUID], None] = lambda _: None
+        """Called with each worker's run of which a start or an end is stored."""
         self.on_ended: Callable[[], None] = lambda: None
         """Called once ends of workers' runs are stored."""
         self._runs = runs
@@ -109,6 +111,9 @@ class Hands:
         if len({advance.run_id for advance in request.advances}) < len(request.advances):
             raise DatabaseRefusedError("A run moves once in a request.")
         moved = await self._appends.do(Asked(host, request.advances))
+        for one in request.advances:
+            if one.run_id in moved and (one.start_time is not None or one.end is not None):
+                self.on_changed(one.run_id)
         if any(one.end is not None and one.run_id in moved for one in request.advances):
             self.on_ended()
         return Appended(moved=frozenset(moved))

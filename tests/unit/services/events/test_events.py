@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, RunNotFoundError
 from server.models import Command, CommandLabel, Run, RunState
 from server.services.events import events as module
 from server.services.events.changes import (
@@ -291,3 +291,53 @@ async def test_that_workers_stand_otherwise_is_told_once(site: Site) -> None:
             FleetChanged(FleetPart.WORKERS),
             FleetChanged(FleetPart.POOLS),
         ]
+
+
+async def test_runs_that_another_server_tells_of_are_looked_at_for_those_who_listen_alone(
+    site: Site,
+) -> None:
+    """They are told of here, and not back again."""
+    run, told_of, asked = a_run(), list[UUID](), list[UUID]()
+    site.events.on_changed = told_of.append
+
+    async def look(run_id: UUID) -> RunView:
+        asked.append(run_id)
+        return RunView.stored(run)
+
+    await site.events.look_at([run.id], look)
+    assert asked == []
+    async with site.listen() as listener:
+        assert await whats(listener) == [Reset()]
+        await site.events.look_at([run.id], look)
+        assert await whats(listener) == [RunChanged.of(RunView.stored(run))]
+        assert (asked, told_of) == ([run.id], [])
+        site.events.run_told(RunView.stored(run))
+        site.events.run_deleted(run.id, run.command_id)
+        assert told_of == [run.id, run.id]
+
+
+@pytest.mark.parametrize("error", [RunNotFoundError("It was deleted."), None])
+async def test_where_it_is_not_known_what_another_server_changed_all_is_fetched_anew(
+    site: Site, error: Exception | None
+) -> None:
+    async def look(_: UUID) -> RunView:
+        assert error is not None
+        raise error
+
+    async with site.listen() as listener:
+        assert await whats(listener) == [Reset()]
+        await site.events.look_at([uuid4()] if error else [], look)
+        assert await whats(listener) == [Reset()]
+
+
+async def test_what_another_server_tells_of_while_the_database_is_away_is_no_error(
+    site: Site,
+) -> None:
+    async def look(_: UUID) -> RunView:
+        raise DatabaseUnavailableError
+
+    async with site.listen() as listener:
+        assert await whats(listener) == [Reset()]
+        await site.events.look_at([uuid4()], look)
+        site.events.run_told(view := RunView.stored(a_run()))
+        assert await whats(listener) == [RunChanged.of(view)]
