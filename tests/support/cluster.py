@@ -44,12 +44,16 @@ class Cluster:
         """Start all; the first server makes the tables, and lets the workers in."""
         for server in self.servers:
             await server.start()
-        for number, worker in enumerate(self.workers):
-            await worker.enrol(self.servers[0], pools=pools_of(number))
-        await self.renew_users()
+        await self.let_in()
         await self.nats.start()
         for worker in self.workers:
             await worker.start()
+
+    async def let_in(self, *, places: int = 100) -> None:
+        """Have the first server, which is there, and the engine let the workers in."""
+        for number, worker in enumerate(self.workers):
+            await worker.enrol(self.servers[0], pools=pools_of(number), places=places)
+        await self.renew_users()
 
     async def renew_users(self, *arguments: str) -> None:
         """Tell the engine, as it is when it starts, or with `--reload`, whom it is to let in."""

@@ -21,8 +21,10 @@ from tests.torture.tally import Tally
 LEASE_SECONDS = 12
 """As short as it may be."""
 
+PLACES = 8
+
 SETTINGS = {
-    "max_concurrent_runs": "8",
+    "max_concurrent_runs": f"{PLACES}",
     "min_free_bytes": "0",
     "stop_grace_seconds": "1",
     "database_timeout_seconds": "2",
@@ -119,11 +121,12 @@ class Fleet:
         self.database_url = await self.database.set_up()
         cluster = Cluster(self._directory, self.database_url, workers=self._worker_count)
         self.nats = cluster.nats
-        stack.push_async_callback(self.nats.kill)
-        await self.nats.start()
         for place in cluster.servers:
             self.servers.append(await self._add(stack, place))
-        await self.servers[0].address()  # it makes the tables
+        cluster.servers[0].address = await self.servers[0].address()
+        await cluster.let_in(places=PLACES)
+        stack.push_async_callback(self.nats.kill)
+        await self.nats.start()
         for worker in cluster.workers:
             self.workers.append(await self._add(stack, worker, "worker"))
         await self.until_well()
