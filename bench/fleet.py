@@ -18,6 +18,7 @@ from bench.pretended import Heard, Pretended
 from bench.service import ROOT, Service, serving
 from bench.session import Figure, Session
 from bench.write import MB
+from server.services.fleet.fleet_key import KEY_FILE
 from tests.support.nats import Nats
 
 WORKERS = (100, 1_000, 3_000, 10_000)
@@ -84,11 +85,14 @@ def _fleet(directory: Path, run: asyncio.Runner) -> Iterator[Fleet]:
     nats = Nats(directory)
     run.run(nats.start())
     command = [sys.executable, "-m", "server"]
-    settings = {"NATS_URL": nats.url}
+    settings = {"NATS_URL": nats.url, "LEASE_SECONDS": "90"}
     session = Session(directory=directory, runs=1, scale=1, patience_seconds=0)
     try:
         with session.service(**settings) as first:
-            settings |= {"DATABASE_URL": first.database_url}
+            settings |= {
+                "DATABASE_URL": first.database_url,
+                "FLEET_KEY_FILE": str(directory / "state" / KEY_FILE),
+            }
             with serving(command, directory / "second", ROOT, **settings) as second:
                 yield Fleet([first, second], nats)
     finally:

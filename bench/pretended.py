@@ -118,8 +118,8 @@ class Pretended(asyncio.Protocol):
 
     def begin(self, now: float) -> None:
         """Beat and look from now on, in a rhythm of its own."""
-        self._later(now + random.uniform(0, BEAT_SECONDS), self.beat)
-        self._later(now + random.uniform(0, LOOK_SECONDS), self.look)
+        self._later(now + random.uniform(0, BEAT_SECONDS / self.times_as_fast), self.beat)
+        self._later(now + random.uniform(0, LOOK_SECONDS / self.times_as_fast), self.look)
 
     def beat(self, due: float) -> None:
         """Beat, from now on again and again."""

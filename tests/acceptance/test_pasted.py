@@ -12,7 +12,10 @@ from tests.support.terminal import Terminal, blocks, terminal
 
 pytestmark = pytest.mark.timeout(300)
 
-PASTED = ("README.md", "docs/api.md", "docs/operations.md", "docs/commands.md")
+PASTED = (
+    *("README.md", "docs/api.md", "docs/operations.md", "docs/commands.md"),
+    "docs/hosts.md",  # test_pasted_hosts.py
+)
 
 ELSEWHERE = (
     "apt-get install ",
@@ -22,6 +25,7 @@ ELSEWHERE = (
     "useradd ",
     "tailrun --host ",
     "docker run",
+    "export TAILRUN_NATS_URL=",
 )
 """How blocks begin that are for another machine, or lead here again."""
 

@@ -117,6 +117,10 @@ class Nats:
         # A thread that is at work stops a moment later, and may answer until then.
         await until(lambda: all(") T " in one.read_text() for one in tasks.glob("*/stat")))
 
+    def reload(self) -> None:
+        """Have it read its configuration anew."""
+        os.kill(self.pid, signal.SIGHUP)
+
     def thaw(self) -> None:
         """Have it go on."""
         os.kill(self.pid, signal.SIGCONT)

@@ -72,9 +72,10 @@ def texts() -> str:
     return "\n".join([*map(str, held), *map(os.strerror, errno.errorcode)])
 
 
-def test_the_operators_tables_quote_what_the_service_says() -> None:
+@pytest.mark.parametrize("name", ["docs/operations.md", "docs/hosts.md"])
+def test_the_operators_tables_quote_what_the_service_says(name: str) -> None:
     """Where an ellipsis, N or a colon stand, what is said differs from case to case."""
-    document = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    document = (ROOT / name).read_text(encoding="utf-8")
     seen = [row for row in document.splitlines() if row.startswith("| ")]
     quoted = {text for row in seen for text in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
     messages = [text.removeprefix("tailrun: ") for text in quoted if " " in text]
