@@ -18,7 +18,7 @@ TESTS = Path(__file__).parent
 PREFIX = "tailrun-tests-"
 KEPT_SECONDS = 86400.0
 
-SLOWEST_FIRST = ("browser", "acceptance", "integration", "torture", "unit")
+SLOWEST_FIRST = ("browser", "acceptance", "integration", "torture", "simulation", "unit")
 """Rooms of tests whose files take as long."""
 
 # Each example may take as long as it takes: this machine may be busy with something else.

@@ -191,6 +191,11 @@ class ActiveRuns:
         """Wake the dispatch: there may be a place for the first of the queue."""
         self._turn.set()
 
+    def reopen(self) -> None:
+        """Wake all who wait for a place: this host may start runs again."""
+        self.notify()
+        self.on_gone()
+
     async def wait_for_turn(self) -> None:
         """Wait until the queue or its places have changed."""
         await self._turn.wait()

@@ -71,6 +71,8 @@ class Claiming:
     async def run(self) -> None:
         """Claim runs, forever; the owner cancels it."""
         problem = None
+        # What this host was before may have asked for runs as it died, and get them yet.
+        self._ask_again_at = _later()
         while True:
             self._bell.clear()
             pause = self._look_seconds()
@@ -110,15 +112,14 @@ class Claiming:
 
         Now, and again when such a statement has hardly been under way any longer.
         """
-        now = _now()
-        later = [at for at in self._ask_again_at if at > now]
+        later = [at for at in self._ask_again_at if at > _now()]
         if not self._unheard and later == self._ask_again_at:
             return
         for run in await self._ledger.active():
             if run.state is RunState.QUEUED and run.pool is not None:
                 await self._runner.dispatch(run)
         if self._unheard:
-            later = [now + seconds for seconds in ASK_AGAIN_SECONDS]
+            later = _later()
         self._ask_again_at, self._unheard = later, False
 
     async def _wait(self, seconds: float) -> None:
@@ -127,6 +128,10 @@ class Claiming:
                 await self._bell.wait()
         except TimeoutError:
             return
+
+
+def _later() -> list[float]:
+    return [_now() + seconds for seconds in ASK_AGAIN_SECONDS]
 
 
 def _now() -> float:

@@ -101,7 +101,8 @@ class Recovery:
         # One without a position was refused, or another server has taken it over meanwhile.
         ours = [positions[run.id].applied_to(run) for run in stored if run.id in positions]
         marks = await self._marks(ledger, ours)
-        late = await self._sweep_orphans(ledger, stored)
+        # What ended meanwhile is an orphan, too, as by the last step of whoever was here before.
+        late = await self._sweep_orphans(ledger, [*ours, *(run for run, _ in refused)])
         # The last question to the database was asked: if it goes away now, all runs are recovered,
         # and before, none. A run that was recovered twice would be followed twice.
         for run in sorted(ours, key=lambda run: (run.created_at, run.id)):
@@ -140,13 +141,13 @@ class Recovery:
                     self._faults.report(run.id, "its times cannot be read", error)
         return marks
 
-    async def _sweep_orphans(self, ledger: Ledger, stored: Collection[Run]) -> Sequence[Run]:
+    async def _sweep_orphans(self, ledger: Ledger, kept: Collection[Run]) -> Sequence[Run]:
         """Remove the spools of runs that are stored as finished, and keep all others.
 
         Returns those that were given up, whose spools may have what is not stored yet.
         """
         late: list[Run] = []
-        orphans = set(self._spool.run_ids()) - {str(run.id) for run in stored}
+        orphans = set(self._spool.run_ids()) - {str(run.id) for run in kept}
         positions = await ledger.positions([UUID(run_id) for run_id in orphans])
         for run_id in orphans:
             position = positions.get(UUID(run_id))

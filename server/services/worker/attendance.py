@@ -119,7 +119,7 @@ class Attendance:
             with suppress(TailrunError):  # with the next beat
                 await self._back()
                 self._is_back = True
-                self._active.notify()
+                self._active.reopen()
 
     def _pause_seconds(self) -> float:
         if self._standing is None or self._problem is not None:
@@ -148,13 +148,14 @@ class Attendance:
 
     def _take(self, standing: Standing, said_at: float) -> None:
         former, self._standing = self._standing, standing
+        may_start = self.may_start
         if said_at > self._until:  # it was over meanwhile
             self._since = said_at
             self._is_back = former is None
         self._until = said_at + standing.lease_seconds
         self._leased(self._since, self._until)
-        if former is None:
-            self._active.notify()
+        if not may_start and self.may_start:  # also where it was over while this was under way
+            self._active.reopen()
         if former is None or _facts(former) != _facts(standing):
             self._changed(standing)
             logger.info(

@@ -52,10 +52,11 @@ class Worker:
         self.ends_with: Exception | None = NoActiveRunError("it has ended meanwhile")
         self.backs = 0
         self.back: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)
+        self.active = ActiveRuns(max_concurrent_runs=3, max_runs_per_command=3)
         self.attendance = Attendance(
             cast("Any", servers),
             HELLO,
-            ActiveRuns(max_concurrent_runs=3, max_runs_per_command=3),
+            self.active,
             stop=self._stop,
             changed=self.told.append,
             leased=lambda since, until: self.leases.append((since, until)),
@@ -225,3 +226,31 @@ async def test_a_host_that_goes_on_is_never_taken_for_one_that_comes_back() -> N
     await worker.attendance.hello()
     await beating(worker, lambda: len(servers.asked) > 5)
     assert (worker.backs, worker.attendance.may_start) == (0, True)
+
+
+async def test_where_the_lease_was_over_while_a_beat_was_under_way_runs_are_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The beat was asked for within it: what became of its runs needs no look, and nobody waits."""
+    now = 100.0
+    monkeypatch.setattr(module, "boottime", lambda: now)
+    might_start: list[bool] = []
+
+    class SlowServers(Servers):
+        async def ask(self, request: object) -> Standing:
+            nonlocal now
+            now += 2.0
+            might_start.append(worker.attendance.may_start)
+            return await super().ask(request)
+
+    worker = Worker(SlowServers(STANDING))
+    await worker.attendance.hello()
+    woken: list[float] = []
+    worker.active.on_gone = lambda: woken.append(now)
+    now = 100.0 + STANDING.lease_seconds - 1.0
+    await worker.attendance.hello()
+    assert worker.attendance.may_start
+    assert (woken, worker.backs) == ([now], 0)
+    await worker.attendance.hello()
+    assert might_start == [False, False, True]
+    assert len(woken) == 1
