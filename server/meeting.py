@@ -18,6 +18,7 @@ from server.services.fleet.enrolments import Terms
 from server.services.fleet.fleet_key import OwnKey
 from server.services.fleet.hands import Hands
 from server.services.fleet.lease import Lease
+from server.services.fleet.removed import Removed
 from server.services.fleet.ringing import Ringing
 from server.services.fleet.telling import Telling
 from server.services.hosts.hosts import Hosts
@@ -51,6 +52,7 @@ class Meeting:
     hands: Hands
     attendance: Attendance | None
     terms: Terms
+    removed: Removed
 
 
 async def open_meeting(
@@ -71,7 +73,8 @@ async def open_meeting(
     host, database = ground.state.host, stored.database
     address = address.keyed(ground.state.path)
     own = OwnKey(settings.fleet.key_file, ground.state.path)
-    await _check_keys(ground, EnrolmentRepository(database), own, address)
+    enrolments = EnrolmentRepository(database)
+    await _check_keys(ground, enrolments, own, address)
     signing = Signing(own.key, trusted=[own.key.public])
     wire = Wire(address, host=host, name=f"tailrun server {host}", signing=signing)
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
@@ -85,7 +88,8 @@ async def open_meeting(
         ledger_of=lambda host: SqlLedger.of(host, database),
         max_bytes=lambda: wire.max_payload,
     )
-    handlers = {**attending.handlers, **hands.handlers}
+    removed = Removed(enrolments.removed)
+    handlers = removed.guarding({**attending.handlers, **hands.handlers})
     await stack.enter_async_context(serve_workers(wire, handlers))
     if core is not None:
         running = core.running
@@ -96,7 +100,8 @@ async def open_meeting(
     attendance = None if core is None else _attend(settings.runs, ground, core, attending)
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
-    return Meeting(wire, Workers(wire), ringing, hands, attendance, _terms(settings, own.key))
+    terms = _terms(settings, own.key)
+    return Meeting(wire, Workers(wire), ringing, hands, attendance, terms, removed)
 
 
 def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attending) -> Attendance:

@@ -136,9 +136,17 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
     app[keys.CHECKER] = Checker(settings.runs.shell)
     app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
     app[keys.MEETS] = base.meeting is not None
-    terms = None if base.meeting is None else base.meeting.terms
-    app[keys.ENROLMENTS] = Enrolments(EnrolmentRepository(base.stored.database), terms)
+    app[keys.ENROLMENTS] = _enrolments(base)
     app[keys.HOST_OF] = _nobody if base.roll is None else base.roll.host_of
+
+
+def _enrolments(base: Base) -> Enrolments:
+    """Return what lets workers in; who is removed by it is refused at once."""
+    repository, meeting = EnrolmentRepository(base.stored.database), base.meeting
+    enrolments = Enrolments(repository, None if meeting is None else meeting.terms)
+    if meeting is not None:
+        enrolments.on_changed.append(meeting.removed.forget)
+    return enrolments
 
 
 def _nobody(_host: str) -> None:

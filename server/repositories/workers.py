@@ -33,6 +33,7 @@ class Worker:
     first_seen_at: datetime
     seen_at: datetime
     lease_until: datetime
+    enrolled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

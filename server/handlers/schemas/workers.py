@@ -34,6 +34,12 @@ class WorkerSchema(AnswerSchema):
     )
     version = fields.String(attribute="worker.version")
     seen_at = fields.DateTime(format="iso", attribute="worker.seen_at")
+    enrolled_at = fields.DateTime(
+        format="iso",
+        attribute="worker.enrolled_at",
+        allow_none=True,
+        metadata={"description": "null: of before workers were enrolled, or a server"},
+    )
 
 
 class InVainSchema(AnswerSchema):

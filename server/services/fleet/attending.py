@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from server.errors import ForbiddenError, NotFoundError
 from server.repositories.workers import MAX_STOPS, NotedStop, Worker, WorkerRepository
 from server.services.fleet.lease import Lease
+from server.services.fleet.removed import WAS_REMOVED
 from server.services.tasks import Tasks
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
 from server.wire.serving import FromWorker
@@ -20,10 +21,6 @@ GATHER_SECONDS = 0.2
 NOT_ENROLLED = (
     "The servers know no worker {}. `tailrun worker enroll URL --token TOKEN` enrols it; `tailrun"
     " workers token` makes a token at a server."
-)
-WAS_REMOVED = (
-    "This worker was removed. It is let in again when it is enrolled anew, with another key: remove"
-    " nats.seed from its state directory, then `tailrun worker enroll URL --token TOKEN`."
 )
 
 

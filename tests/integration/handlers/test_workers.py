@@ -50,6 +50,7 @@ async def test_a_worker_is_told_as_it_stands(
         "places": 3,
         "running": 0,
         "version": "1",
+        "enrolled_at": None,
     }
     assert second["name"] == "second"
 
