@@ -92,7 +92,7 @@ async def open_base(
     roll = _roll(meeting, stored, ground)
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
-    events = _events(ground, stored, hosts, commands, meeting)
+    events = _events(ground, stored, hosts, commands, meeting, unclaimed)
     unclaimed.on_ended = events.run_told
     ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
@@ -266,6 +266,7 @@ def _events(
     hosts: Hosts,
     commands: CommandRepository,
     meeting: "Meeting | None",
+    unclaimed: Unclaimed,
 ) -> Events:
     """Have changes of runs, commands and workers told to those who listen."""
     elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
@@ -275,7 +276,7 @@ def _events(
     if meeting is not None:
         from server.meeting import tell_of_changes  # noqa: PLC0415
 
-        tell_of_changes(meeting, ground, stored, hosts, events)
+        tell_of_changes(meeting, ground, stored, hosts, events, unclaimed.note_change)
     return events
 
 

@@ -1,8 +1,8 @@
 """A server's part where hosts meet: its connection with NATS, and what workers ask of it."""
 
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from server.core import Core, Ground
@@ -165,13 +165,25 @@ def with_others(
 
 
 def tell_of_changes(
-    meeting: Meeting, ground: Ground, stored: Stored, hosts: Hosts, events: Events
+    meeting: Meeting,
+    ground: Ground,
+    stored: Stored,
+    hosts: Hosts,
+    events: Events,
+    on_changed: Callable[[], None],
 ) -> None:
-    """Have those who listen here told of runs that change elsewhere, and other servers of ours."""
+    """Have those who listen here told of runs that change elsewhere, and other servers of ours.
+
+    `on_changed` is called for both.
+    """
 
     async def look(run_id: UUID) -> RunView:
         return hosts.view(await stored.claims.look(run_id))
 
-    telling = Telling(meeting.wire, ground.state.host, partial(events.look_at, look=look))
+    async def changed(runs: Collection[UUID]) -> None:
+        on_changed()
+        await events.look_at(runs, look=look)
+
+    telling = Telling(meeting.wire, ground.state.host, changed)
     meeting.hands.on_changed, events.on_changed = telling.tell_all, telling.tell
     ground.tasks.start(telling.run(), "changes of runs")

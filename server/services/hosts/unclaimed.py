@@ -60,6 +60,7 @@ class Unclaimed:
         self._claims = claims
         self._turns = turns
         self._bell = asyncio.Event()
+        self._some_wait = False
         self._held: dict[UUID, Run] = {}
         self._passed: dict[UUID, float] = {}
 
@@ -95,6 +96,11 @@ class Unclaimed:
         """Look now."""
         self._bell.set()
 
+    def note_change(self) -> None:
+        """Look now, if some wait: a run that has changed elsewhere may have left them its place."""
+        if self._some_wait:
+            self._bell.set()
+
     async def run(self) -> None:
         """Look after them, forever; nothing is asked while there are none to be looked after."""
         problem = None
@@ -112,6 +118,7 @@ class Unclaimed:
         while True:
             await self._wait(pause)
             pause = await retry(self.step, pause_after)
+            self._some_wait = pause is not None
             problem = None
 
     async def step(self) -> float | None:

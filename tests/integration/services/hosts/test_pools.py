@@ -280,6 +280,23 @@ async def test_a_run_is_told_of_as_stored_though_its_release_is_not_heard_of(
     assert (await ended(asked, view)).exitcode == 5
 
 
+async def test_a_place_that_another_host_leaves_is_given_at_once(
+    asked: Site, worker: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who hears that a run has changed does not wait for its next look."""
+    monkeypatch.setattr("server.services.hosts.unclaimed.LOOK_SECONDS", 1000)
+    notes = Notes(tmp_path)
+    options = Options(pool="build", concurrency=Concurrency(limit=1))
+    command = await asked.command(notes.script(), options)
+    first, second = [await started(asked, command) for _ in range(2)]
+    await worker.begin()
+    await until(lambda: notes.begun == [str(first.run.id)])
+    notes.open()
+    await ended(asked, first)
+    asked.unclaimed.note_change()
+    assert (await ended(asked, second)).state is RunState.SUCCEEDED
+
+
 async def test_a_run_for_a_pool_is_started_when_its_time_comes(asked: Site, worker: Site) -> None:
     await worker.begin()
     moment = datetime.now(UTC) + timedelta(seconds=1)
