@@ -128,10 +128,11 @@ CHANGE = f"""
     SELECT id FROM w
 """
 
-# The row stays, with the key: it is never to be let in again.
+# The row stays, with the key: it is never to be let in again. So does its lease: until that is over
+# its keeper holds runs that another host may begin then.
 REMOVE = f"""
     WITH w AS (
-        UPDATE workers w SET state = 'removed', lease_until = least(w.lease_until, now())
+        UPDATE workers w SET state = 'removed'
         WHERE w.id = %(id)s AND w.state <> 'removed'
             AND (w.role = 'worker' OR w.lease_until <= now())
         RETURNING w.id

@@ -62,10 +62,11 @@ MAX_STOPS = 100
 COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
 
 # Its state, pools, labels and places stay: they are what its enrolment gave it.
+# A lease never becomes shorter: its host counts on what it was told.
 HELLO = f"""
     UPDATE workers w
     SET version = %(version)s, seen_at = now(),
-        lease_until = now() + make_interval(secs => %(lease_seconds)s)
+        lease_until = greatest(w.lease_until, now() + make_interval(secs => %(lease_seconds)s))
     WHERE w.id = %(id)s
     RETURNING {COLUMNS}
 """
@@ -87,7 +88,6 @@ HELLO_OF_SERVER = f"""
 """
 
 # In the order of their ids: two servers that have heard the same ones never wait for each other.
-# A lease never becomes shorter: its host counts on what it was told.
 BEAT = f"""
     WITH held AS (
         SELECT id FROM workers WHERE id = ANY(%(ids)s::text[]) AND state <> 'removed'

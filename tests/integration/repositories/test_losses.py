@@ -15,12 +15,20 @@ from server.repositories.claims import ClaimRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.ends import EndRepository
+from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.losses import LossRepository
 from server.repositories.runs import RunRepository
 from server.repositories.workers import WorkerRepository
 from tests.support.access import BY
 from tests.support.waiting import until_true
 from tests.support.workers import add_worker, silence
+
+LATER = """
+    UPDATE workers SET seen_at = seen_at - make_interval(secs => %(seconds)s),
+        lease_until = lease_until - make_interval(secs => %(seconds)s)
+    RETURNING id
+"""
+"""Has so many seconds pass for all hosts."""
 
 
 class Fleet:
@@ -104,6 +112,23 @@ async def test_no_run_is_given_up_before_its_host_has_ended_what_is_not_to_outla
     for lease_seconds, lost in [(100, 0), (71, 0), (69, 1)]:
         await silence(fleet.database, "w", 100, lease_seconds=lease_seconds)
         assert len(await fleet.lose()) == lost
+
+
+async def test_the_runs_of_a_host_that_was_removed_are_given_up_once_its_keeper_has_ended_them(
+    fleet: Fleet,
+) -> None:
+    """Nobody can tell the keeper, which holds them until the end of the lease that it knows."""
+    run = await fleet.run("retry", lost_after_seconds=60.0)
+    hosts = EnrolmentRepository(fleet.database)
+    known = await hosts.get("w")
+    assert known is not None
+    await silence(fleet.database, "w", 30, lease_seconds=130)
+    assert await hosts.remove(known, by=BY)
+    await fleet.database.fetch_all(LATER, {"seconds": 65})
+    assert await fleet.losses.abandon(run.id, by=BY) is None
+    assert await fleet.lose() == []
+    await fleet.database.fetch_all(LATER, {"seconds": 70})
+    assert [lost.id for lost in await fleet.lose()] == [run.id]
 
 
 async def test_runs_of_hosts_that_are_there_or_that_nobody_asks_about_stay(fleet: Fleet) -> None:

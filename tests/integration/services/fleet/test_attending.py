@@ -92,6 +92,7 @@ async def test_a_lease_never_becomes_shorter(
     shorter = Attending(workers, Lease(12), tasks, gather_seconds=0)
     await attending.hello("w", LIES)
     assert (await shorter.beat("w", Beat())).lease_seconds == 12
+    assert (await shorter.hello("w", LIES)).lease_seconds == 12
     assert (await lease_of(workers))[0] == pytest.approx(30, abs=5)
     host = OwnHost("w", shorter)
     await host.ask(HELLO)
