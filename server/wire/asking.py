@@ -8,7 +8,7 @@ from typing import Any
 
 from server.errors import EngineUnavailableError, NoAnswerError, NotSignedError
 from server.wire import signing, subjects
-from server.wire.codec import Parts, decode, encode
+from server.wire.codec import Parts, decode, encode, within
 from server.wire.connection import Wire
 from server.wire.engine import NobodyListensError
 from server.wire.failures import raise_failure
@@ -43,7 +43,8 @@ class Servers:
             TailrunError: the server could not do it; the error is the one that it had.
         """
         word = WORDS[type(request)]
-        wire, data = self._wire, encode(parts_of(request), self._wire.max_payload)
+        wire, parts = self._wire, within(parts_of(request), TIMEOUT_SECONDS)
+        data = encode(parts, wire.max_payload)
         return await _ask(
             wire,
             subjects.to_servers(self._host, word),
@@ -73,7 +74,9 @@ class Workers:
             TailrunError: it could not do it; the error is the one that it had.
         """
         word = WORDS[type(request)]
-        wire, parts, subject = self._wire, parts_of(request), subjects.to_worker(host, word)
+        timeout_seconds = TIMEOUT_SECONDS + wait_seconds
+        wire, subject = self._wire, subjects.to_worker(host, word)
+        parts = within(parts_of(request), timeout_seconds)
         return await _ask(
             wire,
             subject,
@@ -82,7 +85,7 @@ class Workers:
                 parts, wire.max_payload, about=signing.request(subject, reply)
             ),
             lambda _, answer: decode(answer),
-            timeout_seconds=TIMEOUT_SECONDS + wait_seconds,
+            timeout_seconds=timeout_seconds,
             attempts=ATTEMPTS if attempts is None else attempts,
         )
 

@@ -20,6 +20,9 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The engine's own bound of `max_payload`: nothing that comes is larger."""
 
+WITHIN = "within_seconds"
+"""In the head of a request: for so long its asker waits; one that waits for longer is not done."""
+
 OWN_FIELDS = frozenset({"v", "blobs"})
 _LENGTH = struct.Struct(">I")
 
@@ -30,6 +33,20 @@ class Parts:
 
     head: Mapping[str, Any]
     blobs: tuple[bytes, ...] = ()
+
+
+def within(parts: Parts, seconds: float) -> Parts:
+    """Return a request that is to be answered within that time."""
+    return Parts({**parts.head, WITHIN: seconds}, parts.blobs)
+
+
+def is_late(parts: Parts, waited_seconds: float) -> bool:
+    """Return whether nobody waits any more for the answer to a request, which has waited so long.
+
+    Clocks of hosts differ: what counts is how long it was here.
+    """
+    seconds = parts.head.get(WITHIN)
+    return isinstance(seconds, int | float) and waited_seconds > seconds
 
 
 def encode(parts: Parts, max_bytes: int = MAX_MESSAGE_BYTES) -> bytes:

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from server.errors import (
     EngineUnavailableError,
@@ -13,18 +14,25 @@ from server.errors import (
     TailrunError,
 )
 from server.wire import signing, subjects
-from server.wire.codec import Parts, decode, encode
+from server.wire.codec import Parts, decode, encode, is_late
 from server.wire.connection import Wire
 from server.wire.failures import failure
+from server.wire.line import Bounds, Line
 from server.wire.messages import EXCHANGES
 from server.wire.values import parts_of, value_of
 
 AT_ONCE = 64
-"""Requests of one word that are answered at once; others wait, and then are dropped, as whoever
-asked does so again."""
+"""Requests of one word that are answered at once; others wait."""
+
+SHARE = 16
+"""Of one worker: another's are answered beside them."""
 
 WAITING_AT_ONCE = 1024
 """The same of those that mostly wait: for output, or for beats that are stored with them."""
+
+WAITING = 4096
+WAITING_BYTES = 64 * 1024 * 1024
+"""Of one word, what waits; beyond it requests are dropped, as whoever asked does so again."""
 
 END_SECONDS = 2.0
 """How long those that are being answered may take at the end."""
@@ -69,9 +77,7 @@ def _without_host(handler: FromServer) -> FromWorker:
 async def _serving(
     wire: Wire, handlers: Mapping[str, FromWorker], group: str
 ) -> AsyncIterator[None]:
-    answers = [
-        _Answers(wire, handler, at_once=_at_once(subject)) for subject, handler in handlers.items()
-    ]
+    answers = [_Answers(wire, handler, _bounds(subject)) for subject, handler in handlers.items()]
     listeners = [
         await wire.listen(subject, one.take, group=group)
         for subject, one in zip(handlers, answers, strict=True)
@@ -86,32 +92,50 @@ async def _serving(
             await one.end()
 
 
-def _at_once(subject: str) -> int:
-    return WAITING_AT_ONCE if subject.endswith((".read", ".beat")) else AT_ONCE
+def _bounds(subject: str) -> Bounds:
+    waits = subject.endswith((".read", ".beat"))
+    at_once = WAITING_AT_ONCE if waits else AT_ONCE
+    share = at_once if waits or subjects.is_to_worker(subject) else SHARE
+    return Bounds(at_once=at_once, share=share, waiting=WAITING, waiting_bytes=WAITING_BYTES)
+
+
+class _Request(NamedTuple):
+    """A request, and when it came."""
+
+    subject: str
+    reply: str
+    data: bytes
+    came_at: float
+
+
+class _LateError(Exception):
+    """Whoever asked waits no more."""
 
 
 class _Answers:
     """Answers the requests of one word."""
 
-    def __init__(self, wire: Wire, handler: FromWorker, *, at_once: int) -> None:
+    def __init__(self, wire: Wire, handler: FromWorker, bounds: Bounds) -> None:
         self._wire = wire
         self._handler = handler
         self._unsigned = 0
-        self._places = asyncio.Semaphore(at_once)
+        self._ending = False
+        self._line = Line[_Request](bounds)
+        self._clock = asyncio.get_running_loop().time
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, subject: str, reply: str, data: bytes) -> None:
-        """Answer a request beside others, as soon as there is a place."""
+        """Answer a request beside others, as soon as there is a place for its asker."""
         if not subjects.is_answered(subject, reply):
             logger.warning("%s is not answered: %r is no inbox of whoever asks", subject, reply)
             return
-        await self._places.acquire()
-        task = asyncio.create_task(self._answer(subject, reply, data), name=f"answer {subject}")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        request = _Request(subject, reply, data, self._clock())
+        self._line.add(subjects.asker(reply), request, len(data))
+        self._fill()
 
     async def end(self) -> None:
-        """Wait a moment for what is being answered, then leave it."""
+        """Wait a moment for what is being answered, then leave it, and what waits."""
+        self._ending = True
         tasks = [*self._tasks]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=END_SECONDS)
@@ -119,13 +143,26 @@ class _Answers:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._places.release()
+    def _fill(self) -> None:
+        """Answer as many of those that wait as may be."""
+        while (following := self._line.next()) is not None:
+            asker, request = following
+            task = asyncio.create_task(self._answer(*request), name=f"answer {request.subject}")
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._done, asker))
 
-    async def _answer(self, subject: str, reply: str, data: bytes) -> None:
+    def _done(self, asker: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._line.done(asker)
+        if not self._ending:
+            self._fill()
+
+    async def _answer(self, subject: str, reply: str, data: bytes, came_at: float) -> None:
         try:
-            parts = await self._parts(subject, reply, data)
+            parts = await self._parts(subject, reply, data, came_at)
+        except _LateError:
+            logger.debug("%s is not done: whoever asked waits no more", subject)
+            return
         except NotSignedError as error:
             self._tell_unsigned(subject, error)
             return
@@ -137,23 +174,30 @@ class _Answers:
         with suppress(EngineUnavailableError):  # it is asked again
             await self._wire.send(reply, answer)
 
-    async def _parts(self, subject: str, reply: str, data: bytes) -> Parts:
+    async def _parts(self, subject: str, reply: str, data: bytes, came_at: float) -> Parts:
         """Return what is answered to a request.
 
         Raises:
             NotSignedError: it is to be a server's, and is not.
+            _LateError: nobody waits for it any more.
         """
         try:
             asked = subjects.parse(subject)
-            request = value_of(EXCHANGES[asked.word].request, self._read(subject, reply, data))
+            parts = self._read(subject, reply, data)
+            self._check_in_time(parts, came_at)
+            request = value_of(EXCHANGES[asked.word].request, parts)
             return parts_of(await self._handler(asked.host, request))
-        except NotSignedError:
+        except (NotSignedError, _LateError):
             raise
         except TailrunError as error:
             return failure(error)
         except Exception:
             logger.exception("%s cannot be answered", subject)
             return failure(OtherHostFailedError("The other host failed; its log says why."))
+
+    def _check_in_time(self, parts: Parts, came_at: float) -> None:
+        if is_late(parts, self._clock() - came_at):
+            raise _LateError
 
     def _read(self, subject: str, reply: str, data: bytes) -> Parts:
         if subjects.is_to_worker(subject):

@@ -106,6 +106,11 @@ def is_answered(asked: str, reply: str) -> bool:
     return reply.startswith(f"{PREFIX}.inbox.")
 
 
+def asker(reply: str) -> str:
+    """Return who is answered on a subject, by the inbox."""
+    return reply.removeprefix(f"{PREFIX}.inbox.").partition(".")[0]
+
+
 def parse(subject: str) -> Asked:
     """Read a subject of `to_servers` or `to_worker`.
 
