@@ -25,7 +25,9 @@ from server.services.archive.reader import ArchivedOutput
 from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, SeenAt, Sought
 
 BLOCK_BYTES = 512 * 1024
-"""Output that is asked for at a time, at most."""
+LEAST_BLOCK_BYTES = 32 * 1024
+"""Output that is asked for at a time, at most; half as much after each question that was not
+answered in time, as a slow network carries what is fetched ahead, too."""
 
 AHEAD_BLOCKS = 4
 """Blocks that are fetched before somebody wants them, behind the one that is read."""
@@ -88,6 +90,7 @@ class RemoteOutput:
         self._failure: Exception | None = None
         self._blocks: deque[Block] = deque()
         self._fetching: dict[int, asyncio.Task[Block]] = {}
+        self._block_bytes = BLOCK_BYTES
         self._waiters: dict[asyncio.Future[None], int] = {}
         self._wanted = asyncio.Event()
 
@@ -256,15 +259,15 @@ class RemoteOutput:
         """Have what follows a block come while it is sent, if it is one of many."""
         # One that is shorter was all that there was, or that a message holds: where the others
         # begin is not known then.
-        offset = block.end
+        offset, step = block.end, self._block_bytes
         while (
-            len(block.data) >= BLOCK_BYTES
-            and offset < min(self._size, block.end + AHEAD_BLOCKS * BLOCK_BYTES)
+            len(block.data) >= step
+            and offset < min(self._size, block.end + AHEAD_BLOCKS * step)
             and len(self._fetching) < AHEAD_BLOCKS
         ):
             if not self._kept(offset):
                 self._fetching_at(offset)
-            offset += BLOCK_BYTES
+            offset += step
 
     def _fetching_at(self, offset: int) -> "asyncio.Task[Block]":
         """Fetch output from an offset on, once for all who ask for it meanwhile."""
@@ -294,13 +297,16 @@ class RemoteOutput:
 
     async def _of_host(self, offset: int) -> Block | None:
         """Return what the host has at an offset; None: it does not say now."""
-        with suppress(*AWAY):
-            asked = Read(run_id=self._run_id, offset=offset, limit=BLOCK_BYTES)
+        asked = Read(run_id=self._run_id, offset=offset, limit=self._block_bytes)
+        try:
             piece: Piece = await self._ask(asked)
-            self.move(piece.seen.size, ended=self._ended)
-            if piece.data:
-                return Block(offset, piece.data, piece.marks)
-        return None
+        except AWAY as error:
+            if isinstance(error, NoAnswerError):
+                # Of those that were under way together each would halve it.
+                self._block_bytes = max(LEAST_BLOCK_BYTES, min(self._block_bytes, asked.limit // 2))
+            return None
+        self.move(piece.seen.size, ended=self._ended)
+        return Block(offset, piece.data, piece.marks) if piece.data else None
 
     async def _of_archive(self, offset: int) -> Block | None:
         """Return what is archived at an offset; None: nothing is yet, or it cannot be asked now."""

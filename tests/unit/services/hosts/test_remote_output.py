@@ -169,6 +169,31 @@ async def test_lines_of_an_output_that_was_lost_are_those_of_its_archive() -> No
     assert (await output.lines_before(11), await output.line_offset(50)) == (3, 10)
 
 
+async def test_less_is_asked_for_at_a_time_where_answers_come_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As over a slow network, which would carry the same too late again and again."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0)
+    sources = Sources()
+    ask = sources.ask
+
+    async def ask_slowly(request: Any) -> Any:
+        sources.away = request.limit > BLOCK_BYTES // 4
+        return await ask(request)
+
+    monkeypatch.setattr(sources, "ask", ask_slowly)
+    output = sources.output()
+    assert await all_of(output, 1 << 20) == ALL
+    limits = [cast("Read", one).limit for one in sources.asked]
+    assert limits[:2] == [BLOCK_BYTES, BLOCK_BYTES // 2]
+    assert set(limits[2:]) == {BLOCK_BYTES // 4}
+    sources.away = True
+    for _ in range(20):
+        await output._of_host(0)
+    monkeypatch.undo()
+    assert output._block_bytes == module.LEAST_BLOCK_BYTES
+
+
 async def test_a_viewer_that_leaves_costs_another_nothing() -> None:
     sources = Sources()
     output = sources.output()
