@@ -175,10 +175,10 @@ async def test_less_is_asked_for_at_a_time_where_answers_come_too_late(
     """As over a slow network, which would carry the same too late again and again."""
     monkeypatch.setattr(module, "RETRY_SECONDS", 0)
     sources = Sources()
-    ask = sources.ask
+    ask, carried = sources.ask, BLOCK_BYTES // 4
 
     async def ask_slowly(request: Any) -> Any:
-        sources.away = request.limit > BLOCK_BYTES // 4
+        sources.away = request.limit > carried
         return await ask(request)
 
     monkeypatch.setattr(sources, "ask", ask_slowly)
@@ -187,10 +187,9 @@ async def test_less_is_asked_for_at_a_time_where_answers_come_too_late(
     limits = [cast("Read", one).limit for one in sources.asked]
     assert limits[:2] == [BLOCK_BYTES, BLOCK_BYTES // 2]
     assert set(limits[2:]) == {BLOCK_BYTES // 4}
-    sources.away = True
+    carried = 0
     for _ in range(20):
         await output._of_host(0)
-    monkeypatch.undo()
     assert output._block_bytes == module.LEAST_BLOCK_BYTES
 
 
