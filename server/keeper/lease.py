@@ -28,7 +28,8 @@ MAX_LEASE_SECONDS = 3700.0
 """A longer one is none: whoever tells of it has another clock."""
 
 LAST_WORDS_SECONDS = 0.05
-"""What was said while this process stood still is heard before the lease is held to be over."""
+"""What was said while this process stood still is heard before the lease is held to be over; where
+that is so by END_SECONDS already, the machine has slept, and nothing is waited for."""
 
 TFD_FLAGS = 0o2004000
 TFD_TIMER_ABSTIME = 1
@@ -89,7 +90,10 @@ class Lease:
             self._timer.set(self.until)
 
     def _due(self) -> None:
-        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._look)
+        if self.ends_in > 0:
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._look)
+        else:  # another host may have begun it: nobody's words are waited for
+            self._look()
 
     def _look(self) -> None:
         """See whether it is over, and have what it held ended."""

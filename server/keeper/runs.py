@@ -178,9 +178,17 @@ class Runs:
 
     def _end_unleased(self) -> None:
         """End the runs that another host may have begun, as no lease has held them throughout."""
-        for run in list(self._runs.values()):
-            if run.leased_at is not None and not self.lease.covers(run.leased_at):
-                run.end_with_lease(self.lease.ends_in)
+        seconds = self.lease.ends_in
+        unleased = [
+            run
+            for run in self._runs.values()
+            if run.leased_at is not None and not self.lease.covers(run.leased_at)
+        ]
+        if not seconds:
+            for run in unleased:
+                run.signal("SIGKILL")  # all of them, before any is written down
+        for run in unleased:
+            run.end_with_lease(seconds)
 
     def give_up(self, run_id: str) -> None:
         """Note that a run is to end even if its output cannot be stored.
