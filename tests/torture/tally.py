@@ -51,6 +51,10 @@ class Tally:
         """Count something."""
         self.counts[name] += number
 
+    def at_most(self, name: str, number: int) -> None:
+        """Keep the largest of these numbers."""
+        self.counts[name] = max(self.counts[name], number)
+
     def violation(self, text: str) -> None:
         """Note that a promise was broken."""
         self.violations.append(text)

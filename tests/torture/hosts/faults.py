@@ -95,6 +95,8 @@ class Faults:
             return self._random.uniform(0, 2)
         chance = self._random.random()
         if chance < 1 / 24 and name.startswith(WORKER):
+            if name == f"{WORKER} killed with its keeper":
+                return self._lease_seconds / 2  # it is started again, else nobody ends its runs
             return LOST_AFTER_SECONDS + self._random.uniform(*BEYOND_GIVING_UP_SECONDS)
         if chance < 1 / 12:
             return self._lease_seconds + self._random.uniform(*BEYOND_LEASE_SECONDS)

@@ -1,5 +1,6 @@
 """The load of a fleet: runs of pools and of the servers' own hosts, asked of any server."""
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from tests.torture.plans import SHELL, Plan
 
 LOOK_SECONDS = 3.0
 """Between two looks at a run whose script has not noted its end."""
+
+IMPATIENT = 0.2
+"""Of all requests, those whose answer is lost if it does not come at once."""
 
 MOST_PATIENT = 8
 """Runs at a time that last until they may be given up: others end sooner, and are more."""
@@ -142,7 +146,12 @@ class FleetLoad(Load):
                 "lost_after_seconds": LOST_AFTER_SECONDS,
             }
         headers = {"Idempotency-Key": plan.name.replace(" ", "-")}
-        created = orjson.loads(await self._api.ask("POST", "commands/", body, headers))
+        patience = self._random.uniform(0, 0.2) if self._random.random() < IMPATIENT else None
+        try:
+            async with asyncio.timeout(patience):
+                created = orjson.loads(await self._api.ask("POST", "commands/", body, headers))
+        except TimeoutError as error:
+            raise UnansweredError("nobody waited for the answer") from error
         self._command_ids[plan.name] = created["id"]
         return dict(created)
 

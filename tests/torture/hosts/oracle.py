@@ -6,6 +6,7 @@ Scripts note moments of CLOCK_BOOTTIME, which all hosts of a torture share; othe
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations, product
 from pathlib import PurePath
 from typing import Any
 
@@ -21,6 +22,12 @@ LOST_AFTER_SECONDS = 60
 SETTLING_SECONDS = 15.0
 """Whatever was broken, a host is heard again so soon after it was mended."""
 
+SLEEP_SECONDS = 5.0
+"""A script that notes nothing for so long sleeps: it does so five times a second."""
+
+WAKING_SECONDS = 1.0
+"""For so long, at most, runs go on that woke with their host, and may have been begun elsewhere."""
+
 TOLD_SECONDS = 3.0
 """So long after the end of its lease, at most, a host is told as unreachable."""
 
@@ -30,12 +37,15 @@ ON_THE_WAY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the script of one run noted: when it was started, and its last sign of life."""
+    """What the script of one run noted: when it was started, and when it lived.
+
+    `spans`: it lived from one moment to another; between two of them it slept with its host.
+    """
 
     run_id: str
     host: str
     starts: Sequence[float]
-    last: float
+    spans: Sequence[tuple[float, float]]
     ended: bool
 
 
@@ -51,9 +61,20 @@ def read_attempt(run_id: str, notes: str) -> Attempt | None:
         run_id=run_id,
         host=host_of(lines[0][2]),
         starts=[float(at) for word, _, _, at in lines if word == "start"],
-        last=max(float(line[3]) for line in lines),
+        spans=spans_of([float(line[3]) for line in lines]),
         ended=any(line[0] == "end" for line in lines),
     )
+
+
+def spans_of(moments: Collection[float]) -> Sequence[tuple[float, float]]:
+    """Return the stretches of time without a gap between these moments."""
+    spans: list[tuple[float, float]] = []
+    for moment in sorted(moments):
+        if spans and moment - spans[-1][1] < SLEEP_SECONDS:
+            spans[-1] = spans[-1][0], moment
+        else:
+            spans.append((moment, moment))
+    return spans
 
 
 def host_of(script: str) -> str:
@@ -71,16 +92,27 @@ def repeated(attempts: Collection[Attempt], *, retries: bool) -> Iterator[str]:
         yield f"it was started as {', '.join(f'{one.run_id} on {one.host}' for one in attempts)}"
 
 
-def together(attempts: Collection[Attempt]) -> float:
-    """Return for how many seconds two attempts of a command ran at once."""
-    seconds = 0.0
-    former: Attempt | None = None
-    for one in sorted(attempts, key=lambda attempt: attempt.starts[0]):
-        if former is not None:
-            seconds += max(0.0, min(former.last, one.last) - one.starts[0])
-        if former is None or one.last > former.last:
-            former = one
-    return seconds
+@dataclass(frozen=True, slots=True)
+class Together:
+    """For how many seconds two attempts ran at once, and did so as one woke with its host."""
+
+    running: float
+    waking: float
+
+
+def together(attempts: Sequence[Attempt]) -> Together:
+    """Return for how long any two attempts of a command ran at once."""
+    running = waking = 0.0
+    for one, other in combinations(attempts, 2):
+        for (number, span), (of_other, another) in product(
+            enumerate(one.spans), enumerate(other.spans)
+        ):
+            seconds = max(0.0, min(span[1], another[1]) - max(span[0], another[0]))
+            if number or of_other:
+                waking += seconds
+            else:
+                running += seconds
+    return Together(running, waking)
 
 
 def calm_seconds(troubles: Collection[Interval], start: float, end: float) -> float:

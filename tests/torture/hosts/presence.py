@@ -1,6 +1,7 @@
 """Whether every server tells in time that a host is away, and that it is back."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 
@@ -12,11 +13,12 @@ from tests.support.waiting import until_true
 from tests.torture.api import Api, UnansweredError
 from tests.torture.hosts.fleet import Fleet
 from tests.torture.hosts.host import Host
-from tests.torture.hosts.oracle import must_be_told_at
+from tests.torture.hosts.oracle import TOLD_SECONDS, must_be_told_at
 
 LOOK_SECONDS = 0.3
 BACK_SECONDS = 30.0
 AWAY = "unreachable"
+LATEST = "ms after the end of a lease until its host was told as such, at most"
 
 
 class Presence:
@@ -74,13 +76,16 @@ class Presence:
         """Compare what was told with what was so when it was asked for."""
         if not worker.unheard or worker.unheard[-1].end < time.time():
             return  # it may have been heard again before the answer was made
+        tally = self._fleet.tally
         since = worker.unheard[-1].start
+        told_by = must_be_told_at(since, self._fleet.broken, self._lease_seconds)
         if state == AWAY and (worker.name, since) not in self._told:
             self._told.add((worker.name, since))
-            self._fleet.tally.count("hosts told as unreachable")
-        elif state != AWAY and asked_at > must_be_told_at(
-            since, self._fleet.broken, self._lease_seconds
-        ):
-            self._fleet.tally.violation(
+            tally.count("hosts told as unreachable")
+            if told_by < math.inf:
+                after = time.time() - told_by + TOLD_SECONDS
+                tally.at_most(LATEST, int(after * 1000))
+        elif state != AWAY and asked_at > told_by:
+            tally.violation(
                 f"{worker.name} is away for {asked_at - since:.1f} s, and is told as {state}"
             )

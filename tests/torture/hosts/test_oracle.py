@@ -19,11 +19,13 @@ from tests.torture.hosts.oracle import (
     RETRY,
     WAIT,
     Attempt,
+    Together,
     calm_seconds,
     given_up_wrongly,
     must_be_told_at,
     read_attempt,
     repeated,
+    spans_of,
     together,
     was_given_up,
 )
@@ -34,8 +36,8 @@ DRAWN = Plan.draw("run 1", random.Random(1))
 LEASE = 30.0
 
 
-def attempt(run_id: str, start: float, last: float, *again: float) -> Attempt:
-    return Attempt(run_id, "worker1", [start, *again], last, ended=True)
+def attempt(run_id: str, *spans: tuple[float, float]) -> Attempt:
+    return Attempt(run_id, "worker1", [spans[0][0]], spans, ended=True)
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_what_scripts_note_is_read(notes: str) -> None:
     noted = read_attempt("x", notes + "alive 'run-1' /cut")
     assert noted is not None
     assert (noted.run_id, noted.host, len(noted.starts), noted.ended) == ("x", "worker2", 2, True)
-    assert noted.starts[0] <= noted.starts[1] <= noted.last
+    assert noted.starts[0] <= noted.starts[1] <= noted.spans[-1][1]
     assert read_attempt("x", "") is None
 
 
@@ -85,25 +87,32 @@ def test_a_script_that_was_started_twice_is_found(notes: str) -> None:
 
 
 def test_a_second_run_of_a_command_is_found_unless_it_is_retried() -> None:
-    two = [attempt("a", 1, 2), attempt("b", 3, 4)]
+    two = [attempt("a", (1, 2)), attempt("b", (3, 4))]
     assert [*repeated(two, retries=False)] == ["it was started as a on worker1, b on worker1"]
     assert [*repeated(two, retries=True)] == []
     assert [*repeated(two[:1], retries=False)] == []
 
 
+def test_a_script_that_notes_nothing_for_long_slept() -> None:
+    assert spans_of([1, 1.2, 5, 30, 30.2, 40]) == [(1, 5), (30, 30.2), (40, 40)]
+
+
 @pytest.mark.parametrize(
-    ("attempts", "seconds"),
+    ("attempts", "running", "waking"),
     [
-        ([attempt("a", 1, 2), attempt("b", 3, 4)], 0),
-        ([attempt("a", 1, 3.5), attempt("b", 3, 4)], 0.5),
-        ([attempt("b", 3, 4), attempt("a", 1, 3.5)], 0.5),
-        ([attempt("a", 1, 9), attempt("b", 3, 4), attempt("c", 5, 8)], 4),
+        ([attempt("a", (1, 2)), attempt("b", (3, 4))], 0, 0),
+        ([attempt("a", (1, 3.5)), attempt("b", (3, 4))], 0.5, 0),
+        ([attempt("b", (3, 4)), attempt("a", (1, 3.5))], 0.5, 0),
+        ([attempt("a", (1, 9)), attempt("b", (3, 4)), attempt("c", (5, 8))], 4, 0),
+        ([attempt("a", (1, 2), (20, 20.25)), attempt("b", (10, 30))], 0, 0.25),
+        ([attempt("a", (1, 2), (40, 40.25)), attempt("b", (10, 30))], 0, 0),
     ],
 )
 def test_the_seconds_that_attempts_ran_together_are_counted(
-    attempts: list[Attempt], seconds: float
+    attempts: list[Attempt], running: float, waking: float
 ) -> None:
-    assert together(attempts) == seconds
+    """Those apart that one went on for as it woke."""
+    assert together(attempts) == Together(running, waking)
 
 
 @pytest.mark.parametrize(

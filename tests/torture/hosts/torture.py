@@ -25,6 +25,7 @@ RUNS = 20
 VIEWERS = 2
 """Of each server; and as many again, which come back to any of them."""
 
+AS_ONE_WOKE = "ms that two attempts ran at once as a host woke, at most"
 REPORT_SECONDS = 30.0
 OUTAGE_SECONDS = 100.0
 END_SECONDS = 300.0
@@ -125,9 +126,11 @@ class HostsTorture:
         for name, attempts in load.attempts().items():
             for text in oracle.repeated(attempts, retries=load.may_be_retried(name)):
                 self._tally.violation(f"{name}: {text}")
-            if seconds := oracle.together(attempts):
+            seconds = oracle.together(attempts)
+            self._tally.at_most(AS_ONE_WOKE, int(seconds.waking * 1000))
+            if seconds.running or seconds.waking > oracle.WAKING_SECONDS:
                 told = ", ".join(map(str, attempts))
-                self._tally.violation(f"{name}: two ran together for {seconds:.2f} s: {told}")
+                self._tally.violation(f"{name}: two ran at once: {seconds}: {told}")
 
     async def _check_spool(self, host: Host) -> None:
         spool = Spool.of(host.state_dir)
