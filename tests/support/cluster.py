@@ -1,5 +1,6 @@
 """Several hosts on the loopback interface: NATS with TLS and keys, servers, workers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -51,8 +52,13 @@ class Cluster:
 
     async def let_in(self, *, places: int = 100) -> None:
         """Have the first server, which is there, and the engine let the workers in."""
-        for number, worker in enumerate(self.workers):
-            await worker.enrol(self.servers[0], pools=pools_of(number), places=places)
+        first = self.servers[0]
+        await asyncio.gather(
+            *(
+                worker.enrol(first, pools=pools_of(number), places=places)
+                for number, worker in enumerate(self.workers)
+            )
+        )
         await self.renew_users()
 
     async def renew_users(self, *arguments: str) -> None:

@@ -9,7 +9,7 @@ from tests.torture.tally import Tally
 from tests.torture.torture import KINDS, Torture
 
 SECONDS = 12.0
-SECONDS_OF_HOSTS = 8.0
+SECONDS_OF_HOSTS = 6.0
 SEED = 1
 
 
@@ -33,7 +33,7 @@ async def test_runs_survive_a_short_torture(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("unmeasured")
 async def test_runs_survive_a_short_torture_of_many_hosts(tmp_path: Path) -> None:
     tally = Tally()
-    await HostsTorture(tmp_path, SEED, tally, workers=3, brief=True).run(SECONDS_OF_HOSTS)
+    await HostsTorture(tmp_path, SEED, tally, workers=2, brief=True).run(SECONDS_OF_HOSTS)
     assert tally.violations == []
     assert tally.counts["rounds"] > 0
     assert tally.counts["lines"] > 1000
