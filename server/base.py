@@ -27,9 +27,11 @@ from server.services.hosts.local import LocalHost
 from server.services.hosts.pools import Pools
 from server.services.hosts.roll import Roll
 from server.services.hosts.unclaimed import NO_HOST, Unclaimed, Waiting
+from server.services.metrics import Metrics
 from server.services.requests import Requests
 from server.services.running import assembly
 from server.services.running.claiming import Claiming
+from server.services.running.live import RunView
 from server.services.runs import RunService
 from server.services.starting.starts import Starts
 from server.services.starting.unconfirmed import Unconfirmed
@@ -93,7 +95,7 @@ async def open_base(
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
     events = _events(ground, stored, hosts, commands, meeting, unclaimed)
-    unclaimed.on_ended = events.run_told
+    unclaimed.on_ended = _told(events, ground.metrics)
     ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
     runs = RunService(
@@ -278,6 +280,16 @@ def _events(
 
         tell_of_changes(meeting, ground, stored, hosts, events, unclaimed.note_change)
     return events
+
+
+def _told(events: Events, metrics: Metrics) -> Callable[[RunView], None]:
+    """Return what tells of runs that have ended without a host."""
+
+    def told(view: RunView) -> None:
+        metrics.runs_ended.labels(view.run.state).inc()
+        events.run_told(view)
+
+    return told
 
 
 def _give_turns(ground: Ground, stored: Stored, core: Core, runs: RunService) -> None:

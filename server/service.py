@@ -1,7 +1,7 @@
 """All of the service but its listening: what users ask, around what runs commands."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -16,6 +16,7 @@ from server.handlers.http.identity.local import Local, local_users
 from server.handlers.http.identity.sockdiag import SockDiag
 from server.handlers.http.listening import auth_at
 from server.handlers.http.viewers import Viewers
+from server.models import Run
 from server.repositories.access.audit import AuditRepository
 from server.repositories.command_sets import CommandSetRepository
 from server.repositories.ends import EndRepository
@@ -204,6 +205,9 @@ def _give_up(
         on_lost=losses.note,
     )
     tasks.start(sweep.run(), "hosts that are away")
+    base.ground.metrics.gauge(
+        "hosts_away", "Hosts that this server has seen to be away.", lambda: sweep.away
+    )
 
 
 def _add_starts(app: web.Application, base: Base, notifying: Notifying, settings: Settings) -> None:
@@ -216,6 +220,7 @@ def _add_starts(app: web.Application, base: Base, notifying: Notifying, settings
         base.audit,
         on_told=notifying.notifier.wake,
         kept_days=settings.retention.days,
+        others=_runs_of_workers(base, settings),
     )
     scheduling.start(base.ground.tasks)
     app[keys.SCHEDULES] = scheduling.service
@@ -228,6 +233,15 @@ def _add_starts(app: web.Application, base: Base, notifying: Notifying, settings
     )
     base.ground.tasks.start(hooks.purge(), "bodies of hooks")
     app[keys.HOOKS] = hooks
+
+
+def _runs_of_workers(
+    base: Base, settings: Settings
+) -> Callable[[], Awaitable[Sequence[Run]]] | None:
+    """Return what tells of runs that other hosts have, or none; None: there are no workers."""
+    if base.meeting is None and not settings.runs.worker_pools:
+        return None
+    return partial(base.stored.claims.watched, base.ground.state.host)
 
 
 async def _add_health(app: web.Application, base: Base, settings: Settings) -> None:
@@ -254,6 +268,7 @@ async def _add_health(app: web.Application, base: Base, settings: Settings) -> N
         NotificationRepository(database),
         audit_log=await _audit_log(settings.access, base),
         nats=None if wire is None else lambda: wire.problem,
+        losses=None if wire is None else LossRepository(database),
         host=base.ground.state.host,
         spools=settings.privileges.keeper_directory or settings.state_dir,
         min_free_bytes=settings.output.min_free_bytes,

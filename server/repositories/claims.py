@@ -17,6 +17,9 @@ from server.repositories.run_statements import ACTIVE_RUN, WAITS
 
 UNCLAIMED = "r.host IS NULL AND r.end_time IS NULL AND r.state = 'queued'"
 
+MAX_WATCHED = 1000
+"""Active runs of pools that are looked after, the oldest: a page of that is no small one."""
+
 # Of one host one claim is made at a time: the second statement's snapshot is taken after the lock,
 # and counts what those before it have got. Rows that another host is about to claim are passed
 # over; one that it has claimed meanwhile is looked at again, and left to it (EvalPlanQual).
@@ -78,6 +81,16 @@ LIMITED = f"""
         r.options -> 'concurrency' IS NOT NULL OR r.not_before IS NOT NULL AND r.claimed_at IS NULL
     )
     ORDER BY coalesce(r.not_before, r.created_at), r.id LIMIT %(limit)s
+"""
+
+
+# Of those that somebody wants to hear of when they start late or take long.
+WATCHED = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r
+    WHERE {ACTIVE_RUN} AND r.pool IS NOT NULL AND r.host IS DISTINCT FROM %(host)s
+        AND r.created_at < now() - interval '60 s'
+        AND (r.options -> 'notify' IS NOT NULL OR r.cause ->> 'kind' = 'schedule')
+    ORDER BY r.created_at, r.id LIMIT {MAX_WATCHED}
 """
 
 
@@ -183,6 +196,10 @@ class ClaimRepository:
         rows = await self._database.fetch_all(LOOK, {"ids": list(run_ids)})
         found = {run.id: run for run in map(run_of, rows)}
         return [found.get(run_id) for run_id in run_ids]
+
+    async def watched(self, but_of: str) -> Sequence[Run]:
+        """Return active runs of pools that other hosts have, or none yet, and somebody watches."""
+        return [run_of(row) for row in await self._database.fetch_all(WATCHED, {"host": but_of})]
 
     async def limited(self, limit: int) -> Sequence[Limited]:
         """Return the unclaimed runs that need a turn, a time, or an eye; the first due first."""

@@ -18,7 +18,19 @@ from server.repositories.run_statements import ACTIVE_RUN
 ENDING_SECONDS = 30.0
 """In which a host ends what is not to outlast its lease; more than its keeper takes for that."""
 
-HOSTS = "SELECT id, seen_at, lease_until < now() FROM workers"
+HOSTS = f"""
+    SELECT w.id, w.seen_at, w.lease_until < now() FROM workers w
+    WHERE w.state <> 'removed'
+        OR EXISTS (SELECT FROM commands_info r WHERE r.host = w.id AND {ACTIVE_RUN})
+"""
+
+AWAY = f"""
+    SELECT w.name, w.seen_at, count(r.id)
+    FROM workers w LEFT JOIN commands_info r ON r.host = w.id AND {ACTIVE_RUN}
+    WHERE w.lease_until < now()
+    GROUP BY w.id HAVING w.state <> 'removed' OR count(r.id) > 0
+    ORDER BY w.seen_at, w.id LIMIT %(limit)s
+"""
 
 SINCE = "to_char(w.seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'"
 
@@ -87,6 +99,15 @@ class Host:
     away: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A host that is away: what it is called, since when, and how many active runs it has."""
+
+    name: str
+    since: datetime
+    runs: int
+
+
 class LossRepository:
     """The runs in `commands_info` whose hosts, by `workers`, are away."""
 
@@ -94,8 +115,12 @@ class LossRepository:
         self._database = database
 
     async def hosts(self) -> Mapping[str, Host]:
-        """Return all hosts that others know of, by their ids."""
+        """Return all hosts that others know of, by their ids; those removed if they have runs."""
         return {row[0]: Host(*row[1:]) for row in await self._database.fetch_all(HOSTS)}
+
+    async def away(self, limit: int) -> Sequence[Away]:
+        """Return hosts that are away, the first of them first; those removed if they have runs."""
+        return [Away(*row) for row in await self._database.fetch_all(AWAY, {"limit": limit})]
 
     async def lose(self, hosts: Collection[str]) -> Sequence[Run]:
         """End the runs of hosts as lost that are to be given up by now; return them.

@@ -207,8 +207,11 @@ CHANGED_ELSEWHERE = """
     )
 """
 
+# Hosts that are known answer for theirs, or are away.
 ACTIVE_ELSEWHERE = """
-    SELECT count(*) FROM commands_info WHERE state IN ('queued', 'running') AND host <> %(host)s
+    SELECT count(*) FROM commands_info r
+    WHERE r.state IN ('queued', 'running') AND r.host <> %(host)s
+        AND NOT EXISTS (SELECT FROM workers w WHERE w.id = r.host)
 """
 
 # Of those that are no host's: what is held for so long by the database's clock, as those of its

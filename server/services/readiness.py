@@ -3,7 +3,7 @@
 import asyncio
 import os
 import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from server.errors import DatabaseUnavailableError
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
 from server.repositories.database.database import READY_SECONDS, Database
+from server.repositories.losses import Away, LossRepository
 from server.repositories.notifications import NotificationRepository
 from server.repositories.runs import RunRepository
 from server.services.access.audit import Audit
@@ -27,6 +28,9 @@ FEW_DESCRIPTORS = 32  # with fewer, libraries and the database are about to fail
 
 NAMED_TARGETS = 10
 """Of those that fail."""
+
+NAMED_HOSTS = 10
+"""Of those that are away."""
 
 
 class Readiness:
@@ -46,6 +50,7 @@ class Readiness:
         *,
         audit_log: AuditLog | None,
         nats: Callable[[], str] | None,
+        losses: LossRepository | None,
         host: str,
         spools: Path,
         min_free_bytes: int,
@@ -61,6 +66,7 @@ class Readiness:
         self._notifications = notifications
         self._audit_log = audit_log
         self._nats = nats
+        self._losses = losses
         self._host = host
         self._spools = spools
         self._min_free_bytes = min_free_bytes
@@ -85,9 +91,11 @@ class Readiness:
         log_note = {} if log is None else {"audit_log": log.problem()}
         # Without it no run of a worker starts, and those here go on: it takes no server out of use.
         nats_note = {} if nats is None else {"nats": nats()}
+        hosts_note = {} if self._losses is None else {"hosts": await self._away(self._losses)}
         return {
             **log_note,
             **nats_note,
+            **hosts_note,
             "runs": self._faults.problem(),
             "queue": self._active.problem(),
             "retention": self._retention.problem(),
@@ -121,6 +129,16 @@ class Readiness:
         except (DatabaseUnavailableError, TimeoutError):
             return "not known"
         return "ok" if not others else f"{others} runs of another host identity are active"
+
+    @staticmethod
+    async def _away(losses: LossRepository) -> str:
+        """Say which hosts are away, if any."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                away = await losses.away(NAMED_HOSTS + 1)
+        except (DatabaseUnavailableError, TimeoutError):
+            return "not known"
+        return said_of(away)
 
     async def _undelivered(self) -> str:
         """Say for which targets notifications wait that could not be delivered, if any."""
@@ -156,3 +174,14 @@ class Readiness:
         if limit == resource.RLIM_INFINITY:
             return "ok"
         return "ok" if free >= FEW_DESCRIPTORS else f"{free} of {limit} are free"
+
+
+def said_of(away: Sequence[Away]) -> str:
+    """Say which hosts are away."""
+    named = [
+        f"{one.name} is away since {one.since.astimezone(UTC).isoformat(timespec='seconds')}"
+        f" with {one.runs} active run{'' if one.runs == 1 else 's'}"
+        for one in away[:NAMED_HOSTS]
+    ]
+    more = ["and further hosts"] if len(away) > NAMED_HOSTS else []
+    return "; ".join([*named, *more]) or "ok"

@@ -43,7 +43,7 @@ async def test_a_server_without_a_worker_leaves_its_runs_to_others_and_its_own_a
                 assert await client.output(run_id) == b"up\n"
             async with session.get(client.page_url("/readyz")) as response:
                 parts = await response.json()
-                assert (response.status, parts["nats"]) == (200, "ok")
+                assert (response.status, parts["nats"], parts["hosts"]) == (200, "ok", "ok")
                 assert not {"keeper", "keeper_descriptors"} & parts.keys()
             assert not keepers.exists()
     finally:

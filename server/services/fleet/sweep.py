@@ -44,6 +44,11 @@ class Sweep:
         self._looked_at = clock()
         self._silent: dict[tuple[str, datetime], float] = {}
 
+    @property
+    def away(self) -> int:
+        """How many hosts were away at the last look."""
+        return len(self._silent)
+
     async def run(self) -> None:
         """Look again and again; the owner cancels it."""
         await forever(self.step, seconds=SWEEP_SECONDS, name="look for hosts that are away")

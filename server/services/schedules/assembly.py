@@ -1,8 +1,9 @@
 """The parts that start commands by themselves, built in the order in which each needs the other."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from server.models import Run
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.fires import FireRepository
@@ -21,7 +22,7 @@ class Scheduling:
     """What users ask of schedules, what starts their runs, and what looks after them.
 
     `on_told` is called after there is something to be sent to targets. What came of due times is
-    kept for `kept_days`, None: for ever.
+    kept for `kept_days`, None: for ever. `others`: see Lagging.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Scheduling:
         *,
         on_told: Callable[[], None],
         kept_days: float | None,
+        others: Callable[[], Awaitable[Sequence[Run]]] | None,
     ) -> None:
         schedules, fires = ScheduleRepository(database), FireRepository(database)
         self.firing = Firing(
@@ -45,7 +47,9 @@ class Scheduling:
         )
         kept = None if kept_days is None else timedelta(days=kept_days)
         notifications = NotificationRepository(database)
-        self.lagging = Lagging(active, fires, notifications, on_told=on_told, kept=kept)
+        self.lagging = Lagging(
+            active, fires, notifications, on_told=on_told, kept=kept, others=others
+        )
         self.service = ScheduleService(
             schedules, fires, commands, audit, on_change=self.firing.wake
         )

@@ -1,7 +1,7 @@
 """The Lagging: finds runs that start late or take long, and says so once."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from server.services.tasks import forever
 LOOK_SECONDS = 10.0
 
 LATE = timedelta(minutes=5)
-"""A run of a schedule that is still queued so long after it was stored is late."""
+"""A run of a schedule, or of a pool, that is still queued so long after it was stored is late."""
 
 LONG_FACTOR = 2
 LONG = timedelta(seconds=60)
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 class Lagging:
     """Looks after the active runs of this server, in memory; the database is asked once a run.
 
+    `others` returns those of pools, which any server looks after; None: there are no workers.
     `on_told` is called after it was stored who is to be told of what was found. What came of due
     times is kept for `kept`, None: for ever.
     """
@@ -55,6 +56,7 @@ class Lagging:
         *,
         on_told: Callable[[], None],
         kept: timedelta | None,
+        others: Callable[[], Awaitable[Sequence[Run]]] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._active = active
@@ -62,6 +64,7 @@ class Lagging:
         self._notifications = notifications
         self._on_told = on_told
         self._kept = kept
+        self._others = others
         self._clock = clock
         self._prune_at = clock()
         self._late = set[UUID]()
@@ -78,7 +81,9 @@ class Lagging:
             DatabaseUnavailableError: some may not be told of; it may be done again.
         """
         now = self._clock()
-        runs = {live.run.id: live.run for live in self._active if is_watched(live.run)}
+        others = () if self._others is None else await self._others()
+        there = [*others, *(live.run for live in self._active)]
+        runs = {run.id: run for run in there if is_watched(run)}
         self._late &= runs.keys()
         self._bounds = {one: bound for one, bound in self._bounds.items() if one in runs}
         await self._find_late(runs.values(), now)
@@ -144,13 +149,16 @@ def is_watched(run: Run) -> bool:
     """Return whether it matters to somebody that a run is late or takes long."""
     if run.cause is not None and run.cause.kind is CauseKind.SCHEDULE:
         return True
-    return any(Occasion.LONG in notify.on for notify in run.options.notify)
+    occasions = {Occasion.LONG} if run.pool is None else {Occasion.LONG, Occasion.LATE}
+    return any(occasions & notify.on for notify in run.options.notify)
 
 
 def is_late(run: Run, now: datetime) -> bool:
-    """Return whether a run should have been started by now."""
+    """Return whether a run should have been started by now: by a schedule, or by a worker."""
     scheduled = run.cause is not None and run.cause.kind is CauseKind.SCHEDULE
-    return scheduled and run.state is RunState.QUEUED and now - run.created_at > LATE
+    needs_worker = run.pool is not None and not run.waits
+    since = max(run.created_at, run.not_before or run.created_at)
+    return (scheduled or needs_worker) and run.state is RunState.QUEUED and now - since > LATE
 
 
 def bound_of(usual: Usual | None) -> timedelta | None:

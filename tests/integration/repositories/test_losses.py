@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -16,9 +17,10 @@ from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.ends import EndRepository
 from server.repositories.enrolments import EnrolmentRepository
-from server.repositories.losses import LossRepository
+from server.repositories.losses import Away, LossRepository
 from server.repositories.runs import RunRepository
 from server.repositories.workers import WorkerRepository
+from server.services.readiness import said_of
 from tests.support.access import BY
 from tests.support.waiting import until_true
 from tests.support.workers import add_worker, silence
@@ -219,3 +221,39 @@ async def test_a_run_is_abandoned_once_its_lease_is_over_with_a_row_of_the_audit
         AuditAsked(act=Act.RUN_ABANDON), limit=10, cursor=None
     )
     assert {entry.run_id for entry in page.items} == {waits.id, retried.id}
+
+
+async def test_who_is_away_is_told_with_what_it_has(fleet: Fleet) -> None:
+    assert await fleet.losses.away(9) == []
+    await fleet.run("lose")
+    for seconds, away in [(29, []), (301, [("build-1", 1)])]:
+        await fleet.silent(seconds)
+        assert [(one.name, one.runs) for one in await fleet.losses.away(9)] == away
+    remove = "UPDATE workers SET state = 'removed' RETURNING id"
+    await fleet.database.fetch_all(remove)
+    assert len(await fleet.losses.away(9)) == 1  # its run is somebody's matter
+    assert (await fleet.losses.hosts()).keys() == {"w"}
+    assert len(await fleet.lose()) == 1
+    assert await fleet.losses.away(9) == []
+    assert await fleet.losses.hosts() == {}
+
+
+async def test_runs_of_hosts_that_are_known_are_not_another_state_directorys(
+    fleet: Fleet,
+) -> None:
+    await fleet.run()
+    assert await fleet.runs.active_elsewhere("server") == 0
+    await fleet.database.fetch_all("DELETE FROM workers RETURNING id")
+    assert await fleet.runs.active_elsewhere("server") == 1
+
+
+def test_what_is_said_of_hosts_that_are_away_names_ten() -> None:
+    since = datetime(2026, 11, 26, 1, 2, 3, 4, tzinfo=UTC)
+    away = [Away("build-1", since, 1), Away("build-2", since, 0)]
+    assert said_of([]) == "ok"
+    assert said_of(away) == (
+        "build-1 is away since 2026-11-26T01:02:03+00:00 with 1 active run;"
+        " build-2 is away since 2026-11-26T01:02:03+00:00 with 0 active runs"
+    )
+    assert said_of(away * 6).endswith("; and further hosts")
+    assert said_of(away * 6).count(" is away since ") == 10

@@ -1,15 +1,18 @@
 """Runs that start late or take long are told of once."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from server.definition import Cause, CauseKind, NewRun, Notify, Options
+from server.definition import Cause, CauseKind, Concurrency, NewRun, Notify, Options
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError
 from server.keeper import failpoints
 from server.models import Advance, Run, RunEnd, RunState
+from server.repositories.claims import ClaimRepository
 from server.repositories.database.database import Database
 from server.repositories.output import OutputRepository
 from server.schedules import Overlap
@@ -24,8 +27,8 @@ MINUTE = timedelta(minutes=1)
 OPTIONS = Options(notify=(Notify(target="us", on=frozenset({"late", "long"})),))
 
 
-def watched(world: World) -> tuple[ActiveRuns, Lagging]:
-    """Return a server's active runs, none, and what looks after them."""
+def watched(world: World, host: str | None = None) -> tuple[ActiveRuns, Lagging]:
+    """Return a server's active runs, none, and what looks after them: as `host`, of all pools'."""
     active = ActiveRuns(max_concurrent_runs=10, max_runs_per_command=100)
     lagging = Lagging(
         active,
@@ -33,6 +36,7 @@ def watched(world: World) -> tuple[ActiveRuns, Lagging]:
         world.notifications,
         on_told=world.wake,
         kept=timedelta(days=30),
+        others=None if host is None else partial(ClaimRepository(world.database).watched, host),
         clock=world.clock,
     )
     return active, lagging
@@ -77,6 +81,39 @@ async def test_a_run_that_waits_too_long_for_its_start_is_late_once(world: World
     await looking.step()
     assert await world.noted() == [noted]
     assert world.woken == 1
+
+
+async def test_a_run_that_no_worker_takes_is_late_once_whatever_number_of_servers_looks(
+    world: World,
+) -> None:
+    """One that waits for its turn, and one that nobody wants to hear of, are not."""
+    options = replace(OPTIONS, pool="build")
+    stored = {}
+    for name, said in {
+        "waits": options,
+        "in line": replace(options, concurrency=Concurrency(limit=1)),
+        "unheard": Options(pool="build"),
+    }.items():
+        command = await world.command(said)
+        new = NewRun(options=said)
+        stored[name] = await world.runs.add(command.id, "true", "server", new=new, by=BY)
+    made = "UPDATE commands_info SET created_at = now() - interval '61 s', claimed_at = NULL"
+    await world.database.fetch_all(f"{made} RETURNING id")
+    servers = [watched(world, host)[1] for host in ("one", "two")]
+    world.clock.now = datetime.now(UTC) + 3 * MINUTE
+    for lagging in servers:
+        await lagging.step()
+    assert await world.noted() == []
+    world.clock.now += 2 * MINUTE
+    for lagging in servers * 2:
+        await lagging.step()
+    [noted] = await world.noted()
+    assert (noted.occasion, noted.run_id) == ("late", stored["waits"].id)
+    sql = "UPDATE commands_info SET host = %(host)s WHERE pool IS NOT NULL RETURNING id"
+    await world.database.fetch_all(sql, {"host": "one"})
+    claims = ClaimRepository(world.database)
+    assert await claims.watched("one") == []  # it has them itself
+    assert len(await claims.watched("two")) == 2
 
 
 async def test_a_run_that_takes_far_longer_than_those_before_is_told_of_once(world: World) -> None:
