@@ -1,18 +1,21 @@
 """A server that meets others over NATS: it is there for workers, and goes on without it."""
 
+import json
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from server.errors import ForbiddenError
+from server.keeper.records import ProcessRecord
+from server.keeper.spool import Spool
 from server.repositories.database.database import Database
 from server.wire.asking import Servers
 from server.wire.messages import Active, ActiveRuns, Claim, Claimed, Hello, WorkerState
 from tests.support.client import Client
 from tests.support.nats import Nats
 from tests.support.service import Service
-from tests.support.waiting import until_true
+from tests.support.waiting import until, until_true
 from tests.support.wires import Connect
 from tests.support.workers import add_worker
 
@@ -22,6 +25,26 @@ async def nats_note(client: Client) -> str:
     async with client.session.get(client.page_url("/readyz")) as response:
         assert response.status == 200
         return str((await response.json())["nats"])
+
+
+async def assert_ends_with_the_lease(client: Client) -> None:
+    """See that a run of the server's own host is held by the lease that its keeper was told of.
+
+    Others may begin it, once they can be heard again.
+    """
+    body = {"name": "a", "script": "echo up; exec sleep 1000", "on_unreachable": "retry"}
+    run_id = (await client.call("POST", "commands/", json=body, status=201))["run"]["id"]
+    spool = Spool.of(client.service.state_dir)
+
+    def record() -> ProcessRecord | None:
+        return spool.read_process(run_id) if spool.directory(run_id).is_dir() else None
+
+    process = await until(record)
+    lease = json.loads((client.service.state_dir / "keeper" / "lease").read_text())
+    assert process.leased_at is not None
+    assert lease["since"] <= process.leased_at < lease["until"]
+    await client.stop(run_id, grace_seconds=0)
+    await client.finished(run_id)
 
 
 async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
@@ -34,6 +57,7 @@ async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
             client = Client(session, await service.start())
             assert "cannot be reached" in await nats_note(client)
             await client.finished(await client.run("echo up"))
+            await assert_ends_with_the_lease(client)
 
             await nats.start()
             worker = Servers(await connect(nats.url, "w"), "w")
