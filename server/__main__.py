@@ -41,6 +41,8 @@ ROLES = {
     "pause": ("tailrun.cli.entry", "pause"),
     "resume": ("tailrun.cli.entry", "resume"),
     "hooks": ("tailrun.cli.entry", "list_hooks"),
+    "workers": ("tailrun.cli.entry", "list_workers"),
+    "abandon": ("tailrun.cli.entry", "abandon"),
     "apply": ("tailrun.cli.entry", "apply"),
     "export": ("tailrun.cli.entry", "export"),
     "completion": ("tailrun.cli.completion", "completion"),

@@ -251,6 +251,8 @@ def _option_parser(settings: Sequence[Setting]) -> argparse.ArgumentParser:
         "       tailrun tail | show | stop RUN | COMMAND\n"
         "       tailrun ls | ps | schedules\n"
         "       tailrun pause | resume | hooks COMMAND\n"
+        "       tailrun workers [drain | resume | remove NAME | token]\n"
+        "       tailrun abandon RUN\n"
         "       tailrun token create | list | revoke …\n"
         "       tailrun sign-in\n"
         "       tailrun keeper DIRECTORY\n"

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
-from tailrun.cli import following, hooks, lists, schedules, tokens
+from tailrun.cli import following, hooks, lists, schedules, tokens, workers
 from tailrun.cli.exits import SIGNALLED, code_of_error
 from tailrun.cli.follower import leave_stdout
 from tailrun.cli.notes import Notes
@@ -73,6 +73,17 @@ def resume(arguments: Sequence[str]) -> int:
 def list_hooks(arguments: Sequence[str]) -> int:
     """List a command's hooks, or change one; return the exit code."""
     return _say(hooks.hooks, parser_of("hooks").parse_args(arguments))
+
+
+def list_workers(arguments: Sequence[str]) -> int:
+    """List workers, change one, or make what adds one; return the exit code."""
+    given = parser_of("workers").parse_args(arguments)
+    return _say(workers.WORKER_ACTS[given.asked], given)
+
+
+def abandon(arguments: Sequence[str]) -> int:
+    """Give up a run whose host is away; return the exit code."""
+    return _say(workers.abandon, parser_of("abandon").parse_args(arguments))
 
 
 def apply(arguments: Sequence[str]) -> int:

@@ -54,7 +54,11 @@ async def runs(client: Client, given: argparse.Namespace, _notes: Notes) -> int:
         _write_json([one.data for one in found])
     else:
         heads = ["RUN", "COMMAND", "STATE", "CREATED (UTC)", "TOOK", "OUTPUT"]
-        sys.stdout.write(table(heads, [_run_row(one) for one in found]))
+        rows, hosts = [_run_row(one) for one in found], [_host(one) for one in found]
+        if any(hosts):
+            heads.append("HOST")
+            rows = [[*row, host] for row, host in zip(rows, hosts, strict=True)]
+        sys.stdout.write(table(heads, rows))
     return 0
 
 
@@ -62,8 +66,15 @@ def _run_row(one: Run) -> list[str]:
     command = one.data.get("command") or {}
     name = str(command.get("name", "")) or one.command_id
     state = "paused" if one.paused else "stopping" if one.stopping else one.state
+    state = "host away" if one.data.get("away_since") else state
     took = clock(_seconds(one)) if one.start_time else ""
     return [one.id, name, state, _minute(one.created_at), took, amount(one.output_bytes)]
+
+
+def _host(one: Run) -> str:
+    """Return where a run is, where hosts meet; or the pool that it waits in."""
+    name, pool = one.data.get("host_name"), one.data.get("pool")
+    return str(name) if name else f"(pool {pool})" if pool else ""
 
 
 def _seconds(one: Run) -> float:

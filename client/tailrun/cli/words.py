@@ -201,6 +201,48 @@ def _hooks(parser: argparse.ArgumentParser) -> None:
     _as_json(parser)
 
 
+def _workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-a", "--all", action="store_true", help="also those that were removed")
+    _as_json(parser)
+    asked = parser.add_subparsers(dest="asked", metavar="drain|resume|remove|token")
+    for word, purpose in {
+        "drain": "have a worker get no more runs; those that it has go on",
+        "resume": "have it get runs again",
+        "remove": "refuse its key from now on; of its runs becomes what their commands say",
+    }.items():
+        one = asked.add_parser(word, help=purpose, description=purpose, allow_abbrev=False)
+        one.add_argument("worker", metavar="NAME", help="a worker's name or id")
+    _enrolment(asked)
+
+
+def _enrolment(asked: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    purpose = "print the command that makes a host a worker, once, within the hour"
+    token = asked.add_parser("token", help=purpose, description=purpose, allow_abbrev=False)
+    token.add_argument(
+        "--pool",
+        dest="pools",
+        metavar="NAME",
+        action="append",
+        required=True,
+        help="a pool that it is of; again for another",
+    )
+    token.add_argument(
+        "--label",
+        dest="labels",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="what it has, and commands may require; again for another",
+    )
+    token.add_argument("--places", type=_positive, metavar="N", help="how many runs it has at once")
+    token.add_argument("--url", help="where it reaches the server (default: TAILRUN_URL)")
+    _as_json(token)
+
+
+def _abandon(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN|COMMAND", help=WHICH_RUN)
+
+
 def _as_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, a line each")
 
@@ -310,6 +352,8 @@ WORDS: dict[str, tuple[str, Add]] = {
     "pause": ("have schedules and hooks start a command no more, for a while", _pause),
     "resume": ("end a pause", _resume),
     "hooks": ("list what other services start a command by", _hooks),
+    "workers": ("list workers, and what waits for them; drain or remove one, or add one", _workers),
+    "abandon": ("give up a run whose host is away: it ends as lost", _abandon),
     "apply": ("make a server's commands what files say, all or nothing", _apply),
     "export": ("print commands as a file that apply reads", _export),
     "completion": ("print what has a shell complete these words", _completion),
