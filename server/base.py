@@ -18,7 +18,7 @@ from server.repositories.workers import WorkerRepository
 from server.services.access.audit import Audit
 from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
-from server.services.events.events import Events
+from server.services.events.events import Events, Fleet
 from server.services.events.labels import Labels
 from server.services.fleet.roll import Remembered
 from server.services.fleet.workers import WorkerService
@@ -272,8 +272,7 @@ def _events(
 ) -> Events:
     """Have changes of runs, commands and workers told to those who listen."""
     elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
-    fleet = WorkerRepository(stored.database).state_of_all if meeting else None
-    events = Events(hosts, Labels(commands.labels), elsewhere, fleet)
+    events = Events(hosts, Labels(commands.labels), elsewhere, _fleet(stored, meeting))
     ground.tasks.start(events.run(), "events")
     if meeting is not None:
         from server.meeting import tell_of_changes  # noqa: PLC0415
@@ -290,6 +289,19 @@ def _told(events: Events, metrics: Metrics) -> Callable[[RunView], None]:
         events.run_told(view)
 
     return told
+
+
+def _fleet(stored: Stored, meeting: "Meeting | None") -> Fleet | None:
+    """Return what tells whether workers stand otherwise; None: there are none."""
+    if meeting is None:
+        return None
+    workers, met = WorkerRepository(stored.database), meeting
+
+    async def fleet() -> tuple[object, object]:
+        standing, runs = await workers.state_of_all()
+        return (standing, met.is_met), runs
+
+    return fleet
 
 
 def _give_turns(ground: Ground, stored: Stored, core: Core, runs: RunService) -> None:

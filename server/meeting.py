@@ -32,7 +32,7 @@ from server.services.worker.attendance import Attendance
 from server.settings.groups import RunSettings, Settings
 from server.wire.address import Address
 from server.wire.asking import Workers
-from server.wire.connection import Wire
+from server.wire.connection import OK, Wire
 from server.wire.keys import FleetKey
 from server.wire.messages import Hello, StopWanted
 from server.wire.serving import serve_servers, serve_workers
@@ -53,6 +53,11 @@ class Meeting:
     attendance: Attendance | None
     terms: Terms
     removed: Removed
+
+    @property
+    def is_met(self) -> bool:
+        """Whether NATS is reached now."""
+        return self.wire.problem == OK
 
 
 async def open_meeting(

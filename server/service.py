@@ -135,7 +135,10 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
         base.commands, base.hosts, base.starts, base.requests, base.audit, base.events
     )
     app[keys.CHECKER] = Checker(settings.runs.shell)
-    app[keys.WORKERS] = WorkerService(WorkerRepository(base.stored.database))
+    meeting = base.meeting
+    app[keys.WORKERS] = WorkerService(
+        WorkerRepository(base.stored.database), lambda: None if meeting is None else meeting.is_met
+    )
     app[keys.MEETS] = base.meeting is not None
     app[keys.ENROLMENTS] = _enrolments(base)
     app[keys.HOST_OF] = _nobody if base.roll is None else base.roll.host_of

@@ -17,6 +17,7 @@ const MODULES = {
   tokens: () => import("./access/tokens_screen.js").then(({ TokensScreen }) => TokensScreen),
   grants: () => import("./access/grants_screen.js").then(({ GrantsScreen }) => GrantsScreen),
   targets: () => import("./access/targets_screen.js").then(({ TargetsScreen }) => TargetsScreen),
+  workers: () => import("./workers/workers_screen.js").then(({ WorkersScreen }) => WorkersScreen),
   audit: () => import("./access/audit_screen.js").then(({ AuditScreen }) => AuditScreen),
 };
 

@@ -15,6 +15,7 @@ from tests.acceptance.conftest import ended, shared_database_url, shared_service
 from tests.browser.gate import Gate
 from tests.support.browser import OpenTab, Tab, chromium, new_tab
 from tests.support.client import Client, Start
+from tests.support.nats import Nats
 from tests.support.service import Service
 
 __all__ = ["shared_database_url", "shared_service"]
@@ -100,6 +101,15 @@ async def open_tab(browser: Browser) -> AsyncIterator[OpenTab]:
     for tab in tabs:
         await tab.close()
     assert [problem for tab in tabs for problem in tab.problems] == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def engine(tmp_path: Path) -> AsyncIterator[Nats]:
+    """Run the engine over which workers are met."""
+    nats = Nats(tmp_path)
+    await nats.start()
+    yield nats
+    await nats.kill()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.browser.past import add_runs
 from tests.browser.scripts import BACKUP, CHECKOUT, DEPLOY
 from tests.support.browser import CONNECTION_REFUSED, OpenTab, Tab
 from tests.support.client import Client, Start
+from tests.support.known_workers import add_worker, give_run
+from tests.support.nats import Nats
 from tests.support.service import ROOT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -85,6 +87,30 @@ async def test_commands_and_runs(
     await client.service.kill()
     await expect(away.page.get_by_text("The server does not answer.")).to_be_visible()
     await keep(away, "pictures/away.png")
+
+
+async def test_workers(
+    start: Start, open_tab: OpenTab, keep: Keep, engine: Nats, database_url: str
+) -> None:
+    client = await start(nats_url=engine.url)
+    runs = {}
+    for name, pool, requires in [
+        ("Build the image", "build", []),
+        ("Build the packages", "build", []),
+        ("Train the model", "build", ["gpu=a100"]),
+        ("Sign the release", "release", []),
+    ]:
+        made = await client.create("true", name=name, pool=pool, requires=requires)
+        runs[name] = made["run"]["id"]
+    add_worker(database_url, "build-1", ["build", "release"], ["arch=arm64", "disk=ssd"])
+    add_worker(database_url, "build-2", state="draining")
+    add_worker(database_url, "gpu-1", labels=["gpu=a100"], away=True)
+    for name, host in [("Build the image", "build-1"), ("Build the packages", "build-2")]:
+        give_run(database_url, runs[name], host)
+    tab = await open_tab(client, "/workers")
+    await expect(tab.page.get_by_role("listitem").filter(has_text="gpu-1")).to_contain_text("Away")
+    await expect(tab.page.get_by_role("link", name="Build the packages")).to_be_visible()
+    await keep(tab, "pictures/workers.png")
 
 
 async def test_two_runs_compared(

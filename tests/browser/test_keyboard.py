@@ -11,6 +11,8 @@ from playwright.async_api import Locator, expect
 from tests.browser.people import signed_in
 from tests.support.browser import OpenTab, Tab
 from tests.support.client import Client, Start
+from tests.support.known_workers import add_worker
+from tests.support.nats import Nats
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -381,6 +383,26 @@ async def test_hooks(client: Client, open_tab: OpenTab) -> None:
     await act(tab, tab.button("Remove on push"))
     await act(tab, dialog.get_by_role("button", name="Remove"))
     await expect(hooks).to_contain_text("No hooks yet.")
+
+
+async def test_workers(start: Start, open_tab: OpenTab, engine: Nats, database_url: str) -> None:
+    """Drain a worker, have it get runs again, and remove it; make the command that adds one."""
+    client = await start(nats_url=engine.url)
+    add_worker(database_url, "build-1")
+    tab = await open_tab(client)
+    await act(tab, row(tab, "Workers"))
+    await act(tab, tab.button("Drain build-1"))
+    await act(tab, tab.button("Resume build-1"))
+    await act(tab, tab.button("Remove build-1"))
+    await act(tab, tab.page.get_by_role("dialog").get_by_role("button", name="Remove"))
+    await expect(tab.page.get_by_role("main")).to_contain_text("No workers yet")
+    await act(tab, tab.button("Add a worker"))
+    await press(tab, "Control+A")
+    await tab.page.keyboard.type("build")
+    await press(tab, "Enter")
+    await act(tab, tab.button("Copy"))
+    await act(tab, tab.button("Done"))
+    await expect(tab.button("Add a worker")).to_be_visible()
 
 
 async def test_access(start: Start, open_tab: OpenTab, database_url: str) -> None:

@@ -22,6 +22,7 @@ ROOMS = [
     "output",
     "notifications",
     "runs",
+    "workers",
     "compare",
     "schedules",
     "hooks",

@@ -16,6 +16,8 @@ from tests.browser.people import end_session, signed_in
 from tests.browser.scripts import BACKUP, DEPLOY
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
+from tests.support.known_workers import add_worker, give_run
+from tests.support.nats import Nats
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
@@ -195,6 +197,64 @@ async def test_every_screen_is_well_made(
     await client.service.kill()
     await looks.show("server.silent")
     await looks.check("reconnecting")
+
+
+async def test_workers_are_well_made(
+    start: Start, looks_of: OpenLooks, engine: Nats, database_url: str
+) -> None:
+    client = await start(nats_url=engine.url)
+    looks = await looks_of(client)
+    await looks.go("/workers", "workers.none")
+    await looks.check("workers-empty")
+    runs = {}
+    for name, pool, requires in [
+        ("Build the image", "build", []),
+        ("Train the model", "build", ["gpu=a100"]),
+        ("Write the docs", "docs", []),
+        ("Sign the release", "release", []),
+    ]:
+        made = await client.create("true", name=name, pool=pool, requires=requires)
+        runs[name] = made["run"]["id"]
+    add_worker(database_url, "build-1.example.org", ["build", "docs"], ["arch=arm64", "disk=ssd"])
+    add_worker(database_url, "build-2", state="draining")
+    add_worker(database_url, "build-3", ["build", "release"], ["gpu=a100"], away=True)
+    give_run(database_url, runs["Build the image"], "build-3")
+    give_run(database_url, runs["Write the docs"], "build-1.example.org")
+    await looks.show("workers.state.draining")
+    await looks.show("a100")
+    await looks.show("Write the docs")
+    await looks.check("workers")
+    await looks.press("workers.remove-one", name="build-3")
+    await looks.show("workers.remove.about")
+    await looks.check("workers-remove")
+    await looks.press("action.cancel")
+    await looks.press("workers.add")
+    await looks.press("workers.make-token")
+    await looks.show("workers.command.about")
+    await looks.check("workers-command")
+    await looks.go("/runs", "run.away.short")
+    await looks.each(lambda look: look.tab.page.get_by_text(look.said("runs.filter.more")).click())
+    await looks.show("runs.filter.host")
+    await looks.check("runs-hosts")
+    await looks.go(f"/runs/{runs['Build the image']}", "run.abandon")
+    await looks.check("run-away")
+    await looks.press("run.abandon")
+    await looks.show("run.abandon.about")
+    await looks.check("run-abandon")
+    await looks.press("action.cancel")
+    await looks.go("/commands/new", "definition.title")
+    await looks.each(lambda look: look.tab.page.locator(".definition > summary").click())
+    await looks.each(
+        lambda look: look.field("definition.on_unreachable").scroll_into_view_if_needed()
+    )
+    await looks.check("form-pool")
+    await looks.go("/workers", "workers.title")
+    await engine.kill()
+    await looks.show("workers.not-met")
+    await looks.check("workers-not-met")
+    await client.service.kill()
+    await looks.show("server.silent")
+    await looks.check("workers-away")
 
 
 async def test_ten_million_lines_are_well_made(start: Start, looks_of: OpenLooks) -> None:

@@ -79,6 +79,10 @@ class PoolSchema(AnswerSchema):
 class WorkersSchema(AnswerSchema):
     """All workers, and all pools."""
 
+    is_met = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "whether this server reaches NATS now; null: it meets no workers"},
+    )
     items = fields.List(fields.Nested(WorkerSchema))
     pools = fields.List(
         fields.Nested(PoolSchema),

@@ -1,6 +1,6 @@
 """The workers, as users see them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -66,24 +66,31 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """All workers by name, and all pools by name."""
+    """All workers by name, and all pools by name; and whether NATS is reached.
+
+    That is None where no workers are met.
+    """
 
     items: Sequence[WorkerView]
     pools: Sequence[PoolView]
+    is_met: bool | None
 
 
 class WorkerService:
-    """What users ask of workers."""
+    """What users ask of workers; `is_met` tells whether NATS is reached."""
 
-    def __init__(self, workers: WorkerRepository) -> None:
+    def __init__(
+        self, workers: WorkerRepository, is_met: Callable[[], bool | None] = lambda: None
+    ) -> None:
         self._workers = workers
+        self._is_met = is_met
 
     async def fleet(self, groups: AbstractSet[str] | None) -> FleetView:
         """Return workers and pools; what waits is of the commands of some groups, None: of all."""
         workers = await self.list()
         waiting, running = await self._workers.waiting(groups), await self._workers.running()
         items = [replace(one, running=running.get(one.worker.id, 0)) for one in workers]
-        return FleetView(items, _pools(workers, waiting))
+        return FleetView(items, _pools(workers, waiting), self._is_met())
 
     async def list(self) -> Sequence[WorkerView]:
         """Return all workers, by name."""

@@ -44,6 +44,7 @@ export const toSchedule = (id, asked = {}) => `/schedules/${id}` + query(asked);
 export const toAccount = () => "/account";
 export const toTokens = () => "/tokens";
 export const toGrants = () => "/grants";
+export const toWorkers = () => "/workers";
 export const toTargets = () => "/targets";
 /** @param {Record<string, string|undefined>} [filter] */
 export const toAudit = (filter = {}) => "/audit" + query(filter);

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Route
- * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"schedules"|"schedule"|"account"|"tokens"|"grants"|"targets"|"audit"|"missing"} screen
+ * @property {"commands"|"new"|"edit"|"command"|"runs"|"run"|"compare"|"schedules"|"schedule"|"account"|"tokens"|"grants"|"targets"|"workers"|"audit"|"missing"} screen
  * @property {string} [id]
  * @property {string} [other] the second of two
  * @property {URLSearchParams} query
@@ -24,6 +24,7 @@ const ROUTES = [
   [/^\/tokens$/, "tokens"],
   [/^\/grants$/, "grants"],
   [/^\/targets$/, "targets"],
+  [/^\/workers$/, "workers"],
   [/^\/audit$/, "audit"],
 ];
 

@@ -43,6 +43,9 @@ export function groupsWith(who, role) {
 /** @param {Who|null} who @returns {boolean} whether there is a group in which commands may be created */
 export const mayCreate = (who) => groupsWith(who, "editor")?.length !== 0;
 
+/** @param {Who|null} who @returns {boolean} whether there may be workers, and they may be seen */
+export const maySeeWorkers = (who) => who?.workers === true && mayCreate(who);
+
 /** @param {Who|null} who @returns {boolean} whether grants, others' tokens and the audit may be seen */
 export const mayGovern = (who) => who !== null && roleEverywhere(who) === "admin";
 

@@ -39,7 +39,7 @@ const without = (list, gone) => {
  * @param {{items: Run[], next: string|null}} list
  * @param {Change} change
  * @param {(run: Run) => boolean} matches whether a run belongs in the list
- * @returns {{items: Run[], next: string|null}} the same where nothing of it has changed
+ * @returns {{items: Run[], next: string|null}|typeof RELOAD} the same where nothing of it has changed
  */
 export function changedRuns(list, change, matches) {
   switch (change.type) {
@@ -53,10 +53,15 @@ export function changedRuns(list, change, matches) {
       return relabelled(list, change.command);
     case "output-bytes":
       return grown(list, change.runs);
+    case "workers":
+      return list.items.some(dependsOnWorkers) ? RELOAD : list;
     default:
       return list;
   }
 }
+
+/** Whether what is said of a run may change with how workers stand. @param {Run} run */
+const dependsOnWorkers = (run) => !run.end_time && Boolean(run.pool || run.host_name);
 
 function relabelled(list, { id, name, group }) {
   const isOther = (run) => run.command?.id === id && (run.command.name !== name || run.command.group !== group);
@@ -112,8 +117,9 @@ export function changedCommand(command, change) {
   return change.command?.id === command.id ? RELOAD : command;
 }
 
-/** @param {Run} run @param {Change} change @returns {Run|typeof GONE} */
+/** @param {Run} run @param {Change} change @returns {Run|typeof GONE|typeof RELOAD} */
 export function changedRun(run, change) {
+  if (change.type === "workers" && dependsOnWorkers(run)) return RELOAD;
   if (change.type === "run" && change.run.id === run.id) return change.run;
   const isGone =
     (change.type === "run-deleted" && change.id === run.id) ||

@@ -6,14 +6,18 @@ import { elapsed, STATES } from "./run.js";
  * @typedef {import("./types.js").Run} Run
  *
  * @typedef {Record<string, string>} RunFilter by name: `state` (several, with commas), `command_id`, `when` ("today",
- * "night"), `since` and `until` (in the browser's time zone), `min_seconds`, `max_seconds`, `exitcode`, `q`
+ * "night"), `since` and `until` (in the browser's time zone), `min_seconds`, `max_seconds`, `exitcode`, `q`, `pool`,
+ * `host` (its id)
  */
 
 /** When the night begins and ends, in hours of the local day. */
 const EVENING = 18;
 const MORNING = 8;
 
-const NAMES = ["state", "command_id", "when", "since", "until", "min_seconds", "max_seconds", "exitcode", "q"];
+const NAMES = [
+  ...["state", "command_id", "when", "since", "until", "min_seconds", "max_seconds", "exitcode", "q"],
+  ...["pool", "host"],
+];
 
 /** @param {URLSearchParams} query @returns {RunFilter} what it names, without what is no value */
 export function filterOf(query) {
@@ -71,5 +75,7 @@ export function belongs(asked, now) {
     (least === null || took(run) >= least) &&
     (most === null || took(run) <= most) &&
     (asked.exitcode === undefined || run.exitcode === Number(asked.exitcode)) &&
+    (!asked.pool || run.pool === asked.pool) &&
+    (!asked.host || run.host === asked.host) &&
     (!asked.q || hasWords(run.reason ?? "", asked.q));
 }

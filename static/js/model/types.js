@@ -24,6 +24,10 @@
  * @property {number} attempt from 1; a further one is a run of its own
  * @property {string|null} retry_of the run that it tries again
  * @property {string|null} not_before it stays queued until then
+ * @property {string|null} [pool] a worker of it is to have the run; null: the server itself
+ * @property {string|null} [host] the id of the host that has it
+ * @property {string|null} [host_name] its name, where there are several
+ * @property {string|null} [away_since] its host has not been heard of since
  * @property {{id: string, name: string, group: string}|null} [command] where it was asked for
  *
  * @typedef {object} Parameter
@@ -60,6 +64,8 @@
  * @property {{limit: number, beyond: "queue"|"refuse"|"replace"}|null} concurrency how many of its runs go on at a time
  * @property {string|null} pool a worker of it runs it; null: the server that is asked
  * @property {string[]} requires labels that the worker is to have, `key=value`
+ * @property {"wait"|"lose"|"retry"|null} [on_unreachable] what becomes of a run whose host is away
+ * @property {number|null} [lost_after_seconds] for so long it is waited for
  * @property {boolean} options_truncated a list leaves parameters and the like out
  * @property {Retries|null} [retries]
  * @property {{target: string, on: string[]}[]|null} [notify] the targets that are told, and of what
@@ -83,7 +89,7 @@
  *   {type: "run", run: Run} | {type: "run-deleted", id: string, command_id: string} |
  *   {type: "command", command: Command} | {type: "command-deleted", id: string} |
  *   {type: "output-bytes", runs: {id: string, output_bytes: number}[]} |
- *   {type: "reset"} | {type: "alive", time: number}
+ *   {type: "workers"} | {type: "pools"} | {type: "reset"} | {type: "alive", time: number}
  * )} Change what the events tell
  *
  * @typedef {{items: Command[], next: string|null}} CommandPage
@@ -129,6 +135,27 @@
  * @property {Record<string, Role>} roles by group
  * @property {"auto"|"required"|"off"} auth the setting TAILRUN_AUTH
  * @property {{oidc: boolean}} sign_in what there is besides the link
+ * @property {boolean} [workers] whether there may be some
+ *
+ * @typedef {object} Worker a host that is met over NATS
+ * @property {string} id
+ * @property {string} name
+ * @property {"worker"|"server"} role
+ * @property {"active"|"draining"|"unreachable"|"removed"} state
+ * @property {string[]} pools
+ * @property {string[]} labels
+ * @property {number} places how many runs it has at once
+ * @property {number} running how many it has
+ * @property {string} version
+ * @property {string} seen_at
+ *
+ * @typedef {object} Pool
+ * @property {string} name
+ * @property {number} waiting
+ * @property {string|null} oldest_at
+ * @property {{why: string, requires: string[], waiting: number, oldest_at: string}[]} in_vain what no worker can have
+ *
+ * @typedef {{items: Worker[], pools: Pool[], is_met: boolean|null}} Fleet is_met: whether the server reaches NATS
  *
  * @typedef {object} Token
  * @property {string} id

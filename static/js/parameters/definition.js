@@ -16,6 +16,8 @@
  * @property {{limit: number|string, beyond: string}|null} concurrency
  * @property {string|null} pool
  * @property {string[]} requires
+ * @property {string|null} on_unreachable
+ * @property {number|string|null} lost_after_seconds
  */
 
 export const TYPES = ["string", "text", "integer", "number", "boolean", "choice", "date", "secret"];
@@ -36,11 +38,14 @@ const FURTHER = {
 export const fieldsOf = (type) => FURTHER[type] ?? [];
 
 const NUMBERS = ["min", "max", "max_length"];
-const TEXTS = ["key", "working_directory", "output_policy", "pool"];
-const AMOUNTS = ["timeout_seconds", "grace_seconds", "max_output_bytes"];
+const TEXTS = ["key", "working_directory", "output_policy", "pool", "on_unreachable"];
+const AMOUNTS = ["timeout_seconds", "grace_seconds", "max_output_bytes", "lost_after_seconds"];
 
 /** What becomes of a start beyond the limit of runs at a time; the first is the usual one. */
 export const BEYOND = ["queue", "refuse", "replace"];
+
+/** What becomes of a run whose host is away; the first is the usual one. */
+export const ON_UNREACHABLE = ["wait", "lose", "retry"];
 
 /** The names of the fields of a definition. */
 export const DEFINITION = ["parameters", "environment", "concurrency", "requires", ...TEXTS, ...AMOUNTS];
@@ -63,6 +68,7 @@ export function definitionOf(command) {
     parameters: (command.parameters ?? []).map(saidOf),
     environment: command.environment ?? {},
     requires: command.requires ?? [],
+    on_unreachable: command.on_unreachable === ON_UNREACHABLE[0] ? null : one("on_unreachable"),
   };
 }
 

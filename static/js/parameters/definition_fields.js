@@ -2,7 +2,16 @@
 import { html, useEffect, useRef } from "../base/ui.js";
 import { Field } from "../parts/field.js";
 import { t } from "../words/words.js";
-import { BEYOND, DEFINITION, definitionFrom, definitionOf, linesOf, saysTheSame, TEXT_FIELDS } from "./definition.js";
+import {
+  BEYOND,
+  DEFINITION,
+  definitionFrom,
+  definitionOf,
+  linesOf,
+  ON_UNREACHABLE,
+  saysTheSame,
+  TEXT_FIELDS,
+} from "./definition.js";
 import { ParametersEditor } from "./parameters_editor.js";
 
 const UNAIDED = { autocomplete: "off", autocapitalize: "off", spellcheck: false };
@@ -34,6 +43,10 @@ export function DefinitionFields({ fields, errors }) {
       <div class="definition__row">
         ${line("pool", t("definition.pool.hint"))} <${Requires} labels=${said.requires} errors=${errors} />
       </div>
+      <div class="definition__row">
+        <${OnUnreachable} chosen=${said.on_unreachable} errors=${errors.on_unreachable} />
+        ${line("lost_after_seconds", t("definition.lost_after_seconds.hint"))}
+      </div>
       ${line("key", t("definition.key.hint"))}
     </div>
   </details>`;
@@ -62,6 +75,18 @@ function Requires({ labels, errors }) {
     errors=${wrong} control=${(attributes) => html`<input ...${attributes} type="text" ...${UNAIDED}
       defaultValue=${labels.join(", ")} />`} />`;
 }
+
+const OnUnreachable = ({ chosen, errors }) => html`<${Field} name="on_unreachable"
+  label=${t("definition.on_unreachable")} errors=${errors} control=${(attributes) => html`<select ...${attributes}>
+    ${ON_UNREACHABLE.map(
+      (one) => html`<option key=${one} value=${usually(one)} selected=${usually(one) === (chosen ?? "")}>
+        ${t(`definition.on_unreachable.${one}`)}
+      </option>`,
+    )}
+  </select>`} />`;
+
+/** What the usual one is sent as: nothing is said of it. */
+const usually = (one) => (one === ON_UNREACHABLE[0] ? "" : one);
 
 function Concurrency({ concurrency, errors }) {
   const limit = (attributes) => html`<input ...${attributes} type="text" inputmode="numeric" ...${UNAIDED}

@@ -1,6 +1,7 @@
 /** The bar above every screen: where one can go, and who one is. */
-import { toAccount, toCommands, toRuns, toSchedules } from "../base/router.js";
-import { html } from "../base/ui.js";
+import { toAccount, toCommands, toRuns, toSchedules, toWorkers } from "../base/router.js";
+import { html, useLayoutEffect, useRef } from "../base/ui.js";
+import { maySeeWorkers } from "../model/access.js";
 import { LANGUAGES, speak, useLanguage } from "../words/language.js";
 import { t } from "../words/words.js";
 import { Icon } from "./icon.js";
@@ -22,19 +23,29 @@ export function TopBar({ screen, session, onHelp }) {
   const inRuns = IN_RUNS.includes(screen);
   const inAccess = IN_ACCESS.includes(screen);
   const inSchedules = IN_SCHEDULES.includes(screen);
-  const inCommands = !inRuns && !inSchedules && !inAccess && screen !== "missing";
+  const inWorkers = screen === "workers";
+  const inCommands = !inRuns && !inSchedules && !inAccess && !inWorkers && screen !== "missing";
+  const links = useRef(null);
+  useLayoutEffect(() => {
+    // A narrow screen scrolls them.
+    links.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
   return html`<nav class="topbar" aria-label="Tailrun">
     <div class="topbar__inner">
       <a class="wordmark" href=${"#" + toCommands()}>
         <img src=${LOGO} alt="" width="24" height="24" /><span class="wordmark__name">Tailrun</span>
       </a>
-      ${session.kind !== "out" &&
-      html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>
-      ${t("commands.title")}</a>
-      <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>
-      <a class="topbar__link" href=${"#" + toSchedules()} aria-current=${current(inSchedules)}>
-      ${t("schedules.title")}</a>`}
-      <span class="topbar__space"></span>
+      <div class="topbar__links" ref=${links}>
+        ${session.kind !== "out" &&
+        html`<a class="topbar__link" href=${"#" + toCommands()} aria-current=${current(inCommands)}>
+        ${t("commands.title")}</a>
+        <a class="topbar__link" href=${"#" + toRuns()} aria-current=${current(inRuns)}>${t("runs.title")}</a>
+        <a class="topbar__link" href=${"#" + toSchedules()} aria-current=${current(inSchedules)}>
+        ${t("schedules.title")}</a>
+        ${maySeeWorkers(session.who) &&
+        html`<a class="topbar__link" href=${"#" + toWorkers()} aria-current=${current(inWorkers)}>
+        ${t("workers.title")}</a>`}`}
+      </div>
       <a class="topbar__link wide-only" href="swagger/index.html">API</a>
       ${session.kind === "in" && session.who && html`<${Account} who=${session.who} isCurrent=${inAccess} />`}
       <${LanguageSwitch} />

@@ -13,7 +13,7 @@ import { Confirm } from "../parts/dialog.js";
 import { Menu } from "../parts/menu.js";
 import { showNotice } from "../parts/notice.js";
 import { canNotify, toggleWish, wishes } from "../parts/notify.js";
-import { deleteRun } from "../server/api.js";
+import { abandonRun, deleteRun } from "../server/api.js";
 import { runInWords } from "../words/run.js";
 import { t } from "../words/words.js";
 import { earlierRuns, kill, pauseOrResume, send, stop } from "./actions.js";
@@ -65,12 +65,37 @@ function NotifyButton({ run }) {
 function Controls({ run, reload }) {
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   return html`
+    ${run.away_since && html`<${AbandonButton} run=${run} reload=${reload} />`}
     ${run.stopping && html`<${KillButton} run=${run} reload=${reload} />`}
     ${run.state === "running" && !run.stopping && html`<${PauseButton} run=${run} reload=${reload} />`}
     <span class="joined">
       <${Button} icon="stop" label=${t("run.stop")} disabled=${stopping || run.stopping} onClick=${stopIt} />
       ${run.state === "running" && html`<${SignalMenu} run=${run} reload=${reload} />`}
     </span>
+  `;
+}
+
+/** Nobody knows what becomes of it: somebody may decide that it is lost. */
+function AbandonButton({ run, reload }) {
+  const [asking, setAsking] = useState(false);
+  const [error, setError] = useState("");
+  const [abandon, abandoning] = useAction(async () => {
+    try {
+      await abandonRun(run.id);
+      showNotice(t("run.abandoned"));
+      setAsking(false);
+      reload();
+    } catch (problem) {
+      setError(problem.message);
+    }
+  });
+  return html`
+    <${Button} kind="danger-quiet" label=${t("run.abandon")} onClick=${() => setAsking(true)} />
+    ${asking &&
+    html`<${Confirm} title=${t("run.abandon.ask")} action=${t("run.abandon")} busy=${abandoning} error=${error}
+      onConfirm=${abandon} onClose=${() => setAsking(false)}>
+      <p>${t("run.abandon.about")}</p>
+    <//>`}
   `;
 }
 

@@ -16,7 +16,8 @@ export const RunList = ({ runs }) => html`<ul class="rows run-list">
 </ul>`;
 
 function RunRow({ run }) {
-  const end = [run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
+  const away = run.away_since && t("run.away.short");
+  const end = [away, run.state !== "succeeded" && outcome(run), reasonOf(run)].filter(Boolean).join(" · ");
   return html`<li class="row run-row">
     <span class="run-row__state"><${State} run=${run} /></span>
     <a class="row__link run-row__name" href=${"#" + toRun(run.id)}>

@@ -79,6 +79,17 @@ function RunView({ run, onRun, reload }) {
   </div>`;
 }
 
+/** Which host has it, or which pool it waits for, where there are several; and since when that host is away. */
+function Where({ run }) {
+  const { host_name: name, pool, away_since: since } = run;
+  const away = { at: html`<${Moment} at=${since} />`, ago: html`<${Ago} at=${since} />` };
+  return html`
+    ${name && html`<span class="muted">${phrase("run.host", { name: html`<bdi>${name}</bdi>` })}</span>`}
+    ${pool && html`<span class="muted">${phrase("run.pool", { pool: html`<bdi class="mono">${pool}</bdi>` })}</span>`}
+    ${since && html`<p class="facts__reason facts__away" role="status">${phrase("run.away", away)}</p>`}
+  `;
+}
+
 function Facts({ run, command }) {
   const end = outcome(run);
   const unheard = useStore(serverState).kind === "unreachable" && isActive(run);
@@ -89,6 +100,7 @@ function Facts({ run, command }) {
     ${end && html`<span class="facts__end">${end}</span>`}
     ${unheard ? html`<span class="muted">${t("run.last-contact")}</span>` : html`<${Elapsed} run=${run} />`}
     <span class="muted">${phrase(began, times)}</span>
+    <${Where} run=${run} />
     ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
     <${RunValues} run=${run} />
     <${Attempts} run=${run} command=${command} />

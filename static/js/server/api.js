@@ -162,6 +162,8 @@ export const deleteRuns = (ids) => request("POST", "/runs/delete", { body: { ids
 export const getRunScript = (id, options) => request("GET", run(id) + "/script", options);
 export const deleteRun = (id) => request("DELETE", run(id));
 export const stopRun = (id, how = {}) => request("POST", run(id) + "/stop", { body: how });
+/** Ends a run as lost whose host is away. @param {string} id */
+export const abandonRun = (id) => request("POST", run(id) + "/abandon");
 export const signalRun = (id, signal) => request("POST", run(id) + "/signal", { body: { signal } });
 
 /** @param {string} id */

@@ -8,7 +8,11 @@ from tests.support.workers import add_worker
 
 
 async def test_there_are_no_workers_where_none_said_hello(api: Api) -> None:
-    assert await api.call("GET", "workers/", status=200) == {"items": [], "pools": []}
+    assert await api.call("GET", "workers/", status=200) == {
+        "is_met": None,
+        "items": [],
+        "pools": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,17 @@ test("words are found in their order, in whatever case", () => {
   assert.ok(hasWords("anything", "  "));
   assert.ok(!hasWords("the disk is full", "full disk"));
 });
+
+test("what hangs on how workers stand is read anew when that changes", () => {
+  const [here, waits, elsewhere] = [{ id: "1" }, { id: "2", pool: "build" }, { id: "3", host_name: "build-1" }];
+  const change = { type: "workers" };
+  for (const run of [waits, elsewhere]) {
+    assert.equal(changedRun(run, change), RELOAD);
+    assert.equal(changedRuns({ items: [here, run], next: null }, change, () => true), RELOAD);
+  }
+  for (const run of [here, { ...waits, end_time: "2026-11-26T03:00:00Z" }]) {
+    const list = { items: [run], next: null };
+    assert.equal(changedRun(run, change), run);
+    assert.equal(changedRuns(list, change, () => true), list);
+  }
+});

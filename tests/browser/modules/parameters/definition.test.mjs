@@ -38,7 +38,7 @@ test("what stands in the fields is what is sent, and what is no number is left t
   const texts = { key: " k ", working_directory: "", output_policy: "", timeout_seconds: "60", grace_seconds: "soon" };
   const parameters = [{ name: "N", type: "integer", min: "1", max: "", label: "" }];
   const turns = { "concurrency.limit": " 2", "concurrency.beyond": "refuse" };
-  const worker = { pool: "build ", requires: "gpu=yes, arch=arm64  " };
+  const worker = { pool: "build ", requires: "gpu=yes, arch=arm64  ", on_unreachable: "lose", lost_after_seconds: "90" };
   const all = { ...texts, ...turns, ...worker, max_output_bytes: " ", environment: "A=b" };
   const said = definitionFrom(all, parameters);
   assert.deepEqual(said, {
@@ -53,6 +53,8 @@ test("what stands in the fields is what is sent, and what is no number is left t
     concurrency: { limit: 2, beyond: "refuse" },
     pool: "build",
     requires: ["gpu=yes", "arch=arm64"],
+    on_unreachable: "lose",
+    lost_after_seconds: 90,
   });
   assert.equal(definitionFrom({ ...all, "concurrency.limit": " " }, parameters).concurrency, null);
 });
@@ -64,6 +66,7 @@ test("two say the same whatever the order of their fields, and not in another or
   assert.ok(!saysTheSame(one, { ...one, parameters: [COUNT, DAY] }));
   const turns = { limit: 1, beyond: "queue" };
   assert.ok(saysTheSame({ concurrency: turns }, { concurrency: { beyond: "queue", limit: 1 } }));
+  assert.ok(saysTheSame({ on_unreachable: "wait" }, {}));
   assert.ok(!saysTheSame({ concurrency: turns }, { concurrency: { ...turns, beyond: "replace" } }));
 });
 
