@@ -17,19 +17,25 @@ MAX_PAYLOAD = 8 * 1024 * 1024
 class Cluster:
     """Servers over one database, and workers: each of the pool `all`, and of one of its own.
 
-    The first one's is `pool1`. What was made in the directory before is used again. The engine lets
-    in whom `tailrun nats-config` has told it of.
+    The first one's is `pool1`. The `settings` are the servers'. What was made in the directory
+    before is used again. The engine lets in whom `tailrun nats-config` has told it of.
     """
 
     def __init__(
-        self, directory: Path, database_url: str, *, servers: int = 2, workers: int = 3
+        self,
+        directory: Path,
+        database_url: str,
+        *,
+        servers: int = 2,
+        workers: int = 3,
+        **settings: str,
     ) -> None:
         pair = _certificate(directory / "tls")
         self._users = directory / "tailrun-users.conf"
         self.nats = Nats(directory, pair=pair, users=self._users, max_payload=MAX_PAYLOAD)
         meeting = {"nats_url": self.nats.url, "nats_ca_file": str(pair.certificate)}
         self.servers = [
-            Service(directory / f"server{number + 1}", database_url, **meeting)
+            Service(directory / f"server{number + 1}", database_url, **meeting, **settings)
             for number in range(servers)
         ]
         self.workers = [
@@ -82,10 +88,10 @@ def pools_of(number: int) -> tuple[str, str]:
 
 @asynccontextmanager
 async def cluster(
-    directory: Path, database_url: str, *, servers: int = 2, workers: int = 1
+    directory: Path, database_url: str, *, servers: int = 2, workers: int = 1, **settings: str
 ) -> AsyncIterator[Cluster]:
-    """Run a cluster."""
-    made = Cluster(directory, database_url, servers=servers, workers=workers)
+    """Run a cluster, whose servers have these settings."""
+    made = Cluster(directory, database_url, servers=servers, workers=workers, **settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(made.end)
         await made.start()
