@@ -189,6 +189,7 @@ class _Worker:
 
     def _take(self, standing: Standing) -> None:
         self._hearing.listen_to(standing.pools)
+        self._claiming.ring()  # it may have been drained until now, or be of another pool
 
     def _note_gone(self) -> None:
         self._claiming.note_gone()

@@ -29,6 +29,9 @@ from server.wire.address import CA_FILE, Address
 
 CONNECT_SECONDS = 5.0
 SETTLE_SECONDS = 5
+CLOCK_CODES = (9, 10)
+"""A certificate is not yet valid, or not any more: X509_verify_cert_error_string(3)."""
+
 CLOSE_SECONDS = 1.0
 PING_SECONDS = 5
 """So long after nothing came it is asked for a sign of life, which two times may be missing."""
@@ -221,6 +224,8 @@ class Engine(Client):
         match cause:
             case ssl.SSLCertVerificationError():
                 mend = f"{CA_FILE} names whose certificates are trusted"
+                if cause.verify_code in CLOCK_CODES:
+                    mend = "look at its certificate, and at this host's clock"
                 why = f"its certificate is not trusted ({cause.verify_message}); {mend}"
             case ssl.SSLError():
                 why = f"TLS with it fails ({cause.reason})"

@@ -9,6 +9,7 @@ from server.definition import CauseKind
 from server.errors import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    ForbiddenError,
     MessageTooLargeError,
     NoAnswerError,
     OtherHostFailedError,
@@ -161,7 +162,8 @@ def _as_of_a_database() -> Iterator[None]:
         yield
     except MessageTooLargeError as error:  # asked again it is as large
         raise DatabaseRefusedError(str(error)) from error
-    except (NoAnswerError, OtherHostFailedError, WireError) as error:
+    except (NoAnswerError, OtherHostFailedError, WireError, ForbiddenError) as error:
+        # Who was removed may be let in again: its runs and their output wait for that.
         raise DatabaseUnavailableError(str(error)) from error
 
 
