@@ -191,4 +191,5 @@ def tell_of_changes(
 
     telling = Telling(meeting.wire, ground.state.host, changed)
     meeting.hands.on_changed, events.on_changed = telling.tell_all, telling.tell
+    events.on_commands_changed = telling.tell_of_more
     ground.tasks.start(telling.run(), "changes of runs")

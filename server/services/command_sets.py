@@ -128,7 +128,7 @@ class CommandSets:
                     keys = ", ".join(applied.busy)
                     raise CommandActiveError(f"Active runs have: {keys}. Stop them first.")
                 if applied.done:
-                    self._events.reset()
+                    self._events.commands_changed()
                     if any(step.schedules for step in plan.changing):
                         self._on_schedules()
                     return Outcome(plan, tuple(_secrets(plan, extras)))

@@ -217,3 +217,18 @@ async def test_what_happens_through_one_is_told_at_the_other(
                 told = (await listener.receive()).json()
                 if told["type"] == "run" and told["run"]["id"] == run["id"]:
                     state = told["run"]["state"]
+
+
+async def test_a_command_that_changes_at_one_is_to_be_fetched_anew_at_the_other(
+    servers: Servers,
+) -> None:
+    first, second = servers
+    command_id = await stored(first, "true")
+    path = f"commands/{command_id}"
+    async with second.session.ws_connect(second.url("events")) as listener:
+        assert (await listener.receive()).json()["type"] == "reset"
+        await first.call("PATCH", path, json={"name": "another"})
+        async with patience():
+            while (await listener.receive()).json()["type"] != "reset":
+                pass
+    assert (await second.call("GET", path))["name"] == "another"

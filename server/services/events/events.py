@@ -98,6 +98,8 @@ class Events:
     ) -> None:
         self.on_changed: Callable[[UUID], None] = lambda _: None
         """Called with each run that has changed here: other servers may be told of it."""
+        self.on_commands_changed: Callable[[], None] = lambda: None
+        """Called where commands have changed here: other servers may be told that some have."""
         self._lives = lives
         self._fleet = fleet
         self._fleet_told: tuple[object, object] | None = None
@@ -153,6 +155,7 @@ class Events:
     def command_changed(self, view: CommandView, *, moved_from: str | None = None) -> None:
         """Note that a command was made or changed; `moved_from` is the group that it has left."""
         command = view.command
+        self.on_commands_changed()
         self._labels.note(CommandLabel(command.id, command.name, command.group))
         left = self._left(command.id)
         if moved_from is not None:
@@ -161,8 +164,14 @@ class Events:
 
     def command_deleted(self, command_id: UUID, group: str) -> None:
         """Note that a command is no more, nor its runs."""
+        self.on_commands_changed()
         self._labels.forget(command_id)
         self._note(command_id, CommandDeleted(command_id, self._left(command_id) | {group}))
+
+    def commands_changed(self) -> None:
+        """Note that many commands were made, changed or deleted: they are to be fetched anew."""
+        self.on_commands_changed()
+        self.reset()
 
     def fleet_changed(self, part: FleetPart) -> None:
         """Note that what is told of workers is another now."""

@@ -1,4 +1,4 @@
-"""Servers tell each other which runs have changed, so that each shows lists of all as they are."""
+"""Servers tell each other what has changed, so that each shows lists of all as they are."""
 
 import asyncio
 import logging
@@ -37,6 +37,7 @@ class Telling:
         self._look = look
         self._changed: set[UUID] = set()
         self._stored: set[UUID] = set()
+        self._more = False
         self._bell = asyncio.Event()
 
     def tell(self, run_id: UUID) -> None:
@@ -48,6 +49,11 @@ class Telling:
         """Tell the others, and who listens here, of a run of which a change was stored here."""
         self._stored.add(run_id)
         self.tell(run_id)
+
+    def tell_of_more(self) -> None:
+        """Tell the others that something has changed here that is no run, such as a command."""
+        self._more = True
+        self._bell.set()
 
     async def run(self) -> None:
         """Tell and hear, forever; the owner cancels it."""
@@ -64,11 +70,18 @@ class Telling:
     async def _step(self) -> None:
         changed, self._changed = self._changed, set()
         stored, self._stored = self._stored, set()
-        told = Changed(host=self._host, runs=_few(changed))
-        with suppress(EngineUnavailableError):
-            await self._wire.send(subjects.CHANGED, encode(parts_of(told), self._wire.max_payload))
+        more, self._more = self._more, False
+        if more:
+            await self._send(frozenset())
+        if changed:
+            await self._send(_few(changed))
         if stored:
             await self._look(_few(stored))
+
+    async def _send(self, runs: frozenset[UUID]) -> None:
+        told = Changed(host=self._host, runs=runs)
+        with suppress(EngineUnavailableError):
+            await self._wire.send(subjects.CHANGED, encode(parts_of(told), self._wire.max_payload))
 
     async def _take(self, _subject: str, _reply: str, data: bytes) -> None:
         try:

@@ -66,6 +66,16 @@ async def test_of_very_many_it_is_told_that_some_have_changed(
         await until(lambda: other.looked == [set()])
 
 
+async def test_that_something_else_has_changed_is_told_beside_the_runs(
+    nats: Nats, connect: Connect
+) -> None:
+    async with servers(connect, nats) as (one, other):
+        one.telling.tell(run := uuid4())
+        one.telling.tell_of_more()
+        await until(lambda: other.looked == [set(), {run}])
+        assert not one.looked
+
+
 async def test_what_cannot_be_understood_or_looked_at_ends_nothing(
     nats: Nats, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
