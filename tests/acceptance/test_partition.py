@@ -58,6 +58,8 @@ class LeasingServer(Server):
 
         async def is_given_up() -> bool:
             stored = await self.runs.get(run.id)
+            if stored.state.final:  # the machine was slow, and its lease over, before it was away
+                return True
             step = Advance(
                 run_id=run.id,
                 epoch=stored.epoch,
