@@ -14,9 +14,9 @@ from server.services.hosts.unclaimed import Unclaimed
 from server.services.running import outcome
 from server.services.running.live import RunView
 
-FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.5
-"""Between two looks whether somebody has claimed a run that is watched: each pause is twice as long
-as the one before, as most are claimed at once, and others wait for a worker."""
+FIRST_LOOK_SECONDS, LOOK_SECONDS, LONGER = 0.002, 0.5, 1.5
+"""Between two looks whether somebody has claimed a run that is watched: each pause is so many times
+as long as the one before, as most are claimed at once, and others wait for a worker."""
 
 
 async def _settled() -> None:
@@ -77,7 +77,7 @@ class Pools:
                 told = view
                 yield view
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LOOK_SECONDS)
+            pause = min(LONGER * pause, LOOK_SECONDS)
 
     async def queue(self, run: Run) -> RunView:
         """Have a run started, or let workers have it; harmless when that is done already."""

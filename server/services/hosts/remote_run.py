@@ -26,7 +26,7 @@ MAX_SPACING_SECONDS = 0.1
 write all the time are asked a thousand times a second together. One that writes a line now and
 then is asked at once after it."""
 
-FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.5
+FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.002, 0.5
 """While its host is away, or does not have it: between two looks at what is stored. The first ones
 follow each other closely, as one that has just claimed the run is about to have it."""
 
