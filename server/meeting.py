@@ -11,6 +11,7 @@ from server.errors import DatabaseUnavailableError
 from server.repositories.claims import ClaimRepository
 from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.workers import WorkerRepository
+from server.resources import VERSION
 from server.services.archive.chunks import Chunks
 from server.services.events.events import Events
 from server.services.fleet.attending import Attending, OwnHost
@@ -85,7 +86,7 @@ async def open_meeting(
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
     stack.push_async_callback(wire.flush)
     lease = Lease(settings.lease.seconds)
-    attending = Attending(WorkerRepository(database), lease, ground.tasks)
+    attending = Attending(WorkerRepository(database), lease, ground.tasks, version=VERSION)
     hands = Hands(
         runs=stored.runs,
         outputs=stored.outputs,

@@ -41,6 +41,9 @@ BYTES = ("data", "marks")
 ADVANCE_FIELDS = ("run_id", "epoch", "from_offset", "to_offset", "to_lines", "start_time", "late")
 CHUNK_FIELDS = tuple(entry.name for entry in fields(Chunk) if entry.name not in BYTES)
 
+MAX_PREVIEW_CHARACTERS = 16 * 1024 * 1024
+"""Of the start of an output, as text, whatever a worker says; settings let it be no more."""
+
 # Compare and append. `in_time` fails where the server takes this up too late. `held` locks the
 # rows in the order of their ids, so that two servers never deadlock. `moved` compares; where
 # another transaction changed a row after this statement began, it compares again with what that
@@ -61,7 +64,8 @@ APPEND = f"""
         UPDATE commands_info r SET
             output_bytes = a.to_offset,
             output_lines = a.to_lines,
-            output = CASE WHEN a.preview = '' THEN r.output ELSE r.output || a.preview END,
+            output = CASE WHEN a.preview = '' THEN r.output
+                ELSE left(r.output || a.preview, {MAX_PREVIEW_CHARACTERS}) END,
             start_time = coalesce(a.start_time, r.start_time),
             state = coalesce(
                 a.state, CASE WHEN a.start_time IS NULL THEN r.state ELSE 'running' END

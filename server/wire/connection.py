@@ -76,6 +76,7 @@ class Wire:
         self._inbox = subjects.inbox(host)
         self._name = name
         self._engine: Engine | None = None
+        self._listening: Engine | None = None
         self._connected = asyncio.Event()
         self._renew = asyncio.Event()
         self._listeners: set[Listener] = set()
@@ -157,17 +158,22 @@ class Wire:
         engine = self._engine
         if engine is not None:
             with suppress(EngineUnavailableError):  # else it is listened to on the next one
-                subscription = await engine.listen(subject, group, take)
-                if engine is self._engine:
-                    self._subscriptions[listener] = subscription
+                await self._subscribe(engine, listener)
         return listener
 
     async def ignore(self, listener: Listener) -> None:
         """Listen no more; what has come already may still be taken."""
         self._listeners.discard(listener)
         subscription = self._subscriptions.pop(listener, None)
-        if subscription is not None and self._engine is not None:
-            await self._engine.ignore(subscription)
+        if subscription is not None and self._listening is not None:
+            await self._listening.ignore(subscription)
+
+    async def _subscribe(self, engine: Engine, listener: Listener) -> None:
+        subscription = await engine.listen(listener.subject, listener.group, listener.take)
+        if listener not in self._listeners:  # it was ignored meanwhile
+            await engine.ignore(subscription)
+        elif engine is self._listening:
+            self._subscriptions[listener] = subscription
 
     async def until_connected(self, seconds: float) -> bool:
         """Wait for a connection; return whether there is one."""
@@ -194,10 +200,10 @@ class Wire:
 
     async def _listen_on(self, engine: Engine) -> None:
         """Listen to all that is listened to, and have the connection be the one that stands."""
-        self._subscriptions = {}
+        self._listening, self._subscriptions = engine, {}
         while missing := self._listeners - self._subscriptions.keys():
             for one in missing:
-                self._subscriptions[one] = await engine.listen(one.subject, one.group, one.take)
+                await self._subscribe(engine, one)
             await engine.settled()
         self._engine = engine
 
@@ -217,7 +223,8 @@ class Wire:
         self._report("the connection to NATS was lost")
 
     async def _leave(self, engine: Engine) -> None:
-        self._engine, self.stands_since = None, None
+        self._engine = self._listening = None
+        self.stands_since = None
         self._connected.clear()
         await engine.drop()
 

@@ -46,13 +46,12 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A worker goes on; `running` is how many runs it has. `draining`: it takes no more.
+    """A worker goes on; `running` is how many runs it has.
 
     `stopped` are runs whose stops it has taken: it is not to be told of them again.
     """
 
     running: int = 0
-    draining: bool = False
     stopped: frozenset[UUID] = frozenset()
 
 
@@ -80,11 +79,13 @@ class Standing:
 
     Its lease lasts for `lease_seconds` from when it sent what this answers; it is to beat again
     after `beat_seconds`. `stops` are to be done, and are told until it says that it has taken them.
+    `version` is that of the server's Tailrun; one of before this does not say it.
     """
 
     state: WorkerState
     lease_seconds: float
     beat_seconds: float
+    version: str = ""
     pools: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     places: int = 0

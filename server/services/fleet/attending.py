@@ -24,10 +24,14 @@ NOT_ENROLLED = (
 )
 
 
+MAX_VERSION_CHARACTERS = 100
+
+
 class Attending:
     """Answers hello and beat.
 
-    What a worker may run is what its enrolment gave it, whatever it says.
+    What a worker may run is what its enrolment gave it, whatever it says. `version` is that of
+    this server's Tailrun.
     """
 
     def __init__(
@@ -36,8 +40,10 @@ class Attending:
         lease: Lease,
         tasks: Tasks,
         *,
+        version: str = "",
         gather_seconds: float = GATHER_SECONDS,
     ) -> None:
+        self._version = version
         self._workers = workers
         self._lease = lease
         self._tasks = tasks
@@ -57,7 +63,7 @@ class Attending:
             ForbiddenError: it is not enrolled, or was removed.
         """
         worker = await self._workers.hello(
-            host, version=request.version, lease_seconds=self._lease.seconds
+            host, version=_shown(request.version), lease_seconds=self._lease.seconds
         )
         if worker is None:
             raise ForbiddenError(NOT_ENROLLED.format(host))
@@ -101,6 +107,7 @@ class Attending:
             state=WorkerState(worker.state),
             lease_seconds=self._lease.seconds,
             beat_seconds=self._lease.beat_seconds,
+            version=self._version,
             pools=worker.pools,
             labels=worker.labels,
             places=worker.places,
@@ -139,6 +146,11 @@ class OwnHost:
         if isinstance(word, Hello):
             return await self._attending.hello_of_server(self._host, word)
         return await self._attending.beat(self._host, word)
+
+
+def _shown(version: str) -> str:
+    """Return what a worker calls its version, as far as it is shown to people."""
+    return "".join(one for one in version[:MAX_VERSION_CHARACTERS] if one.isprintable())
 
 
 def _told(_error: BaseException) -> None:

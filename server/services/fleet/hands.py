@@ -43,6 +43,11 @@ TOO_LARGE = (
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 """Of output that a worker archives in one piece: whoever reads any of it has all of it unpacked."""
 
+MAX_REASON_CHARACTERS = 10_000
+"""Of how a run ended, as its worker says it."""
+
+MAX_SIGNAL_CHARACTERS = 20
+
 TIME_BYTES = 64
 """More than an offset and its time take in an answer."""
 
@@ -195,10 +200,12 @@ def _within(run: Run, room: int) -> tuple[Run, int]:
 
 
 def _check(advance: Advance) -> None:
-    """Check that a step's chunks are all that it moves on by, and that each can be unpacked.
+    """Check what a worker says of a run: it may lie of its own, and not without bounds.
+
+    A step's chunks are all that it moves on by, and each can be unpacked. An end is one.
 
     Raises:
-        DatabaseRefusedError: they are not, as no worker of ours would send them.
+        DatabaseRefusedError: no worker of ours would say that.
     """
     sizes = [chunk.byte_count for chunk in advance.chunks]
     if (
@@ -206,3 +213,10 @@ def _check(advance: Advance) -> None:
         or max(sizes, default=0) > MAX_CHUNK_BYTES
     ):
         raise DatabaseRefusedError(f"The output of the run {advance.run_id} has no such chunks.")
+    end = advance.end
+    if end is not None and (
+        not end.state.final
+        or len(end.reason or "") > MAX_REASON_CHARACTERS
+        or len(end.signal or "") > MAX_SIGNAL_CHARACTERS
+    ):
+        raise DatabaseRefusedError(f"That is no end of the run {advance.run_id}.")

@@ -17,7 +17,7 @@ from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
 from server.repositories.commands import CommandRepository
 from server.repositories.database.database import Database
 from server.repositories.losses import LossRepository
-from server.repositories.output import OutputRepository
+from server.repositories.output import MAX_PREVIEW_CHARACTERS, OutputRepository
 from server.repositories.runs import RunRepository
 from tests.support.access import BY
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_waits
@@ -433,3 +433,14 @@ async def test_an_append_that_was_given_up_is_not_done_later(
     assert await content(outputs, run.id) == b"first\n"
     assert await appending.append([step(run.id, 1, 6, 1, b"in time\n")]) == {run.id}
     await impatient.close()
+
+
+async def test_of_the_start_of_an_output_there_is_no_more_text_than_settings_let_be_kept(
+    outputs: OutputRepository, database: Database, run: Run
+) -> None:
+    """A worker may say as much as it likes of its own runs."""
+    for offset in range(2):
+        advance = replace(step(run.id, 1, offset, 0, b"x"), preview="y" * 9 * 2**20)
+        assert await outputs.append([advance]) == {run.id}
+    sql = "SELECT length(output) FROM commands_info WHERE id = %(id)s"
+    assert await database.fetch_all(sql, {"id": run.id}) == [(MAX_PREVIEW_CHARACTERS,)]
