@@ -94,7 +94,9 @@ async def open_base(
     roll = _roll(meeting, stored, ground)
     hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
-    events = _events(ground, stored, hosts, commands, meeting, unclaimed)
+    fleet = _fleet(stored, meeting, roll)
+    events = _events(ground, stored, hosts, commands, fleet)
+    _hear_of_changes(meeting, ground, stored, hosts, events, unclaimed)
     unclaimed.on_ended = _told(events, ground.metrics)
     ground.tasks.start(unclaimed.run(), "runs of pools")
     grace = settings.runs.stop_grace_seconds
@@ -196,7 +198,7 @@ def _hosts(
     return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled, roll)
 
 
-def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> Roll | None:
+def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> Remembered | None:
     """Return what knows who can have what waits in pools; None: the database alone, perhaps."""
     if meeting is None:
         return None
@@ -267,18 +269,28 @@ def _events(
     stored: Stored,
     hosts: Hosts,
     commands: CommandRepository,
-    meeting: "Meeting | None",
-    unclaimed: Unclaimed,
+    fleet: Fleet | None,
 ) -> Events:
     """Have changes of runs, commands and workers told to those who listen."""
     elsewhere = partial(stored.runs.changed_elsewhere, ground.state.host)
-    events = Events(hosts, Labels(commands.labels), elsewhere, _fleet(stored, meeting))
+    events = Events(hosts, Labels(commands.labels), elsewhere, fleet)
     ground.tasks.start(events.run(), "events")
+    return events
+
+
+def _hear_of_changes(
+    meeting: "Meeting | None",
+    ground: Ground,
+    stored: Stored,
+    hosts: Hosts,
+    events: Events,
+    unclaimed: Unclaimed,
+) -> None:
+    """Have other servers told of changes, and hear of theirs, where there are some."""
     if meeting is not None:
         from server.meeting import tell_of_changes  # noqa: PLC0415
 
         tell_of_changes(meeting, ground, stored, hosts, events, unclaimed.note_change)
-    return events
 
 
 def _told(events: Events, metrics: Metrics) -> Callable[[RunView], None]:
@@ -291,14 +303,19 @@ def _told(events: Events, metrics: Metrics) -> Callable[[RunView], None]:
     return told
 
 
-def _fleet(stored: Stored, meeting: "Meeting | None") -> Fleet | None:
+def _fleet(stored: Stored, meeting: "Meeting | None", roll: Remembered | None) -> Fleet | None:
     """Return what tells whether workers stand otherwise; None: there are none."""
-    if meeting is None:
+    if meeting is None or roll is None:
         return None
-    workers, met = WorkerRepository(stored.database), meeting
+    workers, met, known = WorkerRepository(stored.database), meeting, roll
+    told: object = None
 
     async def fleet() -> tuple[object, object]:
+        nonlocal told
         standing, runs = await workers.state_of_all()
+        if standing != told:  # before those ask who hear of it
+            told = standing
+            known.expire()
         return (standing, met.is_met), runs
 
     return fleet

@@ -34,12 +34,18 @@ class Remembered:
         self._tasks = tasks
         self._workers: Mapping[str, WorkerView] | None = None
         self._asked_at = -FRESH_SECONDS
+        self._is_over = False
         self._asking: Task[None] | None = None
 
     async def look_for(self, runs: Iterable[Run]) -> None:
         """Ask, where something is to be said of one of these runs by it."""
         if any(not run.state.final for run in runs):
             await self._fresh()
+
+    def expire(self) -> None:
+        """Have them asked for again, as they stand otherwise by now: also if that is under way."""
+        self._is_over = True
+        self._asked_at = -FRESH_SECONDS
 
     def host_of(self, host: str) -> HostSeen | None:
         """Return how a host is seen; None: it is none that is known."""
@@ -65,8 +71,11 @@ class Remembered:
             await asyncio.wait({self._asking}, timeout=PATIENCE_SECONDS)
 
     async def _learn(self) -> None:
+        self._is_over = True
         try:
-            self._workers = {one.worker.id: one for one in await self._ask()}
+            while self._is_over:
+                self._is_over = False
+                self._workers = {one.worker.id: one for one in await self._ask()}
         except DatabaseUnavailableError as error:
             logger.debug("the workers are not known anew: %s", error)
         finally:

@@ -118,3 +118,24 @@ async def test_what_hinders_all_workers_is_said(monkeypatch: pytest.MonkeyPatch)
     asked.away = False
     await known.look_for([waits])
     assert known.lack("build", ()) == "each that could run it is away"
+
+
+async def test_what_has_changed_is_asked_for_again_at_once() -> None:
+    """Also while an answer of before that is on its way."""
+    asked = Asked(a_worker())
+    known = Remembered(asked, Tasks())
+    await known.look_for([a_run()])
+    asked.found = (a_worker(WorkerPresence.UNREACHABLE),)
+    await known.look_for([a_run()])
+    assert known.host_of("w") == HostSeen("build-1", None)
+    known.expire()
+    await known.look_for([a_run()])
+    assert known.host_of("w") == HostSeen("build-1", NOW)
+    asked.gate.clear()
+    known.expire()
+    looking = asyncio.create_task(known.look_for([a_run()]))
+    await until(lambda: asked.times == 3)
+    known.expire()
+    asked.gate.set()
+    await looking
+    assert asked.times == 4
