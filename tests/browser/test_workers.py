@@ -127,6 +127,8 @@ async def test_a_run_whose_host_is_away_says_so_and_is_given_up(
     await expect(tab.button("Give up")).to_have_count(0)
     let_go(database_url, "build-1")
     await expect(tab.facts).to_contain_text("Its host has been away since")
+    await expect(tab.output).to_contain_text("The host is away, at 0 B")
+    await expect(tab.button("Pause")).to_have_count(0)
     await tab.go("/runs")
     row = tab.page.get_by_role("row").filter(has_text="Build it")
     await expect(row).to_contain_text("build-1 host away")

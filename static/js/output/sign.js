@@ -14,7 +14,7 @@ export const FRESH_MS = 10_000;
  * @param {LinesState} known.state
  * @param {boolean} known.lost the server is known not to answer
  * @param {number} known.now by performance.now()
- * @returns {{kind: string, text: string}} kind: of the state, or "silent", or "behind"
+ * @returns {{kind: string, text: string}} kind: of the state, or "silent", "behind", "away"
  */
 export function signOf({ run, state, lost, now }) {
   const { kind, heardAt, final } = state;
@@ -34,6 +34,7 @@ const known = (kind) => (kind === "deleted" || kind === "connecting" ? kind : "l
 /** Live is only what shows all that had been written a second ago. */
 function liveSign(run, { next, size, following, lateFrom, resumedAt }, now) {
   if (run.state === "queued") return { kind: "live", text: t("sign.queued") };
+  if (isActive(run) && run.away_since) return { kind: "away", text: t("sign.away", { at: bytes(next) }) };
   if (!isActive(run) && next < size) return { kind: "loading", text: t("sign.loading") };
   if (lateFrom !== null && now >= lateFrom) {
     return { kind: "behind", text: t("sign.behind", { size: bytes(size - next) }) };

@@ -62,15 +62,18 @@ function NotifyButton({ run }) {
     aria-pressed=${wished} disabled=${asking} onClick=${toggle} />`;
 }
 
+/** A stop is kept for a host that is away; signals are not. @param {Run} run */
+const isReached = (run) => run.state === "running" && !run.away_since;
+
 function Controls({ run, reload }) {
   const [stopIt, stopping] = useAction(() => stop(run.id).then(reload));
   return html`
     ${run.away_since && html`<${AbandonButton} run=${run} reload=${reload} />`}
     ${run.stopping && html`<${KillButton} run=${run} reload=${reload} />`}
-    ${run.state === "running" && !run.stopping && html`<${PauseButton} run=${run} reload=${reload} />`}
+    ${isReached(run) && !run.stopping && html`<${PauseButton} run=${run} reload=${reload} />`}
     <span class="joined">
       <${Button} icon="stop" label=${t("run.stop")} disabled=${stopping || run.stopping} onClick=${stopIt} />
-      ${run.state === "running" && html`<${SignalMenu} run=${run} reload=${reload} />`}
+      ${isReached(run) && html`<${SignalMenu} run=${run} reload=${reload} />`}
     </span>
   `;
 }

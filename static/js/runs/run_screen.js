@@ -101,7 +101,7 @@ function Facts({ run, command }) {
     ${unheard ? html`<span class="muted">${t("run.last-contact")}</span>` : html`<${Elapsed} run=${run} />`}
     <span class="muted">${phrase(began, times)}</span>
     <${Where} run=${run} />
-    ${run.reason && html`<p class="facts__reason">${reasonOf(run)}</p>`}
+    ${run.reason && !run.away_since && html`<p class="facts__reason">${reasonOf(run)}</p>`}
     <${RunValues} run=${run} />
     <${Attempts} run=${run} command=${command} />
     <${Told} run=${run} command=${command} />

@@ -44,7 +44,7 @@ function Fleet({ mayManage, isAdding }) {
   const workers = present(value.items);
   const isEmpty = !workers.some(({ role }) => role === "worker"); // servers are told, too
   return html`
-    ${problem && html`<${NotRead} problem=${problem} />`}
+    ${problem?.final && html`<${NotRead} problem=${problem} />`}
     ${value.is_met === false && html`<p class="form-error" role="alert">${t("workers.not-met")}</p>`}
     ${isEmpty && !isAdding && html`<${NoWorkers} mayManage=${mayManage} />`}
     ${value.pools.length > 0 && html`<${Pools} pools=${value.pools} workers=${workers} />`}

@@ -36,3 +36,10 @@ test("what had been written a second ago and is not shown makes it late, nothing
   assert.equal(sign({ ...stream, lateFrom: 100_500 }).text, "Live, 206 B");
   assert.equal(sign({ ...stream, following: false }).text, "Not following, 206 B");
 });
+
+test("a stream of a run whose host is away is not live, once that is so, until it has ended", () => {
+  const stream = { kind: "live", heardAt: 99_900 };
+  const away = { ...RUN, away_since: "2026-11-26T03:00:00Z" };
+  assert.deepEqual(sign(stream, { run: away }), { kind: "away", text: "The host is away, at 206 B" });
+  assert.equal(sign(stream, { run: { ...away, state: "lost" } }).kind, "live");
+});
