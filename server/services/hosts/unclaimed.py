@@ -6,6 +6,7 @@ make, and that has an effect once.
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,10 @@ CLOCK_SECONDS = 30.0
 
 PATIENCE_SECONDS = 10.0
 """For so long waiting runs that other servers have, and that came before, have precedence."""
+
+REST = 9
+"""So many times as long as the last look took it is rested before one that a change elsewhere asks
+for: where much changes and many wait, looks take a tenth of the time."""
 
 RETRY_SECONDS = 1.0
 LIMIT = 1000
@@ -61,6 +66,8 @@ class Unclaimed:
         self._turns = turns
         self._bell = asyncio.Event()
         self._some_wait = False
+        self._rest_seconds = 0.0
+        self._to_be_rung = False
         self._held: dict[UUID, Run] = {}
         self._passed: dict[UUID, float] = {}
 
@@ -97,9 +104,10 @@ class Unclaimed:
         self._bell.set()
 
     def note_change(self) -> None:
-        """Look now, if some wait: a run that has changed elsewhere may have left them its place."""
-        if self._some_wait:
-            self._bell.set()
+        """Look soon, if some wait: a run that has changed elsewhere may have left its place."""
+        if self._some_wait and not self._to_be_rung:
+            self._to_be_rung = True
+            asyncio.get_running_loop().call_later(self._rest_seconds, self._ring_after_rest)
 
     async def run(self) -> None:
         """Look after them, forever; nothing is asked while there are none to be looked after."""
@@ -117,7 +125,7 @@ class Unclaimed:
         pause: float | None = None
         while True:
             await self._wait(pause)
-            pause = await retry(self.step, pause_after)
+            pause = await retry(self._timed_step, pause_after)
             self._some_wait = pause is not None
             problem = None
 
@@ -138,6 +146,17 @@ class Unclaimed:
         if due:
             await self._give_turns(due, now)
         return _next(runs, now)
+
+    async def _timed_step(self) -> float | None:
+        began = time.monotonic()
+        try:
+            return await self.step()
+        finally:
+            self._rest_seconds = REST * (time.monotonic() - began)
+
+    def _ring_after_rest(self) -> None:
+        self._to_be_rung = False
+        self._bell.set()
 
     async def _release(self, held: Sequence[Run]) -> None:
         if held:
