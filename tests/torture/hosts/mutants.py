@@ -1,43 +1,88 @@
-"""Promises of many hosts, broken on purpose: each is noticed by a short torture of them."""
+"""What a torture of many hosts checks, and what it found in Tailrun, broken on purpose."""
 
 from tests.torture.mutant import Mutant
 
-SHORT = "tests/torture/test_short.py::test_runs_survive_a_short_torture_of_many_hosts"
+JUDGING = "tests/torture/hosts/oracle.py"
+ORACLE = "tests/torture/hosts/test_oracle.py"
+PRESENCE = "tests/torture/hosts/test_presence.py"
+LINE = "tests/torture/hosts/test_line.py"
 
 OF_HOSTS = (
     Mutant(
-        "a request that is asked for again starts another run",
-        "server/repositories/requests.py",
-        "KEPT_FOR = timedelta(hours=24)",
-        "KEPT_FOR = timedelta(0)",
-        (SHORT,),
+        "a script may be started twice",
+        JUDGING,
+        "if len(one.starts) > 1:",
+        "if len(one.starts) > 2:",
+        (ORACLE,),
     ),
     Mutant(
-        "a run of a worker that has ended is shown as it was before",
+        "a command may have two runs that nobody asked for",
+        JUDGING,
+        "if len(attempts) > 1 and not retries:",
+        "if len(attempts) > 2 and not retries:",
+        (ORACLE,),
+    ),
+    Mutant(
+        "two attempts may run at once",
+        JUDGING,
+        "seconds = max(0.0, min(span[1], another[1]) - max(span[0], another[0]))",
+        "seconds = 0.0",
+        (ORACLE,),
+    ),
+    Mutant(
+        "a run may be given up whose host is well",
+        JUDGING,
+        "if calm > SETTLING_SECONDS:",
+        "if calm > LOST_AFTER_SECONDS:",
+        (ORACLE,),
+    ),
+    Mutant(
+        "a run may be given up that was to wait",
+        JUDGING,
+        "if on_unreachable == WAIT:",
+        "if on_unreachable == RETRY:",
+        (ORACLE,),
+    ),
+    Mutant(
+        "a host that is away may be told as active for ever",
+        "tests/torture/hosts/presence.py",
+        "elif state != AWAY and asked_at > told_by:",
+        "elif state not in {AWAY, 'active'} and asked_at > told_by:",
+        (PRESENCE,),
+    ),
+    Mutant(
+        "a host that is back may be told as away for ever",
+        "tests/torture/hosts/presence.py",
+        'return set(states.values()) == {"active"}',
+        "return bool(states)",
+        (PRESENCE,),
+    ),
+    Mutant(
+        "a silent line passes on",
+        "tests/torture/hosts/line.py",
+        "            self._open[way].clear()\n",
+        "",
+        (LINE,),
+    ),
+    Mutant(
+        "a worker's run that has ended is shown with what was stored before",
         "server/services/hosts/remote_run.py",
         "output_bytes=seen.size, output_lines=lines)",
-        "output_bytes=run.output_bytes, output_lines=lines)",
-        (SHORT,),
+        "output_bytes=run.output_bytes, output_lines=run.output_lines)",
+        ("tests/unit/services/hosts/test_remote_run.py",),
     ),
     Mutant(
-        "a viewer who looks anew starts anew",
-        "server/services/watching.py",
-        "offset = await wanted.start_in(output) if offset is None else offset",
-        "offset = await wanted.start_in(output)",
-        (SHORT,),
+        "a socket of the database that has failed is watched",
+        "server/repositories/database/connections.py",
+        "            if self._conn.closed:\n                self._ignore_socket()\n",
+        "",
+        ("tests/integration/repositories/database/test_sockets.py",),
     ),
     Mutant(
-        "a block of a worker's output is taken for another one",
-        "server/services/hosts/remote_run.py",
-        "output.keep(Block(asked.offset, piece.data, piece.marks))",
-        "output.keep(Block(0, piece.data, piece.marks))",
-        (SHORT,),
-    ),
-    Mutant(
-        "a worker does not go on with the runs that it left",
-        "server/worker.py",
-        "await retry(partial(self._running.recovery.recover, self._ledger), _pause_after)",
-        "pass",
-        (SHORT,),
+        "a connection to the database that takes another socket watches the former",
+        "server/repositories/database/connections.py",
+        "        if self._made:\n",
+        "        if True:\n",
+        ("tests/integration/repositories/database/test_sockets.py",),
     ),
 )
