@@ -186,6 +186,13 @@ class Engine(Client):
         except (Error, OSError) as error:
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
 
+    async def _process_pong(self) -> None:
+        # Whoever gave up waiting for it has cancelled what the library is about to set: the error
+        # of that would end its reading, and with it the connection.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
     @property
     def received(self) -> int:
         """How many messages have come."""
