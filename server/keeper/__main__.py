@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from server.keeper.handover import Descriptors
 
@@ -150,7 +150,7 @@ def become_keeper() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def execute(lock: int, runs: "Mapping[str, Descriptors]") -> None:
+def execute(lock: int, runs: "Mapping[str, Descriptors]", ended: "Iterable[int]") -> None:
     """Execute the keeper's code anew in this process, with the files of the runs kept open.
 
     The same process stays the parent of its children. Signals that would end it wait until it
@@ -166,7 +166,7 @@ def execute(lock: int, runs: "Mapping[str, Descriptors]") -> None:
     command = [*sys.orig_argv[:given], *sys.argv[1:3]]
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        with handed_over(lock, runs) as arguments:
+        with handed_over(lock, runs, ended) as arguments:
             os.execv(sys.executable, [*command, *arguments])  # noqa: S606
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)

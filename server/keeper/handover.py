@@ -5,6 +5,7 @@ the runs' pipes, as every version understands them. The second is that of a file
 (memfd_create(2)) which says whose pipe, output and tail they are, so that nothing is opened by its
 name again: somebody may have put something else there. It also has the limit of open files that
 the first of these keepers was given: with that one, one of many runs could open nothing at first.
+It also has the tombstones that a full disk had no room for.
 A version from before it passes none, and does not look for it.
 """
 
@@ -33,7 +34,8 @@ class Descriptors:
 class Handover:
     """The files of runs that the keeper before this one left open, and the pipes of nobody's.
 
-    `open_files` is the soft limit that it was given; None: the one that there is.
+    `open_files` is the soft limit that it was given; None: the one that there is. `ended` are the
+    tombstones that it could not write.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Handover:
         runs: dict[str, Descriptors] | None = None,
         pipes: Iterable[int] = (),
         open_files: int | None = None,
+        ended: Iterable[int] = (),
     ) -> None:
         self.open_files = open_files
+        self.ended = tuple(ended)
         self._runs = runs or {}
         self._pipes = set(pipes).difference(*(run.all() for run in self._runs.values()))
 
@@ -52,10 +56,10 @@ class Handover:
         if not arguments:
             return cls()
         lock, *pipes = map(int, arguments[0].split(","))
-        runs, open_files = _read(int(arguments[1])) if len(arguments) > 1 else ({}, None)
+        runs, open_files, ended = _read(int(arguments[1])) if len(arguments) > 1 else ({}, None, ())
         for descriptor in {lock, *pipes}.union(*(run.all() for run in runs.values())):
             os.set_inheritable(descriptor, False)  # noqa: FBT003
-        return cls(runs, pipes, open_files)
+        return cls(runs, pipes, open_files, ended)
 
     def take(self, run_id: str) -> Descriptors | None:
         """Return a run's files, which are the caller's from now on; None: open them by name."""
@@ -70,16 +74,19 @@ class Handover:
 
 
 @contextmanager
-def handed_over(lock: int, runs: Mapping[str, Descriptors]) -> Iterator[list[str]]:
+def handed_over(
+    lock: int, runs: Mapping[str, Descriptors], ended: Iterable[int]
+) -> Iterator[list[str]]:
     """Keep the lock and the files of these runs open in a program that is executed meanwhile.
 
-    Provides the arguments by which it finds them.
+    `ended` are tombstones that are not on disk. Provides the arguments by which it finds them.
 
     Raises:
         OSError: it cannot be done.
     """
     contents = {
         "open_files": rlimits.OPEN_FILES.given,
+        "ended": [*ended],
         "runs": {run_id: asdict(run) for run_id, run in runs.items()},
     }
     memory = os.memfd_create("tailrun-runs")
@@ -96,7 +103,7 @@ def handed_over(lock: int, runs: Mapping[str, Descriptors]) -> Iterator[list[str
         os.close(memory)
 
 
-def _read(memory: int) -> tuple[dict[str, Descriptors], int]:
+def _read(memory: int) -> tuple[dict[str, Descriptors], int, Iterable[int]]:
     """Read the file in memory, and close it."""
     with open(memory, "rb") as file:
         file.seek(0)  # its writer's position is shared
@@ -109,4 +116,4 @@ def _read(memory: int) -> tuple[dict[str, Descriptors], int]:
         )
         for run_id, run in contents["runs"].items()
     }
-    return runs, contents["open_files"]
+    return runs, contents["open_files"], contents.get("ended", ())

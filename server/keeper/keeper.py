@@ -35,8 +35,8 @@ class Keeper:
     """Starts, keeps and stops runs as its clients ask, until it was idle for `idle_seconds`.
 
     `execute` replaces the process by its code as it is on disk now, with the files of these runs
-    open, which it finds in `handover` then. `configuration` is the file of one that is a service
-    of its own.
+    open and these tombstones, which it finds in `handover` then. `configuration` is the file of one
+    that is a service of its own.
 
     Raises:
         ConfigurationError: that file cannot be used.
@@ -47,7 +47,7 @@ class Keeper:
         self,
         state_dir: Path,
         idle_seconds: float,
-        execute: Callable[[dict[str, Descriptors]], None],
+        execute: Callable[[dict[str, Descriptors], list[int]], None],
         handover: Handover,
         configuration: Path | None = None,
     ) -> None:
@@ -176,7 +176,7 @@ class Keeper:
             loop.call_later(UNSETTLED_SECONDS, self._renew_when_settled)
             return
         try:
-            self._execute(self._runs.descriptors())
+            self._execute(self._runs.descriptors(), self._runs.unsaved())
         except OSError:
             logger.exception("renewal failed; the keeper goes on as it is")
             self._renewing = False

@@ -54,7 +54,7 @@ class Runs:
         accounts: Accounts | ListedAccounts,
     ) -> None:
         self._spool = Spool.of(state_dir, on_end=self._note_end)
-        self._tombstones = Tombstones(state_dir, self._spool.run_ids)
+        self._tombstones = Tombstones(state_dir, self._spool.run_ids, unsaved=handover.ended)
         self.lease = Lease(state_dir, self._end_unleased)
         self._handover = handover
         self._on_change = on_change
@@ -93,6 +93,10 @@ class Runs:
             OSError: those of one cannot be put right now.
         """
         return {run_id: self._runs[run_id].descriptors() for run_id in self.active()}
+
+    def unsaved(self) -> list[int]:
+        """Return the tombstones that are not on disk, for a keeper that follows here."""
+        return self._tombstones.unsaved
 
     def orphans(self) -> Iterator[int]:
         """Return the processes that the keeper adopted."""

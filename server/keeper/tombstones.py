@@ -47,6 +47,7 @@ class Tombstones:
     """The runs that have ended in a state directory, for an hour, and for as long as their spools.
 
     `spooled` returns the runs that have a spool. `size` and `period_seconds` bound a stretch.
+    `unsaved` is what the keeper before could not write.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Tombstones:
         state_dir: Path,
         spooled: Callable[[], Iterable[str]],
         *,
+        unsaved: Iterable[int] = (),
         size: int = SIZE,
         period_seconds: float = PERIOD_SECONDS,
     ) -> None:
@@ -71,10 +73,18 @@ class Tombstones:
         self._saved = True
         unlock(self._directory)
         self._load()
+        if missing := {key for key in unsaved if not self._has(key)}:
+            self._open |= missing
+            self._saved = False
 
     def __contains__(self, run_id: str) -> bool:
         """Whether the run has ended here, as far as that is remembered."""
         return self._has(_key(run_id))
+
+    @property
+    def unsaved(self) -> list[int]:
+        """What a keeper after this one might not find on disk."""
+        return [] if self._saved else sorted(self._open)
 
     def reserve(self, runs: int) -> None:
         """Take room on disk for the ends of so many runs, if there is any."""

@@ -66,7 +66,7 @@ def no_space(*_: object) -> None:
 
 @pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
-    return Keeper(tmp_path, 60, lambda _: None, Handover())
+    return Keeper(tmp_path, 60, lambda _runs, _ended: None, Handover())
 
 
 async def test_a_run_that_the_keeper_fails_to_keep_is_killed_and_lost(
@@ -304,7 +304,7 @@ async def test_a_run_that_cannot_be_taken_up_is_lost_alone(
         return read_process(spool, run_id)
 
     monkeypatch.setattr(Spool, "read_process", fail)
-    keeper = Keeper(tmp_path, 60, lambda _: None, Handover())
+    keeper = Keeper(tmp_path, 60, lambda _runs, _ended: None, Handover())
     keeper._runs.recover()
     await until(lambda: all(spool.read_exit(run_id) for run_id in runs))
     ends = [spool.read_exit(run_id) or ExitRecord() for run_id in runs]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from server.keeper.handover import Handover, handed_over
 from server.keeper.tombstones import GROWTH, KEY_BYTES, STRETCHES, Tombstones
 from tests.support.strangers import STRANGERS
 
@@ -217,3 +218,29 @@ def test_a_file_that_was_cut_within_an_end_is_read_up_to_it(memory: Memory) -> N
     assert whole in again
     assert later in again
     assert cut not in again
+
+
+def test_what_could_not_be_written_is_handed_to_the_keeper_after(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that renews itself on a full disk would else forget what has ended meanwhile."""
+    ended = ids(3)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        first = memory.begin()
+        for run_id in ended:
+            first.add(run_id)
+        second = Tombstones(
+            memory.state_dir, lambda: memory.spooled, size=memory.size, unsaved=first.unsaved
+        )
+        assert all(run_id in second for run_id in ended)
+    second.check(0)
+    assert second.unsaved == []
+    assert all(run_id in memory.begin() for run_id in ended)
+
+
+def test_what_is_not_on_disk_goes_through_the_memory_of_a_renewal() -> None:
+    with handed_over(os.open("/dev/null", os.O_RDONLY), {}, [5, 2**64 - 1]) as arguments:
+        kept = [str(os.dup(int(number))) for number in arguments]
+        received = Handover.received(kept)
+    assert received.ended == (5, 2**64 - 1)
