@@ -11,7 +11,7 @@ from server.keeper.records import ProcessRecord
 from server.keeper.spool import Spool
 from server.repositories.database.database import Database
 from server.wire.asking import Servers
-from server.wire.messages import Active, ActiveRuns, Claim, Claimed, Hello, WorkerState
+from server.wire.messages import Active, ActiveRuns, Append, Claim, Claimed, Hello, WorkerState
 from tests.support.client import Client
 from tests.support.nats import Nats
 from tests.support.service import Service
@@ -74,6 +74,10 @@ async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
             assert (standing.state, standing.pools) == (WorkerState.ACTIVE, ("a",))
             assert await worker.ask(Claim(places=1)) == Claimed(runs=())
             assert await worker.ask(Active()) == ActiveRuns(runs=())
+            await client.call("DELETE", "workers/w")
+            for asked in (Active(), Append(advances=()), Claim(places=1), hello):
+                with pytest.raises(ForbiddenError, match="This worker was removed"):
+                    await worker.ask(asked)
             await nats.kill()
 
             async def is_told() -> bool:
