@@ -1,6 +1,7 @@
 """`tailrun worker enroll`: what it does, and what it says where that cannot be done."""
 
 import json
+import ssl
 import stat
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +15,7 @@ from server.enrol import enrol
 from server.state import state_directory
 from server.wire.enrolment import ENROLMENT_FILE, SEED_FILE, Enrolment
 from server.wire.keys import is_user
+from tests.support.certificates import make_certificate
 from tests.support.fleet import FLEET
 
 ENROLLED = {
@@ -133,6 +135,28 @@ def test_nobody_is_asked_without_tls_beyond_this_machine(site: Site) -> None:
     said = site.refused("http://192.0.2.1")
     assert "http://192.0.2.1 is not on this machine" in said
     assert "Use https" in said
+
+
+def test_a_server_is_known_by_its_certificate(site: Site, tmp_path: Path) -> None:
+    pair, other = make_certificate(tmp_path / "pair"), make_certificate(tmp_path / "other")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            site.answers(ENROLLED)
+            url = f"https://localhost:{server.server_port}"
+            for arguments in ((), ("--server-ca", str(other.certificate))):
+                said = site.refused(url, *arguments)
+                assert "its certificate is not trusted" in said
+                assert "--server-ca names what it is signed with" in said
+            assert Handler.asked == []
+            assert site.enrol(url, "--server-ca", str(pair.certificate))[0] == 0
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_certificates_that_cannot_be_used_are_told(site: Site, tmp_path: Path) -> None:
