@@ -125,8 +125,8 @@ MUTANTS = (
     Mutant(
         "a keeper does not know what has ended under the one before",
         "server/keeper/tombstones.py",
-        "        self._load()\n\n",
-        "\n",
+        "        self._load()\n        if missing",
+        "        if missing",
         (TOMBSTONES,),
     ),
     Mutant(
