@@ -121,7 +121,7 @@ class FleetLoad(Load):
 
     def _draw(self, name: str) -> Plan:
         drawn = Plan.draw(name, self._random)
-        [policy] = self._random.choices([WAIT, LOSE, RETRY], [10, 1, 2])
+        [policy] = self._random.choices([WAIT, LOSE, RETRY], [10, 2, 2])
         patient = sum(_pooled(one.plan).on_unreachable != WAIT for one in self.open)
         if policy == WAIT or self._brief or patient >= MOST_PATIENT:
             pool = self._random.choice(self._pools)
