@@ -32,7 +32,10 @@ logger = logging.getLogger(__name__)
 
 
 class _GoneError(Exception):
-    """A run is not this host's to start any more."""
+    """A run is not this host's to start any more; `stored` is how it is, None: it was deleted."""
+
+    def __init__(self, stored: Run | None = None) -> None:
+        self.stored = stored
 
 
 class Runner:
@@ -104,9 +107,9 @@ class Runner:
             with self._metrics.spawn_seconds.time():
                 await self._ask_keeper(live.run)
             failpoint("run.started")
-        except _GoneError:
+        except _GoneError as error:
             logger.warning("run is not started: it was given up", extra={"run": live.run.id})
-            self._finisher.forget(live)
+            self._forget(live, error.stored)
         except KeeperEndedError:  # it was to be started by an answer that came late
             logger.warning("run is not started: it has ended before", extra={"run": live.run.id})
             end = outcome.ended_before()  # where no other end of it is stored
@@ -157,8 +160,17 @@ class Runner:
         except RunNotFoundError as error:
             raise _GoneError from error
         if stored.state.final or stored.epoch != run.epoch:
-            raise _GoneError
+            raise _GoneError(stored)
         return asked_at
+
+    def _forget(self, live: LiveRun, stored: Run | None) -> None:
+        """Let go of a run that is not this host's any more; whoever waits for its start hears."""
+        if stored is not None and stored.state.final:
+            live.mark_lost(stored)
+            live.mark_ended(outcome.stored_end(stored))
+        else:
+            live.mark_ended(outcome.row_gone())
+        self._finisher.forget(live)
 
     def _start_again(self, live: LiveRun, error: Exception) -> None:
         def again() -> None:

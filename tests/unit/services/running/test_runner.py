@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from server.services.running import runner as module
 from server.services.running.active import ActiveRuns
 from server.services.tasks import Tasks, cancel_and_wait
 from tests.support.runs import a_run
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 from tests.unit.services.running.parts import running_parts
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 class LostKeeper:
@@ -143,7 +146,7 @@ def deleted(run: Run) -> Run:
 @pytest.mark.parametrize(
     "become",
     [
-        lambda run: replace(run, state=RunState.LOST),
+        lambda run: replace(run, state=RunState.LOST, end_time=NOW),
         lambda run: replace(run, epoch=run.epoch + 1),
         deleted,
     ],
@@ -156,7 +159,11 @@ async def test_a_run_that_was_given_up_is_not_started(
     active = ActiveRuns(max_concurrent_runs=3, max_runs_per_command=1)
     parts = running_parts(tmp_path, active, keeper=keeper, ledger=ledger, has_lease=True)
     run = a_leased_run(ledger)
-    await parts.runner.dispatch(run)
+    live = await parts.runner.dispatch(run)
     assert not keeper.requests
     assert active.get(run.id) is None
     assert active.free == 3
+    assert live is not None
+    assert live.view.run.state is RunState.LOST, "who waits for its start waits no more"
+    async with patience():
+        assert [view async for view in live.until_started()] == []
