@@ -115,9 +115,15 @@ class RemoteOutput:
         """Nothing is to be closed."""
 
     def move(self, size: int, *, ended: bool) -> None:
-        """Note how far the output is; it does not shrink."""
+        """Note how far the output is; it does not shrink, but for its `end`."""
         self._size, self._ended = max(size, self._size), ended
         self._wake(one for one, offset in self._waiters.items() if ended or self._size > offset)
+
+    def end(self, size: int) -> None:
+        """Note that there is no more than is archived, whatever the host had: it was given up."""
+        self._size = self.archived_bytes = size
+        self._ended = True
+        self.wake()
 
     def fail(self, error: Exception) -> None:
         """Have whoever waits or reads from now on get this error."""
@@ -287,6 +293,8 @@ class RemoteOutput:
     async def _fetch(self, offset: int) -> Block:
         while True:
             self._check()
+            if self._ended and offset >= self._size:
+                return Block(offset, b"", ())
             block = None
             if offset >= self.archived_bytes:
                 block = await self._of_host(offset)
@@ -305,7 +313,8 @@ class RemoteOutput:
                 # Of those that were under way together each would halve it.
                 self._block_bytes = max(LEAST_BLOCK_BYTES, min(self._block_bytes, asked.limit // 2))
             return None
-        self.move(piece.seen.size, ended=self._ended)
+        if not self._ended:
+            self.move(piece.seen.size, ended=False)
         return Block(offset, piece.data, piece.marks) if piece.data else None
 
     async def _of_archive(self, offset: int) -> Block | None:

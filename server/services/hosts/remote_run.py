@@ -195,7 +195,7 @@ class RemoteRun:
         if stored.state.final:
             self.run, self._away = stored, None
             self._stopping = self._paused = False
-            self._output.move(stored.output_bytes, ended=True)
+            self._output.end(stored.output_bytes)
             self._notify()
         elif self._away is None and error is not None:
             self._away = _away(error)

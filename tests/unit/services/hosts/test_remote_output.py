@@ -13,6 +13,7 @@ from server.services.hosts import remote_output as module
 from server.services.hosts.remote_output import BLOCK_BYTES, KEPT_BYTES, Block, RemoteOutput
 from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, Seen, SeenAt
 from tests.support.runs import a_run
+from tests.support.waiting import patience
 
 ALL = bytes(range(256)) * 16 * 1024
 
@@ -141,6 +142,24 @@ async def test_while_the_host_is_away_readers_wait_for_the_archive(
     sources.archived_bytes = 20
     assert await waiting == ALL[10:20]
     assert await output.time_at(12) == 3.0
+
+
+async def test_who_reads_what_was_lost_with_its_host_comes_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after the run was given up: nobody has what was written last, and nobody waits for it."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0)
+    sources = Sources(archived_bytes=20, away=True)
+    output = sources.output()
+    waiting = asyncio.create_task(output.read(30, 100))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    output.end(20)
+    async with patience():
+        assert await waiting == b""
+    assert (output.size, output.ended) == (20, True)
+    assert await all_of(output, 7) == ALL[:20]
 
 
 async def test_lines_that_nobody_can_count_now_are_waited_for(

@@ -184,6 +184,19 @@ async def test_an_end_is_shown_with_all_of_the_output() -> None:
     assert (ended.state, ended.output_bytes, ended.output_lines) == (RunState.FAILED, 8, 2)
 
 
+async def test_one_that_is_given_up_ends_with_what_is_stored_of_it() -> None:
+    """However much its host has told of: nobody can read that."""
+    host = Host()
+    host.data = bytes(100)
+    async with host.followed() as run:
+        await until(lambda: host.output.size == 100)
+        host.error = NoAnswerError("nobody is there.")
+        host.row = replace(host.row, state=RunState.LOST, end_time=NOW, output_bytes=60)
+        assert await run.wait_ended() == host.row
+        assert (host.output.size, host.output.ended) == (60, True)
+        assert await host.output.read(60, 100) == b""
+
+
 async def test_one_that_was_deleted_is_an_error_for_whoever_waits() -> None:
     host = Host(RunState.QUEUED)
     host.error = NoAnswerError("nobody is there.")
