@@ -1,0 +1,2 @@
+DROP TRIGGER IF EXISTS workers_keep_place ON workers;
+DROP FUNCTION IF EXISTS workers_keep_place();
