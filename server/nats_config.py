@@ -80,17 +80,20 @@ async def _write(settings: Settings, asked: argparse.Namespace) -> None:
         statement_timeout_seconds=settings.database.timeout_seconds,
     )
     try:
-        if not asked.watch:
-            await _renew(database, asked)
+        if asked.file is None:
+            sys.stdout.write(await _users(database, FILE))
             return
-        await forever(lambda: _renew(database, asked), seconds=WATCH_SECONDS, name="nats-config")
+        users = _Users(database, asked.file, asked.reload)
+        if not asked.watch:
+            await users.renew()
+            return
+        await forever(users.renew, seconds=WATCH_SECONDS, name="nats-config")
     finally:
         await database.close()
 
 
-async def _renew(database: Database, asked: argparse.Namespace) -> None:
-    """Write the file, if it is to be another one, and have nats-server read it."""
-    file: Path | None = asked.file
+async def _users(database: Database, file: str) -> str:
+    """Return whom NATS is to let in, as its configuration has it."""
     await database.open()
     repository = EnrolmentRepository(database)
     workers = [
@@ -98,20 +101,39 @@ async def _renew(database: Database, asked: argparse.Namespace) -> None:
         for one in await repository.with_keys()
         if one.public_key is not None
     ]
-    servers = await repository.servers()
-    text = users_file(servers, workers, file=FILE if file is None else file.name)
-    if file is None:
-        sys.stdout.write(text)
-        return
-    with suppress(FileNotFoundError):
-        if file.read_text(encoding="utf-8") == text:
-            return
-    temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
-    logger.info("%s has %d servers and %d workers", file, len(servers), len(workers))
-    if asked.reload is not None:
-        _reload(asked.reload)
+    return users_file(await repository.servers(), workers, file=file)
+
+
+class _Users:
+    """The file of NATS's users, and `pid_file` of the nats-server that reads it, if it is told."""
+
+    def __init__(self, database: Database, file: Path, pid_file: Path | None) -> None:
+        self._database = database
+        self._file = file
+        self._pid_file = pid_file
+        self._is_told = True
+
+    async def renew(self) -> None:
+        """Write the file, if it is to be another one, and have nats-server read it, until it has.
+
+        Raises:
+            EnrolmentError: nats-server is not there to be told.
+        """
+        text = await _users(self._database, self._file.name)
+        if text != self._written():
+            temporary = self._file.with_name(f"{self._file.name}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self._file)
+            logger.info("%s has other users now", self._file)
+            self._is_told = self._pid_file is None
+        if not self._is_told and self._pid_file is not None:
+            _reload(self._pid_file)
+            self._is_told = True
+
+    def _written(self) -> str | None:
+        with suppress(FileNotFoundError):
+            return self._file.read_text(encoding="utf-8")
+        return None
 
 
 def _reload(pid_file: Path) -> None:

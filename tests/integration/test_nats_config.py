@@ -103,6 +103,29 @@ async def test_each_change_is_written_while_it_watches(
     assert process.returncode == 0
 
 
+@pytest.mark.usefixtures("keys")
+async def test_nats_that_is_not_there_is_told_once_it_is(site: Service, tmp_path: Path) -> None:
+    """Else it would let in whom it knew before, until something else changes."""
+    users, pid_file = tmp_path / "users.conf", tmp_path / "nats.pid"
+    process = await site.begin(
+        "nats-config", "--file", str(users), "--watch", "--reload", str(pid_file)
+    )
+    try:
+        await until(users.exists)
+        engine = await create_subprocess_exec(sys.executable, "-c", ENGINE, stdout=PIPE)
+        assert engine.stdout is not None
+        await engine.stdout.readline()
+        pid_file.write_text(f"{engine.pid}\n")
+        async with patience():
+            told, _ = await engine.communicate()
+        assert told == b"told\n"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        async with patience():
+            await process.communicate()
+    assert process.returncode == 0
+
+
 def test_what_does_not_go_together_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     assert write(["--watch"]) == 78
     assert "need a --file" in capfd.readouterr().err
