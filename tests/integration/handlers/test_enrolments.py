@@ -87,7 +87,15 @@ async def test_a_token_that_is_used_or_late_is_refused_with_the_mend(
     assert "`tailrun workers token`" in said
 
 
-@pytest.mark.parametrize("wrong", ["tlw_", "", new_token(), new_token(WORKER_PREFIX)])
+UNKNOWN = {
+    "of no form": "tlw_",
+    "none": "",
+    "a user's": new_token(),
+    "a worker's": new_token(WORKER_PREFIX),
+}
+
+
+@pytest.mark.parametrize("wrong", UNKNOWN.values(), ids=UNKNOWN)
 async def test_an_unknown_token_is_refused_as_any_credential(api: Api, wrong: str) -> None:
     said = asked(wrong)
     await api.problem("POST", "workers/enroll", 401, "credential-refused", json=said)
