@@ -198,9 +198,9 @@ class Follower:
 
     async def _end_processes(self, live: LiveRun, log: RunLog, why: Followed) -> None:
         """Stop a run until its output has ended; one that has ended by itself is left so."""
+        logger.warning("run is ended here: %s", why.value, extra={"run": live.run.id})
         if log.ended:
             return
-        logger.warning("run is stopped: %s", why.value, extra={"run": live.run.id})
         live.mark_stopping()
         while not log.ended:
             with suppress(KeeperError):  # there is another keeper in a moment
