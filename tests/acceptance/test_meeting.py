@@ -55,7 +55,11 @@ async def test_a_server_is_there_for_workers_and_goes_on_without_nats(
     try:
         async with aiohttp.ClientSession() as session:
             client = Client(session, await service.start())
-            assert "cannot be reached" in await nats_note(client)
+
+            async def is_told() -> bool:
+                return "cannot be reached" in await nats_note(client)
+
+            await until_true(is_told)  # it has been tried by then
             await client.finished(await client.run("echo up"))
             await assert_ends_with_the_lease(client)
 
