@@ -20,9 +20,8 @@ class Batches(Generic[Item, Result]):
     """Collects the items that come while a statement is under way, and does them by the next one.
 
     No item waits for others to come: with fewer than `at_once` statements under way it is done at
-    once. Nor is a task needed: the first caller that waits acts for all. `act` returns a result for
-    each item, in their order; `size` returns an item's bytes. An item that the database refuses
-    fails alone.
+    once. `act` returns a result for each item, in their order; `size` returns an item's bytes. An
+    item that the database refuses fails alone, and a caller that goes leaves alone.
     """
 
     def __init__(
@@ -38,6 +37,7 @@ class Batches(Generic[Item, Result]):
         self._timeout_seconds = timeout_seconds
         self._turn = asyncio.Semaphore(at_once)
         self._waiting = deque[tuple[Item, asyncio.Future[Result]]]()
+        self._acting = set[asyncio.Task[None]]()
 
     async def do(self, item: Item) -> Result:
         """Return what became of an item, once it is committed.
@@ -56,16 +56,28 @@ class Batches(Generic[Item, Result]):
             if isinstance(error, TimeoutError):
                 raise DatabaseUnavailableError("The database did not answer in time.") from error
             raise
-        try:
-            if not future.done():  # else the caller before has acted for this item, too
-                await self._act_for(self._next())
-        except BaseException:
-            if not future.cancel():  # it has the error, too; nobody waits for that one
-                future.exception()
-            raise
-        finally:
+        if future.done():  # the caller before has acted for this item, too
             self._turn.release()
+        else:
+            await self._act_now(future)
         return await future
+
+    async def _act_now(self, own: asyncio.Future[Result]) -> None:
+        """Do the next batch, and give the turn back; whose caller goes stays for the others'."""
+        batch = self._next()
+        acting = asyncio.create_task(self._act_for(batch), name="batch")
+        self._acting.add(acting)
+        acting.add_done_callback(self._acted)
+        try:
+            await asyncio.shield(acting)
+        except asyncio.CancelledError:
+            own.cancel()
+            await _leave(acting, [future for _, future in batch if not future.done()])
+            raise
+
+    def _acted(self, acting: asyncio.Task[None]) -> None:
+        self._acting.discard(acting)
+        self._turn.release()
 
     def _next(self) -> "list[tuple[Item, asyncio.Future[Result]]]":
         """Dequeue the next batch: one item at least."""
@@ -96,7 +108,7 @@ class Batches(Generic[Item, Result]):
         try:
             await in_parts(batch, act, refused)
         except BaseException as error:
-            # The other callers wait for this one, and none of them may wait forever.
+            # Its callers wait for this, and none of them may wait forever.
             gone = isinstance(error, asyncio.CancelledError)
             reason = DatabaseUnavailableError("The statement was cancelled.") if gone else error
             for _, future in batch:
@@ -104,3 +116,17 @@ class Batches(Generic[Item, Result]):
                     future.set_exception(reason)
             if gone:
                 raise
+
+
+async def _leave(acting: asyncio.Task[None], others: Sequence[asyncio.Future[Result]]) -> None:
+    """Let a batch be done for its other callers; without any left it is given up."""
+
+    def look(_: object) -> None:
+        if all(future.done() for future in others):
+            acting.cancel()
+
+    for future in others:
+        future.add_done_callback(look)
+    if not others:
+        acting.cancel()
+        await asyncio.wait({acting})

@@ -85,18 +85,39 @@ async def test_nothing_is_stored_for_who_has_gone() -> None:
     assert table.statements == [["first"], ["staying"]]
 
 
-async def test_those_whose_statement_was_given_up_are_told_so() -> None:
-    table = Table()
-    first, acting, other = await table.ask("acting", "other")
+async def _of_one_statement(table: Table) -> "list[asyncio.Task[str]]":
+    """Ask for two items by one statement, which is under way; the first acts for both."""
+    first, *both = await table.ask("acting", "other")
     table.begun.clear()
     table.go(1)
     await first
     await table.begun.wait()
+    return both
+
+
+async def test_who_goes_leaves_the_statement_to_the_others() -> None:
+    table = Table()
+    acting, other = await _of_one_statement(table)
     acting.cancel()
-    with pytest.raises(DatabaseUnavailableError):
-        await other
     with pytest.raises(asyncio.CancelledError):
         await acting
+    later = asyncio.create_task(table.batches.do("later"))
+    table.go()
+    assert (await other, await later) == ("OTHER", "LATER")
+    assert table.statements == [["first"], ["acting", "other"], ["later"]]
+
+
+async def test_a_statement_that_nobody_waits_for_is_given_up() -> None:
+    table = Table()
+    for one in await _of_one_statement(table):
+        one.cancel()
+        await asyncio.wait({one})
+    later = asyncio.create_task(table.batches.do("later"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert table.statements[-1] == ["later"]
+    table.go()
+    assert await later == "LATER"
 
 
 async def test_an_error_that_nobody_waits_for_is_not_logged() -> None:
