@@ -78,6 +78,12 @@ class Site:
         return said
 
 
+@pytest.fixture(autouse=True)
+def _log_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave this process's log to pytest: what is said is looked at, not logged."""
+    monkeypatch.setattr("server.enrol.set_up_logging", lambda *_: None)
+
+
 @pytest.fixture
 def site(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Site]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
