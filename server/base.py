@@ -1,6 +1,6 @@
 """What the services of users have in common, around what runs commands."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.database import Stored, open_database, recover
 from server.definition import DEFAULT_POOL
-from server.models import Run
+from server.reaching import reach
 from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.requests import RequestRepository
@@ -21,21 +21,17 @@ from server.services.archive.chunks import Chunks
 from server.services.events.events import Events, Fleet
 from server.services.events.labels import Labels
 from server.services.fleet.roll import Remembered
-from server.services.fleet.workers import WorkerService
 from server.services.hosts.hosts import Hosts
-from server.services.hosts.local import LocalHost
-from server.services.hosts.pools import Pools
 from server.services.hosts.roll import Roll
-from server.services.hosts.unclaimed import NO_HOST, Unclaimed, Waiting
+from server.services.hosts.unclaimed import NO_HOST, Unclaimed
 from server.services.metrics import Metrics
 from server.services.requests import Requests
 from server.services.running import assembly
-from server.services.running.claiming import Claiming
 from server.services.running.live import RunView
 from server.services.runs import RunService
 from server.services.starting.starts import Starts
 from server.services.starting.unconfirmed import Unconfirmed
-from server.settings.groups import RunSettings, Settings
+from server.settings.groups import Settings
 from server.state import JOURNAL_FILE
 
 if TYPE_CHECKING:
@@ -87,12 +83,8 @@ async def open_base(
     await stack.enter_async_context(audit.running(ground.tasks))
     commands, chunks = CommandRepository(stored.database), Chunks(stored.outputs)
     requests = Requests(RequestRepository(stored.database))
-    unclaimed = Unclaimed(stored.claims, TurnRepository(stored.database))
-    own = _with_others(meeting, _own_host(ground, stored, core), ground, stored, chunks)
-    claiming = _claiming(stored, core, settings.runs, meeting)
-    unclaimed.on_ready = _ready(claiming, meeting)
-    roll = _roll(meeting, stored, ground)
-    hosts = _hosts(own, ground, stored, unclaimed, claiming, roll)
+    reached = reach(settings.runs, ground, stored, core, meeting, chunks)
+    hosts, unclaimed, roll = reached.hosts, reached.unclaimed, reached.roll
     starts = _starts(ground, stored, core, hosts, unclaimed, runs_here=here)
     fleet = _fleet(stored, meeting, roll)
     events = _events(ground, stored, hosts, commands, fleet)
@@ -157,93 +149,6 @@ async def _meeting(
     from server.meeting import open_meeting  # noqa: PLC0415
 
     return await open_meeting(stack, address, settings, ground, stored, core)
-
-
-def _own_host(ground: Ground, stored: Stored, core: Core) -> Hosts:
-    """Have this host asked for its runs."""
-    running = core.running
-    return LocalHost(
-        ground.state.host,
-        core.active,
-        running.runner,
-        running.control,
-        running.finisher,
-        stored.runs,
-    )
-
-
-def _with_others(
-    meeting: "Meeting | None", own: Hosts, ground: Ground, stored: Stored, chunks: Chunks
-) -> Hosts:
-    """Have the other hosts asked for theirs, where there are some."""
-    if meeting is None:
-        return own
-    from server.meeting import with_others  # noqa: PLC0415
-
-    return with_others(meeting, own, ground, stored, chunks)
-
-
-def _hosts(
-    hosts: Hosts,
-    ground: Ground,
-    stored: Stored,
-    unclaimed: Unclaimed,
-    claiming: Claiming | None,
-    roll: Roll | None,
-) -> Hosts:
-    """Have runs looked after that no host has, and claimed for this one, if it is of a pool."""
-    if claiming is None:
-        return Pools(ground.state.host, hosts, unclaimed, stored.claims, roll=roll)
-    ground.tasks.start(claiming.run(), "claims")
-    return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled, roll)
-
-
-def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> Remembered | None:
-    """Return what knows who can have what waits in pools; None: the database alone, perhaps."""
-    if meeting is None:
-        return None
-    workers = WorkerService(WorkerRepository(stored.database))
-    return Remembered(workers.list, ground.tasks)
-
-
-def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Waiting], None]:
-    """Return what tells those who may claim it that a run waits."""
-
-    def ready(waiting: Waiting) -> None:
-        if claiming is not None:
-            claiming.ring()
-        if meeting is not None:
-            meeting.ringing.ring(waiting)
-
-    return ready
-
-
-def _claiming(
-    stored: Stored, core: Core, settings: RunSettings, meeting: "Meeting | None"
-) -> Claiming | None:
-    """Return what claims for this host what waits for a worker of its pools; None: it is of none.
-
-    Where hosts meet it claims as the others do, within its lease.
-    """
-    if not settings.worker_pools:
-        return None
-    host, attendance = core.means.host, None if meeting is None else meeting.attendance
-
-    async def claim(limit: int) -> Sequence[Run]:
-        if attendance is not None:
-            may = attendance.may_claim
-            return await stored.claims.claim_within_lease(host, limit) if may else ()
-        return await stored.claims.claim(
-            host,
-            pools=settings.worker_pools,
-            labels=settings.worker_labels,
-            places=settings.max_concurrent_runs,
-            limit=limit,
-        )
-
-    claiming = Claiming(claim, ledger=stored.ledger, active=core.active, runner=core.running.runner)
-    core.active.on_gone = claiming.note_gone
-    return claiming
 
 
 def _starts(
