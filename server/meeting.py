@@ -10,6 +10,7 @@ from server.database import Stored, facts_of
 from server.errors import DatabaseUnavailableError
 from server.repositories.claims import ClaimRepository
 from server.repositories.enrolments import EnrolmentRepository
+from server.repositories.fleet_keys import FleetKeyRepository
 from server.repositories.workers import WorkerRepository
 from server.resources import VERSION
 from server.services.archive.chunks import Chunks
@@ -79,8 +80,7 @@ async def open_meeting(
     host, database = ground.state.host, stored.database
     address = address.keyed(ground.state.path)
     own = OwnKey(settings.fleet.key_file, ground.state.path)
-    enrolments = EnrolmentRepository(database)
-    await _check_keys(ground, enrolments, own, address)
+    await _check_keys(ground, FleetKeyRepository(database), own, address)
     signing = Signing(own.key, trusted=[own.key.public])
     wire = Wire(address, host=host, name=f"tailrun server {host}", signing=signing)
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
@@ -94,7 +94,7 @@ async def open_meeting(
         ledger_of=lambda host: SqlLedger.of(host, database),
         max_bytes=lambda: wire.max_payload,
     )
-    removed = Removed(enrolments.removed)
+    removed = Removed(EnrolmentRepository(database).removed)
     handlers = removed.guarding({**attending.handlers, **hands.handlers})
     await stack.enter_async_context(serve_workers(wire, handlers))
     if core is not None:
@@ -134,7 +134,7 @@ def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attend
 
 
 async def _check_keys(
-    ground: Ground, repository: EnrolmentRepository, own: OwnKey, address: Address
+    ground: Ground, repository: FleetKeyRepository, own: OwnKey, address: Address
 ) -> None:
     """Check the fleet's key, and note by which one NATS is to know this server; now, or later."""
 

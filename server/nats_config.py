@@ -17,6 +17,7 @@ from server.process.outlet import STDERR, Outlet
 from server.repositories.database.database import Database
 from server.repositories.embedded.server import EmbeddedDatabase
 from server.repositories.enrolments import EnrolmentRepository
+from server.repositories.fleet_keys import FleetKeyRepository
 from server.services.fleet.engine_users import User, users_file
 from server.services.tasks import forever
 from server.settings.groups import Settings
@@ -95,13 +96,13 @@ async def _write(settings: Settings, asked: argparse.Namespace) -> None:
 async def _users(database: Database, file: str) -> str:
     """Return whom NATS is to let in, as its configuration has it."""
     await database.open()
-    repository = EnrolmentRepository(database)
+    enrolled = await EnrolmentRepository(database).with_keys()
     workers = [
         User(one.public_key, one.id, one.name, one.pools)
-        for one in await repository.with_keys()
+        for one in enrolled
         if one.public_key is not None
     ]
-    return users_file(await repository.servers(), workers, file=file)
+    return users_file(await FleetKeyRepository(database).servers(), workers, file=file)
 
 
 class _Users:

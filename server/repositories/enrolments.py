@@ -151,25 +151,9 @@ KEYS = f"""
     WHERE public_key IS NOT NULL AND state <> 'removed' AND role = 'worker' ORDER BY enrolled_at, id
 """
 
-FLEET_KEY = """
-    INSERT INTO fleet_keys (role, host, public_key, noted_at)
-    VALUES ('fleet', '', %(public_key)s, now())
-    ON CONFLICT (role, host) DO UPDATE SET role = excluded.role RETURNING public_key
-"""
-
-NOTE_SERVER = """
-    INSERT INTO fleet_keys (role, host, public_key, noted_at)
-    VALUES ('server', %(host)s, %(public_key)s, now())
-    ON CONFLICT (role, host) DO UPDATE
-        SET public_key = excluded.public_key, noted_at = excluded.noted_at
-    RETURNING host
-"""
-
-SERVERS = "SELECT public_key FROM fleet_keys WHERE role = 'server' ORDER BY noted_at, host"
-
 
 class EnrolmentRepository:
-    """The tables `workers_tokens` and `fleet_keys`, and of `workers` what enrolment says."""
+    """The table `workers_tokens`, and of `workers` what enrolment says."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -279,19 +263,6 @@ class EnrolmentRepository:
     async def with_keys(self) -> Sequence[Known]:
         """Return the workers that are enrolled, the first one first."""
         return await self._known(KEYS, {})
-
-    async def servers(self) -> Sequence[str]:
-        """Return the public keys by which the engine is to know servers."""
-        return [key for (key,) in await self._database.fetch_all(SERVERS)]
-
-    async def note_server(self, host: str, public_key: str) -> None:
-        """Note the key by which the engine is to know a server."""
-        await self._database.fetch_all(NOTE_SERVER, {"host": host, "public_key": public_key})
-
-    async def fleet_key(self, public_key: str) -> str:
-        """Return the fleet's key, public part; this one becomes it, if there is none yet."""
-        [(stored,)] = await self._database.fetch_all(FLEET_KEY, {"public_key": public_key})
-        return str(stored)
 
     async def _known(self, sql: str, parameters: Mapping[str, object]) -> Sequence[Known]:
         names = [one.name for one in fields(Known)]

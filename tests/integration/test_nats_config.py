@@ -10,7 +10,7 @@ import pytest
 
 from server.nats_config import write
 from server.repositories.database.database import Database
-from server.repositories.enrolments import EnrolmentRepository
+from server.repositories.fleet_keys import FleetKeyRepository
 from tests.support.fleet import new_key
 from tests.support.postgres import execute
 from tests.support.service import Service
@@ -33,7 +33,7 @@ KEYED = "UPDATE workers SET public_key = '{}' WHERE id = '{}'"
 async def keys(database: Database, database_url: str) -> dict[str, str]:
     """Have a server and two workers known, of which one was removed; return their keys."""
     found = {name: new_key() for name in ("server", "w", "gone")}
-    await EnrolmentRepository(database).note_server("s", found["server"])
+    await FleetKeyRepository(database).note_server("s", found["server"])
     for name in ("w", "gone"):
         await add_worker(database, name, pools=["build"])
         execute(database_url, KEYED.format(found[name], name))

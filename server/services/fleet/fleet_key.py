@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from server.errors import StartupError
-from server.repositories.enrolments import EnrolmentRepository
+from server.repositories.fleet_keys import FleetKeyRepository
 from server.wire.keys import FleetKey
 
 SETTING = "TAILRUN_FLEET_KEY_FILE"
@@ -22,7 +22,7 @@ class OwnKey:
         self._is_new = not self._path.exists()
         self.key = FleetKey.make(self._path)
 
-    async def check(self, repository: EnrolmentRepository) -> None:
+    async def check(self, repository: FleetKeyRepository) -> None:
         """Check that it is the fleet's, or have it be, where there is none yet.
 
         Raises:

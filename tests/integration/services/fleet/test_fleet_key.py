@@ -6,14 +6,14 @@ import pytest
 
 from server.errors import StartupError
 from server.repositories.database.database import Database
-from server.repositories.enrolments import EnrolmentRepository
+from server.repositories.fleet_keys import FleetKeyRepository
 from server.services.fleet.fleet_key import KEY_FILE, OwnKey
 
 
 async def test_the_first_server_makes_the_key_and_others_need_a_copy(
     database: Database, tmp_path: Path
 ) -> None:
-    repository = EnrolmentRepository(database)
+    repository = FleetKeyRepository(database)
     first, second = tmp_path / "first", tmp_path / "second"
     for directory in (first, second):
         directory.mkdir()
@@ -37,7 +37,7 @@ async def test_a_key_that_was_there_before_is_left_alone(
     database: Database, tmp_path: Path
 ) -> None:
     """It may be another database's."""
-    repository = EnrolmentRepository(database)
+    repository = FleetKeyRepository(database)
     await OwnKey(tmp_path / "one", tmp_path).check(repository)
     OwnKey(tmp_path / "other", tmp_path)
     with pytest.raises(StartupError):
