@@ -45,13 +45,15 @@ class Finisher:
         self._faults = faults
 
     def end_of(self, run: Run) -> RunEnd:
-        """Return how a run ended whose log has ended.
+        """Return how a run ended whose log has ended; one that was given up, as it is stored.
 
         Raises:
             OSError: its exit record cannot be read now.
         """
-        record = self._spool.read_exit(str(run.id))
         live = self._active.get(run.id)
+        if live is not None and live.lost is not None:
+            return outcome.stored_end(live.lost)
+        record = self._spool.read_exit(str(run.id))
         end = outcome.spool_lost() if record is None else outcome.run_end(record, run.options)
         end = outcome.instead(end, None if live is None else live.replaced_by)
         if self._spool.has_windows_line_ends(str(run.id)):

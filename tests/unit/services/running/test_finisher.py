@@ -1,10 +1,13 @@
 """Ends that are stored twice, by a user's stop and by what goes on meanwhile."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from server.errors import RunNotFoundError
-from server.models import Advance, Position, Run, RunState
+from server.keeper.records import ExitRecord
+from server.keeper.spool import Spool
+from server.models import Advance, Position, Run, RunEnd, RunState
 from server.services.metrics import Metrics
 from server.services.running import outcome
 from server.services.running.active import ActiveRuns
@@ -71,3 +74,16 @@ async def test_a_run_that_is_deleted_while_its_end_is_looked_up_is_forgotten(
     late = active.add(a_run(RunState.RUNNING))
     await parts.finisher.finish(late, outcome.ended_before())
     assert (len(active), late.run.state) == (0, RunState.RUNNING)
+
+
+async def test_a_run_that_was_given_up_has_ended_as_it_is_stored(tmp_path: Path) -> None:
+    """However its process has ended meanwhile: who watches it is told no other end."""
+    active, spool = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1), Spool.of(tmp_path)
+    parts = running_parts(tmp_path, active, spool=spool)
+    live = active.add(a_run(RunState.RUNNING))
+    spool.create(str(live.run.id), b"true")
+    spool.write_exit(str(live.run.id), ExitRecord(exitcode=0, ended_at=1.0, output_bytes=0))
+    assert parts.finisher.end_of(live.run).state is RunState.SUCCEEDED
+    given_up = RunEnd(RunState.LOST, datetime(2026, 1, 2, tzinfo=UTC), reason="its host was away")
+    live.mark_lost(ended_run(live.run, given_up))
+    assert parts.finisher.end_of(live.run) == given_up
