@@ -36,6 +36,7 @@ class Remembered:
         self._asked_at = -FRESH_SECONDS
         self._is_over = False
         self._asking: Task[None] | None = None
+        self._lacks: dict[tuple[str, tuple[str, ...]], str | None] = {}
 
     async def look_for(self, runs: Iterable[Run]) -> None:
         """Ask, where something is to be said of one of these runs by it."""
@@ -56,11 +57,17 @@ class Remembered:
         return HostSeen(found.worker.name, found.worker.seen_at if is_away else None)
 
     def lack(self, pool: str, requires: Collection[str]) -> str | None:
-        """Say why nobody can have what waits in a pool; None: somebody can, or it is not known."""
+        """Say why nobody can have what waits in a pool; None: somebody can, or it is not known.
+
+        Many runs wait for the same, and there may be many workers: each lack is found once.
+        """
         if self._workers is None:
             return None
-        found = lack(pool, requires, self._workers.values())
-        return None if found is None else WORDS[found]
+        asked = (pool, tuple(requires))
+        if asked not in self._lacks:
+            found = lack(pool, requires, self._workers.values())
+            self._lacks[asked] = None if found is None else WORDS[found]
+        return self._lacks[asked]
 
     async def _fresh(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -76,6 +83,7 @@ class Remembered:
             while self._is_over:
                 self._is_over = False
                 self._workers = {one.worker.id: one for one in await self._ask()}
+                self._lacks.clear()
         except DatabaseUnavailableError as error:
             logger.debug("the workers are not known anew: %s", error)
         finally:

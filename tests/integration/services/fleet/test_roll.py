@@ -1,7 +1,7 @@
 """What is said of runs that wait, by what a server remembers of the workers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ from server.models import RunState
 from server.repositories.workers import Worker
 from server.services.fleet import roll
 from server.services.fleet.roll import Remembered
+from server.services.fleet.suitable import Lack, Standing, lack
 from server.services.fleet.workers import WorkerPresence, WorkerView
 from server.services.hosts.roll import HostSeen
 from server.services.tasks import Tasks
@@ -117,6 +118,31 @@ async def test_what_hinders_all_workers_is_said(monkeypatch: pytest.MonkeyPatch)
     assert known.lack("build", ()) is None  # as it was told last
     asked.away = False
     await known.look_for([waits])
+    assert known.lack("build", ()) == "each that could run it is away"
+
+
+async def test_a_lack_is_found_once_for_all_that_wait_for_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list of many waiting runs does not go through many workers for each of them."""
+    looked = 0
+
+    def counted(pool: str, requires: Collection[str], workers: Iterable[Standing]) -> Lack | None:
+        nonlocal looked
+        looked += 1
+        return lack(pool, requires, workers)
+
+    monkeypatch.setattr(roll, "lack", counted)
+    asked = Asked(a_worker())
+    known = Remembered(asked, Tasks())
+    await known.look_for([a_run()])
+    for _ in range(100):
+        assert known.lack("docs", ()) == "the pool has none"
+        assert known.lack("build", ()) is None
+    assert looked == 2
+    asked.found = (a_worker(WorkerPresence.UNREACHABLE),)
+    known.expire()
+    await known.look_for([a_run()])
     assert known.lack("build", ()) == "each that could run it is away"
 
 
