@@ -58,6 +58,8 @@ async def growth(
         if output.size <= told:
             return
         frame = await _unless_changed(counted.beyond(output, told), grown, seconds)
+        if frame.next <= told:
+            return  # it was given up meanwhile, and ends with less than was told
         told = frame.next
         yield Frame(frame.payload, text=True, next=told)
         with suppress(TimeoutError):

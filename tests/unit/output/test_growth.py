@@ -52,3 +52,16 @@ async def test_a_change_is_heard_of_while_lines_cannot_be_counted() -> None:
         frame = await next_one
     assert frame.next == 10
     assert orjson.loads(frame.payload)["lines"] == 3
+
+
+async def test_an_output_that_ends_with_less_than_was_told_is_told_of_no_more() -> None:
+    """As where another viewer had it counted, and the run was given up meanwhile."""
+    output = Output()
+    output.counted.set()
+    told = growth(cast("Any", output), 8, grown=output.grown, seconds=1000)
+    async with output.growth._counting:
+        following = asyncio.ensure_future(anext(told, None))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        output.size, output.ended = 5, True
+    assert await following is None
