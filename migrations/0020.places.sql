@@ -16,7 +16,8 @@ $$;
 CREATE OR REPLACE TRIGGER workers_keep_place BEFORE UPDATE OF pools ON workers
     FOR EACH ROW
     WHEN (
-        OLD.enrolled_at IS NOT NULL AND NEW.enrolled_at IS NOT DISTINCT FROM OLD.enrolled_at
+        NEW.role = 'worker'
+        AND OLD.enrolled_at IS NOT NULL AND NEW.enrolled_at IS NOT DISTINCT FROM OLD.enrolled_at
         AND NEW.seen_at IS DISTINCT FROM OLD.seen_at
     )
     EXECUTE FUNCTION workers_keep_place();

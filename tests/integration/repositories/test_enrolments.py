@@ -46,3 +46,17 @@ async def test_a_server_of_before_takes_nothing_that_a_worker_was_enrolled_with(
     assert await place() == Place(pools=("test",), labels=(), places=5)
     await enrolled(b"second", PLACE)
     assert await place() == PLACE
+
+
+async def test_a_server_in_the_state_directory_of_a_worker_has_its_own_pools(
+    database: Database,
+) -> None:
+    enrolments, workers = EnrolmentRepository(database), WorkerRepository(database)
+    await enrolments.add_token(b"token", PLACE, seconds=60, by=BY)
+    token = await enrolments.find_token(b"token")
+    assert token is not None
+    assert await enrolments.enrol(NEWCOMER, token, by=BY)
+    server = await workers.hello_of_server(
+        "w", name="one", version="1", pools=("docs",), labels=(), places=7, lease_seconds=30
+    )
+    assert (server.role, server.pools, server.labels, server.places) == ("server", ("docs",), (), 7)
