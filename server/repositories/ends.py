@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from server.access import Act, Actor
+from server.access import Act, Actor, Outcome
 from server.definition import NewRun, Pause
 from server.models import Run, RunState
 from server.repositories.access.audit import audit_parameters, audit_sql
@@ -24,10 +24,18 @@ ELSEWHERE = timedelta(seconds=60)
 
 Workers make nothing of their runs' ends, nor do servers that are away: any server does, at once."""
 
+# A stop is on record before it is done: who asked for it wants nothing further of that run.
+STOP_WANTED = f"""
+    (r.stop_wanted IS NOT NULL OR r.state = 'lost' AND EXISTS (
+        SELECT FROM audit a WHERE a.commands_info_id = r.id
+            AND a.act = '{Act.RUN_STOP}' AND a.outcome = '{Outcome.DONE}'
+    ))
+"""
+
 # The first run of a chain of attempts is the one that its retries name as their cause; what ended
 # before is none of that chain. A run that somebody stopped says nothing of how the command is.
 DUE = f"""
-    SELECT c.paused, r.stop_wanted IS NOT NULL, (
+    SELECT c.paused, {STOP_WANTED}, (
         SELECT b.state FROM commands_info b
         WHERE b.commands_id = r.commands_id AND b.end_time IS NOT NULL AND b.state <> 'stopped'
             AND (b.created_at, b.id) < (r.created_at, r.id) AND b.id::text <> first.id
@@ -92,7 +100,7 @@ class Ended:
     """A run whose end something may follow.
 
     `before` is how the last run of its command ended that is no other attempt of the same; None:
-    there is none. `stop_wanted`: its host was to stop it.
+    there is none. `stop_wanted`: its host was to stop it, or to have stopped it before it was lost.
     """
 
     run: Run

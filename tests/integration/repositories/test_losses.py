@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from server.access import Act, AuditAsked
+from server.access import Act, AuditAsked, Outcome
 from server.definition import NewRun, OnUnreachable, Options, Parameter, ParameterType
 from server.models import Run, RunState
 from server.repositories.access.audit import AuditRepository
@@ -20,6 +20,7 @@ from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.losses import Away, LossRepository
 from server.repositories.runs import RunRepository
 from server.repositories.workers import WorkerRepository
+from server.services.access.entries import entry_of
 from server.services.readiness import said_of
 from tests.support.access import BY
 from tests.support.waiting import until_true
@@ -201,6 +202,20 @@ async def test_what_was_to_be_stopped_says_so_at_its_end(fleet: Fleet) -> None:
     assert len(await fleet.lose()) == 1
     [due] = await EndRepository(fleet.database).due("any server", 10)
     assert due.stop_wanted
+
+
+async def test_what_was_being_stopped_as_it_was_lost_says_so_at_its_end(fleet: Fleet) -> None:
+    """Its host has taken the stop, and nothing is noted any more; a refused one was none."""
+    stops = {outcome: await fleet.run("retry") for outcome in (Outcome.DONE, Outcome.REFUSED)}
+    entries = [entry_of(Act.RUN_STOP, BY, outcome, run_id=run.id) for outcome, run in stops.items()]
+    await AuditRepository(fleet.database).add(entries)
+    await fleet.silent(301)
+    assert len(await fleet.lose()) == 2
+    due = await EndRepository(fleet.database).due("any server", 10)
+    assert {one.run.id: one.stop_wanted for one in due} == {
+        stops[Outcome.DONE].id: True,
+        stops[Outcome.REFUSED].id: False,
+    }
 
 
 async def test_a_run_is_abandoned_once_its_lease_is_over_with_a_row_of_the_audit(
