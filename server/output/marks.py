@@ -3,6 +3,7 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 SPACING_BYTES = 64 * 1024
@@ -14,6 +15,12 @@ MAX_FRESH_MARKS = 16_384
 the time is 36,000: only while the database is away for long are they fewer than promised."""
 
 MILLISECONDS = 1000
+
+END_OF_TIME = 253_402_300_800
+"""The year 10000, in Unix seconds: no clock says that."""
+
+NUMBER_BITS = 63
+"""Of a packed number, which is an offset or a time: more would take time, and are none."""
 
 
 class Mark(NamedTuple):
@@ -92,13 +99,16 @@ def packed(marks: Sequence[Mark], start: int, seen_at: float) -> bytes:
 def unpacked(data: bytes, start: int, seen_at: float) -> list[Mark]:
     """Return what was packed; at least one mark, at `start`.
 
-    Without any, or with what is none, everything is of `seen_at`.
+    Without any, or with what is none, everything is of `seen_at`. They may have been packed by a
+    worker that lies: there are no more than an output has, and what is no time ends them.
     """
     marks = []
     offset, time = start, round(seen_at * MILLISECONDS)
     numbers = _numbers(data)
-    for distance, later in zip(numbers, numbers, strict=False):
+    for distance, later in islice(zip(numbers, numbers, strict=False), MAX_FRESH_MARKS):
         offset, time = offset + distance, time + _signed(later)
+        if not 0 <= time < END_OF_TIME * MILLISECONDS:
+            break
         marks.append(Mark(offset, time / MILLISECONDS))
     if not marks or marks[0].offset != start:
         return [Mark(start, seen_at)]
@@ -123,6 +133,8 @@ def _numbers(data: bytes) -> Iterator[int]:
         if byte < 128:
             yield value
             value, shift = 0, 0
+        elif shift > NUMBER_BITS:
+            return
 
 
 def _unsigned(value: int) -> int:

@@ -107,9 +107,17 @@ class Chunks:
         if not chunks or chunks[0].byte_offset > start:
             await self._outputs.check_stored(run_id)
             raise ArchiveDamagedError(start)
-        found = [mark for chunk in chunks for mark in marks_of(chunk)]
-        first = max(index for index, mark in enumerate(found) if mark.offset <= start)
-        return [found[first], *(mark for mark in found[first + 1 :] if mark.offset < end)][:limit]
+        found: list[Mark] = []
+        for chunk in chunks:
+            # Chunk by chunk: they are as many as are asked for, and each may have many.
+            for mark in marks_of(chunk):
+                if mark.offset <= start:
+                    found = [mark]
+                elif mark.offset < end:
+                    found.append(mark)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def stored(self, run_id: UUID, chunk: Chunk) -> bytes:
         """Return a chunk as it is stored: a zstd frame, whose receiver compares its checksum.

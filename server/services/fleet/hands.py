@@ -31,6 +31,7 @@ from server.wire.messages import (
 )
 from server.wire.serving import FromWorker
 from server.wire.sizes import MESSAGE_BYTES, size_of
+from server.wire.texts import line
 
 MAX_CLAIMED = 100
 """Runs in one answer: what does not fit in it is found among the worker's active ones."""
@@ -42,6 +43,9 @@ TOO_LARGE = (
 
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 """Of output that a worker archives in one piece: whoever reads any of it has all of it unpacked."""
+
+MAX_MARKS_BYTES = 256 * 1024
+"""Of when that was first seen: more than MAX_FRESH_MARKS marks take."""
 
 MAX_REASON_CHARACTERS = 10_000
 """Of how a run ended, as its worker says it."""
@@ -111,15 +115,14 @@ class Hands:
         Raises:
             DatabaseRefusedError: what it says of a run's output is not so, or one is refused.
         """
-        for advance in request.advances:
-            _check(advance)
-        if len({advance.run_id for advance in request.advances}) < len(request.advances):
+        advances = [_checked(advance) for advance in request.advances]
+        if len({advance.run_id for advance in advances}) < len(advances):
             raise DatabaseRefusedError("A run moves once in a request.")
-        moved = await self._appends.do(Asked(host, request.advances))
-        for one in request.advances:
+        moved = await self._appends.do(Asked(host, advances))
+        for one in advances:
             if one.run_id in moved and (one.start_time is not None or one.end is not None):
                 self.on_changed(one.run_id)
-        if any(one.end is not None and one.run_id in moved for one in request.advances):
+        if any(one.end is not None and one.run_id in moved for one in advances):
             self.on_ended()
         return Appended(moved=frozenset(moved))
 
@@ -199,10 +202,11 @@ def _within(run: Run, room: int) -> tuple[Run, int]:
     return run, size
 
 
-def _check(advance: Advance) -> None:
-    """Check what a worker says of a run: it may lie of its own, and not without bounds.
+def _checked(advance: Advance) -> Advance:
+    """Return what a worker says of a run: it may lie of its own, and not without bounds.
 
-    A step's chunks are all that it moves on by, and each can be unpacked. An end is one.
+    A step's chunks are all that it moves on by, and each can be unpacked. An end is one, and what
+    it says is one line.
 
     Raises:
         DatabaseRefusedError: no worker of ours would say that.
@@ -213,10 +217,17 @@ def _check(advance: Advance) -> None:
         or max(sizes, default=0) > MAX_CHUNK_BYTES
     ):
         raise DatabaseRefusedError(f"The output of the run {advance.run_id} has no such chunks.")
+    if max((len(chunk.marks) for chunk in advance.chunks), default=0) > MAX_MARKS_BYTES:
+        raise DatabaseRefusedError(f"The output of the run {advance.run_id} has no such marks.")
     end = advance.end
-    if end is not None and (
+    if end is None:
+        return advance
+    if (
         not end.state.final
         or len(end.reason or "") > MAX_REASON_CHARACTERS
         or len(end.signal or "") > MAX_SIGNAL_CHARACTERS
     ):
         raise DatabaseRefusedError(f"That is no end of the run {advance.run_id}.")
+    reason = None if end.reason is None else line(end.reason, MAX_REASON_CHARACTERS)
+    signal = None if end.signal is None else line(end.signal, MAX_SIGNAL_CHARACTERS)
+    return replace(advance, end=replace(end, reason=reason, signal=signal))

@@ -12,6 +12,7 @@ from server.models import Run, RunState
 from server.services.hosts.remote_output import AWAY, BLOCK_BYTES, Block, RemoteOutput
 from server.services.running.live import RunView, ended_run
 from server.wire.messages import Piece, Read, Seen
+from server.wire.texts import line
 
 WAIT_SECONDS = 10.0
 """So long its host may wait for something new before it answers."""
@@ -32,6 +33,9 @@ follow each other closely, as one that has just claimed the run is about to have
 
 ANSWER_SECONDS = 3.0
 """So long whoever begins to watch waits for what its host says."""
+
+REASON_CHARACTERS = 10_000
+"""Of what a host says of a run, at most."""
 
 FAILED = "This server failed to follow the run on its host; its log says why."
 
@@ -215,16 +219,22 @@ class RemoteRun:
 
 def as_seen(run: Run, seen: Seen) -> Run:
     """Return a stored run as its host says that it is; with its end, with all of its output."""
-    told = replace(run, state=seen.state, start_time=seen.start_time, reason=seen.reason)
-    if seen.end is None:
+    told = replace(run, state=seen.state, start_time=seen.start_time, reason=_line(seen.reason))
+    end = seen.end
+    if end is None:
         return told
     lines = run.output_lines if seen.lines is None else seen.lines
-    return replace(ended_run(told, seen.end), output_bytes=seen.size, output_lines=lines)
+    end = replace(end, reason=_line(end.reason), signal=_line(end.signal))
+    return replace(ended_run(told, end), output_bytes=seen.size, output_lines=lines)
 
 
 def spacing_of(followed: int) -> float:
     """Return how long to wait between two questions about each of so many runs."""
     return min(max(1, followed) * SPACING_SECONDS, MAX_SPACING_SECONDS)
+
+
+def _line(text: str | None) -> str | None:
+    return None if text is None else line(text, REASON_CHARACTERS)
 
 
 def _away(error: Exception) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.output.marks import (
+    MAX_FRESH_MARKS,
     SPACING_BYTES,
     SPACING_SECONDS,
     FreshMarks,
@@ -90,3 +91,21 @@ def test_a_mark_takes_a_few_bytes() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x05\x00", b"\xff\xff"])
 def test_without_marks_everything_is_of_the_last_byte(data: bytes) -> None:
     assert unpacked(data, 7, 5.0) == [Mark(7, 5.0)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00" + b"\xff" * 100_000 + b"\x01",
+        packed([Mark(7, -1.0)], 7, 5.0),
+        packed([Mark(7, 1e12)], 7, 5.0),
+        packed([Mark(7, 1e300)], 7, 5.0),
+    ],
+    ids=["no number", "before all time", "after all time", "larger than any number"],
+)
+def test_what_a_worker_makes_up_is_no_time(data: bytes) -> None:
+    assert unpacked(data, 7, 5.0) == [Mark(7, 5.0)]
+
+
+def test_there_are_no_more_marks_than_an_output_has() -> None:
+    assert len(unpacked(b"\x00\x00" * (MAX_FRESH_MARKS + 1), 7, 5.0)) == MAX_FRESH_MARKS

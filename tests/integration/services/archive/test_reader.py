@@ -10,7 +10,10 @@ import pytest
 import zstandard
 
 from server.errors import ArchiveDamagedError, RunNotFoundError
+from server.models import Chunk
+from server.output.marks import Mark
 from server.repositories.database.database import Database
+from server.services.archive import chunks
 from server.services.archive.chunks import Chunks
 from server.services.archive.reader import ArchivedOutput
 from server.services.tasks import cancel_and_wait
@@ -233,3 +236,26 @@ async def test_chunks_of_before_there_was_a_checksum_are_read(site: Site) -> Non
     older = f"SET data = {packed(data[300:400])} {AT_300}"
     await site.database.fetch_all(f"UPDATE commands_info_output {older} RETURNING 1")
     assert await output.read(300, 100) == data[300:400]
+
+
+async def test_marks_are_unpacked_as_far_as_they_are_wanted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each chunk may have many, and nothing else is done meanwhile."""
+    output = await archived(site, b"x" * 3000)
+    spoilt = {"marks": b"\x00\x00\x05\x00\x05\x00"}
+    await site.database.fetch_all(
+        "UPDATE commands_info_output SET marks = %(marks)s RETURNING 1", spoilt
+    )
+    unpacked: list[int] = []
+    marks_of = chunks.marks_of
+
+    def count(chunk: Chunk) -> list[Mark]:
+        unpacked.append(chunk.byte_offset)
+        return marks_of(chunk)
+
+    monkeypatch.setattr(chunks, "marks_of", count)
+    found = await output.marks(150, 3000, 5)
+    assert [mark.offset for mark in found] == [110, 200, 205, 210, 300]
+    assert unpacked == [100, 200, 300]
+    assert [mark.offset for mark in await output.marks(150, 206, 5)] == [110, 200, 205]

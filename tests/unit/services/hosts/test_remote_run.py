@@ -207,3 +207,11 @@ async def test_one_that_was_deleted_is_an_error_for_whoever_waits() -> None:
                 pass
         with pytest.raises(RunNotFoundError):
             await run.wait_ended()
+
+
+async def test_what_a_host_says_of_a_run_is_one_line() -> None:
+    host = Host()
+    end = RunEnd(RunState.FAILED, NOW, exitcode=1, reason="it\x1bfailed")
+    seen = replace(host.seen, state=RunState.RUNNING, reason="it is\nlate")
+    assert module.as_seen(host.row, seen).reason == "it is late"
+    assert module.as_seen(host.row, replace(seen, end=end)).reason == "it failed"
