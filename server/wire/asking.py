@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from server.errors import EngineUnavailableError, NoAnswerError, NotSignedError
+from server.errors import EngineUnavailableError, NoAnswerError, NotSignedError, TailrunError
 from server.wire import signing, subjects
 from server.wire.codec import Parts, decode, encode, within
 from server.wire.connection import Wire
 from server.wire.engine import NobodyListensError
-from server.wire.failures import raise_failure
+from server.wire.failures import OF_WORKERS, raise_failure
 from server.wire.messages import EXCHANGES, Exchange
 from server.wire.values import parts_of, value_of
 
@@ -87,6 +87,7 @@ class Workers:
             lambda _, answer: decode(answer),
             timeout_seconds=timeout_seconds,
             attempts=ATTEMPTS if attempts is None else attempts,
+            kinds=OF_WORKERS,
         )
 
 
@@ -99,8 +100,12 @@ async def _ask(
     *,
     timeout_seconds: float,
     attempts: int,
+    kinds: Collection[type[TailrunError]] | None = None,
 ) -> Any:
-    """Ask until it is answered; a request is written, and its answer read, by where that comes."""
+    """Ask until it is answered; a request is written, and its answer read, by where that comes.
+
+    `kinds` are those of errors that may be answered, None: all.
+    """
     reply = ""
 
     def written(where: str) -> bytes:
@@ -115,7 +120,7 @@ async def _ask(
         try:
             await wire.until_connected(TIMEOUT_SECONDS)
             data = await wire.request(subject, written, timeout_seconds)
-            return _answered(read(reply, data), EXCHANGES[word])
+            return _answered(read(reply, data), EXCHANGES[word], kinds)
         except (
             *(TimeoutError, NobodyListensError),
             *(EngineUnavailableError, NotSignedError),
@@ -124,14 +129,16 @@ async def _ask(
     raise _no_answer(failed, word, attempts) from failed
 
 
-def _answered(parts: Parts, exchange: Exchange) -> Any:
+def _answered(
+    parts: Parts, exchange: Exchange, kinds: Collection[type[TailrunError]] | None
+) -> Any:
     """Return the answer, or raise the error that was answered.
 
     Raises:
         TailrunError: one was.
         WireError: it is no answer.
     """
-    raise_failure(parts)
+    raise_failure(parts, kinds)
     return value_of(exchange.answer, parts)
 
 

@@ -31,10 +31,15 @@ def unpacked(piece: Piece, limit: int) -> Piece:
     """Return a piece with its output as it is; of more than was asked for nothing is unpacked.
 
     Raises:
-        WireError: it holds something else than it says.
+        WireError: it holds something else than it says, more than was asked for, or does not say
+            when that was first seen.
     """
     size = piece.packed_bytes
+    if piece.data and not piece.marks:
+        raise WireError("A piece does not say when its output was first seen.")
     if size is None:
+        if len(piece.data) > limit:
+            raise WireError(f"A piece has {len(piece.data)} bytes where {limit} were asked for.")
         return piece
     if not 0 < size <= limit:
         raise WireError(f"A piece holds {size} bytes where {limit} were asked for.")

@@ -186,6 +186,22 @@ async def test_an_error_that_is_not_known_here_is_an_error_all_the_same(
         await Servers(worker, "w").ask(ASK)
 
 
+async def test_no_error_is_raised_because_a_worker_says_so_that_is_for_servers_to_say(
+    nats: Nats, connect: Connect
+) -> None:
+    """Else who stole a worker could have users told that they are not signed in."""
+    server, worker = await connect(nats.url, "s"), await connect(nats.url, "w")
+    said = {"error": ["CredentialRefusedError", "TailrunError"], "said": "Sign in."}
+
+    async def answer(_subject: str, reply: str, _data: bytes) -> None:
+        await worker.send(reply, encode(Parts(said)))
+
+    await worker.listen(subjects.to_worker("w", "signal"), answer)
+    await worker.flush()
+    with pytest.raises(OtherHostFailedError, match=r"^Sign in\.$"):
+        await Workers(server).ask("w", Signal(run_id=uuid4(), name="SIGUSR1"))
+
+
 async def test_what_is_no_request_is_answered_with_what_is_wrong(
     nats: Nats, connect: Connect
 ) -> None:

@@ -1,6 +1,7 @@
 """Output that is packed on its way between hosts."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -34,12 +35,13 @@ def test_lines_become_smaller_and_what_does_not_is_sent_as_it_is() -> None:
     assert frame is not None
     assert len(frame) < len(LINES) / 3
     assert packed(os.urandom(100_000)) is None
-    assert unpacked(piece(b"as it is", None), 1) == piece(b"as it is", None)
+    assert unpacked(piece(b"as it is", None), 8) == piece(b"as it is", None)
 
 
 @pytest.mark.parametrize(
     ("data", "says", "limit"),
     [
+        (b"as it is", None, 7),
         (b"no frame", 8, 100),
         (zstandard.compress(bytes(100)), 100, 99),
         (zstandard.compress(bytes(10_000_000)), 100, 100),
@@ -51,7 +53,12 @@ def test_lines_become_smaller_and_what_does_not_is_sent_as_it_is() -> None:
     ],
 )
 def test_a_piece_that_is_not_what_it_says_is_refused_before_it_takes_memory(
-    data: bytes, says: int, limit: int
+    data: bytes, says: int | None, limit: int
 ) -> None:
     with pytest.raises(WireError):
         unpacked(piece(data, says), limit)
+
+
+def test_output_of_which_nobody_says_when_it_was_seen_is_refused() -> None:
+    with pytest.raises(WireError, match="first seen"):
+        unpacked(replace(piece(b"as it is", None), marks=()), 8)
