@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -33,6 +34,9 @@ WAITING_AT_ONCE = 1024
 WAITING = 4096
 WAITING_BYTES = 64 * 1024 * 1024
 """Of one word, what waits; beyond it requests are dropped, as whoever asked does so again."""
+
+TOLD_EACH = 1000
+"""Of what is wrong in one way the first of so many is logged: whoever does it may go on."""
 
 END_SECONDS = 2.0
 """How long those that are being answered may take at the end."""
@@ -118,7 +122,7 @@ class _Answers:
     def __init__(self, wire: Wire, handler: FromWorker, bounds: Bounds) -> None:
         self._wire = wire
         self._handler = handler
-        self._unsigned = 0
+        self._told = Counter[tuple[str, type[Exception] | None]]()
         self._ending = False
         self._line = Line[_Request](bounds)
         self._clock = asyncio.get_running_loop().time
@@ -127,7 +131,7 @@ class _Answers:
     async def take(self, subject: str, reply: str, data: bytes) -> None:
         """Answer a request beside others, as soon as there is a place for its asker."""
         if not subjects.is_answered(subject, reply):
-            logger.warning("%s is not answered: %r is no inbox of whoever asks", subject, reply)
+            self._tell("%s is not answered: %r is no inbox of whoever asks", subject, reply)
             return
         request = _Request(subject, reply, data, self._clock())
         self._line.add(subjects.asker(reply), request, len(data))
@@ -164,12 +168,12 @@ class _Answers:
             logger.debug("%s is not done: whoever asked waits no more", subject)
             return
         except NotSignedError as error:
-            self._tell_unsigned(subject, error)
+            self._tell("%s is not answered: %s", subject, error)
             return
         try:
             answer = self._written(subject, reply, parts)
         except TailrunError as error:
-            logger.warning("the answer to %s cannot be sent: %s", subject, error)
+            self._tell("the answer to %s cannot be sent: %s", subject, error)
             answer = self._written(subject, reply, failure(error))
         with suppress(EngineUnavailableError):  # it is asked again
             await self._wire.send(reply, answer)
@@ -191,8 +195,8 @@ class _Answers:
             raise
         except TailrunError as error:
             return failure(error)
-        except Exception:
-            logger.exception("%s cannot be answered", subject)
+        except Exception as error:
+            self._tell("%s cannot be answered", subject, defect=error)
             return failure(OtherHostFailedError("The other host failed; its log says why."))
 
     def _check_in_time(self, parts: Parts, came_at: float) -> None:
@@ -210,8 +214,10 @@ class _Answers:
             return encode(parts, max_bytes)
         return self._wire.signing.written(parts, max_bytes, about=signing.answer(reply))
 
-    def _tell_unsigned(self, subject: str, error: NotSignedError) -> None:
-        """Log what is not answered, the first of each thousand: whoever forges it may go on."""
-        if self._unsigned % 1000 == 0:
-            logger.warning("%s is not answered: %s", subject, error)
-        self._unsigned += 1
+    def _tell(self, message: str, *said: object, defect: Exception | None = None) -> None:
+        """Log what is wrong, the first of TOLD_EACH; `defect` is one of ours, with its traceback."""
+        kind = message, None if defect is None else type(defect)
+        if self._told[kind] % TOLD_EACH == 0:
+            level = logging.WARNING if defect is None else logging.ERROR
+            logger.log(level, message, *said, exc_info=defect)
+        self._told[kind] += 1

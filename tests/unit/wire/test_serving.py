@@ -4,12 +4,14 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
+import pytest
+
 from server.wire import subjects
 from server.wire.codec import decode, encode, within
 from server.wire.connection import Listener
 from server.wire.engine import Take
 from server.wire.messages import Claim, Claimed
-from server.wire.serving import SHARE, serve_workers
+from server.wire.serving import SHARE, TOLD_EACH, serve_workers
 from server.wire.signing import Signing
 from server.wire.values import parts_of
 from tests.simulation import clock
@@ -41,9 +43,12 @@ class Wire:
 
     async def ask(self, host: str, number: int, seconds: float = 2.0) -> None:
         """Have a worker ask, which waits so long."""
-        assert self._take is not None
         data = encode(within(parts_of(Claim(places=1)), seconds))
-        reply = f"{subjects.inbox(host)}.{number}"
+        await self.say(host, f"{subjects.inbox(host)}.{number}", data)
+
+    async def say(self, host: str, reply: str, data: bytes) -> None:
+        """Have a worker say something that is to be answered there."""
+        assert self._take is not None
         await self._take(subjects.to_servers(host, "claim"), reply, data)
 
 
@@ -115,3 +120,31 @@ def test_at_the_end_what_waits_is_left() -> None:
         assert len(hands.asked) == len(wire.answered) == SHARE
 
     clock.run(ask())
+
+
+def test_what_goes_wrong_again_and_again_is_logged_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever stole a worker's key may go on with it for as long as he likes."""
+
+    async def fail(host: str, _: Claim) -> Claimed:
+        raise KeyError(host) if host == "w" else ValueError(host)
+
+    class Deaf(Wire):
+        async def send(self, reply: str, _data: bytes) -> None:
+            self.answered.append(reply)
+
+    async def ask() -> None:
+        wire = Deaf()
+        async with serve_workers(cast("Any", wire), {"claim": fail}):
+            for number in range(TOLD_EACH + 1):
+                await wire.say("w", "tailrun.v1.w.another.stop", b"")
+                await wire.ask("w", number)
+            await wire.ask("x", 0)
+            await asyncio.sleep(0.1)
+        assert len(wire.answered) == TOLD_EACH + 2
+
+    clock.run(ask())
+    assert caplog.text.count("is no inbox of whoever asks") == 2
+    assert caplog.text.count("KeyError: 'w'") == 2
+    assert caplog.text.count("ValueError: x") == 1
