@@ -57,7 +57,7 @@ class Waiting:
 
 
 MAX_STOPS = 100
-"""Stops that are told at a time; the others once these have ended their runs."""
+"""Stops that a worker is told at a time; the others once these have ended their runs."""
 
 COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
 
@@ -113,10 +113,13 @@ WANT_STOP = """
     WHERE id = %(id)s AND end_time IS NULL RETURNING id
 """
 
+# So many of each: one that takes none of its own keeps none from another.
 STOPS = """
-    SELECT host, id, stop_wanted FROM commands_info
-    WHERE host = ANY(%(ids)s::text[]) AND stop_wanted IS NOT NULL AND end_time IS NULL
-    ORDER BY id LIMIT %(limit)s
+    SELECT host, id, stop_wanted FROM (
+        SELECT host, id, stop_wanted, row_number() OVER (PARTITION BY host ORDER BY id) AS place
+        FROM commands_info
+        WHERE host = ANY(%(ids)s::text[]) AND stop_wanted IS NOT NULL AND end_time IS NULL
+    ) noted WHERE place <= %(limit)s ORDER BY id
 """
 
 STOPPED = """

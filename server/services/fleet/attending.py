@@ -11,6 +11,7 @@ from server.services.fleet.removed import WAS_REMOVED
 from server.services.tasks import Tasks
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
 from server.wire.serving import FromWorker
+from server.wire.texts import line
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -63,7 +64,9 @@ class Attending:
             ForbiddenError: it is not enrolled, or was removed.
         """
         worker = await self._workers.hello(
-            host, version=_shown(request.version), lease_seconds=self._lease.seconds
+            host,
+            version=line(request.version, MAX_VERSION_CHARACTERS),
+            lease_seconds=self._lease.seconds,
         )
         if worker is None:
             raise ForbiddenError(NOT_ENROLLED.format(host))
@@ -92,8 +95,8 @@ class Attending:
         if self._beats is None:
             self._gathered = {}
             self._beats = self._tasks.start_for_run(self._gather(), "beats", _told)
-        stopped = frozenset([*request.stopped][:MAX_STOPS])  # as many as it was told of
-        self._gathered[host] = self._gathered.get(host, frozenset()) | stopped
+        stopped = self._gathered.get(host, frozenset()) | request.stopped
+        self._gathered[host] = frozenset([*stopped][:MAX_STOPS])  # as many as it was told of
         heard = await asyncio.shield(self._beats)
         worker = heard.workers.get(host)
         if worker is None:
@@ -146,11 +149,6 @@ class OwnHost:
         if isinstance(word, Hello):
             return await self._attending.hello_of_server(self._host, word)
         return await self._attending.beat(self._host, word)
-
-
-def _shown(version: str) -> str:
-    """Return what a worker calls its version, as far as it is shown to people."""
-    return "".join(one for one in version[:MAX_VERSION_CHARACTERS] if one.isprintable())
 
 
 def _told(_error: BaseException) -> None:

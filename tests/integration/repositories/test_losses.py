@@ -11,6 +11,7 @@ import pytest
 from server.access import Act, AuditAsked, Outcome
 from server.definition import NewRun, OnUnreachable, Options, Parameter, ParameterType
 from server.models import Run, RunState
+from server.repositories import workers
 from server.repositories.access.audit import AuditRepository
 from server.repositories.claims import ClaimRepository
 from server.repositories.commands import CommandRepository
@@ -272,3 +273,20 @@ def test_what_is_said_of_hosts_that_are_away_names_ten() -> None:
     )
     assert said_of(away * 6).endswith("; and further hosts")
     assert said_of(away * 6).count(" is away since ") == 10
+
+
+async def test_one_that_takes_none_of_its_stops_keeps_none_from_another(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "MAX_STOPS", 2)
+    known = WorkerRepository(fleet.database)
+    runs = sorted([await fleet.run() for _ in range(4)], key=lambda run: run.id)
+    move = "UPDATE commands_info SET host = 'x' WHERE id = %(id)s RETURNING id"
+    await fleet.database.fetch_all(move, {"id": runs[-1].id})
+    for run in runs:
+        assert await known.want_stop(run.id, signal="SIGTERM", grace_seconds=1)
+    told = await known.stops(["w", "x"])
+    assert [(one.host, one.run_id) for one in told] == [
+        *(("w", run.id) for run in runs[:2]),
+        ("x", runs[-1].id),
+    ]

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from server.errors import DatabaseUnavailableError, ForbiddenError, NotFoundError
 from server.repositories.database.database import Database
-from server.repositories.workers import WorkerRepository
+from server.repositories.workers import MAX_STOPS, WorkerRepository
 from server.services.fleet.attending import Attending, OwnHost
 from server.services.fleet.lease import Lease
 from server.services.tasks import Tasks
@@ -223,3 +224,18 @@ async def test_who_breaks_off_its_beat_breaks_off_no_other(attending: Attending)
     await asyncio.sleep(0)
     first.cancel()
     assert await second == STANDING
+
+
+async def test_of_one_that_beats_all_the_time_no_more_is_stored(
+    attending: Attending, workers: WorkerRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await attending.hello("w", LIES)
+    noted: list[Any] = []
+
+    async def note(stopped: Any) -> None:
+        noted.extend(stopped)
+
+    monkeypatch.setattr(workers, "note_stopped", note)
+    said = [Beat(stopped=frozenset(uuid4() for _ in range(MAX_STOPS))) for _ in range(3)]
+    assert await asyncio.gather(*(attending.beat("w", one) for one in said)) == [STANDING] * 3
+    assert len(noted) == MAX_STOPS
