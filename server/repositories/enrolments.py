@@ -92,12 +92,22 @@ IN_CONFLICT = f"""
     ORDER BY id
 """
 
-# The token is used up with the row that it gives; two hosts with one token wait for each other.
+# The token is used up with the row that it gives. One is enrolled after the other: the second
+# statement's snapshot is taken after the lock, and shows whose id, key and name others have by now.
 ENROL = f"""
+    SELECT pg_advisory_xact_lock(hashtextextended('tailrun enrolments', 0));
     WITH t AS (
         UPDATE workers_tokens SET used_at = now(), used_by = %(id)s
         WHERE id = %(token)s AND used_at IS NULL AND expires_at > now()
-            AND NOT EXISTS (SELECT FROM workers WHERE id = %(id)s AND role <> 'worker')
+            AND NOT EXISTS (
+                SELECT FROM workers o WHERE CASE
+                    WHEN o.public_key = %(public_key)s AND o.state = 'removed' THEN true
+                    WHEN o.id = %(id)s THEN o.role <> 'worker'
+                        OR (o.state <> 'removed' AND o.public_key <> %(public_key)s)
+                    ELSE o.public_key = %(public_key)s
+                        OR (o.name = %(name)s AND o.role = 'worker' AND o.state <> 'removed')
+                END
+            )
         RETURNING pools, labels, places, made_by
     ), w AS (
         INSERT INTO workers AS w (

@@ -113,6 +113,7 @@ class Enrolments:
         _check_token(token)
         _check_host(host, known, token)
         if not await self._repository.enrol(host, token, by=by):
+            _check_host(host, await self._repository.in_conflict(host), token)
             raise ConflictError(f"The token was used meanwhile. {ANOTHER_TOKEN}.")
         self._tell()
         return answer

@@ -1,5 +1,6 @@
 """Letting workers in, and managing them, over HTTP."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -278,3 +279,19 @@ async def test_who_was_removed_at_another_server_is_refused_within_a_second() ->
     guard.forget()
     assert await handler("w", None) == "w"
     assert asks == 3
+
+
+@pytest.mark.parametrize("field", ["host", "public_key", "name"])
+async def test_of_workers_that_are_enrolled_at_once_none_takes_what_is_anothers(
+    api: Api, field: str, database: Database
+) -> None:
+    shared = asked("")[field]
+    said = [asked(await token(api), **{field: shared}) for _ in range(8)]
+
+    async def enrol(one: dict[str, str]) -> int:
+        async with api.client.post("/api/v1/workers/enroll", json=one) as answer:
+            return answer.status
+
+    assert sorted(await asyncio.gather(*map(enrol, said))) == [200, *[409] * 7]
+    used = await database.fetch_all("SELECT FROM workers_tokens WHERE used_at IS NOT NULL")
+    assert len(used) == 1
