@@ -121,7 +121,8 @@ def parse(subject: str) -> Asked:
     match rest.split("."):
         case [side, host, word] if not start and host and word in _WORDS.get(side, ()):
             with suppress(UnicodeDecodeError):
-                return Asked(unquote(host, errors="strict"), word)
+                if "\0" not in (name := unquote(host, errors="strict")):  # the database has none
+                    return Asked(name, word)
     raise WireError(f"{subject!r} is no subject of this version.")
 
 
