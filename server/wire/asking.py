@@ -45,12 +45,15 @@ class Servers:
         word = WORDS[type(request)]
         wire, parts = self._wire, within(parts_of(request), TIMEOUT_SECONDS)
         data = encode(parts, wire.max_payload)
+        subject = subjects.to_servers(self._host, word)
         return await _ask(
             wire,
-            subjects.to_servers(self._host, word),
+            subject,
             word,
             lambda _: data,
-            lambda reply, answer: wire.signing.read(answer, about=signing.answer(reply)),
+            lambda reply, answer: wire.signing.read(
+                answer, about=signing.answer(subject, reply, data)
+            ),
             timeout_seconds=TIMEOUT_SECONDS,
             attempts=ATTEMPTS if attempts is None else attempts,
         )

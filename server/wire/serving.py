@@ -171,10 +171,10 @@ class _Answers:
             self._tell("%s is not answered: %s", subject, error)
             return
         try:
-            answer = self._written(subject, reply, parts)
+            answer = self._written(subject, reply, data, parts)
         except TailrunError as error:
             self._tell("the answer to %s cannot be sent: %s", subject, error)
-            answer = self._written(subject, reply, failure(error))
+            answer = self._written(subject, reply, data, failure(error))
         with suppress(EngineUnavailableError):  # it is asked again
             await self._wire.send(reply, answer)
 
@@ -208,11 +208,12 @@ class _Answers:
             return self._wire.signing.read(data, about=signing.request(subject, reply))
         return decode(data)
 
-    def _written(self, subject: str, reply: str, parts: Parts) -> bytes:
+    def _written(self, subject: str, reply: str, asked: bytes, parts: Parts) -> bytes:
         max_bytes = self._wire.max_payload
         if subjects.is_to_worker(subject):
             return encode(parts, max_bytes)
-        return self._wire.signing.written(parts, max_bytes, about=signing.answer(reply))
+        about = signing.answer(subject, reply, asked)
+        return self._wire.signing.written(parts, max_bytes, about=about)
 
     def _tell(self, message: str, *said: object, defect: Exception | None = None) -> None:
         """Log what is wrong, the first of TOLD_EACH; `defect` is one of ours, with its traceback."""

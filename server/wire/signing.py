@@ -1,13 +1,15 @@
 """Signatures: what servers say to workers is theirs, whoever holds the engine between. Pure.
 
 A signed message is the codec's with one more blob, the last: the Ed25519 signature of what the
-message is for, and of all bytes before the signature. An answer is for the subject that it was
-asked to be sent to, which no other request has; a request for its subject and where to answer it.
-So what was recorded does not do again as the answer to something else. Readers of before there were
+message is for, and of all bytes before the signature. An answer is for one request: for its
+subject, for the subject that it was asked to be sent to, which no other request has, and for what
+was asked; a request for its subject and where to answer it. So neither does what was recorded do
+again, nor the answer to what somebody else asked in a worker's name. Readers of before there were
 signatures leave that blob alone.
 """
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from server.errors import NotSignedError
 from server.wire.codec import MAX_MESSAGE_BYTES, Parts, decode, encode
@@ -61,9 +63,9 @@ class Signing:
         return decode(data)
 
 
-def answer(reply: str) -> str:
-    """Return what an answer on a subject is for."""
-    return f"answer {reply}"
+def answer(subject: str, reply: str, asked: bytes) -> str:
+    """Return what an answer is for: to what was asked on a subject, to be answered on another."""
+    return f"answer {subject} {reply} {blake2b(asked, digest_size=32).hexdigest()}"
 
 
 def request(subject: str, reply: str) -> str:

@@ -17,7 +17,17 @@ from tests.support.fleet import FLEET, SERVERS, WORKERS
 
 OTHER = FleetKey(FleetKey.new_seed())
 PARTS = Parts({"places": 3}, (b"one", b""))
-ABOUT = signing.answer("tailrun.v1.inbox.w.1")
+
+
+def answer(
+    subject: str = "tailrun.v1.s.w.claim",
+    reply: str = "tailrun.v1.inbox.w.1",
+    asked: bytes = b"asked",
+) -> str:
+    return signing.answer(subject, reply, asked)
+
+
+ABOUT = answer()
 
 
 @given(st.lists(st.binary(max_size=64)).map(tuple))
@@ -48,7 +58,13 @@ FORGED: dict[str, Callable[[], bytes]] = {
     "cut": lambda: SERVERS.written(PARTS, about=ABOUT)[:-1],
     "of another key": lambda: Signing(OTHER).written(PARTS, about=ABOUT),
     "the answer to another request": lambda: SERVERS.written(
-        PARTS, about=signing.answer("tailrun.v1.inbox.w.2")
+        PARTS, about=answer(reply="tailrun.v1.inbox.w.2")
+    ),
+    "the answer to another word": lambda: SERVERS.written(
+        PARTS, about=answer(subject="tailrun.v1.s.w.active")
+    ),
+    "the answer to another question": lambda: SERVERS.written(
+        PARTS, about=answer(asked=b"asked otherwise")
     ),
     "a request": lambda: SERVERS.written(
         PARTS, about=signing.request("tailrun.v1.w.w.stop", "tailrun.v1.inbox.w.1")
