@@ -20,6 +20,9 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The engine's own bound of `max_payload`: nothing that comes is larger."""
 
+MAX_BLOBS = 65_536
+"""Of a message: nothing of ours has so many, however small they are."""
+
 WITHIN = "within_seconds"
 """In the head of a request: for so long its asker waits; one that waits for longer is not done."""
 
@@ -104,7 +107,9 @@ def _check_version(version: object) -> None:
 
 def _lengths(lengths: object, room: int) -> Sequence[int]:
     """Return the blobs' lengths, which are to make up all that follows the head."""
-    if not isinstance(lengths, list) or any(type(one) is not int or one < 0 for one in lengths):
+    if not isinstance(lengths, list) or len(lengths) > MAX_BLOBS:
+        raise WireError(f"A message has no list of lengths of blobs, or more than {MAX_BLOBS}.")
+    if any(type(one) is not int or one < 0 for one in lengths):
         raise WireError("The lengths of a message's blobs are none.")
     if sum(lengths) != room:
         raise WireError(f"A message's blobs have {room} bytes, and are to have {sum(lengths)}.")

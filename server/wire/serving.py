@@ -28,6 +28,9 @@ AT_ONCE = 64
 SHARE = 16
 """Of one worker: another's are answered beside them."""
 
+SHARE_BYTES = 8 * 1024 * 1024
+"""The same in bytes, or one request that is larger: each is read without a pause."""
+
 WAITING_AT_ONCE = 1024
 """The same of those that mostly wait: for output, or for beats that are stored with them."""
 
@@ -100,7 +103,13 @@ def _bounds(subject: str) -> Bounds:
     waits = subject.endswith((".read", ".beat"))
     at_once = WAITING_AT_ONCE if waits else AT_ONCE
     share = at_once if waits or subjects.is_to_worker(subject) else SHARE
-    return Bounds(at_once=at_once, share=share, waiting=WAITING, waiting_bytes=WAITING_BYTES)
+    return Bounds(
+        at_once=at_once,
+        share=share,
+        share_bytes=SHARE_BYTES,
+        waiting=WAITING,
+        waiting_bytes=WAITING_BYTES,
+    )
 
 
 class _Request(NamedTuple):
@@ -150,14 +159,14 @@ class _Answers:
     def _fill(self) -> None:
         """Answer as many of those that wait as may be."""
         while (following := self._line.next()) is not None:
-            asker, request = following
+            asker, request, size = following
             task = asyncio.create_task(self._answer(*request), name=f"answer {request.subject}")
             self._tasks.add(task)
-            task.add_done_callback(partial(self._done, asker))
+            task.add_done_callback(partial(self._done, asker, size))
 
-    def _done(self, asker: str, task: asyncio.Task[None]) -> None:
+    def _done(self, asker: str, size: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._line.done(asker)
+        self._line.done(asker, size)
         if not self._ending:
             self._fill()
 
@@ -216,7 +225,7 @@ class _Answers:
         return self._wire.signing.written(parts, max_bytes, about=about)
 
     def _tell(self, message: str, *said: object, defect: Exception | None = None) -> None:
-        """Log what is wrong, the first of TOLD_EACH; `defect` is one of ours, with its traceback."""
+        """Log what is wrong, the first of TOLD_EACH; a `defect` of ours with its traceback."""
         kind = message, None if defect is None else type(defect)
         if self._told[kind] % TOLD_EACH == 0:
             level = logging.WARNING if defect is None else logging.ERROR

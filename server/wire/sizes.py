@@ -14,6 +14,9 @@ CHUNK_BYTES = 256
 MESSAGE_BYTES = 4096
 """More than a message has besides: the head's own fields, and what the engine adds."""
 
+MAX_ADVANCES = 1000
+"""In a message, which has no more than MAX_ITEMS of them and of their chunks."""
+
 
 def in_messages(advances: Iterable[Advance], max_bytes: int) -> Iterator[Sequence[Advance]]:
     """Group advances, in their order, so that each group fits into a message.
@@ -27,7 +30,9 @@ def in_messages(advances: Iterable[Advance], max_bytes: int) -> Iterator[Sequenc
     for advance in advances:
         for part in _cut(advance, room):
             size = _size(part)
-            if group and (taken + size > room or group[-1].run_id == part.run_id):
+            if group and (
+                taken + size > room or group[-1].run_id == part.run_id or len(group) == MAX_ADVANCES
+            ):
                 yield group
                 group, taken = [], 0
             group.append(part)

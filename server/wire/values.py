@@ -9,7 +9,7 @@ A field that a reader does not know is ignored; one that a writer did not know h
 
 import math
 import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
@@ -22,9 +22,32 @@ from server.errors import WireError
 from server.wire.codec import Parts
 
 T = TypeVar("T")
-Blobs = dict[int, bytes]
-"""What stands beside a head, by numbers: each is taken once, so that a value is never larger than
-its message."""
+MAX_ITEMS = 20_000
+"""In all lists and mappings of a message. No host of ours says so much at once: to read more would
+keep all others waiting."""
+
+
+class Blobs(dict[int, bytes]):
+    """What stands beside a head, by numbers, and how much is still read of the head.
+
+    Each blob is taken once, so that a value is never larger than its message.
+    """
+
+    def __init__(self, blobs: Iterable[bytes]) -> None:
+        super().__init__(enumerate(blobs))
+        self._left = MAX_ITEMS
+
+    def items_of(self, kind: Any, given: Any) -> Any:
+        """Return a list or mapping, once it is known that it may be read.
+
+        Raises:
+            ValueError: it is none, or too much was read before.
+        """
+        self._left -= len(_is(kind, given))
+        if self._left < 0:
+            raise ValueError(f"it has more than {MAX_ITEMS} items")
+        return given
+
 
 Read = Callable[[Any, Blobs], Any]
 """Makes a value of what stands in a head, with the blobs beside it; ValueError: it is none."""
@@ -50,7 +73,7 @@ def value_of(kind: type[T], parts: Parts) -> T:
     """
     hashable: Any = kind
     try:
-        found: T = _object(hashable)(parts.head, dict(enumerate(parts.blobs)))
+        found: T = _object(hashable)(parts.head, Blobs(parts.blobs))
     except (ValueError, OverflowError, AssertionError) as error:  # it may check itself
         raise WireError(f"A message is no {kind.__name__}: {error}") from error
     return found
@@ -134,7 +157,7 @@ def _collection(origin: Any, arguments: Sequence[Any]) -> Read:
     if issubclass(origin, Mapping):
         read_name, read = _NAMES.get(arguments[0], _NAMES[str]), _reader(arguments[1])
         return lambda given, blobs: {
-            read_name(name): read(one, blobs) for name, one in _is(dict, given).items()
+            read_name(name): read(one, blobs) for name, one in blobs.items_of(dict, given).items()
         }
     if issubclass(origin, tuple) and arguments[-1] is not Ellipsis:
         readers = [_reader(one) for one in arguments]
@@ -142,7 +165,7 @@ def _collection(origin: Any, arguments: Sequence[Any]) -> Read:
             read(one, blobs) for read, one in zip(readers, _is(list, given), strict=True)
         )
     read, make = _reader(arguments[0]), frozenset if issubclass(origin, AbstractSet) else tuple
-    return lambda given, blobs: make(read(one, blobs) for one in _is(list, given))
+    return lambda given, blobs: make(read(one, blobs) for one in blobs.items_of(list, given))
 
 
 @cache

@@ -52,6 +52,9 @@ MAX_REASON_CHARACTERS = 10_000
 
 MAX_SIGNAL_CHARACTERS = 20
 
+MAX_TIMES = 10_000
+"""When output was first seen, in one answer."""
+
 TIME_BYTES = 64
 """More than an offset and its time take in an answer."""
 
@@ -143,7 +146,7 @@ class Hands:
     async def times(self, host: str, request: Times) -> SeenTimes:
         """Return when output of a worker's run was first seen, as much of it as fits."""
         await self._own(host, request.run_id)
-        count = self._max_bytes() // TIME_BYTES
+        count = min(self._max_bytes() // TIME_BYTES, MAX_TIMES)
         times = await self._outputs.times(request.run_id, request.from_offset, count + 1)
         return SeenTimes(times=tuple(times[:count]), more=count < len(times))
 
@@ -230,4 +233,5 @@ def _checked(advance: Advance) -> Advance:
         raise DatabaseRefusedError(f"That is no end of the run {advance.run_id}.")
     reason = None if end.reason is None else line(end.reason, MAX_REASON_CHARACTERS)
     signal = None if end.signal is None else line(end.signal, MAX_SIGNAL_CHARACTERS)
-    return replace(advance, end=replace(end, reason=reason, signal=signal))
+    plain = replace(end, reason=reason, signal=signal)
+    return advance if plain == end else replace(advance, end=plain)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.errors import MessageTooLargeError, WireError, WireVersionError
 from server.wire import codec
-from server.wire.codec import Parts, decode, encode
+from server.wire.codec import MAX_BLOBS, Parts, decode, encode
 
 numbers = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -80,6 +80,7 @@ def test_fields_that_are_not_known_are_read_and_left_to_the_reader() -> None:
         ({"v": 1, "blobs": ["1"]}, b"a"),
         ({"v": 1, "blobs": [2]}, b"a"),
         ({"v": 1, "blobs": [2**62]}, b"a"),
+        ({"v": 1, "blobs": [0] * (MAX_BLOBS + 1)}, b""),
         ({"v": 1}, b"a"),
     ],
 )

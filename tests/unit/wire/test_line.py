@@ -2,7 +2,7 @@
 
 from server.wire.line import Bounds, Line
 
-BOUNDS = Bounds(at_once=4, share=2, waiting=6, waiting_bytes=100)
+BOUNDS = Bounds(at_once=4, share=2, share_bytes=50, waiting=6, waiting_bytes=100)
 
 
 def taken(line: Line[str]) -> list[str]:
@@ -21,12 +21,12 @@ def test_each_has_its_turn_and_none_more_than_its_share() -> None:
     line.add("other", "other 0", 1)
     assert taken(line) == ["loud 0", "quiet 0", "other 0", "loud 1"]
     line.add("late", "late 0", 1)
-    line.done("quiet")
+    line.done("quiet", 1)
     assert taken(line) == ["late 0"]
-    line.done("loud")
+    line.done("loud", 1)
     assert taken(line) == ["loud 2"]
     for asker in ("loud", "loud", "other", "late"):
-        line.done(asker)
+        line.done(asker, 1)
     assert taken(line) == []
 
 
@@ -35,7 +35,7 @@ def test_one_alone_has_its_share_and_no_more() -> None:
     for number in range(3):
         line.add("loud", f"loud {number}", 1)
     assert taken(line) == ["loud 0", "loud 1"]
-    line.done("loud")
+    line.done("loud", 1)
     assert taken(line) == ["loud 2"]
 
 
@@ -57,3 +57,15 @@ def test_what_is_larger_than_the_line_is_answered_where_nothing_else_waits() -> 
     line = Line[str](BOUNDS)
     line.add("large", "large", 1000)
     assert taken(line) == ["large"]
+
+
+def test_of_what_is_large_one_has_as_much_as_its_share_or_one() -> None:
+    line = Line[str](BOUNDS)
+    for size in (20, 40, 30):
+        line.add("large", f"of {size}", size)
+    line.add("quiet", "quiet 0", 1)
+    assert taken(line) == ["of 20", "quiet 0"]
+    line.done("large", 20)
+    assert taken(line) == ["of 40"]
+    line.done("large", 40)
+    assert taken(line) == ["of 30"]

@@ -58,7 +58,7 @@ from server.wire.messages import (
     Times,
     WorkerState,
 )
-from server.wire.values import SHORT_CHARACTERS, parts_of, value_of
+from server.wire.values import MAX_ITEMS, SHORT_CHARACTERS, parts_of, value_of
 
 NOW = datetime(2026, 11, 26, 19, 0, 1, 123456, tzinfo=UTC)
 RUN = Run(
@@ -260,3 +260,15 @@ def test_a_value_that_its_own_checks_refuse_is_no_message() -> None:
 
     with pytest.raises(WireError, match="an archive does not shrink"):
         value_of(Append, Parts({"advances": [step]}))
+
+
+def test_more_than_any_host_says_at_once_is_not_read() -> None:
+    """Whoever stole a worker could else keep a server busy with each message of his."""
+    ids = [str(RUN.id)] * (MAX_ITEMS + 1)
+    assert value_of(Positions, Parts({"run_ids": ids[1:]}))
+    with pytest.raises(WireError, match=f"more than {MAX_ITEMS} items"):
+        value_of(Positions, Parts({"run_ids": ids}))
+    said = {"name": "w", "version": "1", "pools": ["a"] * MAX_ITEMS}
+    assert value_of(Hello, Parts(said))
+    with pytest.raises(WireError, match="items"):
+        value_of(Hello, Parts(said | {"labels": ["b=c"]}))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from server.models import Advance, Chunk, RunEnd, RunState
 from server.wire.codec import encode
 from server.wire.messages import Append
-from server.wire.sizes import in_messages
+from server.wire.sizes import MAX_ADVANCES, in_messages
 from server.wire.values import parts_of
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -72,3 +72,8 @@ def test_a_chunk_that_does_not_fit_is_sent_alone() -> None:
         [2 * ROOM],
         [10],
     ]
+
+
+def test_a_message_has_so_many_steps_as_its_reader_takes() -> None:
+    steps = [advance([], "") for _ in range(MAX_ADVANCES + 1)]
+    assert [len(group) for group in in_messages(steps, 64 * 1024 * 1024)] == [MAX_ADVANCES, 1]
