@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from server.errors import NoActiveRunError, NoAnswerError
+from server.errors import NoActiveRunError, NoAnswerError, WireError
 from server.models import Run
 from server.repositories.runs import RunRepository
 from server.services.archive.chunks import Chunks
@@ -18,7 +18,7 @@ from server.services.hosts.remote_run import RemoteRun, as_seen, spacing_of
 from server.services.running.live import RunView
 from server.services.tasks import Tasks
 from server.wire.asking import Workers
-from server.wire.messages import Piece, Read, Seen, Signal, Stop
+from server.wire.messages import Marked, Piece, Place, Read, Seen, Signal, Stop
 from server.wire.packing import unpacked
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class RemoteHosts:
         answer = await self._workers.ask(
             run.host, asked, wait_seconds=wait_seconds, attempts=attempts
         )
-        return unpacked(answer, asked.limit) if isinstance(asked, Read) else answer
+        return checked(asked, answer)
 
     async def _archived(self, run_id: UUID) -> ArchivedOutput:
         return ArchivedOutput(await self._runs.get(run_id), self._chunks)
@@ -197,3 +197,19 @@ class RemoteHosts:
 def _seen(run: Run, seen: Seen) -> RunView:
     """View a run as its host has just said that it is."""
     return RunView(as_seen(run, seen), seen.stopping, seen.paused, max(seen.size, run.output_bytes))
+
+
+def checked(asked: object, answer: Any) -> Any:
+    """Return what a host answers, as it is counted on; a piece of output unpacked.
+
+    Raises:
+        WireError: no host of ours answers that.
+    """
+    match asked, answer:
+        case Read(limit=limit), Piece():
+            return unpacked(answer, limit)
+        case _, Place(number=number) if number < 0:
+            raise WireError(f"There is no line or offset {number}.")
+        case _, Marked(marks=()):
+            raise WireError("Output was first seen at some time.")
+    return answer
