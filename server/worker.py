@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.errors import DatabaseUnavailableError
@@ -161,6 +162,7 @@ class _Worker:
             changed=self._take,
             leased=self._leasing.note,
             back=core.running.housekeeping.check_rows_now,
+            process=uuid4().hex,
         )
         core.active.may_start = lambda: self._attendance.may_start
 

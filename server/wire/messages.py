@@ -49,10 +49,12 @@ class Beat:
     """A worker goes on; `running` is how many runs it has.
 
     `stopped` are runs whose stops it has taken: it is not to be told of them again.
+    `process` is another one for each of its processes, of which there is one at a time.
     """
 
     running: int = 0
     stopped: frozenset[UUID] = frozenset()
+    process: str = ""
 
 
 class WorkerState(StrEnum):

@@ -1,11 +1,13 @@
 """Workers that say that they are there: hellos and beats, and what each may claim."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.errors import ForbiddenError, NotFoundError
 from server.repositories.workers import MAX_STOPS, NotedStop, Worker, WorkerRepository
+from server.services.fleet.copies import Copies
 from server.services.fleet.lease import Lease
 from server.services.fleet.removed import WAS_REMOVED
 from server.services.tasks import Tasks
@@ -26,6 +28,13 @@ NOT_ENROLLED = (
 
 
 MAX_VERSION_CHARACTERS = 100
+
+COPIED = (
+    "two workers are there as %s: its state directory was copied, and each ends as lost what the"
+    " other one runs. End one, and enrol it anew with a state directory of its own"
+)
+
+logger = logging.getLogger(__name__)
 
 
 class Attending:
@@ -51,6 +60,7 @@ class Attending:
         self._gather_seconds = gather_seconds
         self._gathered: dict[str, frozenset[UUID]] = {}
         self._beats: asyncio.Task[_Heard] | None = None
+        self._copies = Copies()
 
     @property
     def handlers(self) -> Mapping[str, FromWorker]:
@@ -101,6 +111,8 @@ class Attending:
         worker = heard.workers.get(host)
         if worker is None:
             raise NotFoundError(f"There is no worker {host}.")
+        if self._copies.note(host, request.process):
+            logger.warning(COPIED, worker.name)
         return self._standing(worker, [stop for stop in heard.stops if stop.host == host])
 
     def _standing(self, worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:

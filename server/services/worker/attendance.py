@@ -36,6 +36,7 @@ class Attendance:
     `stop` ends a run; `changed` is told how it stands whenever that is another than before;
     `leased`, at each answer, since when and until when the lease stands, by CLOCK_BOOTTIME.
     `back` is done when it has a lease again that was over: what became of its runs meanwhile.
+    `process` is told with each beat: two that beat in turn have one identity.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Attendance:
         changed: Callable[[Standing], None],
         leased: Callable[[float, float], None],
         back: Callable[[], Awaitable[object]],
+        process: str = "",
     ) -> None:
         self._servers = servers
         self._hello = hello
@@ -56,6 +58,7 @@ class Attendance:
         self._changed = changed
         self._leased = leased
         self._back = back
+        self._process = process
         self._is_back = True
         self._stopped: frozenset[UUID] = frozenset()
         self._problem: str | None = None
@@ -104,7 +107,8 @@ class Attendance:
     async def _beat(self) -> Sequence[StopWanted]:
         """Beat once; return what is to be stopped."""
         stopped = self._stopped
-        if not await self._heard(Beat(running=self._active.running, stopped=stopped)):
+        said = Beat(running=self._active.running, stopped=stopped, process=self._process)
+        if not await self._heard(said):
             return ()
         self._stopped -= stopped
         return () if self._standing is None else self._standing.stops

@@ -239,3 +239,12 @@ async def test_of_one_that_beats_all_the_time_no_more_is_stored(
     said = [Beat(stopped=frozenset(uuid4() for _ in range(MAX_STOPS))) for _ in range(3)]
     assert await asyncio.gather(*(attending.beat("w", one) for one in said)) == [STANDING] * 3
     assert len(noted) == MAX_STOPS
+
+
+async def test_two_workers_with_one_state_directory_are_told_of(
+    attending: Attending, caplog: pytest.LogCaptureFixture
+) -> None:
+    await attending.hello("w", LIES)
+    for process in "ababab":
+        await attending.beat("w", Beat(process=process))
+    assert caplog.text.count("two workers are there as one: its state directory was copied") == 1

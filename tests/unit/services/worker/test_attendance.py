@@ -61,6 +61,7 @@ class Worker:
             changed=self.told.append,
             leased=lambda since, until: self.leases.append((since, until)),
             back=self._back,
+            process="p",
         )
 
     async def _back(self) -> None:
@@ -112,7 +113,7 @@ async def test_it_beats_and_does_the_stops_that_were_asked_for_meanwhile() -> No
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(worker.stops) > 1)
-    assert servers.asked[1] == Beat(running=0)
+    assert servers.asked[1] == Beat(running=0, process="p")
     assert set(worker.stops) == {STOP}
     assert worker.told == [STANDING]  # a stop is none of its facts
 
@@ -174,7 +175,7 @@ async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(servers.asked) > 2)
-    assert servers.asked[:3] == [HELLO, Beat(running=0), HELLO]
+    assert servers.asked[:3] == [HELLO, Beat(running=0, process="p"), HELLO]
 
 
 async def test_a_stop_that_it_has_taken_is_told_with_the_next_beat_that_is_heard() -> None:
