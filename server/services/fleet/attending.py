@@ -30,8 +30,8 @@ NOT_ENROLLED = (
 MAX_VERSION_CHARACTERS = 100
 
 COPIED = (
-    "two workers are there as %s: its state directory was copied, and each ends as lost what the"
-    " other one runs. End one, and enrol it anew with a state directory of its own"
+    "two workers are there as %s: its state directory was copied, and each ends as lost, or starts"
+    " again, what the other one has. End one, and enrol it anew with a state directory of its own"
 )
 
 logger = logging.getLogger(__name__)

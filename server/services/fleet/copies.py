@@ -21,7 +21,7 @@ class _Heard:
 class Copies:
     """Finds hosts of which two processes go on beside each other.
 
-    Each of them would have all runs of the host, and end as lost what the other one runs.
+    Each of them has all runs of the host, and ends as lost, or starts again, what the other has.
     """
 
     def __init__(self) -> None:
