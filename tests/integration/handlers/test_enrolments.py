@@ -1,9 +1,11 @@
 """Letting workers in, and managing them, over HTTP."""
 
 import asyncio
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
 import pytest
 
 from server.repositories.database.database import Database
@@ -13,6 +15,7 @@ from tests.integration.handlers.harness import Api, Serve
 from tests.integration.handlers.test_audit import NO_ROWS, entries, until_entered
 from tests.support.fleet import new_key
 from tests.support.postgres import execute
+from tests.support.waiting import until_true
 from tests.support.workers import add_worker
 
 NATS_URL = "nats://127.0.0.1:1"
@@ -295,3 +298,25 @@ async def test_of_workers_that_are_enrolled_at_once_none_takes_what_is_anothers(
     assert sorted(await asyncio.gather(*map(enrol, said))) == [200, *[409] * 7]
     used = await database.fetch_all("SELECT FROM workers_tokens WHERE used_at IS NOT NULL")
     assert len(used) == 1
+
+
+async def test_who_is_being_enrolled_elsewhere_is_waited_for(
+    api: Api, database: Database, database_url: str
+) -> None:
+    await add_worker(database, "w", name="two")
+    said = asked(await token(api), name="one")
+    waits = """
+        SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE NOT l.granted AND a.datname = current_database()
+    """
+
+    async def is_waiting() -> bool:
+        return await database.fetch_one(waits) is not None
+
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('tailrun enrolments', 0))")
+        cursor.execute("UPDATE workers SET name = 'one'")
+        enrolling = asyncio.create_task(refused(api, said))
+        await until_true(is_waiting)
+        connection.commit()
+        assert "Another worker is called one" in await enrolling

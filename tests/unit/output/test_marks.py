@@ -97,11 +97,12 @@ def test_without_marks_everything_is_of_the_last_byte(data: bytes) -> None:
     "data",
     [
         b"\x00" + b"\xff" * 100_000 + b"\x01",
+        b"\x00\x00" + b"\xff" * 10 + b"\x01\x00",
         packed([Mark(7, -1.0)], 7, 5.0),
         packed([Mark(7, 1e12)], 7, 5.0),
         packed([Mark(7, 1e300)], 7, 5.0),
     ],
-    ids=["no number", "before all time", "after all time", "larger than any number"],
+    ids=["no number", "no offset", "before all time", "after all time", "larger than any number"],
 )
 def test_what_a_worker_makes_up_is_no_time(data: bytes) -> None:
     assert unpacked(data, 7, 5.0) == [Mark(7, 5.0)]
