@@ -69,6 +69,8 @@ async def test_runs_of_hosts_that_are_away_are_stopped_and_given_up_elsewhere(
             await until_true(away)
             assert (await first.stop(stopped))["stopping"]
             gate.touch()
+            written = hosts.workers[0].state_dir / "spool" / given_up / "output"
+            await until(lambda: b"meanwhile" in written.read_bytes())
             lost = await first.call("POST", f"runs/{given_up}/abandon")
             assert lost["state"] == "lost"
             assert "its host worker1 was away since" in lost["reason"]
