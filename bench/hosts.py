@@ -19,12 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from bench import content, latency, machine, starts, throughput
+from bench import bare, content, latency, machine, starts, throughput
 from bench.peers import AT_A_TIME
 from bench.service import ROOT, Served, Service, serving, start_run
 from bench.session import Figure, Session
 from bench.viewers import Job, Stream, Viewer
 from bench.write import BLOCK_LINES, LINE_BYTES, MB
+from server.wire.enrolment import SEED_FILE
 from tests.support.cluster import EVERY_POOL, Cluster
 
 DISPATCHES, LINES = 20, 200
@@ -42,6 +43,9 @@ class Fleet(Served):
         [self._server], [self._worker] = cluster.servers, cluster.workers
         super().__init__(urlsplit(self._server.address).port or 0, url, EVERY_POOL)
         self.nats, self.run, self._local = cluster.nats, run, local
+        self.engine = bare.Engine(
+            cluster.nats.url, cluster.certificate, self._server.state_dir / SEED_FILE
+        )
         self._keepers = {
             "server's keeper": run.run(self._server.keeper_pid()),
             "keeper": run.run(self._worker.keeper_pid()),
@@ -65,8 +69,10 @@ def hosts(session: Session) -> None:
             served.finish("echo hi")
         idle = _memory(fleet)
         for what, measured in _measures(session).items():
-            of = {f"{who}, {what}": partial(measured, served) for who, served in both.items()}
-            session.in_turn(of)
+            contenders = _floors(session, fleet).get(what, {})
+            for who, served in both.items():
+                contenders[f"{who}, {what}"] = partial(measured, served)
+            session.in_turn(contenders)
         session.in_turn({"NATS is back": partial(_back, session.directory, fleet)})
         for who in ("engine", "worker"):
             session.in_turn({who: partial(_told, fleet, who, idle[who])}, most=1)
@@ -90,6 +96,14 @@ def _measures(session: Session) -> dict[str, Callable[[Served], Iterator[Figure]
         return starts.ours(served, session.sized(starts.RUNS, AT_A_TIME))
 
     return {"echo hi": _dispatched, "a line": a_line, "100 MB": bytes_, "at once": at_once}
+
+
+def _floors(session: Session, fleet: Fleet) -> dict[str, dict[str, Callable[[], Iterator[Figure]]]]:
+    """Return by measures what the way over NATS costs alone, without Tailrun's code."""
+    own, lines = session.directory, session.sized(LINES)
+    ticks, _ = content.ticking(own, lines, latency.INTERVAL_SECONDS)
+    a_line = partial(latency.viewed, own, lines, partial(bare.over, fleet.engine, ticks))
+    return {"a line": {"bare NATS, a line": a_line}}
 
 
 def _dispatched(served: Served) -> Iterator[Figure]:

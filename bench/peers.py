@@ -53,9 +53,9 @@ def websocketd(directory: Path, *commands: list[str]) -> Iterator[Stream]:
 
 
 @contextmanager
-def relay(command: list[str]) -> Iterator[Stream]:
+def relay(command: list[str], module: str = "bench.relay") -> Iterator[Stream]:
     port = _free_port()
-    with _running([sys.executable, "-m", "bench.relay", str(port), *command], port):
+    with _running([sys.executable, "-m", module, str(port), *command], port):
         yield Stream(port, "body", "/")
 
 

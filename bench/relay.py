@@ -15,6 +15,7 @@ import tempfile
 from inotify_simple import INotify, flags
 
 PIPE_BYTES, SLAB_BYTES = 1024 * 1024, 256 * 1024
+ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 
 
 def move(command: list[str], path: str) -> None:
@@ -44,14 +45,20 @@ def send(path: str, mover: int, viewer: socket.socket) -> None:
                 os.read(inotify.fileno(), SLAB_BYTES)
 
 
-def main() -> None:
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-    with tempfile.NamedTemporaryFile(prefix="tailrun-bench-") as file:
+def accept(port: int) -> socket.socket:
+    """Return the connection of the viewer, who has asked."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         viewer, _ = listener.accept()
         while not viewer.recv(SLAB_BYTES):  # who only looked whether anybody listens
             viewer, _ = listener.accept()
-        viewer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        viewer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    viewer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return viewer
+
+
+def main() -> None:
+    with tempfile.NamedTemporaryFile(prefix="tailrun-bench-") as file:
+        viewer = accept(int(sys.argv[1]))
+        viewer.sendall(ANSWER)
         if (mover := os.fork()) == 0:
             move(sys.argv[2:], file.name)
             os._exit(0)

@@ -31,6 +31,7 @@ class Cluster:
         **settings: str,
     ) -> None:
         pair = _certificate(directory / "tls")
+        self.certificate = pair.certificate
         self._users = directory / "tailrun-users.conf"
         self.nats = Nats(directory, pair=pair, users=self._users, max_payload=MAX_PAYLOAD)
         meeting = {"nats_url": self.nats.url, "nats_ca_file": str(pair.certificate)}
