@@ -175,8 +175,8 @@ class Wire:
         elif engine is self._listening:
             self._subscriptions[listener] = subscription
 
-    async def until_connected(self, seconds: float) -> bool:
-        """Wait for a connection; return whether there is one."""
+    async def until_connected(self, seconds: float | None = None) -> bool:
+        """Wait for a connection, so long or for ever; return whether there is one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._connected.wait()

@@ -12,7 +12,10 @@ MAX_BELLS = 100
 
 
 class Ringing:
-    """Rings for runs that may be claimed, a bell for each: each wakes one worker."""
+    """Rings for runs that may be claimed, a bell for each: each wakes one worker.
+
+    Without a connection it rings once there is one: who came back before that has looked in vain.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -28,6 +31,7 @@ class Ringing:
         """Ring, forever; the owner cancels it."""
         while True:
             await self._rung.wait()
+            await self._wire.until_connected()
             self._rung.clear()
             waiting, self._waiting = self._waiting, Counter()
             for one, count in waiting.items():

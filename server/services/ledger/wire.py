@@ -72,11 +72,14 @@ class WireLedger:
         ]
 
     async def active(self) -> Sequence[Run]:
-        """Return the queued and running runs of the host, oldest first."""
+        """Return the queued and running runs of the host, oldest first.
+
+        Each part is asked for once: whoever needs them asks again, after a pause of its own.
+        """
         runs: list[Run] = []
         after, more = None, True
         while more:
-            part: ActiveRuns = await self._ask(Active(after=after))
+            part: ActiveRuns = await self._ask(Active(after=after), attempts=1)
             runs += part.runs
             after, more = (part.runs[-1].id, part.more) if part.runs else (None, False)
         self._epochs = {run.id: run.epoch for run in runs}

@@ -17,7 +17,10 @@ LOOK_SECONDS = 2.0
 AT_ONCE = 16
 """Runs that are claimed at a time: they are started one after the other, and others may be idle."""
 
-RETRY_SECONDS = 1.0
+FIRST_RETRY_SECONDS, RETRY_SECONDS = 0.1, 1.0
+"""Between two attempts where none can be claimed: at first, and at most. Each pause is twice as
+long as the one before, as whoever is asked is back at once, mostly, or away for long."""
+
 ASK_AGAIN_SECONDS = (60.0, 600.0, 3600.0)
 """After a lost answer: what it was the answer to may have come through later, as where whoever was
 asked stood still. Nobody else would ever start what it claimed."""
@@ -70,21 +73,22 @@ class Claiming:
 
     async def run(self) -> None:
         """Claim runs, forever; the owner cancels it."""
-        problem = None
+        problem, retry_seconds = None, FIRST_RETRY_SECONDS
         # What this host was before may have asked for runs as it died, and get them yet.
         self._ask_again_at = _later()
         while True:
             self._bell.clear()
             pause = self._look_seconds()
             try:
-                if await self.step():
+                more = await self.step()
+                problem, retry_seconds = None, FIRST_RETRY_SECONDS
+                if more:
                     continue
-                problem = None
             except DatabaseUnavailableError as error:
                 if str(error) != problem:
                     problem = str(error)
                     logger.warning("no runs can be claimed now, retrying: %s", problem)
-                pause = RETRY_SECONDS
+                pause, retry_seconds = retry_seconds, min(2 * retry_seconds, RETRY_SECONDS)
             await self._wait(pause)
 
     async def step(self) -> bool:

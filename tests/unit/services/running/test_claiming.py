@@ -1,7 +1,10 @@
 """What becomes of claims whose answers are lost."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -11,6 +14,7 @@ from server.models import Run
 from server.services.running import claiming as module
 from server.services.running.active import ActiveRuns
 from server.services.running.claiming import Claiming
+from tests.simulation import clock
 from tests.support.runs import a_run
 
 
@@ -79,3 +83,27 @@ async def test_a_host_that_heard_all_answers_asks_for_its_active_runs_no_more(
     for now in (0.0, 1.0, *module.ASK_AGAIN_SECONDS, 1e9):  # noqa: B007  it is what the clock says
         await host.claiming.step()
     assert host.asked == 1 + len(module.ASK_AGAIN_SECONDS)
+
+
+def claimed_at(heard: Iterable[bool]) -> list[float]:
+    """Return when a host claims whose claims are heard, or not, in this order."""
+    answers, times = iter(heard), list[float]()
+
+    class Told(Host):
+        async def _claim(self, _limit: int) -> Sequence[Run]:
+            times.append(asyncio.get_running_loop().time())
+            self.hears = next(answers)
+            return await super()._claim(_limit)
+
+    async def claim() -> None:
+        await Told().claiming.run()
+
+    with suppress(RuntimeError):  # that the answers are at their end
+        clock.run(claim())
+    return times
+
+
+def test_a_claim_that_nobody_hears_is_made_again_at_once_and_then_more_rarely() -> None:
+    times = claimed_at([False] * 6 + [True, False, False])
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, module.LOOK_SECONDS, 0.1, 0.2])
