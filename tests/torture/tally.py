@@ -45,6 +45,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.violations: list[str] = []
+        self._remarks: list[str] = []
         self._started_at = time.monotonic()
 
     def count(self, name: str, number: int = 1) -> None:
@@ -54,6 +55,10 @@ class Tally:
     def at_most(self, name: str, number: int) -> None:
         """Keep the largest of these numbers."""
         self.counts[name] = max(self.counts[name], number)
+
+    def remark(self, *texts: str) -> None:
+        """Have lines told with what was counted."""
+        self._remarks += texts
 
     def violation(self, text: str) -> None:
         """Note that a promise was broken."""
@@ -65,7 +70,8 @@ class Tally:
         print(f"{time.monotonic() - self._started_at:6.1f} {text}", flush=True)
 
     def report(self) -> str:
-        """Return all that was counted, in a fixed order."""
+        """Return all that was counted, in a fixed order, and what was remarked."""
         counted = {name for name, number in self.counts.items() if number}
         names = [*(name for name in ORDER if name in counted), *sorted(counted - set(ORDER))]
-        return "\n".join(f"{self.counts[name]:>12,}  {name}" for name in names)
+        counts = [f"{self.counts[name]:>12,}  {name}" for name in names]
+        return "\n".join([*counts, *self._remarks])

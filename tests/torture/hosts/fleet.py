@@ -96,14 +96,22 @@ class Fleet:
 
     def troubles(self, host: str | None) -> list[Interval]:
         """Return when something was broken that a host needs, or any host for None."""
+        return [*self.broken, *self.host_troubles(host)]
+
+    def host_troubles(self, host: str | None) -> list[Interval]:
+        """Return when something was done to a host itself, or to any for None."""
         chosen = [one for one in self.hosts if host in {None, one.name}]
-        return [*self.broken, *(interval for one in chosen for interval in one.troubles)]
+        return [interval for one in chosen for interval in one.troubles]
+
+    def unheard(self, host: str | None) -> list[Interval]:
+        """Return when servers cannot have heard of a host."""
+        return [interval for one in self.hosts if one.name == host for interval in one.unheard]
 
     def breaking(self) -> AbstractContextManager[None]:
         """Note that something is broken that all workers need."""
         return noted(self.broken)
 
-    def note_round(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Note in a file what is done, for whoever reads why something went wrong."""
         with (self._directory / "rounds.log").open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now(UTC):%H:%M:%S.%f} {text}\n")

@@ -3,8 +3,10 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,52 +15,38 @@ from tests.torture import oracle
 from tests.torture.api import Api, UnansweredError
 from tests.torture.hosts.fleet import LEASE_SECONDS, Fleet
 from tests.torture.hosts.oracle import (
+    BY_SERVER,
     LOSE,
     LOST_AFTER_SECONDS,
     RETRY,
     WAIT,
     Attempt,
+    Kept,
+    back_at,
     calm_seconds,
     given_up_wrongly,
+    kept_wrongly,
     read_attempt,
     was_given_up,
 )
+from tests.torture.hosts.outcomes import Outcome, Outcomes
+from tests.torture.hosts.plans import PooledPlan, lasting, pooled
 from tests.torture.load import OVERDUE_SECONDS, Load, Tracked
-from tests.torture.plans import SHELL, Plan
+from tests.torture.plans import Plan
 
 LOOK_SECONDS = 3.0
 """Between two looks at a run whose script has not noted its end."""
 
+LIVES_SECONDS = 1.0
+"""A script that lived so shortly before a moment lived then: it notes it five times a second."""
+
 IMPATIENT = 0.2
 """Of all requests, those whose answer is lost if it does not come at once."""
 
-MOST_PATIENT = 8
-"""Runs at a time that last until they may be given up: others end sooner, and are more."""
+LASTING_RUNS = {WAIT: 2, LOSE: 5, RETRY: 4}
+"""Runs of each policy at a time that last until they may be given up: others end sooner."""
 
-ENDED = ': >"ends/$TAILRUN_RUN_ID"'
-NOTES = """\
-note() {{ read -r at _ </proc/uptime; echo "$1 '{key}' $0 $at" >>"notes/$TAILRUN_RUN_ID"; }}
-note start
-(while sleep 0.2; do note alive; done) >&- 2>&- <&- &
-"""
-"""What a script notes of itself: a word, its key, where it was started from, the moment."""
-
-
-@dataclass(frozen=True)
-class PooledPlan(Plan):
-    """A run of a pool; None: of the host of whichever server is asked."""
-
-    pool: str | None = None
-    on_unreachable: str = WAIT
-
-    @property
-    def script(self) -> str:
-        """The script that does it, and notes when."""
-        frame = super().script
-        assert frame.count(ENDED) == 1
-        return NOTES.format(key=self.name.replace(" ", "-")) + frame.replace(
-            ENDED, f"{ENDED}; note end"
-        )
+AFTER_BACK = "ms that what was given up went on after its host was back, at most"
 
 
 class FleetLoad(Load):
@@ -80,7 +68,9 @@ class FleetLoad(Load):
         self._pools = [None, "all", "all", "all", *fleet.pools]
         self._looked_at: dict[str, float] = {}
         self._command_ids: dict[str, str] = {}
-        self._given_up: list[str] = []
+        self._outcomes = Outcomes()
+        self._given_up: dict[str, int] = {}
+        """Each run, and how many bytes of it were there when it was seen to be given up."""
         self._to_be_retried: dict[str, int] = {}
 
     def attempt(self, run_id: str) -> Attempt | None:
@@ -99,7 +89,7 @@ class FleetLoad(Load):
 
     def may_be_retried(self, name: str) -> bool:
         """Whether a command may have several runs."""
-        return _pooled(self.asked_for(name)).on_unreachable == RETRY
+        return pooled(self.asked_for(name)).on_unreachable == RETRY
 
     def check_told(self) -> None:
         """Check it as usual; a run that was given up may have more bytes since."""
@@ -110,39 +100,77 @@ class FleetLoad(Load):
         super().check_told()
 
     async def check_given_up(self) -> None:
-        """Check that what was shown of runs that were given up is kept, and true."""
+        """Check runs that were given up, once all is well: what there is of them, and is told."""
         for run_id in self._given_up:
             run = self.runs[run_id]
+            found = orjson.loads(await self._api.get(f"runs/{run_id}"))
             output = await self._api.get(f"runs/{run_id}/output")
-            if not run.plan.output.startswith(output):
-                self._violation(run, "it was given up, and bytes of it are wrong")
-            if len(output) < run.shown:
-                self._violation(run, f"{run.shown} bytes were shown, {len(output)} are kept")
+            self._check_kept(run, found, output)
+
+    def outcomes(self) -> list[str]:
+        """Tell what became of runs by their policies, and what never did."""
+        for name, count in Counter(run.plan.name for run in self.runs.values()).items():
+            policy = pooled(self.asked_for(name)).on_unreachable
+            self._outcomes.count(policy, Outcome.RAN, count)
+            self._outcomes.count(policy, Outcome.BEGUN_AGAIN, count - 1)
+        return [*self._outcomes.report()]
+
+    def _check_kept(self, run: Tracked, found: dict[str, Any], output: bytes) -> None:
+        assert run.final is not None
+        attempt = self.attempt(run.run_id)
+        given_up_at = datetime.fromisoformat(run.final["end_time"]).timestamp()
+        booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        lived_until = given_up_at if attempt is None else booted_at + attempt.lived_until
+        kept = Kept(
+            given_up=run.final,
+            run=found,
+            output=output,
+            shown=run.shown,
+            lines=0 if attempt is None else attempt.lines,
+            given_up_at=given_up_at,
+            lived_until=lived_until,
+        )
+        host = None if attempt is None else attempt.host
+        troubles = self._fleet.troubles(host)
+        unheld = [
+            one
+            for one in self._fleet.history(host).unheld
+            if one.overlaps(run.asked_at, lived_until + oracle.SLACK_SECONDS)
+        ]
+        for text in kept_wrongly(run.plan.output, kept, unheld, troubles):
+            self._violation(run, text)
+        if BY_SERVER in found["reason"]:
+            back = back_at(given_up_at, self._fleet.host_troubles(host))
+            self._note_kept(run, kept, back, len(output) - self._given_up[run.run_id])
+
+    def _note_kept(self, run: Tracked, kept: Kept, back: float, added: int) -> None:
+        policy = pooled(run.plan).on_unreachable
+        self._outcomes.count(policy, Outcome.CAME_BACK)
+        self._outcomes.count(policy, Outcome.LIVED_ON, kept.lived_until > back - LIVES_SECONDS)
+        self._outcomes.count(policy, Outcome.ADDED, added > 0)
+        self._tally.at_most(AFTER_BACK, int(1000 * (kept.lived_until - back)))
+        self._fleet.note(
+            f"run {run.run_id} ({policy}) is {kept.run['state']}, {kept.run['reason']}; it lived"
+            f" until {kept.lived_until - back:.2f} s after its host was back, {added} bytes were"
+            f" added, {kept.lines} lines noted, {kept.output_lines} kept"
+        )
 
     def _draw(self, name: str) -> Plan:
         drawn = Plan.draw(name, self._random)
-        [policy] = self._random.choices([WAIT, LOSE, RETRY], [10, 2, 2])
-        patient = sum(_pooled(one.plan).on_unreachable != WAIT for one in self.open)
-        if policy == WAIT or self._brief or patient >= MOST_PATIENT:
+        open_plans = [pooled(one.plan) for one in self.open]
+        last = Counter(plan.on_unreachable for plan in open_plans if plan.lasts)
+        lacking = [one for one, count in LASTING_RUNS.items() if last[one] < count]
+        if self._brief or not lacking:
             pool = self._random.choice(self._pools)
             return PooledPlan(**vars(replace(drawn, lines=drawn.lines // 4)), pool=pool)
-        lasting = replace(
-            drawn,
-            template=SHELL,
-            lines=self._random.randint(60, 110),
-            burst=1,
-            pause=1.0,
-            stop_after=None,
-            habit=None,
-        )
-        return PooledPlan(**vars(lasting), pool="all", on_unreachable=policy)
+        return lasting(drawn, self._random.choice(lacking), self._random)
 
     async def _post(self, plan: Plan) -> dict[str, Any]:
-        pooled = _pooled(plan)
-        body: dict[str, object] = {"name": plan.name, "script": plan.script, "pool": pooled.pool}
-        if pooled.on_unreachable != WAIT:
+        asked = pooled(plan)
+        body: dict[str, object] = {"name": plan.name, "script": plan.script, "pool": asked.pool}
+        if asked.on_unreachable != WAIT:
             body |= {
-                "on_unreachable": pooled.on_unreachable,
+                "on_unreachable": asked.on_unreachable,
                 "lost_after_seconds": LOST_AFTER_SECONDS,
             }
         headers = {"Idempotency-Key": plan.name.replace(" ", "-")}
@@ -207,10 +235,14 @@ class FleetLoad(Load):
         attempt = self.attempt(run.run_id)
         host = None if attempt is None else attempt.host
         self._tally.count(f"runs on {host}")
-        plan = _pooled(run.plan)
+        plan = pooled(run.plan)
+        if self._was_away(host, run.asked_at, observed.wrote_all_at or observed.seen_at):
+            self._outcomes.count(plan.on_unreachable, Outcome.AWAY)
         if was_given_up(observed.run):
-            self._given_up.append(run.run_id)
-            self._tally.count(f"runs given up: {plan.on_unreachable}")
+            self._given_up[run.run_id] = len(observed.output)
+            by_server = BY_SERVER in observed.run["reason"]
+            outcome = Outcome.GIVEN_UP if by_server else Outcome.BY_KEEPER
+            self._outcomes.count(plan.on_unreachable, outcome)
             yield from given_up_wrongly(
                 observed.run, plan.on_unreachable, self._fleet.troubles(host), LEASE_SECONDS
             )
@@ -220,7 +252,9 @@ class FleetLoad(Load):
             of_command = [one for one in self.runs.values() if one.plan.name == plan.name]
             self._to_be_retried[plan.name] = len(of_command)
 
-
-def _pooled(plan: Plan) -> PooledPlan:
-    assert isinstance(plan, PooledPlan)
-    return plan
+    def _was_away(self, host: str | None, start: float, end: float) -> bool:
+        """Whether servers did not hear of a host for longer than a lease, within these moments."""
+        return any(
+            min(one.end, end) - max(one.start, start) > LEASE_SECONDS
+            for one in self._fleet.unheard(host)
+        )

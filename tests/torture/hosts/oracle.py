@@ -28,6 +28,9 @@ SLEEP_SECONDS = 5.0
 WAKING_SECONDS = 1.0
 """For so long, at most, runs go on that woke with their host, and may have been begun elsewhere."""
 
+ENDED_SECONDS = 10.0
+"""A host that is back, and well, has ended so soon what was given up meanwhile."""
+
 TOLD_SECONDS = 3.0
 """So long after the end of its lease, at most, a host is told as unreachable."""
 
@@ -40,6 +43,7 @@ class Attempt:
     """What the script of one run noted: when it was started, and when it lived.
 
     `spans`: it lived from one moment to another; between two of them it slept with its host.
+    `lines`: so many, at least, it had written; not every script notes them.
     """
 
     run_id: str
@@ -47,6 +51,12 @@ class Attempt:
     starts: Sequence[float]
     spans: Sequence[tuple[float, float]]
     ended: bool
+    lines: int = 0
+
+    @property
+    def lived_until(self) -> float:
+        """The last moment of which it is known that it lived."""
+        return self.spans[-1][1]
 
 
 def read_attempt(run_id: str, notes: str) -> Attempt | None:
@@ -63,6 +73,7 @@ def read_attempt(run_id: str, notes: str) -> Attempt | None:
         starts=[float(at) for word, _, _, at in lines if word == "start"],
         spans=spans_of([float(line[3]) for line in lines]),
         ended=any(line[0] == "end" for line in lines),
+        lines=sum(line[0] == "line" for line in lines),
     )
 
 
@@ -153,6 +164,59 @@ def given_up_wrongly(
     calm = calm_seconds(troubles, ended_at - LOST_AFTER_SECONDS + SETTLING_SECONDS, ended_at)
     if calm > SETTLING_SECONDS:
         yield f"it is given up, and its host was well for {calm:.1f} s before"
+
+
+FINAL = ("state", "reason", "exitcode", "signal", "end_time")
+"""What of a run that was given up does not change any more, whatever its host tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is there, once all is well, of a run that was given up.
+
+    `given_up` and `run` are what was told of it then, and now; `shown` bytes viewers had seen.
+    `given_up_at`, `lived_until`: the moments by the servers, and of its script's last note.
+    """
+
+    given_up: dict[str, Any]
+    run: dict[str, Any]
+    output: bytes
+    shown: int
+    lines: int
+    given_up_at: float
+    lived_until: float
+
+    @property
+    def output_lines(self) -> int:
+        """How many lines of it are there."""
+        return self.output.count(b"\n")
+
+
+def kept_wrongly(
+    whole: bytes, kept: Kept, unheld: Collection[Interval], troubles: Collection[Interval]
+) -> Iterator[str]:
+    """Tell what must not be so of a run that was given up, long after.
+
+    `whole` is what its script would write till its end; `unheld`, when nobody took what it wrote;
+    `troubles`, when something was broken that kept its host from the servers.
+    """
+    was, now = ({name: one[name] for name in FINAL} for one in (kept.given_up, kept.run))
+    if was != now:
+        yield f"it was given up as {was}, and is {now}"
+    if not whole.startswith(kept.output):
+        yield "it was given up, and bytes of it are wrong"
+    if len(kept.output) < kept.shown:
+        yield f"{kept.shown} bytes were shown, {len(kept.output)} are kept"
+    if kept.output_lines < kept.lines and not unheld:
+        yield f"it noted that it wrote {kept.lines} lines, {kept.output_lines} are kept"
+    calm = calm_seconds(troubles, kept.given_up_at, kept.lived_until)
+    if calm > ENDED_SECONDS:
+        yield f"it went on for {calm:.1f} s after it was given up, while its host was well"
+
+
+def back_at(moment: float, troubles: Collection[Interval]) -> float:
+    """Return when the host was well again that was away at a moment; else the moment."""
+    return max((one.end for one in troubles if one.overlaps(moment, moment)), default=moment)
 
 
 def must_be_told_at(away_since: float, broken: Collection[Interval], lease_seconds: float) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.torture.hosts.load import PooledPlan
 from tests.torture.hosts.oracle import (
     BY_KEEPER,
     BY_SERVER,
@@ -19,9 +18,12 @@ from tests.torture.hosts.oracle import (
     RETRY,
     WAIT,
     Attempt,
+    Kept,
     Together,
+    back_at,
     calm_seconds,
     given_up_wrongly,
+    kept_wrongly,
     must_be_told_at,
     read_attempt,
     repeated,
@@ -29,9 +31,11 @@ from tests.torture.hosts.oracle import (
     together,
     was_given_up,
 )
+from tests.torture.hosts.plans import lasting
 from tests.torture.oracle import Interval
 from tests.torture.plans import Plan
 
+GIVEN_UP_AT, BACK_AT = 60.0, 80.0
 DRAWN = Plan.draw("run 1", random.Random(1))
 LEASE = 30.0
 
@@ -44,7 +48,7 @@ def attempt(run_id: str, *spans: tuple[float, float]) -> Attempt:
 def notes(tmp_path: Path) -> str:
     """Return what a script noted that was started twice, as where two hosts had it."""
     plan = replace(
-        DRAWN,
+        lasting(DRAWN, LOSE, random.Random(1)),
         lines=3,
         pause=0.0,
         habit=None,
@@ -56,7 +60,7 @@ def notes(tmp_path: Path) -> str:
     for name in ("starts", "ends", "notes", "worker2/work/x"):
         (tmp_path / name).mkdir(parents=True)
     script = tmp_path / "worker2" / "work" / "x" / "script"
-    script.write_text(PooledPlan(**vars(plan), pool="all").script)
+    script.write_text(plan.script)
     for _ in range(2):
         with subprocess.Popen(
             ["/bin/sh", script],
@@ -76,7 +80,8 @@ def test_what_scripts_note_is_read(notes: str) -> None:
     noted = read_attempt("x", notes + "alive 'run-1' /cut")
     assert noted is not None
     assert (noted.run_id, noted.host, len(noted.starts), noted.ended) == ("x", "worker2", 2, True)
-    assert noted.starts[0] <= noted.starts[1] <= noted.spans[-1][1]
+    assert noted.starts[0] <= noted.starts[1] <= noted.lived_until
+    assert noted.lines == 6
     assert read_attempt("x", "") is None
 
 
@@ -184,3 +189,42 @@ def test_a_run_is_given_up_as_its_policy_says_and_its_host_was_away(
     assert was_given_up(run)
     assert not was_given_up(run | {"reason": None})
     assert found == [] if text is None else any(text in one for one in found)
+
+
+WHOLE = b"1 a\n2 b\n3 c\n4 d\n"
+KEPT = Kept(
+    given_up=LOST,
+    run=LOST | {"output_bytes": 12},
+    output=WHOLE[:12],
+    shown=8,
+    lines=3,
+    given_up_at=GIVEN_UP_AT,
+    lived_until=BACK_AT + 2,
+)
+GONE = Interval(0, BACK_AT)
+
+
+@pytest.mark.parametrize(
+    ("kept", "unheld", "text"),
+    [
+        (KEPT, [], None),
+        (replace(KEPT, run=LOST | {"state": "succeeded"}), [], "and is {'state': 'succeeded'"),
+        (replace(KEPT, run=LOST | {"end_time": "later"}), [], "'end_time': 'later'"),
+        (replace(KEPT, output=b"1 a\n2 b\n2 b\n"), [], "bytes of it are wrong"),
+        (replace(KEPT, shown=13), [], "13 bytes were shown, 12 are kept"),
+        (replace(KEPT, lines=4), [], "wrote 4 lines, 3 are kept"),
+        (replace(KEPT, lines=4), [Interval(1, 2)], None),
+        (replace(KEPT, lived_until=BACK_AT + 11), [], "went on for 11.0 s"),
+        (replace(KEPT, lived_until=GIVEN_UP_AT - 20), [], None),
+    ],
+)
+def test_of_what_was_given_up_all_is_kept_and_it_is_ended_once_its_host_is_back(
+    kept: Kept, unheld: list[Interval], text: str | None
+) -> None:
+    found = [*kept_wrongly(WHOLE, kept, unheld, [GONE])]
+    assert (found == []) if text is None else (len(found) == 1 and text in found[0])
+
+
+def test_a_host_is_back_once_that_is_over_which_had_it_away() -> None:
+    assert back_at(GIVEN_UP_AT, [Interval(1, 2), GONE, Interval(90, 95)]) == BACK_AT
+    assert back_at(GIVEN_UP_AT, [Interval(90, 95)]) == GIVEN_UP_AT

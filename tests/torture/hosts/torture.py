@@ -21,14 +21,14 @@ from tests.torture.reckoning import audit, check_logs, check_processes
 from tests.torture.tally import Tally
 from tests.torture.viewers import Viewer
 
-RUNS = 20
+RUNS = 24
 VIEWERS = 2
 """Of each server; and as many again, which come back to any of them."""
 
 AS_ONE_WOKE = "ms that two attempts ran at once as a host woke, at most"
 REPORT_SECONDS = 30.0
 OUTAGE_SECONDS = 100.0
-END_SECONDS = 300.0
+END_SECONDS = 360.0
 """For all runs to end once nothing is broken any more."""
 
 
@@ -114,12 +114,13 @@ class HostsTorture:
         load.check_told()
         for run_id, text in audit(fleet.database_url):
             tally.violation(f"the tables, run {run_id}: {text}")
-        await load.check_given_up()
         self._check_attempts(load)
         for host in fleet.hosts:
             tally.count("kills of the keeper", len(host.history.keeper_deaths))
             await self._check_spool(host)
             check_logs(tally, host.log, host.state_dir)
+        await load.check_given_up()
+        tally.remark(*load.outcomes())
         await check_processes(tally, load.runs.keys())
 
     def _check_attempts(self, load: FleetLoad) -> None:
