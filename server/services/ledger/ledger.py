@@ -34,8 +34,8 @@ class Ledger(Protocol):
         """Return the queued and running runs of the host, oldest first."""
         ...
 
-    async def take_over(self, run_ids: Iterable[UUID]) -> Mapping[UUID, Position]:
-        """Become the owner of runs: raise their epoch, which fences every owner before.
+    async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
+        """Become the owner of runs, as they were read: raise their epochs, which fences all before.
 
         Returns where each stands; runs that are no longer active are left out.
         """

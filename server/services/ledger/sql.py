@@ -34,9 +34,9 @@ class SqlLedger:
         """Return the queued and running runs of the host, oldest first."""
         return await self._runs.active(self._host)
 
-    async def take_over(self, run_ids: Iterable[UUID]) -> Mapping[UUID, Position]:
+    async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
         """Become the owner of runs; return where each stands that is active still."""
-        return await self._runs.take_over(run_ids, self._host)
+        return await self._runs.take_over([run.id for run in runs], self._host)
 
     async def start_of(self, run: Run) -> StartData:
         """Return what a run is started with; most need nothing, and nothing is asked for them."""

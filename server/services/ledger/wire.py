@@ -52,7 +52,6 @@ class WireLedger:
     def __init__(self, wire: Wire, servers: Servers) -> None:
         self._wire = wire
         self._servers = servers
-        self._epochs: dict[UUID, int] = {}
 
     async def claim(self, places: int) -> Sequence[Run]:
         """Return runs that are ours from now on, `places` at most.
@@ -82,15 +81,15 @@ class WireLedger:
             part: ActiveRuns = await self._ask(Active(after=after), attempts=1)
             runs += part.runs
             after, more = (part.runs[-1].id, part.more) if part.runs else (None, False)
-        self._epochs = {run.id: run.epoch for run in runs}
         return sorted(runs, key=lambda run: (run.created_at, run.id))
 
-    async def take_over(self, run_ids: Iterable[UUID]) -> Mapping[UUID, Position]:
-        """Become the owner of runs that `active` has returned; return where each stands."""
+    async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
+        """Become the owner of runs, as they were read; return where each stands."""
+        epochs = {run.id: run.epoch for run in runs}
         found: dict[UUID, Position] = {}
-        for ids in _parts(run_ids):
-            epochs = {run_id: self._epochs[run_id] for run_id in ids}
-            part: Found = await self._ask(TakeOver(epochs=epochs))
+        for ids in _parts(epochs):
+            asked = TakeOver(epochs={run_id: epochs[run_id] for run_id in ids})
+            part: Found = await self._ask(asked)
             found |= part.positions
         return found
 

@@ -122,7 +122,7 @@ class Recovery:
         refused: list[tuple[Run, DatabaseRefusedError]] = []
 
         async def take_over(part: Sequence[Run]) -> Mapping[UUID, Position]:
-            return await ledger.take_over([run.id for run in part])
+            return await ledger.take_over(part)
 
         parts = await in_parts(stored, take_over, lambda *one: refused.append(one))
         return {run_id: found for part in parts for run_id, found in part.items()}, refused
@@ -201,7 +201,7 @@ class Recovery:
 
         async def take_over() -> None:
             try:
-                positions = await self._ledger.take_over([live.run.id])
+                positions = await self._ledger.take_over([live.run])
             except DatabaseUnavailableError as another:
                 self._take_over_later(live, another)
                 return

@@ -202,9 +202,8 @@ async def test_a_take_over_that_comes_late_and_again_changes_nothing(fleet: Flee
     await fleet.run()
     worker = await fleet.worker("w1")
     [claimed] = await worker.claim(1)
-    await worker.active()
 
-    [position] = (await worker.take_over([claimed.id])).values()
+    [position] = (await worker.take_over([claimed])).values()
     again = await fleet.ask("w1", TakeOver(epochs={claimed.id: claimed.epoch}))
 
     assert position.epoch == claimed.epoch + 1
