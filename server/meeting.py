@@ -125,7 +125,7 @@ def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attend
         stop=stop,
         changed=lambda _: None,
         leased=leasing.note,
-        back=core.running.housekeeping.check_rows_now,
+        back=core.running.housekeeping.catch_up,
     )
     core.active.may_start = lambda: attendance.may_start
     ground.tasks.start(leasing.run(), "lease")

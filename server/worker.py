@@ -161,7 +161,7 @@ class _Worker:
             stop=self._stop,
             changed=self._take,
             leased=self._leasing.note,
-            back=core.running.housekeeping.check_rows_now,
+            back=core.running.housekeeping.catch_up,
             process=uuid4().hex,
         )
         core.active.may_start = lambda: self._attendance.may_start

@@ -164,6 +164,10 @@ ACTIVE = f"""
     ORDER BY r.created_at, r.id
 """
 
+RUNNING = f"""
+    SELECT {RUN_COLUMNS} FROM commands_info r WHERE r.host = %(host)s AND r.state = 'running'
+"""
+
 ACTIVE_AFTER = f"""
     SELECT {RUN_COLUMNS} FROM commands_info r
     WHERE r.host = %(host)s AND r.state IN ('queued', 'running')

@@ -42,6 +42,7 @@ from server.repositories.run_statements import (
     LATEST,
     MAY_ADD,
     NOTE_DAMAGE,
+    RUNNING,
     SECRETS,
     STARTER,
     TAKE_OVER,
@@ -191,6 +192,10 @@ class RunRepository:
     async def active(self, host: str) -> Sequence[Run]:
         """Return the queued and running runs of a host, oldest first."""
         return [run_of(row) for row in await self._database.fetch_all(ACTIVE, {"host": host})]
+
+    async def running(self, host: str) -> Sequence[Run]:
+        """Return the running runs of a host, in any order."""
+        return [run_of(row) for row in await self._database.fetch_all(RUNNING, {"host": host})]
 
     async def active_after(self, host: str, after: UUID | None, limit: int) -> Sequence[Run]:
         """Return a host's queued and running runs by their ids, so many of those behind `after`."""

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import aiohttp
 
+from server.keeper.protocol import boottime
 from tests.support.client import Client
 from tests.support.cluster import cluster
 from tests.support.service import Service
 from tests.support.waiting import until, until_true
 
+LEASE_SECONDS = "12"
 WORKERS = """
     echo $$ >'{pid}'; echo before; until [ -e '{gate}' ]; do sleep 0.1; done; echo meanwhile
     exec sleep 1000
 """
+ENDING = "echo begun; until [ -e '{gate}' ]; do sleep 0.1; done; echo ended"
 SERVERS = "trap 'echo bye; exit 0' TERM; echo up; sleep 1000 & wait"
 
 
@@ -44,7 +47,7 @@ async def test_runs_of_hosts_that_are_away_are_stopped_and_given_up_elsewhere(
     """
     async with (
         aiohttp.ClientSession() as session,
-        cluster(tmp_path / "hosts", database_url, servers=2, lease_seconds="12") as hosts,
+        cluster(tmp_path / "hosts", database_url, servers=2, lease_seconds=LEASE_SECONDS) as hosts,
     ):
         first, second = (Client(session, server) for server in hosts.servers)
         gate, pid = tmp_path / "gate", tmp_path / "pid"
@@ -87,3 +90,40 @@ async def test_runs_of_hosts_that_are_away_are_stopped_and_given_up_elsewhere(
         run = await second.get_run(given_up)
         kept = ("state", "reason", "end_time", "exitcode", "signal")
         assert {name: run[name] for name in kept} == {name: lost[name] for name in kept}
+
+
+async def test_a_worker_that_goes_on_through_a_restore_ends_as_lost_what_it_has_not(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    """What has ended since the backup is lost, once the worker has a lease; what it has goes on."""
+    async with (
+        aiohttp.ClientSession() as session,
+        cluster(tmp_path / "hosts", database_url, servers=1, lease_seconds=LEASE_SECONDS) as hosts,
+    ):
+        [server], [worker] = hosts.servers, hosts.workers
+        client, gates = Client(session, server), (tmp_path / "first", tmp_path / "second")
+        scripts = [ENDING.format(gate=gate) for gate in gates]
+        ended, going = [(await client.create(one, pool="pool1"))["run"]["id"] for one in scripts]
+
+        async def begun() -> bool:
+            return [await client.output(run) for run in (ended, going)] == [b"begun\n"] * 2
+
+        await until_true(begun)
+        file = str(tmp_path / "backup")
+        assert (await server.refused("backup", file))[0] == 0
+        gates[0].touch()
+        assert (await client.finished(ended))["state"] == "succeeded"
+        with frozen(worker):
+            frozen_at = boottime()
+            await server.terminate()
+            server.set(database_url=empty_database_url)
+            assert (await server.refused("restore", file))[0] == 0
+            await server.start()
+            assert (await client.get_run(ended))["state"] == "running"
+            await until(lambda: boottime() - frozen_at > float(LEASE_SECONDS))
+        run = await client.finished(ended)
+        assert (run["state"], run["output_bytes"]) == ("lost", len("begun\n"))
+        assert "spool" in run["reason"]
+        gates[1].touch()
+        assert (await client.finished(going))["state"] == "succeeded"
+        assert await client.output(going) == b"begun\nended\n"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from server.models import Chunk, RunEnd, RunState
 from server.services.archive import codec
-from server.services.running import runner
+from server.services.running import housekeeping, runner
 from server.services.worker import attendance
 from tests.simulation import clock
 from tests.simulation.chance import FAULTY_SECONDS, Chance, Plan
@@ -29,6 +29,9 @@ LATE_SECONDS = 140.0
 """After which nothing of before is under way any more."""
 
 STARTED_WITHIN_SECONDS = 20.0
+RECONCILE_SECONDS = 3.0
+"""Far more often than hosts do it, so that it is under way whenever something else is."""
+
 ALIKE = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_LIVES = 6
 """After which no worker is killed by what it asks."""
@@ -246,7 +249,11 @@ def play(
 
     async def case() -> Played:
         now = asyncio.get_running_loop().time
-        with patch.object(attendance, "boottime", now), patch.object(runner, "boottime", now):
+        with (
+            patch.object(attendance, "boottime", now),
+            patch.object(runner, "boottime", now),
+            patch.object(housekeeping, "RECONCILE_SECONDS", RECONCILE_SECONDS),
+        ):
             return await Case(plan, fences).play()
 
     before = random.getstate()

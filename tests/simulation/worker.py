@@ -83,7 +83,7 @@ class Worker:
             stop=_stop_nothing,
             changed=lambda _: None,
             leased=lambda _since, _until: None,
-            back=self._housekeeping.check_rows_now,
+            back=self._housekeeping.catch_up,
         )
         self._active.may_start = lambda: self._attendance.may_start
         self._claiming = Claiming(
@@ -115,6 +115,10 @@ class Worker:
             **common,
         )
         common |= {"follower": follower}
+        self._runner = Runner(launch=LAUNCH, keeper=cast("Any", keeper), metrics=METRICS, **common)
+        self._recovery = Recovery(
+            host=host, spool=cast("Any", spools), care=care, faults=faults, **common
+        )
         self._housekeeping = Housekeeping(
             care=care,
             keeper=cast("Any", keeper),
@@ -123,10 +127,7 @@ class Worker:
             active=self._active,
             follower=follower,
             finisher=finisher,
-        )
-        self._runner = Runner(launch=LAUNCH, keeper=cast("Any", keeper), metrics=METRICS, **common)
-        self._recovery = Recovery(
-            host=host, spool=cast("Any", spools), care=care, faults=faults, **common
+            recovery=self._recovery,
         )
 
     async def live(self) -> None:
@@ -142,6 +143,7 @@ class Worker:
             for work in (
                 *(self._archiver.run, self._runner.dispatch_queue),
                 *(self._claiming.run, self._housekeeping.check_rows),
+                self._housekeeping.reconcile,
             ):
                 self.tasks.start(work(), work.__name__)
             await self.tasks.failed.wait()

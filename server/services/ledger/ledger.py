@@ -34,6 +34,10 @@ class Ledger(Protocol):
         """Return the queued and running runs of the host, oldest first."""
         ...
 
+    async def running(self) -> Sequence[Run]:
+        """Return the running runs of the host, in any order."""
+        ...
+
     async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
         """Become the owner of runs, as they were read: raise their epochs, which fences all before.
 

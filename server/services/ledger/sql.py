@@ -34,6 +34,10 @@ class SqlLedger:
         """Return the queued and running runs of the host, oldest first."""
         return await self._runs.active(self._host)
 
+    async def running(self) -> Sequence[Run]:
+        """Return the running runs of the host, in any order."""
+        return await self._runs.running(self._host)
+
     async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
         """Become the owner of runs; return where each stands that is active still."""
         return await self._runs.take_over([run.id for run in runs], self._host)

@@ -83,6 +83,10 @@ class WireLedger:
             after, more = (part.runs[-1].id, part.more) if part.runs else (None, False)
         return sorted(runs, key=lambda run: (run.created_at, run.id))
 
+    async def running(self) -> Sequence[Run]:
+        """Return the running runs of the host: few of its active ones wait, as it claims to run."""
+        return [run for run in await self.active() if run.state is RunState.RUNNING]
+
     async def take_over(self, runs: Iterable[Run]) -> Mapping[UUID, Position]:
         """Become the owner of runs, as they were read; return where each stands."""
         epochs = {run.id: run.epoch for run in runs}

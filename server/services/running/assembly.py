@@ -63,7 +63,7 @@ class Running:
         self.control = _control(means, care, self.follower, self.finisher)
         self.runner = _runner(means, run_tasks, self.follower, self.finisher)
         self.recovery = _recovery(means, care, run_tasks, self.follower, self.finisher)
-        self.housekeeping = _housekeeping(means, care, self.follower, self.finisher)
+        self.housekeeping = _housekeeping(means, care, self.follower, self.finisher, self.recovery)
 
     def start(self, tasks: Tasks) -> None:
         """Start queued runs, and look after all of them, until the tasks are cancelled."""
@@ -152,7 +152,7 @@ def _recovery(
 
 
 def _housekeeping(
-    means: Means, care: SpoolCare, follower: Follower, finisher: Finisher
+    means: Means, care: SpoolCare, follower: Follower, finisher: Finisher, recovery: Recovery
 ) -> Housekeeping:
     return Housekeeping(
         care=care,
@@ -162,4 +162,5 @@ def _housekeeping(
         active=means.active,
         follower=follower,
         finisher=finisher,
+        recovery=recovery,
     )

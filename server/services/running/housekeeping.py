@@ -1,6 +1,8 @@
 """What is checked from time to time: the keeper, the rows and the remains of runs."""
 
+import asyncio
 import logging
+import random
 from contextlib import suppress
 
 from server.keeper.client import KeeperClient
@@ -11,6 +13,7 @@ from server.services.running import outcome
 from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.follower import Follower
+from server.services.running.recovery import Recovery
 from server.services.running.spools import SpoolCare
 from server.services.tasks import Tasks, forever
 
@@ -19,6 +22,10 @@ KEEPER_SECONDS = 1.0
 
 ROWS_SECONDS = 30.0
 """Between two checks whether the rows of active runs are still there."""
+
+RECONCILE_SECONDS = 600.0
+"""Between two looks for runs that are stored as running here and are not, at most: hosts that were
+started together do not ask together."""
 
 SWEEP_SECONDS = 60.0
 """Between two tries to remove what could not be removed of a run when its end was stored."""
@@ -39,6 +46,7 @@ class Housekeeping:
         active: ActiveRuns,
         follower: Follower,
         finisher: Finisher,
+        recovery: Recovery,
     ) -> None:
         self._care = care
         self._keeper = keeper
@@ -47,11 +55,13 @@ class Housekeeping:
         self._active = active
         self._follower = follower
         self._finisher = finisher
+        self._recovery = recovery
 
     def start(self, tasks: Tasks) -> None:
         """Start all of it."""
         tasks.start(self.keep_keeper(), "keeper")
         tasks.start(self.check_rows(), "rows of runs")
+        tasks.start(self.reconcile(), "runs that are stored as running")
         tasks.start(self.remove_remains(), "what runs left")
 
     async def keep_keeper(self) -> None:
@@ -99,6 +109,23 @@ class Housekeeping:
                 self._active.dequeue(live)
                 live.mark_ended(outcome.row_gone())
                 self._finisher.forget(live)
+
+    async def reconcile(self) -> None:
+        """Go on with, or end, the runs that are stored as running here and are not."""
+        pause_seconds = RECONCILE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+        await asyncio.sleep(pause_seconds)  # the recovery at the start has just done it
+        await forever(
+            self._recovery.reconcile, seconds=pause_seconds, name="look for runs that are not here"
+        )
+
+    async def catch_up(self) -> None:
+        """Learn what became of runs of this host meanwhile, as after it was away.
+
+        Raises:
+            DatabaseUnavailableError: it may be done again.
+        """
+        await self.check_rows_now()
+        await self._recovery.reconcile()
 
     async def remove_remains(self) -> None:
         """Remove what could not be removed of a run when its end was stored."""

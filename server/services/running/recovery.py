@@ -1,5 +1,6 @@
 """The recovery of what the servers before left: their runs and spools."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from server.services.running.spools import SpoolCare
 
 UNKNOWN_SPOOL = "spool is kept: the database does not know its run (docs/operations.md)"
 FOREIGN_SPOOL = "spool is kept: its run belongs to another host identity (docs/operations.md)"
+NOT_FOLLOWED = "run is stored as running here, and was not followed: its database was set back"
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class Recovery:
         self._finisher = finisher
         self._faults = faults
         self._shown: dict[UUID, LiveRun] = {}
+        self._is_done = False
+        self._reconciling = asyncio.Lock()
 
     def show(self) -> bool:
         """Let viewers follow the runs whose spools are here, until `recover` can ask for them.
@@ -114,6 +118,31 @@ class Recovery:
         for live in self._shown.values():
             self._follower.abandon(live)
         self._shown.clear()
+        self._is_done = True
+
+    async def reconcile(self) -> None:
+        """Go on with the runs that are stored as running here, and that this host does not have.
+
+        There are some where the database was set back, as by a restore: those that have ended since
+        are lost, as after a restart, and those with a spool are adopted. Of a run that leaves this
+        host meanwhile the end is stored before, so it is not taken over. Before `recover` is
+        through nothing is done.
+
+        Raises:
+            DatabaseUnavailableError: it may be done again.
+        """
+        if not self._is_done:
+            return
+        async with self._reconciling:
+            running = await self._ledger.running()
+            absent = [run for run in running if self._active.get(run.id) is None]
+            positions, refused = await self._take_over(self._ledger, absent)
+            for run in absent:
+                if run.id in positions:
+                    logger.warning(NOT_FOLLOWED, extra={"run": run.id})
+                    self._resume(self._active.add(positions[run.id].applied_to(run)))
+            for run, error in refused:
+                self._take_over_later(self._active.add(run), error)
 
     async def _take_over(
         self, ledger: Ledger, stored: Sequence[Run]

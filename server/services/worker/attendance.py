@@ -35,7 +35,8 @@ class Attendance:
     Its lease counts from before it was asked for, by this host's clock: a server counts later.
     `stop` ends a run; `changed` is told how it stands whenever that is another than before;
     `leased`, at each answer, since when and until when the lease stands, by CLOCK_BOOTTIME.
-    `back` is done when it has a lease again that was over: what became of its runs meanwhile.
+    `back` is done when it has a lease again that was over, or has said hello again: what became of
+    its runs meanwhile.
     `process` is told with each beat: two that beat in turn have one identity.
     """
 
@@ -140,15 +141,19 @@ class Attendance:
             return False
         except TailrunError as error:
             self._report(f"the servers give this worker no runs, asking again: {error}")
-            if isinstance(word, Beat):  # as where the servers know no such worker any more
-                await asyncio.sleep(RETRY_SECONDS)
-                return await self._heard(self._hello)
-            return False
+            return isinstance(word, Beat) and await self._heard_again()
         if self._problem is not None:
             logger.info("the servers answer, and give this worker runs")
         self._problem = None
         self._take(standing, said_at)
         return True
+
+    async def _heard_again(self) -> bool:
+        """Say hello, as where the servers know no such worker any more: they may be set back."""
+        await asyncio.sleep(RETRY_SECONDS)
+        heard = await self.hello()
+        self._is_back = self._is_back and not heard
+        return heard
 
     def _take(self, standing: Standing, said_at: float) -> None:
         former, self._standing = self._standing, standing

@@ -57,6 +57,7 @@ class Site:
         pools: Sequence[str] = (),
         labels: Sequence[str] = (),
     ) -> None:
+        self.database = database
         self.spool = Spool.of(state_dir)
         self.tasks = Tasks()
         self.commands = CommandRepository(database)

@@ -8,7 +8,7 @@ from server.models import RunState
 from server.repositories.database.database import Database
 from server.services.running import housekeeping
 from tests.integration.services.running.harness import Site, a_site, store
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 
 async def test_the_log_of_a_run_that_nobody_has_ends(
@@ -48,3 +48,18 @@ async def test_a_queued_run_whose_row_is_deleted_is_not_started(
         await site.control.stop(first.run.id, signal="SIGKILL", grace_seconds=0)
         assert (await site.ended(other)).exitcode == 5
         assert not site.spool.directory(str(guilty.run.id)).exists()
+
+
+async def test_a_run_that_is_stored_as_running_and_is_not_here_is_found_by_itself(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "RECONCILE_SECONDS", 0.01)
+    await site.begin()
+    run = await site.queued()
+    site.tasks.start(site.housekeeping.reconcile(), "runs that are stored as running")
+    await store(site, run)
+
+    async def lost() -> bool:
+        return (await site.runs.get(run.id)).state is RunState.LOST
+
+    await until_true(lost)

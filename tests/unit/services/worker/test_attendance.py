@@ -178,6 +178,17 @@ async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
     assert servers.asked[:3] == [HELLO, Beat(running=0, process="p"), HELLO]
 
 
+async def test_a_host_that_was_not_known_any_more_looks_what_became_of_its_runs() -> None:
+    """Within its lease, too: what the servers know may have been set back."""
+    servers = Servers(STANDING, TailrunError("there is no such worker"), STANDING)
+    worker = Worker(servers)
+    worker.back = asyncio.Event().wait
+    await worker.attendance.hello()
+    assert worker.attendance.may_start
+    await beating(worker, lambda: worker.backs)
+    assert not worker.attendance.may_start
+
+
 async def test_a_stop_that_it_has_taken_is_told_with_the_next_beat_that_is_heard() -> None:
     away = NoAnswerError("nobody is there")
     servers = Servers(STANDING, replace(STANDING, stops=(STOP,)), STANDING, away, STANDING)
