@@ -1,5 +1,6 @@
 """A server's database: opened, and the runs recovered that it has of this host."""
 
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,6 +23,13 @@ from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.startup import Startup
 from server.settings.groups import DatabaseSettings, RunSettings, Settings
+
+BY_ITSELF = (
+    "TAILRUN_NATS_URL was set before, and is not: this server is by itself from now on, and other"
+    " servers show of its runs what is archived"
+)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +89,27 @@ async def recover(settings: Settings, ground: Ground, stored: Stored, core: Core
 def _present(
     settings: Settings, host: str, own: Database
 ) -> Callable[[], Awaitable[object]] | None:
-    """Return what has other hosts know that this one is there; None: there are none."""
-    if not settings.nats.url or not settings.runs.local_worker:
+    """Return what has other hosts know that this one is there, or is by itself from now on.
+
+    None: it has no runs.
+    """
+    if not settings.runs.local_worker:
         return None
+    workers = WorkerRepository(own)
+    if not settings.nats.url:
+        return partial(_say_good_bye, workers, host)
     return partial(
-        WorkerRepository(own).hello_of_server,
+        workers.hello_of_server,
         host,
         lease_seconds=settings.lease.seconds,
         **facts_of(settings.runs),
     )
+
+
+async def _say_good_bye(workers: WorkerRepository, host: str) -> None:
+    """Have nobody wait for beats of this host: else its runs would be given up, which go on."""
+    if await workers.good_bye(host):
+        logger.warning(BY_ITSELF)
 
 
 def facts_of(settings: RunSettings) -> dict[str, Any]:

@@ -87,6 +87,9 @@ HELLO_OF_SERVER = f"""
     RETURNING {COLUMNS}
 """
 
+# A host by itself has no row: nobody would hear its beats, and its runs would be given up.
+GOOD_BYE = "DELETE FROM workers WHERE id = %(id)s AND role = 'server' RETURNING id"
+
 # In the order of their ids: two servers that have heard the same ones never wait for each other.
 BEAT = f"""
     WITH held AS (
@@ -204,6 +207,10 @@ class WorkerRepository:
         }
         [row] = await self._database.fetch_all(HELLO_OF_SERVER, parameters)
         return _worker_of(row)
+
+    async def good_bye(self, host: str) -> bool:
+        """Forget the host inside a server; False: it was not known."""
+        return await self._database.fetch_one(GOOD_BYE, {"id": host}) is not None
 
     async def beat(self, worker_ids: Collection[str], lease_seconds: float) -> dict[str, Worker]:
         """Extend the leases of workers, but of those that were removed.

@@ -6,10 +6,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from server.database import BY_ITSELF
 from server.errors import ForbiddenError
 from server.keeper.records import ProcessRecord
 from server.keeper.spool import Spool
 from server.repositories.database.database import Database
+from server.repositories.losses import LossRepository
 from server.wire.asking import Servers
 from server.wire.messages import Active, ActiveRuns, Append, Claim, Claimed, Hello, WorkerState
 from tests.support.client import Client
@@ -18,6 +20,8 @@ from tests.support.service import Service
 from tests.support.waiting import until, until_true
 from tests.support.wires import Connect
 from tests.support.workers import add_worker
+
+LONG_AGO = "UPDATE workers SET seen_at = '2000-01-01', lease_until = '2000-01-01' RETURNING id"
 
 
 async def nats_note(client: Client) -> str:
@@ -106,3 +110,29 @@ async def test_a_server_says_at_its_start_what_is_wrong_with_the_way_to_the_othe
         assert "TAILRUN_NATS_URL: nats://192.0.2.1 is not on this machine" in said
     finally:
         await service.end_keeper()
+
+
+async def test_a_server_that_meets_nobody_any_more_keeps_its_runs(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    """It beats no more: were it still known, the others would take it for one that is away."""
+    before = Service(tmp_path / "state", database_url, nats_url=Nats(tmp_path).url)
+    after = Service(tmp_path / "state", database_url)
+    try:
+        async with aiohttp.ClientSession() as session:
+            client = Client(session, await before.start())
+            run = (await client.create("sleep 1000", on_unreachable="lose"))["run"]["id"]
+            [host] = [one["id"] for one in (await client.call("GET", "workers/"))["items"]]
+            await before.terminate()
+            client = Client(session, await after.start())
+            assert (await client.call("GET", "workers/"))["items"] == []
+            await database.fetch_all(LONG_AGO)
+            assert await LossRepository(database).lose([host]) == []
+            await client.stop(run, grace_seconds=0)
+            assert (await client.finished(run))["state"] == "stopped"
+        assert await after.terminate() == 0
+        assert BY_ITSELF in after.log
+    finally:
+        for service in (before, after):
+            await service.kill()
+        await after.end_keeper()

@@ -34,7 +34,8 @@ class Startup:
 
     `own` is the connection that the recovery has to itself, so that nobody stores a run of this
     host meanwhile, and `ledger` is the host's over it; `database` is everybody's. `elsewhere`
-    counts the active runs of other hosts, over `own` as well. `recovery` is None where the server
+    counts the active runs of other hosts, over `own` as well, and `present` has these know whether
+    this one is to be waited for. `recovery` is None where the server
     runs nothing itself: then what it has run before is told.
     """
 
