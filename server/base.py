@@ -22,7 +22,6 @@ from server.services.events.events import Events, Fleet
 from server.services.events.labels import Labels
 from server.services.fleet.roll import Remembered
 from server.services.hosts.hosts import Hosts
-from server.services.hosts.roll import Roll
 from server.services.hosts.unclaimed import NO_HOST, Unclaimed
 from server.services.metrics import Metrics
 from server.services.requests import Requests
@@ -55,7 +54,7 @@ class Base:
     events: Events
     chunks: Chunks
     runs: RunService
-    roll: Roll | None
+    roll: Remembered | None
 
 
 async def open_base(

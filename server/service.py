@@ -35,6 +35,7 @@ from server.services.command_sets import CommandSets
 from server.services.commands import CommandService
 from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
+from server.services.events.changes import FleetPart
 from server.services.fleet.enrolments import Enrolments
 from server.services.fleet.lease import Lease
 from server.services.fleet.losses import Losses
@@ -145,11 +146,14 @@ def _add_commands(app: web.Application, base: Base, settings: Settings) -> None:
 
 
 def _enrolments(base: Base) -> Enrolments:
-    """Return what lets workers in; who is removed by it is refused at once."""
+    """Return what lets workers in; who is removed by it is refused, and all is told, at once."""
     repository, meeting = EnrolmentRepository(base.stored.database), base.meeting
     enrolments = Enrolments(repository, None if meeting is None else meeting.terms)
     if meeting is not None:
         enrolments.on_changed.append(meeting.removed.forget)
+    if base.roll is not None:
+        enrolments.on_changed.append(base.roll.expire)
+    enrolments.on_changed.append(partial(base.events.fleet_changed, FleetPart.WORKERS))
     return enrolments
 
 

@@ -8,9 +8,11 @@ import aiohttp
 import pytest
 
 from server.handlers.http import keys
+from server.repositories.database.database import Database
 from server.services.events.changes import FleetPart
 from tests.integration.handlers.harness import Api, Claimed, Serve
 from tests.support.waiting import patience
+from tests.support.workers import add_worker
 
 
 class Listener:
@@ -220,3 +222,20 @@ async def test_what_waits_in_pools_is_told_to_whoever_may_ask_for_it(serve: Serv
         events.fleet_changed(FleetPart.WORKERS)
         assert [(await editor.next())["type"] for _ in range(2)] == ["pools", "workers"]
         assert (await viewer.next())["type"] == "workers"
+
+
+async def test_what_is_done_with_a_worker_is_told_to_all_who_listen(
+    api: Api, database: Database
+) -> None:
+    """At once: nobody looks how workers stand here, as none are met."""
+    await add_worker(database, "w")
+    async with listening(api) as one, listening(api) as other:
+        for listener in [one, other]:
+            await listener.next("reset")
+        for state in ("draining", "active"):
+            await api.call("PATCH", "workers/w", json={"state": state}, status=204)
+            assert [await each.next() for each in (one, other)] == [
+                {"type": "workers", "sequence": one.sequence}
+            ] * 2
+        await api.call("DELETE", "workers/w", status=204)
+        assert [(await each.next())["type"] for each in (one, other)] == ["workers"] * 2
