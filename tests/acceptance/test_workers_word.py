@@ -29,6 +29,7 @@ async def fleet(client: Client, database_url: str) -> str:
     assert (await client.call("GET", "workers/"))["pools"] == []  # the tables are there
     add_worker(database_url, "build-1", labels=["arch=arm64"])
     add_worker(database_url, "build-2", ["docs"], away=True)
+    add_worker(database_url, "docs-1", ["docs"], state="draining", away=True)
     return database_url
 
 
@@ -39,8 +40,9 @@ async def test_workers_are_listed_with_what_waits(client: Client, fleet: str) ->
     told = (await say(client, "workers")).out.decode().splitlines()
     first = [line.split() for line in told if line.startswith("build-1")]
     assert [line[:5] for line in first] == [["build-1", "active", "build", "arch=arm64", "1/4"]]
-    [second] = [line.split() for line in told if line.startswith("build-2")]
+    second, third = [line.split() for line in told if line.startswith(("build-2", "docs-1"))]
     assert second[:4] == ["build-2", "away", "docs", "0/4"]
+    assert third[:5] == ["docs-1", "away,", "draining", "docs", "0/4"]
     assert told[-1].split() == ["build", "1", "1", "no", "labels", "(gpu=yes)"]
     listed = (await say(client, "workers", "--json")).out.splitlines()
     assert {"build-1", "build-2"} <= {json.loads(one)["name"] for one in listed}

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.people import signed_in
 from tests.support.browser import OpenTab
 from tests.support.client import Client, Start
-from tests.support.known_workers import add_worker, give_run, let_go
+from tests.support.known_workers import add_worker, give_run, let_go, take_back
 from tests.support.nats import Nats
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(200)]
@@ -91,7 +91,12 @@ async def test_a_worker_is_drained_and_removed_and_another_added(
     )
     await tab.button("Drain build-1").click()
     await expect(worker).to_contain_text("Draining")
+    let_go(database_url, "build-1")
+    await expect(worker).to_contain_text("Away")
+    await expect(worker).to_contain_text("Draining")
     await tab.button("Resume build-1").click()
+    await expect(worker).not_to_contain_text("Draining")
+    take_back(database_url, "build-1")
     await expect(worker).to_contain_text("Ready")
     await tab.button("Remove build-1").click()
     dialog = tab.page.get_by_role("dialog")

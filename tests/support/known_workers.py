@@ -13,6 +13,7 @@ ADD = """
     )
 """
 AWAY = "UPDATE workers SET lease_until = now() - interval '60 s' WHERE id = '{name}'"
+BACK = "UPDATE workers SET lease_until = now() + interval '1 h' WHERE id = '{name}'"
 HAS = """
     UPDATE commands_info SET host = '{name}', state = 'running', start_time = now(), held_at = NULL
     WHERE id = '{run}'
@@ -32,6 +33,11 @@ def add_worker(
     lists = {"pools": ",".join(pools), "labels": ",".join(labels)}
     lease = "-60 s" if away else "1 h"
     execute(database_url, ADD.format(name=name, **lists, state=state, lease=lease))
+
+
+def take_back(database_url: str, name: str) -> None:
+    """Have a worker be there that was away."""
+    execute(database_url, BACK.format(name=name))
 
 
 def let_go(database_url: str, name: str) -> None:

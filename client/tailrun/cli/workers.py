@@ -37,8 +37,13 @@ def _row(one: Told) -> list[str]:
     seen = datetime.fromisoformat(one["seen_at"]).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
     runs = f"{one['running']}/{one['places']}"
     lists = [", ".join(one["pools"]), ", ".join(one["labels"])]
-    state = "away" if one["state"] == "unreachable" else one["state"]
-    return [one["name"], state, *lists, runs, one["version"], seen, one["id"]]
+    return [one["name"], _state(one), *lists, runs, one["version"], seen, one["id"]]
+
+
+def _state(one: Told) -> str:
+    if one["state"] != "unreachable":
+        return str(one["state"])
+    return "away, draining" if one.get("draining") else "away"  # servers of before say it not
 
 
 def _pool(one: Told) -> list[str]:

@@ -19,6 +19,11 @@ class WorkerSchema(AnswerSchema):
         by_value=fields.String,
         metadata={"description": "`unreachable`: it has not been heard of for its whole lease"},
     )
+    draining = fields.Boolean(
+        metadata={
+            "description": "whether it is to get no more runs, also where it is `unreachable`"
+        }
+    )
     role = fields.String(
         attribute="worker.role",
         validate=validate.OneOf(["worker", "server"]),

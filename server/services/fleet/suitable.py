@@ -41,15 +41,20 @@ class Standing(Protocol):
         """It is `active`, `draining`, `unreachable` or `removed`."""
         ...
 
+    @property
+    def draining(self) -> bool:
+        """Whether it gets no more runs, also once it is back."""
+        ...
+
 
 def lack(pool: str, requires: Collection[str], workers: Iterable[Standing]) -> Lack | None:
     """Return why no worker can have what waits in a pool; None: one can, once it has a place."""
     of_pool = [one for one in workers if one.state != "removed" and pool in one.pools]
-    fitting = [one.state for one in of_pool if set(requires) <= set(one.labels)]
+    fitting = [one for one in of_pool if set(requires) <= set(one.labels)]
     if not of_pool:
         return Lack.NO_WORKER
     if not fitting:
         return Lack.NO_LABELS
-    if "active" in fitting:
+    if any(one.state == "active" for one in fitting):
         return None
-    return Lack.DRAINING if "draining" in fitting else Lack.AWAY
+    return Lack.DRAINING if any(one.draining for one in fitting) else Lack.AWAY

@@ -31,6 +31,11 @@ class WorkerView:
     running: int = 0
 
     @property
+    def draining(self) -> bool:
+        """Whether it is to get no more runs; one that is unreachable may be so, too."""
+        return self.worker.state == WorkerPresence.DRAINING
+
+    @property
     def pools(self) -> Collection[str]:
         """The pools that it is of."""
         return self.worker.pools

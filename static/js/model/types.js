@@ -142,6 +142,7 @@
  * @property {string} name
  * @property {"worker"|"server"} role
  * @property {"active"|"draining"|"unreachable"|"removed"} state
+ * @property {boolean} draining whether it is to get no more runs, also while it is unreachable
  * @property {string[]} pools
  * @property {string[]} labels
  * @property {number} places how many runs it has at once

@@ -28,9 +28,10 @@ export const WorkerRow = ({ worker, runs, mayManage, reload, onRemove }) => html
   <div class="worker-row__what">
     <p class="worker-row__head">
       <bdi class="worker-row__name" title=${worker.id}>${worker.name}</bdi>
-      <span class=${`state worker-state--${worker.state}`}><span class="state__dot"></span>${standing(worker.state)}</span>
+      <${State} state=${worker.state} />
       ${worker.state === "unreachable" &&
       html`<span class="worker-row__away">${phrase("workers.away", { ago: html`<${Ago} at=${worker.seen_at} />` })}</span>`}
+      ${worker.draining && worker.state !== "draining" && html`<${State} state="draining" />`}
     </p>
     <p class="worker-row__facts">
       ${worker.role === "server" && html`<span class="tag">${t("workers.is-server")}</span>`}
@@ -43,6 +44,9 @@ export const WorkerRow = ({ worker, runs, mayManage, reload, onRemove }) => html
   </div>
   ${mayManage && html`<${Acts} worker=${worker} reload=${reload} onRemove=${onRemove} />`}
 </li>`;
+
+const State = ({ state }) =>
+  html`<span class=${`state worker-state--${state}`}><span class="state__dot"></span>${standing(state)}</span>`;
 
 const places = ({ places: all, running }) => t("workers.places", { count: all, free: Math.max(0, all - running) });
 
@@ -57,7 +61,7 @@ function Runs({ worker, runs }) {
 }
 
 function Acts({ worker, reload, onRemove }) {
-  const drains = worker.state === "draining";
+  const drains = worker.draining;
   const [turn, turning] = useAction(async () => {
     await changeWorker(worker.id, { state: drains ? "active" : "draining" });
     showNotice(phrase(drains ? "workers.resumed" : "workers.drains", { name: html`<bdi>${worker.name}</bdi>` }));

@@ -49,6 +49,7 @@ async def test_a_worker_is_told_as_it_stands(
         "name": "first",
         "role": "worker",
         "state": told,
+        "draining": stored == "draining",
         "pools": ["build", "docs"],
         "labels": ["arch=arm64"],
         "places": 3,

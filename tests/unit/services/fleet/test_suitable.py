@@ -12,6 +12,7 @@ class AWorker:
     state: str = "active"
     pools: tuple[str, ...] = ("build",)
     labels: tuple[str, ...] = ()
+    draining: bool = False
 
 
 ARM, GPU = "arch=arm64", "gpu=yes"
@@ -28,8 +29,9 @@ ARM, GPU = "arch=arm64", "gpu=yes"
         ([AWorker(labels=(ARM,)), AWorker("removed", labels=(GPU,))], [GPU], Lack.NO_LABELS),
         ([AWorker("unreachable"), AWorker(pools=("docs",))], [], Lack.AWAY),
         ([AWorker("unreachable", labels=(ARM,)), AWorker()], [ARM], Lack.AWAY),
-        ([AWorker("unreachable"), AWorker("draining")], [], Lack.DRAINING),
-        ([AWorker("unreachable"), AWorker("draining"), AWorker()], [], None),
+        ([AWorker("unreachable"), AWorker("draining", draining=True)], [], Lack.DRAINING),
+        ([AWorker("unreachable"), AWorker("unreachable", draining=True)], [], Lack.DRAINING),
+        ([AWorker("unreachable"), AWorker("draining", draining=True), AWorker()], [], None),
         ([AWorker(labels=(ARM, GPU))], [ARM], None),
     ],
 )
