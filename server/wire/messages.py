@@ -46,13 +46,12 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A worker goes on; `running` is how many runs it has.
+    """A worker goes on.
 
     `stopped` are runs whose stops it has taken: it is not to be told of them again.
     `process` is another one for each of its processes, of which there is one at a time.
     """
 
-    running: int = 0
     stopped: frozenset[UUID] = frozenset()
     process: str = ""
 

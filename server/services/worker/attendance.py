@@ -108,7 +108,7 @@ class Attendance:
     async def _beat(self) -> Sequence[StopWanted]:
         """Beat once; return what is to be stopped."""
         stopped = self._stopped
-        said = Beat(running=self._active.running, stopped=stopped, process=self._process)
+        said = Beat(stopped=stopped, process=self._process)
         if not await self._heard(said):
             return ()
         self._stopped -= stopped

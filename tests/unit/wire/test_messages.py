@@ -84,7 +84,7 @@ STANDING = Standing(state=WorkerState.ACTIVE, lease_seconds=30, beat_seconds=5)
 SAMPLES: Mapping[str, tuple[object, object]] = {
     "hello": (Hello(name="a", version="1", pools=("b",), places=3), STANDING),
     "beat": (
-        Beat(running=3),
+        Beat(stopped=frozenset({RUN.id}), process="p"),
         replace(STANDING, stops=(StopWanted(run_id=RUN.id, signal="SIGTERM", grace_seconds=1.5),)),
     ),
     "claim": (Claim(places=3), Claimed(runs=(RUN,), more=True)),

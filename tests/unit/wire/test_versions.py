@@ -17,7 +17,7 @@ from server.wire.messages import EXCHANGES
 from server.wire.values import parts_of, value_of
 
 BEFORE = json.loads(Path(__file__).with_name("messages_of_before.json").read_text("utf-8"))
-NEEDED_NO_MORE = {"hello": {"pools", "labels", "places", "name"}, "beat": {"draining"}}
+NEEDED_NO_MORE = {"hello": {"pools", "labels", "places", "name"}, "beat": {"draining", "running"}}
 """Fields that the version before had, and had defaults for, or that are not told any more."""
 
 

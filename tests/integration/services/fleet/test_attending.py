@@ -82,7 +82,7 @@ async def test_a_beat_begins_the_lease_anew(
     await attending.hello("w", LIES)
     await silence(database, "w", 31)
     assert await lease_of(workers) == (30, False)
-    assert await attending.beat("w", Beat(running=1)) == STANDING
+    assert await attending.beat("w", Beat()) == STANDING
     assert await lease_of(workers) == (30, True)
 
 

@@ -113,7 +113,7 @@ async def test_it_beats_and_does_the_stops_that_were_asked_for_meanwhile() -> No
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(worker.stops) > 1)
-    assert servers.asked[1] == Beat(running=0, process="p")
+    assert servers.asked[1] == Beat(process="p")
     assert set(worker.stops) == {STOP}
     assert worker.told == [STANDING]  # a stop is none of its facts
 
@@ -175,7 +175,7 @@ async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(servers.asked) > 2)
-    assert servers.asked[:3] == [HELLO, Beat(running=0, process="p"), HELLO]
+    assert servers.asked[:3] == [HELLO, Beat(process="p"), HELLO]
 
 
 async def test_a_host_that_was_not_known_any_more_looks_what_became_of_its_runs() -> None:
