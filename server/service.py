@@ -117,7 +117,7 @@ def _show(app: web.Application, base: Base, access: Access, settings: Settings) 
     tasks.start(viewers.watch(), "viewers")
     add_gauges(metrics, base.core.active, base.core.archiver, lambda: len(viewers))
     access.on_lost(credential=viewers.end, right=viewers.look_soon)
-    tasks.start(viewers.watch_rights(access.standing.may_watch), "rights of viewers")
+    tasks.start(viewers.watch_rights(access.viewer_rights.may_watch), "rights of viewers")
     app[keys.VIEWERS], app[keys.METRICS] = viewers, metrics
     app[keys.WATCHING] = Watching(base.hosts, base.runs)
     app[keys.EVENTS] = base.events

@@ -38,7 +38,7 @@ TFD_TIMER_ABSTIME = 1
 logger = logging.getLogger(__name__)
 
 
-class Lease:
+class LeaseTimer:
     """Since when and until when this host has its lease, without a break.
 
     `on_over` is called at its end, and again when END_SECONDS have passed since, if it is watched.

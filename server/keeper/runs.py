@@ -15,7 +15,7 @@ from server.keeper.children import Children, is_child
 from server.keeper.configuration import ListedAccounts
 from server.keeper.failpoints import failpoint
 from server.keeper.handover import Descriptors, Handover
-from server.keeper.lease import Lease
+from server.keeper.lease import LeaseTimer
 from server.keeper.protocol import (
     KeeperEndedError,
     KeeperFullError,
@@ -55,7 +55,7 @@ class Runs:
     ) -> None:
         self._spool = Spool.of(state_dir, on_end=self._note_end)
         self._tombstones = Tombstones(state_dir, self._spool.run_ids, unsaved=handover.ended)
-        self.lease = Lease(state_dir, self._end_unleased)
+        self.lease = LeaseTimer(state_dir, self._end_unleased)
         self._handover = handover
         self._on_change = on_change
         self._children = Children()

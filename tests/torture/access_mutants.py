@@ -3,7 +3,7 @@
 from tests.torture.mutant import Mutant
 
 SESSIONS = "tests/integration/services/access/test_sessions.py"
-STANDING = "tests/integration/services/access/test_standing.py"
+VIEWER_RIGHTS = "tests/integration/services/access/test_viewer_rights.py"
 ONCE = "tests/unit/services/access/test_once.py"
 TOKENS = "tests/integration/services/access/test_tokens.py"
 REMEMBERED = "tests/unit/services/access/test_remembered.py"
@@ -47,17 +47,17 @@ OF_ACCESS = (
     ),
     Mutant(
         "who may not see the run's group any more watches on",
-        "server/services/access/standing.py",
+        "server/services/access/viewer_rights.py",
         "value=now.may(Right.SEE, group)",
         "value=True",
-        (STANDING,),
+        (VIEWER_RIGHTS,),
     ),
     Mutant(
         "what a ticket opened outlives its maker's credential",
-        "server/services/access/standing.py",
+        "server/services/access/viewer_rights.py",
         "principal.ticket_of or principal.known_by",
         "principal.known_by",
-        (STANDING,),
+        (VIEWER_RIGHTS,),
     ),
     Mutant(
         "a credential that has just ended opens a stream",

@@ -18,9 +18,9 @@ from server.services.access.links import Links
 from server.services.access.oidc.attempts import Attempts
 from server.services.access.oidc.sign_in import OidcSignIn
 from server.services.access.sessions import Sessions
-from server.services.access.standing import Standing
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
+from server.services.access.viewer_rights import ViewerRights
 from server.settings.access import OidcSettings
 
 
@@ -37,7 +37,7 @@ class Access:
         self.tokens = Tokens(TokenRepository(database), self.grants)
         self.sessions = Sessions(SessionRepository(database), self.grants)
         self.tickets, self.links, self.guesses = Tickets(), Links(), Guesses()
-        self.standing = Standing(self.tokens, self.sessions, self.grants, self.groups)
+        self.viewer_rights = ViewerRights(self.tokens, self.sessions, self.grants, self.groups)
 
     def on_lost(self, credential: Callable[[UUID], None], right: Callable[[], None]) -> None:
         """Have it told when a credential has ended, and when somebody may have lost a right."""

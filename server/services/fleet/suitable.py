@@ -23,8 +23,8 @@ WORDS = {
 """Behind what a run waits for."""
 
 
-class Standing(Protocol):
-    """A worker, and how it stands."""
+class Candidate(Protocol):
+    """A worker that may have what waits, and how it stands."""
 
     @property
     def pools(self) -> Collection[str]:
@@ -47,7 +47,7 @@ class Standing(Protocol):
         ...
 
 
-def lack(pool: str, requires: Collection[str], workers: Iterable[Standing]) -> Lack | None:
+def lack(pool: str, requires: Collection[str], workers: Iterable[Candidate]) -> Lack | None:
     """Return why no worker can have what waits in a pool; None: one can, once it has a place."""
     of_pool = [one for one in workers if one.state != "removed" and pool in one.pools]
     fitting = [one for one in of_pool if set(requires) <= set(one.labels)]

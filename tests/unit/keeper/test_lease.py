@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from server.keeper.lease import END_SECONDS, Lease
+from server.keeper.lease import END_SECONDS, LeaseTimer
 from server.keeper.protocol import boottime
 from tests.support.waiting import until
 
@@ -14,7 +14,7 @@ async def test_what_another_host_may_have_begun_is_ended_without_waiting_for_wor
     tmp_path: Path,
 ) -> None:
     over: list[float] = []
-    lease = Lease(tmp_path, lambda: over.append(lease.ends_in))
+    lease = LeaseTimer(tmp_path, lambda: over.append(lease.ends_in))
     now = boottime()
     lease.extend(now - 60, now - END_SECONDS - 1)
     lease.watch()
@@ -26,7 +26,7 @@ async def test_what_another_host_may_have_begun_is_ended_without_waiting_for_wor
 async def test_its_end_is_told_twice(tmp_path: Path) -> None:
     """What it held has some time then, and none at last."""
     over: list[float] = []
-    lease = Lease(tmp_path, lambda: over.append(lease.ends_in))
+    lease = LeaseTimer(tmp_path, lambda: over.append(lease.ends_in))
     now = boottime()
     lease.extend(now - 60, now - END_SECONDS + 2)
     lease.watch()

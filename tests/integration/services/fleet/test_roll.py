@@ -12,7 +12,7 @@ from server.models import RunState
 from server.repositories.workers import Worker
 from server.services.fleet import roll
 from server.services.fleet.roll import Remembered
-from server.services.fleet.suitable import Lack, Standing, lack
+from server.services.fleet.suitable import Candidate, Lack, lack
 from server.services.fleet.workers import WorkerPresence, WorkerView
 from server.services.hosts.roll import HostSeen
 from server.services.tasks import Tasks
@@ -127,7 +127,7 @@ async def test_a_lack_is_found_once_for_all_that_wait_for_the_same(
     """A list of many waiting runs does not go through many workers for each of them."""
     looked = 0
 
-    def counted(pool: str, requires: Collection[str], workers: Iterable[Standing]) -> Lack | None:
+    def counted(pool: str, requires: Collection[str], workers: Iterable[Candidate]) -> Lack | None:
         nonlocal looked
         looked += 1
         return lack(pool, requires, workers)

@@ -11,7 +11,7 @@ from server.services.access.sessions import Sessions
 from server.services.access.tokens import Tokens
 
 
-class Standing:
+class ViewerRights:
     """Looks again at what let somebody in."""
 
     def __init__(self, tokens: Tokens, sessions: Sessions, grants: Grants, groups: Groups) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.access import EVERY_GROUP, KnownBy, Principal, Role, Whole
-from server.services.access.standing import Standing
+from server.services.access.viewer_rights import ViewerRights
 
 TOKEN = UUID(int=1)
 
@@ -25,7 +25,7 @@ async def test_a_reader_of_the_audit_loses_no_right_by_an_outage(
 
     tokens = cast("Any", SimpleNamespace(look_again=look_again))
     nothing = cast("Any", None)
-    standing = Standing(tokens, nothing, nothing, nothing)
+    rights = ViewerRights(tokens, nothing, nothing, nothing)
     asking = Principal(name="oidc:ci", known_by=KnownBy.TOKEN, credential=TOKEN)
-    assert await standing.may_watch(asking, Whole.AUDIT) == (expected, stale)
-    assert await standing.may_watch(asking, uuid4()) == (True, stale)
+    assert await rights.may_watch(asking, Whole.AUDIT) == (expected, stale)
+    assert await rights.may_watch(asking, uuid4()) == (True, stale)

@@ -24,9 +24,9 @@ from server.repositories.database.database import Database
 from server.services.access.grants import Grants
 from server.services.access.groups import Groups
 from server.services.access.sessions import Sessions
-from server.services.access.standing import Standing
 from server.services.access.tickets import Tickets
 from server.services.access.tokens import Tokens
+from server.services.access.viewer_rights import ViewerRights
 from tests.support.outage import Outage
 from tests.support.postgres import execute
 
@@ -46,11 +46,11 @@ class Site:
         self.tokens = Tokens(TokenRepository(database), self.grants)
         self.sessions = Sessions(SessionRepository(database), self.grants)
         self.groups = Groups(GroupRepository(database))
-        self.standing = Standing(self.tokens, self.sessions, self.grants, self.groups)
+        self.viewer_rights = ViewerRights(self.tokens, self.sessions, self.grants, self.groups)
         self.run = uuid4()
 
     async def may(self, principal: Principal, run: UUID | None = None) -> bool:
-        return (await self.standing.may_watch(principal, run or self.run)).value
+        return (await self.viewer_rights.may_watch(principal, run or self.run)).value
 
     async def grant(self, principal: Principal, group: str = "default") -> UUID:
         made = await self.grants.create(
@@ -118,8 +118,8 @@ async def test_who_may_see_everything_is_asked_nothing(site: Site, outage: Outag
     outage.begin()
     assert await site.may(OWN)
     assert await site.may(EVERYBODY)
-    assert not (await site.standing.may_watch(ANONYMOUS, Whole.AUDIT)).value
-    assert (await site.standing.may_watch(OWN, Whole.AUDIT)).value
+    assert not (await site.viewer_rights.may_watch(ANONYMOUS, Whole.AUDIT)).value
+    assert (await site.viewer_rights.may_watch(OWN, Whole.AUDIT)).value
 
 
 async def test_a_run_that_was_deleted_ends_its_streams_by_itself(site: Site) -> None:
