@@ -130,9 +130,10 @@ class RemoteRun:
         clock = asyncio.get_running_loop().time
         pause = FIRST_LOOK_SECONDS
         while not (self.run.state.final and self._output.ended):
-            asked_at, size = clock(), self._output.size
+            asked_at, size, unstored = clock(), self._output.size, False
             try:
-                self._take(await self._piece())
+                seen = self._take(await self._piece())
+                unstored = seen.end is not None and not seen.state.final
                 pause = FIRST_LOOK_SECONDS
             except AWAY as error:
                 is_there = isinstance(error, RunNotFollowedError)
@@ -140,7 +141,9 @@ class RemoteRun:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LOOK_SECONDS)
             self._heard.set()
-            await asyncio.sleep(max(0.0, asked_at + self._spacing() - clock()))
+            await asyncio.sleep(
+                LOOK_SECONDS if unstored else max(0.0, asked_at + self._spacing() - clock())
+            )
             if self._output.size > size:
                 await self._output.until_wanted(asked_at + UNWANTED_SECONDS - clock())
 
@@ -172,7 +175,7 @@ class RemoteRun:
             output.keep(Block(asked.offset, piece.data, piece.marks))
         return piece
 
-    def _take(self, piece: Piece) -> None:
+    def _take(self, piece: Piece) -> Seen:
         """Note what the host says; what it wrote beyond the piece is read as viewers want it."""
         seen = piece.seen
         changed = seen.change != self._seen or self._away is not None or seen.end is not None
@@ -182,6 +185,7 @@ class RemoteRun:
         self._output.move(seen.size, ended=seen.ended)
         if changed:
             self._notify()
+        return seen
 
     def _note(self, seen: Seen) -> None:
         self.run = as_seen(self.run, seen)
@@ -218,10 +222,14 @@ class RemoteRun:
 
 
 def as_seen(run: Run, seen: Seen) -> Run:
-    """Return a stored run as its host says that it is; with its end, with all of its output."""
-    told = replace(run, state=seen.state, start_time=seen.start_time, reason=_line(seen.reason))
+    """Return a stored run as its host says that it is; with its end, with all of its output.
+
+    An end that its host could not have stored yet is none: the run may still be given up.
+    """
+    state = run.state if seen.state.final else seen.state
+    told = replace(run, state=state, start_time=seen.start_time, reason=_line(seen.reason))
     end = seen.end
-    if end is None:
+    if end is None or not seen.state.final:
         return told
     lines = run.output_lines if seen.lines is None else seen.lines
     end = replace(end, reason=_line(end.reason), signal=_line(end.signal))

@@ -165,7 +165,8 @@ async def test_an_absence_is_told_once_and_what_is_said_after_it_counts() -> Non
 
 async def test_an_end_that_its_host_says_is_the_end() -> None:
     host = Host()
-    host.seen = replace(host.seen, ended=True, end=RunEnd(RunState.FAILED, NOW, exitcode=5))
+    end = RunEnd(RunState.FAILED, NOW, exitcode=5)
+    host.seen = replace(host.seen, state=RunState.FAILED, ended=True, end=end)
     host.row = replace(host.row, state=RunState.FAILED, exitcode=5)
     async with host.followed() as run:
         assert await run.wait_ended() == host.row
@@ -177,7 +178,7 @@ async def test_an_end_is_shown_with_all_of_the_output() -> None:
     host = Host()
     host.data = b"one\ntwo\n"
     end = RunEnd(RunState.FAILED, NOW, exitcode=5)
-    host.seen = replace(host.seen, ended=True, end=end, lines=2)
+    host.seen = replace(host.seen, state=RunState.FAILED, ended=True, end=end, lines=2)
     async with host.followed() as run:
         await until(lambda: run.run.state.final)
         ended = run.view.run
@@ -214,4 +215,44 @@ async def test_what_a_host_says_of_a_run_is_one_line() -> None:
     end = RunEnd(RunState.FAILED, NOW, exitcode=1, reason="it\x1bfailed")
     seen = replace(host.seen, state=RunState.RUNNING, reason="it is\nlate")
     assert module.as_seen(host.row, seen).reason == "it is late"
-    assert module.as_seen(host.row, replace(seen, end=end)).reason == "it failed"
+    ended = replace(seen, state=RunState.FAILED, end=end)
+    assert module.as_seen(host.row, ended).reason == "it failed"
+
+
+async def test_an_end_that_its_host_has_not_stored_is_none() -> None:
+    """The host may go away before it can store it, and the run may be given up."""
+    host = Host()
+    host.data = b"one\ntwo\n"
+    end = RunEnd(RunState.SUCCEEDED, NOW, exitcode=0)
+    host.seen = replace(host.seen, ended=True, end=end, lines=2)
+    async with host.followed() as run:
+        await until(lambda: len(host.asked) >= 3)
+        assert run.view.run.state is RunState.RUNNING
+        ending = asyncio.create_task(run.wait_ended())
+        host.error = NoAnswerError("nobody is there.")
+        await until(lambda: run.view.run.reason is not None)
+        assert not ending.done()
+        host.row = replace(host.row, state=RunState.LOST, end_time=NOW, output_bytes=4)
+        assert await ending == host.row
+        assert (host.output.size, host.output.ended) == (4, True)
+
+
+async def test_a_host_whose_run_has_just_ended_is_believed_once_it_says_how() -> None:
+    host = Host()
+    host.seen = replace(host.seen, state=RunState.FAILED, ended=True)
+    async with host.followed() as run:
+        await until(lambda: len(host.asked) >= 3)
+        assert run.view.run.state is RunState.RUNNING
+
+
+async def test_a_host_that_cannot_store_an_end_is_asked_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1000)
+    host = Host()
+    host.seen = replace(host.seen, ended=True, end=RunEnd(RunState.SUCCEEDED, NOW, exitcode=0))
+    async with host.followed() as run:
+        await run.until_heard()
+        for _ in range(100):
+            await asyncio.sleep(0.0001)
+    assert len(host.asked) == 1
