@@ -44,6 +44,11 @@ class KeeperWatch:
             self.pid = await self._another()
             self._history.unheld[-1] = self._unheld(died_at)
 
+    async def until_there(self) -> None:
+        """Wait until there is a keeper that answers."""
+        while self.pid is None:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+
     def _unheld(self, died_at: float) -> Interval:
         now = time.time()
         held_at = died_at + HOLD_SECONDS if self._attended(died_at, now) else now

@@ -93,7 +93,7 @@ class Faults:
 
     def _breaking_host(self, host: Host, rounds: Mapping[str, Break]) -> Loop:
         kind = "server" if host in self._fleet.servers else "worker"
-        named = {f"{kind} {name}": _troubling(host, action) for name, action in rounds.items()}
+        named = {f"{kind} {name}": self._of(host, action) for name, action in rounds.items()}
         return self._breaking(host.name, named, host.busy, UPTIME_SECONDS)
 
     async def _round(self, of: str, name: str, action: Break, seconds: float) -> None:
@@ -110,11 +110,23 @@ class Faults:
             every = [(host, name) for name in AWAY for host in self._fleet.workers]
             bag = bag or self._random.sample(every, len(every))
             host, name = bag.pop()
-            action = _troubling(host, self._of_host(host, nullcontext)[name])
+            action = self._of(host, self._of_host(host, nullcontext)[name])
             seconds = LOST_AFTER_SECONDS + self._random.uniform(*BEYOND_GIVING_UP_SECONDS)
             async with host.busy, self._deciders_left_alone():
                 await self._round(host.name, f"worker {name}", action, seconds)
                 await asyncio.sleep(BACK_SECONDS)
+
+    def _of(self, host: Host, action: Break) -> Break:
+        """Return what is done to a host; for long, only if somebody is there to end its runs."""
+
+        async def act(seconds: float) -> None:
+            if seconds > self._lease_seconds:
+                await host.address()
+                await host.keeper.until_there()
+            with noted(host.troubles):
+                await action(seconds)
+
+        return act
 
     @asynccontextmanager
     async def _deciders_left_alone(self) -> AsyncIterator[None]:
@@ -280,11 +292,3 @@ class Faults:
                 line.cut()
 
         return act
-
-
-def _troubling(host: Host, action: Break) -> Break:
-    async def act(seconds: float) -> None:
-        with noted(host.troubles):
-            await action(seconds)
-
-    return act

@@ -99,9 +99,9 @@ class Fleet:
         return [*self.broken, *self.host_troubles(host)]
 
     def host_troubles(self, host: str | None) -> list[Interval]:
-        """Return when something was done to a host itself, or to any for None."""
+        """Return when something was done to a host itself, or it did not serve; None: to any."""
         chosen = [one for one in self.hosts if host in {None, one.name}]
-        return [interval for one in chosen for interval in one.troubles]
+        return [interval for one in chosen for interval in (*one.troubles, *one.away)]
 
     def unheard(self, host: str | None) -> list[Interval]:
         """Return when servers cannot have heard of a host."""

@@ -71,7 +71,7 @@ class FleetLoad(Load):
         self._outcomes = Outcomes()
         self._given_up: dict[str, int] = {}
         """Each run, and how many bytes of it were there when it was seen to be given up."""
-        self._to_be_retried: dict[str, int] = {}
+        self._to_be_retried: set[str] = set()
 
     def attempt(self, run_id: str) -> Attempt | None:
         """Return what the script of a run has noted so far; None: nothing."""
@@ -211,10 +211,11 @@ class FleetLoad(Load):
 
     async def _check_open(self) -> None:
         await super()._check_open()
-        for name, count in [*self._to_be_retried.items()]:
+        for run_id in [*self._to_be_retried]:
+            name = self.runs[run_id].plan.name
             runs = await self._api.items(f"commands/{self._command_ids[name]}/runs?limit=100")
-            if len(runs) > count:
-                del self._to_be_retried[name]
+            if any(run["retry_of"] == run_id for run in runs):
+                self._to_be_retried.remove(run_id)
                 for run in runs:
                     if run["id"] not in self.runs:
                         self._tally.count("runs retried")
@@ -249,8 +250,7 @@ class FleetLoad(Load):
         else:
             yield from oracle.violations(plan, observed, self._fleet.history(host))
         if plan.on_unreachable == RETRY and observed.run["state"] == "lost":
-            of_command = [one for one in self.runs.values() if one.plan.name == plan.name]
-            self._to_be_retried[plan.name] = len(of_command)
+            self._to_be_retried.add(run.run_id)
 
     def _was_away(self, host: str | None, start: float, end: float) -> bool:
         """Whether servers did not hear of a host for longer than a lease, within these moments."""
