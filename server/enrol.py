@@ -7,6 +7,8 @@ import os
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -62,7 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("url", metavar="URL", help="where a server is reached")
-    parser.add_argument("--token", required=True, help="of the worker; - reads it from stdin")
+    parser.add_argument(
+        "--token",
+        default=STDIN,
+        help="of the worker, which other users of this host can see; - reads it from stdin, as"
+        " without this option: a terminal is asked for it",
+    )
     parser.add_argument("--name", help="what it is called; by default as this host")
     parser.add_argument(
         "--server-ca", type=Path, help="certificates in PEM that the server's is signed with"
@@ -85,7 +92,7 @@ def _enrol(settings: Settings, asked: argparse.Namespace) -> tuple[Mapping[str, 
         own = state.path / SEED_FILE
         key = UserKey.read(seed_file, SEED_SETTING) if seed_file else UserKey.make(own)
         body = {
-            "token": sys.stdin.readline().strip() if asked.token == STDIN else asked.token,
+            "token": _token() if asked.token == STDIN else asked.token,
             "name": name,
             "public_key": key.public,
             "version": VERSION,
@@ -96,6 +103,20 @@ def _enrol(settings: Settings, asked: argparse.Namespace) -> tuple[Mapping[str, 
         return told, Enrolment.of(told, asked.url)
     except ValueError as error:
         raise EnrolmentError(f"{asked.url} has answered what is no enrolment: {error}.") from error
+
+
+def _token() -> str:
+    """Return the token that stdin has, or whoever is at the terminal.
+
+    Raises:
+        EnrolmentError: there is none.
+    """
+    at_terminal = sys.stdin.isatty()
+    with suppress(EOFError):
+        said = getpass("Token of the worker: ") if at_terminal else sys.stdin.readline()
+        if token := said.strip():
+            return token
+    raise EnrolmentError("No token was given: `tailrun workers token` makes one at a server.")
 
 
 def _checked(url: str, *, plain: bool) -> SplitResult:

@@ -104,14 +104,14 @@ async def test_an_operator_goes_from_one_machine_to_four(machines: Machines) -> 
     for block in server[:-1]:
         await machines.say(block)
     told = await machines.say(f"export TAILRUN_URL={machines.server.address}\n{server[-1]}")
-    tokens = re.findall(r"tailrun worker enroll \S+ --token (\S+)", told)
+    tokens = re.findall(r"echo (\S+) \| tailrun worker enroll \S+ --token -", told)
     assert len(tokens) == 3
     for worker, token in zip(machines.workers, tokens, strict=True):
         name = worker.state_dir.name
         await machines.say(
             enrol,
-            TOKEN=f"{token} --name {name}",
-            **{"/var/lib/tailrun-worker": str(worker.state_dir)},
+            TOKEN=token,
+            **{"/var/lib/tailrun-worker": f"{worker.state_dir} --name {name}"},
         )
     assert "systemctl enable --now tailrun-worker" in start
     starting = [asyncio.create_task(worker.start()) for worker in machines.workers]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -73,9 +74,10 @@ async def test_the_command_that_adds_a_worker_is_printed(client: Client) -> None
     asked = ["--pool", "build", "--pool", "docs", "--label", "arch=arm64"]
     made = await say(client, "workers", "token", *asked, "--url", "https://t.example/")
     assert made.code == 0
-    words = made.out.decode().split()
-    assert words[:5] == ["tailrun", "worker", "enroll", "https://t.example", "--token"]
-    assert len(words) == 6
+    line = made.out.decode()
+    assert re.fullmatch(
+        r"echo tlw_\S+ \| tailrun worker enroll https://t.example --token -\n", line
+    )
     told = json.loads((await say(client, "workers", "token", *asked, "--json")).out)
     assert told.keys() == {"token", "expires_at"}
     refused = await say(client, "workers", "token", "--pool", "Build!")

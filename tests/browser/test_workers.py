@@ -113,7 +113,7 @@ async def test_a_worker_is_drained_and_removed_and_another_added(
     command = tab.page.locator(".secret__value")
     address = re.escape(client.service.address)
     await expect(command).to_have_text(
-        re.compile(rf"tailrun worker enroll {address} --token \S+ && tailrun worker")
+        re.compile(rf"echo \S+ \| tailrun worker enroll {address} --token - && tailrun worker")
     )
     await expect(tab.page.get_by_role("main")).to_contain_text("ends in 59 min")
     await tab.button("Done").click()

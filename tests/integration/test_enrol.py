@@ -3,8 +3,10 @@
 import json
 import ssl
 import stat
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import StringIO
 from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
@@ -17,6 +19,8 @@ from server.wire.enrolment import ENROLMENT_FILE, SEED_FILE, Enrolment
 from server.wire.keys import is_user
 from tests.support.certificates import make_certificate
 from tests.support.fleet import FLEET
+from tests.support.service import ROOT
+from tests.support.terminal import terminal
 
 ENROLLED = {
     "name": "build-1",
@@ -64,8 +68,11 @@ class Site:
 
     def enrol(self, url: str | None = None, *arguments: str) -> tuple[int, str, str]:
         """Enrol; return the exit code, and what was said on stdout and stderr."""
-        said = (url or self.url, "--token", "tlw_x", "--state-dir", str(self.state_dir))
-        code = enrol([*said, *arguments])
+        return self.enrol_with(url or self.url, "--token", "tlw_x", *arguments)
+
+    def enrol_with(self, *arguments: str) -> tuple[int, str, str]:
+        """Do the same without a token on the command line."""
+        code = enrol([*arguments, "--state-dir", str(self.state_dir)])
         told = self._capfd.readouterr()
         return code, told.out, told.err
 
@@ -120,10 +127,31 @@ def test_a_worker_has_a_key_of_its_own_and_keeps_what_it_was_told(site: Site) ->
 def test_a_token_may_come_over_stdin(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where everybody on the host may see the command line."""
     site.answers(ENROLLED)
-    read = iter(["tlw_secret\n"])
-    monkeypatch.setattr("sys.stdin.readline", lambda: next(read))
-    assert site.enrol(None, "--token", "-")[0] == 0
+    for arguments in [("--token", "-"), ()]:
+        monkeypatch.setattr("sys.stdin", StringIO("tlw_secret\nmore\n"))
+        assert site.enrol_with(site.url, *arguments)[0] == 0
+    assert [one["token"] for one in Handler.asked] == ["tlw_secret"] * 2
+
+
+async def test_who_is_at_a_terminal_is_asked_for_the_token_which_is_not_shown(
+    site: Site,
+) -> None:
+    site.answers(ENROLLED)
+    said = f"{sys.executable} -m server worker enroll {site.url} --state-dir {site.state_dir}\n"
+    async with terminal(ROOT) as opened:
+        await opened.begin(said, "Token of the worker: ")
+        assert "tlw_" not in await opened.paste("tlw_secret\n")
     assert [one["token"] for one in Handler.asked] == ["tlw_secret"]
+
+
+@pytest.mark.parametrize("said", ["", "\n"])
+def test_where_no_token_comes_nobody_is_asked(
+    site: Site, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(said))
+    code, _, told = site.enrol_with(site.url)
+    assert (code, Handler.asked) == (EX_CONFIG, [])
+    assert told.startswith("tailrun: No token was given: ")
 
 
 def test_a_server_that_cannot_be_reached_is_told(site: Site) -> None:

@@ -95,7 +95,8 @@ async def token(client: Client, given: argparse.Namespace, notes: Notes) -> int:
     notes.say(f"Say this on the host that is to be the worker, once, until {made['expires_at']}:")
     if url == "URL":
         notes.say("URL is where that host reaches this server; --url puts it in.")
-    sys.stdout.write(f"tailrun worker enroll {url.rstrip('/')} --token {made['token']}\n")
+    enrol = f"tailrun worker enroll {url.rstrip('/')} --token -"
+    sys.stdout.write(f"echo {made['token']} | {enrol}\n")  # no other user there sees it so
     return 0
 
 

@@ -31,9 +31,9 @@ export function byHost(runs) {
 export const names = (text) => text.split(/[\s,]+/).filter((name) => name !== "");
 
 /**
- * What is pasted on the host that is to be a worker.
+ * What is pasted on the host that is to be a worker; other users there do not see the token in its processes.
  * @param {string} address of the page
  * @param {string} token
  */
 export const enrolment = (address, token) =>
-  `tailrun worker enroll ${new URL(".", address).href.replace(/\/$/, "")} --token ${token} && tailrun worker`;
+  `echo ${token} | tailrun worker enroll ${new URL(".", address).href.replace(/\/$/, "")} --token - && tailrun worker`;

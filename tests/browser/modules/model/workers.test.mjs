@@ -30,9 +30,9 @@ test("names are separated by commas and spaces", () => {
 });
 
 test("what is pasted names the server as the page is reached, wherever that stands", () => {
-  const at = (address) => enrolment(address, "T").split(" ")[3];
+  const at = (address) => enrolment(address, "T").split(" ")[6];
   assert.equal(at("https://tailrun.example/"), "https://tailrun.example");
   assert.equal(at("https://example.org/tools/tailrun/"), "https://example.org/tools/tailrun");
   assert.equal(at("http://localhost:8000/"), "http://localhost:8000");
-  assert.match(enrolment("http://h/", "T"), / --token T && tailrun worker$/);
+  assert.match(enrolment("http://h/", "T"), /^echo T \| .+ --token - && tailrun worker$/);
 });
