@@ -60,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--file", type=Path, help="where to write it; by default stdout")
     parser.add_argument(
-        "--reload", type=Path, metavar="PID_FILE", help="of the nats-server that is to read it anew"
+        "--reload",
+        type=Path,
+        metavar="PID_FILE",
+        help="of the nats-server that is to read it anew, also where it is as it was",
     )
     parser.add_argument(
         "--watch", action="store_true", help="go on, and write it whenever it changes"
@@ -112,10 +115,13 @@ class _Users:
         self._database = database
         self._file = file
         self._pid_file = pid_file
-        self._is_told = True
+        # Whoever wrote the file before may not have told it.
+        self._is_told = pid_file is None
 
     async def renew(self) -> None:
         """Write the file, if it is to be another one, and have nats-server read it, until it has.
+
+        At first it is told in any case.
 
         Raises:
             EnrolmentError: nats-server is not there to be told.

@@ -12,9 +12,11 @@ from server.nats_config import write
 from server.repositories.database.database import Database
 from server.repositories.fleet_keys import FleetKeyRepository
 from tests.support.fleet import new_key
+from tests.support.nats import engine, new_host
 from tests.support.postgres import execute
 from tests.support.service import Service
 from tests.support.waiting import patience, until
+from tests.support.wires import Connect
 from tests.support.workers import add_worker
 
 ENGINE = """
@@ -63,9 +65,7 @@ async def test_who_is_known_is_told_with_what_each_may(site: Service, keys: dict
 
 
 @pytest.mark.usefixtures("keys")
-async def test_nats_is_told_when_it_is_another_file_and_where_it_is_not_there_that_is_said(
-    site: Service, tmp_path: Path
-) -> None:
+async def test_nats_that_is_not_there_to_be_told_is_named(site: Service, tmp_path: Path) -> None:
     users, pid_file = tmp_path / "users.conf", tmp_path / "nats.pid"
     said = ("nats-config", "--file", str(users), "--reload", str(pid_file))
     code, text = await site.refused(*said)
@@ -73,17 +73,25 @@ async def test_nats_is_told_when_it_is_another_file_and_where_it_is_not_there_th
     assert f"{pid_file} names no nats-server that can be told" in text
     assert "The users are written" in text
 
-    engine = await create_subprocess_exec(sys.executable, "-c", ENGINE, stdout=PIPE)
-    assert engine.stdout is not None
-    await engine.stdout.readline()
-    pid_file.write_text(f"{engine.pid}\n")
-    assert await site.refused(*said) == (0, "")  # it is as it was: nobody is told
-    assert engine.returncode is None
-    users.unlink()
+
+@pytest.mark.usefixtures("keys")
+async def test_nats_is_told_of_a_file_that_was_written_before_without_telling_it(
+    site: Service, tmp_path: Path, database: Database, database_url: str, connect: Connect
+) -> None:
+    users, late = tmp_path / "users.conf", new_host(tmp_path, "late")
+    said = ("nats-config", "--file", str(users))
     assert (await site.refused(*said))[0] == 0
-    async with patience():
-        told, _ = await engine.communicate()
-    assert told == b"told\n"
+    async with engine(tmp_path, users=users) as nats:
+        await add_worker(database, late.name)
+        execute(database_url, KEYED.format(late.key.public, late.name))
+        assert (await site.refused(*said))[0] == 0
+        written = users.read_text()
+        assert late.key.public in written
+
+        assert await site.refused(*said, "--reload", str(nats.pid_file)) == (0, "")
+
+        assert users.read_text() == written
+        await connect(nats.url, late.name, seed_file=late.seed_file)
 
 
 async def test_each_change_is_written_while_it_watches(
