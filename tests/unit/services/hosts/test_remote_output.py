@@ -11,6 +11,8 @@ from server.errors import NoAnswerError, RunNotFoundError
 from server.output.source import LiveOutput
 from server.services.hosts import remote_output as module
 from server.services.hosts.remote_output import BLOCK_BYTES, KEPT_BYTES, Block, RemoteOutput
+from server.services.worker.answers import HEAD_BYTES
+from server.wire.connection import DEFAULT_MAX_PAYLOAD
 from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, Seen, SeenAt
 from tests.support.runs import a_run
 from tests.support.waiting import patience
@@ -108,7 +110,13 @@ async def test_blocks_are_fetched_ahead_so_many_at_a_time_and_each_once() -> Non
     offsets = [cast("Read", one).offset for one in sources.asked]
     assert offsets == [BLOCK_BYTES * number for number in range(1 + module.AHEAD_BLOCKS)]
     assert await output.read(10, 10) == ALL[10:20], "what is read is still kept"
+    assert (1 + module.AHEAD_BLOCKS) * BLOCK_BYTES <= KEPT_BYTES, "however long the output is"
     assert len(sources.asked) == 1 + module.AHEAD_BLOCKS
+
+
+def test_a_block_that_is_not_packed_fits_into_what_nats_takes_by_default() -> None:
+    """A shorter one is taken for all that there is, and nothing is fetched behind it."""
+    assert BLOCK_BYTES + HEAD_BYTES <= DEFAULT_MAX_PAYLOAD
 
 
 async def test_how_far_an_output_is_comes_with_each_block() -> None:
@@ -119,12 +127,12 @@ async def test_how_far_an_output_is_comes_with_each_block() -> None:
 
 
 async def test_what_is_archived_is_read_from_the_archive_and_the_rest_from_the_host() -> None:
-    sources = Sources(archived_bytes=1_000_000)
+    sources = Sources(archived_bytes=BLOCK_BYTES + 1000)
     output = sources.output()
     assert await all_of(output, 1 << 20) == ALL
     assert sources.archive_read == [0, BLOCK_BYTES]
     # The one that was fetched ahead of it begins where a block of the archive would.
-    assert min(cast("Read", one).offset for one in sources.asked) == 1_000_000
+    assert min(cast("Read", one).offset for one in sources.asked) == sources.archived_bytes
 
 
 async def test_while_the_host_is_away_readers_wait_for_the_archive(
