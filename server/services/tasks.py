@@ -1,8 +1,9 @@
-"""The owner of background tasks: each is named, and the death of one is noticed."""
+"""The owner of background tasks, of which the death of one is noticed; and their loops."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from server.errors import DatabaseUnavailableError, StartupError
@@ -83,27 +84,59 @@ async def retry(
         await asyncio.sleep(pause_seconds)
 
 
+class Retries:
+    """How a loop of the service outlives errors that pass (`passing`): a step is taken again.
+
+    `what` says in the log what waits meanwhile. It is logged once, until it is for another reason
+    or a step comes through.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        seconds: float,
+        passing: tuple[type[Exception], ...] = (DatabaseUnavailableError,),
+    ) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._passing = passing
+        self._reported: str | None = None
+
+    async def take(self, step: Callable[[], Awaitable[Result]]) -> Result:
+        """Take a step until it comes through, and return its result."""
+        result = await retry(step, self.pause_after)
+        self._reported = None
+        return result
+
+    def pause_after(self, error: Exception) -> float:
+        """Return after how many seconds a step that failed is taken again; raise a defect."""
+        if not isinstance(error, self._passing):
+            raise error
+        if str(error) != self._reported:
+            self._reported = str(error)
+            logger.warning("%s, retrying: %s", self._what, self._reported)
+        return self._seconds
+
+
 async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:
     """Take a step of the service again and again, with pauses; its owner cancels it.
 
     An error that passes (no database, no descriptor left, a full disk) is logged
     once, until it is something else or a step comes through; the loop goes on.
     """
-    reported = None
-
-    def pause_after(error: Exception) -> float:
-        nonlocal reported
-        if not isinstance(error, DatabaseUnavailableError | StartupError | OSError):
-            raise error
-        if str(error) != reported:
-            reported = str(error)
-            logger.warning("%s failed, retrying: %s", name, reported)
-        return seconds
-
+    passing = (DatabaseUnavailableError, StartupError, OSError)
+    retries = Retries(f"{name} failed", seconds=seconds, passing=passing)
     while True:
-        await retry(step, pause_after)
-        reported = None
+        await retries.take(step)
         await asyncio.sleep(seconds)
+
+
+async def wait_for(bell: asyncio.Event, seconds: float | None) -> None:
+    """Wait until a bell rings, but for so many seconds at most; None: for as long as it takes."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await bell.wait()
 
 
 async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:

@@ -33,7 +33,7 @@ from server.services.access.allowance import MINUTE, Allowance
 from server.services.access.entries import ended, entry_of, further, outcome_of
 from server.services.access.journal import MAX_BYTES, Journal
 from server.services.faults import cause
-from server.services.tasks import Tasks, cancel_and_wait, retry
+from server.services.tasks import Tasks, cancel_and_wait, retry, wait_for
 
 BATCH_ENTRIES = 64
 
@@ -204,9 +204,7 @@ class Audit:
         while True:
             if not self._waiting:
                 self._wake.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(MINUTE):  # what was only counted is due then
-                        await self._wake.wait()
+                await wait_for(self._wake, MINUTE)  # what was only counted is due then
             self._count_further()
             await retry(self._enter, self._pause_after)
             self._problem = None

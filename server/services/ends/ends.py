@@ -16,7 +16,7 @@ from server.services.ends.following import following
 from server.services.faults import Faults
 from server.services.running.live import LiveRun
 from server.services.starting.starts import Starts
-from server.services.tasks import forever
+from server.services.tasks import forever, wait_for
 
 AT_A_TIME = 16
 LOOK_SECONDS = 30.0
@@ -72,7 +72,7 @@ class Ends:
             for ended in found:
                 await self._follow_or_postpone(ended)
             if not found:
-                await self._wait()
+                await wait_for(self._ended, LOOK_SECONDS)
 
     def _left_alone(self) -> Collection[UUID]:
         """Return the runs whose ends are postponed still."""
@@ -114,13 +114,6 @@ class Ends:
             self._on_told()
         if retry is not None:
             await self._starts.queue(retry)
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._ended.wait()
-        except TimeoutError:
-            return
 
 
 def _actor(run: Run) -> Actor:

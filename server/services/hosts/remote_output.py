@@ -22,6 +22,7 @@ from server.output.marks import Mark
 from server.output.shared import SharedFrames
 from server.output.source import Give
 from server.services.archive.reader import ArchivedOutput
+from server.services.tasks import wait_for
 from server.wire.messages import Lines, Marked, Marks, Piece, Place, Read, SeenAt, Sought
 
 BLOCK_BYTES = 992 * 1024
@@ -169,9 +170,7 @@ class RemoteOutput:
         """Wait until somebody waits for what follows, so long at most."""
         if not self._waiters:
             self._wanted.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._wanted.wait()
+            await wait_for(self._wanted, seconds)
 
     def wake(self) -> None:
         """Wake all who wait in `grown_or_woken`, as when their run has changed."""

@@ -21,7 +21,7 @@ from server.repositories.claims import ClaimRepository, Limited
 from server.repositories.turns import Line, TurnRepository
 from server.services.running import outcome
 from server.services.running.live import RunView
-from server.services.tasks import retry
+from server.services.tasks import Retries, wait_for
 
 LOOK_SECONDS = 2.0
 """Between two looks at runs that wait for their turn, or may be replaced."""
@@ -111,23 +111,12 @@ class Unclaimed:
 
     async def run(self) -> None:
         """Look after them, forever; nothing is asked while there are none to be looked after."""
-        problem = None
-
-        def pause_after(error: Exception) -> float:
-            nonlocal problem
-            if not isinstance(error, DatabaseUnavailableError):
-                raise error
-            if str(error) != problem:
-                problem = str(error)
-                logger.warning("runs of pools wait for the database, retrying: %s", problem)
-            return RETRY_SECONDS
-
+        retries = Retries("runs of pools wait for the database", seconds=RETRY_SECONDS)
         pause: float | None = None
         while True:
-            await self._wait(pause)
-            pause = await retry(self._timed_step, pause_after)
+            await wait_for(self._bell, pause)
+            pause = await retries.take(self._timed_step)
             self._some_wait = pause is not None
-            problem = None
 
     async def step(self) -> float | None:
         """Do what is to be done now; return in how many seconds to look again, None: when rung.
@@ -210,13 +199,6 @@ class Unclaimed:
         logger.info("run ended", extra={"run": run.id, "state": run.state, "exitcode": None})
         self.on_ended(view)
         return view
-
-    async def _wait(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
-        except TimeoutError:
-            return
 
 
 def _next(runs: Iterable[Limited], now: datetime) -> float | None:

@@ -14,7 +14,7 @@ from server.repositories.targets import TargetRepository
 from server.services.notifications.messages import Message, Messages
 from server.services.notifications.resting import MANY_FAILURES, Resting
 from server.services.notifications.senders import NotDeliveredError, Sender
-from server.services.tasks import Tasks, forever
+from server.services.tasks import Tasks, forever, wait_for
 
 AT_ONCE = 16
 """Targets that are told at the same time, by one server; each of one message at a time."""
@@ -98,7 +98,8 @@ class Notifier:
                 self._busy.add(notification.target)
                 self._tasks.start_for_run(self._deliver(notification), "notification", _report)
             if not claimed or len(claimed) == free:
-                await self._wait(LOOK_SECONDS if not free else await self._pause_seconds())
+                pause = await self._pause_seconds() if free else LOOK_SECONDS
+                await wait_for(self._changed, pause)
 
     async def _claim(self, free: int) -> list[Notification]:
         failpoint("notification.claim")
@@ -129,13 +130,6 @@ class Notifier:
         if not full and (rest := self._resting.seconds(now)) is not None:
             pauses.append(rest)
         return min(pauses)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
     async def _deliver(self, notification: Notification) -> None:
         """Make an attempt, and note what came of it; else it is made again after the lease."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from server.services.running.live import LiveRun
+from server.services.tasks import wait_for
 
 
 class Aside:
@@ -62,11 +63,7 @@ class Aside:
 
     async def wait(self, seconds: float | None) -> None:
         """Wait until a command is rung, or for so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
-        except TimeoutError:
-            return
+        await wait_for(self._bell, seconds)
 
     def take_rung(self) -> set[UUID]:
         """Return the commands that were rung since this was asked before."""

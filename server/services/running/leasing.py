@@ -1,15 +1,13 @@
 """The lease of this host, as the servers give it, told to the keeper that ends runs with it."""
 
 import asyncio
-import logging
 
 from server.keeper.client import KeeperClient
 from server.keeper.protocol import KeeperError
+from server.services.tasks import Retries
 
 RETRY_SECONDS = 1.0
 """Between two attempts to tell the keeper."""
-
-logger = logging.getLogger(__name__)
 
 
 class Leasing:
@@ -27,18 +25,13 @@ class Leasing:
 
     async def run(self) -> None:
         """Tell the keeper, forever; the owner cancels it."""
-        problem = None
+        what = "the keeper is not told of this host's lease"
+        retries = Retries(what, seconds=RETRY_SECONDS, passing=(KeeperError,))
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._newest is None:
-                continue
-            try:
-                await self._keeper.lease(*self._newest)
-                problem = None
-            except KeeperError as error:
-                if str(error) != problem:
-                    problem = str(error)
-                    logger.warning("the keeper is not told of this host's lease: %s", problem)
-                await asyncio.sleep(RETRY_SECONDS)
-                self._changed.set()
+            await retries.take(self._tell)
+
+    async def _tell(self) -> None:
+        if self._newest is not None:
+            await self._keeper.lease(*self._newest)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from server.errors import DatabaseRefusedError, DatabaseUnavailableError, TailrunError
+from server.errors import DatabaseRefusedError, TailrunError
 from server.keeper.failpoints import failpoint
 from server.repositories.database.halving import in_parts
 from server.repositories.turns import Line, TurnRepository
@@ -19,7 +19,7 @@ from server.services.running.active import ActiveRuns
 from server.services.running.finisher import Finisher
 from server.services.running.live import LiveRun
 from server.services.running.run_tasks import RunTasks
-from server.services.tasks import retry
+from server.services.tasks import Retries
 
 LOOK_SECONDS = 2.0
 """Between two looks at what runs of other servers have left or ask for."""
@@ -74,22 +74,11 @@ class Turns:
 
     async def run(self) -> None:
         """Give turns, forever; the service's owner cancels it."""
-        problem = None
-
-        def pause_after(error: Exception) -> float:
-            nonlocal problem
-            if not isinstance(error, DatabaseUnavailableError):
-                raise error
-            if str(error) != problem:
-                problem = str(error)
-                logger.warning("turns cannot be given, retrying: %s", problem)
-            return RETRY_SECONDS
-
+        retries = Retries("turns cannot be given", seconds=RETRY_SECONDS)
         while True:
             pause = None if self._due is None else self._due - _clock()
             await self._active.aside.wait(pause)
-            await retry(self._step, pause_after)
-            problem = None
+            await retries.take(self._step)
 
     async def _step(self) -> None:
         """Look at what was rung, and at all that waits where that is due."""

@@ -18,7 +18,6 @@ from server.definition import Beyond, Cause, CauseKind, NewRun, StartAsked
 from server.errors import (
     CommandNotFoundError,
     DatabaseRefusedError,
-    DatabaseUnavailableError,
     LimitReachedError,
     ParametersError,
     ScheduleNotFoundError,
@@ -40,7 +39,7 @@ from server.services.schedules.decision import (
 )
 from server.services.schedules.telling import decided_late
 from server.services.starting.starts import Starts
-from server.services.tasks import retry
+from server.services.tasks import Retries, wait_for
 
 LOOK_SECONDS = 10.0
 """The longest sleep: other servers change schedules, and clocks are set."""
@@ -97,23 +96,9 @@ class Firing:
 
     async def run(self) -> None:
         """Start runs when they are due, forever; the service's owner cancels it."""
-        problem = None
-
-        def pause_after(error: Exception) -> float:
-            nonlocal problem
-            if not isinstance(error, DatabaseUnavailableError):
-                raise error
-            if str(error) != problem:
-                problem = str(error)
-                logger.warning("schedules wait for the database, retrying: %s", problem)
-            return RETRY_SECONDS
-
+        retries = Retries("schedules wait for the database", seconds=RETRY_SECONDS)
         while True:
-            pause_seconds = await retry(self.step, pause_after)
-            problem = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_seconds):
-                    await self._changed.wait()
+            await wait_for(self._changed, await retries.take(self.step))
 
     async def step(self) -> float:
         """Decide what is due, and return after how many seconds to look again.

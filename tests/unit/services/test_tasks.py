@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.services.tasks import Tasks, cancel_and_wait, forever, retry
+from server.services.tasks import Retries, Tasks, cancel_and_wait, forever, retry, wait_for
 from tests.support.waiting import patience
 
 
@@ -170,6 +170,24 @@ async def test_a_step_is_retried_with_the_pauses_that_its_failures_ask_for() -> 
     assert [type(error) for error in seen] == [OSError, OSError, ZeroDivisionError]
     assert await retry(step, pause_after) == "done"
     assert len(seen) == 3
+
+
+async def test_a_loop_takes_again_what_passes_alone() -> None:
+    retries = Retries("turns cannot be given", seconds=3.0)
+    assert retries.pause_after(DatabaseUnavailableError("away")) == 3.0
+    with pytest.raises(OSError, match="no space"):
+        retries.pause_after(OSError("no space"))
+
+
+async def test_a_bell_is_waited_for_so_long_at_most() -> None:
+    bell = asyncio.Event()
+    await wait_for(bell, 0)
+    waiting = asyncio.create_task(wait_for(bell, None))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    bell.set()
+    async with patience():
+        await waiting
 
 
 async def test_all_who_store_what_is_left_at_the_end_share_one_time() -> None:
