@@ -1,24 +1,22 @@
 """The command line of `tailrun backup` and `tailrun restore`."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from server.errors import BackupError, StateDirectoryInUseError, TailrunError
+from server.errors import BackupError, StateDirectoryInUseError
 from server.process.environment import take_environment
-from server.process.logs import set_up_logging
-from server.process.outlet import STDERR, Outlet
+from server.process.outlet import Outlet
+from server.process.words import begin, told_in_a_line
 from server.repositories import backup
 from server.repositories.database import migrate
 from server.repositories.embedded.server import EmbeddedDatabase
 from server.resources import migrations_directory
 from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
-from server.settings.reading import read_settings
 from server.state import identity_in, state_directory
 
 USAGE = "`tailrun {0}` takes a file, then options: tailrun {0} FILE --state-dir DIRECTORY"
@@ -35,35 +33,28 @@ def restore(arguments: Sequence[str]) -> int:
 
 
 def _run(word: str, arguments: Sequence[str]) -> int:
-    errors = Outlet(STDERR)
-    try:
-        settings, file = _read(word, arguments)
-        set_up_logging(settings.log.level, settings.log.format, errors)
+    given, *options = arguments or ("",)
+
+    def work(errors: Outlet) -> int:
+        file = _checked(word, given, errors)
+        settings = begin(options, errors)
         take_environment(settings)
-        asyncio.run(_until_interrupted(ACTIONS[word](settings, file)))
-    except TailrunError as error:
-        errors.write(f"tailrun: {error}\n")
-        return os.EX_CONFIG
-    except OSError as error:
-        place = error.filename or arguments[0]
-        errors.write(f"tailrun: The {word} failed: {place}: {error.strerror or error}.\n")
-        return os.EX_CONFIG
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        errors.write(f"tailrun: The {word} was interrupted, and left nothing behind.\n")
-        return os.EX_CONFIG
-    finally:
-        errors.flush()
-    sys.stdout.write(f"Tailrun's {word} is done: {file}\n")
-    return 0
+        try:
+            asyncio.run(_until_interrupted(ACTIONS[word](settings, file)))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise BackupError(f"The {word} was interrupted, and left nothing behind.") from None
+        sys.stdout.write(f"Tailrun's {word} is done: {file}\n")
+        return 0
+
+    return told_in_a_line(work, f"The {word} failed", given)
 
 
-def _read(word: str, arguments: Sequence[str]) -> tuple[Settings, Path]:
-    file, *options = arguments or ("",)
+def _checked(word: str, file: str, errors: Outlet) -> Path:
     if file in ("-h", "--help"):
-        read_settings([file], os.environ)  # prints the options, and exits
+        begin([file], errors)  # prints the options, and exits
     if not file or file.startswith("-"):
         raise BackupError(USAGE.format(word))
-    return read_settings(options, os.environ), Path(file).absolute()
+    return Path(file).absolute()
 
 
 async def _until_interrupted(work: Coroutine[None, None, None]) -> None:

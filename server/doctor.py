@@ -12,19 +12,18 @@ from importlib import import_module
 import orjson
 
 from server.access import Token
+from server.beside import beside_server
 from server.errors import TailrunError
 from server.process.environment import take_environment
-from server.process.logs import set_up_logging
-from server.process.outlet import STDERR, Outlet
+from server.process.outlet import Outlet
+from server.process.words import begin, told_in_a_line
 from server.repositories.access.principals import PrincipalRepository
 from server.repositories.access.tokens import TokenRepository
-from server.repositories.database.database import Database
-from server.repositories.embedded.server import EmbeddedDatabase
 from server.services.doctor import exposure, files, provider, runs, secrets, tokens
 from server.services.doctor.findings import Finding, Level
 from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
-from server.settings.reading import SECRET, all_settings, read_settings
+from server.settings.reading import SECRET, all_settings
 from server.state import OWN_NAMES, PASSED
 
 AS_JSON = "--json"
@@ -34,23 +33,19 @@ ANYTHING = re.compile(".")
 
 def examine(arguments: Sequence[str]) -> int:
     """Look at everything, and tell it; return 1 where there is a problem."""
-    errors = Outlet(STDERR)
     given = dict(os.environ)
-    try:
-        settings = read_settings([one for one in arguments if one != AS_JSON], given)
-        set_up_logging("error", settings.log.format, errors)
+
+    def work(errors: Outlet) -> int:
+        settings = begin([one for one in arguments if one != AS_JSON], errors, level="error")
         take_environment(settings)
         found = asyncio.run(_examine(settings, given))
-    except TailrunError as error:
-        errors.write(f"tailrun: {error}\n")
-        return os.EX_CONFIG
-    finally:
-        errors.flush()
-    if AS_JSON in arguments:
-        sys.stdout.write(orjson.dumps([asdict(one) for one in found]).decode() + "\n")
-    else:
-        sys.stdout.writelines(f"{one}\n" for one in found)
-    return int(any(one.level is Level.PROBLEM for one in found))
+        if AS_JSON in arguments:
+            sys.stdout.write(orjson.dumps([asdict(one) for one in found]).decode() + "\n")
+        else:
+            sys.stdout.writelines(f"{one}\n" for one in found)
+        return int(any(one.level is Level.PROBLEM for one in found))
+
+    return told_in_a_line(work, "The examination failed")
 
 
 async def _examine(settings: Settings, given: Mapping[str, str]) -> list[Finding]:
@@ -116,13 +111,7 @@ async def _answering(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _all_tokens(settings: Settings) -> tuple[list[Token], Mapping[str, datetime]]:
     """Return all tokens, and when who signs in at a provider did so last."""
-    embedded = EmbeddedDatabase(settings.state_dir / "database").url
-    database = Database(
-        settings.database.url or embedded,
-        max_connections=2,
-        statement_timeout_seconds=settings.database.timeout_seconds,
-    )
-    try:
+    async with beside_server(settings) as database:
         await database.open()
         repository, found, cursor = TokenRepository(database), list[Token](), None
         while True:
@@ -130,5 +119,3 @@ async def _all_tokens(settings: Settings) -> tuple[list[Token], Mapping[str, dat
             found.extend(page.items)
             if (cursor := page.next) is None:
                 return found, await PrincipalRepository(database).seen()
-    finally:
-        await database.close()

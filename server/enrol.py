@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from server.errors import EnrolmentError, TailrunError
-from server.process.logs import set_up_logging
-from server.process.outlet import STDERR, Outlet
+from server.errors import EnrolmentError
+from server.process.outlet import Outlet
+from server.process.words import begin, told_in_a_line
 from server.resources import VERSION
 from server.services.running.users import runs_as_others
 from server.settings.groups import Settings
-from server.settings.reading import read_settings
 from server.settings.values import LOOPBACK_HOSTS
 from server.state import state_directory
 from server.wire.address import SEED_SETTING
@@ -40,20 +39,16 @@ NEXT = (
 
 def enrol(arguments: Sequence[str]) -> int:
     """Enrol the worker of a state directory; return the exit code."""
-    errors = Outlet(STDERR)
     asked, rest = _parser().parse_known_args(arguments)
-    try:
-        settings = read_settings(rest, os.environ)
-        set_up_logging(settings.log.level, settings.log.format, errors)
+
+    def work(errors: Outlet) -> int:
+        settings = begin(rest, errors)
         told, enrolment = _enrol(settings, asked)
         enrolment.write(settings.state_dir)
-    except TailrunError as error:
-        errors.write(f"tailrun: {error}\n")
-        return os.EX_CONFIG
-    finally:
-        errors.flush()
-    sys.stdout.write(_said(told, enrolment, asked.url))
-    return 0
+        sys.stdout.write(_said(told, enrolment, asked.url))
+        return 0
+
+    return told_in_a_line(work, "The enrolment failed")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from server.errors import EnrolmentError, TailrunError
+from server.beside import beside_server
+from server.errors import EnrolmentError
 from server.process.environment import take_environment
-from server.process.logs import set_up_logging
-from server.process.outlet import STDERR, Outlet
+from server.process.outlet import Outlet
+from server.process.words import begin, told_in_a_line
 from server.repositories.database.database import Database
-from server.repositories.embedded.server import EmbeddedDatabase
 from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.fleet_keys import FleetKeyRepository
 from server.services.fleet.engine_users import User, users_file
 from server.services.tasks import forever
 from server.settings.groups import Settings
-from server.settings.reading import read_settings
 
 WATCH_SECONDS = 2.0
 FILE = "tailrun-users.conf"
@@ -31,24 +30,16 @@ logger = logging.getLogger(__name__)
 
 def write(arguments: Sequence[str]) -> int:
     """Write NATS's users, once or whenever they change; return the exit code."""
-    errors = Outlet(STDERR)
     asked, rest = _parser().parse_known_args(arguments)
-    try:
-        settings = read_settings(rest, os.environ)
-        set_up_logging(settings.log.level, settings.log.format, errors)
+
+    def work(errors: Outlet) -> int:
+        settings = begin(rest, errors)
         take_environment(settings)
-        asyncio.run(_write(settings, asked))
-    except TailrunError as error:
-        errors.write(f"tailrun: {error}\n")
-        return os.EX_CONFIG
-    except OSError as error:
-        errors.write(f"tailrun: {error.filename or asked.file}: {error.strerror or error}.\n")
-        return os.EX_CONFIG
-    except (asyncio.CancelledError, KeyboardInterrupt):
+        with suppress(asyncio.CancelledError, KeyboardInterrupt):
+            asyncio.run(_write(settings, asked))
         return 0
-    finally:
-        errors.flush()
-    return 0
+
+    return told_in_a_line(work, "The users were not written", asked.file)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,13 +68,7 @@ async def _write(settings: Settings, asked: argparse.Namespace) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    embedded = EmbeddedDatabase(settings.state_dir / "database").url
-    database = Database(
-        settings.database.url or embedded,
-        max_connections=2,
-        statement_timeout_seconds=settings.database.timeout_seconds,
-    )
-    try:
+    async with beside_server(settings) as database:
         if asked.file is None:
             sys.stdout.write(await _users(database, FILE))
             return
@@ -92,8 +77,6 @@ async def _write(settings: Settings, asked: argparse.Namespace) -> None:
             await users.renew()
             return
         await forever(users.renew, seconds=WATCH_SECONDS, name="nats-config")
-    finally:
-        await database.close()
 
 
 async def _users(database: Database, file: str) -> str:

@@ -9,14 +9,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from server.errors import TailrunError
 from server.process import descriptors
 from server.process.ending import Ending
 from server.process.environment import take_environment
-from server.process.logs import LoopErrors, set_up_logging
-from server.process.outlet import STDERR, STDOUT, Outlet
+from server.process.logs import LoopErrors
+from server.process.outlet import STDOUT, Outlet
+from server.process.words import begin, told_in_a_line
 from server.settings.groups import Settings
-from server.settings.reading import read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +37,24 @@ Role = Callable[[Settings, Mapping[str, str]], AbstractAsyncContextManager[Start
 
 def run(arguments: Sequence[str], role: Role) -> int:
     """Run a role until a signal ends it, or it cannot go on; return the exit code."""
-    output, errors = Outlet(STDOUT), Outlet(STDERR)
+    output = Outlet(STDOUT)
 
-    def leave() -> NoReturn:
-        output.flush()
-        errors.flush()
-        # Not an ordinary exit: it would join a thread that may wait long for a database.
-        os._exit(0)
+    def work(errors: Outlet) -> int:
+        def leave() -> NoReturn:
+            output.flush()
+            errors.flush()
+            # Not an ordinary exit: it would join a thread that may wait long for a database.
+            os._exit(0)
 
-    try:
-        settings = read_settings(arguments, os.environ)
-        set_up_logging(settings.log.level, settings.log.format, errors)
+        settings = begin(arguments, errors)
         environment = take_environment(settings)
         started = role(_within_limits(settings), environment)
         return asyncio.run(_run(started, output, leave))
-    except TailrunError as error:
-        errors.write(f"tailrun: {error}\n")
-        return os.EX_CONFIG
-    except OSError as error:
-        about = f"{error.filename}: " if error.filename is not None else ""
-        errors.write(f"tailrun: The start failed: {about}{error.strerror or error}.\n")
-        return os.EX_CONFIG
+
+    try:
+        return told_in_a_line(work, "The start failed")
     finally:
         output.flush()
-        errors.flush()
 
 
 async def _run(

@@ -88,7 +88,7 @@ class Site:
 @pytest.fixture(autouse=True)
 def _log_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave this process's log to pytest: what is said is looked at, not logged."""
-    monkeypatch.setattr("server.enrol.set_up_logging", lambda *_: None)
+    monkeypatch.setattr("server.process.words.set_up_logging", lambda *_: None)
 
 
 @pytest.fixture

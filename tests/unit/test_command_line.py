@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import ROLES
-from server.process import entry
+from server.process import words
 from server.resources import VERSION
 from server.serve import serve
 
@@ -17,7 +17,7 @@ def refusal(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
 ) -> str:
     """Return what a start is refused with: one line on stderr."""
-    monkeypatch.setattr(entry, "set_up_logging", lambda *_: None)
+    monkeypatch.setattr(words, "set_up_logging", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("TAILRUN_")]:
         monkeypatch.delenv(name)
     assert serve(arguments) == os.EX_CONFIG
