@@ -88,7 +88,8 @@ class Retries:
     """How a loop of the service outlives errors that pass (`passing`): a step is taken again.
 
     `what` says in the log what waits meanwhile. It is logged once, until it is for another reason
-    or a step comes through.
+    or a step comes through. The pauses are of `seconds`; where `first_seconds` are given, they
+    begin with those, and each is twice as long as the one before, but of `seconds` at most.
     """
 
     def __init__(
@@ -96,18 +97,25 @@ class Retries:
         what: str,
         *,
         seconds: float,
+        first_seconds: float | None = None,
         passing: tuple[type[Exception], ...] = (DatabaseUnavailableError,),
     ) -> None:
         self._what = what
         self._seconds = seconds
+        self._first_seconds = seconds if first_seconds is None else first_seconds
         self._passing = passing
-        self._reported: str | None = None
+        self.over()
 
     async def take(self, step: Callable[[], Awaitable[Result]]) -> Result:
         """Take a step until it comes through, and return its result."""
         result = await retry(step, self.pause_after)
-        self._reported = None
+        self.over()
         return result
+
+    def over(self) -> None:
+        """Note that a step came through."""
+        self._reported: str | None = None
+        self._next_seconds = self._first_seconds
 
     def pause_after(self, error: Exception) -> float:
         """Return after how many seconds a step that failed is taken again; raise a defect."""
@@ -116,7 +124,9 @@ class Retries:
         if str(error) != self._reported:
             self._reported = str(error)
             logger.warning("%s, retrying: %s", self._what, self._reported)
-        return self._seconds
+        pause_seconds = self._next_seconds
+        self._next_seconds = min(2 * pause_seconds, self._seconds)
+        return pause_seconds
 
 
 async def forever(step: Callable[[], Awaitable[object]], *, seconds: float, name: str) -> None:

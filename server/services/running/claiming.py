@@ -1,7 +1,6 @@
 """The Claiming: has a host claim the runs that wait for a worker of its pools."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from server.errors import DatabaseUnavailableError
@@ -10,6 +9,7 @@ from server.models import Run, RunState
 from server.services.ledger.ledger import Ledger
 from server.services.running.active import ActiveRuns
 from server.services.running.runner import Runner
+from server.services.tasks import Retries, wait_for
 
 LOOK_SECONDS = 2.0
 """Between two looks for runs that nobody here was told of."""
@@ -18,8 +18,8 @@ AT_ONCE = 16
 """Runs that are claimed at a time: they are started one after the other, and others may be idle."""
 
 FIRST_RETRY_SECONDS, RETRY_SECONDS = 0.1, 1.0
-"""Between two attempts where none can be claimed: at first, and at most. Each pause is twice as
-long as the one before, as whoever is asked is back at once, mostly, or away for long."""
+"""Between two attempts where none can be claimed, at first and at most: whoever is asked is back
+at once, mostly, or away for long."""
 
 ASK_AGAIN_SECONDS = (60.0, 600.0, 3600.0)
 """After a lost answer: what it was the answer to may have come through later, as where whoever was
@@ -27,8 +27,6 @@ asked stood still. Nobody else would ever start what it claimed."""
 
 Claim = Callable[[int], Awaitable[Sequence[Run]]]
 """Makes up to so many runs the host's own, and returns them; as the ledger raises."""
-
-logger = logging.getLogger(__name__)
 
 
 class Claiming:
@@ -73,7 +71,8 @@ class Claiming:
 
     async def run(self) -> None:
         """Claim runs, forever; the owner cancels it."""
-        problem, retry_seconds = None, FIRST_RETRY_SECONDS
+        what = "no runs can be claimed now"
+        retries = Retries(what, seconds=RETRY_SECONDS, first_seconds=FIRST_RETRY_SECONDS)
         # What this host was before may have asked for runs as it died, and get them yet.
         self._ask_again_at = _later()
         while True:
@@ -81,15 +80,12 @@ class Claiming:
             pause = self._look_seconds()
             try:
                 more = await self.step()
-                problem, retry_seconds = None, FIRST_RETRY_SECONDS
+                retries.over()
                 if more:
                     continue
             except DatabaseUnavailableError as error:
-                if str(error) != problem:
-                    problem = str(error)
-                    logger.warning("no runs can be claimed now, retrying: %s", problem)
-                pause, retry_seconds = retry_seconds, min(2 * retry_seconds, RETRY_SECONDS)
-            await self._wait(pause)
+                pause = retries.pause_after(error)
+            await wait_for(self._bell, pause)  # so a ring has it tried again at once
 
     async def step(self) -> bool:
         """Claim as many as there are places for; return whether there may be more.
@@ -125,13 +121,6 @@ class Claiming:
         if self._unheard:
             later = _later()
         self._ask_again_at, self._unheard = later, False
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
-        except TimeoutError:
-            return
 
 
 def _later() -> list[float]:
