@@ -24,7 +24,8 @@ from psycopg2.extensions import make_dsn
 
 from server.errors import BackupError
 from server.repositories.database.address import Address
-from server.repositories.database.migrate import CONNECT_SECONDS, YOYO_TABLE
+from server.repositories.database.applied import applied_in
+from server.repositories.database.migrate import CONNECT_SECONDS
 from server.repositories.embedded import programs
 from server.repositories.embedded import server as embedded
 
@@ -239,11 +240,10 @@ def _migrations(server: Server) -> tuple[str, ...]:
                 f"{server.address} is PostgreSQL {version}, and the pg_dump here is of"
                 f" {programs.VERSION}: use the one of PostgreSQL {version} (docs/operations.md)."
             )
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [YOYO_TABLE])
-        if cursor.fetchall() == [(False,)]:
-            raise BackupError(f"{server.address} has no tables of Tailrun: nothing is backed up.")
-        cursor.execute(f"SELECT migration_id FROM {YOYO_TABLE} ORDER BY migration_id")  # noqa: S608
-        return tuple(row[0] for row in cursor.fetchall())
+        applied = applied_in(cursor)
+    if applied is None:
+        raise BackupError(f"{server.address} has no tables of Tailrun: nothing is backed up.")
+    return applied
 
 
 @contextmanager

@@ -1,70 +1,29 @@
 """Brings a database's tables up to date."""
 
 import asyncio
-import glob
-import os
 import re
-import socket
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import make_dsn
-from yoyo import read_migrations
-from yoyo.backends.core.postgresql import PostgresqlBackend
-from yoyo.connections import DatabaseURI
 
 from server.errors import StartupError
 from server.repositories.database.address import Address
+from server.repositories.database.applied import applied_in
 
 LOCK_SECONDS = 60
 """For another process to finish its migrations."""
 
 CONNECT_SECONDS = 10
 
-YOYO_TABLE = "_yoyo_migration"
-"""Where yoyo notes what it has applied."""
+ROLLBACK = ".rollback"
+"""How the name of a file ends that takes a migration back."""
 
 _LOCK_KEY = int.from_bytes(b"tailrun", "big")
 _OURS = re.compile(r"\d{4}\.")  # others may use the database, and yoyo, too
-
-
-class _Backend(PostgresqlBackend):  # type: ignore[misc]
-    """yoyo on a libpq URL of any form; its record of who migrated asks no name service."""
-
-    # yoyo makes the table in any case, and lets the statement fail where it is there.
-    create_lock_table_sql = PostgresqlBackend.create_lock_table_sql.replace(
-        "CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1
-    )
-
-    def __init__(self, parameters: Mapping[str, str]) -> None:
-        rest = dict(parameters)
-        name = rest.pop("dbname", None)
-        super().__init__(DatabaseURI("postgresql", *[None] * 4, name, rest), YOYO_TABLE)
-
-    def copy(self) -> "_Backend":
-        return _Backend({**self.uri.args, "dbname": self.uri.database})
-
-    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        """Return yoyo's log record, without asking for names.
-
-        A container's user may have none, and the host's full one may take the name service's
-        time-out.
-        """
-        return {
-            "id": str(uuid.uuid4()),
-            "migration_id": migration.id if migration else None,
-            "migration_hash": migration.hash if migration else None,
-            "username": f"uid {os.geteuid()}",
-            "hostname": socket.gethostname(),
-            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
-            "operation": operation,
-        }
 
 
 async def apply(url: str, directory: Path) -> None:
@@ -84,11 +43,11 @@ async def apply(url: str, directory: Path) -> None:
 
 
 def _apply(address: Address, directory: Path) -> None:
-    migrations = read_migrations(glob.escape(str(directory)))
-    if not migrations:
+    known = names(directory)
+    if not known:
         raise StartupError(f"There are no migrations in {directory}. Install Tailrun again.")
     parameters = {"connect_timeout": str(CONNECT_SECONDS), **address.parameters}
-    with address.errors(), _advisory_lock(parameters) as cursor, _Backend(parameters) as backend:
+    with address.errors(), _advisory_lock(parameters) as cursor:
         cursor.execute("SHOW server_encoding")
         [(encoding,)] = cursor.fetchall()
         if encoding != "UTF8":
@@ -97,19 +56,17 @@ def _apply(address: Address, directory: Path) -> None:
                 " have. Use one that was made by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE"
                 " template0."
             )
-        # Not init_database: that tries out whether tables can be made in a transaction, by one that
-        # must fail. PostgreSQL can do that, and its log is for faults alone.
-        backend.create_lock_table()
-        backend.break_lock()
-        with backend.lock():
-            missing = backend.to_apply(migrations)
-            _check_version(address, backend, {migration.id for migration in migrations})
-            backend.apply_migrations(missing)
+        applied = {*(applied_in(cursor) or ())}
+        _check_version(address, applied, known)
+        if known - applied:
+            # At most starts nothing is missing: yoyo would only take their time and memory.
+            from server.repositories.database.applying import apply_missing  # noqa: PLC0415
+
+            apply_missing(parameters, directory)
 
 
-def _check_version(address: Address, backend: _Backend, known: set[str]) -> None:
+def _check_version(address: Address, applied: set[str], known: set[str]) -> None:
     """Refuse a database that a newer version has migrated: what it holds is not known here."""
-    applied = {row[0] for row in backend.execute(f"SELECT migration_id FROM {YOYO_TABLE}")}  # noqa: S608
     newer = newest_unknown(applied, known)
     if newer is not None:
         raise StartupError(
@@ -125,7 +82,7 @@ def newest_unknown(applied: Iterable[str], known: Iterable[str]) -> str | None:
 
 def names(directory: Path) -> set[str]:
     """Return the names of the migrations in a directory."""
-    return {migration.id for migration in read_migrations(glob.escape(str(directory)))}
+    return {path.stem for path in directory.glob("*.sql") if not path.stem.endswith(ROLLBACK)}
 
 
 @contextmanager
