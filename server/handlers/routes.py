@@ -30,11 +30,10 @@ from server.handlers import (
     workers,
 )
 from server.handlers.http.answers import API
-from server.handlers.http.openapi import documented
-from server.handlers.http.operation import Operation
+from server.handlers.http.openapi import Row, checked
 from server.handlers.http.rules import Refuse, add_route
 
-ROUTES = [
+ROUTES: list[Row] = [
     ("GET", "ping", Right.PUBLIC, health.ping),
     ("GET", "commands/", Right.SEE, commands.list_commands),
     ("POST", "commands/", Right.EDIT, commands.create_command),
@@ -121,19 +120,19 @@ REFUSALS: Mapping[str, Refuse] = {
 
 
 def add_routes(app: web.Application) -> None:
-    """Add every route to the application; the documentation is made of those added first."""
+    """Add every route of the API to the application, with HEAD and the other slash form."""
     for method, path, right, operation in ROUTES:
-        _add(app, method, path, right, operation)
-
-
-def add_undocumented_routes(app: web.Application) -> None:
-    """Add HEAD, the other slash forms, the page and what belongs to it."""
-    for method, path, right, operation in ROUTES:
+        handler = checked(operation)
+        refuse = REFUSALS.get(path.strip("/").rpartition("/")[2])
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        _add(app, method, other, right, operation)
-        if method == "GET" and not path.endswith(STREAMS):
-            _add(app, "HEAD", path, right, operation)
-            _add(app, "HEAD", other, right, operation)
+        has_head = method == "GET" and not path.endswith(STREAMS)
+        for form in [path, other]:
+            for one in [method, "HEAD"] if has_head else [method]:
+                add_route(app, one, f"{API}/{form}", handler, right, refuse=refuse)
+
+
+def add_other_routes(app: web.Application) -> None:
+    """Add what is none of the API: how the service is, the page and what belongs to it."""
     for method in ["GET", "HEAD"]:
         add_route(app, method, "/healthz", health.ping.handler, Right.PUBLIC)
         add_route(app, method, "/readyz", health.ready, Right.PUBLIC)
@@ -147,10 +146,3 @@ def add_undocumented_routes(app: web.Application) -> None:
             ("/static/{path:.*}", pages.asset),
         ]:
             add_route(app, method, path, handler, Right.PUBLIC)
-
-
-def _add(app: web.Application, method: str, path: str, right: Right, operation: Operation) -> None:
-    # Each time another handler: the library uses up what it finds at one.
-    handler = documented(operation, path, right)
-    refuse = REFUSALS.get(path.strip("/").rpartition("/")[2])
-    add_route(app, method, f"{API}/{path}", handler, right, refuse=refuse)

@@ -22,13 +22,13 @@ def test_a_route_without_a_right_is_refused_at_the_start(
     async def anything(_request: web.Request) -> web.Response:
         raise AssertionError
 
-    add = routes.add_undocumented_routes
+    add = routes.add_other_routes
 
     def add_more(app: web.Application) -> None:
         add(app)
         app.router.add_route(method, "/forgotten/{name}", anything)
 
-    monkeypatch.setattr(routes, "add_undocumented_routes", add_more)
+    monkeypatch.setattr(routes, "add_other_routes", add_more)
     with pytest.raises(StartupError, match=rf"{method} /forgotten/\{{name\}} names no right"):
         build_app(Settings())
 
