@@ -14,13 +14,11 @@ from server.repositories.access.audit import AuditRepository
 from server.repositories.commands import CommandRepository
 from server.repositories.requests import RequestRepository
 from server.repositories.turns import TurnRepository
-from server.repositories.workers import WorkerRepository
 from server.services.access.audit import Audit
 from server.services.access.journal import Journal
 from server.services.archive.chunks import Chunks
 from server.services.events.events import Events, Fleet
 from server.services.events.labels import Labels
-from server.services.fleet.roll import Remembered
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.unclaimed import NO_HOST, Unclaimed
 from server.services.metrics import Metrics
@@ -35,6 +33,7 @@ from server.state import JOURNAL_FILE
 
 if TYPE_CHECKING:
     from server.meeting import Meeting
+    from server.services.fleet.roll import Remembered
     from server.wire.address import Address
 
 
@@ -54,7 +53,7 @@ class Base:
     events: Events
     chunks: Chunks
     runs: RunService
-    roll: Remembered | None
+    roll: "Remembered | None"
 
 
 async def open_base(
@@ -207,22 +206,13 @@ def _told(events: Events, metrics: Metrics) -> Callable[[RunView], None]:
     return told
 
 
-def _fleet(stored: Stored, meeting: "Meeting | None", roll: Remembered | None) -> Fleet | None:
+def _fleet(stored: Stored, meeting: "Meeting | None", roll: "Remembered | None") -> Fleet | None:
     """Return what tells whether workers stand otherwise; None: there are none."""
     if meeting is None or roll is None:
         return None
-    workers, met, known = WorkerRepository(stored.database), meeting, roll
-    told: object = None
+    from server.meeting import fleet_of  # noqa: PLC0415
 
-    async def fleet() -> tuple[object, object]:
-        nonlocal told
-        standing, runs = await workers.state_of_all()
-        if standing != told:  # before those ask who hear of it
-            told = standing
-            known.expire()
-        return (standing, met.is_met), runs
-
-    return fleet
+    return fleet_of(meeting, stored, roll)
 
 
 def _give_turns(ground: Ground, stored: Stored, core: Core, runs: RunService) -> None:

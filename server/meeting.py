@@ -11,18 +11,23 @@ from server.errors import DatabaseUnavailableError
 from server.repositories.claims import ClaimRepository
 from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.fleet_keys import FleetKeyRepository
+from server.repositories.losses import LossRepository
 from server.repositories.workers import WorkerRepository
 from server.resources import VERSION
 from server.services.archive.chunks import Chunks
-from server.services.events.events import Events
+from server.services.events.events import Events, Fleet
 from server.services.fleet.attending import Attending, OwnHost
 from server.services.fleet.enrolments import Terms
 from server.services.fleet.fleet_key import OwnKey
 from server.services.fleet.hands import Hands
 from server.services.fleet.lease import Lease
+from server.services.fleet.losses import Losses
 from server.services.fleet.removed import Removed
 from server.services.fleet.ringing import Ringing
+from server.services.fleet.roll import Remembered
+from server.services.fleet.sweep import Sweep
 from server.services.fleet.telling import Telling
+from server.services.fleet.workers import WorkerService
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.remote import RemoteHosts
 from server.services.ledger.sql import SqlLedger
@@ -194,3 +199,45 @@ def tell_of_changes(
     meeting.hands.on_changed, events.on_changed = telling.tell_all, telling.tell
     events.on_commands_changed = telling.tell_of_more
     ground.tasks.start(telling.run(), "changes of runs")
+
+
+def remembered(stored: Stored, ground: Ground) -> Remembered:
+    """Return what knows who can have what waits in pools."""
+    workers = WorkerService(WorkerRepository(stored.database))
+    return Remembered(workers.list, ground.tasks)
+
+
+def fleet_of(meeting: Meeting, stored: Stored, roll: Remembered) -> Fleet:
+    """Return what tells whether workers stand otherwise."""
+    workers = WorkerRepository(stored.database)
+    told: object = None
+
+    async def fleet() -> tuple[object, object]:
+        nonlocal told
+        standing, runs = await workers.state_of_all()
+        if standing != told:  # before those ask who hear of it
+            told = standing
+            roll.expire()
+        return (standing, meeting.is_met), runs
+
+    return fleet
+
+
+def sweep(
+    meeting: Meeting,
+    settings: Settings,
+    ground: Ground,
+    repository: LossRepository,
+    losses: Losses,
+) -> None:
+    """Have runs given up whose hosts were away for as long as their commands say."""
+    sweeping = Sweep(
+        repository,
+        Lease(settings.lease.seconds),
+        stands=lambda: meeting.wire.stands_for,
+        on_lost=losses.note,
+    )
+    ground.tasks.start(sweeping.run(), "hosts that are away")
+    ground.metrics.gauge(
+        "hosts_away", "Hosts that this server has seen to be away.", lambda: sweeping.away
+    )

@@ -8,10 +8,7 @@ from server.core import Core, Ground
 from server.database import Stored
 from server.models import Run
 from server.repositories.turns import TurnRepository
-from server.repositories.workers import WorkerRepository
 from server.services.archive.chunks import Chunks
-from server.services.fleet.roll import Remembered
-from server.services.fleet.workers import WorkerService
 from server.services.hosts.hosts import Hosts
 from server.services.hosts.local import LocalHost
 from server.services.hosts.pools import Pools
@@ -21,6 +18,7 @@ from server.settings.groups import RunSettings
 
 if TYPE_CHECKING:
     from server.meeting import Meeting
+    from server.services.fleet.roll import Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,7 @@ class Reach:
 
     hosts: Hosts
     unclaimed: Unclaimed
-    roll: Remembered | None
+    roll: "Remembered | None"
 
 
 def reach(
@@ -83,7 +81,7 @@ def _hosts(
     stored: Stored,
     unclaimed: Unclaimed,
     claiming: Claiming | None,
-    roll: Remembered | None,
+    roll: "Remembered | None",
 ) -> Hosts:
     """Have runs looked after that no host has, and claimed for this one, if it is of a pool."""
     if claiming is None:
@@ -92,12 +90,13 @@ def _hosts(
     return Pools(ground.state.host, hosts, unclaimed, stored.claims, claiming.settled, roll)
 
 
-def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> Remembered | None:
+def _roll(meeting: "Meeting | None", stored: Stored, ground: Ground) -> "Remembered | None":
     """Return what knows who can have what waits in pools; None: the database alone, perhaps."""
     if meeting is None:
         return None
-    workers = WorkerService(WorkerRepository(stored.database))
-    return Remembered(workers.list, ground.tasks)
+    from server.meeting import remembered  # noqa: PLC0415
+
+    return remembered(stored, ground)
 
 
 def _ready(claiming: Claiming | None, meeting: "Meeting | None") -> Callable[[Waiting], None]:

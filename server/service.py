@@ -37,9 +37,7 @@ from server.services.deletions import Deletions
 from server.services.ends.ends import Ends
 from server.services.events.changes import FleetPart
 from server.services.fleet.enrolments import Enrolments
-from server.services.fleet.lease import Lease
 from server.services.fleet.losses import Losses
-from server.services.fleet.sweep import Sweep
 from server.services.fleet.workers import WorkerService
 from server.services.gauges import add_gauges
 from server.services.hooks.hooks import HookService
@@ -197,24 +195,15 @@ def _give_up(
     app: web.Application, base: Base, settings: Settings, on_ended: Callable[[], None]
 ) -> None:
     """Have runs given up whose hosts are away: by users, and where hosts meet by themselves."""
-    repository, tasks = LossRepository(base.stored.database), base.ground.tasks
+    repository = LossRepository(base.stored.database)
     losses = Losses(repository, base.stored.runs, base.audit, base.events, base.ground.metrics)
     losses.on_ended = on_ended
     app[keys.LOSSES] = losses
-    meeting = base.meeting
-    if meeting is None:
-        return
-    meeting.hands.on_ended = on_ended
-    sweep = Sweep(
-        repository,
-        Lease(settings.lease.seconds),
-        stands=lambda: meeting.wire.stands_for,
-        on_lost=losses.note,
-    )
-    tasks.start(sweep.run(), "hosts that are away")
-    base.ground.metrics.gauge(
-        "hosts_away", "Hosts that this server has seen to be away.", lambda: sweep.away
-    )
+    if base.meeting is not None:
+        from server.meeting import sweep  # noqa: PLC0415  a host by itself has nobody to look for
+
+        base.meeting.hands.on_ended = on_ended
+        sweep(base.meeting, settings, base.ground, repository, losses)
 
 
 def _add_starts(app: web.Application, base: Base, notifying: Notifying, settings: Settings) -> None:
