@@ -17,8 +17,8 @@ from bench.service import Service
 from bench.session import Figure, Session
 from server.models import RunFilter, RunState
 from server.repositories.commands import CommandRepository
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import SortKey
 from server.repositories.runs import RunRepository
 

@@ -23,8 +23,8 @@ from server.services.hosts.hosts import Hosts
 from server.services.hosts.unclaimed import NO_HOST, Unclaimed
 from server.services.metrics import Metrics
 from server.services.requests import Requests
-from server.services.running import assembly
 from server.services.running.live import RunView
+from server.services.running.turns import Turns
 from server.services.runs import RunService
 from server.services.starting.starts import Starts
 from server.services.starting.unconfirmed import Unconfirmed
@@ -217,6 +217,13 @@ def _fleet(stored: Stored, meeting: "Meeting | None", roll: "Remembered | None")
 
 def _give_turns(ground: Ground, stored: Stored, core: Core, runs: RunService) -> None:
     """Have runs that stand aside get their turns."""
-    turns = assembly.turns(core.means, core.running, TurnRepository(stored.database))
+    turns = Turns(
+        host=ground.state.host,
+        active=core.active,
+        turns=TurnRepository(stored.database),
+        run_tasks=core.running.run_tasks,
+        finisher=core.running.finisher,
+        faults=ground.faults,
+    )
     turns.stop = runs.stop_replaced
     ground.tasks.start(turns.run(), "turns")

@@ -16,7 +16,7 @@ from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
 from server.services.running.assembly import Means, Running
 from server.services.running.launch import Launch
-from server.services.running.startup import open_keeper
+from server.services.running.opening import open_keeper
 from server.services.running.users import runs_as_others
 from server.services.tasks import Tasks, cancel_and_wait
 from server.settings.groups import Settings

@@ -34,8 +34,8 @@ from server.repositories.command_statements import (
     OF_KEY,
 )
 from server.repositories.database.batches import Batches
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 from server.repositories.requests import request_parameters, request_sql
 from server.repositories.rows import command_and_run_of, command_of, listed_command_and_run_of

@@ -13,8 +13,8 @@ from server.errors import InvalidCursorError
 from server.models import Command, Run
 from server.notifications import Telling
 from server.repositories.access.audit import audit_parameters
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.notifications import telling_parameters
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import run_of

@@ -19,8 +19,8 @@ from server.errors import (
 )
 from server.models import Hook, HookChange, HookScheme, NewHook
 from server.repositories.access.audit import audit_parameters, audit_sql, bounded
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 
 MAX_HOOKS = 20
 """Of one command."""

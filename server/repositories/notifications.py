@@ -16,8 +16,8 @@ from server.notifications import (
     NotificationState,
     Telling,
 )
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import sanitize
 

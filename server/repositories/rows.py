@@ -7,7 +7,7 @@ from uuid import UUID
 
 from server.definition import NO_OPTIONS, Cause, Options, Pause, values_of
 from server.models import Chunk, Command, Position, Run, RunEnd, RunState
-from server.repositories.database.connections import Row
+from server.repositories.database.types import Row
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

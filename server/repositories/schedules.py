@@ -21,8 +21,8 @@ from server.errors import (
 )
 from server.models import CommandLabel
 from server.repositories.access.audit import audit_parameters
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 from server.repositories.schedule_statements import (
     ADD,

@@ -10,8 +10,8 @@ from server.access import Act, Actor
 from server.errors import ConflictError, TargetNotFoundError
 from server.notifications import Target, TargetChange, TargetType
 from server.repositories.access.audit import audit_parameters, audit_sql
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 
 COLUMNS = "t.id, t.name, t.type, t.url, t.secret, t.created_at, t.created_by, t.updated_at"
 

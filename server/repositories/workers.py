@@ -10,8 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from server.repositories.claims import UNCLAIMED
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.run_statements import ACTIVE_RUN, WAITS
 
 

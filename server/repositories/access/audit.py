@@ -20,8 +20,8 @@ from uuid import UUID
 
 from server.access import Act, Actor, AuditAsked, AuditEntry, Outcome, Principal
 from server.errors import InvalidCursorError
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 from server.repositories.rows import sanitize
 

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from server.access import Act, Actor, Grant, Role
 from server.errors import ConflictError, GrantNotFoundError
 from server.repositories.access.audit import audit_parameters, audit_sql
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 
 COLUMNS = "g.id, g.principal, g.role, g.group_name, g.created_at, g.created_by"

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from server.access import Act, Actor
 from server.repositories.access.audit import audit_parameters, audit_sql
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 
 
 @dataclass(frozen=True, slots=True)

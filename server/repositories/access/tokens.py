@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 from server.access import Act, Actor, Role, Token
 from server.errors import ConflictError, TokenNotFoundError
 from server.repositories.access.audit import audit_parameters, audit_sql
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from server.repositories.page import Page, SortKey
 
 MAX_TOKENS = 1000

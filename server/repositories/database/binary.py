@@ -20,7 +20,8 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from server.repositories.database import libpq
-from server.repositories.database.connections import Parameters, Row, connected
+from server.repositories.database.connections import connected
+from server.repositories.database.types import Parameters, Row
 
 
 class BinaryConnection:

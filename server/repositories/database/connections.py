@@ -4,7 +4,7 @@ Those that store and read output are sent over another (binary.py), which is use
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -22,11 +22,10 @@ from psycopg2.extensions import (
 )
 from psycopg2.extras import register_default_json, register_default_jsonb
 
+from server.repositories.database.types import Parameters, Row
+
 if TYPE_CHECKING:
     from weakref import ref
-
-Row = tuple[Any, ...]
-Parameters = Mapping[str, object]
 
 CHECK_DEADLINE = "SELECT commands_check_deadline('{deadline}'); "
 """Precedes each statement of a `TextConnection`. A server that was frozen goes on with what it was

@@ -11,12 +11,11 @@ from server.repositories.database import libpq
 from server.repositories.database.address import READ_ONLY, Address
 from server.repositories.database.binary import BinaryConnection
 from server.repositories.database.connections import (
-    Parameters,
-    Row,
     TextConnection,
     TooLateError,
 )
 from server.repositories.database.pool import Pool
+from server.repositories.database.types import Parameters, Row
 
 READY_SECONDS = 2.0
 """The longest wait for an answer in `ready`."""

@@ -24,9 +24,9 @@ from server.repositories.database.connections import (
     EARLIEST,
     LATEST,
     TOO_LATE,
-    Row,
     TooLateError,
 )
+from server.repositories.database.types import Row
 
 SIGNATURES: dict[str, tuple[Any, ...]] = {
     "PQclear": (None, c_void_p),

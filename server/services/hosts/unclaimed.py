@@ -18,7 +18,8 @@ from server.errors import DatabaseUnavailableError
 from server.keeper.failpoints import failpoint
 from server.models import Run, RunEnd
 from server.repositories.claims import ClaimRepository, Limited
-from server.repositories.turns import Line, TurnRepository
+from server.repositories.lines import Line
+from server.repositories.turns import TurnRepository
 from server.services.running import outcome
 from server.services.running.live import RunView
 from server.services.tasks import Retries, wait_for

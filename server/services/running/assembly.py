@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
 from server.output.watch import Watch
-from server.repositories.turns import TurnRepository
 from server.services.archive.archiver import Archiver
 from server.services.faults import Faults
 from server.services.ledger.ledger import Ledger
@@ -20,7 +19,6 @@ from server.services.running.recovery import Recovery
 from server.services.running.run_tasks import RunTasks
 from server.services.running.runner import Runner
 from server.services.running.spools import KeepersSpools, OwnSpools, SpoolCare
-from server.services.running.turns import Turns
 from server.services.tasks import Tasks
 
 
@@ -69,18 +67,6 @@ class Running:
         """Start queued runs, and look after all of them, until the tasks are cancelled."""
         tasks.start(self.runner.dispatch_queue(), "dispatch")
         self.housekeeping.start(tasks)
-
-
-def turns(means: Means, running: Running, repository: TurnRepository) -> Turns:
-    """Return what gives turns to the runs of this host that stand aside, by the database."""
-    return Turns(
-        host=means.host,
-        active=means.active,
-        turns=repository,
-        run_tasks=running.run_tasks,
-        finisher=running.finisher,
-        faults=means.faults,
-    )
 
 
 def _finisher(means: Means, care: SpoolCare) -> Finisher:

@@ -1,13 +1,11 @@
-"""The start: the keeper is opened, the runs are recovered, if need be without the database."""
+"""The start: the runs are recovered, if need be without the database."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from server.errors import DatabaseUnavailableError, StartupError
-from server.keeper.client import KeeperClient
-from server.keeper.protocol import KeeperError
 from server.repositories.database.database import Database
 from server.services.ledger.ledger import Ledger
 from server.services.running.recovery import Recovery
@@ -20,11 +18,6 @@ LEFT_RUNS = (
     " seen by nobody, until it is started with TAILRUN_LOCAL_WORKER=1 again"
 )
 FOREIGN_RUNS = "they stay as they are until somebody stops them (docs/operations.md)"
-
-_MEMORY_REFUSAL = (
-    "TAILRUN_MAX_RUN_MEMORY_BYTES cannot be held here: {}. Give the service a memory cgroup of its"
-    " own that it may write (docs/operations.md says how), or set it to 0."
-)
 
 logger = logging.getLogger(__name__)
 
@@ -114,32 +107,3 @@ def _refusal(error: DatabaseUnavailableError | OSError) -> StartupError:
     problem = str(error)
     problem += "" if problem.endswith((".", "?")) else "."
     return StartupError(f"{problem} Start it, or correct TAILRUN_DATABASE_URL.")
-
-
-@asynccontextmanager
-async def open_keeper(
-    keeper: KeeperClient, raise_limit_of: Callable[[int], None] | None, *, bounds_memory: bool
-) -> AsyncIterator[KeeperClient]:
-    """Open the keeper; one that runs older code than is on disk renews itself, with its runs.
-
-    `raise_limit_of` gives the process of this id the service's limit on open files; None: that is
-    not ours to give.
-
-    Raises:
-        StartupError: it cannot be started, or cannot bound the memory of runs, as it is to.
-    """
-    try:
-        found = await keeper.open()
-        if raise_limit_of is not None:
-            raise_limit_of(found.pid)
-        if keeper.outdated:
-            await keeper.renew()
-        problem = await keeper.memory_problem() if bounds_memory else None
-    except KeeperError as error:
-        raise StartupError(f"The keeper could not be started: {error}") from error
-    try:
-        if problem is not None:
-            raise StartupError(_MEMORY_REFUSAL.format(problem))
-        yield keeper
-    finally:
-        await keeper.close()

@@ -12,7 +12,8 @@ from uuid import UUID
 from server.errors import DatabaseRefusedError, TailrunError
 from server.keeper.failpoints import failpoint
 from server.repositories.database.halving import in_parts
-from server.repositories.turns import Line, TurnRepository
+from server.repositories.lines import Line
+from server.repositories.turns import TurnRepository
 from server.services.faults import Faults, cause
 from server.services.running import outcome, waiting
 from server.services.running.active import ActiveRuns

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from server.models import Run
-from server.repositories.turns import Holder, Line
+from server.repositories.lines import Holder, Line
 
 MAX_NAMED = 3
 """Runs that are named, at most."""

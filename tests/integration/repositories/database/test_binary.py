@@ -17,8 +17,8 @@ from psycopg2.extensions import libpq_version
 from server.errors import DatabaseRefusedError, DatabaseUnavailableError, StartupError
 from server.repositories.database import libpq
 from server.repositories.database.binary import BinaryConnection
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Row
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_sleeps
 from tests.support.relay import Relay, certificate
 from tests.support.waiting import until

@@ -21,9 +21,9 @@ from server.errors import (
 )
 from server.repositories.commands import CommandRepository
 from server.repositories.database import pool as pool_module
-from server.repositories.database.connections import Row
 from server.repositories.database.database import Database
 from server.repositories.database.pool import Pool
+from server.repositories.database.types import Row
 from tests.support.access import BY
 from tests.support.postgres import execute, frozen, hurried, until_a_statement_sleeps
 from tests.support.waiting import until

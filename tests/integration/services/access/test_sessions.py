@@ -12,8 +12,8 @@ from server.access import Actor, KnownBy, Principal, Right, Role
 from server.errors import CredentialRefusedError, DatabaseUnavailableError
 from server.repositories.access.grants import GrantRepository
 from server.repositories.access.sessions import SessionRepository
-from server.repositories.database.connections import Parameters, Row
 from server.repositories.database.database import Database
+from server.repositories.database.types import Parameters, Row
 from server.services.access.grants import Grants
 from server.services.access.remembered import FRESH_SECONDS, OUTAGE_SECONDS
 from server.services.access.sessions import (

@@ -29,10 +29,11 @@ from server.services.hosts.unclaimed import Unclaimed
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
 from server.services.running.active import ActiveRuns
-from server.services.running.assembly import Means, Running, turns
+from server.services.running.assembly import Means, Running
 from server.services.running.claiming import Claiming
 from server.services.running.launch import Launch
 from server.services.running.live import LiveRun
+from server.services.running.turns import Turns
 from server.services.starting.starts import Starts
 from server.services.tasks import Tasks
 from server.settings.groups import ArchiveSettings
@@ -97,7 +98,14 @@ class Site:
         self.runner, self.control = running.runner, running.control
         self.finisher = running.finisher
         self.recovery, self.housekeeping = running.recovery, running.housekeeping
-        self.turns = turns(means, running, TurnRepository(database))
+        self.turns = Turns(
+            host=host,
+            active=self.active,
+            turns=TurnRepository(database),
+            run_tasks=running.run_tasks,
+            finisher=running.finisher,
+            faults=self.faults,
+        )
         self.turns.stop = self._stop
         self.claims = ClaimRepository(database)
         self.unclaimed = Unclaimed(self.claims, TurnRepository(database))

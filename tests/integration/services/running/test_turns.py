@@ -23,7 +23,7 @@ from tests.support.turns import Notes
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from server.repositories.database.connections import Row
+    from server.repositories.database.types import Row
 
 
 @pytest.fixture

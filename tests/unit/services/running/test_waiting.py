@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 from server.models import RunState
-from server.repositories.turns import Holder, Line, Replacing
+from server.repositories.lines import Holder, Line, Replacing
 from server.services.running import waiting
 from server.services.running.live import RunView
 from tests.support.runs import a_run
