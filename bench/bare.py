@@ -3,29 +3,40 @@
 `python -m bench.bare PORT URL CA_FILE SEED_FILE COMMAND…` serves one viewer. `cat` takes what the
 command writes, as a keeper does; a process hands it to nats-py, as a worker does; another sends the
 viewer what nats-py has got, as a server does. Both have TLS and a server's key.
+
+`handed` has one process ask another for a file's bytes, as a server asks a worker: block after
+block, some of them at once. None is packed or archived, and nobody views them.
 """
 
 import asyncio
+import hashlib
 import os
 import shlex
 import socket
 import ssl
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bench import peers
+from bench import machine, peers
 from bench.relay import ANSWER, SLAB_BYTES, accept
-from bench.viewers import Stream
+from bench.session import Figure
+from bench.viewers import PROCESSES, Stream
+from bench.write import MB
+from server.services.hosts.remote_output import AHEAD_BLOCKS, BLOCK_BYTES
 from server.wire import subjects
 from server.wire.keys import UserKey
 
 SUBJECT, END = f"{subjects.PREFIX}.bare", b""
+ASKED, INBOX, ANSWER_SECONDS = f"{SUBJECT}.asked", f"{SUBJECT}.inbox", 30
 
 
 class Engine(NamedTuple):
@@ -48,7 +59,7 @@ async def connected(engine: Engine) -> AsyncIterator[Client]:
     key, client = UserKey.read(engine.seed_file, "SEED_FILE"), Client()
     client._public_nkey = key.public  # noqa: SLF001  else it wants a library for keys
     tls = ssl.create_default_context(cafile=engine.ca_file)
-    await client.connect(engine.url, tls=tls, signature_cb=key.sign)
+    await client.connect(engine.url, tls=tls, signature_cb=key.sign, inbox_prefix=INBOX)
     yield client
     await client.drain()
 
@@ -78,6 +89,70 @@ async def hear(engine: Engine, viewer: socket.socket, listens: int) -> None:
         await client.flush()
         os.write(listens, b"\n")
         await ended.wait()
+
+
+def handed(
+    engine: Engine, engine_pid: int, command: list[str], path: Path, sha256: str
+) -> Iterator[Figure]:
+    """Measure how fast one process gets from another what a command has written before."""
+    with path.open("wb") as file:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
+    room = bytearray(b"\1") * path.stat().st_size  # of memory that is there already
+    with giving(engine, path) as giver:
+        pids = {"giver": giver, "engine": engine_pid, "taker": os.getpid()}
+        before = {who: machine.cpu_seconds(pid) for who, pid in pids.items()}
+        seconds = asyncio.run(take_all(engine, room))
+        details = {f"{who} CPU s": machine.cpu_seconds(pids[who]) - before[who] for who in pids}
+    path.unlink()
+    assert hashlib.sha256(room).hexdigest() == sha256, "other bytes were handed"
+    yield Figure("delivered", len(room) / MB / seconds, "MB/s", details)
+
+
+@contextmanager
+def giving(engine: Engine, path: Path) -> Iterator[int]:
+    """Have a process answer with blocks of a file; yields its pid, once it does."""
+    ours, theirs = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_give, args=(engine, path, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv()
+    finally:
+        process.kill()
+        process.join()
+
+
+def _give(engine: Engine, path: Path, pipe: Connection) -> None:
+    asyncio.run(give(engine, path, pipe))
+
+
+async def give(engine: Engine, path: Path, pipe: Connection) -> None:
+    with path.open("rb") as file:
+        async with connected(engine) as client:
+
+            async def answer(message: Msg) -> None:
+                block = os.pread(file.fileno(), BLOCK_BYTES, int(message.data))
+                await client.publish(message.reply, block)
+
+            await client.subscribe(ASKED, cb=answer)
+            await client.flush()
+            pipe.send(os.getpid())
+            await asyncio.Event().wait()
+
+
+async def take_all(engine: Engine, room: bytearray) -> float:
+    """Fill the room with what somebody gives; return how many seconds that took."""
+    offsets = iter(range(0, len(room), BLOCK_BYTES))
+    async with connected(engine) as client:
+
+        async def take() -> None:
+            for offset in offsets:
+                answer = await client.request(ASKED, b"%d" % offset, timeout=ANSWER_SECONDS)
+                room[offset : offset + BLOCK_BYTES] = answer.data
+
+        start = time.monotonic()
+        await asyncio.gather(*(take() for _ in range(1 + AHEAD_BLOCKS)))
+        return time.monotonic() - start
 
 
 def main() -> None:

@@ -103,7 +103,10 @@ def _floors(session: Session, fleet: Fleet) -> dict[str, dict[str, Callable[[], 
     own, lines = session.directory, session.sized(LINES)
     ticks, _ = content.ticking(own, lines, latency.INTERVAL_SECONDS)
     a_line = partial(latency.viewed, own, lines, partial(bare.over, fleet.engine, ticks))
-    return {"a line": {"bare NATS, a line": a_line}}
+    output = session.sized(throughput.LINES, BLOCK_LINES)
+    writing, sha256 = content.writing(own, output), content.digest(output)
+    handed = partial(bare.handed, fleet.engine, fleet.nats.pid, writing, own / "bare", sha256)
+    return {"a line": {"bare NATS, a line": a_line}, "100 MB": {"bare NATS, 100 MB": handed}}
 
 
 def _dispatched(served: Served) -> Iterator[Figure]:

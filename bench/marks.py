@@ -112,6 +112,7 @@ applying   | 1,000 commands, again | applied | ≤ 2000
 hosts      | worker, echo hi    | first byte | ≤+ 10 | local, echo hi
 hosts      | worker, a line     | median     | ≤ 2.5 | local, a line
 hosts      | worker, 100 MB     | delivered  | ≥ 0.7 | local, 100 MB
+hosts      | worker, 100 MB     | delivered  | ≥ 0.7 | bare NATS, 100 MB
 hosts      | worker, at once    | started and ended | ≥ 1 | local, at once
 hosts      | NATS is back       | a line     | ≤ 1
 hosts      | NATS is back       | a start    | ≤ 1
