@@ -272,13 +272,28 @@ async def test_too_many_connections_are_an_outage_to_those_that_need_one(
     await database.close()
 
 
+async def of_connections(database: Database, url: str, number: int) -> set[int]:
+    """Have so many connections made, and return the server processes at their other ends.
+
+    Each call waits for a lock until all do: none takes the connection of one that is done.
+    """
+    lock = Database(url, max_connections=2)  # one of them takes texts: a lock is a connection's
+    await lock.open()
+    await lock.fetch_all("SELECT pg_advisory_lock(1)")
+    pid = "SELECT pg_backend_pid() FROM pg_advisory_lock_shared(1)"
+    calls = [asyncio.ensure_future(database.fetch_all(pid)) for _ in range(number)]
+    while len(await lock.fetch_all("SELECT FROM pg_locks WHERE NOT granted")) < number:
+        pass
+    await lock.close()
+    return {pid for [(pid,)] in await asyncio.gather(*calls)}
+
+
 async def test_a_time_out_closes_the_idle_connections_as_well(database_url: str) -> None:
     """They lead to the same server, which is frozen or gone: no call is to try each in turn."""
-    database = Database(database_url, max_connections=4)
+    database = Database(database_url, max_connections=5)  # two of them are for binary values
     await database.open()
-    pids = "SELECT pg_backend_pid() FROM pg_sleep(0.05)"
-    idle = await asyncio.gather(*(database.fetch_all(pids) for _ in range(3)))
-    frozen = [pid for [(pid,)] in idle]
+    frozen = await of_connections(database, database_url, 3)
+    assert len(frozen) == 3
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
