@@ -1,20 +1,17 @@
 """The words that speak to a server, with what each takes: for parsing, help, completion, manual."""
 
 import argparse
-import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
+
+from tailrun.cli import typed
 
 PATIENCE_SECONDS = 300.0
 SHORT_PATIENCE_SECONDS = 10.0
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-"""Of a duration, in seconds."""
-
 SHELLS = ("bash", "zsh")
 ROLES = ("viewer", "operator", "editor", "admin")
-TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 366
+TOKEN_DAYS = 90
 
 WHICH_COMMAND = "its key, name or id"
 WHICH_RUN = "a run's id; or a command's key, name or id: its newest run"
@@ -64,10 +61,14 @@ def _tail(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN|COMMAND", help=WHICH_RUN)
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
-        "-n", "--lines", type=_natural, metavar="N", help="begin at the last N lines"
+        "-n", "--lines", type=typed.natural, metavar="N", help="begin at the last N lines"
     )
     start.add_argument(
-        "--offset", type=_natural, default=0, metavar="BYTES", help="begin behind so many bytes"
+        "--offset",
+        type=typed.natural,
+        default=0,
+        metavar="BYTES",
+        help="begin behind so many bytes",
     )
     parser.add_argument(
         "--no-follow", action="store_true", help="end where the output ends now, with the code 0"
@@ -92,7 +93,7 @@ def _following(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--patience",
-        type=_seconds,
+        type=typed.seconds,
         default=PATIENCE_SECONDS,
         metavar="SECONDS",
         help=f"how long to try to reach a server that went away (default: {PATIENCE_SECONDS:g})",
@@ -111,7 +112,7 @@ def _ps(parser: argparse.ArgumentParser) -> None:
         "-a", "--all", action="store_true", help="also those that have ended, newest first"
     )
     parser.add_argument(
-        "-n", "--limit", type=_natural, default=50, metavar="N", help="at most N (default: 50)"
+        "-n", "--limit", type=typed.natural, default=50, metavar="N", help="at most N (default: 50)"
     )
     _as_json(parser)
 
@@ -121,7 +122,7 @@ def _stop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signal", metavar="NAME", help="instead of SIGTERM")
     parser.add_argument(
         "--grace-seconds",
-        type=_seconds,
+        type=typed.seconds,
         metavar="SECONDS",
         help="how long until SIGKILL, if not as the server has it",
     )
@@ -148,14 +149,14 @@ def _schedules(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "-n",
         "--limit",
-        type=_positive,
+        type=typed.positive,
         default=5,
         metavar="N",
         help="of a command's: the last N due times of each (default: 5)",
     )
     which.add_argument(
         "--at",
-        type=_moment,
+        type=typed.moment,
         metavar="TIME",
         help="of a command's: why it ran, or did not, at this time, such as 2026-11-26T03:00; of"
         " this host's time zone unless it names an offset",
@@ -169,7 +170,7 @@ def _pause(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group()
     end.add_argument(
         "--until",
-        type=_moment,
+        type=typed.moment,
         metavar="TIME",
         help="when it ends by itself, such as 2026-11-26T03:00; of this host's time zone unless it"
         " names an offset",
@@ -177,7 +178,7 @@ def _pause(parser: argparse.ArgumentParser) -> None:
     end.add_argument(
         "--for",
         dest="duration",
-        type=_duration,
+        type=typed.duration,
         metavar="TIME",
         help="how long, such as 30m, 8h, 2d or 90s",
     )
@@ -234,7 +235,9 @@ def _enrolment(asked: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         default=[],
         help="what it has, and commands may require; again for another",
     )
-    token.add_argument("--places", type=_positive, metavar="N", help="how many runs it has at once")
+    token.add_argument(
+        "--places", type=typed.positive, metavar="N", help="how many runs it has at once"
+    )
     token.add_argument("--url", help="where it reaches the server (default: TAILRUN_URL)")
     _as_json(token)
 
@@ -296,9 +299,9 @@ def _token(parser: argparse.ArgumentParser) -> None:
     )
     create.add_argument(
         "--days",
-        type=_days,
+        type=typed.days,
         default=TOKEN_DAYS,
-        help=f"its life (default: {TOKEN_DAYS}, at most {MAX_TOKEN_DAYS})",
+        help=f"its life (default: {TOKEN_DAYS}, at most {typed.MAX_TOKEN_DAYS})",
     )
     _part(asked, "list", "list tokens, without their secrets")
     revoke = _part(asked, "revoke", "revoke a token, and end the streams it opened")
@@ -409,50 +412,3 @@ def _how(word: str, purpose: str) -> dict[str, Any]:
         "allow_abbrev": False,
         "add_help": word != "run",
     }
-
-
-def _natural(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
-    return int(text)
-
-
-def _days(text: str) -> int:
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TOKEN_DAYS))
-    if not is_number or not 1 <= int(text) <= MAX_TOKEN_DAYS:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to {MAX_TOKEN_DAYS}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
-    return seconds
-
-
-def _positive(text: str) -> int:
-    if (number := _natural(text)) == 0:
-        raise argparse.ArgumentTypeError("it is to be 1 at least")
-    return number
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment; what names no offset is of this host's time zone."""
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text} is no time such as 2026-11-26T03:00 or 2026-11-26T03:00+01:00"
-        ) from None
-
-
-def _duration(text: str) -> float:
-    """Return a number of seconds."""
-    found = re.fullmatch(r"([0-9]{1,5})([smhd])", text)
-    if found is None or int(found[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time such as 90s, 30m, 8h or 2d")
-    return float(int(found[1]) * UNITS[found[2]])
