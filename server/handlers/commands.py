@@ -40,7 +40,8 @@ from server.handlers.schemas.commands import (
     refuse_other_values,
 )
 from server.handlers.schemas.definition import options_of
-from server.handlers.schemas.runs import RunsSchema, Stop, StopBody
+from server.handlers.schemas.run_answers import RunsSchema
+from server.handlers.schemas.runs import Stop, StopBody
 from server.models import CommandChange
 from server.repositories.page import Page
 from server.services.notifications.targets import missing

@@ -21,7 +21,7 @@ from server.handlers.http.rendering import nothing
 from server.handlers.messages import ALIVE_SECONDS
 from server.handlers.schemas.commands import CommandSchema
 from server.handlers.schemas.events import EventsAsked, EventsQuery
-from server.handlers.schemas.runs import NamedRunSchema
+from server.handlers.schemas.run_answers import NamedRunSchema
 from server.handlers.stream import ANSWERS, check_handshake, new_websocket, refuse_all, refusing
 from server.handlers.websocket import Socket, serve
 from server.output.cursor import StreamFormat

@@ -13,7 +13,7 @@ from server.handlers.http.keys import WATCHING
 from server.handlers.http.place import Place
 from server.handlers.http.problems import Kind, described
 from server.handlers.http.rendering import MayOf, nothing
-from server.handlers.schemas.runs import RunSchema
+from server.handlers.schemas.run_answers import RunSchema
 from server.services.watching import Ended, Event, RunChanged, Wanted
 
 ALIVE_SECONDS = 5.0

@@ -20,14 +20,16 @@ from server.handlers.http.parameters import (
     run_id,
 )
 from server.handlers.schemas.base import PageAsked, PageQuery
-from server.handlers.schemas.runs import (
+from server.handlers.schemas.run_answers import (
     DeletionsSchema,
     NamedRunPageSchema,
     RunInfoSchema,
     RunPageSchema,
-    RunsAsked,
     RunSchema,
     RunScriptSchema,
+)
+from server.handlers.schemas.runs import (
+    RunsAsked,
     RunsDeletion,
     RunsDeletionBody,
     RunsQuery,

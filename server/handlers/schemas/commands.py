@@ -20,7 +20,8 @@ from server.handlers.schemas.definition import (
     take_options,
 )
 from server.handlers.schemas.definition_answers import OptionsAnswer
-from server.handlers.schemas.runs import RunSchema, values
+from server.handlers.schemas.run_answers import RunSchema
+from server.handlers.schemas.runs import values
 from server.models import CommandChange, RunState
 
 COMPARED = frozenset(

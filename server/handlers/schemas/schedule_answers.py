@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from server.handlers.http.rendering import AnswerSchema, MayField
 from server.handlers.schemas.definition_answers import PauseAnswerSchema
-from server.handlers.schemas.runs import CommandLabelSchema
+from server.handlers.schemas.run_answers import CommandLabelSchema
 from server.schedules import FireOutcome, Missed, Overlap
 from server.services.schedules.warnings import Effect, WarningKind
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.handlers.http.rendering import MayOf, nothing, plain
 from server.handlers.schemas.commands import CommandPageSchema, CommandSchema, NewCommandSchema
-from server.handlers.schemas.runs import RunPageSchema, RunSchema, RunsSchema
+from server.handlers.schemas.run_answers import RunPageSchema, RunSchema, RunsSchema
 from server.models import Command, Run, RunState
 from server.repositories.page import Page
 from server.services.hosts.roll import HostSeen
