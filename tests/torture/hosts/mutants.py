@@ -100,6 +100,13 @@ OF_HOSTS = (
         ("tests/unit/services/hosts/test_remote_run.py",),
     ),
     Mutant(
+        "an end that a worker has not stored yet is told",
+        "server/services/hosts/remote_run.py",
+        "if end is None or not seen.state.final:",
+        "if end is None:",
+        ("tests/unit/services/hosts/test_remote_run.py",),
+    ),
+    Mutant(
         "a socket of the database that has failed is watched",
         "server/repositories/database/connections.py",
         "            if self._conn.closed:\n                self._ignore_socket()\n",
