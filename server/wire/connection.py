@@ -177,6 +177,8 @@ class Wire:
 
     async def until_connected(self, seconds: float | None = None) -> bool:
         """Wait for a connection, so long or for ever; return whether there is one."""
+        if self.connected:
+            return True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._connected.wait()

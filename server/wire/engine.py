@@ -9,6 +9,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from secrets import token_hex
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -18,11 +19,11 @@ from nats.aio.subscription import Subscription
 from nats.errors import (
     Error,
     MaxPayloadError,
-    NoRespondersError,
     NoServersError,
     SecureConnWantedError,
     StaleConnectionError,
 )
+from nats.js.api import Header
 
 from server.errors import EngineUnavailableError, MessageTooLargeError, NoAnswerError
 from server.wire.address import CA_FILE, Address
@@ -44,6 +45,14 @@ WAITING_BYTES = 64 * 1024 * 1024
 """What has come for one subscription and waits; what comes beyond it is dropped, and asked again
 by whoever asked."""
 
+TOKEN_BYTES = 8
+"""By so much chance the answer to a question is told from all others of a connection."""
+
+NOBODY = "503"
+"""The status that the engine answers with where nobody listens."""
+
+LOST = "The connection to NATS was lost."
+
 Listening = Subscription
 Write = Callable[[str], bytes]
 """Writes a request, by the subject on which it is answered."""
@@ -57,6 +66,20 @@ class NobodyListensError(NoAnswerError):
     """Nobody listens to the subject at the moment, says the engine."""
 
 
+class _AtOnce:
+    """Takes messages as a future does, for which the library wakes no task of its own.
+
+    Each round of the event loop that a line takes less is with its viewer so much earlier.
+    """
+
+    def __init__(self, take: Callable[[Msg], None]) -> None:
+        self.set_result = take
+
+    def cancelled(self) -> bool:
+        """Return whether it takes nothing any more."""
+        return False
+
+
 class Engine(Client):
     """A connection to the engine. `lost` is set once it is none any more."""
 
@@ -67,6 +90,9 @@ class Engine(Client):
         self._address = address
         self._said = ""
         self._cause: Exception | None = None
+        self._replies = ""
+        self._answers: dict[str, asyncio.Future[Msg]] = {}
+        self._has_written = False
         if address.key is not None:
             self._public_nkey = address.key.public
 
@@ -92,9 +118,11 @@ class Engine(Client):
                     ping_interval=PING_SECONDS,
                     pending_size=SENDING_BYTES,
                     flush_timeout=CLOSE_SECONDS,
+                    skip_subject_validation=True,  # they are ours, or the engine has told them
                     error_cb=engine.note,
                     closed_cb=engine.lose,
                 )
+                await engine.await_answers()
         except (Error, OSError) as error:
             problem = engine.why_not(error)
             await engine.drop()
@@ -103,6 +131,17 @@ class Engine(Client):
             await engine.drop()
             raise
         return engine
+
+    async def await_answers(self) -> None:
+        """Listen to what is answered on this connection."""
+        self._replies = self.new_inbox()
+        taken: Any = _AtOnce(self._take_answer)
+        await self.subscribe(f"{self._replies}.*", future=taken)
+
+    def _take_answer(self, message: Msg) -> None:
+        answer = self._answers.get(message.subject)
+        if answer is not None and not answer.done():
+            answer.set_result(message)
 
     async def asked(self, subject: str, write: bytes | Write, timeout_seconds: float) -> bytes:
         """Send a request and return the answer; what is sent may depend on where that comes.
@@ -113,37 +152,33 @@ class Engine(Client):
             EngineUnavailableError: the connection is lost.
             MessageTooLargeError: the engine takes no message of this size.
         """
+        reply = f"{self._replies}.{token_hex(TOKEN_BYTES)}"
+        data = write(reply) if callable(write) else write
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg] = loop.create_future()
+        self._answers[reply] = answer
+        timer = loop.call_later(timeout_seconds, _fail, answer, TimeoutError())
         try:
-            # The library makes up the reply's subject, and hands it to `publish` with this.
-            sent: Any = write
-            answer: Msg = await self.request(subject, sent, timeout=timeout_seconds)
-        except NoRespondersError as error:
-            raise NobodyListensError(f"Nobody listens to {subject}.") from error
-        except (Error, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
-        return answer.data
+            await self.send(subject, data, reply)
+            message = await answer
+        finally:
+            timer.cancel()
+            del self._answers[reply]
+        if message.headers is not None and message.headers.get(Header.STATUS) == NOBODY:
+            raise NobodyListensError(f"Nobody listens to {subject}.")
+        return message.data
 
-    async def publish(
-        self, subject: str, payload: bytes | Write = b"", reply: str = "", headers: Any = None
-    ) -> None:
-        """Send what is given, or is written once it is known where it is answered."""
-        data = payload(reply) if callable(payload) else payload
-        try:
-            await super().publish(subject, data, reply, headers)
-        except MaxPayloadError as error:
-            raise MessageTooLargeError.of(len(data), self.max_payload) from error
-
-    async def send(self, subject: str, data: bytes) -> None:
-        """Send what is not answered.
+    async def send(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Send what is not answered, or is answered on another subject.
 
         Raises:
             EngineUnavailableError: the connection is lost.
             MessageTooLargeError: the engine takes no message of this size.
         """
         try:
-            await self.publish(subject, data)
+            await self.publish(subject, data, reply)
+        except MaxPayloadError as error:
+            raise MessageTooLargeError.of(len(data), self.max_payload) from error
         except (Error, OSError) as error:
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
 
@@ -186,6 +221,25 @@ class Engine(Client):
         except (Error, OSError) as error:
             raise EngineUnavailableError(f"NATS cannot be reached: {error}") from error
 
+    async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002  its own
+        # The library has it done by a task, which is woken in the next round of the event loop. So
+        # goes what more is sent in the same round, in one piece, and what waits for the network.
+        writer = None if force_flush or self._has_written or not self.is_connected else self._writer
+        if writer is None or writer.transport.get_write_buffer_size():
+            return await super()._flush_pending(force_flush)
+        self._has_written = True
+        asyncio.get_running_loop().call_soon(self._end_round)
+        pending, self._pending, self._pending_data_size = self._pending, [], 0
+        writer.writelines(pending)
+        return None
+
+    def _end_round(self) -> None:
+        self._has_written = False
+
+    @property
+    def _writer(self) -> asyncio.StreamWriter | None:
+        return getattr(self._transport, "_io_writer", None)
+
     async def _process_pong(self) -> None:
         # Whoever gave up waiting for it has cancelled what the library is about to set: the error
         # of that would end its reading, and with it the connection.
@@ -201,7 +255,7 @@ class Engine(Client):
     async def drop(self) -> None:
         """End the connection at once, whatever waits to be sent."""
         self._pending, self._pending_data_size = [], 0
-        writer = getattr(self._transport, "_io_writer", None)
+        writer = self._writer
         if writer is not None:  # else it would wait for a peer that takes nothing
             writer.transport.abort()
         with suppress(Error, OSError, TimeoutError):
@@ -212,9 +266,8 @@ class Engine(Client):
     async def lose(self) -> None:
         """Note that the connection is none any more, and fail what waits for an answer."""
         self.lost.set()
-        for answer in [*self._resp_map.values()]:
-            if not answer.done():
-                answer.set_exception(Error("the connection was lost"))
+        for answer in self._answers.values():
+            _fail(answer, EngineUnavailableError(LOST))
 
     async def note(self, error: Exception) -> None:
         """Log what the library reports, such as a subject that we may not use; once in a row."""
@@ -270,3 +323,8 @@ class Engine(Client):
             raise SecureConnWantedError
         command: bytes = super()._connect_command()
         return command
+
+
+def _fail(answer: asyncio.Future[Msg], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)

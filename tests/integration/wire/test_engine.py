@@ -1,6 +1,7 @@
 """In which order a host speaks to the engine, by one that notes what it hears."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_what_waits_to_be_sent_goes_before_the_question_whether_it_has_com
     try:
         await engine.listen("some", "", take)
         await engine.settled()
-        assert heard == ["CONNECT", "PING", "SUB", "PING"]
+        assert heard == ["CONNECT", "PING", "SUB", "SUB", "PING"]
     finally:
         await engine.drop()
         await left.wait()
@@ -71,5 +72,40 @@ async def test_an_answer_that_nobody_waits_for_any_more_ends_no_connection() -> 
     finally:
         await engine.drop()
         await left.wait()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_what_is_sent_is_on_its_way_at_once_and_what_follows_in_order() -> None:
+    """Somebody may wait for it: it does not wait for what else is to be done here."""
+    stands, left = asyncio.Event(), asyncio.Event()
+    streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
+        while not (line := await reader.readline()).startswith(b"SUB"):
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        streams.append((reader, writer))
+        stands.set()
+        await left.wait()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    engine = await Engine.open(url, Address((url,)), name="host", inbox="inbox")
+    try:
+        await stands.wait()
+        [(reader, writer)] = streams
+        await engine.send("a", b"1")
+        assert os.read(writer.get_extra_info("socket").fileno(), 100) == b"PUB a  1\r\n1\r\n"
+        await engine.send("b", b"2")
+        await engine.send("c", b"3")
+        following = b"PUB b  1\r\n2\r\nPUB c  1\r\n3\r\n"
+        assert await reader.readexactly(len(following)) == following
+    finally:
+        left.set()
+        await engine.drop()
         server.close()
         await server.wait_closed()
