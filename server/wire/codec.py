@@ -87,10 +87,9 @@ def decode(data: bytes) -> Parts:
         raise WireError(f"A message's head is not JSON: {error}") from error
     if not isinstance(head, dict):
         raise WireError("A message's head is no JSON object.")
-    _check_version(head.get("v"))
-    lengths = _lengths(head.get("blobs", []), len(data) - start)
-    plain = {name: value for name, value in head.items() if name not in OWN_FIELDS}
-    return Parts(plain, _blobs(data, start, lengths))
+    _check_version(head.pop("v", None))
+    lengths = _lengths(head.pop("blobs", []), len(data) - start)
+    return Parts(head, _blobs(data, start, lengths))
 
 
 def _json(head: Mapping[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -49,6 +49,9 @@ class Blobs(dict[int, bytes]):
         return given
 
 
+Write = Callable[[Any, list[bytes]], Any]
+"""Makes of a value what stands in a head, and adds what stands beside it."""
+
 Read = Callable[[Any, Blobs], Any]
 """Makes a value of what stands in a head, with the blobs beside it; ValueError: it is none."""
 
@@ -56,12 +59,14 @@ SHORT_CHARACTERS = 1024
 """A text of more stands beside the head: as JSON a script would be a tenth longer, or six times."""
 
 SCALARS = (str, bool, int, float)
+AS_THEY_ARE = frozenset((types.NoneType, bool, int, UUID, datetime))
+"""What JSON is written of as it is."""
 
 
 def parts_of(message: object) -> Parts:
     """Return the parts of a message, which is a dataclass."""
     blobs: list[bytes] = []
-    head = _fields_of(message, blobs)
+    head = _plain(message, blobs)
     return Parts(head, tuple(blobs))
 
 
@@ -80,42 +85,65 @@ def value_of(kind: type[T], parts: Parts) -> T:
 
 
 def _plain(value: Any, blobs: list[bytes]) -> Any:
-    match value:
-        case None | str() | int() | float() | UUID() | datetime():
-            return _scalar(value)
-        case bytes():
-            blobs.append(value)
-            return len(blobs) - 1
-        case Mapping():
-            return {str(name): _plain(one, blobs) for name, one in value.items()}
-        case AbstractSet() | tuple() | list():
-            return [_plain(one, blobs) for one in value]
-    return value.as_json() if hasattr(value, "as_json") else _fields_of(value, blobs)
+    kind: Any = type(value)
+    return _writer(kind)(value, blobs)
 
 
-def _fields_of(value: Any, blobs: list[bytes]) -> dict[str, Any]:
-    return {one.name: _field(getattr(value, one.name), blobs) for one in fields(value)}
+@cache
+def _writer(kind: Any) -> Write:
+    """Return what writes values of a type."""
+    if issubclass(kind, (*SCALARS, types.NoneType, UUID, datetime)):
+        return _scalar(kind)
+    if issubclass(kind, bytes):
+        return _beside
+    if issubclass(kind, Mapping):
+        return lambda value, blobs: {str(name): _plain(one, blobs) for name, one in value.items()}
+    if issubclass(kind, (AbstractSet, tuple, list)):
+        return lambda value, blobs: [_plain(one, blobs) for one in value]
+    if hasattr(kind, "as_json"):
+        return lambda value, _: value.as_json()
+    return partial(_fields, [one.name for one in fields(kind)])
 
 
-def _field(value: Any, blobs: list[bytes]) -> Any:
-    if isinstance(value, str) and len(value) > SHORT_CHARACTERS:
-        blobs.append(value.encode("utf-8", "replace"))
-        return len(blobs) - 1
-    return _plain(value, blobs)
+def _fields(names: Sequence[str], value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    head = {}
+    for name in names:
+        one = getattr(value, name)
+        if type(one) is str and len(one) > SHORT_CHARACTERS:
+            one = _beside(one.encode("utf-8", "replace"), blobs)
+        elif type(one) not in AS_THEY_ARE:  # as most are
+            one = _plain(one, blobs)
+        head[name] = one
+    return head
 
 
-def _scalar(value: Any) -> Any:
-    """Return what JSON takes for a value.
+def _beside(value: bytes, blobs: list[bytes]) -> int:
+    blobs.append(value)
+    return len(blobs) - 1
+
+
+def _scalar(kind: Any) -> Write:
+    """Return what writes such values as JSON takes them."""
+    if issubclass(kind, Enum):
+        return lambda value, _: value.value
+    if issubclass(kind, float):
+        return lambda value, _: _finite(value)
+    if issubclass(kind, str):
+        # It has no lone surrogates then.
+        return lambda value, _: (
+            value if value.isascii() else value.encode("utf-8", "replace").decode()
+        )
+    return lambda value, _: value
+
+
+def _finite(value: float) -> float:
+    """Return a number that JSON has.
 
     Raises:
-        WireError: it is a number that JSON has not.
+        WireError: it is none.
     """
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, float) and not math.isfinite(value):
+    if not math.isfinite(value):
         raise WireError(f"{value} cannot be written into a message: JSON has no such number.")
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "replace").decode()  # it has no lone surrogates
     return value
 
 
@@ -179,14 +207,15 @@ def _object(kind: Any) -> Read:
     }
 
     def read(given: Any, blobs: Blobs) -> Any:
-        if missing := needed - _is(Mapping, given).keys():
-            raise ValueError(f"it has no {', '.join(sorted(missing))}")
+        if not needed <= _is(dict, given).keys():
+            raise ValueError(f"it has no {', '.join(sorted(needed - given.keys()))}")
         found = {}
-        for name in readers.keys() & given.keys():
-            try:
-                found[name] = readers[name](given[name], blobs)
-            except (ValueError, OverflowError) as error:
-                raise ValueError(f"{name}: {error}") from error
+        for name, read_field in readers.items():
+            if name in given:
+                try:
+                    found[name] = read_field(given[name], blobs)
+                except (ValueError, OverflowError) as error:
+                    raise ValueError(f"{name}: {error}") from error
         return kind(**found)
 
     return read
@@ -214,6 +243,10 @@ def _is(kind: Any, given: Any) -> Any:
     if type(given) is not kind and not (kind in _COLLECTIONS and isinstance(given, kind)):
         raise ValueError(f"{_shown(given)} is no {kind.__name__}")
     return given
+
+
+def _exactly(kind: Any) -> Read:
+    return lambda given, _: given if type(given) is kind else _is(kind, given)
 
 
 def _number(given: Any, _: Blobs) -> float:
@@ -246,8 +279,8 @@ _COLLECTIONS: Collection[Any] = (Mapping, dict, list)
 _NAMES: Mapping[Any, Callable[[str], Any]] = {str: str, UUID: UUID}
 _PLAIN: Mapping[Any, Read] = {
     str: _text,
-    bool: lambda given, _: _is(bool, given),
-    int: lambda given, _: _is(int, given),
+    bool: _exactly(bool),
+    int: _exactly(int),
     float: _number,
     bytes: _blob,
     UUID: lambda given, _: UUID(_is(str, given)),
