@@ -92,6 +92,7 @@ class RemoteOutput:
         self._ended = False
         self._failure: Exception | None = None
         self._blocks: deque[Block] = deque()
+        self._kept_bytes = 0
         self._fetching: dict[int, asyncio.Task[Block]] = {}
         self._block_bytes = BLOCK_BYTES
         self._waiters: dict[asyncio.Future[None], int] = {}
@@ -141,8 +142,9 @@ class RemoteOutput:
     def keep(self, block: Block) -> None:
         """Keep output that has come, for a while."""
         self._blocks.append(block)
-        while len(self._blocks) > KEPT_BLOCKS or self._kept_bytes() > KEPT_BYTES:
-            self._blocks.popleft()
+        self._kept_bytes += len(block.data)
+        while len(self._blocks) > KEPT_BLOCKS or self._kept_bytes > KEPT_BYTES:
+            self._kept_bytes -= len(self._blocks.popleft().data)
 
     async def grown(self, offset: int) -> None:
         """Return as soon as `size` is above `offset`, or the output has ended."""
@@ -257,10 +259,8 @@ class RemoteOutput:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _kept(self, offset: int) -> Block | None:
-        return next((one for one in self._blocks if one.offset <= offset < one.end), None)
-
-    def _kept_bytes(self) -> int:
-        return sum(len(block.data) for block in self._blocks)
+        newest_first = reversed(self._blocks)
+        return next((one for one in newest_first if one.offset <= offset < one.end), None)
 
     def _fetch_behind(self, block: Block) -> None:
         """Have what follows a block come while it is sent, if it is one of many."""
