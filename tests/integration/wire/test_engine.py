@@ -109,3 +109,37 @@ async def test_what_is_sent_is_on_its_way_at_once_and_what_follows_in_order() ->
         await engine.drop()
         server.close()
         await server.wait_closed()
+
+
+async def test_what_is_answered_twice_ends_no_connection() -> None:
+    """Whoever answers may do so as often as the engine lets it."""
+    left = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = b""
+        writer.write(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
+        while line := (await reader.readline()).split():
+            if line[0] == b"PING":
+                writer.write(b"PONG\r\n")
+            elif line[0] == b"SUB":
+                number = line[-1]
+            elif line[0] == b"PUB":
+                data = await reader.readexactly(int(line[-1]) + 2)
+                message = b"MSG %b %b %b\r\n%b" % (line[2], number, line[-1], data)
+                writer.write(2 * message)
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    engine = await Engine.open(url, Address((url,)), name="host", inbox="inbox")
+    try:
+        for said in (b"some", b"more"):
+            assert await engine.asked("echo", said, 1000.0) == said
+        assert not engine.lost.is_set()
+    finally:
+        await engine.drop()
+        await left.wait()
+        server.close()
+        await server.wait_closed()
