@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from server.errors import RunNotFollowedError
@@ -74,9 +74,8 @@ class Answers:
         """Answer with output and with the run, as soon as there is something new of them."""
         live = self._live(request)
         seconds = min(request.wait_seconds, MAX_WAIT_SECONDS)
-        with ExitStack() as held:
-            if live.log is not None:
-                held.enter_context(live.log.acquire())  # its run may end meanwhile
+        held = nullcontext() if live.log is None else live.log.acquire()
+        with held:  # its run may end meanwhile
             try:
                 run = await self._wait(live, request, seconds)
                 return await self._piece(live, run, request)
