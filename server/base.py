@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from server.core import Core, Ground, begin, open_core, open_ground
-from server.database import Stored, open_database, recover
+from server.database import LetIn, Stored, open_database, recover, wait_for_lease
 from server.definition import DEFAULT_POOL
 from server.reaching import reach
 from server.repositories.access.audit import AuditRepository
@@ -61,9 +61,14 @@ async def open_base(
 ) -> Base:
     """Have commands run, and build what all services of users need of that."""
     address = _address(settings)
-    ground = open_ground(stack, settings)
+    ground, here = open_ground(stack, settings), settings.runs.local_worker
+    if here and address is not None:
+        ground = _living(ground)
     stored = await open_database(stack, settings, ground)
-    here = settings.runs.local_worker
+    let_in = _let_in(settings, ground)
+    if let_in is not None and ground.lives is not None and ground.lives.may_be_copy:
+        # Its keeper is another's then, and so are the processes that its spools name.
+        await wait_for_lease(settings, ground, stored, let_in)
     core = await open_core(
         stack,
         settings,
@@ -73,7 +78,7 @@ async def open_base(
         runs_here=here,
         has_lease=address is not None,
     )
-    await recover(settings, ground, stored, core)
+    await recover(settings, ground, stored, core, let_in)
     if here:
         begin(stack, ground, core)
     meeting = await _meeting(stack, address, settings, ground, stored, core if here else None)
@@ -118,6 +123,22 @@ async def open_base(
         runs=runs,
         roll=roll,
     )
+
+
+def _living(ground: Ground) -> Ground:
+    """Begin a life of the host here, by which others tell it from a copy of it."""
+    from server.lives import Lives  # noqa: PLC0415
+
+    return replace(ground, lives=Lives.begin(ground.state.path, ground.state.lock))
+
+
+def _let_in(settings: Settings, ground: Ground) -> LetIn | None:
+    """Return what has other hosts know that this one is there; None: there are none."""
+    if ground.lives is None:
+        return None
+    from server.meeting import let_in  # noqa: PLC0415
+
+    return partial(let_in, settings, ground)
 
 
 def _address(settings: Settings) -> "Address | None":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from server.keeper.client import KeeperClient
 from server.keeper.spool import Spool
@@ -22,15 +23,22 @@ from server.services.tasks import Tasks, cancel_and_wait
 from server.settings.groups import Settings
 from server.state import StateDirectory, state_directory
 
+if TYPE_CHECKING:
+    from server.lives import Lives
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What everything stands on: the state directory, and who is told of what goes on."""
+    """What everything stands on: the state directory, and who is told of what goes on.
+
+    `lives` is which process of the host this is, where hosts meet.
+    """
 
     state: StateDirectory
     tasks: Tasks
     metrics: Metrics
     faults: Faults
+    lives: "Lives | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from server.core import Core, Ground
+from server.errors import DatabaseUnavailableError
 from server.repositories.claims import ClaimRepository
 from server.repositories.database import migrate
 from server.repositories.database.database import Database
@@ -21,7 +22,7 @@ from server.resources import VERSION, migrations_directory
 from server.services.ledger.ledger import Ledger
 from server.services.ledger.sql import SqlLedger
 from server.services.metrics import Metrics
-from server.services.running.startup import Startup
+from server.services.running.startup import Startup, refusal
 from server.settings.groups import DatabaseSettings, RunSettings, Settings
 
 BY_ITSELF = (
@@ -30,6 +31,9 @@ BY_ITSELF = (
 )
 
 logger = logging.getLogger(__name__)
+
+LetIn = Callable[[Database], Awaitable[object]]
+"""Has other hosts know that this one is there, over a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,12 @@ async def open_database(stack: AsyncExitStack, settings: Settings, ground: Groun
     )
 
 
-async def recover(settings: Settings, ground: Ground, stored: Stored, core: Core) -> None:
+async def recover(
+    settings: Settings, ground: Ground, stored: Stored, core: Core, let_in: LetIn | None
+) -> None:
     """Migrate the database, go on with the runs of this host, and open it to everybody.
+
+    `let_in` has other hosts know that this one is there; None: there are none.
 
     Raises:
         StartupError: the runs cannot be recovered.
@@ -75,19 +83,40 @@ async def recover(settings: Settings, ground: Ground, stored: Stored, core: Core
     host = ground.state.host
     own = _database(stored.url, settings.database, ground.metrics)
     await Startup(
-        migrate=partial(migrate.apply, stored.url, migrations_directory()),
+        migrate=_migrating(stored),
         own=own,
         ledger=SqlLedger.of(host, own),
         elsewhere=partial(RunRepository(own).active_elsewhere, host),
-        present=_present(settings, host, own),
+        present=_present(settings, host, own, let_in),
         database=stored.database,
         recovery=core.running.recovery if settings.runs.local_worker else None,
         tasks=ground.tasks,
     ).run()
 
 
+async def wait_for_lease(settings: Settings, ground: Ground, stored: Stored, let_in: LetIn) -> None:
+    """Wait until this process has its host's lease, which another one may have, as of a copy.
+
+    Raises:
+        StartupError: the database cannot be asked.
+    """
+    own = _database(stored.url, settings.database, ground.metrics)
+    try:
+        await _migrating(stored)()
+        await own.open()
+        await let_in(own)
+    except (DatabaseUnavailableError, OSError) as error:
+        raise refusal(error) from error
+    finally:
+        await own.close()
+
+
+def _migrating(stored: Stored) -> Callable[[], Awaitable[object]]:
+    return partial(migrate.apply, stored.url, migrations_directory())
+
+
 def _present(
-    settings: Settings, host: str, own: Database
+    settings: Settings, host: str, own: Database, let_in: LetIn | None
 ) -> Callable[[], Awaitable[object]] | None:
     """Return what has other hosts know that this one is there, or is by itself from now on.
 
@@ -95,15 +124,9 @@ def _present(
     """
     if not settings.runs.local_worker:
         return None
-    workers = WorkerRepository(own)
-    if not settings.nats.url:
-        return partial(_say_good_bye, workers, host)
-    return partial(
-        workers.hello_of_server,
-        host,
-        lease_seconds=settings.lease.seconds,
-        **facts_of(settings.runs),
-    )
+    if let_in is None:
+        return partial(_say_good_bye, WorkerRepository(own), host)
+    return partial(let_in, own)
 
 
 async def _say_good_bye(workers: WorkerRepository, host: str) -> None:

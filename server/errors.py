@@ -167,6 +167,10 @@ class ForbiddenError(TailrunError):
     """Whoever asks may see the thing, but not do this."""
 
 
+class OtherLifeError(ForbiddenError):
+    """Another process has the identity of this host, and its lease."""
+
+
 class OtherPageError(ForbiddenError):
     """A session's cookie came with a request that is not known to be of our own page."""
 

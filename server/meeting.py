@@ -1,14 +1,16 @@
 """A server's part where hosts meet: its connection with NATS, and what workers ask of it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from server.core import Core, Ground
 from server.database import Stored, facts_of
-from server.errors import DatabaseUnavailableError
+from server.errors import DatabaseUnavailableError, OtherLifeError
 from server.repositories.claims import ClaimRepository
+from server.repositories.database.database import Database
 from server.repositories.enrolments import EnrolmentRepository
 from server.repositories.fleet_keys import FleetKeyRepository
 from server.repositories.losses import LossRepository
@@ -35,7 +37,7 @@ from server.services.running.leasing import Leasing
 from server.services.running.live import RunView
 from server.services.tasks import cancel_and_wait, retry
 from server.services.worker.answers import Answers
-from server.services.worker.attendance import Attendance
+from server.services.worker.attendance import Attendance, until_let_in
 from server.settings.groups import RunSettings, Settings
 from server.wire.address import Address
 from server.wire.asking import Workers
@@ -99,25 +101,50 @@ async def open_meeting(
         ledger_of=lambda host: SqlLedger.of(host, database),
         max_bytes=lambda: wire.max_payload,
     )
+    attending.on_given_up = partial(_tell_of_given_up, hands)
     removed = Removed(EnrolmentRepository(database).removed)
     handlers = removed.guarding({**attending.handlers, **hands.handlers})
     await stack.enter_async_context(serve_workers(wire, handlers))
+    attendance = None
     if core is not None:
         running = core.running
         answers = Answers(
             core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
         )
-        await stack.enter_async_context(serve_servers(wire, host, answers.handlers))
-    attendance = None if core is None else _attend(settings.runs, ground, core, attending)
+        attendance = there = _attend(settings.runs, ground, core, attending)
+        await stack.enter_async_context(
+            serve_servers(wire, host, answers.handlers, may_answer=lambda: there.may_answer)
+        )
     ringing = Ringing(wire)
     ground.tasks.start(ringing.run(), "bells")
     terms = _terms(settings, own.key)
     return Meeting(wire, Workers(wire), ringing, hands, attendance, terms, removed)
 
 
+def _tell_of_given_up(hands: Hands, runs: Sequence[UUID]) -> None:
+    """Tell who listens of runs that were given up, and have done what follows their ends."""
+    for run_id in runs:
+        hands.on_changed(run_id)
+    hands.on_ended()
+
+
+async def let_in(settings: Settings, ground: Ground, own: Database) -> None:
+    """Have the server's own host known to the others, before anything is done with its runs.
+
+    Where another process of the host has the lease, wait until that is over.
+    """
+    assert ground.lives is not None, "a host that others know has a life"
+    lease = Lease(settings.lease.seconds)
+    attending = Attending(WorkerRepository(own), lease, ground.tasks, version=VERSION)
+    host = OwnHost(ground.state.host, attending)
+    hello = Hello(**facts_of(settings.runs))
+    await until_let_in(host, hello, ground.lives, despite=OtherLifeError)
+
+
 def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attending) -> Attendance:
     """Have the server's own host known to the others, as workers are."""
     control = core.running.control
+    assert ground.lives is not None, "a host that others know has a life"
 
     async def stop(wanted: StopWanted) -> None:
         await control.stop(wanted.run_id, signal=wanted.signal, grace_seconds=wanted.grace_seconds)
@@ -131,8 +158,10 @@ def _attend(settings: RunSettings, ground: Ground, core: Core, attending: Attend
         changed=lambda _: None,
         leased=leasing.note,
         back=core.running.housekeeping.catch_up,
+        life=ground.lives,
     )
     core.active.may_start = lambda: attendance.may_start
+    ground.tasks.start(ground.lives.run(), "life")
     ground.tasks.start(leasing.run(), "lease")
     ground.tasks.start(attendance.attend(), "beats of this host")
     return attendance

@@ -124,8 +124,9 @@ def _claiming(
 
     async def claim(limit: int) -> Sequence[Run]:
         if attendance is not None:
-            may = attendance.may_claim
-            return await stored.claims.claim_within_lease(host, limit) if may else ()
+            if not attendance.may_claim:
+                return ()
+            return await stored.claims.claim_within_lease(host, limit, attendance.life_id)
         return await stored.claims.claim(
             host,
             pools=settings.worker_pools,

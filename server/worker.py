@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from server.core import Core, Ground, begin, open_core, open_ground
 from server.errors import DatabaseUnavailableError
+from server.lives import Lives
 from server.models import Run
 from server.process import entry
 from server.resources import VERSION
@@ -19,7 +19,7 @@ from server.services.running.leasing import Leasing
 from server.services.running.users import check_users, tell_of_root
 from server.services.tasks import Tasks, cancel_and_wait, retry
 from server.services.worker.answers import Answers
-from server.services.worker.attendance import Attendance
+from server.services.worker.attendance import Attendance, until_let_in
 from server.services.worker.hearing import Hearing, look_seconds
 from server.settings.groups import RunSettings, Settings
 from server.settings.values import LOOPBACK_HOSTS
@@ -109,7 +109,10 @@ async def open_worker(
     stack.push_async_callback(cancel_and_wait, ground.tasks.start(wire.run(), "NATS"))
     stack.push_async_callback(wire.flush)
     servers = Servers(wire, ground.state.host)
-    ledger = WireLedger(wire, servers)
+    lives, hello = Lives.begin(ground.state.path, ground.state.lock), _hello(name, settings.runs)
+    if lives.may_be_copy:  # its keeper is another's then, and what the spools name as processes
+        await until_let_in(servers, hello, lives)
+    ledger = WireLedger(wire, servers, lives.id)
     core = await open_core(
         stack, settings, environment, ground, ledger, chunk_bytes=CHUNK_BYTES, has_lease=True
     )
@@ -117,8 +120,12 @@ async def open_worker(
     answers = Answers(
         core.active, running.control, running.finisher.end_of, lambda: wire.max_payload
     )
-    await stack.enter_async_context(serve_servers(wire, ground.state.host, answers.handlers))
-    worker = _Worker(wire, servers, ledger, core, _hello(name, settings.runs))
+    worker = _Worker(wire, servers, ledger, core, hello, lives)
+    await stack.enter_async_context(
+        serve_servers(
+            wire, ground.state.host, answers.handlers, may_answer=lambda: worker.may_answer
+        )
+    )
     await worker.recover(ground)
     begin(stack, ground, core)
     worker.start(ground.tasks)
@@ -140,8 +147,15 @@ class _Worker:
     """What a worker does by itself: it is there, recovers its runs, and claims further ones."""
 
     def __init__(
-        self, wire: Wire, servers: Servers, ledger: WireLedger, core: Core, hello: Hello
+        self,
+        wire: Wire,
+        servers: Servers,
+        ledger: WireLedger,
+        core: Core,
+        hello: Hello,
+        lives: Lives,
     ) -> None:
+        self._lives = lives
         self._ledger = ledger
         self._running = core.running
         self._claiming = Claiming(
@@ -162,13 +176,19 @@ class _Worker:
             changed=self._take,
             leased=self._leasing.note,
             back=core.running.housekeeping.catch_up,
-            process=uuid4().hex,
+            life=lives,
         )
         core.active.may_start = lambda: self._attendance.may_start
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether servers that ask this host are to hear of this process."""
+        return self._attendance.may_answer
 
     async def recover(self, ground: Ground) -> None:
         """Be there, then go on with the runs that were left, as soon as servers answer."""
         ground.tasks.start(self._leasing.run(), "lease")
+        ground.tasks.start(self._lives.run(), "life")
         if not await self._attendance.hello():
             self._running.recovery.show()  # servers may ask for them before they have a database
             await self._attendance.begin()

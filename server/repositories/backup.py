@@ -197,6 +197,20 @@ MARK_RUNNING = """
 """
 
 
+# Which process has a host's lease was so then: whoever says hello first has it now. A backup of an
+# older version has no such column.
+FORGET_LIVES = """
+    DO $$ BEGIN
+        IF EXISTS (
+            SELECT FROM information_schema.columns WHERE table_schema = current_schema()
+                AND table_name = 'workers' AND column_name = 'life'
+        ) THEN
+            UPDATE workers SET life = NULL, life_age = 0;
+        END IF;
+    END $$
+"""
+
+
 async def restore(server: Server, path: Path, host: str) -> None:
     """Restore a backup into an empty database: all of it or, when that fails, nothing.
 
@@ -214,6 +228,7 @@ async def restore(server: Server, path: Path, host: str) -> None:
             await pipes.send(member)
     with server.cursor() as cursor:
         cursor.execute(MARK_RUNNING, {"host": host})
+        cursor.execute(FORGET_LIVES)
 
 
 def check_empty(server: Server) -> None:

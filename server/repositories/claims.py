@@ -48,9 +48,12 @@ CLAIM_WITHIN_LEASE = _CLAIM.format(
     worker="""
         SELECT pools, labels, places FROM workers
         WHERE id = %(host)s AND state = 'active' AND lease_until > now()
+            AND (life IS NULL OR life = %(life)s)
     """
 )
-"""As the worker is known: nothing for one that has no lease, or is not to have more."""
+"""As the worker is known: nothing for one that has no lease, or is not to have more. Of a copied
+state directory there are several, and one has the lease; none is noted where a server of a version
+before was the one to hear of it."""
 
 RELEASE = f"""
     UPDATE commands_info r SET held_at = NULL
@@ -149,12 +152,16 @@ class ClaimRepository:
         }
         return await self._claim(CLAIM, parameters)
 
-    async def claim_within_lease(self, host: str, limit: int) -> Sequence[Run]:
+    async def claim_within_lease(
+        self, host: str, limit: int, life: str | None = None
+    ) -> Sequence[Run]:
         """Do the same for a host that has a row in `workers`: what that says of it counts.
 
-        One that has no lease, drains or was removed gets nothing.
+        One that has no lease, drains or was removed gets nothing, nor does a process of the host
+        that is not the one which has the lease; None: of a version that does not tell.
         """
-        return await self._claim(CLAIM_WITHIN_LEASE, {"host": host, "limit": limit})
+        parameters = {"host": host, "limit": limit, "life": life}
+        return await self._claim(CLAIM_WITHIN_LEASE, parameters)
 
     async def _claim(self, sql: str, parameters: Mapping[str, object]) -> Sequence[Run]:
         runs = [run_of(row) for row in await self._database.fetch_all(sql, parameters)]

@@ -254,7 +254,8 @@ TAKE_OVER = f"""
     RETURNING {POSITION_COLUMNS}
 """
 
-# Of a host that says from which epochs: one that asks again finds them raised already.
+# Of a host that says from which epochs: one that asks again finds them raised already. So of two
+# processes of the host, as of a copied state directory, one may ask: they would both be owners.
 TAKE_OVER_KNOWN = f"""
     WITH known AS (
         SELECT * FROM unnest(%(ids)s::uuid[], %(epochs)s::int[]) AS k (id, epoch)
@@ -262,6 +263,10 @@ TAKE_OVER_KNOWN = f"""
         SELECT r.id, k.epoch + 1 AS epoch FROM commands_info r JOIN known k USING (id)
         WHERE r.state IN ('queued', 'running') AND r.host = %(host)s
             AND r.epoch IN (k.epoch, k.epoch + 1)
+            AND NOT EXISTS (
+                SELECT FROM workers w
+                WHERE w.id = r.host AND w.life IS NOT NULL AND w.life IS DISTINCT FROM %(life)s
+            )
         ORDER BY r.id FOR UPDATE OF r
     )
     UPDATE commands_info r SET epoch = taken.epoch FROM taken

@@ -271,15 +271,18 @@ class RunRepository:
         rows = await self._database.fetch_all(TAKE_OVER, {"ids": ids, "host": host})
         return dict(map(position_of, rows))
 
-    async def take_over_known(self, epochs: Mapping[UUID, int], host: str) -> dict[UUID, Position]:
+    async def take_over_known(
+        self, epochs: Mapping[UUID, int], host: str, life: str | None = None
+    ) -> dict[UUID, Position]:
         """Raise the epochs of a host's runs from these by one; asked again, they stay.
 
         Returns where each stands; runs that have ended, are another's or in other epochs are left
-        out.
+        out. So are all where another process of the host than `life` has its lease.
         """
         if not epochs:
             return {}
-        parameters = {"ids": [*epochs], "epochs": [*epochs.values()], "host": host}
+        ids, values = [*epochs], [*epochs.values()]
+        parameters = {"ids": ids, "epochs": values, "host": host, "life": life}
         rows = await self._database.fetch_all(TAKE_OVER_KNOWN, parameters)
         return dict(map(position_of, rows))
 

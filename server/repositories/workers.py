@@ -7,11 +7,13 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from server.repositories.claims import UNCLAIMED
 from server.repositories.database.database import Database
 from server.repositories.database.types import Row
+from server.repositories.losses import ENDING_SECONDS, GIVEN_UP, SINCE
 from server.repositories.run_statements import ACTIVE_RUN, WAITS
 
 
@@ -34,6 +36,32 @@ class Worker:
     seen_at: datetime
     lease_until: datetime
     enrolled_at: datetime | None = None
+    life: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Which process of a host says something: `id` None is one of a version before this.
+
+    `before` are those that it comes after, `are_over`: they have certainly ended. `age` is what its
+    state directory has counted up to.
+    """
+
+    id: str | None = None
+    before: Collection[str] = ()
+    are_over: bool = False
+    age: int = 0
+
+
+OF_BEFORE = Said()
+
+
+class LetIn(NamedTuple):
+    """A worker that has said hello: whether it got the lease, and which runs were given up."""
+
+    worker: Worker
+    is_in: bool
+    given_up: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,52 +89,119 @@ MAX_STOPS = 100
 
 COLUMNS = ", ".join(f"w.{one.name}" for one in fields(Worker))
 
+# Which process of a host has the lease is noted: a state directory may have been copied, and each
+# copy is the same host. The one that is noted stays, until whoever says hello comes after it and
+# knows by the directory's lock that it is over; or until its lease is over. `follows`: whoever says
+# hello knows what the noted one did. Another one, as of a copy that was made before, does not know
+# what was started meanwhile: then all that this host has is given up, once its keeper has ended
+# what is not to outlast the lease. A copy may also have been made in the last moment, or the disk
+# have lost that: then what was claimed and is not known to be started is given up.
+_SAYS_HELLO = f"""
+    SELECT s.*, s.life IS NULL OR s.follows AND s.goes_on
+        OR s.lease_until + make_interval(
+            secs => CASE WHEN s.follows THEN 0 ELSE {ENDING_SECONDS} END
+        ) < now() AS is_in
+    FROM (
+        SELECT w.id, w.life, w.lease_until, {SINCE} AS since,
+            %(are_over)s OR w.life IS NULL OR %(life)s::text IS NOT DISTINCT FROM w.life AS goes_on,
+            w.life IS NULL OR %(life)s::text IS NULL OR (
+                w.life = ANY(%(before)s::text[] || %(life)s::text) AND w.life_age <= %(age)s
+            ) AS follows
+        FROM workers w WHERE w.id = %(id)s FOR UPDATE
+    ) s
+"""
+
+# In the order of their ids, as append() does. What waits for its time or turn was not started.
+_GIVE_UP = f"""
+    due AS (
+        SELECT r.id FROM said JOIN commands_info r ON r.host = said.id
+        WHERE said.is_in AND {ACTIVE_RUN} AND NOT {WAITS} AND (
+            NOT said.follows
+            OR NOT said.goes_on AND r.state = 'queued' AND r.pool IS NOT NULL
+                AND %(life)s::text IS NOT NULL
+        )
+        ORDER BY r.id FOR UPDATE OF r
+    ), given_up AS (
+        UPDATE commands_info r SET {GIVEN_UP}, reason = format(
+            'its host was away since %%s, and came back with a state directory that may not know'
+            ' what became of it: a copy, an older one, or of a machine that was started again',
+            said.since
+        )
+        FROM due, said WHERE r.id = due.id AND {ACTIVE_RUN}
+        RETURNING r.id
+    )
+"""
+
 # Its state, pools, labels and places stay: they are what its enrolment gave it.
 # A lease never becomes shorter: its host counts on what it was told.
 HELLO = f"""
-    UPDATE workers w
-    SET version = %(version)s, seen_at = now(),
-        lease_until = greatest(w.lease_until, now() + make_interval(secs => %(lease_seconds)s))
-    WHERE w.id = %(id)s
-    RETURNING {COLUMNS}
+    WITH said AS MATERIALIZED ({_SAYS_HELLO}), {_GIVE_UP}, let_in AS (
+        UPDATE workers w
+        SET version = %(version)s, seen_at = now(), life = %(life)s, life_age = %(age)s,
+            lease_until = greatest(w.lease_until, now() + make_interval(secs => %(lease_seconds)s))
+        FROM said WHERE w.id = said.id AND said.is_in
+        RETURNING {COLUMNS}
+    ), w AS (
+        SELECT * FROM let_in
+        UNION ALL SELECT {COLUMNS} FROM workers w JOIN said USING (id) WHERE NOT said.is_in
+    )
+    SELECT w.*, EXISTS (SELECT FROM let_in), ARRAY (SELECT id FROM given_up) FROM w
 """
 
 # A server is let in by the database itself: it is what it says.
 HELLO_OF_SERVER = f"""
-    INSERT INTO workers AS w
-        (id, role, name, version, pools, labels, places, first_seen_at, seen_at, lease_until)
-    VALUES (
-        %(id)s, 'server', %(name)s, %(version)s, %(pools)s::text[], %(labels)s::text[], %(places)s,
-        now(), now(), now() + make_interval(secs => %(lease_seconds)s)
+    WITH said AS MATERIALIZED ({_SAYS_HELLO}), {_GIVE_UP}, let_in AS (
+        INSERT INTO workers AS w (
+            id, role, name, version, pools, labels, places, life, life_age, first_seen_at, seen_at,
+            lease_until
+        )
+        SELECT
+            %(id)s, 'server', %(name)s, %(version)s, %(pools)s::text[], %(labels)s::text[],
+            %(places)s, %(life)s, %(age)s, now(), now(),
+            now() + make_interval(secs => %(lease_seconds)s)
+        WHERE NOT EXISTS (SELECT FROM said WHERE NOT is_in)
+        ON CONFLICT (id) DO UPDATE SET
+            role = excluded.role, name = excluded.name, version = excluded.version,
+            pools = excluded.pools, labels = excluded.labels, places = excluded.places,
+            life = excluded.life, life_age = excluded.life_age,
+            state = CASE w.state WHEN 'removed' THEN 'active' ELSE w.state END,
+            seen_at = excluded.seen_at, lease_until = greatest(w.lease_until, excluded.lease_until)
+        RETURNING {COLUMNS}
+    ), w AS (
+        SELECT * FROM let_in
+        UNION ALL SELECT {COLUMNS} FROM workers w JOIN said USING (id) WHERE NOT said.is_in
     )
-    ON CONFLICT (id) DO UPDATE SET
-        role = excluded.role, name = excluded.name, version = excluded.version,
-        pools = excluded.pools, labels = excluded.labels, places = excluded.places,
-        state = CASE w.state WHEN 'removed' THEN 'active' ELSE w.state END,
-        seen_at = excluded.seen_at, lease_until = greatest(w.lease_until, excluded.lease_until)
-    RETURNING {COLUMNS}
+    SELECT w.*, EXISTS (SELECT FROM let_in), ARRAY (SELECT id FROM given_up) FROM w
 """
 
 # A host by itself has no row: nobody would hear its beats, and its runs would be given up.
 GOOD_BYE = "DELETE FROM workers WHERE id = %(id)s AND role = 'server' RETURNING id"
 
 # In the order of their ids: two servers that have heard the same ones never wait for each other.
+# Who was removed, or has the lease no more, is told so. That none is noted is where a server of a
+# version before has heard the hello.
 BEAT = f"""
-    WITH held AS (
-        SELECT id FROM workers WHERE id = ANY(%(ids)s::text[]) AND state <> 'removed'
-        ORDER BY id FOR UPDATE
+    WITH said AS (
+        SELECT * FROM unnest(%(ids)s::text[], %(lives)s::text[], %(ages)s::bigint[])
+            AS s (id, life, age)
+    ), held AS (
+        SELECT w.id, said.life, said.age FROM workers w JOIN said USING (id)
+        WHERE w.state <> 'removed' AND (w.life IS NULL OR w.life = said.life)
+            AND w.life_age <= said.age
+        ORDER BY w.id FOR UPDATE OF w
     ), beaten AS (
         UPDATE workers w SET
-            seen_at = now(),
+            seen_at = now(), life = coalesce(w.life, held.life), life_age = held.age,
             lease_until = greatest(
                 w.lease_until, now() + make_interval(secs => %(lease_seconds)s)
             )
         FROM held WHERE w.id = held.id
         RETURNING {COLUMNS}
     )
-    SELECT * FROM beaten
+    SELECT beaten.*, true FROM beaten
     UNION ALL
-    SELECT {COLUMNS} FROM workers w WHERE w.id = ANY(%(ids)s::text[]) AND w.state = 'removed'
+    SELECT {COLUMNS}, false FROM workers w
+    WHERE w.id = ANY(%(ids)s::text[]) AND NOT EXISTS (SELECT FROM beaten WHERE beaten.id = w.id)
 """
 
 KNOWS = "SELECT FROM workers WHERE id = %(id)s"
@@ -178,15 +273,21 @@ class WorkerRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def hello(self, worker_id: str, *, version: str, lease_seconds: float) -> Worker | None:
-        """Give a worker a lease, and store which version it is; None: it is not known."""
+    async def hello(
+        self, worker_id: str, said: Said = OF_BEFORE, *, version: str, lease_seconds: float
+    ) -> LetIn | None:
+        """Give a worker a lease, and store which version it is; None: it is not known.
+
+        It gets none while another process of the same host may have it.
+        """
         parameters = {"id": worker_id, "version": version, "lease_seconds": lease_seconds}
-        row = await self._database.fetch_one(HELLO, parameters)
-        return None if row is None else _worker_of(row)
+        row = await self._database.fetch_one(HELLO, parameters | _parameters_of(said))
+        return None if row is None else _let_in(row)
 
     async def hello_of_server(
         self,
         host: str,
+        said: Said = OF_BEFORE,
         *,
         name: str,
         version: str,
@@ -194,7 +295,7 @@ class WorkerRepository:
         labels: Collection[str],
         places: int,
         lease_seconds: float,
-    ) -> Worker:
+    ) -> LetIn:
         """Do the same for the host inside a server; one that was removed is active again."""
         parameters = {
             "id": host,
@@ -205,21 +306,29 @@ class WorkerRepository:
             "places": places,
             "lease_seconds": lease_seconds,
         }
-        [row] = await self._database.fetch_all(HELLO_OF_SERVER, parameters)
-        return _worker_of(row)
+        [row] = await self._database.fetch_all(HELLO_OF_SERVER, parameters | _parameters_of(said))
+        return _let_in(row)
 
     async def good_bye(self, host: str) -> bool:
         """Forget the host inside a server; False: it was not known."""
         return await self._database.fetch_one(GOOD_BYE, {"id": host}) is not None
 
-    async def beat(self, worker_ids: Collection[str], lease_seconds: float) -> dict[str, Worker]:
-        """Extend the leases of workers, but of those that were removed.
+    async def beat(
+        self, said: Collection[tuple[str, Said]], lease_seconds: float
+    ) -> dict[str, tuple[Worker, bool]]:
+        """Extend the leases of workers; return each, and whether it was extended.
 
-        Those that are not known are left out.
+        It is not for one that was removed, nor for what has the lease no more; those that are not
+        known are left out. Of one host one process is heard at a time.
         """
-        parameters = {"ids": list(worker_ids), "lease_seconds": lease_seconds}
+        parameters = {
+            "ids": [host for host, _ in said],
+            "lives": [one.id for _, one in said],
+            "ages": [one.age for _, one in said],
+            "lease_seconds": lease_seconds,
+        }
         rows = await self._database.fetch_all(BEAT, parameters)
-        return {row[0]: _worker_of(row) for row in rows}
+        return {row[0]: (_worker_of(row[:-1]), row[-1]) for row in rows}
 
     async def knows(self, worker_id: str) -> bool:
         """Return whether a host is, or was, a worker of these servers."""
@@ -263,6 +372,19 @@ class WorkerRepository:
     async def list(self) -> Sequence[tuple[Worker, bool]]:
         """Return all workers, by name, and whether each is within its lease."""
         return [(_worker_of(row[:-1]), row[-1]) for row in await self._database.fetch_all(LIST)]
+
+
+def _parameters_of(said: Said) -> dict[str, object]:
+    return {
+        "life": said.id,
+        "before": list(said.before),
+        "are_over": said.are_over,
+        "age": said.age,
+    }
+
+
+def _let_in(row: Row) -> LetIn:
+    return LetIn(_worker_of(row[:-2]), row[-2], row[-1])
 
 
 def _worker_of(row: Row) -> Worker:

@@ -31,10 +31,26 @@ from server.models import Advance, Position, Run, RunEnd, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A process of a host: of those that have its identity one at a time is given runs.
+
+    `before` are those that its state directory knows of since servers last heard one of it;
+    `are_over`: they have ended for certain, as each of them held the lock of this very directory.
+    `age` is what the directory has counted up to: one that was copied before knows less.
+    """
+
+    id: str
+    before: tuple[str, ...] = ()
+    are_over: bool = False
+    age: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """A worker says what it is: what it may run is decided by what servers know of it.
 
-    `places`: how many runs at once. `version` is that of its Tailrun.
+    `places`: how many runs at once. `version` is that of its Tailrun. `life` is which of its
+    processes says that; None: it is of a version before this.
     """
 
     name: str
@@ -42,6 +58,7 @@ class Hello:
     pools: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     places: int = 0
+    life: Life | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +66,12 @@ class Beat:
     """A worker goes on.
 
     `stopped` are runs whose stops it has taken: it is not to be told of them again.
-    `process` is another one for each of its processes, of which there is one at a time.
+    `life` is which of its processes goes on, and `age` what its state directory has counted up to.
     """
 
     stopped: frozenset[UUID] = frozenset()
-    process: str = ""
+    life: str | None = None
+    age: int = 0
 
 
 class WorkerState(StrEnum):
@@ -95,9 +113,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A worker asks for runs, `places` at most."""
+    """A worker asks for runs, `places` at most; `life` is which of its processes does."""
 
     places: int
+    life: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +208,11 @@ class TakeOver:
     """A worker becomes the owner of runs anew: their epochs are raised, from these, by one.
 
     Asked again they stay as they are: a request that comes late would else raise them behind the
-    owner, who would take the runs for somebody else's.
+    owner, who would take the runs for somebody else's. `life` is which of its processes asks.
     """
 
     epochs: Mapping[UUID, int]
+    life: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

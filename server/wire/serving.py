@@ -63,13 +63,20 @@ async def serve_workers(wire: Wire, handlers: Mapping[str, FromWorker]) -> Async
 
 @asynccontextmanager
 async def serve_servers(
-    wire: Wire, host: str, handlers: Mapping[str, FromServer]
+    wire: Wire,
+    host: str,
+    handlers: Mapping[str, FromServer],
+    *,
+    may_answer: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[None]:
-    """Answer what servers ask the worker of a host, by words; what they have not signed is not."""
+    """Answer what servers ask the worker of a host, by words; what they have not signed is not.
+
+    Nor is anything while it may not answer for the host, as another process does.
+    """
     places = {
         subjects.to_worker(host, word): _without_host(handler) for word, handler in handlers.items()
     }
-    async with _serving(wire, places, ""):
+    async with _serving(wire, places, "", may_answer):
         yield
 
 
@@ -82,9 +89,15 @@ def _without_host(handler: FromServer) -> FromWorker:
 
 @asynccontextmanager
 async def _serving(
-    wire: Wire, handlers: Mapping[str, FromWorker], group: str
+    wire: Wire,
+    handlers: Mapping[str, FromWorker],
+    group: str,
+    may_answer: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[None]:
-    answers = [_Answers(wire, handler, _bounds(subject)) for subject, handler in handlers.items()]
+    answers = [
+        _Answers(wire, handler, _bounds(subject), may_answer)
+        for subject, handler in handlers.items()
+    ]
     listeners = [
         await wire.listen(subject, one.take, group=group)
         for subject, one in zip(handlers, answers, strict=True)
@@ -128,7 +141,10 @@ class _LateError(Exception):
 class _Answers:
     """Answers the requests of one word."""
 
-    def __init__(self, wire: Wire, handler: FromWorker, bounds: Bounds) -> None:
+    def __init__(
+        self, wire: Wire, handler: FromWorker, bounds: Bounds, may_answer: Callable[[], bool]
+    ) -> None:
+        self._may_answer = may_answer
         self._wire = wire
         self._handler = handler
         self._told = Counter[tuple[str, type[Exception] | None]]()
@@ -139,6 +155,8 @@ class _Answers:
 
     async def take(self, subject: str, reply: str, data: bytes) -> None:
         """Answer a request beside others, as soon as there is a place for its asker."""
+        if not self._may_answer():
+            return
         if not subjects.is_answered(subject, reply):
             self._tell("%s is not answered: %r is no inbox of whoever asks", subject, reply)
             return

@@ -16,6 +16,7 @@ from server.services.worker import attendance
 from tests.simulation import clock
 from tests.simulation.chance import FAULTY_SECONDS, Chance, Plan
 from tests.simulation.keeper import Keeper
+from tests.simulation.lives import Directory
 from tests.simulation.network import HARMS, Network
 from tests.simulation.servers import POOL, Database, open_servers
 from tests.simulation.tables import ALL_FENCES, Fences, Row, Tables
@@ -62,7 +63,7 @@ class Case:
         self._tables = Tables(fences)
         self._database = Database(self._tables, self._network, self._now, plan.places)
         self._network.on_asked = self._kill_who_asks
-        self._hosts = [Host(self, number) for number in range(plan.workers)]
+        self._hosts = [Host(self, f"host-{number}") for number in range(plan.workers)]
         self._ended_by_others: set[UUID] = set()
         self.lives = 0
 
@@ -72,6 +73,7 @@ class Case:
             await open_servers(stack, 2, self._database, self._network)
             tasks.append(asyncio.create_task(self._store()))
             tasks.append(asyncio.create_task(self._kill()))
+            tasks.append(asyncio.create_task(self._copy()))
             tasks.append(asyncio.create_task(self._calm_down()))
             try:
                 await self._until_all_have_ended(tasks)
@@ -91,10 +93,10 @@ class Case:
             {run_id: row.chunks for run_id, row in self._tables.rows.items()},
         )
 
-    def worker(self, host: str, keeper: Keeper) -> Worker:
+    def worker(self, host: str, keeper: Keeper, directory: Directory) -> Worker:
         """Return a worker's next life."""
         self.lives += 1
-        return Worker(host, self.lives, keeper, self._network, self._plan.places)
+        return Worker(host, self.lives, keeper, directory, self._network, self._plan.places)
 
     @property
     def chance(self) -> Chance:
@@ -124,6 +126,22 @@ class Case:
         for at in self._plan.kills:
             await asyncio.sleep(max(0.0, at - self._now()))
             self._chance.random.choice(self._hosts).kill()
+
+    async def _copy(self) -> None:
+        """Have a second worker with a copy of the first one's state directory."""
+        copy, first = self._plan.copy, self._hosts[0]
+        if copy is not None:
+            loop, now = asyncio.get_running_loop(), self._now()
+            if copy.dies is not None:
+                loop.call_later(copy.dies - now, first.die)
+            if copy.returns is not None:
+                loop.call_later(copy.returns - now, first.come_back)
+            await asyncio.sleep(copy.made - now)
+            second = first.copied()
+            await asyncio.sleep(copy.starts - copy.made)
+            self._hosts.append(second)
+            await second.live()
+        await asyncio.Event().wait()
 
     def _kill_who_asks(self, word: str, life: int) -> bool:
         """Kill a worker while what it has asked for is under way; return whether it is killed."""
@@ -163,7 +181,7 @@ class Case:
         for host in self._hosts:
             again = {one: count for one, count in host.keeper.starts.items() if count > 1}
             assert not again, f"started again: {again}"
-            if not self._ended_by_others:
+            if not self._ended_by_others and self._plan.copy is None:
                 most = host.keeper.most
                 assert most <= self._plan.places, f"{most} together, of {self._plan.places}"
                 assert not host.keeper.spools, f"spools are left: {[*host.keeper.spools]}"
@@ -182,6 +200,13 @@ class Case:
         hosts = [host.keeper for host in self._hosts if str(run.id) in host.keeper.wrote]
         wrote = hosts[0].wrote[str(run.id)] if hosts else b""
         assert len(hosts) <= 1, f"{run.id}: it ran on two hosts"
+        if self._plan.copy is not None and run.state is RunState.LOST:  # its process is elsewhere
+            going = [host.keeper.spools.get(str(run.id)) for host in self._hosts]
+            known = [wrote, *(one.output for one in going if one is not None)]
+            assert not output or any(one.startswith(output) for one in known), (
+                f"{run.id}: {output!r}"
+            )
+            return
         # What a worker that was killed had asked its keeper for may begin when nobody follows it.
         is_followed = row.given_up and bool(hosts) and not self._plan.has_tombstones
         if run.id in self._ended_by_others and not is_followed:
@@ -198,11 +223,20 @@ class Case:
 class Host:
     """A host: its keeper, and its worker's lives."""
 
-    def __init__(self, case: Case, number: int) -> None:
+    def __init__(
+        self,
+        case: Case,
+        name: str,
+        keeper: Keeper | None = None,
+        directory: Directory | None = None,
+    ) -> None:
         self._case = case
-        self._name = f"host-{number}"
+        self._name = name
         self.life = 0
-        self.keeper = Keeper(case.chance, has_tombstones=case.chance.plan.has_tombstones)
+        self.keeper = keeper or Keeper(case.chance, has_tombstones=case.chance.plan.has_tombstones)
+        self._directory = directory or Directory.new()
+        self._may_live = asyncio.Event()
+        self._may_live.set()
         self._life: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
         self._killed = asyncio.Event()
@@ -215,11 +249,25 @@ class Host:
     def kill(self) -> None:
         self._killed.set()
 
+    def die(self) -> None:
+        """Have no worker from now on; its keeper goes on."""
+        self._may_live.clear()
+        self.kill()
+
+    def come_back(self) -> None:
+        """Have a worker again."""
+        self._may_live.set()
+
+    def copied(self) -> "Host":
+        """Return another machine with a copy of its state directory."""
+        return Host(self._case, self._name, self.keeper.copied(), self._directory.copied())
+
     async def live(self) -> None:
         """Have a worker, and after a kill another one."""
         while True:
             self._killed.clear()
-            self._worker = self._case.worker(self._name, self.keeper)
+            await self._may_live.wait()
+            self._worker = self._case.worker(self._name, self.keeper, self._directory)
             self.life = self._case.lives
             life = asyncio.create_task(self._worker.live())
             killed = asyncio.create_task(self._killed.wait())

@@ -41,6 +41,7 @@ class Plan:
     held: float
     max_payload: int
     flush_seconds: float
+    copy: "Copy | None" = None
 
     @classmethod
     def of(cls, seed: int) -> "Plan":
@@ -68,7 +69,8 @@ class Plan:
             max_payload=chance.choice([1024 * 1024, 5600]),
             flush_seconds=chance.choice([0.2, 5.0]),
         )
-        return plan.with_answers_of_before if chance.random() < STALE else plan
+        plan = plan.with_answers_of_before if chance.random() < STALE else plan
+        return replace(plan, copy=Copy.of(random.Random(f"copies {seed}")))
 
     @property
     def with_answers_of_before(self) -> "Plan":
@@ -90,6 +92,30 @@ class Plan:
     def calm(self) -> "Plan":
         """The same, with nothing going wrong any more."""
         return replace(self, lost=0.0, again=0.0, slow=0.0, killed_asking=0.0, held=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """When the state directory of a host is copied, and another worker is started with the copy.
+
+    From `dies` to `returns` the first one has no worker; None: it always has one, or never again.
+    """
+
+    made: float
+    starts: float
+    dies: float | None
+    returns: float | None
+
+    @classmethod
+    def of(cls, chance: random.Random) -> "Copy | None":
+        """Draw one; in most cases there is none."""
+        if chance.random() < 0.6:
+            return None
+        made = chance.uniform(0.0, FAULTY_SECONDS)
+        starts = made + chance.choice([0.0, 5.0, 50.0, 120.0])
+        dies = chance.choice([None, made + chance.uniform(0.0, 20.0)])
+        returns = None if dies is None else chance.choice([None, dies + chance.uniform(1.0, 200.0)])
+        return cls(made, starts, dies, returns)
 
 
 def _cuts(chance: random.Random) -> tuple[tuple[float, float], ...]:

@@ -115,6 +115,16 @@ class Keeper:
             raise KeeperError("the connection was lost")
         return started
 
+    def copied(self) -> "Keeper":
+        """Return the keeper of a copy: it has the spools, and none of the processes."""
+        copy = Keeper(self._chance, has_tombstones=self._has_tombstones)
+        copy._ended = {*self._ended}
+        for run_id, spool in self.spools.items():
+            lost = ExitRecord(lost=True, error="no process", output_bytes=len(spool.output))
+            copy.spools[run_id] = Spool(spool.output, spool.ended or lost)
+            copy._ended.add(run_id)
+        return copy
+
     async def runs(self) -> list[str]:
         return [run_id for run_id, spool in self.spools.items() if spool.ended is None]
 

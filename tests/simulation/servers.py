@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from server.errors import DatabaseUnavailableError, NotFoundError
+from server.errors import DatabaseUnavailableError, OtherLifeError
 from server.models import Advance, Position, Run, RunEnd
 from server.services.fleet.hands import Hands
 from server.services.ledger.ledger import StartData
-from server.wire.messages import Append, Appended, Beat, Hello, Standing, WorkerState
+from server.wire.messages import Append, Appended, Beat, Hello, Life, Standing, WorkerState
 from server.wire.serving import FromWorker, serve_workers
+from tests.simulation.lives import id_of
 from tests.simulation.network import Network, ServerWire, asking
 from tests.simulation.tables import Tables
 
@@ -44,17 +45,22 @@ class Database:
         self._network = network
         self._chance = network.chance
         self._now = now
+        self.given_up: set[UUID] = set()
         self._owners: dict[UUID, int] = {}
         self._lives: dict[int, tuple[Advance, int]] = {}
 
-    async def claim_within_lease(self, host: str, limit: int) -> Sequence[Run]:
+    async def claim_within_lease(
+        self, host: str, limit: int, life: str | None = None
+    ) -> Sequence[Run]:
         def claim() -> list[Run]:
             within = self.leases.get(host, 0.0) > self._now()
-            runs = self._noted("claim", host, limit) if within else []
+            runs = self._noted("claim", host, limit, life) if within else []
             if len(self.tables.active_of(host)) > self.places:
                 self.wrong.append(f"{host} has claimed more than it has places for")
             for run in runs:
                 self._owners[run.id] = asking.get()
+            if runs and self.tables.lives[host][0] != id_of(asking.get()):
+                self.wrong.append(f"{host} has claimed as who has its lease no more")
             return runs
 
         return await self._statement(claim)
@@ -70,10 +76,12 @@ class Database:
 
         return await self._statement(append)
 
-    async def take_over_known(self, epochs: Mapping[UUID, int], host: str) -> dict[UUID, Position]:
+    async def take_over_known(
+        self, epochs: Mapping[UUID, int], host: str, life: str | None = None
+    ) -> dict[UUID, Position]:
         def take_over() -> dict[UUID, Position]:
             before = {one: row.run.epoch for one, row in self.tables.rows.items()}
-            found: dict[UUID, Position] = self._noted("take_over_known", epochs, host)
+            found: dict[UUID, Position] = self._noted("take_over_known", epochs, host, life)
             for run_id, position in found.items():
                 if position.epoch > before[run_id]:
                     if asking.get() < self._owners.get(run_id, 0):
@@ -110,12 +118,26 @@ class Database:
     async def start_of(self, _: Run) -> StartData:
         return StartData({}, None)
 
-    async def beat(self, host: str) -> bool:
-        """Extend a lease; False: there is none of this host."""
-        return await self._statement(lambda: host in self.leases and self._extend(host))
+    async def beat(self, host: str, beat: Beat) -> bool:
+        """Extend a lease; False: there is none of this host, or another process has it."""
+        return await self._statement(
+            lambda: (
+                host in self.leases
+                and self._noted("beat", host, beat.life, beat.age)
+                and self._extend(host)
+            )
+        )
 
-    async def hello(self, host: str) -> bool:
-        return await self._statement(lambda: self._extend(host))
+    async def hello(self, host: str, life: Life) -> bool:
+        """Give a process of a host its lease; False: another one may have it."""
+
+        def hello() -> bool:
+            silent = self._now() - self.leases.get(host, self._now())
+            is_in, given_up = self._noted("hello", host, life, silent)
+            self.given_up |= given_up
+            return is_in and self._extend(host)
+
+        return await self._statement(hello)
 
     def _extend(self, host: str) -> bool:
         self.leases[host] = self._now() + LEASE_SECONDS
@@ -146,13 +168,15 @@ class Attending:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def hello(self, host: str, _: Hello) -> Standing:
-        await self._database.hello(host)
+    async def hello(self, host: str, hello: Hello) -> Standing:
+        assert hello.life is not None
+        if not await self._database.hello(host, hello.life):
+            raise OtherLifeError("another process has the lease")
         return self._standing()
 
-    async def beat(self, host: str, _: Beat) -> Standing:
-        if not await self._database.beat(host):
-            raise NotFoundError(f"There is no worker {host}.")
+    async def beat(self, host: str, beat: Beat) -> Standing:
+        if not await self._database.beat(host, beat):
+            raise OtherLifeError("another process has the lease")
         return self._standing()
 
     def _standing(self) -> Standing:

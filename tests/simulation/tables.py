@@ -5,18 +5,30 @@ That these come to the same as those is held by test_tables.py, which has both d
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from server.errors import RunNotFoundError
 from server.models import Advance, Chunk, Position, Run, RunEnd, RunState
+from server.repositories.losses import ENDING_SECONDS
+from server.wire.messages import Life
+
+GIVEN_UP = RunEnd(RunState.LOST, datetime(2026, 1, 1, tzinfo=UTC), reason="a copy came back")
 
 
 @dataclass(frozen=True, slots=True)
 class Fences:
-    """What the statements compare; a test takes one away, and the cases are to notice."""
+    """What the statements compare; a test takes one away, and the cases are to notice.
+
+    `hello`: of the processes of a host one is let in. `life`: it alone is given runs. `given_up`:
+    what it may not know of the one before is.
+    """
 
     epoch: bool = True
     offset: bool = True
+    life: bool = True
+    hello: bool = True
+    given_up: bool = True
 
 
 ALL_FENCES = Fences()
@@ -44,6 +56,7 @@ class Tables:
 
     def __init__(self, fences: Fences = ALL_FENCES) -> None:
         self.rows: dict[UUID, Row] = {}
+        self.lives: dict[str, tuple[str, int]] = {}
         self._fences = fences
 
     def add(self, run: Run) -> None:
@@ -55,7 +68,54 @@ class Tables:
             (run for run in found if not run.state.final), key=lambda run: (run.created_at, run.id)
         )
 
-    def claim(self, host: str, limit: int, *, pools: Collection[str], places: int) -> list[Run]:
+    def hello(self, host: str, life: Life, silent_seconds: float) -> tuple[bool, set[UUID]]:
+        """Let a process of a host in; return whether it is, and which runs are given up with it.
+
+        The lease of the one before is over for so long; what is negative is still to come.
+        """
+        noted, age = self.lives.get(host, (life.id, 0))
+        follows = noted in {life.id, *life.before} and age <= life.age
+        is_in = (
+            not self._fences.hello
+            or (follows and (life.are_over or noted == life.id))
+            or silent_seconds > (0.0 if follows else ENDING_SECONDS)
+        )
+        if not is_in:
+            return False, set()
+        self.lives[host] = (life.id, life.age)
+        goes_on = life.are_over or noted == life.id
+        given_up = {
+            run.id
+            for run in self.active_of(host)
+            if self._fences.given_up
+            and (not follows or (not goes_on and run.state is RunState.QUEUED))
+        }
+        for run_id in given_up:
+            self.end(run_id, GIVEN_UP)
+        return True, given_up
+
+    def has_lease(self, host: str, life: str | None) -> bool:
+        """Whether this process of a host is the one that was let in."""
+        return not self._fences.life or self.lives.get(host, (life, 0))[0] == life
+
+    def beat(self, host: str, life: str | None, age: int) -> bool:
+        """Whether this process of a host goes on as the one that was let in."""
+        if not self.has_lease(host, life) or self.lives.get(host, (life, 0))[1] > age:
+            return False
+        self.lives[host] = (str(life), age)
+        return True
+
+    def claim(
+        self,
+        host: str,
+        limit: int,
+        life: str | None = None,
+        *,
+        pools: Collection[str],
+        places: int,
+    ) -> list[Run]:
+        if not self.has_lease(host, life):
+            return []
         room = min(max(places - len(self.active_of(host)), 0), limit)
         waiting = [
             row.run
@@ -84,8 +144,12 @@ class Tables:
         chunks = [one for one in self.rows[run_id].chunks if one.byte_offset >= from_offset]
         return [(one.byte_offset, one.written_at.timestamp()) for one in chunks[:limit]]
 
-    def take_over_known(self, epochs: Mapping[UUID, int], host: str) -> dict[UUID, Position]:
+    def take_over_known(
+        self, epochs: Mapping[UUID, int], host: str, life: str | None = None
+    ) -> dict[UUID, Position]:
         found: dict[UUID, Position] = {}
+        if not self.has_lease(host, life):
+            return found
         for run_id, epoch in epochs.items():
             row = self.rows.get(run_id)
             if row is None or row.run.host != host or row.run.state.final:

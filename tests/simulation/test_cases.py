@@ -35,7 +35,13 @@ def is_noticed(fences: Fences | None = None) -> str:
 
 @pytest.mark.parametrize(
     ("fences", "said"),
-    [(Fences(epoch=False), "by who owns it no more"), (Fences(offset=False), "do not adjoin")],
+    [
+        (Fences(epoch=False), "by who owns it no more"),
+        (Fences(offset=False), "do not adjoin"),
+        (Fences(life=False), "as who has its lease no more"),
+        (Fences(hello=False), "ended: "),
+        (Fences(given_up=False), "it ran on two hosts"),
+    ],
 )
 def test_without_a_fence_in_the_database_it_shows(fences: Fences, said: str) -> None:
     assert said in is_noticed(fences)

@@ -27,11 +27,13 @@ from server.services.running.recovery import Recovery
 from server.services.running.run_tasks import RunTasks
 from server.services.running.runner import Runner
 from server.services.tasks import Tasks, retry
+from server.services.worker import attendance
 from server.services.worker.attendance import Attendance
 from server.settings.groups import ArchiveSettings
 from server.wire.asking import Servers
 from server.wire.messages import Hello
 from tests.simulation.keeper import Care, Keeper, Log, Spools
+from tests.simulation.lives import Directory, Living
 from tests.simulation.network import Network, WorkerWire
 
 METRICS = Metrics()
@@ -65,17 +67,27 @@ class Following(Follower):
 class Worker:
     """A worker from its start until it is killed; its keeper stays."""
 
-    def __init__(self, host: str, life: int, keeper: Keeper, network: Network, places: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        life: int,
+        keeper: Keeper,
+        directory: Directory,
+        network: Network,
+        places: int,
+    ) -> None:
+        self._living = Living(directory, life)
+        self._may_be_copy = not self._living.said.are_over
         self.tasks = Tasks()
         self._tasks_of = Tasks()
         wire = WorkerWire(network, host, life)
-        servers = Servers(cast("Any", wire), host)
-        self._ledger = WireLedger(cast("Any", wire), servers)
+        self._servers = servers = Servers(cast("Any", wire), host)
+        self._ledger = WireLedger(cast("Any", wire), servers, self._living.id)
         self._active = ActiveRuns(max_concurrent_runs=places, max_runs_per_command=1000)
         self._active.intake = Intake(asyncio.get_running_loop().time)
         settings = ArchiveSettings(flush_seconds=network.chance.plan.flush_seconds)
         self._build(host, keeper, settings)
-        hello = Hello(name=host, version="1", places=places)
+        self._hello = hello = Hello(name=host, version="1", places=places)
         self._attendance = Attendance(
             servers,
             hello,
@@ -84,6 +96,7 @@ class Worker:
             changed=lambda _: None,
             leased=lambda _since, _until: None,
             back=self._housekeeping.catch_up,
+            life=self._living,
         )
         self._active.may_start = lambda: self._attendance.may_start
         self._claiming = Claiming(
@@ -133,6 +146,9 @@ class Worker:
     async def live(self) -> None:
         """Begin as `tailrun worker` does, and go on; whoever kills it cancels that."""
         try:
+            if self._may_be_copy:
+                await attendance.until_let_in(self._servers, self._hello, self._living)
+            self.tasks.start(self._living.run(), "life")
             if not await self._attendance.hello():
                 await self._attendance.begin()
             self.tasks.start(self._attendance.run(), "beats")

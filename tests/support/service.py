@@ -6,7 +6,9 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 from server.keeper.client import KeeperClient
 from tests.support.waiting import patience, until_true
@@ -98,6 +100,16 @@ class Service:
             stdout=PIPE,
             stderr=STDOUT,
         )
+
+    async def copied(self, state_dir: Path) -> Self:
+        """Copy its state directory, as it is; return the other one, which is not started."""
+        copying = await asyncio.create_subprocess_exec("cp", "-a", self.state_dir, state_dir)
+        assert await copying.wait() == 0
+        other = copy(self)
+        other.state_dir, other._process = state_dir, None
+        other._settings = self._settings | {"state_dir": str(state_dir)}
+        other._log = state_dir.parent / f"{state_dir.name}.log"
+        return other
 
     async def kill(self) -> None:
         """SIGKILL the server."""

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from asyncio import create_subprocess_exec
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Collection
 from pathlib import Path
 
@@ -56,6 +56,15 @@ class Worker(Service):
 
     async def start(self, *prefix: str) -> "Worker":
         """Start it, and wait until servers have answered it."""
+        process = await self.launch(*prefix)
+        assert process.stdout is not None
+        async with patience():
+            line = (await process.stdout.readline()).decode()
+        assert " for the servers at " in line, f"it did not start: {line}{self.log}"
+        return self
+
+    async def launch(self, *prefix: str) -> Process:
+        """Start it; return its process, whatever servers answer it."""
         if not self.is_enrolled:
             enrol_by_hand(self.state_dir, self._settings["nats_url"])
         with self._log.open("ab") as log:
@@ -66,11 +75,7 @@ class Worker(Service):
                 stdout=PIPE,
                 stderr=log,
             )
-        assert self._process.stdout is not None
-        async with patience():
-            line = (await self._process.stdout.readline()).decode()
-        assert " for the servers at " in line, f"it did not start: {line}{self.log}"
-        return self
+        return self._process
 
     async def kill_keeper(self) -> None:
         """SIGKILL the keeper; it is not asked before."""

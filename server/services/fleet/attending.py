@@ -2,16 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from server.errors import ForbiddenError, NotFoundError
-from server.repositories.workers import MAX_STOPS, NotedStop, Worker, WorkerRepository
-from server.services.fleet.copies import Copies
+from server.errors import ForbiddenError, NotFoundError, OtherLifeError
+from server.repositories.workers import (
+    MAX_STOPS,
+    OF_BEFORE,
+    LetIn,
+    NotedStop,
+    Said,
+    Worker,
+    WorkerRepository,
+)
 from server.services.fleet.lease import Lease
 from server.services.fleet.removed import WAS_REMOVED
 from server.services.tasks import Tasks
-from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+from server.wire.messages import Beat, Hello, Life, Standing, StopWanted, WorkerState
 from server.wire.serving import FromWorker
 from server.wire.texts import line
 
@@ -29,9 +37,22 @@ NOT_ENROLLED = (
 
 MAX_VERSION_CHARACTERS = 100
 
+MAX_LIVES = 200
+MAX_LIFE_CHARACTERS = 64
+MAX_AGE = 2**62
+"""Of a process, as it is said."""
+
 COPIED = (
-    "two workers are there as %s: its state directory was copied, and each ends as lost, or starts"
-    " again, what the other one has. End one, and enrol it anew with a state directory of its own"
+    "Another process is there as {}, or was until a moment ago. If this one was just started again,"
+    " it is let in once the lease of that one is over, within a minute or two. If it goes on: this"
+    " state directory is a copy of that one's, or that one's of this. Of one of the two end"
+    " Tailrun, remove all that is in its state directory, and for a worker say `tailrun worker"
+    " enroll URL --token TOKEN` there: it becomes a host of its own."
+)
+
+GIVEN_UP = (
+    "%s is there again, with a state directory that is a copy, or older than what it had before:"
+    " runs that it had, which are given up as nobody knows whether they go on: %d"
 )
 
 logger = logging.getLogger(__name__)
@@ -53,14 +74,15 @@ class Attending:
         version: str = "",
         gather_seconds: float = GATHER_SECONDS,
     ) -> None:
+        self.on_given_up: Callable[[Sequence[UUID]], None] = lambda _: None
+        """Called with runs that were given up, as their host does not know of them any more."""
         self._version = version
         self._workers = workers
         self._lease = lease
         self._tasks = tasks
         self._gather_seconds = gather_seconds
-        self._gathered: dict[str, frozenset[UUID]] = {}
+        self._gathered: dict[tuple[str, str | None], _Gathered] = {}
         self._beats: asyncio.Task[_Heard] | None = None
-        self._copies = Copies()
 
     @property
     def handlers(self) -> Mapping[str, FromWorker]:
@@ -72,20 +94,27 @@ class Attending:
 
         Raises:
             ForbiddenError: it is not enrolled, or was removed.
+            OtherLifeError: another process of this host has the lease.
         """
-        worker = await self._workers.hello(
+        heard = await self._workers.hello(
             host,
+            _said(request.life),
             version=line(request.version, MAX_VERSION_CHARACTERS),
             lease_seconds=self._lease.seconds,
         )
-        if worker is None:
+        if heard is None:
             raise ForbiddenError(NOT_ENROLLED.format(host))
-        return self._standing(worker)
+        return self._let_in(heard)
 
     async def hello_of_server(self, host: str, request: Hello) -> Standing:
-        """Let the host inside a server in."""
-        worker = await self._workers.hello_of_server(
+        """Let the host inside a server in.
+
+        Raises:
+            OtherLifeError: another process of this host has the lease.
+        """
+        heard = await self._workers.hello_of_server(
             host,
+            _said(request.life),
             name=request.name,
             version=request.version,
             pools=request.pools,
@@ -93,7 +122,7 @@ class Attending:
             places=request.places,
             lease_seconds=self._lease.seconds,
         )
-        return self._standing(worker)
+        return self._let_in(heard)
 
     async def beat(self, host: str, request: Beat) -> Standing:
         """Extend a worker's lease, together with others; it is answered once that is stored.
@@ -101,19 +130,31 @@ class Attending:
         Raises:
             NotFoundError: it is not known (any more): it is to say hello.
             ForbiddenError: it was removed.
+            OtherLifeError: another process of this host has the lease; it may say hello.
         """
         if self._beats is None:
             self._gathered = {}
             self._beats = self._tasks.start_for_run(self._gather(), "beats", _told)
-        stopped = self._gathered.get(host, frozenset()) | request.stopped
-        self._gathered[host] = frozenset([*stopped][:MAX_STOPS])  # as many as it was told of
+        gathered = self._gathered.setdefault((host, _id(request.life)), _Gathered())
+        gathered.add(request)
         heard = await asyncio.shield(self._beats)
-        worker = heard.workers.get(host)
-        if worker is None:
+        found = heard.workers.get(host)
+        if found is None:
             raise NotFoundError(f"There is no worker {host}.")
-        if self._copies.note(host, request.process):
-            logger.warning(COPIED, worker.name)
+        worker, has_beaten = found
+        if worker.state != WorkerState.REMOVED and not (
+            has_beaten and worker.life == _id(request.life)
+        ):
+            raise OtherLifeError(COPIED.format(worker.name))
         return self._standing(worker, [stop for stop in heard.stops if stop.host == host])
+
+    def _let_in(self, heard: LetIn) -> Standing:
+        if not heard.is_in:
+            raise OtherLifeError(COPIED.format(heard.worker.name))
+        if heard.given_up:
+            logger.warning(GIVEN_UP, heard.worker.name, len(heard.given_up))
+            self.on_given_up(heard.given_up)
+        return self._standing(heard.worker)
 
     def _standing(self, worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
         if worker.state == WorkerState.REMOVED:
@@ -135,17 +176,31 @@ class Attending:
     async def _gather(self) -> "_Heard":
         await asyncio.sleep(self._gather_seconds)
         gathered, self._beats = self._gathered, None  # whoever beats now is in the next ones
-        stopped = [(host, run_id) for host, runs in gathered.items() for run_id in runs]
+        stopped = [(host, run_id) for (host, _), one in gathered.items() for run_id in one.stopped]
         if stopped:
             await self._workers.note_stopped(stopped)
-        workers = await self._workers.beat(gathered, self._lease.seconds)
+        said = [(host, Said(id=life, age=one.age)) for (host, life), one in gathered.items()]
+        workers = await self._workers.beat(said, self._lease.seconds)
         return _Heard(workers, await self._workers.stops(workers))
 
 
-class _Heard(NamedTuple):
-    """The workers that have beaten, and what they are to stop."""
+@dataclass(slots=True)
+class _Gathered:
+    """What a process of a host has said with beats that are stored together."""
 
-    workers: Mapping[str, Worker]
+    stopped: frozenset["UUID"] = frozenset()
+    age: int = 0
+
+    def add(self, beat: Beat) -> None:
+        stopped = self.stopped | beat.stopped
+        self.stopped = frozenset([*stopped][:MAX_STOPS])  # as many as it was told of
+        self.age = max(self.age, _age(beat.age))
+
+
+class _Heard(NamedTuple):
+    """The workers that have said that they go on, whether each does, and what they are to stop."""
+
+    workers: Mapping[str, tuple[Worker, bool]]
     stops: Sequence[NotedStop]
 
 
@@ -161,6 +216,22 @@ class OwnHost:
         if isinstance(word, Hello):
             return await self._attending.hello_of_server(self._host, word)
         return await self._attending.beat(self._host, word)
+
+
+def _said(life: Life | None) -> Said:
+    if life is None:
+        return OF_BEFORE
+    before = [line(one, MAX_LIFE_CHARACTERS) for one in life.before[:MAX_LIVES]]
+    return Said(id=_id(life.id), before=before, are_over=life.are_over, age=_age(life.age))
+
+
+def _id(life: str | None) -> str | None:
+    return None if life is None else line(life, MAX_LIFE_CHARACTERS)
+
+
+def _age(age: int) -> int:
+    """Return an age that the database can store: what one worker says must not fail others."""
+    return min(max(age, 0), MAX_AGE)
 
 
 def _told(_error: BaseException) -> None:

@@ -98,7 +98,8 @@ class Hands:
 
     async def claim(self, host: str, request: Claim) -> Claimed:
         """Give a worker runs that wait, within what it may run."""
-        runs = await self._claims.claim_within_lease(host, min(request.places, MAX_CLAIMED))
+        places = min(request.places, MAX_CLAIMED)
+        runs = await self._claims.claim_within_lease(host, places, request.life)
         # Those that do not fit are its own all the same: it finds them among its active ones.
         claimed, more = await self._sendable(host, runs)
         return Claimed(runs=claimed, more=more)
@@ -152,7 +153,8 @@ class Hands:
 
     async def take_over(self, host: str, request: TakeOver) -> Found:
         """Raise the epochs of a worker's runs."""
-        return Found(positions=await self._runs.take_over_known(request.epochs, host))
+        found = await self._runs.take_over_known(request.epochs, host, request.life)
+        return Found(positions=found)
 
     async def _sendable(self, host: str, runs: Sequence[Run]) -> tuple[tuple[Run, ...], bool]:
         """Return the first runs, as many as fit into a message, and whether there are more.

@@ -47,11 +47,13 @@ class WireLedger:
     """The `Ledger` of a worker, and its claims.
 
     Where no server answers it is as if the database did not: all that asks a ledger knows that.
+    `life` is which process of the host asks.
     """
 
-    def __init__(self, wire: Wire, servers: Servers) -> None:
+    def __init__(self, wire: Wire, servers: Servers, life: str | None = None) -> None:
         self._wire = wire
         self._servers = servers
+        self._life = life
 
     async def claim(self, places: int) -> Sequence[Run]:
         """Return runs that are ours from now on, `places` at most.
@@ -59,7 +61,7 @@ class WireLedger:
         It is asked once: what an answer that is lost would have told is among the active ones, and
         whoever asks again for it at once would get others.
         """
-        claimed: Claimed = await self._ask(Claim(places=places), attempts=1)
+        claimed: Claimed = await self._ask(Claim(places=places, life=self._life), attempts=1)
         if not claimed.more:
             return claimed.runs
         # The others are ours as well; those that are known already are taken in again for nothing.
@@ -92,8 +94,8 @@ class WireLedger:
         epochs = {run.id: run.epoch for run in runs}
         found: dict[UUID, Position] = {}
         for ids in _parts(epochs):
-            asked = TakeOver(epochs={run_id: epochs[run_id] for run_id in ids})
-            part: Found = await self._ask(asked)
+            known = {run_id: epochs[run_id] for run_id in ids}
+            part: Found = await self._ask(TakeOver(epochs=known, life=self._life))
             found |= part.positions
         return found
 

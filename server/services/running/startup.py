@@ -63,7 +63,7 @@ class Startup:
             await self._recover()
         except (DatabaseUnavailableError, OSError) as error:
             if self._recovery is None or not self._recovery.show():
-                raise _refusal(error) from error
+                raise refusal(error) from error
             logger.warning("started without the database, for the runs that go on: %s", error)
             self._tasks.start(self._recover_later(), "return of the database")
 
@@ -100,7 +100,7 @@ class Startup:
         logger.info("database available again: the runs are recovered")
 
 
-def _refusal(error: DatabaseUnavailableError | OSError) -> StartupError:
+def refusal(error: DatabaseUnavailableError | OSError) -> StartupError:
     """Say what keeps the service from its start, and how to mend it."""
     if isinstance(error, OSError):
         return StartupError(f"The runs cannot be recovered: {error}.")

@@ -5,12 +5,13 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from server.errors import DatabaseUnavailableError, NoAnswerError, TailrunError
+from server.errors import DatabaseUnavailableError, NoAnswerError, OtherLifeError, TailrunError
 from server.keeper.protocol import boottime
 from server.services.running.active import ActiveRuns
-from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+from server.wire.messages import Beat, Hello, Life, Standing, StopWanted, WorkerState
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,6 +30,50 @@ class Hearers(Protocol):
         ...
 
 
+class Living(Protocol):
+    """Which process of a host this is, as others are told it (`server.lives`)."""
+
+    @property
+    def id(self) -> str:
+        """Which one."""
+        ...
+
+    @property
+    def age(self) -> int:
+        """What its state directory has counted up to."""
+        ...
+
+    @property
+    def said(self) -> Life:
+        """What is told of it with hello."""
+        ...
+
+    def note_heard(self) -> None:
+        """Note that it is known from now on."""
+        ...
+
+
+async def until_let_in(
+    servers: Hearers, hello: Hello, life: Living, *, despite: type[TailrunError] = TailrunError
+) -> None:
+    """Say hello until the host is let in, `despite` errors: it may have another process elsewhere.
+
+    Until then nothing of it is touched here: what looks like its runs may be that one's.
+    """
+    told = None
+    while True:
+        try:
+            await servers.ask(replace(hello, life=life.said))
+        except despite as error:
+            if str(error) != told:
+                told = str(error)
+                logger.warning("this host is not let in yet, asking again: %s", told)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            life.note_heard()
+            return
+
+
 class Attendance:
     """Keeps a host known to the servers, and does what they have for it meanwhile.
 
@@ -37,7 +82,7 @@ class Attendance:
     `leased`, at each answer, since when and until when the lease stands, by CLOCK_BOOTTIME.
     `back` is done when it has a lease again that was over, or has said hello again: what became of
     its runs meanwhile.
-    `process` is told with each beat: two that beat in turn have one identity.
+    `life` is which process of the host this is: where another one has the lease, it is refused.
     """
 
     def __init__(
@@ -50,7 +95,7 @@ class Attendance:
         changed: Callable[[Standing], None],
         leased: Callable[[float, float], None],
         back: Callable[[], Awaitable[object]],
-        process: str = "",
+        life: Living,
     ) -> None:
         self._servers = servers
         self._hello = hello
@@ -59,7 +104,8 @@ class Attendance:
         self._changed = changed
         self._leased = leased
         self._back = back
-        self._process = process
+        self._life = life
+        self._has_other_life = False
         self._is_back = True
         self._stopped: frozenset[UUID] = frozenset()
         self._problem: str | None = None
@@ -78,9 +124,19 @@ class Attendance:
         """Whether a run may be started that is this host's: else it may be another's by now."""
         return self._is_back and boottime() < self._until
 
+    @property
+    def life_id(self) -> str:
+        """Which process of the host this is."""
+        return self._life.id
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether this answers for the host: else another process of it does."""
+        return not self._has_other_life
+
     async def hello(self) -> bool:
         """Say hello once; return whether it was heard."""
-        return await self._heard(self._hello)
+        return await self._heard(replace(self._hello, life=self._life.said))
 
     async def begin(self) -> None:
         """Say hello again until it is heard."""
@@ -108,7 +164,7 @@ class Attendance:
     async def _beat(self) -> Sequence[StopWanted]:
         """Beat once; return what is to be stopped."""
         stopped = self._stopped
-        said = Beat(stopped=stopped, process=self._process)
+        said = Beat(stopped=stopped, life=self._life.id, age=self._life.age)
         if not await self._heard(said):
             return ()
         self._stopped -= stopped
@@ -140,8 +196,11 @@ class Attendance:
             self._report(f"no server answers, retrying; runs go on: {error}")
             return False
         except TailrunError as error:
+            self._has_other_life = isinstance(error, OtherLifeError)
             self._report(f"the servers give this worker no runs, asking again: {error}")
             return isinstance(word, Beat) and await self._heard_again()
+        self._has_other_life = False
+        self._life.note_heard()
         if self._problem is not None:
             logger.info("the servers answer, and give this worker runs")
         self._problem = None

@@ -56,7 +56,8 @@ async def test_a_server_in_the_state_directory_of_a_worker_has_its_own_pools(
     token = await enrolments.find_token(b"token")
     assert token is not None
     assert await enrolments.enrol(NEWCOMER, token, by=BY)
-    server = await workers.hello_of_server(
+    heard = await workers.hello_of_server(
         "w", name="one", version="1", pools=("docs",), labels=(), places=7, lease_seconds=30
     )
+    server = heard.worker
     assert (server.role, server.pools, server.labels, server.places) == ("server", ("docs",), (), 7)

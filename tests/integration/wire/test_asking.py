@@ -84,14 +84,15 @@ async def test_a_worker_asks_and_the_server_knows_who_it_is(nats: Nats, connect:
     assert asked == [("w.1", ASK)]
 
 
+def answering(number: int) -> FromServer:
+    async def lines(_request: Lines) -> Place:
+        return Place(number=number)
+
+    return lines
+
+
 async def test_a_server_asks_one_worker_and_no_other(nats: Nats, connect: Connect) -> None:
     server, first, second = [await connect(nats.url, name) for name in ("s", "w1", "w2")]
-
-    def answering(number: int) -> FromServer:
-        async def lines(_request: Lines) -> Place:
-            return Place(number=number)
-
-        return lines
 
     ask = Lines(run_id=uuid4(), sought=Sought.LINE_COUNT, number=1)
     async with (
@@ -514,3 +515,21 @@ async def test_no_answer_is_sent_where_it_would_be_a_request_of_another_worker(
         await Servers(worker, "worker").ask(ASK)
 
     assert claims == ["worker"]
+
+
+async def test_of_two_processes_of_a_host_the_one_that_may_answers(
+    nats: Nats, connect: Connect
+) -> None:
+    """As where a state directory was copied: the other one is not heard, whatever it would say."""
+    server, first, second = [await connect(nats.url, name) for name in ("server", "w1", "w1")]
+    may = [True, False]
+    ask = Lines(run_id=uuid4(), sought=Sought.LINE_COUNT, number=1)
+    async with (
+        serve_servers(first, "w1", {"lines": answering(1)}, may_answer=lambda: may[0]),
+        serve_servers(second, "w1", {"lines": answering(2)}, may_answer=lambda: may[1]),
+    ):
+        for number in (1, 2):
+            for _ in range(10):
+                place: Place = await Workers(server).ask("w1", ask)
+                assert place.number == number
+            may.reverse()

@@ -37,6 +37,7 @@ from server.wire.messages import (
     Get,
     Hello,
     Known,
+    Life,
     Lines,
     Marked,
     Marks,
@@ -82,12 +83,12 @@ ADVANCE = Advance(run_id=RUN.id, epoch=1, from_offset=0, to_offset=0, to_lines=0
 SEEN = Seen(state=RunState.RUNNING, start_time=NOW, change=4, size=9, has_output=True)
 STANDING = Standing(state=WorkerState.ACTIVE, lease_seconds=30, beat_seconds=5)
 SAMPLES: Mapping[str, tuple[object, object]] = {
-    "hello": (Hello(name="a", version="1", pools=("b",), places=3), STANDING),
+    "hello": (Hello(name="a", version="1", pools=("b",), places=3, life=Life(id="c")), STANDING),
     "beat": (
-        Beat(stopped=frozenset({RUN.id}), process="p"),
+        Beat(stopped=frozenset({RUN.id}), life="a", age=3),
         replace(STANDING, stops=(StopWanted(run_id=RUN.id, signal="SIGTERM", grace_seconds=1.5),)),
     ),
-    "claim": (Claim(places=3), Claimed(runs=(RUN,), more=True)),
+    "claim": (Claim(places=3, life="a"), Claimed(runs=(RUN,), more=True)),
     "start": (Start(run_id=RUN.id), Secrets(secrets={"A": "b"}, body=b"\0")),
     "get": (Get(run_id=RUN.id), Known(run=RUN)),
     "append": (Append(advances=(ADVANCE,)), Appended(moved=frozenset({RUN.id, uuid4()}))),

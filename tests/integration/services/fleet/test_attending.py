@@ -160,9 +160,9 @@ async def test_beats_that_come_together_are_one_statement(
     asked: list[Any] = []
     beat = workers.beat
 
-    async def count(ids: Any, seconds: float) -> Any:
-        asked.append(sorted(ids))
-        return await beat(ids, seconds)
+    async def count(said: Any, seconds: float) -> Any:
+        asked.append(sorted(host for host, _ in said))
+        return await beat(said, seconds)
 
     monkeypatch.setattr(workers, "beat", count)
     found = await asyncio.gather(*(attending.beat(host, Beat()) for host in [*hosts, "w0"]))
@@ -239,12 +239,3 @@ async def test_of_one_that_beats_all_the_time_no_more_is_stored(
     said = [Beat(stopped=frozenset(uuid4() for _ in range(MAX_STOPS))) for _ in range(3)]
     assert await asyncio.gather(*(attending.beat("w", one) for one in said)) == [STANDING] * 3
     assert len(noted) == MAX_STOPS
-
-
-async def test_two_workers_with_one_state_directory_are_told_of(
-    attending: Attending, caplog: pytest.LogCaptureFixture
-) -> None:
-    await attending.hello("w", LIES)
-    for process in "ababab":
-        await attending.beat("w", Beat(process=process))
-    assert caplog.text.count("two workers are there as one: its state directory was copied") == 1

@@ -222,9 +222,9 @@ async def test_a_claim_without_an_answer_is_not_repeated_and_its_runs_are_found(
     worker = await fleet.worker("w1")
     claim, asked = fleet.claims.claim_within_lease, []
 
-    async def hang(host: str, limit: int) -> object:
+    async def hang(host: str, limit: int, life: str | None) -> object:
         asked.append(host)
-        await claim(host, limit)
+        await claim(host, limit, life)
         await asyncio.Event().wait()
         raise AssertionError
 

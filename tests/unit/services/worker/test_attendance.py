@@ -10,15 +10,22 @@ from uuid import uuid4
 
 import pytest
 
-from server.errors import DatabaseUnavailableError, NoActiveRunError, NoAnswerError, TailrunError
+from server.errors import (
+    DatabaseUnavailableError,
+    NoActiveRunError,
+    NoAnswerError,
+    OtherLifeError,
+    TailrunError,
+)
 from server.keeper.protocol import boottime
 from server.services.running.active import ActiveRuns
 from server.services.worker import attendance as module
-from server.services.worker.attendance import Attendance
+from server.services.worker.attendance import Attendance, until_let_in
 from server.wire.messages import Beat, Hello, Standing, StopWanted, WorkerState
+from tests.support.lives import OneLife
 from tests.support.waiting import until
 
-HELLO = Hello(name="builder", version="1", pools=("asked",), places=3)
+HELLO = Hello(name="builder", version="1", pools=("asked",), places=3, life=OneLife().said)
 STANDING = Standing(
     state=WorkerState.ACTIVE, lease_seconds=30.0, beat_seconds=0.001, pools=("build",)
 )
@@ -61,7 +68,7 @@ class Worker:
             changed=self.told.append,
             leased=lambda since, until: self.leases.append((since, until)),
             back=self._back,
-            process="p",
+            life=OneLife(),
         )
 
     async def _back(self) -> None:
@@ -113,7 +120,7 @@ async def test_it_beats_and_does_the_stops_that_were_asked_for_meanwhile() -> No
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(worker.stops) > 1)
-    assert servers.asked[1] == Beat(process="p")
+    assert servers.asked[1] == Beat(life="life")
     assert set(worker.stops) == {STOP}
     assert worker.told == [STANDING]  # a stop is none of its facts
 
@@ -175,7 +182,7 @@ async def test_servers_that_do_not_know_it_any_more_hear_hello_again() -> None:
     worker = Worker(servers)
     await worker.attendance.hello()
     await beating(worker, lambda: len(servers.asked) > 2)
-    assert servers.asked[:3] == [HELLO, Beat(process="p"), HELLO]
+    assert servers.asked[:3] == [HELLO, Beat(life="life"), HELLO]
 
 
 async def test_a_host_that_was_not_known_any_more_looks_what_became_of_its_runs() -> None:
@@ -266,3 +273,32 @@ async def test_where_the_lease_was_over_while_a_beat_was_under_way_runs_are_star
     await worker.attendance.hello()
     assert might_start == [False, False, True]
     assert len(woken) == 1
+
+
+async def test_while_another_process_has_the_lease_it_neither_answers_nor_claims(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    servers = Servers(STANDING, OtherLifeError("another process is there"))
+    worker = Worker(servers)
+    await worker.attendance.hello()
+    assert worker.attendance.may_answer
+    await beating(worker, lambda: len(servers.asked) > 5)
+    assert not worker.attendance.may_answer
+    assert caplog.text.count("give this worker no runs, asking again: another process") == 1
+    servers.answers = [STANDING]
+    await beating(worker, lambda: worker.attendance.may_answer)
+
+
+async def test_one_that_may_be_a_copy_asks_until_it_is_let_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = DatabaseUnavailableError("it is away")
+    servers = Servers(OtherLifeError("not you"), OtherLifeError("not you"), away, STANDING)
+    life = OneLife()
+    await until_let_in(cast("Any", servers), HELLO, life)
+    assert servers.asked == [HELLO] * 4
+    assert life.is_heard
+    assert caplog.text.count("not let in yet, asking again: not you") == 1
+    away_at_once = Servers(away)
+    with pytest.raises(DatabaseUnavailableError):
+        await until_let_in(cast("Any", away_at_once), HELLO, life, despite=OtherLifeError)
