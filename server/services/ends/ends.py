@@ -25,6 +25,10 @@ LOOK_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 """After the database was away."""
 
+GATHER_SECONDS = 0.1
+"""From the end of a worker's run to the look for what follows it: most have nothing, and one look
+is for all that end meanwhile."""
+
 POSTPONED_SECONDS = 60.0
 """After what follows a single end could not be made."""
 
@@ -49,16 +53,23 @@ class Ends:
         self._on_told = on_told
         self._ended = asyncio.Event()
         self._postponed: dict[UUID, float] = {}
+        self._to_be_woken = False
 
     def run_changed(self, live: LiveRun) -> None:
         """Look now, if a run has ended that something may follow."""
         run = live.run
         options = run.options
         if run.state.final and (options.retries is not None or options.notify or options.leased):
-            self.wake()
+            self._ended.set()
 
     def wake(self) -> None:
-        """Look now: runs of workers have ended."""
+        """Look soon: runs of workers have ended, and something may follow."""
+        if not self._to_be_woken:
+            self._to_be_woken = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._wake_after_gathering)
+
+    def _wake_after_gathering(self) -> None:
+        self._to_be_woken = False
         self._ended.set()
 
     async def run(self) -> None:
