@@ -71,11 +71,13 @@ async def open_core(
     *,
     chunk_bytes: int = CHUNK_BYTES,
     runs_here: bool = True,
+    apart_seconds: float = 0.0,
     has_lease: bool = False,
 ) -> Core:
     """Build what runs commands, with their keeper; `begin` has it work.
 
-    `chunk_bytes` is how much output is archived in one piece. Without `runs_here` nothing will run,
+    `chunk_bytes` is how much output is archived in one piece, `apart_seconds` how long after the
+    statement before. Without `runs_here` nothing will run,
     and there is no keeper. `has_lease`: see the Runner.
     """
     keepers = settings.privileges.keeper_directory
@@ -84,7 +86,12 @@ async def open_core(
         await stack.enter_async_context(_opened(keeper, settings))
     metrics, faults = ground.metrics, ground.faults
     archiver = Archiver(
-        ledger, settings.archive, metrics=metrics, faults=faults, chunk_bytes=chunk_bytes
+        ledger,
+        settings.archive,
+        metrics=metrics,
+        faults=faults,
+        chunk_bytes=chunk_bytes,
+        apart_seconds=apart_seconds,
     )
     watch = Watch()
     stack.callback(watch.close)

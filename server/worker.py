@@ -35,6 +35,9 @@ from server.wire.signing import Signing
 CHUNK_BYTES = 512 * 1024
 """Of output that is archived at a time: one that does not compress fits into a message."""
 
+APART_SECONDS = 0.02
+"""Between two messages of what is to be archived: runs that end meanwhile share one."""
+
 RETRY_SECONDS = 1.0
 """Between two attempts to recover the runs."""
 
@@ -114,7 +117,14 @@ async def open_worker(
         await until_let_in(servers, hello, lives)
     ledger = WireLedger(wire, servers, lives.id)
     core = await open_core(
-        stack, settings, environment, ground, ledger, chunk_bytes=CHUNK_BYTES, has_lease=True
+        stack,
+        settings,
+        environment,
+        ground,
+        ledger,
+        chunk_bytes=CHUNK_BYTES,
+        apart_seconds=APART_SECONDS,
+        has_lease=True,
     )
     running = core.running
     answers = Answers(

@@ -32,6 +32,7 @@ from server.services.worker.attendance import Attendance
 from server.settings.groups import ArchiveSettings
 from server.wire.asking import Servers
 from server.wire.messages import Hello
+from server.worker import APART_SECONDS
 from tests.simulation.keeper import Care, Keeper, Log, Spools
 from tests.simulation.lives import Directory, Living
 from tests.simulation.network import Network, WorkerWire
@@ -112,7 +113,12 @@ class Worker:
         faults, care, spools = Faults(METRICS), cast("Any", Care(keeper)), Spools(keeper)
         common: dict[str, Any] = {"ledger": self._ledger, "active": self._active}
         self._archiver = Archiver(
-            self._ledger, settings, metrics=METRICS, faults=faults, waited=lambda: 0.0
+            self._ledger,
+            settings,
+            metrics=METRICS,
+            faults=faults,
+            waited=lambda: 0.0,
+            apart_seconds=APART_SECONDS,
         )
         run_tasks = RunTasks(self._active, self._tasks_of, faults)
         finisher = Finisher(

@@ -55,6 +55,8 @@ class Archiver:
     after the first byte; it takes all runs that grew. Nothing waits in memory: while the
     database is away the cursors stand still and the spools grow. A run whose step fails, be it
     that its spool cannot be read or that the database refuses its row, is postponed by itself.
+    Statements begin at least `apart_seconds` after one another: where each is a message, too, and
+    runs end one after the other, what ends meanwhile is in the next.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Archiver:
         faults: Faults,
         waited: Callable[[], float] = seconds_waited,
         chunk_bytes: int = CHUNK_BYTES,
+        apart_seconds: float = 0.0,
     ) -> None:
+        self._apart_seconds = apart_seconds
         self._waited = waited
         self._ledger = ledger
         self._flush_bytes = settings.flush_bytes
@@ -117,10 +121,12 @@ class Archiver:
     async def run(self) -> None:
         """Archive forever; the service's owner cancels it."""
         loop = asyncio.get_running_loop()
-        attempt = 0
+        attempt, started_at = 0, -math.inf
         while True:
             if attempt == 0:  # else it is due still
                 await self._wait_until_due()
+                if (pause := started_at + self._apart_seconds - loop.time()) > 0:
+                    await asyncio.sleep(pause)
             started_at = loop.time()
             try:
                 await self._flush()

@@ -75,7 +75,14 @@ class Outputs(OutputRepository):
 class Site:
     """An Archiver at work, and the runs that it follows."""
 
-    def __init__(self, database: Database, root: Path, *, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        root: Path,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        apart_seconds: float = 0.0,
+    ) -> None:
         self.database = database
         self.outputs = Outputs(database)
         self.spool = Spool(root)
@@ -87,6 +94,7 @@ class Site:
             metrics=metrics,
             faults=self.faults,
             chunk_bytes=chunk_bytes,
+            apart_seconds=apart_seconds,
         )
         self.archiving = asyncio.create_task(self.archiver.run())
 
