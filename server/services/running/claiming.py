@@ -15,7 +15,7 @@ LOOK_SECONDS = 2.0
 """Between two looks for runs that nobody here was told of."""
 
 AT_ONCE = 16
-"""Runs that are claimed at a time: they are started one after the other, and others may be idle."""
+"""Runs that are claimed at a time, and started together before the next are: others may be idle."""
 
 FIRST_RETRY_SECONDS, RETRY_SECONDS = 0.1, 1.0
 """Between two attempts where none can be claimed, at first and at most: whoever is asked is back
@@ -103,8 +103,7 @@ class Claiming:
             runs = await self._claim(asked)
             failpoint("run.claimed")
             self._unheard = False
-            for run in runs:
-                await self._runner.dispatch(run)
+            await asyncio.gather(*map(self._runner.dispatch, runs))
             return len(runs) == asked
 
     async def _take_in_unheard(self) -> None:

@@ -85,6 +85,31 @@ async def test_a_host_that_heard_all_answers_asks_for_its_active_runs_no_more(
     assert host.asked == 1 + len(module.ASK_AGAIN_SECONDS)
 
 
+def test_what_is_claimed_at_once_is_started_together() -> None:
+    runs = [a_run() for _ in range(3)]
+
+    class Starting(Host):
+        def __init__(self) -> None:
+            super().__init__()
+            self.all_there = asyncio.Event()
+
+        async def _claim(self, _limit: int) -> Sequence[Run]:
+            return runs
+
+        async def dispatch(self, run: Run) -> None:
+            await super().dispatch(run)
+            if len(self.dispatched) == len(runs):
+                self.all_there.set()
+            await self.all_there.wait()
+
+    async def claim() -> None:
+        host = Starting()
+        await host.claiming.step()
+        assert host.dispatched == runs
+
+    clock.run(claim())
+
+
 def claimed_at(heard: Iterable[bool]) -> list[float]:
     """Return when a host claims whose claims are heard, or not, in this order."""
     answers, times = iter(heard), list[float]()
