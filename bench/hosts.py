@@ -32,6 +32,7 @@ DISPATCHES, LINES = 20, 200
 BEAT_LINES, BEAT_SECONDS = 100_000, 0.01  # of a run that goes on while NATS is away
 AWAY_SECONDS = 1.5
 SETTLE_SECONDS = 1.0
+SERVERS_OWN = ("server", "database")  # what further hosts do not take over
 DATABASE = "hosts"
 BEFORE = "e74a0fd"  # the last commit that knows of one host alone
 
@@ -93,7 +94,10 @@ def _measures(session: Session) -> dict[str, Callable[[Served], Iterator[Figure]
         return throughput.ours(output * LINE_BYTES, sha256, served, writing, "raw")
 
     def at_once(served: Served) -> Iterator[Figure]:
-        return starts.ours(served, session.sized(starts.RUNS, AT_A_TIME))
+        runs = session.sized(starts.RUNS, AT_A_TIME)
+        for figure in starts.ours(served, runs):
+            yield figure
+            yield from _a_run(figure.details, runs)
 
     return {"echo hi": _dispatched, "a line": a_line, "100 MB": bytes_, "at once": at_once}
 
@@ -120,6 +124,13 @@ def _dispatched(served: Served) -> Iterator[Figure]:
         served.await_state(viewer.run_id, "succeeded")
         seconds.append(viewer.first_at / 1e9 - start)
     yield Figure("first byte", 1000 * statistics.median(seconds), "ms")
+
+
+def _a_run(cpu_seconds: Mapping[str, float], runs: int) -> Iterator[Figure]:
+    """Tell what a run takes of the processors: in all, and where its worker has its own."""
+    each = {who.removesuffix(" s") + " ms": 1000 * s / runs for who, s in cpu_seconds.items()}
+    yield Figure("CPU a run", sum(each.values()), "ms", each)
+    yield Figure("CPU a run at the server", sum(each[f"{who} CPU ms"] for who in SERVERS_OWN), "ms")
 
 
 def _watch(viewer: Viewer) -> None:
