@@ -127,7 +127,9 @@ def is_user(text: str) -> bool:
 
 
 def write_own(path: Path, text: str) -> None:
-    """Write a file that its user alone can read; it is there whole, or not at all.
+    """Write a file that its user alone can read; it is there whole, or as it was before.
+
+    Once this returns it is on disk, and stays through a loss of power.
 
     Raises:
         OSError: it cannot be written.
@@ -140,6 +142,11 @@ def write_own(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())  # else a crash may leave an empty file
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # the move is on disk, too
+    finally:
+        os.close(directory)
 
 
 def _checksum(raw: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The lives of a state directory: what one knows of those before it, and what a copy lacks."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -95,6 +96,26 @@ async def test_it_grows_older_once_it_is_heard_and_a_copy_of_before_does_not(
     await asyncio.wait([growing])
     assert begin(tmp_path / "w").age >= 3
     assert begin(tmp_path / "copy").age == 0
+
+
+async def test_what_is_told_of_its_age_is_on_disk(
+    tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power would else leave it as it was before, and the host be taken for a copy."""
+    life = begin(tmp_path / "w")
+    path = tmp_path / "w" / LIFE_FILE
+    written: list[tuple[int, str]] = []
+
+    def note(descriptor: int) -> None:
+        written.append((os.fstat(descriptor).st_ino, path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    await heard(life)
+    assert life.age == 1
+    of_file, before = written[0]
+    assert of_file == path.stat().st_ino
+    assert before != path.read_text()
+    assert written[1:] == [(path.parent.stat().st_ino, path.read_text())]
 
 
 def full(*_: object) -> None:
