@@ -111,12 +111,18 @@ class Housekeeping:
                 self._finisher.forget(live)
 
     async def reconcile(self) -> None:
-        """Go on with, or end, the runs that are stored as running here and are not."""
+        """Go on with, or end, the runs that are stored as running here and are not.
+
+        Not while this host may start none: another process of it may have them by now.
+        """
+
+        async def look() -> None:
+            if self._active.may_start():
+                await self._recovery.reconcile()
+
         pause_seconds = RECONCILE_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311  no secret
         await asyncio.sleep(pause_seconds)  # the recovery at the start has just done it
-        await forever(
-            self._recovery.reconcile, seconds=pause_seconds, name="look for runs that are not here"
-        )
+        await forever(look, seconds=pause_seconds, name="look for runs that are not here")
 
     async def catch_up(self) -> None:
         """Learn what became of runs of this host meanwhile, as after it was away.

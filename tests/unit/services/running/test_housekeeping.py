@@ -48,3 +48,31 @@ async def test_what_cannot_be_removed_is_swept_away_later(
     assert caplog.text.count("Device or resource busy") == 1
     assert caplog.text.count("Too many open files") == 1
     await cancel_and_wait(sweep)
+
+
+async def test_a_host_that_may_start_no_run_leaves_what_is_stored_as_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is over: those may be of another process of it, as of a copied state directory."""
+    monkeypatch.setattr(housekeeping, "RECONCILE_SECONDS", 0.001)
+    active = ActiveRuns(max_concurrent_runs=1, max_runs_per_command=1)
+    parts = running_parts(tmp_path, active)
+    may_start, asked, reconciled = False, 0, 0
+
+    def asks() -> bool:
+        nonlocal asked
+        asked += 1
+        return may_start
+
+    async def reconcile() -> None:
+        nonlocal reconciled
+        reconciled += 1
+
+    active.may_start = asks
+    monkeypatch.setattr(parts.recovery, "reconcile", reconcile)
+    looking = asyncio.create_task(parts.housekeeping.reconcile())
+    await until(lambda: asked > 3)
+    assert not reconciled
+    may_start = True
+    await until(lambda: reconciled)
+    await cancel_and_wait(looking)
