@@ -98,7 +98,8 @@ class Standing:
 
     Its lease lasts for `lease_seconds` from when it sent what this answers; it is to beat again
     after `beat_seconds`. `stops` are to be done, and are told until it says that it has taken them.
-    `version` is that of the server's Tailrun; one of before this does not say it.
+    `version` is that of the server's Tailrun; one of before this does not say it. `life` is which
+    process of the host is noted to have the lease; a server of before this notes none.
     """
 
     state: WorkerState
@@ -109,6 +110,7 @@ class Standing:
     labels: tuple[str, ...] = ()
     places: int = 0
     stops: tuple[StopWanted, ...] = ()
+    life: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

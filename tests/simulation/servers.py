@@ -172,20 +172,21 @@ class Attending:
         assert hello.life is not None
         if not await self._database.hello(host, hello.life):
             raise OtherLifeError("another process has the lease")
-        return self._standing()
+        return self._standing(host)
 
     async def beat(self, host: str, beat: Beat) -> Standing:
         if not await self._database.beat(host, beat):
             raise OtherLifeError("another process has the lease")
-        return self._standing()
+        return self._standing(host)
 
-    def _standing(self) -> Standing:
+    def _standing(self, host: str) -> Standing:
         return Standing(
             state=WorkerState.ACTIVE,
             lease_seconds=LEASE_SECONDS,
             beat_seconds=BEAT_SECONDS,
             pools=(POOL,),
             places=self._database.places,
+            life=self._database.tables.lives[host][0],
         )
 
 

@@ -167,6 +167,7 @@ class Attending:
             pools=worker.pools,
             labels=worker.labels,
             places=worker.places,
+            life=worker.life,
             stops=tuple(
                 StopWanted(run_id=one.run_id, signal=one.signal, grace_seconds=one.grace_seconds)
                 for one in stops

@@ -63,14 +63,14 @@ async def until_let_in(
     told = None
     while True:
         try:
-            await servers.ask(replace(hello, life=life.said))
+            standing: Standing = await servers.ask(replace(hello, life=life.said))
         except despite as error:
             if str(error) != told:
                 told = str(error)
                 logger.warning("this host is not let in yet, asking again: %s", told)
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            life.note_heard()
+            _note_heard(life, standing)
             return
 
 
@@ -200,7 +200,7 @@ class Attendance:
             self._report(f"the servers give this worker no runs, asking again: {error}")
             return isinstance(word, Beat) and await self._heard_again()
         self._has_other_life = False
-        self._life.note_heard()
+        _note_heard(self._life, standing)
         if self._problem is not None:
             logger.info("the servers answer, and give this worker runs")
         self._problem = None
@@ -236,6 +236,12 @@ class Attendance:
         if problem != self._problem:
             self._problem = problem
             logger.warning("%s", problem)
+
+
+def _note_heard(life: Living, standing: Standing) -> None:
+    """Note that a life is known, if so: a server of before notes none, and another one stays."""
+    if standing.life == life.id:
+        life.note_heard()
 
 
 def _facts(standing: Standing) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ from tests.support.waiting import until
 
 HELLO = Hello(name="builder", version="1", pools=("asked",), places=3, life=OneLife().said)
 STANDING = Standing(
-    state=WorkerState.ACTIVE, lease_seconds=30.0, beat_seconds=0.001, pools=("build",)
+    state=WorkerState.ACTIVE, lease_seconds=30.0, beat_seconds=0.001, pools=("build",), life="life"
 )
 STOP = StopWanted(run_id=uuid4(), signal="SIGTERM", grace_seconds=5.0)
 
@@ -52,6 +52,7 @@ class Servers:
 
 class Worker:
     def __init__(self, servers: Servers) -> None:
+        self.life = OneLife()
         self.stops: list[StopWanted] = []
         self.told: list[Standing] = []
         self.leases: list[tuple[float, float]] = []
@@ -68,7 +69,7 @@ class Worker:
             changed=self.told.append,
             leased=lambda since, until: self.leases.append((since, until)),
             back=self._back,
-            life=OneLife(),
+            life=self.life,
         )
 
     async def _back(self) -> None:
@@ -302,3 +303,23 @@ async def test_one_that_may_be_a_copy_asks_until_it_is_let_in(
     away_at_once = Servers(away)
     with pytest.raises(DatabaseUnavailableError):
         await until_let_in(cast("Any", away_at_once), HELLO, life, despite=OtherLifeError)
+
+
+@pytest.mark.parametrize("noted", [None, "another"])
+async def test_a_server_of_before_that_answers_does_not_have_the_lives_before_forgotten(
+    noted: str | None,
+) -> None:
+    """It notes no life: the others still have the one before, and are to be told that it is over.
+
+    Else they would take this one for a copy, and give its runs up.
+    """
+    of_before = replace(STANDING, life=noted)
+    worker = Worker(servers := Servers(of_before))
+    assert await worker.attendance.hello()
+    await beating(worker, lambda: len(servers.asked) > 2)
+    life = OneLife()
+    await until_let_in(cast("Any", servers), HELLO, life)
+    assert not worker.life.is_heard
+    assert not life.is_heard
+    servers.answers = [STANDING]
+    await beating(worker, lambda: worker.life.is_heard)
