@@ -104,10 +104,18 @@ class Lives:
         """Note that servers know this life: those before are forgotten, here and on disk."""
         self._heard.set()
 
+    def note_refused(self) -> None:
+        """Note that another one has the lease: this one grows no older, until it is heard again.
+
+        Else one that was set back with its machine's memory would become as old as it had been, and
+        be taken for one that knows what was begun since.
+        """
+        self._heard.clear()
+
     async def run(self) -> None:
         """Grow older, forever; the owner cancels it. A disk that is slow or full keeps nobody."""
-        await self._heard.wait()
         while True:
+            await self._heard.wait()
             await self.grow()
             await asyncio.sleep(AGE_SECONDS)
 

@@ -42,6 +42,7 @@ class Living:
         self._directory = directory
         self.id = id_of(number)
         directory.lives = (*directory.lives, self.id)
+        self._is_heard = False
 
     @property
     def age(self) -> int:
@@ -56,9 +57,13 @@ class Living:
     def note_heard(self) -> None:
         self._directory.lives = (self.id,)
         self._directory.held_at = self._directory.place
+        self._is_heard = True
+
+    def note_refused(self) -> None:
+        self._is_heard = False
 
     async def run(self) -> None:
-        """Grow older, forever."""
+        """Grow older, forever, while servers hear it."""
         while True:
             await asyncio.sleep(AGE_SECONDS)
-            self._directory.age += 1
+            self._directory.age += self._is_heard

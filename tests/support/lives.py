@@ -21,3 +21,6 @@ class OneLife:
 
     def note_heard(self) -> None:
         self.is_heard = True
+
+    def note_refused(self) -> None:
+        self.is_heard = False

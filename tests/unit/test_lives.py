@@ -98,6 +98,26 @@ async def test_it_grows_older_once_it_is_heard_and_a_copy_of_before_does_not(
     assert begin(tmp_path / "copy").age == 0
 
 
+async def test_while_it_is_refused_it_grows_no_older(
+    tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was set back with its machine's memory would else soon be as old as it was."""
+    monkeypatch.setattr(lives, "AGE_SECONDS", 0.001)
+    life = begin(tmp_path / "w")
+    life.note_heard()
+    growing = asyncio.create_task(life.run())
+    await until(lambda: life.age >= 3)
+    life.note_refused()
+    await asyncio.sleep(0.05)  # what is being written
+    age = life.age
+    await asyncio.sleep(0.05)
+    assert life.age == age
+    life.note_heard()
+    await until(lambda: life.age > age)
+    growing.cancel()
+    await asyncio.wait([growing])
+
+
 async def test_what_is_told_of_its_age_is_on_disk(
     tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

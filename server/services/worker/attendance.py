@@ -52,6 +52,10 @@ class Living(Protocol):
         """Note that it is known from now on."""
         ...
 
+    def note_refused(self) -> None:
+        """Note that another one has the lease, or a later state of this one."""
+        ...
+
 
 async def until_let_in(
     servers: Hearers, hello: Hello, life: Living, *, despite: type[TailrunError] = TailrunError
@@ -197,6 +201,8 @@ class Attendance:
             return False
         except TailrunError as error:
             self._has_other_life = isinstance(error, OtherLifeError)
+            if self._has_other_life:
+                self._life.note_refused()
             self._report(f"the servers give this worker no runs, asking again: {error}")
             return isinstance(word, Beat) and await self._heard_again()
         self._has_other_life = False

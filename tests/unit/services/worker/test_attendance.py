@@ -285,9 +285,11 @@ async def test_while_another_process_has_the_lease_it_neither_answers_nor_claims
     assert worker.attendance.may_answer
     await beating(worker, lambda: len(servers.asked) > 5)
     assert not worker.attendance.may_answer
+    assert not worker.life.is_heard
     assert caplog.text.count("give this worker no runs, asking again: another process") == 1
     servers.answers = [STANDING]
     await beating(worker, lambda: worker.attendance.may_answer)
+    assert worker.life.is_heard
 
 
 async def test_one_that_may_be_a_copy_asks_until_it_is_let_in(
