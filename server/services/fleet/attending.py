@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from server.errors import ForbiddenError, NotFoundError, OtherLifeError
+from server.repositories.losses import ENDING_SECONDS
 from server.repositories.workers import (
     MAX_STOPS,
     OF_BEFORE,
@@ -44,7 +45,7 @@ MAX_AGE = 2**62
 
 COPIED = (
     "Another process is there as {}, or was until a moment ago. If this one was just started again,"
-    " it is let in once the lease of that one is over, within a minute or two. If it goes on: this"
+    " it is let in once the lease of that one is over, within {:g} s. If it goes on: this"
     " state directory is a copy of that one's, or that one's of this. Of one of the two end"
     " Tailrun, remove all that is in its state directory, and for a worker say `tailrun worker"
     " enroll URL --token TOKEN` there: it becomes a host of its own."
@@ -145,16 +146,20 @@ class Attending:
         if worker.state != WorkerState.REMOVED and not (
             has_beaten and worker.life == _id(request.life)
         ):
-            raise OtherLifeError(COPIED.format(worker.name))
+            raise self._refusal(worker)
         return self._standing(worker, [stop for stop in heard.stops if stop.host == host])
 
     def _let_in(self, heard: LetIn) -> Standing:
         if not heard.is_in:
-            raise OtherLifeError(COPIED.format(heard.worker.name))
+            raise self._refusal(heard.worker)
         if heard.given_up:
             logger.warning(GIVEN_UP, heard.worker.name, len(heard.given_up))
             self.on_given_up(heard.given_up)
         return self._standing(heard.worker)
+
+    def _refusal(self, worker: Worker) -> OtherLifeError:
+        """Say that another process has the lease, and how long one that is over may have it."""
+        return OtherLifeError(COPIED.format(worker.name, self._lease.seconds + ENDING_SECONDS))
 
     def _standing(self, worker: Worker, stops: Sequence[NotedStop] = ()) -> Standing:
         if worker.state == WorkerState.REMOVED:

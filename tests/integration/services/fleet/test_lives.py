@@ -54,7 +54,8 @@ class Host:
         try:
             await self.hello(life, role)
         except OtherLifeError as error:
-            return "Another process is there as one" in str(error)
+            waits = f"once the lease of that one is over, within {LEASE + ENDING_SECONDS:g} s."
+            return "Another process is there as one" in str(error) and waits in str(error)
         return False
 
     async def has_started(self, run_id: UUID) -> None:
