@@ -58,7 +58,8 @@ class Lives:
         """Begin the life of this process, which holds the lock of its state directory.
 
         Raises:
-            StartupError: the directory cannot be written, and nobody knows whether it is a copy.
+            StartupError: the directory cannot be written, and nobody knows whether it is a copy;
+                or what it remembers cannot be read.
         """
         path = directory / LIFE_FILE
         before, place = _read(path), _place(lock)
@@ -140,13 +141,19 @@ def _place(lock: TextIO) -> str:
 
 
 def _read(path: Path) -> _Note:
-    """Return what is remembered: nothing where there is no such file, or none that can be used."""
+    """Return what is remembered: nothing where there is no such file, or none that can be used.
+
+    Raises:
+        StartupError: it cannot be read now: without it the runs of this host would be given up.
+    """
     try:
         told = json.loads(read_small(path))
         note = _Note(tuple(map(str, told["lives"])), str(told["place"]), int(told["age"]))
     except FileNotFoundError:
         return NOTHING
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except OSError as error:
+        raise StartupError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
         logger.warning("%s cannot be used, and is written anew: %s", path, error)
         return NOTHING
     return note

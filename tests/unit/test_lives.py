@@ -165,3 +165,19 @@ async def test_a_file_that_is_none_of_ours_is_written_anew(
     assert life.said.before == ()
     assert "cannot be used, and is written anew" in caplog.text
     assert begin(tmp_path).said.before == (life.id,)
+
+
+async def test_one_that_cannot_be_read_now_is_not_written_anew(
+    tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers would take what forgot the lives before for a copy, and give up what goes on."""
+    first = await heard(begin(tmp_path / "w"))
+
+    def fail(_: Path) -> str:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lives, "read_small", fail)
+        with pytest.raises(StartupError, match="life cannot be read: Too many open files"):
+            begin(tmp_path / "w")
+    assert begin(tmp_path / "w").said.before == (first.id,)
