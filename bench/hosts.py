@@ -5,6 +5,7 @@ PostgreSQL, a database each.
 """
 
 import asyncio
+import os
 import statistics
 import subprocess
 import sys
@@ -56,6 +57,12 @@ class Fleet(Served):
     def pids(self) -> dict[str, int]:
         return {"server": self._server.pid, "worker": self._worker.pid, "engine": self.nats.pid}
 
+    @property
+    def apart(self) -> tuple[list[int], list[int]]:
+        """Return the pids of what is the server's host, with NATS, and of what is the worker's."""
+        of_server = [self._server.pid, self.nats.pid, self._keepers["server's keeper"]]
+        return of_server, [self._worker.pid, self._keepers["keeper"]]
+
     def used(self) -> dict[str, float]:
         """Return the seconds of CPU time that all of it has taken, by who has."""
         pids = {**self.pids, **self._keepers}
@@ -74,6 +81,8 @@ def hosts(session: Session) -> None:
             for who, served in both.items():
                 contenders[f"{who}, {what}"] = partial(measured, served)
             session.in_turn(contenders)
+        if len(os.sched_getaffinity(0)) > 1:
+            session.in_turn(_apart(session, local, fleet))
         session.in_turn({"NATS is back": partial(_back, session.directory, fleet)})
         for who in ("engine", "worker"):
             session.in_turn({who: partial(_told, fleet, who, idle[who])}, most=1)
@@ -93,13 +102,35 @@ def _measures(session: Session) -> dict[str, Callable[[Served], Iterator[Figure]
     def bytes_(served: Served) -> Iterator[Figure]:
         return throughput.ours(output * LINE_BYTES, sha256, served, writing, "raw")
 
-    def at_once(served: Served) -> Iterator[Figure]:
-        runs = session.sized(starts.RUNS, AT_A_TIME)
-        for figure in starts.ours(served, runs):
-            yield figure
-            yield from _a_run(figure.details, runs)
-
+    at_once = partial(_at_once, session)
     return {"echo hi": _dispatched, "a line": a_line, "100 MB": bytes_, "at once": at_once}
+
+
+def _at_once(session: Session, served: Served) -> Iterator[Figure]:
+    runs = session.sized(starts.RUNS, AT_A_TIME)
+    for figure in starts.ours(served, runs):
+        yield figure
+        yield from _a_run(figure.details, runs)
+
+
+def _apart(
+    session: Session, local: Service, fleet: Fleet
+) -> dict[str, Callable[[], Iterator[Figure]]]:
+    """Return what measures hosts of one processor each: a server alone, and beside a worker.
+
+    PostgreSQL and NATS have the server's, and who asks for the runs has the other one.
+    """
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    servers, workers = fleet.apart
+
+    def pinned(served: Served, here: list[int], there: list[int]) -> Iterator[Figure]:
+        with machine.pinned({first: [local.database_pid, *here], second: [os.getpid(), *there]}):
+            yield from _at_once(session, served)
+
+    return {
+        "local, at once on a processor": partial(pinned, local, [local.pid, local.keeper_pid], []),
+        "worker, at once on another": partial(pinned, fleet, servers, workers),
+    }
 
 
 def _floors(session: Session, fleet: Fleet) -> dict[str, dict[str, Callable[[], Iterator[Figure]]]]:

@@ -4,8 +4,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -66,6 +66,30 @@ def growth(*pids: int) -> Iterator[dict[int, int]]:
         Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     yield grown
     grown.update({pid: max(0, memory(pid, "VmHWM") - before[pid]) for pid in pids})
+
+
+@contextmanager
+def pinned(processors: Mapping[int, Iterable[int]]) -> Iterator[None]:
+    """Have processes, by pid, run on one processor each, and all that they start: then on all."""
+    everywhere = os.sched_getaffinity(0)
+    placed = [(pid, processor) for processor, pids in processors.items() for pid in pids]
+    try:
+        for pid, processor in placed:
+            _have_run_on(pid, {processor})
+        yield
+    finally:
+        for pid, _ in placed:
+            _have_run_on(pid, everywhere)
+
+
+def _have_run_on(pid: int, processors: set[int]) -> None:
+    """Have a process, its threads and its children run there; those that end meanwhile need not."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.sched_setaffinity(int(task.name), processors)
+                for child in (task / "children").read_text(encoding="ascii").split():
+                    _have_run_on(int(child), processors)
 
 
 def describe() -> dict[str, str]:

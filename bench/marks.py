@@ -115,6 +115,7 @@ hosts      | worker, 100 MB     | delivered  | ≥ 0.7 | local, 100 MB
 hosts      | worker, 100 MB     | delivered  | ≥ 0.7 | bare NATS, 100 MB
 hosts      | worker, at once    | started and ended | ≥ 1 | local, at once
 hosts      | worker, at once    | CPU a run at the server | ≤ 1 | local, at once | CPU a run
+hosts      | worker, at once on another | started and ended | ≥ 1 | local, at once on a processor
 hosts      | NATS is back       | a line     | ≤ 1
 hosts      | NATS is back       | a start    | ≤ 1
 hosts      | NATS is back       | a stop     | ≤ 1

@@ -169,5 +169,9 @@ class Service(Served):
             "database CPU s": self.database_cpu_seconds(),
         }
 
+    @property
+    def database_pid(self) -> int:
+        return int(self._lock.read_text().split()[0])
+
     def database_cpu_seconds(self) -> float:
-        return machine.family_cpu_seconds(int(self._lock.read_text().split()[0]))
+        return machine.family_cpu_seconds(self.database_pid)
