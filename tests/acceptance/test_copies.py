@@ -18,6 +18,8 @@ pytestmark = pytest.mark.timeout(300)
 
 LEASE_SECONDS = 12
 RUNS = 28
+GROWS_OLDER_SECONDS = 11
+"""Until the original is older than its copy, and servers have heard of it."""
 
 
 class Hosts(Cluster):
@@ -103,7 +105,7 @@ async def test_a_copy_that_is_started_once_the_original_is_gone_takes_its_place(
     before = await hosts.run("echo before; sleep 600")
     await hosts.has_started(before)
     copy = await hosts.copy()
-    await asyncio.sleep(11)  # it grows older, and servers hear of it
+    await asyncio.sleep(GROWS_OLDER_SECONDS)
     since = await hosts.run("echo since; sleep 600")
     await hosts.has_started(since)
     await hosts.original.kill()
@@ -155,6 +157,7 @@ async def test_a_copied_server_waits_until_the_first_one_is_gone(hosts: Hosts) -
         await process.communicate()
     assert (await hosts.client.get_run(going))["state"] == "running"
 
+    await asyncio.sleep(GROWS_OLDER_SECONDS)
     await first.kill()
     await copy.start()
     client = Client(hosts.client.session, copy)
